@@ -1,0 +1,161 @@
+//! The ledger's rows, as every backend gives and takes them. Data only.
+
+use std::fmt;
+
+/// What became of an attempt: the column `state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Its holder is at it, or died at it.
+    Running,
+    /// Every step ended well.
+    Succeeded,
+    /// A step failed.
+    Failed,
+    /// A signal, a lost lock or a death ended it before its steps did.
+    Interrupted,
+    /// An operator's decision: this revision must never start.
+    Blocked,
+    /// An operator's decision: attempts are counted anew from here.
+    Reset,
+}
+
+impl State {
+    /// Every state, in the order of a row's life.
+    pub const ALL: [Self; 6] =
+        [Self::Running, Self::Succeeded, Self::Failed, Self::Interrupted, Self::Blocked, Self::Reset];
+
+    /// The word in the column.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+            Self::Blocked => "blocked",
+            Self::Reset => "reset",
+        }
+    }
+
+    /// The state that a column's word stands for; `None` for a word of a newer launchgate.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What the decision needs of one row. Rows come newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The row's `id`: later rows have larger ones.
+    pub id: i64,
+    /// The revision it is about; empty where the run had none.
+    pub revision: String,
+    /// The run it is about.
+    pub run_id: String,
+    /// What became of it; `None` where a newer launchgate wrote a word this one doesn't know.
+    pub state: Option<State>,
+    /// Whether `lease_until` is still ahead, by the database's clock.
+    pub lease_live: bool,
+    /// Who ran it, for messages.
+    pub holder: String,
+    /// How long ago it started, in milliseconds, by the database's clock.
+    pub age_ms: i64,
+    /// An operator's words, or why it ended.
+    pub note: Option<String>,
+}
+
+/// What one look at the ledger saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ledger {
+    /// The table is not there yet: nothing has run.
+    Missing,
+    /// This app's rows: those of the revision asked for that can decide something
+    /// (`succeeded`, `failed`, `interrupted`, `blocked`, `reset`) and all that are `running`,
+    /// newest first.
+    Rows(Vec<Entry>),
+}
+
+/// A new row, in state `running`; the database fills in the times.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// Empty where the run has none.
+    pub revision: String,
+    /// The platform's or the user's release id, where known.
+    pub release_id: Option<String>,
+    /// Where it came from: `--release`, or a variable's name.
+    pub release_source: Option<String>,
+    /// 32 hexadecimal digits.
+    pub run_id: String,
+    /// 1 for a revision's first run since its last reset.
+    pub attempt: i32,
+    /// Host name and process id of this launchgate.
+    pub holder: String,
+}
+
+/// How a run ended: what its row leaves `running` with.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// `Succeeded`, `Failed` or `Interrupted`.
+    pub state: State,
+    /// The step that ran last, where one did.
+    pub step: Option<String>,
+    /// Its exit code, where it exited.
+    pub exit_code: Option<i32>,
+    /// The signal that ended it, where one did.
+    pub term_signal: Option<i32>,
+    /// Its command, secrets removed.
+    pub command: Option<String>,
+    /// Why, in words.
+    pub note: Option<String>,
+    /// The last 4 KiB of its output, secrets removed.
+    pub output_tail: Option<String>,
+}
+
+/// A whole row, for `status`. Times are RFC 3339, UTC, to the millisecond.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "the columns of the contract, by name")]
+pub struct Run {
+    pub id: i64,
+    pub app: String,
+    pub revision: String,
+    pub release_id: Option<String>,
+    pub release_source: Option<String>,
+    pub run_id: String,
+    pub attempt: i32,
+    /// The word as it stands in the table.
+    pub state: String,
+    pub step: Option<String>,
+    pub exit_code: Option<i32>,
+    pub term_signal: Option<i32>,
+    pub command: Option<String>,
+    pub holder: String,
+    pub version: String,
+    pub note: Option<String>,
+    pub output_tail: Option<String>,
+    pub started_at: String,
+    pub heartbeat_at: Option<String>,
+    pub lease_until: Option<String>,
+    pub finished_at: Option<String>,
+    /// From start to end, or to now while it runs, by the database's clock.
+    pub duration_ms: i64,
+    /// Whether `lease_until` is still ahead, by the database's clock.
+    pub lease_live: bool,
+}
+
+/// A database session that a step of an earlier run left behind (Postgres).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orphan {
+    /// The server's process id of the session.
+    pub pid: i32,
+    /// `active`, `idle in transaction`, …; `unknown` where this role may not see it.
+    pub state: String,
+    /// Milliseconds since its transaction began.
+    pub age_ms: i64,
+}

@@ -1,0 +1,1 @@
+//! Which release is this? The revision that the ledger is keyed by.

@@ -1,1 +1,14 @@
-fn main(){}
+//! The binary. A C `main`, so that the Rust runtime does not start: it would ignore SIGPIPE
+//! and open closed standard streams, and the server is to see what was inherited.
+#![no_main]
+#![allow(unsafe_code, reason = "the C entry point and its argument vector")]
+
+use std::ffi::{c_char, c_int};
+
+/// Called by the C library.
+#[unsafe(no_mangle)]
+pub extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
+    // SAFETY: these are `main`'s own arguments.
+    let args = unsafe { launchgate::sys::inherited::arguments(argc, argv) };
+    c_int::from(launchgate::main(args))
+}

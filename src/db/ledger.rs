@@ -21,8 +21,14 @@ pub enum State {
 
 impl State {
     /// Every state, in the order of a row's life.
-    pub const ALL: [Self; 6] =
-        [Self::Running, Self::Succeeded, Self::Failed, Self::Interrupted, Self::Blocked, Self::Reset];
+    pub const ALL: [Self; 6] = [
+        Self::Running,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Interrupted,
+        Self::Blocked,
+        Self::Reset,
+    ];
 
     /// The word in the column.
     #[must_use]

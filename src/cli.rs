@@ -1,0 +1,473 @@
+//! The command line: every flag with its help, side by side.
+//!
+//! These definitions are also the source of the help, the man page, the completions and the
+//! names of the `LAUNCHGATE_*` variables. The values are raw on purpose: which of flag,
+//! variable, file and default wins, and whether it parses, is decided in `settings`, which
+//! can then name the origin. May touch nothing but its arguments.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgMatches, Args, Command, ValueHint};
+
+use crate::exit::Failure;
+
+/// What runs before the server, and how.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Steps")]
+pub struct StepFlags {
+    /// Run CMD before the first migrate step, only when a migration is due
+    #[arg(long, value_name = "CMD")]
+    pub backup: Option<OsString>,
+    /// Run CMD to migrate; repeatable, in order
+    #[arg(long, value_name = "CMD")]
+    pub migrate: Vec<OsString>,
+    /// Run CMD after the migrate steps; its failure fails the run
+    #[arg(long, value_name = "CMD")]
+    pub verify: Option<OsString>,
+    /// Run the step commands through `/bin/sh -c`
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub shell: Option<OsString>,
+    /// Expand $NAME and ${NAME} in step commands and in SERVER's arguments, without a shell
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub expand_env: Option<OsString>,
+    /// Stop a step that runs longer, and fail [default: 0, no limit]
+    #[arg(long, value_name = "DURATION")]
+    pub migrate_timeout: Option<OsString>,
+    /// Time between SIGTERM and SIGKILL for a step; 0 is SIGKILL at once [default: 10s]
+    #[arg(long, value_name = "DURATION")]
+    pub stop_grace: Option<OsString>,
+    /// Set NAME for the steps only; repeatable
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub step_env: Vec<OsString>,
+    /// Give the steps' NAME the value of variable SOURCE, which the server never sees; repeatable
+    #[arg(long, value_name = "NAME=SOURCE")]
+    pub step_env_from: Vec<OsString>,
+}
+
+/// Where lock and ledger live.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Database")]
+pub struct DatabaseFlags {
+    /// Keep lock and ledger in this database [default: the first set of `DATABASE_URL`,
+    /// `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub database_url: Option<OsString>,
+    /// Read the database's URL from this variable
+    #[arg(long, value_name = "NAME")]
+    pub database_url_env: Option<OsString>,
+    /// Read the database's URL from this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub database_url_file: Option<OsString>,
+    /// Use no lock and no ledger: the steps run at every start, in every replica
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub no_database: Option<OsString>,
+    /// Name of this app among those that share the database [default: default]
+    #[arg(long, value_name = "NAME")]
+    pub app: Option<OsString>,
+    /// How long to wait for the database to accept a connection [default: 60s]
+    #[arg(long, value_name = "DURATION")]
+    pub wait_timeout: Option<OsString>,
+}
+
+/// Which revision, and how replicas agree on who migrates.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Coordination")]
+pub struct CoordinationFlags {
+    /// Name of this release [default: the platform's release id]
+    #[arg(long, value_name = "ID")]
+    pub release: Option<OsString>,
+    /// Key the ledger by a hash of these files instead; repeatable
+    #[arg(long, value_name = "GLOB")]
+    pub fingerprint: Vec<OsString>,
+    /// How long to wait for another replica's migration [default: 0, no limit]
+    #[arg(long, value_name = "DURATION")]
+    pub lock_timeout: Option<OsString>,
+    /// How long a silent holder still counts as alive, 3s to 1h [default: 30s]
+    #[arg(long, value_name = "DURATION")]
+    pub lease: Option<OsString>,
+    /// Failed attempts of one revision after which it is refused; 0 is no limit [default: 3]
+    #[arg(long, value_name = "N")]
+    pub max_attempts: Option<OsString>,
+    /// How long to wait for database sessions that an earlier run's step left [default: 60s]
+    #[arg(long, value_name = "DURATION")]
+    pub orphan_timeout: Option<OsString>,
+}
+
+/// What the server gets.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Server")]
+pub struct ServerFlags {
+    /// Remove NAME from the server's environment; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub unset_env: Vec<OsString>,
+}
+
+/// How much is said.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Log")]
+pub struct LogFlags {
+    /// Say more
+    #[arg(long, short, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub verbose: Option<OsString>,
+    /// Say only what is wrong
+    #[arg(long, short, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub quiet: Option<OsString>,
+}
+
+#[derive(Debug, Args)]
+struct ServerCommand {
+    /// The server and its arguments, behind `--`
+    #[arg(last = true, value_name = "SERVER", value_hint = ValueHint::CommandWithArguments)]
+    server: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+struct GateCommand {
+    #[command(flatten)]
+    steps: StepFlags,
+    #[command(flatten)]
+    database: DatabaseFlags,
+    #[command(flatten)]
+    coordination: CoordinationFlags,
+    #[command(flatten)]
+    server: ServerFlags,
+    #[command(flatten)]
+    log: LogFlags,
+}
+
+#[derive(Debug, Args)]
+struct WaitCommand {
+    #[command(flatten)]
+    database: DatabaseFlags,
+    #[command(flatten)]
+    coordination: CoordinationFlags,
+    #[command(flatten)]
+    server: ServerFlags,
+    #[command(flatten)]
+    log: LogFlags,
+}
+
+#[derive(Debug, Args)]
+struct StatusCommand {
+    /// Print JSON
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    json: Option<OsString>,
+    #[command(flatten)]
+    database: DatabaseFlags,
+    #[command(flatten)]
+    log: LogFlags,
+}
+
+#[derive(Debug, Args)]
+struct ResolveCommand {
+    /// The revision, as `launchgate status` shows it
+    #[arg(value_name = "REVISION", required = true)]
+    revision: Option<OsString>,
+    /// `succeeded`: take it as done; `retry`: count attempts anew; `blocked`: never start it
+    #[arg(long = "as", value_name = "DECISION", required = true)]
+    r#as: Option<OsString>,
+    /// Why, for whoever reads the ledger
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    note: Option<OsString>,
+    #[command(flatten)]
+    database: DatabaseFlags,
+    #[command(flatten)]
+    log: LogFlags,
+}
+
+#[derive(Debug, Args)]
+struct PrintDdlCommand {
+    /// `postgres`, `mysql` or `sqlite`
+    #[arg(long, value_name = "KIND", required = true)]
+    database: Option<OsString>,
+}
+
+#[derive(Debug, Args)]
+struct GenerateCommand {
+    /// What to print
+    #[arg(value_name = "WHAT", required = true, value_parser = ["man", "bash", "zsh", "fish"])]
+    what: Option<String>,
+}
+
+/// Which command was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Gate, then the server.
+    Run,
+    /// Gate, then exit 0.
+    Job,
+    /// Wait for the revision, then the server.
+    Wait,
+    /// Show the ledger.
+    Status,
+    /// Append an operator's decision.
+    Resolve,
+    /// Change nothing, say what would happen.
+    Check,
+    /// Print the ledger's DDL.
+    PrintDdl,
+    /// Print man page or completions.
+    Generate,
+}
+
+impl Verb {
+    const ALL: [Self; 8] = [
+        Self::Run,
+        Self::Job,
+        Self::Wait,
+        Self::Status,
+        Self::Resolve,
+        Self::Check,
+        Self::PrintDdl,
+        Self::Generate,
+    ];
+
+    /// The word on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Job => "job",
+            Self::Wait => "wait",
+            Self::Status => "status",
+            Self::Resolve => "resolve",
+            Self::Check => "check",
+            Self::PrintDdl => "print-ddl",
+            Self::Generate => "generate",
+        }
+    }
+
+    fn about(self) -> &'static str {
+        match self {
+            Self::Run => "Run the steps once per release, then become SERVER",
+            Self::Job => "Run the steps once per release, then exit 0",
+            Self::Wait => "Wait until the ledger says this revision succeeded, then become SERVER",
+            Self::Status => "Show who holds the gate and the ledger's newest rows",
+            Self::Resolve => "Append an operator's decision about a revision to the ledger",
+            Self::Check => "Change nothing: resolve every setting, find every executable, connect",
+            Self::PrintDdl => "Print the ledger's DDL, for roles that may not create tables",
+            Self::Generate => "Print the man page or a shell's completions",
+        }
+    }
+
+    fn augment(self) -> fn(Command) -> Command {
+        fn with_server<T: Args>(command: Command) -> Command {
+            ServerCommand::augment_args(T::augment_args(command))
+        }
+        match self {
+            Self::Run | Self::Check => with_server::<GateCommand>,
+            Self::Job => GateCommand::augment_args,
+            Self::Wait => with_server::<WaitCommand>,
+            Self::Status => StatusCommand::augment_args,
+            Self::Resolve => ResolveCommand::augment_args,
+            Self::PrintDdl => PrintDdlCommand::augment_args,
+            Self::Generate => GenerateCommand::augment_args,
+        }
+    }
+}
+
+/// The command line as it was given.
+#[derive(Debug)]
+pub struct Raw {
+    /// Which command.
+    pub verb: Verb,
+    matches: ArgMatches,
+}
+
+/// What parsing came to.
+#[derive(Debug)]
+pub enum Parsed {
+    /// A command to carry out.
+    Command(Box<Raw>),
+    /// Help or version: print it, exit 0.
+    Print(String),
+}
+
+impl Raw {
+    /// What was given for the argument `id`, in order; `None` where it was not given.
+    #[must_use]
+    pub fn values(&self, id: &str) -> Option<Vec<&OsStr>> {
+        Some(self.matches.try_get_raw(id).ok()??.collect())
+    }
+
+    /// The server's command, empty where none was given.
+    #[must_use]
+    pub fn server(&self) -> Vec<OsString> {
+        self.values("server")
+            .unwrap_or_default()
+            .into_iter()
+            .map(OsStr::to_os_string)
+            .collect()
+    }
+}
+
+/// The definition of the whole command line. Subcommands are built only when they are used:
+/// building them all takes longer than everything else before the first step.
+#[must_use]
+pub fn command() -> Command {
+    Verb::ALL.into_iter().fold(
+        Command::new("launchgate")
+            .version(env!("CARGO_PKG_VERSION"))
+            .about("Runs the database migration once per release, then becomes the server")
+            .subcommand_required(true)
+            .arg_required_else_help(true)
+            .disable_help_subcommand(true)
+            .after_help(AFTER_HELP),
+        |command, verb| {
+            command.subcommand(
+                Command::new(verb.as_str())
+                    .about(verb.about())
+                    .defer(verb.augment()),
+            )
+        },
+    )
+}
+
+const AFTER_HELP: &str = "\
+Every flag can also be given as a variable: --migrate-timeout is LAUNCHGATE_MIGRATE_TIMEOUT.
+
+  launchgate run --migrate \"node migrate.js\" -- node server.js";
+
+/// The identifiers of every setting that has a flag, a variable and a key, over all commands.
+#[must_use]
+pub fn setting_ids() -> Vec<String> {
+    let mut ids: Vec<String> = [
+        StepFlags::augment_args(Command::new("")),
+        DatabaseFlags::augment_args(Command::new("")),
+        CoordinationFlags::augment_args(Command::new("")),
+        ServerFlags::augment_args(Command::new("")),
+        LogFlags::augment_args(Command::new("")),
+    ]
+    .iter()
+    .flat_map(|group| {
+        group
+            .get_arguments()
+            .map(|arg| arg.get_id().to_string())
+            .collect::<Vec<_>>()
+    })
+    .collect();
+    ids.sort();
+    ids
+}
+
+/// Parses the process's arguments, the program's name first.
+///
+/// # Errors
+/// A usage failure that says what was found and what to write.
+pub fn parse(args: Vec<OsString>) -> Result<Parsed, Failure> {
+    let error = match command().try_get_matches_from(args) {
+        Ok(mut matches) => {
+            let Some((name, matches)) = matches.remove_subcommand() else {
+                return Err(Failure::usage("no command", "see `launchgate --help`"));
+            };
+            let Some(verb) = Verb::ALL.into_iter().find(|verb| verb.as_str() == name) else {
+                return Err(Failure::usage(
+                    format!("no command {name}"),
+                    "see `launchgate --help`",
+                ));
+            };
+            return Ok(Parsed::Command(Box::new(Raw { verb, matches })));
+        }
+        Err(error) => error,
+    };
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        return Ok(Parsed::Print(error.to_string()));
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Err(Failure::usage("no command", "see `launchgate --help`"));
+    }
+    Err(usage(&error))
+}
+
+/// One line and a remedy from an error of many lines.
+fn usage(error: &clap::Error) -> Failure {
+    let text = error.to_string();
+    let what = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("error: ");
+    let what = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::Strings(missing))
+            if error.kind() == ErrorKind::MissingRequiredArgument =>
+        {
+            format!("missing {}", missing.join(", "))
+        }
+        _ => what.replace('\'', "`").trim_end_matches(':').to_owned(),
+    };
+    let stray = matches!(
+        (error.kind(), error.get(ContextKind::InvalidArg)),
+        (ErrorKind::UnknownArgument, Some(ContextValue::String(arg))) if !arg.starts_with('-')
+    );
+    let tip = match error.get(ContextKind::SuggestedArg) {
+        Some(ContextValue::String(arg)) => Some(format!("did you mean `{arg}`?")),
+        _ => None,
+    };
+    let hint = if stray {
+        "put `--` in front of the server's command, and quotes around a step's".to_owned()
+    } else {
+        tip.unwrap_or_else(|| "see `launchgate --help`".to_owned())
+    };
+    Failure::usage(what, hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_words(words: &[&str]) -> Result<Parsed, Failure> {
+        parse(
+            std::iter::once("launchgate")
+                .chain(words.iter().copied())
+                .map(OsString::from)
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn the_definitions_hold_together() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn values_come_raw_and_in_order() {
+        let Ok(Parsed::Command(raw)) = parse_words(&[
+            "run",
+            "--migrate",
+            "a",
+            "--shell",
+            "--migrate=b",
+            "--expand-env=off",
+            "--",
+            "s",
+            "-x",
+        ]) else {
+            panic!("it parses");
+        };
+        assert_eq!(raw.values("migrate").unwrap(), ["a", "b"]);
+        assert_eq!(raw.values("shell").unwrap(), ["true"]);
+        assert_eq!(raw.values("expand_env").unwrap(), ["off"]);
+        assert_eq!(raw.values("verify"), None);
+        assert_eq!(raw.server(), ["s", "-x"]);
+    }
+
+    #[test]
+    fn a_server_without_dashes_is_told_where_they_go() {
+        let failure = parse_words(&["run", "--migrate", "a", "node", "x.js"]).unwrap_err();
+        assert_eq!(failure.code(), 64);
+        assert!(failure.problem().hint().contains("`--`"), "{failure:?}");
+    }
+
+    #[test]
+    fn a_mistyped_flag_is_told_the_nearest() {
+        let failure = parse_words(&["run", "--migrat", "a", "--", "x"]).unwrap_err();
+        assert!(
+            failure.problem().hint().contains("--migrate"),
+            "{failure:?}"
+        );
+    }
+}

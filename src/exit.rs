@@ -1,0 +1,201 @@
+//! Why a gate ends, and the exit code that says so: the one table of exit codes.
+//!
+//! Pure data. `Failure` to code is one exhaustive match, so a new failure cannot be
+//! forgotten; the sources of the numbers are `sysexits.h` (64 to 78), `timeout(1)` (124) and
+//! the POSIX shell (126, 127, 128+n).
+
+use std::fmt;
+
+/// What went wrong and what to do about it, both for the person on call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    what: String,
+    hint: String,
+}
+
+impl Problem {
+    /// `what` is a lowercase sentence without a full stop; `hint` says what to do now.
+    pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// What to do now.
+    #[must_use]
+    pub fn hint(&self) -> &str {
+        &self.hint
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.what, self.hint)
+    }
+}
+
+/// Everything that keeps a gate closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// A flag, variable or file says something that can't be done; nothing was touched.
+    Usage(Problem),
+    /// The embedded migrator failed.
+    Sql(Problem),
+    /// The database could not be reached in time.
+    Unreachable(Problem),
+    /// launchgate is wrong.
+    Bug(Problem),
+    /// The system refuses something before anything ran.
+    System(Problem),
+    /// The snapshot could not be made.
+    Snapshot(Problem),
+    /// Waiting took too long: lock, orphans, `wait`.
+    TimedOut(Problem),
+    /// The lock was lost while a step ran.
+    LockLost(Problem),
+    /// The ledger says no: blocked, or out of attempts.
+    Refused(Problem),
+    /// The database says no: password, privileges, standby, no such database, unsupported.
+    Database(Problem),
+    /// A step failed, with its own exit code or 128+n.
+    Step(Problem, u8),
+    /// A step ran past its limit.
+    StepTimeout(Problem),
+    /// A step or the server is there but can't be executed.
+    NotExecutable(Problem),
+    /// A step or the server is not there.
+    NotFound(Problem),
+    /// This signal stopped the gate.
+    Stopped(Problem, i32),
+}
+
+impl Failure {
+    /// The process's exit code.
+    #[must_use]
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 64,
+            Self::Sql(_) => 65,
+            Self::Unreachable(_) => 69,
+            Self::Bug(_) => 70,
+            Self::System(_) => 71,
+            Self::Snapshot(_) => 73,
+            Self::TimedOut(_) => 75,
+            Self::LockLost(_) => 76,
+            Self::Refused(_) => 77,
+            Self::Database(_) => 78,
+            Self::StepTimeout(_) => 124,
+            Self::NotExecutable(_) => 126,
+            Self::NotFound(_) => 127,
+            Self::Step(_, code) => *code,
+            Self::Stopped(_, signal) => signal_code(*signal),
+        }
+    }
+
+    /// What went wrong, and what to do.
+    #[must_use]
+    pub fn problem(&self) -> &Problem {
+        match self {
+            Self::Usage(problem)
+            | Self::Sql(problem)
+            | Self::Unreachable(problem)
+            | Self::Bug(problem)
+            | Self::System(problem)
+            | Self::Snapshot(problem)
+            | Self::TimedOut(problem)
+            | Self::LockLost(problem)
+            | Self::Refused(problem)
+            | Self::Database(problem)
+            | Self::Step(problem, _)
+            | Self::StepTimeout(problem)
+            | Self::NotExecutable(problem)
+            | Self::NotFound(problem)
+            | Self::Stopped(problem, _) => problem,
+        }
+    }
+
+    /// A usage failure, the commonest.
+    pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Usage(Problem::new(what, hint))
+    }
+}
+
+/// The exit code of something that `signal` ended: 128+n, as a shell has it.
+#[must_use]
+pub fn signal_code(signal: i32) -> u8 {
+    u8::try_from(128 + signal).unwrap_or(u8::MAX)
+}
+
+/// The exit table, for the documentation: code, meaning, whether another try can help.
+pub const TABLE: [(&str, &str, &str); 14] = [
+    (
+        "the step's own",
+        "a step failed; 128+n where a signal ended it",
+        "up to `--max-attempts`",
+    ),
+    ("64", "usage or configuration; nothing was touched", "no"),
+    (
+        "65",
+        "`--sql`: a migration failed, or an applied file was changed or is missing",
+        "up to `--max-attempts`",
+    ),
+    (
+        "69",
+        "the database could not be reached within `--wait-timeout`",
+        "yes",
+    ),
+    ("70", "a bug in launchgate", ""),
+    ("71", "the system refuses, before anything ran", "no"),
+    (
+        "73",
+        "the snapshot could not be made; nothing was migrated",
+        "up to `--max-attempts`",
+    ),
+    ("75", "a timeout: lock, orphans, `wait`", "yes"),
+    ("76", "the lock was lost while a step ran", "yes"),
+    ("77", "refused: blocked, or out of attempts", "no"),
+    (
+        "78",
+        "the database refuses: password, privileges, standby, no such database, unsupported",
+        "no",
+    ),
+    (
+        "124",
+        "a step ran past `--migrate-timeout`",
+        "up to `--max-attempts`",
+    ),
+    (
+        "126, 127",
+        "a step or the server is not executable, not found",
+        "no",
+    ),
+    ("128+n", "signal n stopped the gate", "yes"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_is_128_and_its_number() {
+        assert_eq!(signal_code(15), 143);
+        assert_eq!(signal_code(64), 192);
+    }
+
+    #[test]
+    fn a_problem_reads_as_one_sentence_with_its_remedy() {
+        let failure = Failure::usage("`--app` is empty", "give it a name");
+        assert_eq!(failure.code(), 64);
+        assert_eq!(
+            failure.problem().to_string(),
+            "`--app` is empty; give it a name"
+        );
+    }
+}

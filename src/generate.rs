@@ -1,0 +1,56 @@
+//! Man page and completions, from the definitions of the flags.
+
+use std::ffi::OsStr;
+
+use clap_complete::Shell;
+
+use crate::cli::{self, Raw};
+use crate::exit::{Failure, Problem};
+use crate::sys::supervise::Host;
+
+/// Prints what was asked for on standard output.
+pub fn print(host: &Host, raw: &Raw) -> Result<(), Failure> {
+    let what = raw
+        .values("what")
+        .and_then(|values| values.first().copied().map(OsStr::to_owned));
+    let text = match what.as_deref().and_then(OsStr::to_str) {
+        Some("bash") => completions(Shell::Bash),
+        Some("zsh") => completions(Shell::Zsh),
+        Some("fish") => completions(Shell::Fish),
+        _ => man()?,
+    };
+    crate::report::print(host, &text)
+}
+
+fn completions(shell: Shell) -> Vec<u8> {
+    let mut out = Vec::new();
+    clap_complete::generate(shell, &mut cli::command(), "launchgate", &mut out);
+    out
+}
+
+/// One page for all: a section per command behind the general part.
+fn man() -> Result<Vec<u8>, Failure> {
+    let mut command = cli::command();
+    command.build();
+    let mut out = Vec::new();
+    let page = clap_mangen::Man::new(command.clone());
+    let mut render = || -> std::io::Result<()> {
+        page.render(&mut out)?;
+        for sub in command.get_subcommands() {
+            use std::io::Write as _;
+            writeln!(out, ".SH \"LAUNCHGATE {}\"", sub.get_name().to_uppercase())?;
+            let page = clap_mangen::Man::new(sub.clone());
+            page.render_description_section(&mut out)?;
+            page.render_synopsis_section(&mut out)?;
+            page.render_options_section(&mut out)?;
+        }
+        Ok(())
+    };
+    render().map_err(|error| {
+        Failure::Bug(Problem::new(
+            format!("failed to render the man page: {error}"),
+            "report it",
+        ))
+    })?;
+    Ok(out)
+}

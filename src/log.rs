@@ -1,0 +1,252 @@
+//! The log: what happened, one line per transition, on standard error.
+//!
+//! `launchgate: MESSAGE key=value …`. The names of the events are an interface; `Event::ALL`
+//! is their list. May touch nothing but the output it is handed.
+
+use std::fmt::{Display, Write as _};
+use std::rc::Rc;
+
+use crate::exit::{Failure, Problem};
+use crate::settings::Verbosity;
+use crate::sys::output::Output;
+
+/// How much a line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// The gate stays closed.
+    Error,
+    /// Something to mend, though the gate goes on.
+    Warn,
+    /// A transition.
+    Info,
+    /// With `-v`.
+    Debug,
+}
+
+macro_rules! events {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal, $level:ident;)+) => {
+        /// What happened. The names are an interface.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Event {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Event {
+            /// Every event.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// Its name, as in JSON.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)+ }
+            }
+
+            /// How much it matters.
+            #[must_use]
+            pub fn level(self) -> Level {
+                match self { $(Self::$name => Level::$level,)+ }
+            }
+
+            /// What it means.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc,)+),)+ }
+            }
+        }
+    };
+}
+
+events! {
+    /// A setting says something that is probably not meant.
+    ConfigWarning = "config.warning", Warn;
+    /// `LAUNCHGATE_SKIP` is set: straight to the server.
+    GateSkipped = "gate.skipped", Warn;
+    /// There is no database: the steps run at every start, in every replica.
+    GateUncoordinated = "gate.uncoordinated", Warn;
+    /// The revision, and where it came from.
+    RevisionChosen = "revision.chosen", Info;
+    /// A release name that moves was passed over.
+    RevisionPassedOver = "revision.passed_over", Warn;
+    /// There is no revision: the steps run at every start, under the lock.
+    RevisionMissing = "revision.missing", Warn;
+    /// The database does not accept connections yet.
+    DatabaseWaiting = "database.waiting", Info;
+    /// The database accepts connections.
+    DatabaseReady = "database.ready", Info;
+    /// The revision succeeded already: nothing to run.
+    GateUpToDate = "gate.up_to_date", Info;
+    /// Another replica holds the lock.
+    LockWaiting = "lock.waiting", Info;
+    /// This replica holds the lock.
+    LockTaken = "lock.taken", Info;
+    /// No second connection was to be had to prove that the lock excludes.
+    LockUnproven = "lock.unproven", Warn;
+    /// Renewing the lease failed; it is tried again.
+    LeaseUnconfirmed = "lease.unconfirmed", Warn;
+    /// The ledger's table was created.
+    LedgerCreated = "ledger.created", Info;
+    /// Sessions of an earlier run are still at work in the database.
+    OrphansWaiting = "orphans.waiting", Warn;
+    /// Sessions of a dead holder's run that were idle in a transaction were ended.
+    OrphansEnded = "orphans.ended", Warn;
+    /// An earlier run died; its row is closed.
+    RunInterrupted = "run.interrupted", Warn;
+    /// A step was started.
+    StepStarted = "step.started", Info;
+    /// A step still runs.
+    StepRunning = "step.running", Info;
+    /// A step is asked to stop.
+    StepStopping = "step.stopping", Warn;
+    /// A step did not stop in time and is killed.
+    StepKilled = "step.killed", Warn;
+    /// A step ended and left processes, which are stopped.
+    StepLeftovers = "step.leftovers", Warn;
+    /// A step ended well.
+    StepSucceeded = "step.succeeded", Info;
+    /// A step ended badly.
+    StepFailed = "step.failed", Warn;
+    /// The run's end stands in the ledger.
+    RunRecorded = "run.recorded", Info;
+    /// A run's end could not be written into the ledger.
+    RunUnrecorded = "run.unrecorded", Warn;
+    /// The gate is open and there is no server to start.
+    GateDone = "gate.done", Info;
+    /// launchgate becomes the server.
+    ServerStarting = "server.starting", Info;
+    /// The gate stays closed.
+    GateFailed = "gate.failed", Error;
+    /// An executable was found.
+    ProgramFound = "program.found", Debug;
+}
+
+/// The log of this process.
+#[derive(Debug, Clone)]
+pub struct Log {
+    output: Rc<Output>,
+    verbosity: Verbosity,
+}
+
+/// A key and its value.
+pub type Field<'a> = (&'a str, &'a dyn Display);
+
+impl Log {
+    /// A log on this output.
+    #[must_use]
+    pub fn new(output: Rc<Output>, verbosity: Verbosity) -> Self {
+        Self { output, verbosity }
+    }
+
+    /// Says that something happened.
+    pub fn say(&self, event: Event, message: &str, fields: &[Field<'_>]) {
+        let most = match self.verbosity {
+            Verbosity::Quiet => Level::Warn,
+            Verbosity::Normal => Level::Info,
+            Verbosity::Verbose => Level::Debug,
+        };
+        if event.level() <= most {
+            self.output
+                .write_line(render(event.level(), message, fields).as_bytes());
+        }
+    }
+
+    /// Says something to mend, with the remedy last.
+    pub fn warn(&self, event: Event, problem: &Problem, fields: &[Field<'_>]) {
+        let mut fields = fields.to_vec();
+        let hint = problem.hint();
+        fields.push(("hint", &hint));
+        self.say(event, problem.what(), &fields);
+    }
+
+    /// Says why the gate stays closed, with the remedy last.
+    pub fn fail(&self, failure: &Failure) {
+        let (code, hint) = (failure.code(), failure.problem().hint());
+        self.say(
+            Event::GateFailed,
+            failure.problem().what(),
+            &[("code", &code), ("hint", &hint)],
+        );
+    }
+}
+
+fn render(level: Level, message: &str, fields: &[Field<'_>]) -> String {
+    let mut line = String::with_capacity(160);
+    line.push_str("launchgate: ");
+    match level {
+        Level::Error => line.push_str("error: "),
+        Level::Warn => line.push_str("warning: "),
+        Level::Info | Level::Debug => {}
+    }
+    escape(&mut line, message);
+    for (key, value) in fields {
+        line.push(' ');
+        line.push_str(key);
+        line.push('=');
+        push_value(&mut line, &value.to_string());
+    }
+    line.push('\n');
+    line
+}
+
+/// A value with a blank, a quote or nothing in it stands in quotes.
+fn push_value(line: &mut String, value: &str) {
+    let plain = !value.is_empty()
+        && value
+            .chars()
+            .all(|c| !c.is_whitespace() && !c.is_control() && c != '"' && c != '=');
+    if plain {
+        line.push_str(value);
+        return;
+    }
+    line.push('"');
+    for c in value.chars() {
+        match c {
+            '"' => line.push_str("\\\""),
+            '\\' => line.push_str("\\\\"),
+            c => push_printable(line, c),
+        }
+    }
+    line.push('"');
+}
+
+/// A line stays one line, and no control character reaches a terminal.
+fn escape(line: &mut String, text: &str) {
+    text.chars().for_each(|c| push_printable(line, c));
+}
+
+fn push_printable(line: &mut String, c: char) {
+    match c {
+        '\n' => line.push_str("\\n"),
+        '\t' => line.push_str("\\t"),
+        '\r' => line.push_str("\\r"),
+        c if c.is_control() => {
+            let _ = write!(line, "\\u{{{:x}}}", u32::from(c));
+        }
+        c => line.push(c),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_stays_a_line() {
+        let fields: [Field<'_>; 3] = [("a", &1), ("b", &"x y"), ("c", &"q\"\\\n\u{1b}")];
+        assert_eq!(
+            render(Level::Info, "some\nthing", &fields),
+            "launchgate: some\\nthing a=1 b=\"x y\" c=\"q\\\"\\\\\\n\\u{1b}\"\n"
+        );
+        assert_eq!(
+            render(Level::Error, "no", &[("e", &"")]),
+            "launchgate: error: no e=\"\"\n"
+        );
+    }
+
+    #[test]
+    fn event_names_are_distinct() {
+        let mut names: Vec<_> = Event::ALL.iter().map(|event| event.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Event::ALL.len());
+    }
+}

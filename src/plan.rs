@@ -1,0 +1,262 @@
+//! The plan: settings turned into what will be done. Pure.
+//!
+//! Everything that can be wrong with a setting is found here or in `settings`, before
+//! anything runs or connects.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::time::Duration;
+
+use crate::command::{self, Argv, Expansion, Refusal};
+use crate::environment::Environment;
+use crate::exit::{Failure, Problem};
+use crate::settings::{Origin, Setting, Sources, StepSettings};
+
+/// What a step is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepKind {
+    /// Before the first migrate step.
+    Backup,
+    /// The migration.
+    Migrate,
+    /// After the migrate steps.
+    Verify,
+}
+
+impl StepKind {
+    /// The word in log, ledger and `LAUNCHGATE_STEP`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Backup => "backup",
+            Self::Migrate => "migrate",
+            Self::Verify => "verify",
+        }
+    }
+}
+
+/// One command to run before the server.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// What it is for.
+    pub kind: StepKind,
+    /// Its words.
+    pub argv: Argv,
+    /// As it was written, for people.
+    pub text: String,
+    /// Which setting it is.
+    pub origin: Origin,
+}
+
+/// The steps and everything they share.
+#[derive(Debug, Clone)]
+pub struct Steps {
+    /// In the order they run.
+    pub list: Vec<Step>,
+    /// Their environment, but for what launchgate adds per run.
+    pub environment: Environment,
+    /// `None`: no limit.
+    pub timeout: Option<Duration>,
+    /// Between TERM and KILL.
+    pub grace: Duration,
+}
+
+/// What launchgate becomes.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Its words.
+    pub argv: Argv,
+    /// Its environment.
+    pub environment: Environment,
+}
+
+/// Plans the steps. Warnings go to `warn`.
+pub fn steps(
+    sources: &Sources<'_>,
+    settings: &StepSettings,
+    warn: &mut dyn FnMut(Problem),
+) -> Result<Steps, Failure> {
+    if settings.shell.value && settings.expand_env.value {
+        return Err(Failure::usage(
+            format!(
+                "{} and {} together",
+                named(&settings.shell.origin, "--shell"),
+                named(&settings.expand_env.origin, "--expand-env")
+            ),
+            "leave `--expand-env` out: the shell expands variables itself",
+        ));
+    }
+    let environment = step_environment(sources, settings)?;
+    let written = settings
+        .backup
+        .iter()
+        .map(|s| (StepKind::Backup, s))
+        .chain(settings.migrate.iter().map(|s| (StepKind::Migrate, s)))
+        .chain(settings.verify.iter().map(|s| (StepKind::Verify, s)));
+    let list = written
+        .map(|(kind, setting)| step(kind, setting, settings, &environment, warn))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Steps {
+        list,
+        environment,
+        timeout: settings.migrate_timeout.value,
+        grace: settings.stop_grace.value,
+    })
+}
+
+fn named(origin: &Origin, flag: &str) -> String {
+    if *origin == Origin::Default {
+        flag.to_owned()
+    } else {
+        origin.to_string()
+    }
+}
+
+fn step(
+    kind: StepKind,
+    setting: &Setting<OsString>,
+    settings: &StepSettings,
+    environment: &Environment,
+    warn: &mut dyn FnMut(Problem),
+) -> Result<Step, Failure> {
+    let bytes = setting.value.as_bytes();
+    let argv = if settings.shell.value {
+        let words = ["/bin/sh".into(), "-c".into(), setting.value.clone()];
+        let words = if bytes.trim_ascii().is_empty() {
+            Vec::new()
+        } else {
+            words.to_vec()
+        };
+        Argv::new(words).ok_or_else(|| refused(setting, &no_command()))?
+    } else {
+        let get = |name: &[u8]| environment.get(name).map(|value| value.as_bytes().to_vec());
+        let expansion = if settings.expand_env.value {
+            Expansion::On(&get)
+        } else {
+            Expansion::Off
+        };
+        let split = command::split(bytes, expansion).map_err(|r| refused(setting, &r))?;
+        if let Some(name) = split.unexpanded {
+            warn(Problem::new(
+                format!(
+                    "{}: `${name}` stays as it is, since no shell is involved",
+                    setting.origin
+                ),
+                "use `--expand-env` to have it expanded, or single quotes to mean it",
+            ));
+        }
+        split.argv
+    };
+    Ok(Step {
+        kind,
+        argv,
+        text: setting.value.to_string_lossy().trim().to_owned(),
+        origin: setting.origin.clone(),
+    })
+}
+
+fn no_command() -> Refusal {
+    Refusal {
+        found: "no command".into(),
+        instead: "write the program to run".into(),
+    }
+}
+
+fn refused(setting: &Setting<OsString>, refusal: &Refusal) -> Failure {
+    Failure::usage(
+        format!(
+            "{}: found {} in `{}`",
+            setting.origin,
+            refusal.found,
+            setting.value.to_string_lossy()
+        ),
+        &refusal.instead,
+    )
+}
+
+fn step_environment(
+    sources: &Sources<'_>,
+    settings: &StepSettings,
+) -> Result<Environment, Failure> {
+    let mut environment = sources.environment.clone();
+    environment.retain(|name| !is_own(name));
+    for Setting {
+        value: (name, value),
+        ..
+    } in &settings.step_env
+    {
+        environment.set(name, value);
+    }
+    for Setting {
+        value: (name, source),
+        origin,
+    } in &settings.step_env_from
+    {
+        let Some(value) = sources.environment.get(source) else {
+            let source = String::from_utf8_lossy(source);
+            return Err(Failure::usage(
+                format!("{origin}: the variable {source} is not set"),
+                format!("set {source}, or name the variable that holds the value"),
+            ));
+        };
+        environment.set(name, value.as_bytes());
+    }
+    Ok(environment)
+}
+
+fn is_own(name: &[u8]) -> bool {
+    name.starts_with(b"LAUNCHGATE_")
+}
+
+/// Plans the server; `None` where the command line names none.
+pub fn server(sources: &Sources<'_>) -> Result<Option<Server>, Failure> {
+    let words = sources.raw.server();
+    let mut environment = sources.environment.clone();
+    let unset = sources.unset_env()?;
+    let step_only = sources.step_only()?;
+    environment.retain(|name| {
+        !is_own(name)
+            && !unset.iter().any(|setting| setting.value.as_bytes() == name)
+            && !step_only.iter().any(|setting| setting.value.1 == name)
+    });
+    if words.is_empty() {
+        return Ok(None);
+    }
+    let words = if sources.expand_env()?.value {
+        expand(words, &environment)?
+    } else {
+        words
+    };
+    match Argv::new(words) {
+        Some(argv) => Ok(Some(Server { argv, environment })),
+        None => Err(Failure::usage(
+            "the server's command is empty",
+            "write the program to run behind `--`",
+        )),
+    }
+}
+
+fn expand(words: Vec<OsString>, environment: &Environment) -> Result<Vec<OsString>, Failure> {
+    let get = |name: &[u8]| {
+        environment
+            .get(name)
+            .map(|value: &OsStr| value.as_bytes().to_vec())
+    };
+    words
+        .into_iter()
+        .map(|word| {
+            command::expand(word.as_bytes(), &get)
+                .map(OsString::from_vec)
+                .map_err(|refusal| {
+                    Failure::usage(
+                        format!(
+                            "SERVER: found {} in `{}`",
+                            refusal.found,
+                            word.to_string_lossy()
+                        ),
+                        refusal.instead,
+                    )
+                })
+        })
+        .collect()
+}

@@ -1,0 +1,179 @@
+//! The step's output on its way through: passed on byte for byte, its last bytes kept.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::unistd::{pipe2, read};
+
+use super::output::{Output, same_file};
+use super::poll::Interest;
+
+/// How much is read before the loop looks at signals and clocks again.
+const TURN: usize = 256 * 1024;
+
+/// The last bytes of something.
+#[derive(Debug)]
+pub struct Tail {
+    bytes: VecDeque<u8>,
+    len: usize,
+}
+
+impl Tail {
+    fn new(len: usize) -> Self {
+        Self {
+            bytes: VecDeque::new(),
+            len,
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        let new = &bytes[bytes.len().saturating_sub(self.len)..];
+        let over = (self.bytes.len() + new.len()).saturating_sub(self.len);
+        self.bytes.drain(..over);
+        self.bytes.extend(new);
+    }
+
+    /// The bytes, oldest first.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes.into()
+    }
+}
+
+#[derive(Debug)]
+struct Pipe {
+    read: Option<OwnedFd>,
+    write: Option<OwnedFd>,
+    to: Rc<Output>,
+}
+
+impl Pipe {
+    fn new(to: Rc<Output>) -> io::Result<Self> {
+        let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
+        // Only our end: the step's must behave as any pipe does.
+        fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        Ok(Self {
+            read: Some(read),
+            write: Some(write),
+            to,
+        })
+    }
+
+    fn is_open(&self) -> bool {
+        self.read.is_some()
+    }
+}
+
+/// Pipes between a step and launchgate's own standard streams.
+#[derive(Debug)]
+pub struct Capture {
+    pipes: Vec<Pipe>,
+    tail: Tail,
+}
+
+impl Capture {
+    /// Makes the pipes: one where both streams lead to the same place, so that what the step
+    /// writes keeps its order.
+    pub fn new(stdout: Rc<Output>, stderr: Rc<Output>, tail: usize) -> io::Result<Self> {
+        let mut pipes = Vec::with_capacity(2);
+        if !same_file(stdout.number(), stderr.number()) {
+            pipes.push(Pipe::new(stdout)?);
+        }
+        pipes.push(Pipe::new(stderr)?);
+        Ok(Self {
+            pipes,
+            tail: Tail::new(tail),
+        })
+    }
+
+    /// The step's ends: standard output and standard error.
+    #[must_use]
+    pub fn ends(&self) -> (RawFd, RawFd) {
+        let end = |pipe: Option<&Pipe>| {
+            pipe.and_then(|p| p.write.as_ref())
+                .map_or(libc::STDERR_FILENO, AsRawFd::as_raw_fd)
+        };
+        (end(self.pipes.first()), end(self.pipes.last()))
+    }
+
+    /// Closes the step's ends on this side.
+    pub fn close_ends(&mut self) {
+        for pipe in &mut self.pipes {
+            pipe.write = None;
+        }
+    }
+
+    /// Adds what to wait for.
+    pub fn interests<'a>(&'a self, fds: &mut Vec<(BorrowedFd<'a>, Interest)>) {
+        for pipe in &self.pipes {
+            if let Some(read) = &pipe.read
+                && pipe.to.has_room()
+            {
+                fds.push((read.as_fd(), Interest::Read));
+            }
+        }
+    }
+
+    /// Passes on what there is. With `last`, all writers are gone that will ever be waited
+    /// for: a pipe that is empty now is at its end, whoever may still hold it open.
+    pub fn pump(&mut self, last: bool) {
+        for pipe in &mut self.pipes {
+            pump(pipe, &mut self.tail, last);
+        }
+    }
+
+    /// Whether all of it was passed on.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.pipes
+            .iter()
+            .all(|pipe| !pipe.is_open() && !pipe.to.is_waiting())
+    }
+
+    /// The last bytes.
+    #[must_use]
+    pub fn into_tail(self) -> Tail {
+        self.tail
+    }
+}
+
+fn pump(pipe: &mut Pipe, tail: &mut Tail, last: bool) {
+    let mut buffer = [0; 16 * 1024];
+    let mut turn = 0;
+    while turn < TURN && pipe.to.has_room() {
+        let Some(fd) = &pipe.read else { return };
+        match read(fd, &mut buffer) {
+            Ok(0) => pipe.read = None,
+            Ok(n) => {
+                turn += n;
+                tail.push(&buffer[..n]);
+                pipe.to.write(&buffer[..n]);
+                // Without launchgate the step itself would see that nobody reads.
+                if pipe.to.is_unread() {
+                    pipe.read = None;
+                }
+            }
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) if !last => return,
+            Err(_) => pipe.read = None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_the_last_bytes_only() {
+        let mut tail = Tail::new(4);
+        for piece in ["a", "bcd", "", "ef", "ghijklm", "n"] {
+            tail.push(piece.as_bytes());
+        }
+        assert_eq!(tail.into_bytes(), b"klmn");
+    }
+}

@@ -1,0 +1,184 @@
+//! What this process was given: arguments, environment, signal mask and dispositions,
+//! descriptors. Read before anything changes it, given back right before exec.
+//!
+//! The Rust runtime would change some of it before `main` (it ignores SIGPIPE and opens
+//! closed standard streams), so the binary has a C `main` and the runtime never starts.
+
+use std::ffi::{CStr, CString, OsString};
+use std::io;
+use std::os::fd::RawFd;
+use std::os::unix::ffi::OsStringExt;
+
+use libc::{c_char, c_int};
+
+use super::signals::{self, Mask, Number};
+use crate::environment::Environment;
+
+unsafe extern "C" {
+    static environ: *const *const c_char;
+}
+
+/// Everything that goes back before exec.
+#[derive(Debug)]
+pub struct Inherited {
+    /// The signal mask.
+    pub mask: Mask,
+    /// Which signals were ignored.
+    pub ignored: Dispositions,
+    /// Whether this process was a subreaper.
+    pub subreaper: bool,
+}
+
+/// The inherited dispositions. After an exec each is either default or ignored
+/// (execve(2)), so a bit each will do: bit n-1 is set where signal n is ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Dispositions(u64);
+
+impl Dispositions {
+    /// Whether `number` was ignored.
+    #[must_use]
+    pub fn ignores(self, number: Number) -> bool {
+        (1..=signals::LAST).contains(&number) && self.0 & (1 << (number - 1)) != 0
+    }
+
+    fn read() -> Self {
+        // Only those that launchgate has to know: the stops it must leave alone, and the
+        // one it has to change. Every other disposition is never touched.
+        let numbers = signals::STOPS.into_iter().chain([libc::SIGCHLD]);
+        Self(
+            numbers
+                .filter(|&n| is_ignored(n))
+                .fold(0, |bits, n| bits | 1 << (n - 1)),
+        )
+    }
+}
+
+fn is_ignored(number: Number) -> bool {
+    // SAFETY: all zeroes is a value of this C structure, the pointer to it lives through
+    // the call, and a null pointer asks only.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(number, std::ptr::null(), &raw mut action) == 0
+            && action.sa_sigaction == libc::SIG_IGN
+    }
+}
+
+/// Sets a disposition to ignore or default.
+pub(super) fn set_ignored(number: Number, ignored: bool) {
+    // SAFETY: all zeroes is a value of this C structure, with no flags and no handler
+    // function; the pointer lives through the call.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = if ignored {
+            libc::SIG_IGN
+        } else {
+            libc::SIG_DFL
+        };
+        libc::sigaction(number, &raw const action, std::ptr::null_mut());
+    }
+}
+
+impl Inherited {
+    /// Blocks every signal and reads what was inherited. Call it first.
+    pub fn capture() -> io::Result<Self> {
+        let mask = signals::block_all()?;
+        let ignored = Dispositions::read();
+        if ignored.ignores(libc::SIGCHLD) {
+            // Else the kernel would reap our children itself and their exit codes be lost.
+            set_ignored(libc::SIGCHLD, false);
+        }
+        occupy_standard_streams();
+        Ok(Self {
+            mask,
+            ignored,
+            subreaper: is_subreaper(),
+        })
+    }
+
+    /// Makes orphaned descendants this process's children, so that none is lost.
+    pub fn adopt_orphans(&self) {
+        if !self.subreaper {
+            set_subreaper(true);
+        }
+    }
+
+    /// Puts back the subreaper flag and the dispositions; the mask goes last, elsewhere.
+    pub(super) fn restore(&self) {
+        if !self.subreaper {
+            set_subreaper(false);
+        }
+        if self.ignored.ignores(libc::SIGCHLD) {
+            set_ignored(libc::SIGCHLD, true);
+        }
+    }
+}
+
+fn is_subreaper() -> bool {
+    let mut flag: c_int = 0;
+    // SAFETY: the pointer is to an int that lives through the call.
+    unsafe { libc::prctl(libc::PR_GET_CHILD_SUBREAPER, &raw mut flag) == 0 && flag != 0 }
+}
+
+fn set_subreaper(on: bool) {
+    // SAFETY: this prctl takes a number and touches no memory.
+    unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, libc::c_ulong::from(on)) };
+}
+
+/// A standard stream that was closed would be taken by the next descriptor that launchgate
+/// opens, and the log would go there. `/dev/null` takes the place until exec closes it.
+fn occupy_standard_streams() {
+    for stream in 0..=2 {
+        if is_open(stream) {
+            continue;
+        }
+        // SAFETY: the path is a C string; the lowest free number is `stream`, as all below
+        // it are open, and it is meant to stay open.
+        unsafe {
+            libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+        }
+    }
+}
+
+fn is_open(fd: RawFd) -> bool {
+    // SAFETY: this fcntl asks about a number and touches no memory.
+    unsafe { libc::fcntl(fd, libc::F_GETFD) >= 0 }
+}
+
+/// The arguments that `main` was called with.
+///
+/// # Safety
+/// `argv` must be the `argv` of `main`: `argc` pointers to C strings that are never freed.
+#[must_use]
+pub unsafe fn arguments(argc: c_int, argv: *const *const c_char) -> Vec<OsString> {
+    let count = usize::try_from(argc).unwrap_or(0);
+    (0..count)
+        .map(|i| {
+            // SAFETY: the caller's promise.
+            let word = unsafe { CStr::from_ptr(*argv.add(i)) };
+            OsString::from_vec(word.to_bytes().to_vec())
+        })
+        .collect()
+}
+
+/// The environment, entry by entry.
+#[must_use]
+pub fn environment() -> Environment {
+    let mut entries: Vec<CString> = Vec::new();
+    // SAFETY: `environ` is null or an array of C strings that ends with a null pointer, and
+    // nothing in this process changes it.
+    unsafe {
+        let mut at = environ;
+        while !at.is_null() && !(*at).is_null() {
+            entries.push(CStr::from_ptr(*at).to_owned());
+            at = at.add(1);
+        }
+    }
+    Environment::new(entries)
+}
+
+/// Whether the standard stream is a terminal.
+#[must_use]
+pub fn is_terminal(fd: RawFd) -> bool {
+    // SAFETY: isatty(3) asks about a number and touches no memory.
+    unsafe { libc::isatty(fd) == 1 }
+}

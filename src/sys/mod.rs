@@ -1,0 +1,26 @@
+//! The operating system: signals, processes, terminals, descriptors. The only room with
+//! `unsafe`, nix and libc.
+//!
+//! May touch nix, libc, signal-hook and std; never sqlx or settings. Its invariants are the
+//! process rules of the project: the inherited mask and dispositions come first and go back
+//! last; every signal is blocked from the first line to the last and read from one
+//! descriptor, so no handler ever runs; one owner of `waitpid`; nothing but
+//! async-signal-safe calls between clone and exec.
+
+#![allow(
+    unsafe_code,
+    reason = "system calls that no safe wrapper has; each block says why it is sound"
+)]
+
+pub mod capture;
+pub mod child;
+pub mod clock;
+pub mod descendants;
+pub mod inherited;
+pub mod launch;
+pub mod lookup;
+pub mod output;
+pub mod poll;
+pub mod signals;
+pub mod supervise;
+pub mod terminal;

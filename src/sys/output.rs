@@ -1,0 +1,233 @@
+//! The inherited standard streams, written without ever waiting on them.
+//!
+//! Whoever reads launchgate's output may stop reading. A write that waited for them would
+//! keep a signal or the end of a lease unseen, so what can't be written yet is kept, and
+//! written when poll says so. The inherited descriptor itself is never made non-blocking:
+//! that flag belongs to everyone who shares it (open(2), "open file description").
+
+use std::cell::RefCell;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::{Mode, SFlag, fstat};
+
+use super::poll::{self as waiting, Interest};
+use crate::sys::clock::Moment;
+
+/// How much is kept for a reader that does not read: 64 KiB, what a pipe holds (pipe(7)).
+const KEPT: usize = 64 * 1024;
+
+/// What can be written to a pipe that poll says is writable without waiting (pipe(7)).
+const AT_ONCE: usize = 4096;
+
+/// One standard stream.
+#[derive(Debug)]
+pub struct Output {
+    fd: RawFd,
+    state: RefCell<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    way: Option<Way>,
+    kept: Vec<u8>,
+    failed: Option<Errno>,
+    dropped: usize,
+}
+
+#[derive(Debug)]
+enum Way {
+    /// A file: a write never waits.
+    Direct,
+    /// Our own description of the same pipe or terminal, non-blocking.
+    Reopened(OwnedFd),
+    /// A socket: a send that does not wait.
+    Socket,
+    /// Ask poll, then write no more than fits.
+    Ask,
+}
+
+/// Whether two descriptors lead to the same file.
+#[must_use]
+pub fn same_file(a: RawFd, b: RawFd) -> bool {
+    match (fstat(borrow(a)), fstat(borrow(b))) {
+        (Ok(a), Ok(b)) => a.st_dev == b.st_dev && a.st_ino == b.st_ino,
+        _ => false,
+    }
+}
+
+fn borrow<'a>(fd: RawFd) -> BorrowedFd<'a> {
+    // SAFETY: the standard streams stay open as long as this process lives.
+    unsafe { BorrowedFd::borrow_raw(fd) }
+}
+
+impl Output {
+    /// Standard output.
+    #[must_use]
+    pub fn stdout() -> Self {
+        Self::new(libc::STDOUT_FILENO)
+    }
+
+    /// Standard error.
+    #[must_use]
+    pub fn stderr() -> Self {
+        Self::new(libc::STDERR_FILENO)
+    }
+
+    fn new(fd: RawFd) -> Self {
+        let state = State {
+            way: None,
+            kept: Vec::new(),
+            failed: None,
+            dropped: 0,
+        };
+        Self {
+            fd,
+            state: RefCell::new(state),
+        }
+    }
+
+    /// The descriptor's number.
+    #[must_use]
+    pub fn number(&self) -> RawFd {
+        self.fd
+    }
+
+    /// Whether more can be taken without keeping more than 64 KiB.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.state.borrow().kept.len() < KEPT
+    }
+
+    /// Whether something waits to be written.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        !self.state.borrow().kept.is_empty()
+    }
+
+    /// Whether writing failed for good: nobody reads, the disk is full.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.state.borrow().failed.is_some()
+    }
+
+    /// Whether it failed because nobody reads any more.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        self.state.borrow().failed == Some(Errno::EPIPE)
+    }
+
+    /// The descriptor to poll for writing.
+    #[must_use]
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        borrow(self.fd)
+    }
+
+    /// Writes `bytes`, or keeps what can't be written yet.
+    pub fn write(&self, bytes: &[u8]) {
+        let mut state = self.state.borrow_mut();
+        state.kept.extend(bytes);
+        state.flush(self.fd);
+    }
+
+    /// Writes a line of the log; drops it where 64 KiB wait already.
+    pub fn write_line(&self, line: &[u8]) {
+        if !self.has_room() {
+            self.state.borrow_mut().dropped += 1;
+            return;
+        }
+        let dropped = std::mem::take(&mut self.state.borrow_mut().dropped);
+        if dropped > 0 {
+            self.write(
+                format!("launchgate: {dropped} lines left out, nobody read them\n").as_bytes(),
+            );
+        }
+        self.write(line);
+    }
+
+    /// Writes what was kept, as far as it goes now.
+    pub fn flush(&self) {
+        self.state.borrow_mut().flush(self.fd);
+    }
+
+    /// Writes what was kept, waiting for the reader until `until`.
+    pub fn drain(&self, until: Moment) {
+        while self.is_waiting() && Moment::now() < until {
+            waiting::wait(&[(self.descriptor(), Interest::Write)], Some(until));
+            self.flush();
+        }
+    }
+}
+
+impl State {
+    fn flush(&mut self, fd: RawFd) {
+        while !self.kept.is_empty() {
+            if self.failed.is_some() {
+                self.kept.clear();
+                return;
+            }
+            let way = self.way.get_or_insert_with(|| Way::to(fd));
+            match way.write(fd, &self.kept) {
+                Ok(written) => {
+                    self.kept.drain(..written);
+                }
+                Err(Errno::EAGAIN) => return,
+                Err(Errno::EINTR) => {}
+                Err(error) => self.failed = Some(error),
+            }
+        }
+    }
+}
+
+impl Way {
+    fn to(fd: RawFd) -> Self {
+        let Ok(stat) = fstat(borrow(fd)) else {
+            return Self::Direct;
+        };
+        let kind = SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits());
+        if kind == SFlag::S_IFSOCK {
+            return Self::Socket;
+        }
+        if kind != SFlag::S_IFIFO && kind != SFlag::S_IFCHR {
+            return Self::Direct;
+        }
+        let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+        let path = format!("/proc/self/fd/{fd}");
+        match open(path.as_str(), flags, Mode::empty()) {
+            Ok(own) => Self::Reopened(own),
+            // No /proc, or a pipe that another user made.
+            Err(_) => Self::Ask,
+        }
+    }
+
+    fn write(&self, fd: RawFd, bytes: &[u8]) -> Result<usize, Errno> {
+        match self {
+            Self::Direct => nix::unistd::write(borrow(fd), bytes),
+            Self::Reopened(own) => nix::unistd::write(own, bytes),
+            Self::Socket => send(fd, bytes),
+            Self::Ask => {
+                let mut polled = [PollFd::new(borrow(fd), PollFlags::POLLOUT)];
+                match poll(&mut polled, PollTimeout::ZERO) {
+                    Ok(0) => Err(Errno::EAGAIN),
+                    _ => nix::unistd::write(borrow(fd), &bytes[..bytes.len().min(AT_ONCE)]),
+                }
+            }
+        }
+    }
+}
+
+fn send(fd: RawFd, bytes: &[u8]) -> Result<usize, Errno> {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: the pointer and length are of one live slice.
+    let sent = unsafe {
+        libc::send(
+            borrow(fd).as_raw_fd(),
+            bytes.as_ptr().cast(),
+            bytes.len(),
+            flags,
+        )
+    };
+    usize::try_from(sent).map_err(|_| Errno::last())
+}

@@ -1,0 +1,74 @@
+//! The controlling terminal: its foreground process group goes to the step and comes back
+//! (termios(3), tcsetpgrp(3), POSIX job control).
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, getpgid, getpgrp, getpid, getppid, getsid, tcgetpgrp, tcsetpgrp};
+
+use super::{inherited, signals};
+
+/// This process's controlling terminal.
+#[derive(Debug)]
+pub struct Terminal {
+    fd: OwnedFd,
+    own: Pid,
+}
+
+impl Terminal {
+    /// The controlling terminal, where there is one.
+    #[must_use]
+    pub fn open() -> Option<Self> {
+        // Without a terminal on any stream nobody sits there to press Ctrl-C.
+        if !(0..=2).any(inherited::is_terminal) {
+            return None;
+        }
+        let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+        let fd = open("/dev/tty", flags, Mode::empty()).ok()?;
+        Some(Self { fd, own: getpgrp() })
+    }
+
+    /// Whether this process's group is the one that the terminal's keys go to.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        tcgetpgrp(&self.fd) == Ok(self.own)
+    }
+
+    /// Makes `group` the foreground group.
+    pub fn give(&self, group: i32) {
+        let _ = tcsetpgrp(&self.fd, Pid::from_raw(group));
+    }
+
+    /// Takes the foreground back from `group`, and from nobody else.
+    pub fn take_back(&self, group: i32) {
+        if tcgetpgrp(&self.fd) == Ok(Pid::from_raw(group)) {
+            let _ = tcsetpgrp(&self.fd, self.own);
+        }
+    }
+
+    /// Whether someone could continue this process if it stopped: a shell with job control
+    /// above it in the same session (POSIX, "orphaned process group").
+    #[must_use]
+    pub fn has_job_control(&self) -> bool {
+        let parent = getppid();
+        let Ok(session) = getsid(None) else {
+            return false;
+        };
+        getpid().as_raw() != 1
+            && parent.as_raw() > 0
+            && getsid(Some(parent)) == Ok(session)
+            && (getpgid(Some(parent)) != Ok(self.own) || parent != session)
+    }
+
+    /// Stops this process's whole group, as Ctrl-Z would have; returns when it is continued.
+    pub fn stop_ourselves(&self) {
+        signals::send(0, libc::SIGSTOP);
+    }
+}
+
+impl AsFd for Terminal {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}

@@ -27,7 +27,7 @@ pub mod steps;
 pub mod sys;
 
 use std::ffi::OsString;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cli::{Parsed, Verb};
@@ -59,7 +59,7 @@ pub fn main(args: Vec<OsString>) -> u8 {
         Err(failure) => {
             return fail(
                 &host,
-                &Log::new(Rc::clone(&host.stderr), Verbosity::Normal),
+                &Log::new(Arc::clone(&host.stderr), Verbosity::Normal),
                 &failure,
             );
         }
@@ -72,7 +72,7 @@ pub fn main(args: Vec<OsString>) -> u8 {
     };
     let verbosity = sources.verbosity();
     let log = Log::new(
-        Rc::clone(&host.stderr),
+        Arc::clone(&host.stderr),
         *verbosity.as_ref().unwrap_or(&Verbosity::Normal),
     );
     // 3. Doing it.

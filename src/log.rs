@@ -4,7 +4,7 @@
 //! is their list. May touch nothing but the output it is handed.
 
 use std::fmt::{Display, Write as _};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::exit::{Failure, Problem};
 use crate::settings::Verbosity;
@@ -122,7 +122,7 @@ events! {
 /// The log of this process.
 #[derive(Debug, Clone)]
 pub struct Log {
-    output: Rc<Output>,
+    output: Arc<Output>,
     verbosity: Verbosity,
 }
 
@@ -132,7 +132,7 @@ pub type Field<'a> = (&'a str, &'a dyn Display);
 impl Log {
     /// A log on this output.
     #[must_use]
-    pub fn new(output: Rc<Output>, verbosity: Verbosity) -> Self {
+    pub fn new(output: Arc<Output>, verbosity: Verbosity) -> Self {
         Self { output, verbosity }
     }
 

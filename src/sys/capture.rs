@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -48,11 +48,11 @@ impl Tail {
 struct Pipe {
     read: Option<OwnedFd>,
     write: Option<OwnedFd>,
-    to: Rc<Output>,
+    to: Arc<Output>,
 }
 
 impl Pipe {
-    fn new(to: Rc<Output>) -> io::Result<Self> {
+    fn new(to: Arc<Output>) -> io::Result<Self> {
         let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
         // Only our end: the step's must behave as any pipe does.
         fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
@@ -78,7 +78,7 @@ pub struct Capture {
 impl Capture {
     /// Makes the pipes: one where both streams lead to the same place, so that what the step
     /// writes keeps its order.
-    pub fn new(stdout: Rc<Output>, stderr: Rc<Output>, tail: usize) -> io::Result<Self> {
+    pub fn new(stdout: Arc<Output>, stderr: Arc<Output>, tail: usize) -> io::Result<Self> {
         let mut pipes = Vec::with_capacity(2);
         if !same_file(stdout.number(), stderr.number()) {
             pipes.push(Pipe::new(stdout)?);

@@ -16,6 +16,7 @@ pub mod capture;
 pub mod child;
 pub mod clock;
 pub mod descendants;
+pub mod event;
 pub mod inherited;
 pub mod launch;
 pub mod lookup;

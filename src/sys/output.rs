@@ -5,7 +5,7 @@
 //! written when poll says so. The inherited descriptor itself is never made non-blocking:
 //! that flag belongs to everyone who shares it (open(2), "open file description").
 
-use std::cell::RefCell;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
@@ -26,7 +26,7 @@ const AT_ONCE: usize = 4096;
 #[derive(Debug)]
 pub struct Output {
     fd: RawFd,
-    state: RefCell<State>,
+    state: Mutex<State>,
 }
 
 #[derive(Debug)]
@@ -85,8 +85,12 @@ impl Output {
         };
         Self {
             fd,
-            state: RefCell::new(state),
+            state: Mutex::new(state),
         }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The descriptor's number.
@@ -98,25 +102,25 @@ impl Output {
     /// Whether more can be taken without keeping more than 64 KiB.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.state.borrow().kept.len() < KEPT
+        self.state().kept.len() < KEPT
     }
 
     /// Whether something waits to be written.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        !self.state.borrow().kept.is_empty()
+        !self.state().kept.is_empty()
     }
 
     /// Whether writing failed for good: nobody reads, the disk is full.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        self.state.borrow().failed.is_some()
+        self.state().failed.is_some()
     }
 
     /// Whether it failed because nobody reads any more.
     #[must_use]
     pub fn is_unread(&self) -> bool {
-        self.state.borrow().failed == Some(Errno::EPIPE)
+        self.state().failed == Some(Errno::EPIPE)
     }
 
     /// The descriptor to poll for writing.
@@ -127,7 +131,7 @@ impl Output {
 
     /// Writes `bytes`, or keeps what can't be written yet.
     pub fn write(&self, bytes: &[u8]) {
-        let mut state = self.state.borrow_mut();
+        let mut state = self.state();
         state.kept.extend(bytes);
         state.flush(self.fd);
     }
@@ -135,10 +139,10 @@ impl Output {
     /// Writes a line of the log; drops it where 64 KiB wait already.
     pub fn write_line(&self, line: &[u8]) {
         if !self.has_room() {
-            self.state.borrow_mut().dropped += 1;
+            self.state().dropped += 1;
             return;
         }
-        let dropped = std::mem::take(&mut self.state.borrow_mut().dropped);
+        let dropped = std::mem::take(&mut self.state().dropped);
         if dropped > 0 {
             self.write(
                 format!("launchgate: {dropped} lines left out, nobody read them\n").as_bytes(),
@@ -149,7 +153,7 @@ impl Output {
 
     /// Writes what was kept, as far as it goes now.
     pub fn flush(&self) {
-        self.state.borrow_mut().flush(self.fd);
+        self.state().flush(self.fd);
     }
 
     /// Writes what was kept, waiting for the reader until `until`.

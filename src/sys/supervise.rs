@@ -6,7 +6,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::capture::{Capture, Tail};
@@ -35,9 +35,9 @@ pub struct Host {
     /// Children that were there before launchgate.
     pub foreign: Vec<i32>,
     /// Standard output.
-    pub stdout: Rc<Output>,
+    pub stdout: Arc<Output>,
     /// Standard error.
-    pub stderr: Rc<Output>,
+    pub stderr: Arc<Output>,
 }
 
 /// What keeps the right to run: asked before anything else at every turn.
@@ -133,8 +133,8 @@ impl Host {
             inherited,
             signals,
             foreign: child::foreign_children(),
-            stdout: Rc::new(Output::stdout()),
-            stderr: Rc::new(Output::stderr()),
+            stdout: Arc::new(Output::stdout()),
+            stderr: Arc::new(Output::stderr()),
         })
     }
 
@@ -177,8 +177,8 @@ impl Host {
         let terminal = Terminal::open();
         let mut capture = match order.tail {
             Some(len) => Some(Capture::new(
-                Rc::clone(&self.stdout),
-                Rc::clone(&self.stderr),
+                Arc::clone(&self.stdout),
+                Arc::clone(&self.stderr),
                 len,
             )?),
             None => None,
@@ -462,7 +462,11 @@ impl Watch<'_> {
     fn wait(&self) {
         let host = self.host;
         let mut fds = vec![(host.signals.as_fd(), Interest::Read)];
-        fds.extend(self.guard.descriptor().map(|fd| (fd, Interest::Read)));
+        // A right that is lost has no more news.
+        let lost = matches!(self.cut, Some(Cut::Lost(_)));
+        if !lost {
+            fds.extend(self.guard.descriptor().map(|fd| (fd, Interest::Read)));
+        }
         if let Some(capture) = &self.capture {
             capture.interests(&mut fds);
         }
@@ -474,7 +478,7 @@ impl Watch<'_> {
         let clocks = [
             self.kill_at.filter(|_| !self.childless),
             self.timeout_at,
-            self.guard.next_look(),
+            self.guard.next_look().filter(|_| !lost),
         ];
         let until = clocks.into_iter().fold(Some(self.report_at), earliest);
         poll::wait(&fds, until);

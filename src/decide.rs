@@ -1,0 +1,224 @@
+//! The one place that decides: what the ledger means for this revision. Pure.
+
+use crate::db::ledger::{Entry, Ledger, State};
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// The revision succeeded: start at once.
+    Start,
+    /// Run the steps, once the lock is held. `attempt` is this run's number; `dead` are the
+    /// rows of holders that died, to be closed first.
+    Run {
+        /// 1 for the first run since the last reset.
+        attempt: i32,
+        /// Rows still `running` whose lease is over.
+        dead: Vec<Entry>,
+    },
+    /// Somebody is at it.
+    Wait(Box<Entry>),
+    /// This revision must not start.
+    Refuse(Refusal),
+}
+
+/// Why a revision is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// An operator said so.
+    Blocked {
+        /// Who, and in which words.
+        by: String,
+        /// Why.
+        note: Option<String>,
+    },
+    /// It failed too often.
+    Exhausted {
+        /// How often.
+        failed: usize,
+        /// Which run failed last.
+        last: String,
+    },
+    /// A newer launchgate wrote a state that this one does not know.
+    Unknown,
+}
+
+/// Decides. `revision` is `None` where there is none: then the steps run at every start.
+/// `max_attempts` is `None` where failed attempts are not counted.
+#[must_use]
+pub fn decide(ledger: &Ledger, revision: Option<&str>, max_attempts: Option<u32>) -> Decision {
+    let Ledger::Rows(rows) = ledger else {
+        return Decision::Run { attempt: 1, dead: Vec::new() };
+    };
+    let own: Vec<&Entry> =
+        rows.iter().filter(|row| revision.is_some_and(|revision| row.revision == revision)).collect();
+    if own.iter().any(|row| row.state.is_none()) {
+        return Decision::Refuse(Refusal::Unknown);
+    }
+    // An operator's block and a success: the newer one counts. A reset lifts a block and
+    // counts failures anew, but a revision that succeeded never runs again.
+    let reset = newest(&own, State::Reset);
+    let blocked = newest(&own, State::Blocked).filter(|row| row.id > reset.map_or(i64::MIN, |r| r.id));
+    let succeeded = newest(&own, State::Succeeded);
+    match (blocked, succeeded) {
+        (Some(blocked), succeeded) if succeeded.is_none_or(|row| row.id < blocked.id) => {
+            return Decision::Refuse(Refusal::Blocked {
+                by: blocked.holder.clone(),
+                note: blocked.note.clone(),
+            });
+        }
+        (_, Some(_)) => return Decision::Start,
+        _ => {}
+    }
+    let is_live = |row: &&Entry| row.state == Some(State::Running) && row.lease_live;
+    if let Some(row) = own.iter().copied().find(is_live) {
+        return Decision::Wait(Box::new(row.clone()));
+    }
+    if let Some(refusal) = exhausted(&own, reset, max_attempts) {
+        return Decision::Refuse(refusal);
+    }
+    if let Some(row) = rows.iter().find(is_live) {
+        return Decision::Wait(Box::new(row.clone()));
+    }
+    let dead = rows.iter().filter(|row| row.state == Some(State::Running)).cloned().collect();
+    Decision::Run { attempt: attempt(&own, reset), dead }
+}
+
+/// Rows come newest first.
+fn newest<'a>(rows: &[&'a Entry], state: State) -> Option<&'a Entry> {
+    rows.iter().copied().find(|row| row.state == Some(state))
+}
+
+fn since_reset<'a>(own: &'a [&Entry], reset: Option<&Entry>) -> impl Iterator<Item = &'a Entry> {
+    let from = reset.map_or(i64::MIN, |row| row.id);
+    own.iter().copied().filter(move |row| row.id > from)
+}
+
+fn exhausted(own: &[&Entry], reset: Option<&Entry>, max_attempts: Option<u32>) -> Option<Refusal> {
+    let mut failed = since_reset(own, reset).filter(|row| row.state == Some(State::Failed)).peekable();
+    let last = failed.peek()?.run_id.clone();
+    let failed = failed.count();
+    (failed >= usize::try_from(max_attempts?).ok()?).then_some(Refusal::Exhausted { failed, last })
+}
+
+fn attempt(own: &[&Entry], reset: Option<&Entry>) -> i32 {
+    let runs = since_reset(own, reset)
+        .filter(|row| {
+            matches!(row.state, Some(State::Failed | State::Interrupted | State::Running))
+        })
+        .count();
+    i32::try_from(runs + 1).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn row(id: i64, revision: &str, state: State, lease_live: bool) -> Entry {
+        Entry {
+            id,
+            revision: revision.into(),
+            run_id: format!("run{id}"),
+            state: Some(state),
+            lease_live,
+            holder: "host:1".into(),
+            age_ms: 0,
+            note: None,
+        }
+    }
+
+    /// States of revision `r`, oldest first; `+` marks a live lease.
+    fn decided(states: &[State], max: Option<u32>) -> Decision {
+        let rows = states.iter().enumerate().map(|(i, s)| row(i64::try_from(i).unwrap(), "r", *s, false));
+        let mut rows: Vec<Entry> = rows.collect();
+        rows.reverse();
+        decide(&Ledger::Rows(rows), Some("r"), max)
+    }
+
+    fn runs(attempt: i32) -> Decision {
+        Decision::Run { attempt, dead: Vec::new() }
+    }
+
+    use State::{Blocked, Failed, Interrupted, Reset, Running, Succeeded};
+
+    #[test]
+    fn an_empty_ledger_means_run() {
+        assert_eq!(decide(&Ledger::Missing, Some("r"), Some(3)), runs(1));
+        assert_eq!(decided(&[], Some(3)), runs(1));
+    }
+
+    #[test]
+    fn a_success_starts_whatever_came_before_or_after_but_a_block() {
+        assert_eq!(decided(&[Failed, Succeeded], Some(1)), Decision::Start);
+        assert_eq!(decided(&[Succeeded, Reset], Some(1)), Decision::Start);
+        assert_eq!(decided(&[Blocked, Succeeded], Some(1)), Decision::Start);
+        assert_eq!(decided(&[Succeeded, Blocked, Reset], Some(1)), Decision::Start);
+        assert!(matches!(
+            decided(&[Succeeded, Blocked], Some(1)),
+            Decision::Refuse(Refusal::Blocked { .. })
+        ));
+    }
+
+    #[test]
+    fn failures_count_interruptions_do_not() {
+        assert_eq!(decided(&[Failed, Interrupted, Failed], Some(3)), runs(4));
+        assert!(matches!(
+            decided(&[Failed, Interrupted, Failed, Failed], Some(3)),
+            Decision::Refuse(Refusal::Exhausted { failed: 3, .. })
+        ));
+        assert_eq!(decided(&[Failed; 9], None), runs(10));
+        assert_eq!(decided(&[Failed, Failed, Failed, Reset], Some(3)), runs(1));
+        assert_eq!(decided(&[Blocked, Reset, Failed], Some(3)), runs(2));
+    }
+
+    #[test]
+    fn a_live_run_is_waited_for_and_a_dead_one_closed() {
+        let live = row(2, "other", Running, true);
+        let ledger = Ledger::Rows(vec![live.clone()]);
+        assert_eq!(decide(&ledger, Some("r"), Some(3)), Decision::Wait(Box::new(live)));
+        let dead = row(2, "other", Running, false);
+        let ledger = Ledger::Rows(vec![dead.clone()]);
+        let expected = Decision::Run { attempt: 1, dead: vec![dead] };
+        assert_eq!(decide(&ledger, Some("r"), Some(3)), expected);
+    }
+
+    #[test]
+    fn a_live_run_of_the_same_revision_may_still_succeed() {
+        let rows = vec![row(3, "r", Running, true), row(2, "r", Failed, false)];
+        assert!(matches!(decide(&Ledger::Rows(rows), Some("r"), Some(1)), Decision::Wait(_)));
+    }
+
+    #[test]
+    fn without_a_revision_the_steps_run_every_time() {
+        let rows = vec![row(2, "", Succeeded, false), row(1, "", Failed, false)];
+        assert_eq!(decide(&Ledger::Rows(rows), None, Some(1)), runs(1));
+    }
+
+    #[test]
+    fn a_state_of_a_newer_launchgate_is_not_guessed() {
+        let mut unknown = row(1, "r", Succeeded, false);
+        unknown.state = None;
+        let rows = Ledger::Rows(vec![unknown]);
+        assert_eq!(decide(&rows, Some("r"), None), Decision::Refuse(Refusal::Unknown));
+    }
+
+    proptest! {
+        /// Whatever the rows: a revision with a success never runs again, and one that a
+        /// live run is at never runs beside it.
+        #[test]
+        fn never_runs_what_succeeded_nor_beside_a_live_run(
+            states in proptest::collection::vec((0usize..6, any::<bool>(), any::<bool>()), 0..12),
+            max in proptest::option::of(1u32..4),
+        ) {
+            let mut rows: Vec<Entry> = states.iter().enumerate().map(|(i, (s, live, own))| {
+                row(i64::try_from(i).unwrap(), if *own { "r" } else { "x" }, State::ALL[*s], *live)
+            }).collect();
+            rows.reverse();
+            let succeeded = rows.iter().any(|r| r.revision == "r" && r.state == Some(Succeeded));
+            let live = rows.iter().any(|r| r.state == Some(Running) && r.lease_live);
+            if let Decision::Run { attempt, .. } = decide(&Ledger::Rows(rows), Some("r"), max) {
+                prop_assert!(!succeeded && !live && attempt >= 1);
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The right to run, as both threads see it: one renews it, the other stops the step when it
+//! can't be confirmed any more. Holds no connection and no process.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::sys::clock::Moment;
+use crate::sys::event::Event;
+use crate::sys::supervise::Guard;
+
+/// When the right to run was last confirmed, and whether it is lost for certain.
+#[derive(Debug)]
+pub struct Lease {
+    length: Duration,
+    state: Mutex<State>,
+    changed: Event,
+}
+
+#[derive(Debug)]
+struct State {
+    confirmed: Moment,
+    lost: Option<String>,
+}
+
+impl Lease {
+    /// A lease that was confirmed by something asked at `confirmed`.
+    pub fn new(length: Duration, confirmed: Moment) -> std::io::Result<Arc<Self>> {
+        let state = Mutex::new(State { confirmed, lost: None });
+        Ok(Arc::new(Self { length, state, changed: Event::new()? }))
+    }
+
+    /// How often it is renewed: every sixth of its length.
+    #[must_use]
+    pub fn interval(&self) -> Duration {
+        self.length / 6
+    }
+
+    /// Lock and lease were confirmed by what was asked at `asked`, not when it was answered:
+    /// the database's clock can't have been earlier.
+    pub fn confirm(&self, asked: Moment) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.confirmed = state.confirmed.max(asked);
+    }
+
+    /// It is lost for certain.
+    pub fn lose(&self, why: String) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).lost.get_or_insert(why);
+        self.changed.raise();
+    }
+
+    /// Why the right to run is lost at `now`, where it is: for certain, or because a third
+    /// of the lease went by without a confirmation. The other two thirds are for stopping
+    /// the step.
+    #[must_use]
+    pub fn lost(&self, now: Moment) -> Option<String> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(why) = &state.lost {
+            return Some(format!("the lock was lost: {why}"));
+        }
+        let silent = now.since(state.confirmed);
+        (silent >= self.length / 3).then(|| {
+            format!(
+                "the lock could not be confirmed for {} s, a third of --lease",
+                silent.as_secs()
+            )
+        })
+    }
+
+    fn deadline(&self) -> Moment {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.confirmed + self.length / 3
+    }
+}
+
+/// The lease as the guard of a step.
+#[derive(Debug)]
+pub struct LeaseGuard {
+    /// The lease.
+    pub lease: Arc<Lease>,
+    /// A lock file that the step inherits.
+    pub inherit: Option<OwnedFd>,
+}
+
+impl Guard for LeaseGuard {
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.lease.changed.as_fd())
+    }
+
+    fn lost(&mut self, now: Moment) -> Option<String> {
+        self.lease.lost(now)
+    }
+
+    fn next_look(&self) -> Option<Moment> {
+        Some(self.lease.deadline())
+    }
+
+    fn inheritable(&self) -> Option<BorrowedFd<'_>> {
+        self.inherit.as_ref().map(AsFd::as_fd)
+    }
+}

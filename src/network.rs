@@ -1,0 +1,193 @@
+//! Two threads: this process's first one has the signals and the processes, the second one
+//! has the network. Neither waits for the other where it must not: a database that does not
+//! answer keeps no signal waiting, and a step that runs keeps no heartbeat waiting.
+//!
+//! The second thread carries out one asynchronous flow (the gate, or a command that reads
+//! the ledger) and asks the first to run steps.
+
+use std::future::Future;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::exit::{Failure, Problem};
+use crate::lease::LeaseGuard;
+use crate::steps::{self, Outcome, RunIdentity, Verdict};
+use crate::sys::clock::Moment;
+use crate::sys::event::Event;
+use crate::sys::signals::Number;
+use crate::sys::supervise::{Host, Wake};
+
+/// How long a flow may take to end in order once a signal came: a call of the database is
+/// bounded by this, and platforms grant 30 s.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Steps to run, asked for by the flow.
+#[derive(Debug)]
+pub struct StepsRequest {
+    /// What the steps are told.
+    pub identity: RunIdentity,
+    /// The right to run them.
+    pub guard: LeaseGuard,
+    /// Told which step starts: its kind and its command.
+    pub progress: mpsc::UnboundedSender<(String, String)>,
+    /// Told how it ended.
+    pub reply: oneshot::Sender<Outcome>,
+}
+
+enum Message<T> {
+    Steps(Box<StepsRequest>),
+    Done(Result<T, Failure>),
+}
+
+/// The flow's side.
+pub struct Link {
+    stop: watch::Receiver<Option<Number>>,
+    ask: Box<dyn Fn(StepsRequest) + Send>,
+}
+
+impl Link {
+    /// The signal that stops the gate, once it comes.
+    pub async fn stopped(&mut self) -> Number {
+        loop {
+            if let Some(number) = *self.stop.borrow_and_update() {
+                return number;
+            }
+            if self.stop.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Whether it came already.
+    #[must_use]
+    pub fn is_stopped(&self) -> Option<Number> {
+        *self.stop.borrow()
+    }
+
+    /// Waits for `work`, unless a signal stops the gate meanwhile: then `work` is dropped.
+    pub async fn unless_stopped<T>(
+        &mut self,
+        phase: &str,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            number = self.stopped() => Err(steps::stopped(number, phase)),
+            value = work => Ok(value),
+        }
+    }
+
+    /// Asks for the steps to be run.
+    pub fn ask(&self, request: StepsRequest) {
+        (self.ask)(request);
+    }
+}
+
+/// Carries out `flow` on a thread of its own, while this one obeys signals and, through
+/// `serve`, runs the steps that the flow asks for.
+///
+/// # Errors
+/// The flow's, or the signal that stopped it.
+pub fn run<T, F>(
+    host: &Host,
+    serve: &mut dyn FnMut(StepsRequest),
+    flow: impl FnOnce(Link) -> F + Send + 'static,
+) -> Result<T, Failure>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Failure>>,
+{
+    let wake = Arc::new(Event::new().map_err(|error| no_thread(&error))?);
+    let (send, messages) = channel();
+    let (stop, stopped) = watch::channel(None);
+    let link = Link { stop: stopped, ask: asker(send.clone(), Arc::clone(&wake)) };
+    let rung = Arc::clone(&wake);
+    let thread = std::thread::Builder::new()
+        .name("launchgate-net".into())
+        .spawn(move || {
+            let done = block_on(|| flow(link));
+            let _ = send.send(Message::Done(done));
+            rung.raise();
+        })
+        .map_err(|error| no_thread(&error))?;
+    let done = attend(host, serve, &wake, &messages, &stop);
+    // Where the flow is over the thread is too; one that hangs in a call dies with exec or exit.
+    if done.1 {
+        let _ = thread.join();
+    }
+    done.0
+}
+
+fn asker<T: Send + 'static>(
+    send: Sender<Message<T>>,
+    wake: Arc<Event>,
+) -> Box<dyn Fn(StepsRequest) + Send> {
+    Box::new(move |request| {
+        let _ = send.send(Message::Steps(Box::new(request)));
+        wake.raise();
+    })
+}
+
+fn block_on<T, F: Future<Output = Result<T, Failure>>>(
+    flow: impl FnOnce() -> F,
+) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| no_thread(&error))?;
+    let done = runtime.block_on(async { flow().await });
+    // A name look-up that hangs is a thread that can't be stopped.
+    runtime.shutdown_background();
+    done
+}
+
+/// The first thread's part. Returns the result and whether the flow is over.
+fn attend<T>(
+    host: &Host,
+    serve: &mut dyn FnMut(StepsRequest),
+    wake: &Event,
+    messages: &Receiver<Message<T>>,
+    stop: &watch::Sender<Option<Number>>,
+) -> (Result<T, Failure>, bool) {
+    let mut deadline = None;
+    let mut stopped = None;
+    loop {
+        match host.wait(Some(wake.as_fd()), deadline) {
+            Wake::Stop(number) => {
+                stopped.get_or_insert(number);
+                deadline.get_or_insert(Moment::now() + PATIENCE);
+                stop.send_replace(stopped);
+            }
+            Wake::Time => {
+                let number = stopped.unwrap_or_default();
+                return (Err(steps::stopped(number, "a call of the database")), false);
+            }
+            Wake::Ready => wake.lower(),
+        }
+        while let Ok(message) = messages.try_recv() {
+            match (message, stopped) {
+                (Message::Done(Ok(_)), Some(number)) => {
+                    return (Err(steps::stopped(number, "the gate")), true);
+                }
+                (Message::Done(result), _) => return (result, true),
+                (Message::Steps(request), None) => serve(*request),
+                (Message::Steps(request), Some(number)) => {
+                    let failure = steps::stopped(number, "the gate");
+                    let verdict = Verdict::Stopped { failure, done: false };
+                    let _ = request.reply.send(Outcome { last: None, verdict });
+                }
+            }
+        }
+    }
+}
+
+fn no_thread(error: &std::io::Error) -> Failure {
+    Failure::System(Problem::new(
+        format!("failed to start the thread for the network: {error}"),
+        "raise the limit of processes, threads or open files",
+    ))
+}

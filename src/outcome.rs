@@ -1,0 +1,136 @@
+//! What a run of steps means for the ledger and for the person on call. Pure but for the
+//! random run id.
+
+use std::io;
+
+use crate::db::DatabaseUrl;
+use crate::db::ledger::{self, Orphan, State};
+use crate::exit::{Failure, Problem};
+use crate::steps::{Outcome, TAIL, Verdict};
+use crate::sys::child::Ended;
+use crate::sys::supervise::Cut;
+
+/// A new run's id: 128 random bits.
+pub fn run_id() -> Result<String, Failure> {
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits).map_err(|error| {
+        Failure::System(Problem::new(
+            format!("failed to get random numbers: {error}"),
+            "allow getrandom(2) in the container's seccomp profile",
+        ))
+    })?;
+    Ok(bits.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// What the run's row leaves `running` with; no password in it.
+#[must_use]
+pub fn row(outcome: &Outcome, url: &DatabaseUrl) -> ledger::Outcome {
+    let timed_out = outcome.last.as_ref().is_some_and(|(_, r)| r.cut == Some(Cut::Timeout));
+    let (state, note) = match &outcome.verdict {
+        Verdict::Done => (State::Succeeded, None),
+        Verdict::Failed(failure) => (State::Failed, Some(failure)),
+        Verdict::Stopped { done: true, failure } => (State::Succeeded, Some(failure)),
+        Verdict::Stopped { failure, .. } if timed_out => (State::Failed, Some(failure)),
+        Verdict::Stopped { failure, .. } | Verdict::Lost(failure) => (State::Interrupted, Some(failure)),
+    };
+    let mut row = ledger::Outcome {
+        state,
+        step: None,
+        exit_code: None,
+        term_signal: None,
+        command: None,
+        note: note.map(|failure| url.redact(failure.problem().what())),
+        output_tail: None,
+    };
+    if let Some((step, report)) = &outcome.last {
+        row.step = Some(step.kind.as_str().to_owned());
+        row.command = Some(url.redact(&step.text));
+        match report.ended {
+            Ended::Code(code) => row.exit_code = Some(code),
+            Ended::Signal(number) => row.term_signal = Some(number),
+        }
+        if state != State::Succeeded && !report.tail.is_empty() {
+            row.output_tail = Some(tail(&report.tail, url));
+        }
+    }
+    row
+}
+
+/// How many bytes of output to keep so that 4 KiB are left when the secrets are gone.
+#[must_use]
+pub fn kept(url: &DatabaseUrl) -> usize {
+    TAIL + longest_secret(url)
+}
+
+fn longest_secret(url: &DatabaseUrl) -> usize {
+    url.secrets().map(str::len).max().unwrap_or(0)
+}
+
+/// The last 4 KiB without secrets. What was cut off at the front may have left the rest of a
+/// secret there, shorter than the longest: that much is left out.
+fn tail(kept: &[u8], url: &DatabaseUrl) -> String {
+    let redacted = url.redact_bytes(kept);
+    let is_cut = kept.len() >= self::kept(url);
+    let start = if is_cut { longest_secret(url).min(redacted.len()) } else { 0 };
+    let rest = &redacted[start..];
+    let rest = &rest[rest.len().saturating_sub(TAIL)..];
+    // Not in the middle of a character.
+    let begin = rest.iter().take(3).take_while(|&&byte| byte & 0xc0 == 0x80).count();
+    String::from_utf8_lossy(&rest[begin..]).into_owned()
+}
+
+/// The row of a run that did not count.
+#[must_use]
+pub fn interrupted(why: &str) -> ledger::Outcome {
+    ledger::Outcome {
+        state: State::Interrupted,
+        step: None,
+        exit_code: None,
+        term_signal: None,
+        command: None,
+        note: Some(why.to_owned()),
+        output_tail: None,
+    }
+}
+
+/// Process id, state and age of each.
+#[must_use]
+pub fn list_orphans(orphans: &[Orphan]) -> String {
+    let list: Vec<String> = orphans
+        .iter()
+        .take(10)
+        .map(|o| format!("pid {} {} for {} s", o.pid, o.state, o.age_ms / 1000))
+        .collect();
+    list.join(", ")
+}
+
+/// Sessions of an earlier run are still at work.
+#[must_use]
+pub fn orphans_remain(list: &str, waited: std::time::Duration) -> Failure {
+    Failure::TimedOut(Problem::new(
+        format!("sessions of an earlier run are still at work in the database after {} s: {list}", waited.as_secs()),
+        "let them finish or end them with pg_terminate_backend(pid), then start again; --orphan-timeout is how long to wait",
+    ))
+}
+
+/// The steps ended well, but that could not be recorded by the connection with the lock.
+#[must_use]
+pub fn unrecorded(why: &str) -> Failure {
+    Failure::LockLost(Problem::new(
+        format!("the steps ended well, but the lock was lost before that was recorded: {why}"),
+        "start it again: the steps will run again",
+    ))
+}
+
+/// The first thread dropped a request, which it never does.
+#[must_use]
+pub fn no_answer() -> Failure {
+    Failure::Bug(Problem::new("the steps were never answered for", "report it"))
+}
+
+/// No descriptor left.
+#[must_use]
+pub fn no_event(error: io::Error) -> Failure {
+    let what = format!("failed to open a descriptor: {error}");
+    Failure::System(Problem::new(what, "raise the limit of open files"))
+}

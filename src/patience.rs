@@ -1,0 +1,164 @@
+//! Waiting in turns: for a database that is away, for a replica that is at it. Each says
+//! what it waits for at the start and every 30 s, and knows when to give up.
+
+use std::time::Duration;
+
+use crate::backoff;
+use crate::db::Error;
+use crate::db::ledger::Entry;
+use crate::exit::{Failure, Problem};
+use crate::log::{Event, Log};
+use crate::sys::clock::Moment;
+use crate::sys::supervise::REPORT;
+
+/// The next pause after `waited`.
+#[must_use]
+pub fn pause(waited: Duration) -> Duration {
+    let mut chance = [0u8];
+    // Without randomness the pauses are merely equal.
+    let _ = getrandom::fill(&mut chance);
+    backoff::pause(waited, chance[0])
+}
+
+/// One wait, however many turns it takes.
+#[derive(Debug)]
+struct Turns {
+    limit: Option<Duration>,
+    since: Option<Moment>,
+    said: Option<Moment>,
+}
+
+enum Turn {
+    /// How long it took so far, and whether it is time to say so.
+    Wait(Duration, bool),
+    /// It took this long, which is too long.
+    Over(Duration),
+}
+
+impl Turns {
+    fn new(limit: Option<Duration>) -> Self {
+        Self { limit, since: None, said: None }
+    }
+
+    fn next(&mut self) -> Turn {
+        let now = Moment::now();
+        let waited = now.since(*self.since.get_or_insert(now));
+        if self.limit.is_some_and(|limit| waited >= limit) {
+            return Turn::Over(waited);
+        }
+        let say = self.said.is_none_or(|said| now.since(said) >= REPORT);
+        if say {
+            self.said = Some(now);
+        }
+        Turn::Wait(waited, say)
+    }
+
+    /// No longer than until the limit.
+    fn pause(&self, waited: Duration) -> Duration {
+        let left = self.limit.map_or(Duration::MAX, |limit| limit.saturating_sub(waited));
+        pause(waited).min(left)
+    }
+}
+
+/// A database that does not serve us at the moment.
+#[derive(Debug)]
+pub struct Outage {
+    turns: Turns,
+    /// Whether it ever served us: from then on, having no connection to spare is no outage.
+    served: bool,
+}
+
+impl Outage {
+    /// None yet.
+    #[must_use]
+    pub fn new(limit: Option<Duration>) -> Self {
+        Self { turns: Turns::new(limit), served: false }
+    }
+
+    /// The pause before the next try.
+    ///
+    /// # Errors
+    /// It took too long.
+    pub fn next(&mut self, log: &Log, error: &Error) -> Result<Duration, Failure> {
+        if self.served && matches!(error, Error::Full(_)) {
+            let waited = self.turns.since.map_or(Duration::ZERO, |since| Moment::now().since(since));
+            return Ok(pause(waited));
+        }
+        match self.turns.next() {
+            Turn::Over(waited) => Err(Failure::Unreachable(Problem::new(
+                format!("the database did not accept a connection for {} s: {error}", waited.as_secs()),
+                "see whether it runs and whether the URL names it; --wait-timeout is how long to wait",
+            ))),
+            Turn::Wait(waited, say) => {
+                if say {
+                    log.say(
+                        Event::DatabaseWaiting,
+                        "waiting for the database",
+                        &[("seconds", &waited.as_secs()), ("error", error)],
+                    );
+                }
+                Ok(self.turns.pause(waited))
+            }
+        }
+    }
+
+    /// It served us.
+    pub fn over(&mut self, log: &Log) {
+        self.served = true;
+        if let Some(since) = self.turns.since.take() {
+            self.turns.said = None;
+            let seconds = format!("{:.1}", Moment::now().since(since).as_secs_f64());
+            log.say(Event::DatabaseReady, "the database answers", &[("seconds", &seconds)]);
+        }
+    }
+}
+
+/// Another replica that is at it.
+#[derive(Debug)]
+pub struct Wait(Turns);
+
+impl Wait {
+    /// Not yet.
+    #[must_use]
+    pub fn new(limit: Option<Duration>) -> Self {
+        Self(Turns::new(limit))
+    }
+
+    /// The pause before the next look.
+    ///
+    /// # Errors
+    /// It took too long.
+    pub fn next(&mut self, log: &Log, busy: Option<&Entry>) -> Result<Duration, Failure> {
+        let holder = busy.map_or("another replica", |entry| &entry.holder);
+        match self.0.next() {
+            Turn::Over(waited) => Err(Failure::TimedOut(Problem::new(
+                format!("waited {} s for {holder}; the server is not started", waited.as_secs()),
+                "see `launchgate status`; --lock-timeout is how long to wait",
+            ))),
+            Turn::Wait(waited, say) => {
+                if say {
+                    let seconds = waited.as_secs();
+                    match busy {
+                        Some(entry) => log.say(
+                            Event::LockWaiting,
+                            "another replica is at it, waiting",
+                            &[
+                                ("seconds", &seconds),
+                                ("holder", &entry.holder),
+                                ("revision", &entry.revision),
+                                ("run", &entry.run_id),
+                                ("running", &format!("{}s", entry.age_ms / 1000)),
+                            ],
+                        ),
+                        None => log.say(
+                            Event::LockWaiting,
+                            "another replica holds the lock, waiting",
+                            &[("seconds", &seconds)],
+                        ),
+                    }
+                }
+                Ok(self.0.pause(waited))
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Schemes: which database a URL is about, in whose spelling.
+
+use std::fmt;
+
+use super::error::UrlError;
+
+/// The kinds of database that can hold lock and ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Backend {
+    /// `PostgreSQL`.
+    Postgres,
+    /// `MySQL` and `MariaDB`.
+    Mysql,
+    /// `SQLite`.
+    Sqlite,
+}
+
+impl Backend {
+    /// The word for it in flags, logs and URLs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Mysql => "mysql",
+            Self::Sqlite => "sqlite",
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a scheme tells of the text behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Dialect {
+    pub(super) backend: Backend,
+    pub(super) spelling: Spelling,
+}
+
+/// Whose rules the rest is written by, where they differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spelling {
+    /// The usual ones.
+    Plain,
+    /// After `jdbc:`.
+    Jdbc,
+    /// `SQLite`'s and Prisma's `file:`.
+    File,
+}
+
+/// The longest unknown scheme that an error names. Longer is no scheme but something pasted.
+const LONGEST_SHOWN: usize = 24;
+
+/// The dialect and what follows the scheme's colon.
+pub(super) fn split(text: &str) -> Result<(Dialect, &str), UrlError> {
+    // Without a scheme it can be only one thing, and deserves that error.
+    if text.starts_with(":memory:") {
+        return Err(UrlError::InMemory);
+    }
+    let (scheme, rest) = text.split_once(':').ok_or(UrlError::NoScheme)?;
+    let scheme = scheme.to_ascii_lowercase();
+    if scheme == "jdbc" {
+        let (scheme, rest) = rest.split_once(':').ok_or(UrlError::NoScheme)?;
+        let scheme = scheme.to_ascii_lowercase();
+        let backend = backend(&scheme).ok_or_else(|| unknown(&scheme, rest))?;
+        return Ok((
+            Dialect {
+                backend,
+                spelling: Spelling::Jdbc,
+            },
+            rest,
+        ));
+    }
+    if scheme == "file" {
+        return Ok((
+            Dialect {
+                backend: Backend::Sqlite,
+                spelling: Spelling::File,
+            },
+            rest,
+        ));
+    }
+    let backend = backend(&scheme).ok_or_else(|| unknown(&scheme, rest))?;
+    Ok((
+        Dialect {
+            backend,
+            spelling: Spelling::Plain,
+        },
+        rest,
+    ))
+}
+
+/// The aliases of `SQLAlchemy`, Rails, Django (dj-database-url, django-environ) and Doctrine. What
+/// follows a `+` names a driver.
+fn backend(scheme: &str) -> Option<Backend> {
+    let name = scheme.split('+').next().unwrap_or_default();
+    match name {
+        "postgres" | "postgresql" | "pgsql" | "psql" | "postgis" | "pdo-pgsql" | "timescale"
+        | "timescalegis" => Some(Backend::Postgres),
+        "mysql" | "mysql2" | "mariadb" | "trilogy" | "mysqlgis" | "mysqli" | "mysql-connector"
+        | "pdo-mysql" => Some(Backend::Mysql),
+        "sqlite" | "sqlite3" | "spatialite" | "pdo-sqlite" => Some(Backend::Sqlite),
+        _ => None,
+    }
+}
+
+/// Names a scheme only where it is surely one: what stands before the colon of a URL whose scheme
+/// was forgotten may be anything.
+fn unknown(scheme: &str, rest: &str) -> UrlError {
+    let like_a_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | '_');
+    if rest.starts_with("//")
+        && (1..=LONGEST_SHOWN).contains(&scheme.len())
+        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(like_a_scheme)
+    {
+        UrlError::UnknownScheme(scheme.to_owned())
+    } else {
+        UrlError::NoScheme
+    }
+}

@@ -1,0 +1,264 @@
+//! TLS: what the parameters of many tools ask for, as one of libpq's six modes.
+
+use std::path::PathBuf;
+
+use super::error::UrlError;
+use super::scheme::{Backend, Dialect, Spelling};
+
+/// How much protection is asked for, weakest first: libpq's modes, `MySQL`'s in brackets.
+/// <https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION>
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsMode {
+    /// None (DISABLED).
+    Disable,
+    /// Only if the server insists. Never `MySQL`'s.
+    Allow,
+    /// If the server can (PREFERRED).
+    Prefer,
+    /// Encrypted, to whoever answers (REQUIRED).
+    Require,
+    /// Encrypted, to a server with a certificate of a known authority (`VERIFY_CA`).
+    VerifyCa,
+    /// Encrypted, to the very host that was meant (`VERIFY_IDENTITY`).
+    VerifyFull,
+}
+
+/// How the connection is to be protected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// How much.
+    pub mode: TlsMode,
+    /// The authorities' certificates (PEM); `None` for those that browsers trust.
+    pub root_cert: Option<PathBuf>,
+    /// The certificate to present (PEM).
+    pub client_cert: Option<PathBuf>,
+    /// Its key (PEM).
+    pub client_key: Option<PathBuf>,
+}
+
+/// For what has no connection.
+pub(super) static NONE: Tls = Tls {
+    mode: TlsMode::Disable,
+    root_cert: None,
+    client_cert: None,
+    client_key: None,
+};
+
+const MODES: &str = "disable, allow, prefer, require, verify-ca, verify-full (MySQL: disabled, preferred, required, \
+                     verify_ca, verify_identity)";
+const SWITCH: &str = "true, false";
+
+/// The parameters about TLS, as they were given.
+#[derive(Default)]
+pub(super) struct TlsParams {
+    mode: Option<String>,
+    ssl: Option<String>,
+    use_ssl: Option<String>,
+    require: Option<String>,
+    verify_cert: Option<String>,
+    verify_host: Option<String>,
+    factory: Option<String>,
+    accept: Option<String>,
+    identity: Option<String>,
+    root_cert: Option<String>,
+    client_cert: Option<String>,
+    client_key: Option<String>,
+}
+
+impl TlsParams {
+    /// Where the parameter of this name goes, in lower case, without hyphens and underscores.
+    pub(super) fn slot(&mut self, name: &str) -> Option<&mut Option<String>> {
+        Some(match name {
+            "sslmode" => &mut self.mode,
+            "ssl" => &mut self.ssl,
+            // MySQL Connector/J and MariaDB Connector/J.
+            "usessl" => &mut self.use_ssl,
+            "requiressl" => &mut self.require,
+            "verifyservercertificate" | "sslverifycert" => &mut self.verify_cert,
+            // PyMySQL, mysqlclient, MySQL Connector/Python.
+            "sslverifyidentity" | "sslcheckhostname" => &mut self.verify_host,
+            // pgJDBC.
+            "sslfactory" => &mut self.factory,
+            // Prisma.
+            "sslaccept" => &mut self.accept,
+            "sslidentity" => &mut self.identity,
+            "sslrootcert" | "sslca" | "serversslcert" => &mut self.root_cert,
+            "sslcert" => &mut self.client_cert,
+            "sslkey" => &mut self.client_key,
+            _ => return None,
+        })
+    }
+
+    /// Whether the host's name is compared with the certificate's, as far as `sslmode` says.
+    pub(super) fn verifies_host(&self) -> bool {
+        self.mode.as_deref().and_then(mode) == Some(TlsMode::VerifyFull)
+    }
+
+    /// The one meaning of them all. Where tools differ, the stronger one is taken, since a refused
+    /// connection is noticed and a weak one is not.
+    pub(super) fn resolve(mut self, dialect: Dialect, on_socket: bool) -> Result<Tls, UrlError> {
+        // Prisma calls the authority's certificate `sslcert`, and the client's `sslidentity`.
+        let prisma = self.accept.is_some() || self.identity.is_some();
+        if prisma && self.client_key.is_none() && self.root_cert.is_none() {
+            self.root_cert = self.client_cert.take();
+        }
+        let mut mode = self.mode(dialect)?;
+        let system =
+            dialect.backend == Backend::Postgres && self.root_cert.as_deref() == Some("system");
+        if system {
+            // libpq: verified against the machine's authorities, and nothing less than in full.
+            self.root_cert = None;
+            mode = TlsMode::VerifyFull;
+        }
+        if on_socket {
+            // libpq: "sslmode is ignored for Unix domain socket communication", which leaves no machine.
+            mode = TlsMode::Disable;
+        }
+        if dialect.backend == Backend::Mysql && mode == TlsMode::Allow {
+            mode = TlsMode::Prefer;
+        }
+        Ok(Tls {
+            mode,
+            root_cert: self.root_cert.map(PathBuf::from),
+            client_cert: self.client_cert.map(PathBuf::from),
+            client_key: self.client_key.map(PathBuf::from),
+        })
+    }
+
+    fn mode(&self, dialect: Dialect) -> Result<TlsMode, UrlError> {
+        let mut mode = self.stated(dialect)?;
+        let at_least = |mode: Option<TlsMode>, least| match mode {
+            Some(TlsMode::Disable) => mode,
+            _ => mode.max(Some(least)),
+        };
+        if switch("requireSSL", self.require.as_deref())? == Some(true) {
+            mode = at_least(mode, TlsMode::Require);
+        }
+        if switch("verifyServerCertificate", self.verify_cert.as_deref())? == Some(true) {
+            mode = at_least(mode, TlsMode::VerifyCa);
+        }
+        if switch("ssl_verify_identity", self.verify_host.as_deref())? == Some(true) {
+            mode = at_least(mode, TlsMode::VerifyFull);
+        }
+        let unverified = match self.accept.as_deref().map(word).as_deref() {
+            None | Some("strict") => false,
+            Some("acceptinvalidcerts") => true,
+            Some(_) => {
+                return Err(UrlError::TlsValue {
+                    parameter: "sslaccept",
+                    expected: "strict, accept_invalid_certs",
+                });
+            }
+        };
+        if self.accept.is_some() && !unverified && mode != Some(TlsMode::Prefer) {
+            mode = at_least(mode, TlsMode::VerifyFull);
+        }
+        // To MySQL's clients, to node-postgres and to libpq (there for `require`), who names an
+        // authority wants it asked.
+        let verifiable = match mode {
+            None => true,
+            Some(TlsMode::Require) => dialect.backend == Backend::Postgres,
+            Some(_) => false,
+        };
+        if self.root_cert.is_some() && verifiable && !unverified {
+            return Ok(TlsMode::VerifyCa);
+        }
+        if unverified && mode.is_none() && dialect.backend == Backend::Mysql {
+            return Ok(TlsMode::Require);
+        }
+        Ok(mode.unwrap_or(TlsMode::Prefer))
+    }
+
+    /// `sslmode`, or else `ssl`, or else `useSSL`.
+    fn stated(&self, dialect: Dialect) -> Result<Option<TlsMode>, UrlError> {
+        if let Some(text) = &self.mode {
+            let error = UrlError::TlsValue {
+                parameter: "sslmode",
+                expected: MODES,
+            };
+            return mode(text).map(Some).ok_or(error);
+        }
+        if let Some(text) = &self.ssl {
+            return self.ssl(text, dialect).map(Some);
+        }
+        Ok(switch("useSSL", self.use_ssl.as_deref())?.map(|on| {
+            if on {
+                TlsMode::Require
+            } else {
+                TlsMode::Disable
+            }
+        }))
+    }
+
+    /// `ssl` is a switch (libpq, JDBC), a mode (asyncpg) or an object (mysql2 for Node, as `PlanetScale`
+    /// hands it out).
+    fn ssl(&self, text: &str, dialect: Dialect) -> Result<TlsMode, UrlError> {
+        if text.starts_with('{') {
+            let object: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+            let anyone = object.contains("\"rejectUnauthorized\":false");
+            return Ok(if anyone {
+                TlsMode::Require
+            } else {
+                TlsMode::VerifyFull
+            });
+        }
+        match parse_switch(text) {
+            Some(false) => Ok(TlsMode::Disable),
+            Some(true) => {
+                // To libpq it means `require`; to pgJDBC since 42.2.5 `verify-full`, unless told otherwise.
+                let jdbc = dialect
+                    == Dialect {
+                        backend: Backend::Postgres,
+                        spelling: Spelling::Jdbc,
+                    };
+                let anyone = self
+                    .factory
+                    .as_deref()
+                    .is_some_and(|factory| factory.contains("NonValidating"));
+                Ok(if jdbc && !anyone {
+                    TlsMode::VerifyFull
+                } else {
+                    TlsMode::Require
+                })
+            }
+            None => mode(text).ok_or(UrlError::TlsValue {
+                parameter: "ssl",
+                expected: "true, false, or an sslmode",
+            }),
+        }
+    }
+}
+
+fn word(text: &str) -> String {
+    text.replace(['-', '_'], "").to_ascii_lowercase()
+}
+
+/// A mode by the names of libpq, `MySQL`, `MariaDB` Connector/J (`trust`) and node-postgres
+/// (`no-verify`), on any server: the words don't contradict each other.
+fn mode(text: &str) -> Option<TlsMode> {
+    match word(text).as_str() {
+        "disable" | "disabled" => Some(TlsMode::Disable),
+        "allow" => Some(TlsMode::Allow),
+        "prefer" | "preferred" => Some(TlsMode::Prefer),
+        "require" | "required" | "trust" | "noverify" => Some(TlsMode::Require),
+        "verifyca" => Some(TlsMode::VerifyCa),
+        "verifyfull" | "verifyidentity" => Some(TlsMode::VerifyFull),
+        _ => None,
+    }
+}
+
+fn switch(parameter: &'static str, text: Option<&str>) -> Result<Option<bool>, UrlError> {
+    let error = UrlError::TlsValue {
+        parameter,
+        expected: SWITCH,
+    };
+    text.map(|text| parse_switch(text).ok_or(error)).transpose()
+}
+
+fn parse_switch(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(true),
+        "false" | "0" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}

@@ -1,10 +1,13 @@
 //! Which release is this? The revision that the ledger is keyed by.
 //!
 //! From a release id that a user or the platform gave, or from the contents of files. Touches
+//! standard data, and of the file system only what is fingerprinted. Invariant: a [`Revision`]
 //! fits its column and a line of the log.
 
+mod fingerprint;
 mod id;
 
+pub use fingerprint::{Fingerprint, FingerprintError, fingerprint};
 pub use id::{Found, Given, PLATFORM_VARIABLES, PassedOver, Release, ReleaseError, from_platform};
 
 use std::error::Error;

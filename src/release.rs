@@ -1,1 +1,150 @@
 //! Which release is this? The revision that the ledger is keyed by.
+//!
+//! From a release id that a user or the platform gave, or from the contents of files. Touches
+//! standard data, and of the file system only what is fingerprinted. Invariant: a [`Revision`]
+//! fits its column and a line of the log.
+
+mod fingerprint;
+mod id;
+
+pub use fingerprint::{Fingerprint, FingerprintError, fingerprint};
+pub use id::{Found, Given, PLATFORM_VARIABLES, PassedOver, Release, ReleaseError, from_platform};
+
+use std::error::Error;
+use std::fmt;
+
+/// What a schema belongs to: never empty, at most [`Revision::MAX_BYTES`], no control characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(String);
+
+impl Revision {
+    /// The width of the ledger's column: what the keys of every server's indexes can hold, several
+    /// columns together.
+    pub const MAX_BYTES: usize = 255;
+
+    /// A revision of this text, exactly as it is.
+    pub fn new(text: impl Into<String>) -> Result<Self, RevisionError> {
+        let text = text.into();
+        if text.is_empty() {
+            return Err(RevisionError::Empty);
+        }
+        if text.len() > Self::MAX_BYTES {
+            return Err(RevisionError::TooLong { bytes: text.len() });
+        }
+        if text.contains(char::is_control) {
+            return Err(RevisionError::ControlCharacter);
+        }
+        Ok(Self(text))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a text is no revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RevisionError {
+    /// Nothing in it.
+    Empty,
+    /// More than [`Revision::MAX_BYTES`].
+    TooLong {
+        /// How many it has.
+        bytes: usize,
+    },
+    /// A newline or the like.
+    ControlCharacter,
+}
+
+impl RevisionError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Empty => "name the release, for example by its commit",
+            Self::TooLong { .. } => {
+                "use something short that changes with every release, such as the commit"
+            }
+            Self::ControlCharacter => "use one line of text, such as the commit",
+        }
+    }
+}
+
+impl fmt::Display for RevisionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("is empty"),
+            Self::TooLong { bytes } => {
+                write!(
+                    f,
+                    "is {bytes} bytes long, and a revision has at most {}",
+                    Revision::MAX_BYTES
+                )
+            }
+            Self::ControlCharacter => {
+                f.write_str("contains a control character, such as a newline")
+            }
+        }
+    }
+}
+
+impl Error for RevisionError {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_revision_is_kept_as_it_is() {
+        for text in [
+            "4f2c1e",
+            "v1.2.3",
+            "it's \"quoted\"; drop table x",
+            "リリース-7",
+            " spaced ",
+            &"x".repeat(255),
+        ] {
+            assert_eq!(Revision::new(text).expect("valid").as_str(), text);
+        }
+    }
+
+    #[test]
+    fn what_would_not_fit_is_refused() {
+        assert_eq!(Revision::new(""), Err(RevisionError::Empty));
+        assert_eq!(
+            Revision::new("x".repeat(256)),
+            Err(RevisionError::TooLong { bytes: 256 })
+        );
+        assert_eq!(
+            Revision::new("é".repeat(128)),
+            Err(RevisionError::TooLong { bytes: 256 })
+        );
+        for text in ["a\nb", "a\tb", "\0", "a\u{7f}", "a\u{85}b", "\u{1b}[31m"] {
+            assert_eq!(
+                Revision::new(text),
+                Err(RevisionError::ControlCharacter),
+                "{text:?}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_revision_fits_its_column_and_a_line(text in any::<String>()) {
+            if let Ok(revision) = Revision::new(text) {
+                prop_assert!((1..=255).contains(&revision.as_str().len()));
+                prop_assert_eq!(revision.to_string().lines().count(), 1);
+            }
+        }
+    }
+}

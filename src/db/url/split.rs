@@ -48,7 +48,11 @@ pub(super) fn split(text: &str) -> Result<Parts<'_>, UrlError> {
     };
     let first = text.find('@');
     if first == at {
-        return Err(error);
+        return Err(if standard.has_stray_at() {
+            UrlError::Ambiguous
+        } else {
+            error
+        });
     }
     let lenient = Cut::new(text, first);
     if lenient.has_stray_at() || lenient.userinfo_has_parameters() {

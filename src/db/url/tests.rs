@@ -1,3 +1,4 @@
+use percent_encoding::NON_ALPHANUMERIC;
 use proptest::prelude::*;
 
 use super::*;
@@ -192,6 +193,7 @@ fn a_password_that_could_end_in_two_places_is_an_error() {
         "postgres://u:12?a=b@h/d",
         "postgres://u:p?a=b@h/d",
         "postgres://u:p@a?b=c@h/d",
+        "postgres://u:p@,?x@h/d",
         "postgres://u:p@my host/d?user=x@y",
     ] {
         let error = error(text);

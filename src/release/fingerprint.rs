@@ -1,0 +1,182 @@
+//! Fingerprints: a revision made of files' names and contents.
+//!
+//! Reads what the globs name and nothing else. Invariant: the same names with the same contents
+//! give the same revision on every machine, whatever order, time, owner and mode they have.
+
+mod error;
+mod pattern;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use walkdir::{DirEntry, WalkDir};
+
+use super::Revision;
+pub use error::FingerprintError;
+use pattern::Pattern;
+
+/// What the hash begins with, so that another way of hashing files can never give the same.
+const ENCODING: &[u8] = b"launchgate fingerprint 1\0";
+
+/// How much of the hash is shown: 128 bits, past any accident.
+const SHOWN_BYTES: usize = 16;
+
+/// The revision that files make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// `fp-` and 32 hexadecimal digits.
+    pub revision: Revision,
+    /// How many files it is of, for the log; never 0.
+    pub files: usize,
+}
+
+/// Files by the bytes of their names, with the paths to open them by.
+type Files = BTreeMap<Vec<u8>, PathBuf>;
+
+/// The fingerprint of the regular files that any of the globs matches.
+///
+/// A glob is relative to `root`, the working directory, or absolute. `*`, `?` and `[a-z]` match
+/// within one name, dotted ones too, `{a,b}` either, `**` any number of directories; `dir/` is
+/// `dir/**`. A file that several globs match counts once. Its name is part of the fingerprint as the globs
+/// reach it: `sql/1.sql` and `/app/sql/1.sql` are two names.
+///
+/// The hash is SHA-256 over each file, sorted by name: the name's length (64 bits, little-endian),
+/// the name, and the SHA-256 of the contents.
+///
+/// # Errors
+///
+/// A glob that matches no file; a symbolic link that a glob matches or would lead through, since
+/// what is behind it need not be a part of the release; what is neither file nor directory, which
+/// is never opened; what can't be read.
+pub fn fingerprint(globs: &[String], root: &Path) -> Result<Fingerprint, FingerprintError> {
+    let mut files = Files::new();
+    for glob in globs {
+        let pattern = Pattern::parse(glob)?;
+        check_prefix(&pattern, root)?;
+        collect(&pattern, root, &mut files)?;
+    }
+    if files.is_empty() {
+        return Err(FingerprintError::NoGlobs);
+    }
+    let mut hasher = Sha256::new();
+    hasher.update(ENCODING);
+    for (name, path) in &files {
+        hasher.update((name.len() as u64).to_le_bytes());
+        hasher.update(name);
+        hasher.update(contents(path)?);
+    }
+    let mut text = "fp-".to_owned();
+    for byte in &hasher.finalize()[..SHOWN_BYTES] {
+        // Writing to a `String` can't fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    Ok(Fingerprint {
+        revision: Revision(text),
+        files: files.len(),
+    })
+}
+
+/// Refuses symbolic links among the directories that the glob names. What is missing there is
+/// found out by the walk.
+fn check_prefix(pattern: &Pattern, root: &Path) -> Result<(), FingerprintError> {
+    let mut path = root.to_owned();
+    for component in pattern.prefix().components() {
+        path.push(component);
+        if !matches!(component, Component::Normal(_)) {
+            continue;
+        }
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) if metadata.is_symlink() => {
+                return Err(FingerprintError::Symlink { path });
+            }
+            Ok(_) => {}
+            Err(error) if is_missing(&error) => return Err(pattern.no_match(None)),
+            Err(source) => return Err(FingerprintError::Unreadable { path, source }),
+        }
+    }
+    Ok(())
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+/// Adds the files that the glob matches.
+fn collect(pattern: &Pattern, root: &Path, files: &mut Files) -> Result<(), FingerprintError> {
+    let start = root.join(pattern.prefix());
+    let depth = if pattern.is_literal() { 0 } else { usize::MAX };
+    let mut walk = WalkDir::new(&start)
+        .follow_root_links(false)
+        .max_depth(depth)
+        .into_iter();
+    let mut matched_files = false;
+    let mut matched_directory = None;
+    while let Some(entry) = walk.next() {
+        let entry = entry.map_err(|error| unreadable(error, &start))?;
+        let name = pattern.name_of(entry.path().strip_prefix(&start).unwrap_or(entry.path()));
+        let matched = pattern.matches(&name);
+        let kind = entry.file_type();
+        if kind.is_dir() {
+            if !pattern.is_literal() && !pattern.leads_through(&name) {
+                walk.skip_current_dir();
+            }
+            if matched {
+                matched_directory.get_or_insert(name);
+            }
+        } else if kind.is_symlink() {
+            if matched || leads_on(pattern, &name, &entry) {
+                return Err(FingerprintError::Symlink {
+                    path: entry.into_path(),
+                });
+            }
+        } else if matched && !kind.is_file() {
+            return Err(FingerprintError::NotRegular {
+                path: entry.into_path(),
+            });
+        } else if matched {
+            matched_files = true;
+            files.insert(name.as_os_str().as_bytes().to_vec(), entry.into_path());
+        }
+    }
+    if matched_files {
+        Ok(())
+    } else {
+        Err(pattern.no_match(matched_directory))
+    }
+}
+
+/// Whether a symbolic link hides a directory that the glob would look into. One to a file that
+/// doesn't match, or to nowhere, hides nothing.
+fn leads_on(pattern: &Pattern, name: &Path, link: &DirEntry) -> bool {
+    pattern.leads_through(name) && fs::metadata(link.path()).is_ok_and(|target| target.is_dir())
+}
+
+fn unreadable(error: walkdir::Error, start: &Path) -> FingerprintError {
+    let path = error.path().unwrap_or(start).to_owned();
+    FingerprintError::Unreadable {
+        path,
+        source: error.into(),
+    }
+}
+
+fn contents(path: &Path) -> Result<[u8; 32], FingerprintError> {
+    let mut hasher = Sha256::new();
+    let copied = File::open(path).and_then(|mut file| io::copy(&mut file, &mut hasher));
+    match copied {
+        Ok(_) => Ok(hasher.finalize().into()),
+        Err(source) => Err(FingerprintError::Unreadable {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}

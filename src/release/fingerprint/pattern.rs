@@ -1,0 +1,182 @@
+//! One glob: where to start, which directories to look into, which files it means.
+
+use std::path::{Path, PathBuf};
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use super::error::FingerprintError;
+
+/// A glob, taken apart. Paths are compared by their names: relative to the root where the glob is
+/// relative, `.` and `dir/..` taken out.
+pub(super) struct Pattern {
+    written: String,
+    /// The directories in front that the glob names without wildcards; all of it where it has none.
+    prefix: PathBuf,
+    literal: bool,
+    files: GlobMatcher,
+    /// The directories below the prefix that a match can be in.
+    directories: Vec<GlobMatcher>,
+}
+
+impl Pattern {
+    pub(super) fn parse(written: &str) -> Result<Self, FingerprintError> {
+        let syntax = |reason: &str| FingerprintError::Syntax {
+            glob: written.to_owned(),
+            reason: reason.to_owned(),
+        };
+        if written.is_empty() {
+            return Err(syntax("it is empty"));
+        }
+        let mut components: Vec<&str> = split(written)
+            .into_iter()
+            .filter(|name| !matches!(*name, "" | "."))
+            .collect();
+        if written.ends_with('/') {
+            components.push("**");
+        }
+        let named = components.iter().take_while(|name| !is_wild(name)).count();
+        let wild = components.split_off(named);
+        if wild.contains(&"..") {
+            return Err(syntax("`..` after a wildcard"));
+        }
+        let absolute = written.starts_with('/');
+        let prefix = resolve(components, absolute);
+        let front = if absolute {
+            format!("/{}", prefix.join("/"))
+        } else {
+            prefix.join("/")
+        };
+        Ok(Self {
+            files: compile(&join(&front, &wild))
+                .map_err(|error| syntax(&error.kind().to_string()))?,
+            directories: directories(&front, &wild),
+            written: written.to_owned(),
+            prefix: PathBuf::from(front),
+            literal: wild.is_empty(),
+        })
+    }
+
+    pub(super) fn prefix(&self) -> &Path {
+        &self.prefix
+    }
+
+    /// Whether it is a path, without wildcards.
+    pub(super) fn is_literal(&self) -> bool {
+        self.literal
+    }
+
+    /// The name of what is at `below` under the prefix.
+    pub(super) fn name_of(&self, below: &Path) -> PathBuf {
+        if below.as_os_str().is_empty() {
+            self.prefix.clone()
+        } else {
+            self.prefix.join(below)
+        }
+    }
+
+    pub(super) fn matches(&self, name: &Path) -> bool {
+        self.files.is_match(name)
+    }
+
+    /// Whether a file under the directory of this name can match.
+    pub(super) fn leads_through(&self, name: &Path) -> bool {
+        name == self.prefix
+            || self
+                .directories
+                .iter()
+                .any(|directory| directory.is_match(name))
+    }
+
+    /// The error for a glob that matches no file, but perhaps a directory.
+    pub(super) fn no_match(&self, directory: Option<PathBuf>) -> FingerprintError {
+        FingerprintError::NoMatch {
+            glob: self.written.clone(),
+            directory,
+        }
+    }
+}
+
+/// Splits at slashes, but not within `{…}`: an alternative may have slashes of its own.
+fn split(glob: &str) -> Vec<&str> {
+    let mut components = Vec::new();
+    let (mut start, mut depth, mut escaped, mut class) = (0, 0_usize, false, false);
+    for (at, c) in glob.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '[' => class = true,
+            ']' => class = false,
+            '{' if !class => depth += 1,
+            '}' if !class => depth = depth.saturating_sub(1),
+            '/' if depth == 0 => {
+                components.push(&glob[start..at]);
+                start = at + 1;
+                class = false;
+            }
+            _ => {}
+        }
+    }
+    components.push(&glob[start..]);
+    components
+}
+
+fn is_wild(component: &str) -> bool {
+    component.contains(['*', '?', '[', ']', '{', '}', '\\'])
+}
+
+/// Takes out `dir/..`, which no symbolic link can make another place: links are refused.
+fn resolve(components: Vec<&str>, absolute: bool) -> Vec<&str> {
+    let mut resolved = Vec::new();
+    for component in components {
+        match (component, resolved.last()) {
+            ("..", None) if absolute => {}
+            ("..", Some(&last)) if last != ".." => {
+                resolved.pop();
+            }
+            _ => resolved.push(component),
+        }
+    }
+    resolved
+}
+
+fn join(front: &str, components: &[&str]) -> String {
+    let mut glob = front.to_owned();
+    for component in components {
+        if !glob.is_empty() && !glob.ends_with('/') {
+            glob.push('/');
+        }
+        glob.push_str(component);
+    }
+    glob
+}
+
+/// The globs of the directories on the way: each beginning of the glob, up to where one can't be
+/// told, from where on every directory is.
+fn directories(front: &str, wild: &[&str]) -> Vec<GlobMatcher> {
+    let mut globs = Vec::new();
+    for (at, component) in wild.iter().enumerate() {
+        let whole = compile(&join(front, &wild[..=at]))
+            .ok()
+            .filter(|_| !component.contains('/'));
+        let Some(glob) = whole else {
+            let mut beginning = wild[..at].to_vec();
+            beginning.push("**");
+            globs.extend(compile(&join(front, &beginning)));
+            break;
+        };
+        // The last component is about files, unless it is about everything below.
+        if at + 1 < wild.len() || *component == "**" {
+            globs.push(glob);
+        }
+    }
+    globs
+}
+
+fn compile(glob: &str) -> Result<GlobMatcher, globset::Error> {
+    // `*` stops at a slash, as in a shell.
+    GlobBuilder::new(glob)
+        .literal_separator(true)
+        .backslash_escape(true)
+        .build()
+        .map(|glob| glob.compile_matcher())
+}

@@ -21,8 +21,14 @@ pub enum State {
 
 impl State {
     /// Every state, in the order of a row's life.
-    pub const ALL: [Self; 6] =
-        [Self::Running, Self::Succeeded, Self::Failed, Self::Interrupted, Self::Blocked, Self::Reset];
+    pub const ALL: [Self; 6] = [
+        Self::Running,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Interrupted,
+        Self::Blocked,
+        Self::Reset,
+    ];
 
     /// The word in the column.
     #[must_use]
@@ -49,6 +55,9 @@ impl fmt::Display for State {
         f.write_str(self.as_str())
     }
 }
+
+/// How many characters a revision may have: what every backend can put in an index.
+pub const REVISION_MAX: usize = 255;
 
 /// What the decision needs of one row. Rows come newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,4 +167,6 @@ pub struct Orphan {
     pub state: String,
     /// Milliseconds since its transaction began.
     pub age_ms: i64,
+    /// The run that left it.
+    pub run_id: String,
 }

@@ -56,6 +56,9 @@ impl fmt::Display for State {
     }
 }
 
+/// How many characters a revision may have: what every backend can put in an index.
+pub const REVISION_MAX: usize = 255;
+
 /// What the decision needs of one row. Rows come newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -164,4 +167,6 @@ pub struct Orphan {
     pub state: String,
     /// Milliseconds since its transaction began.
     pub age_ms: i64,
+    /// The run that left it.
+    pub run_id: String,
 }

@@ -1,0 +1,182 @@
+//! The connection that the ledger is read and written on.
+
+use std::time::Duration;
+
+use super::{
+    Backend, Target, ddl,
+    error::{Error, Fault, Kind},
+    sql::Sql,
+    sqlite::Store,
+    target::{CALL, Purpose},
+    wire::{Done, Row, Wire},
+};
+
+/// A way to the database: an open connection, or a file that each call opens for itself.
+pub(super) enum Link {
+    Wire(Wire),
+    File(Store),
+}
+
+impl Link {
+    pub(super) async fn rows(&mut self, sql: String, bound: Duration) -> Result<Vec<Row>, Fault> {
+        match self {
+            Self::Wire(wire) => wire.rows(sql, bound).await,
+            Self::File(store) => {
+                let mut wire = store.open(bound).await?;
+                let answer = wire.rows(sql, bound).await;
+                wire.close().await;
+                answer
+            }
+        }
+    }
+
+    pub(super) async fn run(&mut self, sql: String, bound: Duration) -> Result<Done, Fault> {
+        match self {
+            Self::Wire(wire) => wire.run(sql, bound).await,
+            Self::File(store) => {
+                let mut wire = store.open(bound).await?;
+                let answer = wire.run(sql, bound).await;
+                wire.close().await;
+                answer
+            }
+        }
+    }
+
+    pub(super) async fn close(self) {
+        if let Self::Wire(wire) = self {
+            wire.close().await;
+        }
+    }
+}
+
+/// The ledger, on a connection that is opened when it is needed and again when it broke.
+pub(super) struct Book {
+    pub(super) target: Target,
+    pub(super) sql: Sql,
+    link: Option<Link>,
+}
+
+impl Book {
+    pub(super) fn new(target: Target, sql: Sql) -> Self {
+        Self {
+            target,
+            sql,
+            link: None,
+        }
+    }
+
+    /// Opens the connection where none is open.
+    pub(super) async fn open(&mut self, bound: Duration) -> Result<(), Error> {
+        if self.link.is_none() {
+            let mut link = self.target.link(Purpose::Ledger, bound).await?;
+            if self.sql.backend == Backend::Mysql {
+                link.run(super::mysql::session(self.target.lease, bound), bound)
+                    .await?;
+            }
+            self.link = Some(link);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn rows(&mut self, sql: String, bound: Duration) -> Result<Vec<Row>, Error> {
+        self.try_rows(sql, bound).await?.map_err(Error::from)
+    }
+
+    pub(super) async fn run(&mut self, sql: String, bound: Duration) -> Result<Done, Error> {
+        self.try_run(sql, bound).await?.map_err(Error::from)
+    }
+
+    /// The inner fault is for a caller that expects one, such as a missing table.
+    pub(super) async fn try_rows(
+        &mut self,
+        sql: String,
+        bound: Duration,
+    ) -> Result<Result<Vec<Row>, Fault>, Error> {
+        self.open(bound).await?;
+        let sql = self.sql.preamble(bound) + &sql;
+        let Some(link) = &mut self.link else {
+            return Err(closed());
+        };
+        let answer = link.rows(sql, bound).await;
+        Ok(self.keep_or_drop(answer))
+    }
+
+    pub(super) async fn try_run(
+        &mut self,
+        sql: String,
+        bound: Duration,
+    ) -> Result<Result<Done, Fault>, Error> {
+        self.open(bound).await?;
+        let sql = self.sql.preamble(bound) + &sql;
+        let Some(link) = &mut self.link else {
+            return Err(closed());
+        };
+        let answer = link.run(sql, bound).await;
+        Ok(self.keep_or_drop(answer))
+    }
+
+    /// A connection that did not end a call with the server's own answer may still get one,
+    /// and would take it for the next call's.
+    fn keep_or_drop<T>(&mut self, answer: Result<T, Fault>) -> Result<T, Fault> {
+        if let Err(fault) = &answer
+            && (fault.kind != Kind::Server
+                || matches!(
+                    Error::from(fault.clone()),
+                    Error::Broken(_) | Error::NotYet(_)
+                ))
+        {
+            self.link = None;
+        }
+        answer
+    }
+
+    /// Makes the ledger where it is missing. One that is there is taken as it is, whatever
+    /// the role may create, if it has the columns.
+    pub(super) async fn create(&mut self, bound: Duration) -> Result<(), Error> {
+        match self.try_rows(self.sql.shape(), bound).await? {
+            Ok(_) => return Ok(()),
+            Err(fault) if fault.is_missing_table() => {}
+            Err(fault) => return Err(fault.into()),
+        }
+        let schema = self.sql.schema.clone();
+        let statements = ddl::statements(self.sql.backend, schema.as_deref()).join("; ");
+        self.open(bound).await?;
+        if let Some(Link::File(store)) = &mut self.link {
+            store.create = true;
+        }
+        match self.try_run(statements, bound).await? {
+            Ok(_) => Ok(()),
+            // another app's holder was faster
+            Err(fault) if fault.is_created_meanwhile() => {
+                self.rows(self.sql.shape(), bound).await.map(drop)
+            }
+            Err(fault) if fault.is_privilege() => Err(Error::refused(
+                format!("may not create the ledger: {}", fault.message),
+                format!(
+                    "run `launchgate print-ddl --database {}` as an admin",
+                    self.sql.backend
+                ),
+            )),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    pub(super) async fn close(self) {
+        if let Some(link) = self.link {
+            link.close().await;
+        }
+    }
+
+    /// Whether a connection is open now.
+    pub(super) fn is_open(&self) -> bool {
+        self.link.is_some()
+    }
+
+    pub(super) fn call(&self) -> Duration {
+        self.target.holder_call().min(CALL)
+    }
+}
+
+fn closed() -> Error {
+    Error::Broken("the ledger's connection is closed".to_owned())
+}

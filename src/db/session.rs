@@ -1,0 +1,193 @@
+//! A connection that holds no lock: it looks, it tries to lock, it takes an operator's decision.
+
+use super::{
+    Backend, Error, Locked, Target,
+    book::{Book, Link},
+    error::Fault,
+    ledger::{Entry, Ledger, Run, State},
+    locked::Hold,
+    mysql, postgres, sqlite,
+    target::CALL,
+    wire::{Row, Wire},
+};
+
+/// A connection.
+pub struct Session {
+    pub(super) target: Target,
+    pub(super) link: Link,
+}
+
+/// What came of trying to lock.
+pub enum Attempt {
+    /// The lock is ours.
+    Locked(Locked),
+    /// Somebody else has it.
+    Busy(Session),
+}
+
+impl Session {
+    pub(super) fn new(target: Target, link: Link) -> Self {
+        Self { target, link }
+    }
+
+    /// Looks at the ledger: one round trip, one statement, nothing written, no lock.
+    pub async fn look(&mut self, revision: Option<&str>) -> Result<Ledger, Error> {
+        let sql = self.target.sql().look(&self.target.app, revision);
+        ledger(self.link.rows(sql, CALL).await)
+    }
+
+    /// Tries to take the lock, without waiting for it.
+    pub async fn try_lock(self) -> Result<Attempt, Error> {
+        let Self { target, link } = self;
+        match link {
+            Link::File(store) => {
+                let path = target.url.sqlite_path().unwrap_or(std::path::Path::new(""));
+                match sqlite::try_lock(path, &target.app)? {
+                    Some((hold, lock_id)) => {
+                        let book = Book::new(target.clone(), target.sql());
+                        Ok(Attempt::Locked(Locked::new(
+                            Hold::Sqlite(hold),
+                            book,
+                            lock_id,
+                        )))
+                    }
+                    None => Ok(Attempt::Busy(Self {
+                        target,
+                        link: Link::File(store),
+                    })),
+                }
+            }
+            Link::Wire(wire) => try_lock_wire(target, wire).await,
+        }
+    }
+
+    /// Whether somebody holds the lock now. Does not touch it.
+    pub async fn is_locked(&mut self) -> Result<bool, Error> {
+        let ask = match self.target.backend() {
+            Backend::Postgres => postgres::is_held(&self.target),
+            Backend::Mysql => mysql::is_held(&self.target),
+            Backend::Sqlite => return Ok(self.target.lock_free()? == Some(false)),
+        };
+        let rows = self.link.rows(ask, CALL).await?;
+        Ok(rows.last().is_some_and(|row| row.flag(0)))
+    }
+
+    /// The newest rows of this app, newest first; none where there is no ledger.
+    pub async fn history(&mut self, limit: u32) -> Result<Vec<Run>, Error> {
+        let sql = self.target.sql().history(&self.target.app, limit);
+        match self.link.rows(sql, CALL).await {
+            Ok(rows) => rows.iter().map(run).collect(),
+            Err(fault) if fault.is_missing_table() => Ok(Vec::new()),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    /// Appends an operator's decision (`Succeeded`, `Blocked` or `Reset`) about a revision, and
+    /// makes the ledger where it is missing. Returns the new row's run id.
+    pub async fn decide_by_operator(
+        &mut self,
+        revision: &str,
+        state: State,
+        note: Option<&str>,
+        who: &str,
+    ) -> Result<String, Error> {
+        let mut random = [0_u8; 16];
+        getrandom::fill(&mut random)
+            .map_err(|error| Error::Broken(format!("no random numbers: {error}")))?;
+        let run_id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut book = Book::new(self.target.clone(), self.target.sql());
+        book.create(CALL).await?;
+        let sql = book
+            .sql
+            .decide(&self.target.app, revision, state, &run_id, note, who);
+        book.run(sql, CALL).await?;
+        book.close().await;
+        Ok(run_id)
+    }
+
+    /// Says goodbye to the server; dropping does as well, less politely.
+    pub async fn close(self) {
+        self.link.close().await;
+    }
+}
+
+async fn try_lock_wire(target: Target, wire: Wire) -> Result<Attempt, Error> {
+    let (hold, sql, lock_id) = match wire.backend() {
+        Backend::Postgres => match postgres::try_lock(wire, &target).await? {
+            Ok((hold, facts)) => (Hold::Postgres(hold), facts.sql, facts.lock_id),
+            Err(wire) => {
+                return Ok(Attempt::Busy(Session {
+                    target,
+                    link: Link::Wire(wire),
+                }));
+            }
+        },
+        _ => match mysql::try_lock(wire, &target).await? {
+            Ok((hold, facts)) => (Hold::Mysql(hold), facts.sql, facts.lock_id),
+            Err(wire) => {
+                return Ok(Attempt::Busy(Session {
+                    target,
+                    link: Link::Wire(wire),
+                }));
+            }
+        },
+    };
+    Ok(Attempt::Locked(Locked::new(
+        hold,
+        Book::new(target, sql),
+        lock_id,
+    )))
+}
+
+/// What a look's answer says.
+pub(super) fn ledger(answer: Result<Vec<Row>, Fault>) -> Result<Ledger, Error> {
+    match answer {
+        Ok(rows) => rows
+            .iter()
+            .map(entry)
+            .collect::<Result<_, _>>()
+            .map(Ledger::Rows),
+        Err(fault) if fault.is_missing_table() => Ok(Ledger::Missing),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+fn entry(row: &Row) -> Result<Entry, Error> {
+    Ok(Entry {
+        id: row.int(0)?,
+        revision: row.text(1),
+        run_id: row.text(2),
+        state: State::parse(&row.text(3)),
+        lease_live: row.flag(4),
+        holder: row.text(5),
+        age_ms: row.int(6)?,
+        note: row.opt(7),
+    })
+}
+
+fn run(row: &Row) -> Result<Run, Error> {
+    Ok(Run {
+        id: row.int(0)?,
+        app: row.text(1),
+        revision: row.text(2),
+        release_id: row.opt(3),
+        release_source: row.opt(4),
+        run_id: row.text(5),
+        attempt: row.opt_int(6).unwrap_or_default(),
+        state: row.text(7),
+        step: row.opt(8),
+        exit_code: row.opt_int(9),
+        term_signal: row.opt_int(10),
+        command: row.opt(11),
+        holder: row.text(12),
+        version: row.text(13),
+        note: row.opt(14),
+        output_tail: row.opt(15),
+        started_at: row.text(16),
+        heartbeat_at: row.opt(17),
+        lease_until: row.opt(18),
+        finished_at: row.opt(19),
+        duration_ms: row.int(20).unwrap_or_default(),
+        lease_live: row.flag(21),
+    })
+}

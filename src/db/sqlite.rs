@@ -1,0 +1,199 @@
+//! SQLite: the lock is `flock` on a file beside the database, the ledger a table in it.
+//!
+//! The lock's file is inherited by the steps, so the lock lasts until the last of them is
+//! gone, however launchgate went; that is why there is no lease here. The database is opened
+//! by each call and closed after it: a step may change the journal mode, vacuum, or put
+//! another file in its place, and never meets a lock of ours. Pragmas that stay are not touched.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    os::fd::{AsFd, BorrowedFd},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
+use tokio::time::timeout;
+
+use super::{
+    Backend, Error,
+    error::{Fault, Kind, Phase},
+    postgres::lock_id,
+    wire::Wire,
+};
+
+/// How long a statement waits for another process's transaction.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// What an app's name keeps of itself in a file's name.
+const FILE_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+
+/// A database file, opened anew by every call.
+pub(super) struct Store {
+    path: PathBuf,
+    /// A missing file is created.
+    pub(super) create: bool,
+}
+
+fn no_file(message: String) -> Fault {
+    Fault {
+        backend: Backend::Sqlite,
+        phase: Phase::Connect,
+        kind: Kind::NoFile,
+        code: String::new(),
+        message,
+    }
+}
+
+impl Store {
+    /// The file may be missing, its folder not.
+    pub(super) fn new(path: &Path) -> Result<Self, Fault> {
+        let path = resolve(path)?;
+        if path.is_dir() {
+            return Err(no_file(format!("{} is a folder", path.display())));
+        }
+        Ok(Self {
+            path,
+            create: false,
+        })
+    }
+
+    /// Whether this user may write the file, or make it where it is missing.
+    pub(super) fn is_writable(&self) -> bool {
+        if self.path.exists() {
+            return OpenOptions::new().write(true).open(&self.path).is_ok();
+        }
+        self.path
+            .parent()
+            .and_then(|folder| folder.metadata().ok())
+            .is_some_and(|meta| !meta.permissions().readonly())
+    }
+
+    pub(super) async fn open(&self, bound: Duration) -> Result<Wire, Fault> {
+        if !self.create && !self.path.exists() {
+            return Err(no_file(format!("{} is not there", self.path.display())));
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(&self.path)
+            .create_if_missing(self.create)
+            .busy_timeout(BUSY.min(bound / 2))
+            .statement_cache_capacity(0)
+            .disable_statement_logging();
+        match timeout(bound, options.connect()).await {
+            Ok(Ok(conn)) => Ok(Wire::Sqlite(conn)),
+            Ok(Err(error)) => Err(Fault::new(Backend::Sqlite, Phase::Connect, &error)),
+            Err(_) => Err(Fault::timeout(Backend::Sqlite, Phase::Connect, bound)),
+        }
+    }
+}
+
+/// The file itself, whatever links lead to it: lock and database must be the same for
+/// everybody. A file that is missing is in its folder.
+fn resolve(path: &Path) -> Result<PathBuf, Fault> {
+    if let Ok(path) = path.canonicalize() {
+        return Ok(path);
+    }
+    // a link to a file that is not there yet
+    if let Ok(link) = path.read_link() {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        return resolve(&folder.join(link));
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let name = path
+        .file_name()
+        .ok_or_else(|| no_file(format!("{} is no file", path.display())))?;
+    let folder = folder.canonicalize().map_err(|error| {
+        no_file(format!(
+            "the folder {} cannot be used: {error}",
+            folder.display()
+        ))
+    })?;
+    Ok(folder.join(name))
+}
+
+fn lock_path(database: &Path, app: &str) -> Result<PathBuf, Fault> {
+    let mut path = resolve(database)?.into_os_string();
+    path.push(format!(
+        ".{}.launchgate.lock",
+        utf8_percent_encode(app, FILE_NAME)
+    ));
+    Ok(path.into())
+}
+
+/// The lock file, held.
+pub(super) struct Hold {
+    file: File,
+    path: PathBuf,
+}
+
+/// Takes the lock; `None` where somebody else has it.
+pub(super) fn try_lock(database: &Path, app: &str) -> Result<Option<(Hold, String)>, Error> {
+    let path = lock_path(database, app)?;
+    let file = open_lock(&path)?;
+    if !exclusive(&file, &path)? {
+        return Ok(None);
+    }
+    let lock_id = lock_id(app, "", &path.to_string_lossy());
+    Ok(Some((Hold { file, path }, lock_id)))
+}
+
+/// Whether nobody holds the lock. Touches the lock file only, and makes none.
+pub(super) fn lock_free(database: &Path, app: &str) -> Result<bool, Error> {
+    let path = lock_path(database, app)?;
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(unusable(&path, &error)),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(unusable(&path, &error)),
+    }
+}
+
+fn open_lock(path: &Path) -> Result<File, Error> {
+    match OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+    {
+        Ok(file) => Ok(file),
+        // made by another user: reading is enough to lock it
+        Err(error) => File::open(path).map_err(|_| unusable(path, &error)),
+    }
+}
+
+fn exclusive(file: &File, path: &Path) -> Result<bool, Error> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(unusable(path, &error)),
+    }
+}
+
+fn unusable(path: &Path, error: &std::io::Error) -> Error {
+    Error::refused(
+        format!("cannot use the lock file {}: {error}", path.display()),
+        "let this user create and write files in the database's folder, on a file system that can lock",
+    )
+}
+
+impl Hold {
+    /// A second lock on the file must fail, and the file must still be the one under that name.
+    pub(super) fn excludes(&self) -> Result<bool, Error> {
+        let second = open_lock(&self.path)?;
+        Ok(!exclusive(&second, &self.path)?)
+    }
+
+    /// For the step to inherit: the lock lasts until the last copy is closed.
+    pub(super) fn inheritable(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}

@@ -47,17 +47,23 @@ pub enum Refusal {
 #[must_use]
 pub fn decide(ledger: &Ledger, revision: Option<&str>, max_attempts: Option<u32>) -> Decision {
     let Ledger::Rows(rows) = ledger else {
-        return Decision::Run { attempt: 1, dead: Vec::new() };
+        return Decision::Run {
+            attempt: 1,
+            dead: Vec::new(),
+        };
     };
-    let own: Vec<&Entry> =
-        rows.iter().filter(|row| revision.is_some_and(|revision| row.revision == revision)).collect();
+    let own: Vec<&Entry> = rows
+        .iter()
+        .filter(|row| revision.is_some_and(|revision| row.revision == revision))
+        .collect();
     if own.iter().any(|row| row.state.is_none()) {
         return Decision::Refuse(Refusal::Unknown);
     }
     // An operator's block and a success: the newer one counts. A reset lifts a block and
     // counts failures anew, but a revision that succeeded never runs again.
     let reset = newest(&own, State::Reset);
-    let blocked = newest(&own, State::Blocked).filter(|row| row.id > reset.map_or(i64::MIN, |r| r.id));
+    let blocked =
+        newest(&own, State::Blocked).filter(|row| row.id > reset.map_or(i64::MIN, |r| r.id));
     let succeeded = newest(&own, State::Succeeded);
     match (blocked, succeeded) {
         (Some(blocked), succeeded) if succeeded.is_none_or(|row| row.id < blocked.id) => {
@@ -79,8 +85,25 @@ pub fn decide(ledger: &Ledger, revision: Option<&str>, max_attempts: Option<u32>
     if let Some(row) = rows.iter().find(is_live) {
         return Decision::Wait(Box::new(row.clone()));
     }
-    let dead = rows.iter().filter(|row| row.state == Some(State::Running)).cloned().collect();
-    Decision::Run { attempt: attempt(&own, reset), dead }
+    let dead = rows
+        .iter()
+        .filter(|row| row.state == Some(State::Running))
+        .cloned()
+        .collect();
+    Decision::Run {
+        attempt: attempt(&own, reset),
+        dead,
+    }
+}
+
+/// Whether `revision` is recorded as succeeded, whatever an operator said since.
+#[must_use]
+pub fn has_succeeded(ledger: &Ledger, revision: &str) -> bool {
+    let Ledger::Rows(rows) = ledger else {
+        return false;
+    };
+    rows.iter()
+        .any(|row| row.revision == revision && row.state == Some(State::Succeeded))
 }
 
 /// Rows come newest first.
@@ -94,7 +117,9 @@ fn since_reset<'a>(own: &'a [&Entry], reset: Option<&Entry>) -> impl Iterator<It
 }
 
 fn exhausted(own: &[&Entry], reset: Option<&Entry>, max_attempts: Option<u32>) -> Option<Refusal> {
-    let mut failed = since_reset(own, reset).filter(|row| row.state == Some(State::Failed)).peekable();
+    let mut failed = since_reset(own, reset)
+        .filter(|row| row.state == Some(State::Failed))
+        .peekable();
     let last = failed.peek()?.run_id.clone();
     let failed = failed.count();
     (failed >= usize::try_from(max_attempts?).ok()?).then_some(Refusal::Exhausted { failed, last })
@@ -103,7 +128,10 @@ fn exhausted(own: &[&Entry], reset: Option<&Entry>, max_attempts: Option<u32>) -
 fn attempt(own: &[&Entry], reset: Option<&Entry>) -> i32 {
     let runs = since_reset(own, reset)
         .filter(|row| {
-            matches!(row.state, Some(State::Failed | State::Interrupted | State::Running))
+            matches!(
+                row.state,
+                Some(State::Failed | State::Interrupted | State::Running)
+            )
         })
         .count();
     i32::try_from(runs + 1).unwrap_or(i32::MAX)
@@ -129,14 +157,20 @@ mod tests {
 
     /// States of revision `r`, oldest first; `+` marks a live lease.
     fn decided(states: &[State], max: Option<u32>) -> Decision {
-        let rows = states.iter().enumerate().map(|(i, s)| row(i64::try_from(i).unwrap(), "r", *s, false));
+        let rows = states
+            .iter()
+            .enumerate()
+            .map(|(i, s)| row(i64::try_from(i).unwrap(), "r", *s, false));
         let mut rows: Vec<Entry> = rows.collect();
         rows.reverse();
         decide(&Ledger::Rows(rows), Some("r"), max)
     }
 
     fn runs(attempt: i32) -> Decision {
-        Decision::Run { attempt, dead: Vec::new() }
+        Decision::Run {
+            attempt,
+            dead: Vec::new(),
+        }
     }
 
     use State::{Blocked, Failed, Interrupted, Reset, Running, Succeeded};
@@ -152,7 +186,10 @@ mod tests {
         assert_eq!(decided(&[Failed, Succeeded], Some(1)), Decision::Start);
         assert_eq!(decided(&[Succeeded, Reset], Some(1)), Decision::Start);
         assert_eq!(decided(&[Blocked, Succeeded], Some(1)), Decision::Start);
-        assert_eq!(decided(&[Succeeded, Blocked, Reset], Some(1)), Decision::Start);
+        assert_eq!(
+            decided(&[Succeeded, Blocked, Reset], Some(1)),
+            Decision::Start
+        );
         assert!(matches!(
             decided(&[Succeeded, Blocked], Some(1)),
             Decision::Refuse(Refusal::Blocked { .. })
@@ -175,17 +212,26 @@ mod tests {
     fn a_live_run_is_waited_for_and_a_dead_one_closed() {
         let live = row(2, "other", Running, true);
         let ledger = Ledger::Rows(vec![live.clone()]);
-        assert_eq!(decide(&ledger, Some("r"), Some(3)), Decision::Wait(Box::new(live)));
+        assert_eq!(
+            decide(&ledger, Some("r"), Some(3)),
+            Decision::Wait(Box::new(live))
+        );
         let dead = row(2, "other", Running, false);
         let ledger = Ledger::Rows(vec![dead.clone()]);
-        let expected = Decision::Run { attempt: 1, dead: vec![dead] };
+        let expected = Decision::Run {
+            attempt: 1,
+            dead: vec![dead],
+        };
         assert_eq!(decide(&ledger, Some("r"), Some(3)), expected);
     }
 
     #[test]
     fn a_live_run_of_the_same_revision_may_still_succeed() {
         let rows = vec![row(3, "r", Running, true), row(2, "r", Failed, false)];
-        assert!(matches!(decide(&Ledger::Rows(rows), Some("r"), Some(1)), Decision::Wait(_)));
+        assert!(matches!(
+            decide(&Ledger::Rows(rows), Some("r"), Some(1)),
+            Decision::Wait(_)
+        ));
     }
 
     #[test]
@@ -199,7 +245,10 @@ mod tests {
         let mut unknown = row(1, "r", Succeeded, false);
         unknown.state = None;
         let rows = Ledger::Rows(vec![unknown]);
-        assert_eq!(decide(&rows, Some("r"), None), Decision::Refuse(Refusal::Unknown));
+        assert_eq!(
+            decide(&rows, Some("r"), None),
+            Decision::Refuse(Refusal::Unknown)
+        );
     }
 
     proptest! {

@@ -117,8 +117,15 @@ pub fn pass_alone(
     identity: &RunIdentity,
 ) -> Result<(), Failure> {
     let work = (steps, ready);
-    let outcome =
-        steps::run(host, log, work, identity, Keep::Nothing, &mut NoGuard, &mut |_| Ok(()));
+    let outcome = steps::run(
+        host,
+        log,
+        work,
+        identity,
+        Keep::Nothing,
+        &mut NoGuard,
+        &mut |_| Ok(()),
+    );
     match outcome.verdict {
         Verdict::Done => Ok(()),
         Verdict::Failed(failure) | Verdict::Stopped { failure, .. } | Verdict::Lost(failure) => {
@@ -170,7 +177,10 @@ impl Gate {
                 let ledger = session.look(self.name.revision.as_deref()).await?;
                 Ok((session, ledger))
             };
-            match link.unless_stopped("the wait for the database", look).await? {
+            match link
+                .unless_stopped("the wait for the database", look)
+                .await?
+            {
                 Ok(seen) => {
                     outage.over(&self.log);
                     return Ok(seen);
@@ -189,7 +199,8 @@ impl Gate {
         error: &Error,
     ) -> Result<(), Failure> {
         let pause = outage.next(&self.log, error)?;
-        link.unless_stopped("the wait for the database", sleep(pause)).await
+        link.unless_stopped("the wait for the database", sleep(pause))
+            .await
     }
 
     /// Waits for this replica's next look at the ledger or, on SQLite, at the lock file.
@@ -201,7 +212,8 @@ impl Gate {
     ) -> Result<(), Failure> {
         loop {
             let pause = wait.next(&self.log, busy)?;
-            link.unless_stopped("the wait for the lock", sleep(pause)).await?;
+            link.unless_stopped("the wait for the lock", sleep(pause))
+                .await?;
             // Another database is asked itself: this question is for SQLite alone.
             if !matches!(self.target.lock_free(), Ok(Some(false))) {
                 return Ok(());
@@ -210,7 +222,11 @@ impl Gate {
     }
 
     fn decide(&self, ledger: &Ledger) -> Result<Decision, Failure> {
-        let decision = decide(ledger, self.name.revision.as_deref(), self.policy.max_attempts);
+        let decision = decide(
+            ledger,
+            self.name.revision.as_deref(),
+            self.policy.max_attempts,
+        );
         match decision {
             Decision::Refuse(refusal) => Err(self.refuse(&refusal)),
             decision => Ok(decision),
@@ -223,19 +239,30 @@ impl Gate {
         let revision = self.name.revision.as_deref().unwrap_or_default();
         let problem = match refusal {
             Refusal::Blocked { by, note } => {
-                let note = note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
+                let note = note
+                    .as_ref()
+                    .map(|note| format!(": {note}"))
+                    .unwrap_or_default();
                 Problem::new(
                     format!("revision {revision} was blocked by {by}{note}"),
-                    format!("deploy another release, or lift it with `launchgate resolve {revision} --as retry`"),
+                    format!(
+                        "deploy another release, or lift it with `launchgate resolve {revision} --as retry`"
+                    ),
                 )
             }
             Refusal::Exhausted { failed, last } => Problem::new(
-                format!("revision {revision} failed {failed} times, the last in run {last}; it is not tried again"),
-                format!("see why with `launchgate status`, then `launchgate resolve {revision} --as retry`, or deploy a release that mends it"),
+                format!(
+                    "revision {revision} failed {failed} times, the last in run {last}; it is not tried again"
+                ),
+                format!(
+                    "see why with `launchgate status`, then `launchgate resolve {revision} --as retry`, or deploy a release that mends it"
+                ),
             ),
             Refusal::Unknown => {
                 return Failure::Database(Problem::new(
-                    format!("the ledger has a row about revision {revision} in a state that this launchgate does not know"),
+                    format!(
+                        "the ledger has a row about revision {revision} in a state that this launchgate does not know"
+                    ),
                     "a newer launchgate wrote it: use at least that version in this image",
                 ));
             }
@@ -311,7 +338,11 @@ impl Gate {
                 return Err(failure.into());
             }
         };
-        self.log.say(Event::LockTaken, "this replica holds the lock", &[("attempt", &attempt)]);
+        self.log.say(
+            Event::LockTaken,
+            "this replica holds the lock",
+            &[("attempt", &attempt)],
+        );
         match locked.prove().await? {
             Proof::Proven => {}
             Proof::Unproven(why) => self.log.warn(
@@ -330,7 +361,11 @@ impl Gate {
         self.close_dead(&mut locked, &dead).await?;
         if matches!(ledger, Ledger::Missing) {
             locked.create_ledger().await?;
-            self.log.say(Event::LedgerCreated, "created the ledger, table launchgate_runs", &[]);
+            self.log.say(
+                Event::LedgerCreated,
+                "created the ledger, table launchgate_runs",
+                &[],
+            );
         }
         self.run(locked, attempt, asked, link).await
     }
@@ -340,13 +375,22 @@ impl Gate {
             return Ok(());
         }
         let ids: Vec<String> = dead.iter().map(|row| row.run_id.clone()).collect();
-        locked.interrupt(&ids, "its holder died, or lost the lock and could not say so").await?;
+        locked
+            .interrupt(
+                &ids,
+                "its holder died, or lost the lock and could not say so",
+            )
+            .await?;
         for row in dead {
             let seconds = row.age_ms / 1000;
             self.log.say(
                 Event::RunInterrupted,
                 "an earlier run died in the middle; what it left undone is run again",
-                &[("run", &row.run_id), ("holder", &row.holder), ("age", &format!("{seconds}s"))],
+                &[
+                    ("run", &row.run_id),
+                    ("holder", &row.holder),
+                    ("age", &format!("{seconds}s")),
+                ],
             );
         }
         Ok(())
@@ -369,28 +413,38 @@ impl Gate {
             }
             let waited = Moment::now().since(began);
             let list = outcome::list_orphans(&orphans);
-            let is_over = self.policy.orphan_timeout.is_some_and(|limit| waited >= limit);
+            let is_over = self
+                .policy
+                .orphan_timeout
+                .is_some_and(|limit| waited >= limit);
             if is_over && !ended {
                 ended = true;
                 let ids: Vec<String> = dead.iter().map(|row| row.run_id.clone()).collect();
                 let count = locked.end_idle_orphans(&ids).await?;
                 if count > 0 {
                     let message = "ended sessions that a dead run left idle in a transaction";
-                    self.log.say(Event::OrphansEnded, message, &[("sessions", &count)]);
+                    self.log
+                        .say(Event::OrphansEnded, message, &[("sessions", &count)]);
                     continue;
                 }
             }
-            if is_over && waited >= self.policy.orphan_timeout.unwrap_or_default() + Duration::from_secs(2 * u64::from(ended)) {
+            if is_over
+                && waited
+                    >= self.policy.orphan_timeout.unwrap_or_default()
+                        + Duration::from_secs(2 * u64::from(ended))
+            {
                 return Err(outcome::orphans_remain(&list, waited).into());
             }
             if !said {
                 said = true;
                 let message = "waiting for database sessions that an earlier run left at work";
-                self.log.say(Event::OrphansWaiting, message, &[("sessions", &list)]);
+                self.log
+                    .say(Event::OrphansWaiting, message, &[("sessions", &list)]);
             }
             locked.confirm().await?;
             let pause = crate::patience::pause(waited).min(self.target.lease / 6);
-            link.unless_stopped("the wait for orphaned sessions", sleep(pause)).await?;
+            link.unless_stopped("the wait for orphaned sessions", sleep(pause))
+                .await?;
         }
     }
 
@@ -418,7 +472,9 @@ impl Gate {
         let lease = Lease::new(length, asked.max(beaten)).map_err(outcome::no_event)?;
         let identity = self.identity(&locked, &run_id, attempt);
         let outcome = self.keep(&mut locked, &lease, &identity, link).await?;
-        self.conclude(locked, &lease, &run_id, outcome).await.map_err(Trouble::Final)
+        self.conclude(locked, &lease, &run_id, outcome)
+            .await
+            .map_err(Trouble::Final)
     }
 
     fn new_run(&self, run_id: &str, attempt: i32) -> NewRun {
@@ -440,7 +496,8 @@ impl Gate {
             revision: self.name.revision.clone().unwrap_or_default(),
             run_id: run_id.to_owned(),
             attempt,
-            application_name: is_postgres.then(|| format!("launchgate/{}/{run_id}", locked.lock_id())),
+            application_name: is_postgres
+                .then(|| format!("launchgate/{}/{run_id}", locked.lock_id())),
         }
     }
 
@@ -454,10 +511,20 @@ impl Gate {
     ) -> Result<Outcome, Failure> {
         let (reply, mut outcome) = oneshot::channel();
         let (progress, mut steps) = mpsc::unbounded_channel();
-        let inherit = locked.inheritable().map(|fd| fd.try_clone_to_owned()).transpose();
-        let guard =
-            LeaseGuard { lease: Arc::clone(lease), inherit: inherit.map_err(outcome::no_event)? };
-        link.ask(StepsRequest { identity: identity.clone(), guard, progress, reply });
+        let inherit = locked
+            .inheritable()
+            .map(|fd| fd.try_clone_to_owned())
+            .transpose();
+        let guard = LeaseGuard {
+            lease: Arc::clone(lease),
+            inherit: inherit.map_err(outcome::no_event)?,
+        };
+        link.ask(StepsRequest {
+            identity: identity.clone(),
+            guard,
+            progress,
+            reply,
+        });
         let mut next = Instant::now() + lease.interval();
         loop {
             tokio::select! {
@@ -524,13 +591,16 @@ impl Gate {
             _ => match locked.record(run_id, &row).await {
                 Ok(()) => Ok(()),
                 Err(RecordError::NotRecorded(error)) => Err(error.to_string()),
-                Err(RecordError::Unknown(error)) => self.find_out(lease, run_id, row.state, &error).await,
+                Err(RecordError::Unknown(error)) => {
+                    self.find_out(lease, run_id, row.state, &error).await
+                }
             },
         };
         match recorded {
             Ok(()) => {
                 let fields: [crate::log::Field<'_>; 2] = [("run", &run_id), ("state", &row.state)];
-                self.log.say(Event::RunRecorded, "recorded the run", &fields);
+                self.log
+                    .say(Event::RunRecorded, "recorded the run", &fields);
                 failure.map_or(Ok(Held::Passed(Passed::Here)), Err)
             }
             Err(why) if is_done => {

@@ -26,8 +26,15 @@ struct State {
 impl Lease {
     /// A lease that was confirmed by something asked at `confirmed`.
     pub fn new(length: Duration, confirmed: Moment) -> std::io::Result<Arc<Self>> {
-        let state = Mutex::new(State { confirmed, lost: None });
-        Ok(Arc::new(Self { length, state, changed: Event::new()? }))
+        let state = Mutex::new(State {
+            confirmed,
+            lost: None,
+        });
+        Ok(Arc::new(Self {
+            length,
+            state,
+            changed: Event::new()?,
+        }))
     }
 
     /// How often it is renewed: every sixth of its length.
@@ -45,7 +52,11 @@ impl Lease {
 
     /// It is lost for certain.
     pub fn lose(&self, why: String) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).lost.get_or_insert(why);
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .lost
+            .get_or_insert(why);
         self.changed.raise();
     }
 

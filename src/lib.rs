@@ -11,20 +11,33 @@
 //! `ARCHITECTURE.md` says which room holds what, and why. This file is the table of contents:
 //! [`main`] reads the process's arguments and environment, once, and carries out the command.
 
+pub mod backoff;
+pub mod check;
 pub mod cli;
 pub mod command;
+pub mod coordination;
 pub mod db;
+pub mod decide;
 pub mod environment;
 pub mod exit;
 pub mod gate;
 pub mod generate;
+pub mod lease;
 pub mod log;
+pub mod naming;
+pub mod network;
+pub mod outcome;
+pub mod patience;
 pub mod plan;
 pub mod release;
 pub mod report;
+pub mod resolve;
+pub mod run;
 pub mod settings;
+pub mod status;
 pub mod steps;
 pub mod sys;
+pub mod wait;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -34,14 +47,11 @@ use cli::{Parsed, Verb};
 use environment::Environment;
 use exit::{Failure, Problem};
 use log::{Event, Log};
-use settings::{DatabaseChoice, Sources, Verbosity};
+use run::LAST_WORDS;
+use settings::{Sources, Verbosity};
 use sys::clock::Moment;
 use sys::inherited::{self, Inherited};
-use sys::launch::{self, NotLaunched};
 use sys::supervise::Host;
-
-/// How long the last lines of the log may wait for a reader before they are left behind.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Carries out the command line and returns the exit code. Where a server is started it does
 /// not return.
@@ -91,99 +101,14 @@ pub fn main(args: Vec<OsString>) -> u8 {
 
 fn carry_out(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure> {
     match sources.raw.verb {
-        Verb::Run | Verb::Job => run(host, log, sources),
-        Verb::Check => report::check(host, log, sources),
+        Verb::Run | Verb::Job => run::run(host, log, sources),
+        Verb::Wait => wait::wait(host, log, sources),
+        Verb::Status => status::status(host, log, sources),
+        Verb::Resolve => resolve::resolve(host, log, sources),
+        Verb::Check => check::check(host, log, sources),
+        Verb::PrintDdl => resolve::print_ddl(host, sources),
         Verb::Generate => generate::print(host, sources.raw),
-        Verb::Wait | Verb::Status | Verb::Resolve | Verb::PrintDdl => {
-            Err(Failure::usage("not yet", "later"))
-        }
     }
-}
-
-/// The gate, then the server, where there is one.
-fn run(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure> {
-    let server = plan::server(sources)?;
-    if server.is_none() && sources.raw.verb == Verb::Run {
-        return Err(Failure::usage(
-            "no server to start",
-            "write `--` and the server's command behind the flags, or use `launchgate job`",
-        ));
-    }
-    let skip = sources.skip()?;
-    let steps = match skip {
-        true => None,
-        false => Some(plan_steps(log, sources)?),
-    };
-    // Everything that is to be executed is looked up before anything runs or connects.
-    let program = server
-        .as_ref()
-        .map(|server| steps::find_server(server, log))
-        .transpose()?;
-    match steps {
-        None => log.warn(
-            Event::GateSkipped,
-            &Problem::new(
-                "LAUNCHGATE_SKIP is set, no step is run",
-                "unset it when the emergency is over",
-            ),
-            &[],
-        ),
-        Some(steps) => pass(host, log, sources, &steps)?,
-    }
-    match program {
-        Some(program) => launch(host, log, &program),
-        None => {
-            log.say(Event::GateDone, "done", &[]);
-            Ok(())
-        }
-    }
-}
-
-fn plan_steps(log: &Log, sources: &Sources<'_>) -> Result<plan::Steps, Failure> {
-    let settings = sources.steps()?;
-    plan::steps(sources, &settings, &mut |problem| {
-        log.warn(Event::ConfigWarning, &problem, &[])
-    })
-}
-
-fn pass(host: &Host, log: &Log, sources: &Sources<'_>, steps: &plan::Steps) -> Result<(), Failure> {
-    let database = sources.database()?;
-    let ready = steps::find(steps, log)?;
-    if let DatabaseChoice::Unnamed = database.choice {
-        gate::warn_alone(log);
-    }
-    let identity = steps::RunIdentity {
-        app: database.app.value,
-        release: String::new(),
-        revision: String::new(),
-        run_id: String::new(),
-        attempt: 1,
-        application_name: None,
-    };
-    gate::pass_alone(host, log, steps, &ready, &identity)
-}
-
-/// The point of no return is in `sys::launch`.
-fn launch(host: &Host, log: &Log, program: &sys::child::Program) -> Result<(), Failure> {
-    let command = program
-        .argv
-        .iter()
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ");
-    log.say(
-        Event::ServerStarting,
-        "starting the server",
-        &[("command", &command)],
-    );
-    host.stdout.drain(Moment::now() + LAST_WORDS);
-    host.stderr.drain(Moment::now() + LAST_WORDS);
-    Err(
-        match launch::launch(program, &host.inherited, &host.signals) {
-            NotLaunched::Stopped(number) => steps::stopped(number, "start"),
-            NotLaunched::Exec(error) => steps::server_not_started(program, &error),
-        },
-    )
 }
 
 fn warn_of_unknown_variables(environment: &Environment, log: &Log) {

@@ -104,7 +104,10 @@ where
     let wake = Arc::new(Event::new().map_err(|error| no_thread(&error))?);
     let (send, messages) = channel();
     let (stop, stopped) = watch::channel(None);
-    let link = Link { stop: stopped, ask: asker(send.clone(), Arc::clone(&wake)) };
+    let link = Link {
+        stop: stopped,
+        ask: asker(send.clone(), Arc::clone(&wake)),
+    };
     let rung = Arc::clone(&wake);
     let thread = std::thread::Builder::new()
         .name("launchgate-net".into())
@@ -177,8 +180,14 @@ fn attend<T>(
                 (Message::Steps(request), None) => serve(*request),
                 (Message::Steps(request), Some(number)) => {
                     let failure = steps::stopped(number, "the gate");
-                    let verdict = Verdict::Stopped { failure, done: false };
-                    let _ = request.reply.send(Outcome { last: None, verdict });
+                    let verdict = Verdict::Stopped {
+                        failure,
+                        done: false,
+                    };
+                    let _ = request.reply.send(Outcome {
+                        last: None,
+                        verdict,
+                    });
                 }
             }
         }

@@ -25,13 +25,21 @@ pub fn run_id() -> Result<String, Failure> {
 /// What the run's row leaves `running` with; no password in it.
 #[must_use]
 pub fn row(outcome: &Outcome, url: &DatabaseUrl) -> ledger::Outcome {
-    let timed_out = outcome.last.as_ref().is_some_and(|(_, r)| r.cut == Some(Cut::Timeout));
+    let timed_out = outcome
+        .last
+        .as_ref()
+        .is_some_and(|(_, r)| r.cut == Some(Cut::Timeout));
     let (state, note) = match &outcome.verdict {
         Verdict::Done => (State::Succeeded, None),
         Verdict::Failed(failure) => (State::Failed, Some(failure)),
-        Verdict::Stopped { done: true, failure } => (State::Succeeded, Some(failure)),
+        Verdict::Stopped {
+            done: true,
+            failure,
+        } => (State::Succeeded, Some(failure)),
         Verdict::Stopped { failure, .. } if timed_out => (State::Failed, Some(failure)),
-        Verdict::Stopped { failure, .. } | Verdict::Lost(failure) => (State::Interrupted, Some(failure)),
+        Verdict::Stopped { failure, .. } | Verdict::Lost(failure) => {
+            (State::Interrupted, Some(failure))
+        }
     };
     let mut row = ledger::Outcome {
         state,
@@ -71,11 +79,19 @@ fn longest_secret(url: &DatabaseUrl) -> usize {
 fn tail(kept: &[u8], url: &DatabaseUrl) -> String {
     let redacted = url.redact_bytes(kept);
     let is_cut = kept.len() >= self::kept(url);
-    let start = if is_cut { longest_secret(url).min(redacted.len()) } else { 0 };
+    let start = if is_cut {
+        longest_secret(url).min(redacted.len())
+    } else {
+        0
+    };
     let rest = &redacted[start..];
     let rest = &rest[rest.len().saturating_sub(TAIL)..];
     // Not in the middle of a character.
-    let begin = rest.iter().take(3).take_while(|&&byte| byte & 0xc0 == 0x80).count();
+    let begin = rest
+        .iter()
+        .take(3)
+        .take_while(|&&byte| byte & 0xc0 == 0x80)
+        .count();
     String::from_utf8_lossy(&rest[begin..]).into_owned()
 }
 
@@ -108,7 +124,10 @@ pub fn list_orphans(orphans: &[Orphan]) -> String {
 #[must_use]
 pub fn orphans_remain(list: &str, waited: std::time::Duration) -> Failure {
     Failure::TimedOut(Problem::new(
-        format!("sessions of an earlier run are still at work in the database after {} s: {list}", waited.as_secs()),
+        format!(
+            "sessions of an earlier run are still at work in the database after {} s: {list}",
+            waited.as_secs()
+        ),
         "let them finish or end them with pg_terminate_backend(pid), then start again; --orphan-timeout is how long to wait",
     ))
 }
@@ -125,7 +144,10 @@ pub fn unrecorded(why: &str) -> Failure {
 /// The first thread dropped a request, which it never does.
 #[must_use]
 pub fn no_answer() -> Failure {
-    Failure::Bug(Problem::new("the steps were never answered for", "report it"))
+    Failure::Bug(Problem::new(
+        "the steps were never answered for",
+        "report it",
+    ))
 }
 
 /// No descriptor left.

@@ -37,7 +37,11 @@ enum Turn {
 
 impl Turns {
     fn new(limit: Option<Duration>) -> Self {
-        Self { limit, since: None, said: None }
+        Self {
+            limit,
+            since: None,
+            said: None,
+        }
     }
 
     fn next(&mut self) -> Turn {
@@ -55,7 +59,9 @@ impl Turns {
 
     /// No longer than until the limit.
     fn pause(&self, waited: Duration) -> Duration {
-        let left = self.limit.map_or(Duration::MAX, |limit| limit.saturating_sub(waited));
+        let left = self
+            .limit
+            .map_or(Duration::MAX, |limit| limit.saturating_sub(waited));
         pause(waited).min(left)
     }
 }
@@ -72,7 +78,10 @@ impl Outage {
     /// None yet.
     #[must_use]
     pub fn new(limit: Option<Duration>) -> Self {
-        Self { turns: Turns::new(limit), served: false }
+        Self {
+            turns: Turns::new(limit),
+            served: false,
+        }
     }
 
     /// The pause before the next try.
@@ -81,12 +90,18 @@ impl Outage {
     /// It took too long.
     pub fn next(&mut self, log: &Log, error: &Error) -> Result<Duration, Failure> {
         if self.served && matches!(error, Error::Full(_)) {
-            let waited = self.turns.since.map_or(Duration::ZERO, |since| Moment::now().since(since));
+            let waited = self
+                .turns
+                .since
+                .map_or(Duration::ZERO, |since| Moment::now().since(since));
             return Ok(pause(waited));
         }
         match self.turns.next() {
             Turn::Over(waited) => Err(Failure::Unreachable(Problem::new(
-                format!("the database did not accept a connection for {} s: {error}", waited.as_secs()),
+                format!(
+                    "the database did not accept a connection for {} s: {error}",
+                    waited.as_secs()
+                ),
                 "see whether it runs and whether the URL names it; --wait-timeout is how long to wait",
             ))),
             Turn::Wait(waited, say) => {
@@ -108,7 +123,11 @@ impl Outage {
         if let Some(since) = self.turns.since.take() {
             self.turns.said = None;
             let seconds = format!("{:.1}", Moment::now().since(since).as_secs_f64());
-            log.say(Event::DatabaseReady, "the database answers", &[("seconds", &seconds)]);
+            log.say(
+                Event::DatabaseReady,
+                "the database answers",
+                &[("seconds", &seconds)],
+            );
         }
     }
 }
@@ -132,7 +151,10 @@ impl Wait {
         let holder = busy.map_or("another replica", |entry| &entry.holder);
         match self.0.next() {
             Turn::Over(waited) => Err(Failure::TimedOut(Problem::new(
-                format!("waited {} s for {holder}; the server is not started", waited.as_secs()),
+                format!(
+                    "waited {} s for {holder}; the server is not started",
+                    waited.as_secs()
+                ),
                 "see `launchgate status`; --lock-timeout is how long to wait",
             ))),
             Turn::Wait(waited, say) => {
@@ -156,6 +178,34 @@ impl Wait {
                             &[("seconds", &seconds)],
                         ),
                     }
+                }
+                Ok(self.0.pause(waited))
+            }
+        }
+    }
+
+    /// The pause before `launchgate wait` looks again for a release that nobody is at.
+    ///
+    /// # Errors
+    /// It took too long.
+    pub fn for_release(&mut self, log: &Log, revision: &str) -> Result<Duration, Failure> {
+        match self.0.next() {
+            Turn::Over(waited) => Err(Failure::TimedOut(Problem::new(
+                format!(
+                    "waited {} s for revision {revision} to succeed",
+                    waited.as_secs()
+                ),
+                "see whether its job runs, and `launchgate status`; --lock-timeout is how long to wait",
+            ))),
+            Turn::Wait(waited, say) => {
+                if say {
+                    let fields: [crate::log::Field<'_>; 2] =
+                        [("seconds", &waited.as_secs()), ("revision", &revision)];
+                    log.say(
+                        Event::LockWaiting,
+                        "waiting for the release to be migrated",
+                        &fields,
+                    );
                 }
                 Ok(self.0.pause(waited))
             }

@@ -1,14 +1,15 @@
-//! What is printed for people on standard output: `check`'s table.
+//! Standard output: what a command prints for people or programs.
 
 use std::time::Duration;
 
 use crate::exit::{Failure, Problem};
-use crate::log::Log;
-use crate::settings::Sources;
 use crate::sys::clock::Moment;
 use crate::sys::supervise::Host;
 
 /// Prints on standard output, all of it.
+///
+/// # Errors
+/// It can't be written.
 pub fn print(host: &Host, text: &[u8]) -> Result<(), Failure> {
     host.stdout.write(text);
     host.stdout.drain(Moment::now() + Duration::from_secs(3600));
@@ -19,10 +20,5 @@ pub fn print(host: &Host, text: &[u8]) -> Result<(), Failure> {
             "see where it leads",
         )));
     }
-    Ok(())
-}
-
-/// `launchgate check`.
-pub fn check(_host: &Host, _log: &Log, _sources: &Sources<'_>) -> Result<(), Failure> {
     Ok(())
 }

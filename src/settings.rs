@@ -272,6 +272,11 @@ impl<'a> Sources<'a> {
         }
     }
 
+    /// Whether JSON is to be printed.
+    pub fn json(&self) -> Result<bool, Failure> {
+        Ok(self.switch("json")?.value)
+    }
+
     /// What the steps are.
     pub fn steps(&self) -> Result<StepSettings, Failure> {
         Ok(StepSettings {

@@ -122,7 +122,7 @@ impl Book {
             && (fault.kind != Kind::Server
                 || matches!(
                     Error::from(fault.clone()),
-                    Error::Broken(_) | Error::NotYet(_)
+                    Error::Broken(_) | Error::NotYet(_) | Error::Full(_)
                 ))
         {
             self.link = None;

@@ -16,6 +16,8 @@ use super::Backend;
 pub enum Error {
     /// The database does not serve this replica at the moment: worth another try.
     NotYet(String),
+    /// It serves others and has no connection to spare: busy rather than away.
+    Full(String),
     /// The database refuses, and goes on refusing until somebody changes something.
     Refused {
         /// What was refused, with the server's own words.
@@ -32,7 +34,9 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotYet(what) | Self::Broken(what) | Self::Lost(what) => f.write_str(what),
+            Self::NotYet(what) | Self::Full(what) | Self::Broken(what) | Self::Lost(what) => {
+                f.write_str(what)
+            }
             Self::Refused { what, .. } => f.write_str(what),
         }
     }
@@ -251,7 +255,8 @@ const POOLING: &str = "let the pooler use transaction or session pooling for lau
 
 fn postgres(fault: Fault, said: String) -> Error {
     match fault.code.as_str() {
-        "57P03" | "53300" => Error::NotYet(said),
+        "57P03" => Error::NotYet(said),
+        "53300" => Error::Full(said),
         "3D000" => Error::refused(said, DATABASE),
         "28000" if said.contains("no encryption") || said.contains("SSL off") => Error::refused(
             said,
@@ -329,7 +334,7 @@ fn pgbouncer(fault: Fault, said: String) -> Error {
 
 fn mysql(fault: Fault, said: String) -> Error {
     match fault.code.parse().unwrap_or(0_u16) {
-        1040 | 1203 | 1226 => Error::NotYet(said),
+        1040 | 1203 | 1226 => Error::Full(said),
         1045 | 1130 | 1251 | 1396 | 1698 | 1862 | 1820 | 3118 | 3955 | 4151 => {
             Error::refused(said, CREDENTIALS)
         }

@@ -94,7 +94,9 @@ impl Locked {
         if self.book.sql.backend != Backend::Sqlite && !self.book.is_open() {
             match self.open_ledger().await {
                 Ok(()) => {}
-                Err(Error::NotYet(why) | Error::Broken(why)) => return Ok(Proof::Unproven(why)),
+                Err(Error::NotYet(why) | Error::Full(why) | Error::Broken(why)) => {
+                    return Ok(Proof::Unproven(why));
+                }
                 Err(refused) => return Err(refused),
             }
         }
@@ -109,7 +111,9 @@ impl Locked {
                 "the lock does not exclude: a second connection could take it, or reached another server",
                 "connect past the pooler or load balancer, or let it use transaction or session pooling to one server",
             )),
-            Err(Error::NotYet(why) | Error::Broken(why)) => Ok(Proof::Unproven(why)),
+            Err(Error::NotYet(why) | Error::Full(why) | Error::Broken(why)) => {
+                Ok(Proof::Unproven(why))
+            }
             Err(error) => Err(error),
         }
     }

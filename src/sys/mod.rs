@@ -17,6 +17,7 @@ pub mod child;
 pub mod clock;
 pub mod descendants;
 pub mod event;
+pub mod host;
 pub mod inherited;
 pub mod launch;
 pub mod lookup;

@@ -5,8 +5,8 @@
 //! written when poll says so. The inherited descriptor itself is never made non-blocking:
 //! that flag belongs to everyone who shares it (open(2), "open file description").
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};

@@ -1,0 +1,152 @@
+//! From settings to the gate: where lock and ledger live, which revision, which limits.
+
+use std::time::Duration;
+
+use crate::db::Target;
+use crate::exit::Failure;
+use crate::gate::{Gate, Name, Policy};
+use crate::log::Log;
+use crate::naming;
+use crate::settings::{
+    CoordinationSettings, DatabaseChoice, DatabaseSettings, Origin, Setting, Sources,
+};
+use crate::sys::host;
+
+/// What coordinates the replicas.
+pub enum Coordination {
+    /// Nothing, because the user says so or named no database.
+    Alone {
+        /// Who declined; `None` where nobody did.
+        declined: Option<Origin>,
+        /// The app's name.
+        app: String,
+        /// The revision, as the steps are told.
+        name: Name,
+    },
+    /// Lock and ledger.
+    Gate(Box<Gate>),
+}
+
+/// Resolves everything about coordination, and says which revision it is.
+///
+/// # Errors
+/// A setting that can't be meant.
+pub fn resolve(
+    sources: &Sources<'_>,
+    stop_grace: Option<&Setting<Duration>>,
+    log: &Log,
+) -> Result<Coordination, Failure> {
+    let database = sources.database()?;
+    let settings = sources.coordination()?;
+    let url = match &database.choice {
+        DatabaseChoice::Url(_) => true,
+        DatabaseChoice::Declined(_) | DatabaseChoice::Unnamed => false,
+    };
+    if url && let Some(grace) = stop_grace {
+        check_arithmetic(grace, &settings.lease)?;
+    }
+    let name = naming::name(sources, &settings, log)?;
+    if url || name.revision.is_some() {
+        naming::say(&name, &settings, log);
+    }
+    let declined = match &database.choice {
+        DatabaseChoice::Url(_) => {
+            return Ok(Coordination::Gate(Box::new(gate(
+                database, &settings, name, log,
+            ))));
+        }
+        DatabaseChoice::Declined(origin) => Some(origin.clone()),
+        DatabaseChoice::Unnamed => None,
+    };
+    Ok(Coordination::Alone {
+        declined,
+        app: database.app.value,
+        name,
+    })
+}
+
+fn gate(
+    database: DatabaseSettings,
+    settings: &CoordinationSettings,
+    name: Name,
+    log: &Log,
+) -> Gate {
+    let DatabaseChoice::Url(url) = database.choice else {
+        unreachable!("the caller looked")
+    };
+    Gate {
+        target: Target {
+            url: url.value,
+            app: database.app.value,
+            lease: settings.lease.value,
+        },
+        name,
+        policy: Policy {
+            wait_timeout: database.wait_timeout.value,
+            lock_timeout: settings.lock_timeout.value,
+            max_attempts: settings.max_attempts.value,
+            orphan_timeout: settings.orphan_timeout.value,
+        },
+        holder: host::holder(),
+        log: log.clone(),
+    }
+}
+
+/// A database for a command that has no revision: `status`, `resolve`.
+///
+/// # Errors
+/// There is none, or its URL can't be read.
+pub fn target(sources: &Sources<'_>, log: &Log) -> Result<Gate, Failure> {
+    let database = sources.database()?;
+    if !matches!(database.choice, DatabaseChoice::Url(_)) {
+        return Err(no_database(&format!(
+            "launchgate {}",
+            sources.raw.verb.as_str()
+        )));
+    }
+    let settings = sources.coordination()?;
+    Ok(gate(database, &settings, Name::default(), log))
+}
+
+/// A command that is about the ledger was given no database.
+#[must_use]
+pub fn no_database(command: &str) -> Failure {
+    Failure::usage(
+        format!("`{command}` needs the database that the ledger lives in, and none is named"),
+        "set DATABASE_URL or --database-url",
+    )
+}
+
+/// A holder that can't confirm its lock stops its step after a third of the lease; grace and
+/// kill have to fit in the rest.
+fn check_arithmetic(grace: &Setting<Duration>, lease: &Setting<Duration>) -> Result<(), Failure> {
+    let second = Duration::from_secs(1);
+    if (grace.value + second) * 3 <= lease.value * 2 {
+        return Ok(());
+    }
+    let least = (grace.value + second) * 3 / 2;
+    let named = |setting: &Setting<Duration>, flag: &str| match setting.origin {
+        Origin::Default => format!("{flag} (by default)"),
+        _ => setting.origin.to_string(),
+    };
+    let show = humantime::format_duration;
+    Err(Failure::usage(
+        format!(
+            "{} {} and one second are more than two thirds of {} {}",
+            named(grace, "--stop-grace"),
+            show(grace.value),
+            named(lease, "--lease"),
+            show(lease.value)
+        ),
+        format!(
+            "set --lease to at least {}, or a shorter --stop-grace",
+            show(Duration::from_secs(
+                least
+                    .as_millis()
+                    .div_ceil(1000)
+                    .try_into()
+                    .unwrap_or(u64::MAX)
+            ))
+        ),
+    ))
+}

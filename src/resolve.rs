@@ -1,0 +1,115 @@
+//! `launchgate resolve` and `launchgate print-ddl`: what an operator or an administrator does.
+
+use std::ffi::OsStr;
+
+use crate::coordination;
+use crate::db::ledger::State;
+use crate::db::{self, Backend, Error};
+use crate::exit::{Failure, Problem};
+use crate::gate::{Gate, refused};
+use crate::log::Log;
+use crate::network::{self, Link};
+use crate::patience::Outage;
+use crate::release::Revision;
+use crate::report;
+use crate::settings::Sources;
+use crate::sys::supervise::Host;
+
+/// Appends an operator's decision to the ledger.
+///
+/// # Errors
+/// A word that is no decision, a database that refuses.
+pub fn resolve(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure> {
+    let argument = |id: &str| {
+        let value = sources
+            .raw
+            .values(id)
+            .and_then(|values| values.first().copied());
+        value.map(|value| value.to_string_lossy().into_owned())
+    };
+    let state = match argument("as").as_deref() {
+        Some("succeeded") => State::Succeeded,
+        Some("retry") => State::Reset,
+        Some("blocked") => State::Blocked,
+        other => {
+            return Err(Failure::usage(
+                format!("--as: `{}` is no decision", other.unwrap_or_default()),
+                "write succeeded, retry or blocked",
+            ));
+        }
+    };
+    let revision = Revision::new(argument("revision").unwrap_or_default())
+        .map_err(|error| Failure::usage(format!("REVISION: {error}"), error.hint()))?;
+    let note = argument("note");
+    let gate = coordination::target(sources, log)?;
+    let shown = revision.as_str().to_owned();
+    let had_succeeded = network::run(host, &mut |_| {}, move |link| async move {
+        append(gate, link, revision.as_str().to_owned(), state, note).await
+    })?;
+    let said = match state {
+        State::Succeeded => "taken as succeeded: it starts without running its steps",
+        State::Blocked => "blocked: it does not start",
+        _ if had_succeeded => {
+            "attempts are counted anew; it succeeded before, so its steps do not run again"
+        }
+        _ => "attempts are counted anew: the next start runs its steps",
+    };
+    report::print(host, format!("revision {shown}: {said}\n").as_bytes())
+}
+
+/// Returns whether the revision had succeeded before.
+async fn append(
+    mut gate: Gate,
+    mut link: Link,
+    revision: String,
+    state: State,
+    note: Option<String>,
+) -> Result<bool, Failure> {
+    gate.name.revision = Some(revision.clone());
+    let mut outage = Outage::new(gate.policy.wait_timeout);
+    let (mut session, ledger) = gate.open(&mut link, &mut outage).await?;
+    let had_succeeded = crate::decide::has_succeeded(&ledger, &revision);
+    let write = session.decide_by_operator(&revision, state, note.as_deref(), &gate.holder);
+    let written = link.unless_stopped("resolve", write).await?;
+    session.close().await;
+    written.map_err(failure)?;
+    Ok(had_succeeded)
+}
+
+/// What a database call's error means for a command that only reads or appends.
+#[must_use]
+pub fn failure(error: Error) -> Failure {
+    match error {
+        Error::Refused { what, hint } => refused(what, hint),
+        other => Failure::Unreachable(Problem::new(
+            format!("the database did not answer: {other}"),
+            "try again, and look at `launchgate status`",
+        )),
+    }
+}
+
+/// Prints the ledger's DDL.
+///
+/// # Errors
+/// A word that is no database.
+pub fn print_ddl(host: &Host, sources: &Sources<'_>) -> Result<(), Failure> {
+    let word = sources
+        .raw
+        .values("database")
+        .and_then(|values| values.first().copied());
+    let backend = match word.and_then(OsStr::to_str) {
+        Some("postgres" | "postgresql") => Backend::Postgres,
+        Some("mysql" | "mariadb") => Backend::Mysql,
+        Some("sqlite") => Backend::Sqlite,
+        _ => {
+            return Err(Failure::usage(
+                format!(
+                    "--database: `{}` is no database launchgate knows",
+                    word.unwrap_or_default().to_string_lossy()
+                ),
+                "write postgres, mysql or sqlite",
+            ));
+        }
+    };
+    report::print(host, db::ddl(backend, None).as_bytes())
+}

@@ -1,0 +1,207 @@
+//! `launchgate run` and `launchgate job`: the gate, then the server, where there is one.
+
+use std::time::Duration;
+
+use crate::cli::Verb;
+use crate::coordination::{self, Coordination};
+use crate::db::DatabaseUrl;
+use crate::exit::{Failure, Problem};
+use crate::gate::{self, Gate, Name, Passed};
+use crate::log::{Event, Log};
+use crate::network::{self, StepsRequest};
+use crate::outcome;
+use crate::plan::{self, Steps};
+use crate::settings::{Origin, Sources};
+use crate::steps::{self, Keep, Ready, RunIdentity};
+use crate::sys::child::Program;
+use crate::sys::clock::Moment;
+use crate::sys::launch::{self, NotLaunched};
+use crate::sys::supervise::Host;
+
+/// How long the last lines of the log may wait for a reader before they are left behind.
+pub const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Runs the gate, then becomes the server; returns where there is none.
+///
+/// # Errors
+/// Everything that keeps a gate closed.
+pub fn run(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure> {
+    let server = plan::server(sources)?;
+    if server.is_none() && sources.raw.verb == Verb::Run {
+        return Err(Failure::usage(
+            "no server to start",
+            "write `--` and the server's command behind the flags, or use `launchgate job`",
+        ));
+    }
+    if sources.skip()? {
+        let program = server
+            .as_ref()
+            .map(|s| steps::find_server(s, log))
+            .transpose()?;
+        let problem = Problem::new(
+            "LAUNCHGATE_SKIP is set, no step is run",
+            "unset it when the emergency is over",
+        );
+        log.warn(Event::GateSkipped, &problem, &[]);
+        return leave(host, log, program.as_ref(), None);
+    }
+    let (mut steps, coordination) = plan(sources, log)?;
+    let url = match &coordination {
+        Coordination::Gate(gate) => Some(gate.target.url.clone()),
+        Coordination::Alone { .. } => None,
+    };
+    if let Some(url) = &url {
+        hide_secrets(&mut steps, url);
+    }
+    // Everything that is to be executed is looked up before anything runs or connects.
+    let ready = steps::find(&steps, log)?;
+    let program = server
+        .as_ref()
+        .map(|s| steps::find_server(s, log))
+        .transpose()?;
+    if ready.is_empty() {
+        let problem = Problem::new(
+            "no step is named, so there is nothing to run",
+            "name the migration with --migrate",
+        );
+        log.warn(Event::ConfigWarning, &problem, &[]);
+    } else {
+        match coordination {
+            Coordination::Alone {
+                declined,
+                app,
+                name,
+            } => {
+                alone(host, log, (&steps, &ready), declined.as_ref(), app, name)?;
+            }
+            Coordination::Gate(gate) => together(host, log, (&steps, &ready), *gate)?,
+        }
+    }
+    leave(host, log, program.as_ref(), url.as_ref())
+}
+
+/// Everything that can be wrong with a setting is found here.
+pub fn plan(sources: &Sources<'_>, log: &Log) -> Result<(Steps, Coordination), Failure> {
+    let settings = sources.steps()?;
+    let steps = plan::steps(sources, &settings, &mut |problem| {
+        log.warn(Event::ConfigWarning, &problem, &[]);
+    })?;
+    let coordination = coordination::resolve(sources, Some(&settings.stop_grace), log)?;
+    let names_sessions = settings.step_env.iter().any(|s| s.value.0 == b"PGAPPNAME");
+    if names_sessions && matches!(coordination, Coordination::Gate(_)) {
+        let problem = Problem::new(
+            "--step-env sets PGAPPNAME, so sessions that a dead step leaves in Postgres can't be recognised",
+            "leave PGAPPNAME to launchgate",
+        );
+        log.warn(Event::ConfigWarning, &problem, &[]);
+    }
+    Ok((steps, coordination))
+}
+
+/// No log line and no ledger row shows the password of the database's URL.
+fn hide_secrets(steps: &mut Steps, url: &DatabaseUrl) {
+    for step in &mut steps.list {
+        step.text = url.redact(&step.text);
+    }
+}
+
+fn alone(
+    host: &Host,
+    log: &Log,
+    (steps, ready): (&Steps, &[Ready]),
+    declined: Option<&Origin>,
+    app: String,
+    name: Name,
+) -> Result<(), Failure> {
+    if declined.is_none() {
+        let problem = Problem::new(
+            "no database is named, so the steps run at every start, in every replica",
+            "set DATABASE_URL or --database-url, or --no-database if that is meant",
+        );
+        log.warn(Event::GateUncoordinated, &problem, &[]);
+    }
+    let identity = RunIdentity {
+        app,
+        release: name.release.unwrap_or_default(),
+        revision: name.revision.unwrap_or_default(),
+        run_id: outcome::run_id()?,
+        attempt: 1,
+        application_name: None,
+    };
+    gate::pass_alone(host, log, steps, ready, &identity)
+}
+
+fn together(
+    host: &Host,
+    log: &Log,
+    (steps, ready): (&Steps, &[Ready]),
+    gate: Gate,
+) -> Result<(), Failure> {
+    let keep = Keep::Tail(outcome::kept(&gate.target.url));
+    let mut serve = |request: StepsRequest| {
+        let StepsRequest {
+            identity,
+            mut guard,
+            progress,
+            reply,
+        } = request;
+        let mut before = |step: &plan::Step| {
+            // A flow that is gone has nothing to tell; the guard knows.
+            let _ = progress.send((step.kind.as_str().to_owned(), step.text.clone()));
+            Ok(())
+        };
+        let outcome = steps::run(
+            host,
+            log,
+            (steps, ready),
+            &identity,
+            keep,
+            &mut guard,
+            &mut before,
+        );
+        let _ = reply.send(outcome);
+    };
+    let passed = network::run(host, &mut serve, |link| gate.pass(link))?;
+    log.say(
+        Event::GateDone,
+        match passed {
+            Passed::Already => "the gate is open",
+            Passed::Here => "the gate is open, the steps ran here",
+        },
+        &[],
+    );
+    Ok(())
+}
+
+/// Becomes the server, where there is one. The point of no return is in `sys::launch`.
+pub fn leave(
+    host: &Host,
+    log: &Log,
+    program: Option<&Program>,
+    url: Option<&DatabaseUrl>,
+) -> Result<(), Failure> {
+    let Some(program) = program else {
+        log.say(Event::GateDone, "done", &[]);
+        return Ok(());
+    };
+    let words: Vec<_> = program
+        .argv
+        .iter()
+        .map(|word| word.to_string_lossy())
+        .collect();
+    let command = words.join(" ");
+    let command = url.map_or(command.clone(), |url| url.redact(&command));
+    log.say(
+        Event::ServerStarting,
+        "starting the server",
+        &[("command", &command)],
+    );
+    host.stdout.drain(Moment::now() + LAST_WORDS);
+    host.stderr.drain(Moment::now() + LAST_WORDS);
+    Err(
+        match launch::launch(program, &host.inherited, &host.signals) {
+            NotLaunched::Stopped(number) => steps::stopped(number, "start"),
+            NotLaunched::Exec(error) => steps::server_not_started(program, &error),
+        },
+    )
+}

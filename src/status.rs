@@ -1,0 +1,266 @@
+//! `launchgate status`: who holds the gate, and what became of the newest runs.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::coordination;
+use crate::db::Backend;
+use crate::db::ledger::Run;
+use crate::exit::{Failure, Problem};
+use crate::gate::Gate;
+use crate::log::Log;
+use crate::network::{self, Link};
+use crate::patience::Outage;
+use crate::report;
+use crate::resolve::failure;
+use crate::settings::Sources;
+use crate::sys::supervise::Host;
+
+/// How many rows are shown.
+const NEWEST: u32 = 20;
+
+/// What the database says now.
+#[derive(Debug)]
+struct Seen {
+    app: String,
+    is_held: bool,
+    runs: Vec<Run>,
+}
+
+/// Prints the state of lock and ledger.
+///
+/// # Errors
+/// No database, or one that refuses.
+pub fn status(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure> {
+    let as_json = sources.json()?;
+    let gate = coordination::target(sources, log)?;
+    let seen = network::run(host, &mut |_| {}, |link| look(gate, link))?;
+    let text = if as_json {
+        render_json(&seen)?
+    } else {
+        render(&seen)
+    };
+    report::print(host, text.as_bytes())
+}
+
+async fn look(gate: Gate, mut link: Link) -> Result<Seen, Failure> {
+    let mut outage = Outage::new(gate.policy.wait_timeout);
+    let (mut session, _) = gate.open(&mut link, &mut outage).await?;
+    let read = async {
+        let runs = session.history(NEWEST).await?;
+        // The lock itself is asked on SQLite, where a lease says nothing; elsewhere the row
+        // and its lease are what other replicas go by.
+        let is_held = match gate.target.backend() {
+            Backend::Sqlite => session.is_locked().await?,
+            Backend::Postgres | Backend::Mysql => {
+                runs.iter()
+                    .any(|run| run.state == "running" && run.lease_live)
+                    || session.is_locked().await?
+            }
+        };
+        Ok((runs, is_held))
+    };
+    let (runs, is_held) = link
+        .unless_stopped("status", read)
+        .await?
+        .map_err(failure)?;
+    session.close().await;
+    Ok(Seen {
+        app: gate.target.app,
+        is_held,
+        runs,
+    })
+}
+
+impl Seen {
+    /// The row of whoever holds the gate.
+    fn holding(&self) -> Option<&Run> {
+        self.runs
+            .iter()
+            .find(|run| self.is_held && run.state == "running")
+    }
+}
+
+fn render_json(seen: &Seen) -> Result<String, Failure> {
+    let holding = seen.holding();
+    let value = json!({
+        "app": seen.app,
+        "lock": {
+            "held": seen.is_held,
+            "holder": holding.map(|run| &run.holder),
+            "since": holding.map(|run| &run.started_at),
+        },
+        "runs": seen.runs.iter().map(run_json).collect::<Vec<Value>>(),
+    });
+    let text = serde_json::to_string_pretty(&value).map_err(|error| {
+        Failure::Bug(Problem::new(
+            format!("failed to write JSON: {error}"),
+            "report it",
+        ))
+    })?;
+    Ok(text + "\n")
+}
+
+fn run_json(run: &Run) -> Value {
+    json!({
+        "id": run.id,
+        "app": run.app,
+        "revision": run.revision,
+        "release_id": run.release_id,
+        "release_source": run.release_source,
+        "run_id": run.run_id,
+        "attempt": run.attempt,
+        "state": run.state,
+        "step": run.step,
+        "exit_code": run.exit_code,
+        "term_signal": run.term_signal,
+        "command": run.command,
+        "holder": run.holder,
+        "version": run.version,
+        "note": run.note,
+        "output_tail": run.output_tail,
+        "started_at": run.started_at,
+        "heartbeat_at": run.heartbeat_at,
+        "lease_until": run.lease_until,
+        "finished_at": run.finished_at,
+        "duration_ms": run.duration_ms,
+    })
+}
+
+fn render(seen: &Seen) -> String {
+    let mut out = String::new();
+    let _ = write!(out, "app {}: ", seen.app);
+    match (seen.is_held, seen.holding()) {
+        (true, Some(run)) => {
+            let step = run
+                .step
+                .as_ref()
+                .map(|step| format!(", step {step}"))
+                .unwrap_or_default();
+            let _ = writeln!(
+                out,
+                "{} holds the gate since {}{step}",
+                run.holder, run.started_at
+            );
+        }
+        (true, None) => out.push_str("somebody holds the lock and runs nothing yet\n"),
+        (false, _) => out.push_str("nobody holds the gate\n"),
+    }
+    if seen.runs.is_empty() {
+        out.push_str("the ledger is empty: nothing has run yet\n");
+        return out;
+    }
+    out.push('\n');
+    table(&mut out, &seen.runs);
+    if let Some(run) = seen.runs.iter().find(|run| run.state == "failed") {
+        failure_of(&mut out, run);
+    }
+    out
+}
+
+const HEADINGS: [&str; 7] = [
+    "STATE", "REVISION", "ATTEMPT", "STARTED", "TOOK", "HOLDER", "WHY",
+];
+
+fn table(out: &mut String, runs: &[Run]) {
+    let mut rows = vec![HEADINGS.map(str::to_owned)];
+    rows.extend(runs.iter().map(cells));
+    let widths: Vec<usize> = (0..HEADINGS.len())
+        .map(|i| {
+            rows.iter()
+                .map(|row| row[i].chars().count())
+                .max()
+                .unwrap_or(0)
+        })
+        .collect();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            let _ = write!(line, "{cell:width$}  ");
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+}
+
+fn cells(run: &Run) -> [String; 7] {
+    let state = match (run.state.as_str(), run.lease_live) {
+        ("running", false) => "running?".to_owned(),
+        (state, _) => state.to_owned(),
+    };
+    [
+        printable(&state),
+        short(&run.revision, 40),
+        run.attempt.to_string(),
+        run.started_at.clone(),
+        seconds(run.duration_ms),
+        printable(&run.holder),
+        why(run),
+    ]
+}
+
+fn why(run: &Run) -> String {
+    let step = run.step.as_deref().unwrap_or("step");
+    let how = match (run.exit_code, run.term_signal) {
+        (Some(code), _) if run.state == "failed" => format!("{step}: exit code {code}"),
+        (_, Some(signal)) => format!("{step}: {}", crate::sys::signals::name(signal)),
+        _ if run.state == "running" => step.to_owned(),
+        _ => String::new(),
+    };
+    match (&run.note, run.state.as_str()) {
+        (Some(note), "interrupted" | "blocked" | "reset" | "succeeded") => short(note, 60),
+        _ => how,
+    }
+}
+
+fn failure_of(out: &mut String, run: &Run) {
+    let _ = writeln!(
+        out,
+        "\nlast failure: run {}, revision {}",
+        run.run_id,
+        printable(&run.revision)
+    );
+    if let Some(note) = &run.note {
+        let _ = writeln!(out, "  {}", printable(note));
+    }
+    if let Some(command) = &run.command {
+        let _ = writeln!(out, "  command: {}", printable(command));
+    }
+    if let Some(tail) = &run.output_tail {
+        out.push_str("  the end of its output:\n");
+        for line in tail.lines() {
+            let _ = writeln!(out, "  | {}", printable(line));
+        }
+    }
+}
+
+fn seconds(ms: i64) -> String {
+    let seconds = ms / 1000;
+    match seconds {
+        0..60 => format!("{}.{}s", seconds, ms % 1000 / 100),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+fn short(text: &str, most: usize) -> String {
+    let text = printable(text);
+    if text.chars().count() <= most {
+        return text;
+    }
+    text.chars().take(most - 1).chain(['…']).collect()
+}
+
+/// No control character reaches a terminal.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_control() && c != '\t' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,62 @@
+//! `launchgate wait`: until the ledger says that this revision succeeded, then the server.
+//! Reads only.
+
+use crate::coordination::{self, Coordination};
+use crate::decide::Decision;
+use crate::exit::Failure;
+use crate::gate::Gate;
+use crate::log::{Event, Log};
+use crate::network::{self, Link};
+use crate::patience::{Outage, Wait};
+use crate::plan;
+use crate::run;
+use crate::settings::Sources;
+use crate::steps;
+use crate::sys::supervise::Host;
+
+/// Waits, then becomes the server; returns where there is none.
+///
+/// # Errors
+/// Refused, or too late, or a signal.
+pub fn wait(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure> {
+    let server = plan::server(sources)?;
+    if sources.skip()? {
+        return run::run(host, log, sources);
+    }
+    let coordination = coordination::resolve(sources, None, log)?;
+    let Coordination::Gate(gate) = coordination else {
+        return Err(coordination::no_database("launchgate wait"));
+    };
+    if gate.name.revision.is_none() {
+        return Err(Failure::usage(
+            "no revision is named, so there is nothing to wait for",
+            "name it with --release or --fingerprint, as the job that migrates does",
+        ));
+    }
+    let program = server
+        .as_ref()
+        .map(|s| steps::find_server(s, log))
+        .transpose()?;
+    let url = gate.target.url.clone();
+    network::run(host, &mut |_| {}, |link| until_succeeded(*gate, link))?;
+    log.say(Event::GateDone, "the gate is open", &[]);
+    run::leave(host, log, program.as_ref(), Some(&url))
+}
+
+async fn until_succeeded(gate: Gate, mut link: Link) -> Result<(), Failure> {
+    let mut wait = Wait::new(gate.policy.lock_timeout);
+    let mut outage = Outage::new(gate.policy.wait_timeout);
+    loop {
+        let (session, ledger) = gate.open(&mut link, &mut outage).await?;
+        session.close().await;
+        let revision = gate.name.revision.as_deref();
+        let pause = match crate::decide::decide(&ledger, revision, gate.policy.max_attempts) {
+            Decision::Start => return Ok(()),
+            Decision::Refuse(refusal) => return Err(gate.refuse(&refusal)),
+            Decision::Wait(entry) => wait.next(&gate.log, Some(&entry))?,
+            Decision::Run { .. } => wait.for_release(&gate.log, revision.unwrap_or_default())?,
+        };
+        link.unless_stopped("the wait for the release", tokio::time::sleep(pause))
+            .await?;
+    }
+}

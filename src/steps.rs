@@ -53,6 +53,14 @@ pub struct Ready {
     argv: Vec<CString>,
 }
 
+impl Ready {
+    /// The file that will be executed.
+    #[must_use]
+    pub fn path(&self) -> &CString {
+        &self.path
+    }
+}
+
 /// What became of the steps.
 #[derive(Debug)]
 pub struct Outcome {

@@ -44,7 +44,7 @@ pub fn check(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failur
             host,
             b"\nDATABASE  none: the steps run at every start, in every replica\n",
         ),
-        Coordination::Gate(gate) => database(host, *gate),
+        Coordination::Gate(gate) => database(host, &gate),
     }
 }
 
@@ -212,12 +212,12 @@ struct Seen {
     decision: Decision,
 }
 
-fn database(host: &Host, gate: Gate) -> Result<(), Failure> {
+fn database(host: &Host, gate: &Gate) -> Result<(), Failure> {
     let shown = gate.target.url.to_string();
     let asked = gate.clone();
     let seen = network::run(host, &mut |_| {}, |link| look(asked, link))?;
-    report::print(host, describe(&shown, &gate, &seen).as_bytes())?;
-    verdict(&gate, &seen)
+    report::print(host, describe(&shown, gate, &seen).as_bytes())?;
+    verdict(gate, &seen)
 }
 
 async fn look(gate: Gate, mut link: Link) -> Result<Seen, Failure> {

@@ -115,6 +115,15 @@ pub struct LogFlags {
     pub quiet: Option<OsString>,
 }
 
+/// Where the reason of a failure is left for a platform.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Log")]
+pub struct TerminationFlags {
+    /// Write why the gate failed into FILE [default: `/dev/termination-log` where it exists]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub termination_log: Option<OsString>,
+}
+
 #[derive(Debug, Args)]
 struct ServerCommand {
     /// The server and its arguments, behind `--`
@@ -134,6 +143,8 @@ struct GateCommand {
     server: ServerFlags,
     #[command(flatten)]
     log: LogFlags,
+    #[command(flatten)]
+    termination: TerminationFlags,
 }
 
 #[derive(Debug, Args)]
@@ -146,6 +157,8 @@ struct WaitCommand {
     server: ServerFlags,
     #[command(flatten)]
     log: LogFlags,
+    #[command(flatten)]
+    termination: TerminationFlags,
 }
 
 #[derive(Debug, Args)]
@@ -338,6 +351,7 @@ pub fn setting_ids() -> Vec<String> {
         CoordinationFlags::augment_args(Command::new("")),
         ServerFlags::augment_args(Command::new("")),
         LogFlags::augment_args(Command::new("")),
+        TerminationFlags::augment_args(Command::new("")),
     ]
     .iter()
     .flat_map(|group| {

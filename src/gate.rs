@@ -469,7 +469,8 @@ impl Gate {
             Backend::Sqlite => Duration::from_secs(u64::from(u32::MAX)),
             Backend::Postgres | Backend::Mysql => self.target.lease,
         };
-        let lease = Lease::new(length, asked.max(beaten)).map_err(outcome::no_event)?;
+        let lease =
+            Lease::new(length, asked.max(beaten)).map_err(|error| outcome::no_event(&error))?;
         let identity = self.identity(&locked, &run_id, attempt);
         let outcome = self.keep(&mut locked, &lease, &identity, link).await?;
         self.conclude(locked, &lease, &run_id, outcome)
@@ -517,7 +518,7 @@ impl Gate {
             .transpose();
         let guard = LeaseGuard {
             lease: Arc::clone(lease),
-            inherit: inherit.map_err(outcome::no_event)?,
+            inherit: inherit.map_err(|error| outcome::no_event(&error))?,
         };
         link.ask(StepsRequest {
             identity: identity.clone(),

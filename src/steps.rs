@@ -204,7 +204,7 @@ pub fn run(
         };
         let name = ready.step.kind.as_str();
         let report = host.supervise(&order, guard, &mut |news| {
-            tell(log, name, &ready.step, steps, &news)
+            tell(log, name, &ready.step, steps, &news);
         });
         let report = match report {
             Ok(report) => report,
@@ -300,15 +300,9 @@ fn judge(log: &Log, step: &Step, steps: &Steps, report: &Report, is_last: bool) 
     if let Some(number) = report.signal {
         let failure = stopped(number, name);
         // A step past its limit has failed, whatever came later.
-        return Some(match timed_out {
-            true => Verdict::Stopped {
-                failure,
-                done: false,
-            },
-            false => Verdict::Stopped {
-                failure,
-                done: well && is_last,
-            },
+        return Some(Verdict::Stopped {
+            failure,
+            done: well && is_last && !timed_out,
         });
     }
     if timed_out {

@@ -212,6 +212,7 @@ unsafe fn redirect(streams: Streams) {
 
 /// Looks for a child that ended or stopped and reaps it, leaving `foreign` children (those
 /// that were there before launchgate) to the server, whose children they will be.
+#[must_use]
 pub fn reap(foreign: &[i32]) -> Reaped {
     if foreign.is_empty() {
         return reap_one(Which::Any);

@@ -24,6 +24,7 @@ pub enum NotLaunched {
 /// that one that arrives between the unblocking and the exec is obeyed also by a PID 1,
 /// which the default action would not touch. execve resets handlers to the default
 /// (execve(2), "Effect on process attributes"), so the server sees none of it.
+#[must_use]
 pub fn launch(program: &Program, inherited: &Inherited, signals: &Signals) -> NotLaunched {
     while let Some(signal) = signals.next() {
         if let Signal::Stop(number) = signal {

@@ -1,7 +1,7 @@
 //! Signals: all blocked, read from one descriptor (signalfd(2)).
 //!
 //! Blocked signals are queued even for a PID 1, which gets no default action (signal(7),
-//! pid_namespaces(7)), so none is lost between any two lines of launchgate, and no handler
+//! `pid_namespaces(7)`), so none is lost between any two lines of launchgate, and no handler
 //! has to be undone before exec: only the mask. The masks are the kernel's own 64 bits, since
 //! the C libraries keep two or three real-time signals to themselves.
 
@@ -106,6 +106,7 @@ impl Signals {
     }
 
     /// The next signal that arrived, without waiting.
+    #[must_use]
     pub fn next(&self) -> Option<Signal> {
         loop {
             let (number, sender) = self.read()?;
@@ -151,9 +152,9 @@ pub fn name(number: Number) -> String {
     }
 }
 
-/// Sends `number` to a process, or to a process group where `pid` is negative. `false`
-/// where there is none.
-pub fn send(pid: i32, number: Number) -> bool {
+/// Sends `number` to a process, or to a process group where `pid` is negative. Where there
+/// is none, that is no error: it may have ended meanwhile.
+pub fn send(pid: i32, number: Number) {
     // SAFETY: kill(2) touches no memory of ours.
-    unsafe { libc::kill(pid, number) == 0 }
+    unsafe { libc::kill(pid, number) };
 }

@@ -140,6 +140,7 @@ impl Host {
 
     /// Waits until `fd` is readable, `until` has come or a signal stops the gate. Signals
     /// for a step find none and do nothing.
+    #[must_use]
     pub fn wait(&self, fd: Option<BorrowedFd<'_>>, until: Option<Moment>) -> Wake {
         loop {
             while let Some(signal) = self.signals.next() {
@@ -220,7 +221,7 @@ impl Host {
             pid,
             started: now,
             ended: None,
-            childless: false,
+            left: Left::Unknown,
             cut: None,
             signal: None,
             kill_at: None,
@@ -243,6 +244,17 @@ pub enum Wake {
     Stop(Number),
 }
 
+/// What the step left running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// Not looked at yet.
+    Unknown,
+    /// Something, which was asked to go.
+    Asked,
+    /// Nothing: no child is left at all.
+    Nothing,
+}
+
 struct Watch<'a> {
     host: &'a Host,
     order: &'a Order,
@@ -254,8 +266,7 @@ struct Watch<'a> {
     pid: i32,
     started: Moment,
     ended: Option<(Ended, Duration)>,
-    /// Whether everything that the step started is gone too.
-    childless: bool,
+    left: Left,
     cut: Option<Cut>,
     signal: Option<Number>,
     kill_at: Option<Moment>,
@@ -275,16 +286,21 @@ impl Watch<'_> {
             }
             self.reap(now);
             if let Some(capture) = &mut self.capture {
-                capture.pump(self.childless);
+                capture.pump(self.is_childless());
             }
             if let Some((ended, elapsed)) = self.ended
-                && self.childless
+                && self.is_childless()
                 && self.is_written()
             {
                 return self.report(ended, elapsed);
             }
             self.wait();
         }
+    }
+
+    /// Whether the step and everything that it started are gone.
+    fn is_childless(&self) -> bool {
+        self.left == Left::Nothing
     }
 
     fn look_at_guard(&mut self, now: Moment) {
@@ -304,7 +320,7 @@ impl Watch<'_> {
                 self.stop(Cut::Timeout, libc::SIGTERM, now);
             }
         }
-        if self.kill_at.is_some_and(|at| now >= at) && !self.childless {
+        if self.kill_at.is_some_and(|at| now >= at) && !self.is_childless() {
             self.kill(now);
         }
         if now >= self.report_at {
@@ -365,29 +381,33 @@ impl Watch<'_> {
     }
 
     fn reap(&mut self, now: Moment) {
-        if self.childless {
+        if self.is_childless() {
             return;
         }
         loop {
             match child::reap(&self.host.foreign) {
                 Reaped::Ended(pid, ended) if pid == self.pid => {
                     self.ended = Some((ended, now.since(self.started)));
-                    self.on_end(ended, now);
+                    self.on_end(ended);
                 }
-                Reaped::Ended(..) => {}
                 Reaped::Stopped(pid, by) if pid == self.pid => self.on_stopped(by),
-                Reaped::Stopped(..) => {}
-                Reaped::Quiet => return,
+                Reaped::Ended(..) | Reaped::Stopped(..) => {}
+                Reaped::Quiet => {
+                    if self.ended.is_some() && self.left == Left::Unknown {
+                        self.sweep(now);
+                    }
+                    return;
+                }
                 Reaped::None => {
-                    self.childless = true;
+                    self.left = Left::Nothing;
                     return;
                 }
             }
         }
     }
 
-    /// The step's first process is gone; what it left is asked to go too.
-    fn on_end(&mut self, ended: Ended, now: Moment) {
+    /// The step's first process is gone.
+    fn on_end(&mut self, ended: Ended) {
         if let Some(terminal) = self.terminal {
             terminal.take_back(self.pid);
         }
@@ -399,10 +419,13 @@ impl Watch<'_> {
             self.cut = Some(Cut::Stop(number));
             self.signal = Some(number);
         }
+    }
+
+    /// What the step left is asked to go too. Looked for only where there are children: to
+    /// read /proc takes longer than everything else here.
+    fn sweep(&mut self, now: Moment) {
+        self.left = Left::Asked;
         let left = descendants::all(&self.host.foreign);
-        if left.is_empty() {
-            return;
-        }
         (self.news)(News::Leftovers(left.len()));
         self.kill_at = earliest(self.kill_at, Some(now + self.order.grace));
         for pid in left {
@@ -476,12 +499,12 @@ impl Watch<'_> {
             }
         }
         let clocks = [
-            self.kill_at.filter(|_| !self.childless),
+            self.kill_at.filter(|_| !self.is_childless()),
             self.timeout_at,
             self.guard.next_look().filter(|_| !lost),
         ];
         let until = clocks.into_iter().fold(Some(self.report_at), earliest);
-        poll::wait(&fds, until);
+        let _ = poll::wait(&fds, until);
         host.stdout.flush();
         host.stderr.flush();
     }

@@ -285,8 +285,9 @@ impl Watch<'_> {
                 self.on_signal(signal, now);
             }
             self.reap(now);
+            let is_last = self.is_childless();
             if let Some(capture) = &mut self.capture {
-                capture.pump(self.is_childless());
+                capture.pump(is_last);
             }
             if let Some((ended, elapsed)) = self.ended
                 && self.is_childless()

@@ -101,10 +101,11 @@ impl Book {
         let was_open = self.is_open();
         // one half to connect, one half to ask
         let first = if was_open { bound } else { bound / 2 };
-        match self.run(sql.to_owned(), first).await {
-            Err(Error::Broken(_)) if was_open && !self.is_open() && since.elapsed() < bound / 2 => {
-                self.run(sql.to_owned(), (bound - since.elapsed()) / 2)
-                    .await
+        let answer = self.run(sql.to_owned(), first).await;
+        let left = bound.saturating_sub(since.elapsed());
+        match answer {
+            Err(Error::Broken(_)) if was_open && !self.is_open() && left > bound / 2 => {
+                self.run(sql.to_owned(), left / 2).await
             }
             answer => answer,
         }

@@ -16,7 +16,6 @@ impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         let said = fault.message.trim_end_matches('.').to_owned();
         match fault.kind {
-            Kind::Timeout => fault.broken_or_not_yet(said),
             Kind::Io(io::ErrorKind::PermissionDenied) if fault.phase == Phase::Connect => {
                 Self::refused(
                     said,
@@ -26,7 +25,7 @@ impl From<Fault> for Error {
             Kind::Io(io::ErrorKind::InvalidInput) => {
                 Self::refused(said, "correct the host name in the database URL")
             }
-            Kind::Io(_) => fault.broken_or_not_yet(said),
+            Kind::Io(_) | Kind::Timeout => fault.broken_or_not_yet(said),
             Kind::Tls => Self::refused(
                 format!("no TLS connection: {said}"),
                 tls_hint(fault.backend, &said),
@@ -35,11 +34,11 @@ impl From<Fault> for Error {
                 said,
                 "create the database file, or correct its path in the URL",
             ),
-            Kind::Driver => driver(fault, said),
+            Kind::Driver => driver(&fault, said),
             Kind::Server => match fault.backend {
                 Backend::Postgres => postgres(fault, said),
                 Backend::Mysql => mysql(fault, said),
-                Backend::Sqlite => sqlite(fault, said),
+                Backend::Sqlite => sqlite(&fault, said),
             },
         }
     }
@@ -61,7 +60,7 @@ fn tls_hint(backend: Backend, said: &str) -> String {
     }
 }
 
-fn driver(fault: Fault, said: String) -> Error {
+fn driver(fault: &Fault, said: String) -> Error {
     if said.contains("RSA auth") {
         return Error::refused(
             "the server's sha2 password method needs an encrypted connection",
@@ -188,6 +187,7 @@ fn mysql(fault: Fault, said: String) -> Error {
         1054 | 1364 | 1292 | 1366 | 1305 => {
             Error::refused(format!("the ledger has another shape: {said}"), SHAPE)
         }
+        // killed, timed out, cut off; or the server's own troubles: memory, files, disk
         1053
         | 1077
         | 1079
@@ -200,9 +200,13 @@ fn mysql(fault: Fault, said: String) -> Error {
         | 1927
         | 1969
         | 3024
-        | 4031 => fault.broken_or_not_yet(said),
-        // the server's own troubles: out of memory, files, disk
-        1021 | 1037 | 1038 | 1041 | 1135 | 1114 => fault.broken_or_not_yet(said),
+        | 4031
+        | 1021
+        | 1037
+        | 1038
+        | 1041
+        | 1114
+        | 1135 => fault.broken_or_not_yet(said),
         code => Error::refused(
             format!("{said} ({code})"),
             "the server's log says more; `launchgate check` tries the database without changing anything",
@@ -210,7 +214,7 @@ fn mysql(fault: Fault, said: String) -> Error {
     }
 }
 
-fn sqlite(fault: Fault, said: String) -> Error {
+fn sqlite(fault: &Fault, said: String) -> Error {
     // the low byte is the primary result code: https://www.sqlite.org/rescode.html
     match fault.code.parse().unwrap_or(1_i32) & 0xff {
         5 | 6 => Error::NotYet(said),

@@ -29,8 +29,10 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotYet(what) | Self::Broken(what) | Self::Lost(what) => f.write_str(what),
-            Self::Refused { what, .. } => f.write_str(what),
+            Self::NotYet(what)
+            | Self::Broken(what)
+            | Self::Lost(what)
+            | Self::Refused { what, .. } => f.write_str(what),
         }
     }
 }
@@ -74,7 +76,7 @@ pub(super) enum Kind {
     Server,
     /// The driver cannot do it.
     Driver,
-    /// The SQLite database file is not there.
+    /// The `SQLite` database file is not there.
     NoFile,
 }
 
@@ -129,7 +131,7 @@ impl Fault {
         }
     }
 
-    /// The ledger's table is not there (or the SQLite file that would hold it).
+    /// The ledger's table is not there (or the `SQLite` file that would hold it).
     pub(super) fn is_missing_table(&self) -> bool {
         self.kind == Kind::NoFile
             || self.kind == Kind::Server

@@ -67,7 +67,7 @@ impl Locked {
         &self.lock_id
     }
 
-    /// SQLite's lock file, for the steps to inherit: the lock then lasts as long as they do.
+    /// `SQLite`'s lock file, for the steps to inherit: the lock then lasts as long as they do.
     #[must_use]
     pub fn inheritable(&self) -> Option<BorrowedFd<'_>> {
         match &self.hold {

@@ -22,7 +22,7 @@ use super::{
     error::{Fault, Kind},
     ledger::Outcome,
     locked::RecordError,
-    sql::{Sql, TABLE},
+    sql::{Sql, TABLE, hex},
     wire::{Row, Wire},
 };
 
@@ -142,7 +142,7 @@ fn refuse_unfit(row: &Row) -> Result<(), Error> {
 /// 16 hexadecimal digits that stand for app, schema and database.
 pub(super) fn lock_id(app: &str, schema: &str, database: &str) -> String {
     let hash = Sha256::digest(format!("launchgate\0{app}\0{schema}\0{database}"));
-    hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash[..8])
 }
 
 impl Hold {

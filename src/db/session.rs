@@ -6,7 +6,9 @@ use super::{
     error::Fault,
     ledger::{Entry, Ledger, Run, State},
     locked::Hold,
-    mysql, postgres, sqlite,
+    mysql, postgres,
+    sql::hex,
+    sqlite,
     target::CALL,
     wire::{Row, Wire},
 };
@@ -94,7 +96,7 @@ impl Session {
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random)
             .map_err(|error| Error::Broken(format!("no random numbers: {error}")))?;
-        let run_id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let run_id = hex(&random);
         let mut book = Book::new(self.target.clone(), self.target.sql());
         book.create(CALL).await?;
         let sql = book

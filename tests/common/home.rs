@@ -12,7 +12,7 @@ use std::{
 };
 
 /// No server takes this long to start, not even on a busy machine.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// A folder of a server's own. A shell waits for this process to end, however it ends, then
 /// kills the server and removes the folder.
@@ -41,7 +41,7 @@ impl Home {
             .arg(
                 "read -r line; if [ -s server.pid ]; then pid=$(cat server.pid); kill -QUIT $pid; n=0; \
                  while [ $n -lt 50 ] && kill -0 $pid; do n=$((n+1)); sleep 0.02; done; kill -KILL $pid; fi; \
-                 cd /; rm -rf \"$0\"",
+                 cd /; n=0; until rm -rf \"$0\" || [ $n -gt 50 ]; do n=$((n+1)); sleep 0.1; done",
             )
             .arg(&path)
             .current_dir(&path)
@@ -125,7 +125,10 @@ pub fn start(home: &Home, mut command: Command, ready: &str) -> Child {
         match told.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(line) if line.contains(ready) => return child,
             Ok(line) => seen.push(line),
-            Err(_) => panic!("{command:?} did not get ready:\n{}", seen.join("\n")),
+            Err(error) => panic!(
+                "{command:?} did not get ready ({error}):\n{}",
+                seen.join("\n")
+            ),
         }
     }
 }

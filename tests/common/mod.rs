@@ -6,3 +6,4 @@ pub mod home;
 pub mod mariadb;
 pub mod places;
 pub mod servers;
+pub mod wire;

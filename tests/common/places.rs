@@ -78,7 +78,7 @@ impl Place {
         target(&self.url, app)
     }
 
-    /// SQLite's database file.
+    /// `SQLite`'s database file.
     pub fn file(&self) -> PathBuf {
         self.folder
             .as_ref()

@@ -1,4 +1,4 @@
-//! What is PgBouncer's own.
+//! What is `PgBouncer`'s own.
 
 use launchgate::db::{
     Attempt, Error,

@@ -102,11 +102,7 @@ async fn a_look_makes_nothing(place: Place) {
     assert!(session.history(10).await.expect("history").is_empty());
     assert_eq!(session.is_locked().await, Ok(false));
     assert_eq!(session.look(Some("r1")).await, Ok(Ledger::Missing));
-    assert_eq!(
-        target.run_state("none").await.err().is_some(),
-        true,
-        "no ledger to ask"
-    );
+    assert!(target.run_state("none").await.is_err(), "no ledger to ask");
     session.close().await;
     if place.kind == Kind::Sqlite {
         assert!(!place.file().exists(), "a look made the file");

@@ -1,4 +1,4 @@
-//! What is SQLite's own.
+//! What is `SQLite`'s own.
 
 use std::{
     fs,

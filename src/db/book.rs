@@ -94,6 +94,23 @@ impl Book {
         self.try_run(sql, bound).await?.map_err(Error::from)
     }
 
+    /// Runs a statement with text that somebody reads; in ASCII where the database's encoding
+    /// cannot hold it.
+    pub(super) async fn run_text(
+        &mut self,
+        statement: impl Fn(&Sql) -> String,
+        bound: Duration,
+    ) -> Result<Done, Error> {
+        match self.try_run(statement(&self.sql), bound).await? {
+            // untranslatable_character
+            Err(fault) if fault.code == "22P05" => {
+                self.sql.ascii = true;
+                self.run(statement(&self.sql), bound).await
+            }
+            answer => answer.map_err(Error::from),
+        }
+    }
+
     /// Runs a statement that may as well run twice: where the connection turns out to be dead,
     /// once more on a new one, within the same bound.
     pub(super) async fn run_again(&mut self, sql: &str, bound: Duration) -> Result<Done, Error> {

@@ -99,10 +99,12 @@ impl Session {
         let run_id = hex(&random);
         let mut book = Book::new(self.target.clone(), self.target.sql());
         book.create(CALL).await?;
-        let sql = book
-            .sql
-            .decide(&self.target.app, revision, state, &run_id, note, who);
-        book.run(sql, CALL).await?;
+        let app = &self.target.app;
+        book.run_text(
+            |sql| sql.decide(app, revision, state, &run_id, note, who),
+            CALL,
+        )
+        .await?;
         book.close().await;
         Ok(run_id)
     }

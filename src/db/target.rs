@@ -98,7 +98,7 @@ impl Target {
         }
         let mut book = Book::new(self.clone(), self.sql());
         let done = book
-            .run(book.sql.finish(run_id, outcome, None), CALL)
+            .run_text(|sql| sql.finish(run_id, outcome, None), CALL)
             .await?;
         book.close().await;
         Ok(done.affected == 1)

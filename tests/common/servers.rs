@@ -22,6 +22,7 @@ pub struct Postgres {
     child: Option<Child>,
     bin: PathBuf,
     options: Vec<String>,
+    certificate: Option<Home>,
     pub port: u16,
 }
 
@@ -73,9 +74,53 @@ impl Postgres {
             child: None,
             bin: bin.to_owned(),
             options,
+            certificate: None,
             port: free_port(),
         };
         server.up();
+        server
+    }
+
+    /// With TLS: a certificate for `name`, signed by an authority whose own certificate is
+    /// `ca.pem` in `folder`.
+    pub fn with_certificate(folder: &Path, name: &str) -> Self {
+        let home = Home::new("tls", Some("postgres"));
+        let openssl = |words: &str| {
+            output(
+                Command::new("openssl")
+                    .args(words.split(' '))
+                    .current_dir(folder),
+            );
+        };
+        openssl(
+            "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=authority -days 2",
+        );
+        openssl(&format!(
+            "req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN={name}"
+        ));
+        fs::write(folder.join("names"), format!("subjectAltName=DNS:{name}")).expect("names");
+        openssl(
+            "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile names",
+        );
+        for file in ["server.key", "server.pem"] {
+            fs::copy(folder.join(file), home.path.join(file)).expect("a copy");
+        }
+        output(
+            Command::new("sh")
+                .arg("-c")
+                .arg("chmod 600 server.key; [ $(id -u) != 0 ] || chown postgres: server.*")
+                .current_dir(&home.path),
+        );
+        let path = home.path.display();
+        let mut server = Self::with(
+            &postgres_15(),
+            &[
+                "ssl=on",
+                &format!("ssl_cert_file={path}/server.pem"),
+                &format!("ssl_key_file={path}/server.key"),
+            ],
+        );
+        server.certificate = Some(home);
         server
     }
 

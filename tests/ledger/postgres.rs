@@ -329,6 +329,14 @@ fn a_database_that_cannot_hold_unicode_gets_ascii() {
             .expect("history")
             .remove(0);
         assert_eq!(run.output_tail.as_deref(), Some("done ?"));
+        drop(hold(&target, "r2", "run2").await);
+        end.state = State::Interrupted;
+        assert_eq!(target.interrupt_own("run2", &end).await, Ok(true));
+        let mut session = connect(&target).await;
+        session
+            .decide_by_operator("r", State::Blocked, Some("🦀"), "me")
+            .await
+            .expect("decided");
     });
 }
 
@@ -354,5 +362,68 @@ fn a_restarted_server_has_no_holder() {
                 .await,
             Ok(true)
         );
+    });
+}
+
+#[test]
+fn a_limit_for_transactions_does_not_end_the_lock() {
+    let place = Place::new(Kind::Postgres18);
+    place.sql(&format!(
+        "ALTER DATABASE {} SET transaction_timeout = '500ms'",
+        place.name
+    ));
+    let target = place.target();
+    run(async {
+        let mut locked = hold(&target, "r", RUN).await;
+        place.sql("SET transaction_timeout = 0; SELECT pg_sleep(1)");
+        locked.confirm().await.expect("the lock");
+        locked
+            .record(RUN, &outcome(State::Succeeded))
+            .await
+            .expect("recorded");
+    });
+}
+
+#[test]
+fn a_certificate_is_verified_where_the_url_says_so() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let authority = folder.path().join("ca.pem");
+    let server = Postgres::with_certificate(folder.path(), "db.example");
+    let url = server.url("postgres");
+    run(async {
+        for mode in ["prefer", "require", "allow", "disable"] {
+            connect(&target(&format!("{url}?sslmode={mode}"), "default"))
+                .await
+                .close()
+                .await;
+        }
+        let ca = authority.display();
+        connect(&target(
+            &format!("{url}?sslmode=verify-ca&sslrootcert={ca}"),
+            "default",
+        ))
+        .await
+        .close()
+        .await;
+        for (query, words) in [
+            ("sslmode=verify-full".to_owned(), "certificate"),
+            (
+                format!("sslmode=verify-full&sslrootcert={ca}"),
+                "certificate",
+            ),
+            (
+                "sslmode=verify-ca&sslrootcert=/none.pem".to_owned(),
+                "/none.pem",
+            ),
+        ] {
+            let error = connect_error(&format!("{url}?{query}")).await;
+            refused(&error, words);
+            assert!(
+                error
+                    .hint()
+                    .is_some_and(|hint| hint.contains("sslrootcert") || hint.contains("path")),
+                "{error:?}"
+            );
+        }
     });
 }

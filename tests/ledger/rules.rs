@@ -45,6 +45,7 @@ everywhere!([
     rows_of_a_newer_launchgate_are_tolerated,
     the_database_describes_itself,
     a_look_is_bounded_in_rows,
+    apps_may_make_the_ledger_at_the_same_moment,
 ]);
 
 pub fn new_run(revision: &str, run_id: &str) -> NewRun {
@@ -462,4 +463,16 @@ async fn a_look_is_bounded_in_rows(place: Place) {
         ));
     }
     assert_eq!(rows(&target, "r").await.len(), 2000);
+}
+
+async fn apps_may_make_the_ledger_at_the_same_moment(place: Place) {
+    let target = |app| place.target_for(app);
+    let (a, b, c) = (target("a"), target("b"), target("c"));
+    let (mut a, mut b, mut c) = (lock(&a).await, lock(&b).await, lock(&c).await);
+    if place.kind != Kind::Sqlite {
+        let opened = tokio::join!(a.open_ledger(), b.open_ledger(), c.open_ledger());
+        assert_eq!(opened, (Ok(()), Ok(()), Ok(())));
+    }
+    let made = tokio::join!(a.create_ledger(), b.create_ledger(), c.create_ledger());
+    assert_eq!(made, (Ok(()), Ok(()), Ok(())));
 }

@@ -4,6 +4,8 @@
 #![allow(unreachable_pub, reason = "shared by the test binaries")]
 
 mod common;
+#[path = "ledger/entry.rs"]
+mod entry;
 #[path = "ledger/leases.rs"]
 mod leases;
 #[path = "ledger/mariadb.rs"]
@@ -18,3 +20,5 @@ mod postgres;
 mod rules;
 #[path = "ledger/sqlite.rs"]
 mod sqlite;
+#[path = "ledger/table.rs"]
+mod table;

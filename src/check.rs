@@ -19,7 +19,7 @@ use crate::run;
 use crate::settings::{DatabaseChoice, Origin, Setting, Sources};
 use crate::steps;
 use crate::sys::child::Program;
-use crate::sys::supervise::Host;
+use crate::sys::host::Host;
 
 /// A line of the table: setting, value, origin.
 type Row = (String, String, String);

@@ -9,7 +9,7 @@ use clap_mangen::Man;
 
 use crate::cli::{self, Raw};
 use crate::exit::{Failure, Problem};
-use crate::sys::supervise::Host;
+use crate::sys::host::Host;
 
 /// Prints what was asked for on standard output.
 pub fn print(host: &Host, raw: &Raw) -> Result<(), Failure> {

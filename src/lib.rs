@@ -52,8 +52,8 @@ use log::{Event, Log};
 use run::LAST_WORDS;
 use settings::{Sources, Verbosity};
 use sys::clock::Moment;
+use sys::host::Host;
 use sys::inherited::{self, Inherited};
-use sys::supervise::Host;
 
 /// Carries out the command line and returns the exit code. Where a server is started it does
 /// not return.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::exit::{Failure, Problem};
 use crate::sys::clock::Moment;
-use crate::sys::supervise::Host;
+use crate::sys::host::Host;
 
 /// Prints on standard output, all of it.
 ///

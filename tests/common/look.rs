@@ -183,3 +183,87 @@ fn descriptors() -> Value {
 fn link(path: &str) -> String {
     fs::read_link(path).expect("a link").display().to_string()
 }
+
+/// What a process saw, read back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Look(Map<String, Value>);
+
+impl Look {
+    /// Reads it and removes the file.
+    pub fn take(file: &Path) -> Self {
+        let bytes = fs::read(file).expect("what a process saw");
+        fs::remove_file(file).expect("a file");
+        Self(serde_json::from_slice(&bytes).expect("json"))
+    }
+
+    /// One thing that it saw.
+    pub fn value(&self, name: &str) -> &Value {
+        self.0.get(name).expect(name)
+    }
+
+    /// A number.
+    pub fn number(&self, name: &str) -> i64 {
+        self.value(name).as_i64().expect(name)
+    }
+
+    /// A list.
+    pub fn list(&self, name: &str) -> &[Value] {
+        self.value(name).as_array().expect(name)
+    }
+
+    /// The entries of its environment.
+    pub fn environment(&self) -> Vec<String> {
+        let entries = self.list("environment").iter();
+        entries
+            .filter_map(|entry| entry.as_str().map(str::to_owned))
+            .collect()
+    }
+
+    /// Its arguments.
+    pub fn argv(&self) -> Vec<String> {
+        let words = self.list("argv").iter();
+        words
+            .filter_map(|word| word.as_str().map(str::to_owned))
+            .collect()
+    }
+
+    /// Where a descriptor leads.
+    pub fn descriptor(&self, number: i32) -> Option<String> {
+        let found = &self.value("descriptors")[number.to_string()][0];
+        found.as_str().map(str::to_owned)
+    }
+
+    /// How many descriptors are open.
+    pub fn descriptors(&self) -> usize {
+        self.value("descriptors").as_object().expect("a map").len()
+    }
+
+    /// Replaces its own process id by a word wherever it stands, and drops its neighbours, so
+    /// that two processes can be compared.
+    pub fn comparable(mut self) -> Self {
+        let own = self.value("pid").clone();
+        for name in ["session", "group", "pid", "foreground"] {
+            if self.0[name] == own {
+                self.0[name] = json!("own");
+            }
+        }
+        self.0.remove("neighbours");
+        self
+    }
+}
+
+impl Look {
+    /// Asserts that `other` saw the same, and shows what differs.
+    #[track_caller]
+    pub fn assert_same(&self, other: &Self) {
+        let names = self.0.keys().chain(other.0.keys());
+        for name in names.filter(|name| *name != "parent") {
+            assert_eq!(other.0.get(name), self.0.get(name), "another {name}");
+        }
+        assert_eq!(
+            other.0.get("parent"),
+            self.0.get("parent"),
+            "another parent"
+        );
+    }
+}

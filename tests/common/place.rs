@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use super::look::Look;
 use super::start::{Given, Start};
 use super::{Mode, Run, wait_until};
 
@@ -61,6 +62,12 @@ impl Place {
     /// A file's lines.
     pub fn lines(&self, name: &str) -> Vec<String> {
         self.text(name).lines().map(str::to_owned).collect()
+    }
+
+    /// What `./probe look NAME` saw; the file is gone then.
+    #[track_caller]
+    pub fn look(&self, name: &str) -> Look {
+        Look::take(&self.path(name))
     }
 
     /// Writes a file.

@@ -199,8 +199,16 @@ unsafe fn arrange_descriptors(ready: &Ready<'_>) {
 unsafe fn reset_signals() {
     // SAFETY: all zeroes is a value of these C structures; the pointers live through the calls.
     unsafe {
-        for number in (1..=31).chain(34..=64) {
-            libc::signal(number, libc::SIG_DFL);
+        // The kernel's own structure, all zeroes: the C library refuses 32 and 33.
+        let default = [0u64; 4];
+        for number in 1..=64 {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                number,
+                default.as_ptr(),
+                ptr::null::<u64>(),
+                8,
+            );
         }
         let none = 0u64;
         libc::syscall(

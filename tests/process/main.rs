@@ -5,3 +5,6 @@
 mod common;
 
 mod order;
+mod output;
+mod server_view;
+mod step_view;

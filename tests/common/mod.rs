@@ -61,7 +61,7 @@ macro_rules! both_modes {
 }
 
 /// How long evidence may take on a busy machine; only a test that fails waits this long.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(45);
 
 /// Waits until `look` finds what it looks for; panics, naming `what`, when it never does.
 #[track_caller]

@@ -19,7 +19,9 @@
 //! | `exit CODE`, `die SIGNAL`, `stop` | exits, dies of it, stops itself |
 //! | `fork … /` | a child does what stands before the `/`, the parent what follows |
 //! | `session`, `group`, `orphan` | a new session, a new group, a fork whose parent exits |
+//! | `join` | moves into a new group that a child leads |
 //! | `bare` | executes itself with no environment for the rest |
+//! | `exec …` | executes the rest |
 //! | `name HEX` | sets its command name |
 //! | `zombie` | a child that exits and is never waited for |
 #![allow(
@@ -135,9 +137,24 @@ impl Script {
                 }
             }
             "zombie" => {
-                if fork() == 0 {
+                let child = fork();
+                if child == 0 {
                     exit(0);
                 }
+                // SAFETY: all zeroes is a value of this structure, whose pointer lives
+                // through the call. WNOWAIT leaves the zombie.
+                unsafe {
+                    let mut info: libc::siginfo_t = std::mem::zeroed();
+                    let flags = libc::WEXITED | libc::WNOWAIT;
+                    libc::waitid(libc::P_PID, child.cast_unsigned(), &raw mut info, flags);
+                }
+            }
+            "exec" => {
+                let program = self.word();
+                let error = std::process::Command::new(&program)
+                    .args(&self.words)
+                    .exec();
+                panic!("{}: {error}", program.display());
             }
             // SAFETY: these touch no memory.
             "session" => drop(unsafe { libc::setsid() }),
@@ -150,6 +167,20 @@ impl Script {
                 let name = CString::new(bytes).expect("a name");
                 // SAFETY: the string lives through the call.
                 unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+            }
+            // A child leads a new group, and this process goes there.
+            "join" => {
+                let leader = fork();
+                if leader == 0 {
+                    // SAFETY: pause(2) touches no memory.
+                    unsafe { libc::pause() };
+                    exit(0);
+                }
+                // SAFETY: these touch no memory.
+                unsafe {
+                    libc::setpgid(leader, leader);
+                    libc::setpgid(0, leader);
+                }
             }
             "bare" => {
                 let error = std::process::Command::new("./probe")

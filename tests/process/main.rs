@@ -4,7 +4,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod leftovers;
 mod order;
 mod output;
 mod server_view;
 mod step_view;
+mod stopping;

@@ -269,6 +269,12 @@ fn wait_for(which: Which, flags: c_int) -> Option<(i32, c_int, c_int)> {
     }
 }
 
+/// Reaps every child that ended. For a server that ignores SIGCHLD: had launchgate not taken
+/// that back for a while, the kernel would have reaped them.
+pub(super) fn forget_dead() {
+    while let Reaped::Ended(..) | Reaped::Stopped(..) = reap_one(Which::Any) {}
+}
+
 /// The children that this process has before launchgate starts any.
 #[must_use]
 pub fn foreign_children() -> Vec<i32> {

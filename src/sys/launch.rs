@@ -4,7 +4,7 @@ use std::io;
 
 use libc::c_int;
 
-use super::child::{Program, pointers};
+use super::child::{self, Program, pointers};
 use super::inherited::Inherited;
 use super::signals::{self, Number, Signal, Signals};
 
@@ -32,6 +32,9 @@ pub fn launch(program: &Program, inherited: &Inherited, signals: &Signals) -> No
         }
     }
     inherited.restore();
+    if inherited.ignored.ignores(libc::SIGCHLD) {
+        child::forget_dead();
+    }
     for number in signals::STOPS {
         if !inherited.ignored.ignores(number) {
             set_handler(number, exit_by_signal as *const () as usize);

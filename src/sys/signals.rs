@@ -152,6 +152,16 @@ pub fn name(number: Number) -> String {
     }
 }
 
+/// Sends `number` to the process group that `leader` was made the leader of, and to `leader`
+/// itself where it moved to another, as a shell with job control may. It must not be reaped yet.
+pub fn send_to_group(leader: i32, number: Number) {
+    send(-leader, number);
+    // SAFETY: getpgid(2) touches no memory.
+    if unsafe { libc::getpgid(leader) } != leader {
+        send(leader, number);
+    }
+}
+
 /// Sends `number` to a process, or to a process group where `pid` is negative. Where there
 /// is none, that is no error: it may have ended meanwhile.
 pub fn send(pid: i32, number: Number) {

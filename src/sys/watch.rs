@@ -153,7 +153,7 @@ impl Watch<'_> {
                     self.hand_over_terminal();
                 }
                 if self.ended.is_none() {
-                    signals::send(-self.pid, number);
+                    signals::send_to_group(self.pid, number);
                 }
             }
         }
@@ -171,9 +171,9 @@ impl Watch<'_> {
             return self.kill(now);
         }
         if self.ended.is_none() {
-            signals::send(-self.pid, number);
+            signals::send_to_group(self.pid, number);
             // One that is stopped would not see it.
-            signals::send(-self.pid, libc::SIGCONT);
+            signals::send_to_group(self.pid, libc::SIGCONT);
         }
     }
 
@@ -184,7 +184,7 @@ impl Watch<'_> {
             (self.news)(News::Killing);
         }
         if self.ended.is_none() {
-            signals::send(-self.pid, libc::SIGKILL);
+            signals::send_to_group(self.pid, libc::SIGKILL);
         }
         for pid in descendants::all(&self.host.foreign) {
             signals::send(pid, libc::SIGKILL);
@@ -260,7 +260,7 @@ impl Watch<'_> {
             terminal.stop_ourselves();
         }
         self.hand_over_terminal();
-        signals::send(-self.pid, libc::SIGCONT);
+        signals::send_to_group(self.pid, libc::SIGCONT);
     }
 
     fn hand_over_terminal(&mut self) {

@@ -60,10 +60,11 @@ need_packages() {
     done
 }
 
-# A proof is a pattern of files where it has a slash, else a command. Debian keeps some
-# commands where only root's PATH looks.
+# A proof is a command line to try where it has a space, a pattern of files where it has a
+# slash, else a command. Debian keeps some commands where only root's PATH looks.
 has() {
     case $1 in
+    *\ *) sh -c "$1" >/dev/null 2>&1 ;;
     */*) compgen -G "$1" >/dev/null ;;
     *) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
     esac
@@ -80,7 +81,7 @@ need_zig() {
     local venv
     venv=$(target_dir)/tools/zig
     if [ ! -x "$venv/bin/cargo-zigbuild" ]; then
-        need_packages python3:python3 '/usr/lib/python3*/ensurepip:python3-venv'
+        need_packages python3:python3 "python3 -c 'import ensurepip':python3-venv"
         python3 -m venv "$venv" >&2
         "$venv/bin/pip" install -q cargo-zigbuild==0.20.1 ziglang==0.13.0.post1 >&2
     fi

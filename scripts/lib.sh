@@ -83,7 +83,7 @@ need_zig() {
     if [ ! -x "$venv/bin/cargo-zigbuild" ]; then
         need_packages python3:python3 "python3 -c 'import ensurepip':python3-venv"
         python3 -m venv "$venv" >&2
-        "$venv/bin/pip" install -q cargo-zigbuild==0.20.1 ziglang==0.13.0.post1 >&2
+        "$venv/bin/pip" install -q cargo-zigbuild==0.24.0 ziglang==0.15.2 >&2
     fi
     PATH=$venv/bin:$PATH
 }

@@ -131,7 +131,7 @@ pub struct TerminationFlags {
 #[derive(Debug, Args)]
 struct ServerCommand {
     /// The server and its arguments, behind `--`
-    #[arg(last = true, value_name = "SERVER", value_hint = ValueHint::CommandWithArguments)]
+    #[arg(last = true, value_name = "SERVER", help_heading = "Arguments", value_hint = ValueHint::CommandWithArguments)]
     server: Vec<OsString>,
 }
 

@@ -68,16 +68,23 @@ impl Verb {
         }
     }
 
+    /// Adds the flags. The groups of flags bring their own comments as the command's
+    /// description, so that is set once more behind them.
     pub(super) fn augment(self) -> fn(Command) -> Command {
         fn with_server<T: Args>(command: Command) -> Command {
             ServerCommand::augment_args(T::augment_args(command))
         }
         match self {
-            Self::Run | Self::Check => with_server::<GateCommand>,
-            Self::Job => GateCommand::augment_args,
-            Self::Wait => with_server::<WaitCommand>,
-            Self::Status => StatusCommand::augment_args,
-            Self::Resolve => ResolveCommand::augment_args,
+            Self::Run => |command| with_server::<GateCommand>(command).about(Self::Run.about()),
+            Self::Check => |command| with_server::<GateCommand>(command).about(Self::Check.about()),
+            Self::Job => |command| GateCommand::augment_args(command).about(Self::Job.about()),
+            Self::Wait => |command| with_server::<WaitCommand>(command).about(Self::Wait.about()),
+            Self::Status => {
+                |command| StatusCommand::augment_args(command).about(Self::Status.about())
+            }
+            Self::Resolve => {
+                |command| ResolveCommand::augment_args(command).about(Self::Resolve.about())
+            }
             Self::PrintDdl => PrintDdlCommand::augment_args,
             Self::Generate => GenerateCommand::augment_args,
         }

@@ -110,8 +110,10 @@ impl Signals {
     pub fn next(&self) -> Option<Signal> {
         loop {
             let (number, sender) = self.read()?;
-            // A write of ours to a pipe that nobody reads; the write's error says it too.
-            if number == libc::SIGPIPE && sender == std::process::id() {
+            // A write of ours to a pipe that nobody reads or past RLIMIT_FSIZE; the write's
+            // error says it too.
+            let is_by_write = matches!(number, libc::SIGPIPE | libc::SIGXFSZ);
+            if is_by_write && sender == std::process::id() {
                 continue;
             }
             // What was inherited as ignored (nohup, a background job) stays ignored, though

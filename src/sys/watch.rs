@@ -280,6 +280,9 @@ impl Watch<'_> {
     }
 
     fn report(&mut self, ended: Ended, elapsed: Duration) -> Report {
+        if let Some(terminal) = self.terminal.filter(|_| self.had_terminal) {
+            terminal.take_back_from_dead();
+        }
         Report {
             ended,
             cut: self.cut.take(),

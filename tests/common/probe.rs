@@ -19,6 +19,7 @@
 //! | `exit CODE`, `die SIGNAL`, `stop` | exits, dies of it, stops itself |
 //! | `fork … /` | a child does what stands before the `/`, the parent what follows |
 //! | `session`, `group`, `orphan` | a new session, a new group, a fork whose parent exits |
+//! | `front` | a new group, in the foreground of the terminal |
 //! | `join` | moves into a new group that a child leads |
 //! | `bare` | executes itself with no environment for the rest |
 //! | `exec …` | executes the rest |
@@ -159,6 +160,12 @@ impl Script {
             // SAFETY: these touch no memory.
             "session" => drop(unsafe { libc::setsid() }),
             "group" => drop(unsafe { libc::setpgid(0, 0) }),
+            // SAFETY: these touch no memory.
+            "front" => unsafe {
+                libc::setpgid(0, 0);
+                libc::signal(libc::SIGTTOU, libc::SIG_IGN);
+                libc::tcsetpgrp(0, libc::getpid());
+            },
             "name" => {
                 let hex = self.text();
                 let bytes: Vec<u8> = (0..hex.len() / 2)

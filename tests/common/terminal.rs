@@ -46,9 +46,9 @@ impl Terminal {
         self.master.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// The foreground process group.
+    /// The foreground process group; the master's side answers to strangers too.
     pub fn foreground(&self) -> i32 {
-        nix::unistd::tcgetpgrp(self.slave.as_fd()).map_or(-1, nix::unistd::Pid::as_raw)
+        nix::unistd::tcgetpgrp(self.master.as_fd()).map_or(-1, nix::unistd::Pid::as_raw)
     }
 
     /// Everything shown so far.

@@ -4,9 +4,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod at_terminal;
+mod codes;
+mod last_moment;
 mod leftovers;
 mod order;
 mod output;
 mod server_view;
 mod step_view;
 mod stopping;
+mod unwritable;

@@ -1,0 +1,177 @@
+//! The databases that every promise is tested on.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Mutex,
+};
+
+use super::{
+    home::output,
+    servers::{MariaDb, PASSWORD, PgBouncer, Postgres, postgres_15, postgres_18},
+};
+
+/// A database.
+pub enum Db {
+    Postgres(Mutex<Postgres>),
+    Pooled(Mutex<Postgres>, Mutex<PgBouncer>),
+    Maria(Mutex<MariaDb>),
+    Sqlite(tempfile::TempDir),
+}
+
+const NAME: &str = "shop";
+
+impl Db {
+    pub fn postgres_15() -> Self {
+        Self::postgres_with(&postgres_15(), &[])
+    }
+
+    pub fn postgres_18() -> Self {
+        Self::postgres_with(&postgres_18(), &[])
+    }
+
+    pub fn postgres_with(bin: &Path, settings: &[&str]) -> Self {
+        let server = Postgres::with(bin, settings);
+        server.create_database(NAME);
+        Self::Postgres(Mutex::new(server))
+    }
+
+    pub fn pgbouncer() -> Self {
+        Self::pgbouncer_with(&[], "pool_mode = transaction\n")
+    }
+
+    pub fn pgbouncer_with(settings: &[&str], pooler: &str) -> Self {
+        let server = Postgres::with(&postgres_15(), settings);
+        server.create_database(NAME);
+        let pooler = PgBouncer::with(&server, pooler);
+        Self::Pooled(Mutex::new(server), Mutex::new(pooler))
+    }
+
+    pub fn mariadb() -> Self {
+        Self::mariadb_with(&[])
+    }
+
+    /// A commit survives the death of the server, as by default.
+    pub fn mariadb_with(options: &[&str]) -> Self {
+        let durable = ["--innodb-flush-log-at-trx-commit=2"];
+        let options: Vec<&str> = durable.iter().chain(options).copied().collect();
+        let server = MariaDb::with(&options);
+        server.create_database(NAME);
+        Self::Maria(Mutex::new(server))
+    }
+
+    pub fn sqlite() -> Self {
+        Self::Sqlite(tempfile::Builder::new().prefix("launchgate-sqlite-").tempdir().expect("a folder"))
+    }
+
+    pub fn sqlite_file(&self) -> PathBuf {
+        match self {
+            Self::Sqlite(folder) => folder.path().join("shop.db"),
+            _ => unreachable!("SQLite only"),
+        }
+    }
+
+    pub fn is_postgres(&self) -> bool {
+        matches!(self, Self::Postgres(_) | Self::Pooled(..))
+    }
+
+    pub fn url(&self) -> String {
+        match self {
+            Self::Postgres(server) => lock(server).url(NAME),
+            Self::Pooled(_, pooler) => lock(pooler).url(NAME),
+            Self::Maria(server) => lock(server).url(NAME),
+            Self::Sqlite(_) => format!("sqlite://{}", self.sqlite_file().display()),
+        }
+    }
+
+    /// The URL for another role, past a pooler.
+    pub fn url_as(&self, user: &str, password: &str) -> String {
+        match self {
+            Self::Postgres(server) | Self::Pooled(server, _) => lock(server).url_as(user, password, NAME),
+            Self::Maria(server) => lock(server).url_as(user, password, NAME),
+            Self::Sqlite(_) => self.url(),
+        }
+    }
+
+    /// What statements return, as the superuser, past a pooler: columns with `|` between.
+    pub fn sql(&self, statements: &str) -> String {
+        match self {
+            Self::Postgres(server) | Self::Pooled(server, _) => {
+                let mut psql = lock(server).psql(NAME, statements);
+                output(&mut psql)
+            }
+            Self::Maria(server) => {
+                let socket = lock(server).socket();
+                output(maria(&socket).args(["-e", statements, NAME])).replace('\t', "|")
+            }
+            Self::Sqlite(_) => {
+                let file = self.sqlite_file();
+                output(Command::new("sqlite3").args(["-cmd", ".timeout 20000"]).arg(file).arg(statements))
+            }
+        }
+    }
+
+    /// A script that runs its first argument as SQL, for steps and servers.
+    pub fn ask(&self) -> String {
+        let line = match self {
+            Self::Postgres(server) | Self::Pooled(server, _) => {
+                let server = lock(server);
+                let psql = postgres_15().join("psql");
+                let socket = server.socket().display().to_string();
+                format!(
+                    "PGAPPNAME=evidence exec {} -XqAt -v ON_ERROR_STOP=1 -U postgres -h {socket} -p {} -d {NAME} -c \"$1\"",
+                    psql.display(),
+                    server.port
+                )
+            }
+            Self::Maria(server) => {
+                let socket = lock(server).socket().display().to_string();
+                format!("exec mariadb --no-defaults -u root -p'{}' -N -B -S {socket} -e \"$1\" {NAME}", PASSWORD.replace('\'', r"'\''"))
+            }
+            Self::Sqlite(_) => format!("exec sqlite3 -cmd '.timeout 20000' {} \"$1\"", self.sqlite_file().display()),
+        };
+        format!("#!/bin/sh\n{line}\n")
+    }
+
+    /// The server dies at once and comes back.
+    pub fn crash(&self) {
+        match self {
+            Self::Postgres(server) | Self::Pooled(server, _) => lock(server).restart(),
+            Self::Maria(server) => lock(server).restart(),
+            Self::Sqlite(_) => {}
+        }
+    }
+
+    pub fn restart_pooler(&self) {
+        if let Self::Pooled(_, pooler) = self {
+            lock(pooler).restart();
+        }
+    }
+}
+
+fn maria(socket: &Path) -> Command {
+    let mut command = Command::new("mariadb");
+    command.arg("--no-defaults").args(["-u", "root", "-N", "-B", "-S"]).arg(socket).arg(format!("-p{PASSWORD}"));
+    command
+}
+
+pub fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// One test for each database: `on_each!(name: postgres_15, mariadb);` calls `name(&Db)`.
+#[allow(unused_macros, reason = "not every test binary has a suite")]
+macro_rules! on_each {
+    ($name:ident: $($backend:ident),+) => {
+        mod $name {
+            $(
+                #[test]
+                fn $backend() {
+                    super::$name(&super::Db::$backend());
+                }
+            )+
+        }
+    };
+}
+#[allow(unused_imports, reason = "as above")]
+pub(crate) use on_each;

@@ -1,0 +1,381 @@
+//! Replicas: the real binary beside others of its kind, on a real database, judged by what
+//! its steps and servers wrote down themselves.
+//!
+//! Every step and server appends lines to one file, so that their order is the order of what
+//! happened. A step holds `flock` on another file as long as any of its processes lives: where
+//! it finds that locked, two steps run at a time, and it says `overlap`.
+
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt, process::ExitStatusExt},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use super::backends::Db;
+
+/// Nothing that a test waits for takes this long.
+pub const DEADLINE: Duration = Duration::from_secs(90);
+
+const STEP: &str = r#"#!/bin/sh
+dir=${0%/*}
+say() { echo "$* step=$LAUNCHGATE_STEP run=$LAUNCHGATE_RUN_ID revision=$LAUNCHGATE_REVISION replica=$REPLICA attempt=$LAUNCHGATE_ATTEMPT pid=$$" >> "$dir/evidence"; }
+[ -e "$dir/stubborn" ] && trap '' TERM
+exec 9>>"$dir/exclusive"
+flock -n 9 || say overlap
+say start succeeded="$("$dir/ask" "select count(*) from launchgate_runs where state='succeeded' and revision='$LAUNCHGATE_REVISION' and app='$LAUNCHGATE_APP'" 2>/dev/null)"
+while [ -e "$dir/hold-$LAUNCHGATE_STEP" ]; do sleep 0.02; done
+[ -e "$dir/do-$LAUNCHGATE_STEP" ] && . "$dir/do-$LAUNCHGATE_STEP"
+[ -e "$dir/fail-$LAUNCHGATE_STEP" ] && { say fail; exit 3; }
+say end
+"#;
+
+const SERVER: &str = r#"#!/bin/sh
+dir=${0%/*}
+found=$("$dir/ask" "select count(*) from launchgate_runs where state='succeeded' and revision='$REVISION' and app='$APP'" 2>&1)
+echo "server succeeded=$found revision=$REVISION replica=$REPLICA pid=$$" >> "$dir/evidence"
+"#;
+
+/// One app on one database, and the folder with its evidence.
+pub struct Scene<'a> {
+    pub db: &'a Db,
+    pub dir: PathBuf,
+    pub app: String,
+    pub url: String,
+    number: AtomicUsize,
+}
+
+/// What one line of the evidence says.
+#[derive(Debug, Clone)]
+pub struct Line(pub String);
+
+impl Line {
+    pub fn word(&self) -> &str {
+        self.0.split(' ').next().unwrap_or_default()
+    }
+
+    pub fn get(&self, key: &str) -> &str {
+        let found = self.0.split(' ').find_map(|pair| pair.split_once('=').filter(|(name, _)| *name == key));
+        found.map_or("", |(_, value)| value)
+    }
+}
+
+impl<'a> Scene<'a> {
+    /// A scene of its own on `db`, whatever else goes on there.
+    pub fn new(db: &'a Db) -> Self {
+        static APPS: AtomicUsize = AtomicUsize::new(0);
+        let app = format!("app-{}", APPS.fetch_add(1, Ordering::Relaxed));
+        Self::named(db, &app)
+    }
+
+    pub fn named(db: &'a Db, app: &str) -> Self {
+        let dir = tempfile::Builder::new().prefix("launchgate-scene-").tempdir().expect("a folder").keep();
+        let scene = Self { db, dir, app: app.to_owned(), url: db.url(), number: AtomicUsize::new(0) };
+        scene.script("step", STEP);
+        scene.script("server", SERVER);
+        scene.script("ask", &db.ask());
+        scene.touch("evidence");
+        scene
+    }
+
+    pub fn script(&self, name: &str, text: &str) {
+        let path = self.dir.join(name);
+        fs::write(&path, text).expect("a script");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a script's mode");
+    }
+
+    pub fn path(&self, name: &str) -> String {
+        self.dir.join(name).display().to_string()
+    }
+
+    pub fn touch(&self, name: &str) {
+        fs::write(self.dir.join(name), "").expect("a marker");
+    }
+
+    pub fn remove(&self, name: &str) {
+        let _ = fs::remove_file(self.dir.join(name));
+    }
+
+    /// The evidence so far. A line that is being written is not there yet.
+    pub fn evidence(&self) -> Vec<Line> {
+        let text = fs::read_to_string(self.dir.join("evidence")).expect("the evidence");
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole.lines().map(|line| Line(line.to_owned())).collect()
+    }
+
+    pub fn count(&self, word: &str) -> usize {
+        self.evidence().iter().filter(|line| line.word() == word).count()
+    }
+
+    /// Rows of this app, as `columns`, oldest first.
+    pub fn ledger(&self, columns: &str) -> Vec<String> {
+        let ask = format!("select {columns} from launchgate_runs where app = '{}' order by id", self.app);
+        let rows = self.db.sql(&ask);
+        rows.lines().map(str::to_owned).collect()
+    }
+
+    pub fn states(&self) -> Vec<String> {
+        self.ledger("state")
+    }
+
+    /// `launchgate VERB` with this scene's database and a scrubbed environment.
+    pub fn command(&self, verb: &str) -> Replica<'_> {
+        let name = self.number.fetch_add(1, Ordering::Relaxed).to_string();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_launchgate"));
+        command
+            .arg(verb)
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("LC_ALL", "C")
+            .env("DATABASE_URL", &self.url)
+            .env("LAUNCHGATE_APP", &self.app)
+            .env("APP", &self.app)
+            .env("REPLICA", &name)
+            .current_dir(&self.dir)
+            .stdin(Stdio::null());
+        Replica { scene: self, command, name, server: None }
+    }
+
+    /// `launchgate run` of one step for `revision`, a lease of three seconds.
+    pub fn run(&self, revision: &str) -> Replica<'_> {
+        self.run_steps(revision, &["migrate"])
+    }
+
+    pub fn run_steps(&self, revision: &str, steps: &[&str]) -> Replica<'_> {
+        let mut replica = self.bare(revision);
+        let step = self.path("step");
+        for kind in steps {
+            replica.command.args([&format!("--{kind}"), &step]);
+        }
+        replica
+    }
+
+    /// `launchgate run` with a server and no step yet.
+    pub fn bare(&self, revision: &str) -> Replica<'_> {
+        let mut replica = self.command("run");
+        replica.command.env("REVISION", revision);
+        replica.command.args(["--release", revision, "--lease", "3s", "--stop-grace", "500ms"]);
+        replica.server = Some(self.path("server"));
+        replica
+    }
+
+    /// Fails where one of the rules that hold at any time was broken.
+    pub fn check_rules(&self) {
+        let evidence = self.evidence();
+        let all = || evidence.iter().map(|line| line.0.as_str()).collect::<Vec<_>>().join("\n");
+        for line in &evidence {
+            match line.word() {
+                "overlap" => panic!("two steps at a time:\n{}", all()),
+                "start" => assert!(matches!(line.get("succeeded"), "0" | ""), "a step ran again: {}\n{}", line.0, all()),
+                "server" => assert_eq!(line.get("succeeded"), "1", "a server too early: {}\n{}", line.0, all()),
+                _ => {}
+            }
+        }
+    }
+
+    /// After everything: the rules, one success, nothing `running`.
+    pub fn check_settled(&self, revision: &str) {
+        self.check_rules();
+        let rows = self.ledger("revision, state");
+        let succeeded = rows.iter().filter(|row| **row == format!("{revision}|succeeded")).count();
+        assert_eq!(succeeded, 1, "{rows:?}\n{:?}", self.evidence());
+        assert!(!rows.iter().any(|row| row.ends_with("|running")), "{rows:?}");
+    }
+}
+
+impl Drop for Scene<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("evidence kept in {}", self.dir.display());
+            for line in self.evidence() {
+                eprintln!("{}", line.0);
+            }
+            for n in 0..self.number.load(Ordering::Relaxed) {
+                let log = fs::read_to_string(self.dir.join(format!("log-{n}"))).unwrap_or_default();
+                eprintln!("--- replica {n}\n{log}");
+            }
+        } else {
+            let _ = fs::remove_dir_all(&self.dir);
+        }
+    }
+}
+
+/// A replica that is not started yet.
+pub struct Replica<'a> {
+    scene: &'a Scene<'a>,
+    pub command: Command,
+    name: String,
+    server: Option<String>,
+}
+
+impl Replica<'_> {
+    pub fn args<S: AsRef<std::ffi::OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub fn without_server(mut self) -> Self {
+        self.server = None;
+        self
+    }
+
+    /// Started inside another program, such as `ip netns exec NAME`.
+    pub fn inside(mut self, words: &[&str]) -> Self {
+        let mut outer = Command::new(words[0]);
+        outer.args(&words[1..]).arg(self.command.get_program()).args(self.command.get_args());
+        outer.env_clear().stdin(Stdio::null()).current_dir(&self.scene.dir);
+        for (name, value) in self.command.get_envs() {
+            outer.env(name, value.unwrap_or_default());
+        }
+        self.command = outer;
+        self
+    }
+
+    pub fn start(mut self) -> Running {
+        if let Some(server) = &self.server {
+            self.command.args(["--", server]);
+        }
+        let log = self.scene.dir.join(format!("log-{}", self.name));
+        let file = fs::File::create(&log).expect("a log");
+        let out = fs::File::create(self.scene.dir.join(format!("out-{}", self.name))).expect("a file");
+        let child = self.command.stdout(out).stderr(file).spawn().expect("launchgate");
+        Running { child, log, name: self.name, status: None }
+    }
+
+    /// Started and waited for.
+    pub fn finish(self) -> Running {
+        let mut running = self.start();
+        running.wait();
+        running
+    }
+}
+
+/// A replica that was started.
+pub struct Running {
+    child: Child,
+    log: PathBuf,
+    pub name: String,
+    status: Option<ExitStatus>,
+}
+
+impl Running {
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).expect("a pid"))
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    pub fn out(&self) -> String {
+        let path = self.log.display().to_string().replace("/log-", "/out-");
+        fs::read_to_string(path).unwrap_or_default()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        if self.status.is_none() {
+            let _ = kill(self.pid(), signal);
+        }
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        if self.status.is_none() {
+            self.status = self.child.try_wait().expect("wait");
+        }
+        self.status.is_some()
+    }
+
+    /// Its exit code, 128+n where a signal ended it.
+    pub fn wait(&mut self) -> i32 {
+        self.wait_for(DEADLINE)
+    }
+
+    pub fn wait_for(&mut self, limit: Duration) -> i32 {
+        let end = Instant::now() + limit;
+        while !self.has_ended() {
+            assert!(Instant::now() < end, "replica {} does not end:\n{}", self.name, self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let status = self.status.expect("ended");
+        status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
+    }
+
+    /// Fails unless it ends with `code`.
+    pub fn ends_with(&mut self, code: i32) -> &mut Self {
+        let ended = self.wait();
+        assert_eq!(ended, code, "replica {}:\n{}", self.name, self.log());
+        self
+    }
+
+    /// Fails unless its log has `words`.
+    pub fn says(&self, words: &str) -> &Self {
+        assert!(self.log().contains(words), "no {words:?} in:\n{}", self.log());
+        self
+    }
+
+    pub fn says_in_time(&mut self, words: &str) {
+        until(&format!("{words:?} in the log of replica {}", self.name), || self.log().contains(words));
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.has_ended() {
+            signal_tree(self.pid(), Signal::SIGKILL);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Looks until `happened`, and fails at the deadline.
+pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
+    let end = Instant::now() + DEADLINE;
+    while !happened() {
+        assert!(Instant::now() < end, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A process and everything that descends from it, parents first.
+pub fn tree(root: Pid) -> Vec<Pid> {
+    let parents: Vec<(i32, i32)> = fs::read_dir("/proc")
+        .expect("/proc")
+        .filter_map(|entry| {
+            let pid: i32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            Some((pid, stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()?))
+        })
+        .collect();
+    let mut found = vec![root];
+    let mut at = 0;
+    while at < found.len() {
+        let parent = found[at].as_raw();
+        found.extend(parents.iter().filter(|(_, p)| *p == parent).map(|(pid, _)| Pid::from_raw(*pid)));
+        at += 1;
+    }
+    found
+}
+
+pub fn signal_tree(root: Pid, signal: Signal) {
+    for pid in tree(root) {
+        let _ = kill(pid, signal);
+    }
+}
+
+/// Whether a process is there and no zombie.
+pub fn is_alive(pid: &str) -> bool {
+    fs::read_to_string(Path::new("/proc").join(pid).join("stat"))
+        .is_ok_and(|stat| !stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z')))
+}

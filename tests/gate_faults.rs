@@ -1,0 +1,184 @@
+//! Whatever is killed, at whatever moment: the five rules hold, and the next start goes on.
+
+#[path = "common/gate.rs"]
+mod gate;
+
+use gate::backends::{Db, on_each};
+use gate::replicas::{Running, Scene, is_alive, signal_tree, until};
+use nix::sys::signal::Signal;
+
+const STEPS: [&str; 3] = ["backup", "migrate", "verify"];
+
+/// A holder in the middle of `step`, and a waiter beside it.
+fn at_step<'a>(scene: &'a Scene<'_>, step: &str) -> (Running, Running) {
+    scene.touch(&format!("hold-{step}"));
+    let holder = scene.run_steps("v1", &STEPS).start();
+    until("the step", || scene.evidence().iter().any(|l| l.word() == "start" && l.get("step") == step));
+    let mut waiter = scene.run_steps("v1", &STEPS).start();
+    waiter.says_in_time("waiting");
+    (holder, waiter)
+}
+
+fn a_holder_that_is_killed_in_any_step_is_followed(db: &Db) {
+    for step in STEPS {
+        let scene = Scene::new(db);
+        let (mut holder, mut waiter) = at_step(&scene, step);
+        holder.signal(Signal::SIGKILL);
+        holder.ends_with(137);
+        scene.remove(&format!("hold-{step}"));
+        waiter.ends_with(0);
+        assert_eq!(scene.states(), ["interrupted", "succeeded"]);
+        assert_eq!(scene.count("server"), 1);
+        scene.check_settled("v1");
+    }
+}
+on_each!(a_holder_that_is_killed_in_any_step_is_followed: postgres_15, postgres_18, pgbouncer, mariadb, sqlite);
+
+fn a_holder_that_is_stopped_in_any_step_is_followed(db: &Db) {
+    for step in STEPS {
+        let scene = Scene::new(db);
+        let (mut holder, mut waiter) = at_step(&scene, step);
+        holder.signal(Signal::SIGTERM);
+        holder.ends_with(143);
+        scene.remove(&format!("hold-{step}"));
+        waiter.ends_with(0);
+        assert_eq!(scene.ledger("state, step, term_signal")[0], format!("interrupted|{step}|15"));
+        assert_eq!(scene.count("server"), 1);
+        scene.check_settled("v1");
+    }
+}
+on_each!(a_holder_that_is_stopped_in_any_step_is_followed: postgres_15, postgres_18, pgbouncer, mariadb, sqlite);
+
+/// Everything of the holder is frozen, as with a machine: the next one goes on after the
+/// lease, and the one that thaws stops its step, records nothing and starts no server.
+fn a_holder_that_is_frozen_past_its_lease_loses(db: &Db) {
+    for step in ["backup", "verify"] {
+        let scene = Scene::new(db);
+        let (mut holder, mut waiter) = at_step(&scene, step);
+        let old = scene.evidence().last().expect("a step").get("pid").to_owned();
+        signal_tree(holder.pid(), Signal::SIGSTOP);
+        // Its step is still there, though it can't do anything.
+        scene.remove("exclusive");
+        until("the next holder", || scene.evidence().iter().any(|l| l.get("attempt") == "2"));
+        scene.remove(&format!("hold-{step}"));
+        waiter.ends_with(0);
+        holder.signal(Signal::SIGCONT);
+        holder.ends_with(76);
+        assert!(!is_alive(&old));
+        assert_eq!(scene.states(), ["interrupted", "succeeded"]);
+        assert_eq!(scene.count("server"), 1);
+        scene.check_settled("v1");
+    }
+}
+on_each!(a_holder_that_is_frozen_past_its_lease_loses: postgres_15, postgres_18, pgbouncer, mariadb);
+
+/// SQLite's lock lasts as long as the step does, frozen or not.
+#[test]
+fn a_frozen_holder_on_sqlite_keeps_its_lock() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let (mut holder, mut waiter) = at_step(&scene, "migrate");
+    signal_tree(holder.pid(), Signal::SIGSTOP);
+    scene.remove("hold-migrate");
+    let mut impatient = scene.run_steps("v1", &STEPS).args(["--lock-timeout", "4s"]).start();
+    impatient.ends_with(75);
+    signal_tree(holder.pid(), Signal::SIGCONT);
+    holder.ends_with(0);
+    waiter.ends_with(0);
+    assert_eq!(scene.states(), ["succeeded"]);
+    scene.check_settled("v1");
+}
+
+/// What cuts the holder off from its lock.
+#[derive(Debug, Clone, Copy)]
+enum Cut {
+    Lock,
+    Ledger,
+    Crash,
+    Pooler,
+}
+
+/// The session that has the lock of the app that runs.
+const MARIADB_HOLDER: &str = "select is_used_lock(concat('launchgate:', left(sha2(concat(app, ' ', \
+     lower(database())), 256), 32))) from launchgate_runs where state = 'running'";
+
+fn cut(db: &Db, how: Cut) {
+    match (how, db) {
+        (Cut::Crash, _) => db.crash(),
+        (Cut::Pooler, _) => db.restart_pooler(),
+        (Cut::Lock, Db::Maria(_)) => {
+            let id = db.sql(MARIADB_HOLDER);
+            db.sql(&format!("kill {}", id.trim()));
+        }
+        (Cut::Ledger, Db::Maria(_)) => {
+            let lock = db.sql(MARIADB_HOLDER);
+            let ids = db.sql(&format!(
+                "select concat('kill ', id, ';') from information_schema.processlist where host like '%:%' and id <> {}",
+                lock.trim()
+            ));
+            db.sql(&ids);
+        }
+        (Cut::Lock, _) => {
+            let ended = db.sql("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted");
+            assert!(ended.contains('t'));
+        }
+        (Cut::Ledger, _) => {
+            let ended = db.sql(
+                "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'launchgate:ledger' \
+                 and pid not in (select pid from pg_locks where locktype = 'advisory')",
+            );
+            assert!(ended.contains('t'));
+        }
+    }
+}
+
+/// The holder's step is stopped before another's starts; it ends with 76, and no server of
+/// its starts. A step that ignores TERM changes nothing.
+fn loses(db: &Db, how: Cut) {
+    for stubborn in [false, true] {
+        let scene = Scene::new(db);
+        if stubborn {
+            scene.touch("stubborn");
+        }
+        let (mut holder, mut waiter) = at_step(&scene, "migrate");
+        cut(db, how);
+        holder.ends_with(76);
+        scene.remove("hold-migrate");
+        waiter.ends_with(0);
+        assert_eq!(scene.states(), ["interrupted", "succeeded"], "{}", holder.log());
+        assert_eq!(scene.count("server"), 1);
+        scene.check_settled("v1");
+    }
+}
+
+fn a_holder_whose_lock_session_is_ended_stops_its_step(db: &Db) {
+    loses(db, Cut::Lock);
+}
+on_each!(a_holder_whose_lock_session_is_ended_stops_its_step: postgres_15, postgres_18, pgbouncer, mariadb);
+
+fn a_server_that_crashes_and_comes_back_ends_the_run(db: &Db) {
+    loses(db, Cut::Crash);
+}
+on_each!(a_server_that_crashes_and_comes_back_ends_the_run: postgres_15, postgres_18, pgbouncer, mariadb);
+
+#[test]
+fn a_pooler_that_restarts_ends_the_run() {
+    loses(&Db::pgbouncer(), Cut::Pooler);
+}
+
+/// The ledger's session is opened again, and the run goes on.
+fn a_holder_whose_heartbeat_session_is_ended_goes_on(db: &Db) {
+    let scene = Scene::new(db);
+    let (mut holder, mut waiter) = at_step(&scene, "migrate");
+    cut(db, Cut::Ledger);
+    let beat = || scene.ledger("heartbeat_at")[0].clone();
+    let before = beat();
+    until("another heartbeat", || beat() != before);
+    scene.remove("hold-migrate");
+    holder.ends_with(0);
+    waiter.ends_with(0);
+    assert_eq!(scene.states(), ["succeeded"]);
+    assert_eq!(scene.count("start"), 3);
+    scene.check_settled("v1");
+}
+on_each!(a_holder_whose_heartbeat_session_is_ended_goes_on: postgres_15, postgres_18, mariadb);

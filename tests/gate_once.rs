@@ -1,0 +1,126 @@
+//! However many replicas start together: one runs the steps, every server starts.
+
+#[path = "common/gate.rs"]
+mod gate;
+
+use std::time::Duration;
+
+use gate::backends::{Db, on_each};
+use gate::replicas::{Running, Scene, until};
+use gate::servers::{postgres_15, postgres_18};
+
+const REPLICAS: usize = 50;
+
+/// How many sessions launchgate has on the server, itself not counted.
+fn connections(db: &Db) -> usize {
+    let count = match db {
+        Db::Sqlite(_) => return 0,
+        Db::Maria(_) => db.sql(
+            "select count(*) from information_schema.processlist where host like '%:%'",
+        ),
+        _ => db.sql("select count(*) from pg_stat_activity where application_name like 'launchgate:%'"),
+    };
+    count.trim().parse().expect("a number")
+}
+
+/// Starts them all while the step is held, samples connections once everybody waits.
+fn fifty(db: &Db) {
+    let scene = Scene::new(db);
+    scene.touch("hold-migrate");
+    let mut replicas: Vec<Running> = (0..REPLICAS).map(|_| scene.run("v1").args(["-v"]).start()).collect();
+    until("the step", || scene.count("start") == 1);
+    until("49 replicas that wait", || {
+        let waiting = replicas.iter().filter(|r| r.log().contains("waiting"));
+        waiting.count() == REPLICAS - 1
+    });
+    // A starved machine keeps every session longer: what counts is what is usual.
+    let mut samples: Vec<usize> = (0..40).map(|_| connections(db)).collect();
+    samples.sort_unstable();
+    assert!(samples[35] < 10, "connections at a time: {samples:?}");
+    scene.remove("hold-migrate");
+    for replica in &mut replicas {
+        replica.wait_for(Duration::from_secs(60));
+        replica.ends_with(0);
+    }
+    assert_eq!(scene.count("start"), 1);
+    assert_eq!(scene.count("server"), REPLICAS);
+    scene.check_settled("v1");
+    assert_eq!(scene.states(), ["succeeded"]);
+}
+
+mod fifty_replicas_run_the_steps_once {
+    use super::*;
+
+    #[test]
+    fn postgres_15_with_40_connections() {
+        fifty(&Db::postgres_with(&postgres_15(), &["max_connections=40"]));
+    }
+
+    #[test]
+    fn postgres_18_with_40_connections() {
+        fifty(&Db::postgres_with(&postgres_18(), &["max_connections=40"]));
+    }
+
+    #[test]
+    fn pgbouncer_in_front_of_40_connections() {
+        fifty(&Db::pgbouncer_with(&["max_connections=40"], "pool_mode = transaction\n"));
+    }
+
+    #[test]
+    fn mariadb_with_40_connections() {
+        fifty(&Db::mariadb_with(&["--max-connections=40"]));
+    }
+
+    #[test]
+    fn sqlite() {
+        fifty(&Db::sqlite());
+    }
+}
+
+fn a_release_that_succeeded_starts_at_once_ever_after(db: &Db) {
+    let scene = Scene::new(db);
+    scene.run("v1").finish().ends_with(0);
+    scene.run("v2").finish().ends_with(0);
+    scene.run("v1").finish().ends_with(0);
+    scene.run("v2").finish().ends_with(0);
+    assert_eq!(scene.count("start"), 2);
+    assert_eq!(scene.count("server"), 4);
+    scene.check_rules();
+}
+on_each!(a_release_that_succeeded_starts_at_once_ever_after: postgres_15, postgres_18, pgbouncer, mariadb, sqlite);
+
+fn without_a_revision_the_steps_run_at_every_start_one_at_a_time(db: &Db) {
+    let scene = Scene::new(db);
+    let mut replicas: Vec<Running> = (0..4)
+        .map(|_| {
+            let step = scene.path("step");
+            let replica = scene.command("run").env("REVISION", "").args(["--migrate", &step]);
+            replica.args(["--", "/bin/true"]).start()
+        })
+        .collect();
+    for replica in &mut replicas {
+        replica.ends_with(0).says("no revision is named");
+    }
+    let words: Vec<String> = scene.evidence().iter().map(|line| line.word().to_owned()).collect();
+    assert_eq!(words, ["start", "end"].repeat(4));
+    assert_eq!(scene.states(), ["succeeded"; 4]);
+}
+on_each!(without_a_revision_the_steps_run_at_every_start_one_at_a_time: postgres_15, pgbouncer, mariadb, sqlite);
+
+fn two_apps_in_one_database_run_at_the_same_time(db: &Db) {
+    let (one, two) = (Scene::new(db), Scene::new(db));
+    for scene in [&one, &two] {
+        scene.touch("hold-migrate");
+    }
+    let mut first = one.run("v1").start();
+    let mut second = two.run("v1").start();
+    until("both steps at a time", || one.count("start") == 1 && two.count("start") == 1);
+    for scene in [&one, &two] {
+        scene.remove("hold-migrate");
+    }
+    first.ends_with(0);
+    second.ends_with(0);
+    one.check_settled("v1");
+    two.check_settled("v1");
+}
+on_each!(two_apps_in_one_database_run_at_the_same_time: postgres_15, pgbouncer, mariadb, sqlite);

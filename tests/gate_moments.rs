@@ -157,7 +157,9 @@ fn asked_to_stop(db: &Db) {
     at_each_moment(db, |_, _, holder, held| {
         holder.signal(Signal::SIGTERM);
         held.let_go();
-        holder.ends_with(143);
+        // 76 where it was held for longer than its call may take.
+        let ended = holder.wait();
+        assert!(ended == 143 || ended == 76, "{ended}: {}", holder.log());
     });
 }
 on_each!(asked_to_stop: postgres_15, postgres_18, pgbouncer, mariadb);

@@ -1,10 +1,328 @@
-//! `launchgate check`: changes nothing, says what would happen.
-use crate::exit::Failure;
+//! `launchgate check`: changes nothing; says what every setting is and where it came from,
+//! which executables are found, and what the database is. Ends as `run` would have failed.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::coordination::Coordination;
+use crate::db::ServerInfo;
+use crate::decide::{Decision, decide};
+use crate::exit::{Failure, Problem};
+use crate::gate::{Gate, refused};
 use crate::log::Log;
-use crate::settings::Sources;
-use crate::sys::supervise::Host;
+use crate::network::{self, Link};
+use crate::patience::Outage;
+use crate::plan;
+use crate::report;
+use crate::resolve::failure;
+use crate::run;
+use crate::settings::{DatabaseChoice, Origin, Setting, Sources};
+use crate::steps;
+use crate::sys::child::Program;
+use crate::sys::host::Host;
+
+/// A line of the table: setting, value, origin.
+type Row = (String, String, String);
 
 /// Checks.
-pub fn check(_host: &Host, _log: &Log, _sources: &Sources<'_>) -> Result<(), Failure> {
+///
+/// # Errors
+/// What `run` would have failed with.
+pub fn check(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure> {
+    let server = plan::server(sources)?;
+    let rows = settings(sources)?;
+    let (steps, coordination) = run::plan(sources, log)?;
+    report::print(host, table("SETTING", &rows).as_bytes())?;
+    let ready = steps::find(&steps, log)?;
+    let program = server
+        .as_ref()
+        .map(|s| steps::find_server(s, log))
+        .transpose()?;
+    report::print(host, programs(&ready, program.as_ref()).as_bytes())?;
+    match coordination {
+        Coordination::Alone { .. } => report::print(
+            host,
+            b"\nDATABASE  none: the steps run at every start, in every replica\n",
+        ),
+        Coordination::Gate(gate) => database(host, &gate),
+    }
+}
+
+fn settings(sources: &Sources<'_>) -> Result<Vec<Row>, Failure> {
+    let mut rows = Vec::new();
+    let steps = sources.steps()?;
+    let lossy = |s: &Setting<std::ffi::OsString>| s.value.to_string_lossy().into_owned();
+    rows.extend(
+        steps
+            .backup
+            .iter()
+            .map(|s| row("backup", lossy(s), &s.origin)),
+    );
+    rows.extend(
+        steps
+            .migrate
+            .iter()
+            .map(|s| row("migrate", lossy(s), &s.origin)),
+    );
+    rows.extend(
+        steps
+            .verify
+            .iter()
+            .map(|s| row("verify", lossy(s), &s.origin)),
+    );
+    rows.push(switch("shell", &steps.shell));
+    rows.push(switch("expand-env", &steps.expand_env));
+    rows.push(limit("migrate-timeout", &steps.migrate_timeout));
+    rows.push(row(
+        "stop-grace",
+        duration(steps.stop_grace.value),
+        &steps.stop_grace.origin,
+    ));
+    // Values may be secrets.
+    let name = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    rows.extend(
+        steps
+            .step_env
+            .iter()
+            .map(|s| row("step-env", name(&s.value.0) + "=***", &s.origin)),
+    );
+    rows.extend(steps.step_env_from.iter().map(|s| {
+        row(
+            "step-env-from",
+            format!("{}={}", name(&s.value.0), name(&s.value.1)),
+            &s.origin,
+        )
+    }));
+    let database = sources.database()?;
+    let (mut url, mut secrets) = (None, None);
+    match &database.choice {
+        DatabaseChoice::Url(setting) => {
+            url = Some(row(
+                "database-url",
+                setting.value.to_string(),
+                &setting.origin,
+            ));
+            secrets = Some(setting.value.clone());
+        }
+        DatabaseChoice::Declined(origin) => rows.push(row("no-database", "on".into(), origin)),
+        DatabaseChoice::Unnamed => rows.push(row("database-url", "none".into(), &Origin::Default)),
+    }
+    rows.extend(url);
+    rows.push(row("app", database.app.value.clone(), &database.app.origin));
+    rows.push(limit("wait-timeout", &database.wait_timeout));
+    let coordination = sources.coordination()?;
+    rows.extend(
+        coordination
+            .release
+            .iter()
+            .map(|s| row("release", lossy(s), &s.origin)),
+    );
+    rows.extend(
+        coordination
+            .fingerprint
+            .iter()
+            .map(|s| row("fingerprint", s.value.clone(), &s.origin)),
+    );
+    rows.push(limit("lock-timeout", &coordination.lock_timeout));
+    rows.push(row(
+        "lease",
+        duration(coordination.lease.value),
+        &coordination.lease.origin,
+    ));
+    let most = coordination
+        .max_attempts
+        .value
+        .map_or("no limit".into(), |n| n.to_string());
+    rows.push(row("max-attempts", most, &coordination.max_attempts.origin));
+    rows.push(limit("orphan-timeout", &coordination.orphan_timeout));
+    rows.extend(
+        sources
+            .unset_env()?
+            .iter()
+            .map(|s| row("unset-env", lossy(s), &s.origin)),
+    );
+    if let Some(url) = secrets {
+        for row in &mut rows {
+            row.1 = url.redact(&row.1);
+        }
+    }
+    Ok(rows)
+}
+
+fn row(name: &str, value: String, origin: &Origin) -> Row {
+    (name.to_owned(), value, origin.to_string())
+}
+
+fn switch(name: &str, setting: &Setting<bool>) -> Row {
+    row(
+        name,
+        if setting.value { "on" } else { "off" }.to_owned(),
+        &setting.origin,
+    )
+}
+
+fn limit(name: &str, setting: &Setting<Option<Duration>>) -> Row {
+    row(
+        name,
+        setting.value.map_or("no limit".to_owned(), duration),
+        &setting.origin,
+    )
+}
+
+fn duration(value: Duration) -> String {
+    humantime::format_duration(value).to_string()
+}
+
+fn table(heading: &str, rows: &[Row]) -> String {
+    let width = |of: fn(&Row) -> &String, least: usize| {
+        rows.iter()
+            .map(|row| of(row).chars().count())
+            .max()
+            .unwrap_or(0)
+            .clamp(least, 60)
+    };
+    let (first, second) = (width(|r| &r.0, heading.len()), width(|r| &r.1, 5));
+    let mut out = format!("{heading:first$}  {:second$}  FROM\n", "VALUE");
+    for (name, value, origin) in rows {
+        let value = value.replace(char::is_control, " ");
+        let _ = writeln!(out, "{name:first$}  {value:second$}  {origin}");
+    }
+    out
+}
+
+fn programs(ready: &[steps::Ready], server: Option<&Program>) -> String {
+    let mut out = String::from("\nPROGRAM   PATH\n");
+    for step in ready {
+        let _ = writeln!(
+            out,
+            "{:8}  {}",
+            step.step.kind.as_str(),
+            step.path().to_string_lossy()
+        );
+    }
+    if let Some(server) = server {
+        let _ = writeln!(out, "{:8}  {}", "server", server.path.to_string_lossy());
+    }
+    out
+}
+
+/// What the database said, and what `run` would do now.
+struct Seen {
+    info: ServerInfo,
+    decision: Decision,
+}
+
+fn database(host: &Host, gate: &Gate) -> Result<(), Failure> {
+    let shown = gate.target.url.to_string();
+    let asked = gate.clone();
+    let seen = network::run(host, &mut |_| {}, |link| look(asked, link))?;
+    report::print(host, describe(&shown, gate, &seen).as_bytes())?;
+    verdict(gate, &seen)
+}
+
+async fn look(gate: Gate, mut link: Link) -> Result<Seen, Failure> {
+    let mut outage = Outage::new(gate.policy.wait_timeout);
+    let (mut session, ledger) = gate.open(&mut link, &mut outage).await?;
+    let info = link
+        .unless_stopped("check", session.describe())
+        .await?
+        .map_err(failure)?;
+    session.close().await;
+    let decision = decide(
+        &ledger,
+        gate.name.revision.as_deref(),
+        gate.policy.max_attempts,
+    );
+    Ok(Seen { info, decision })
+}
+
+fn describe(url: &str, gate: &Gate, seen: &Seen) -> String {
+    let info = &seen.info;
+    let tell = |known: Option<bool>| match known {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "not known",
+    };
+    let mut out = String::from("\nDATABASE\n");
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(out, "{name:16}  {value}");
+    };
+    line("url", url);
+    line("server", &format!("{} {}", info.product, info.version));
+    line("pooler", info.pooler.as_deref().unwrap_or("none seen"));
+    line(
+        "writable",
+        if info.read_only {
+            "no, read only"
+        } else {
+            "yes"
+        },
+    );
+    line(
+        "ledger",
+        if info.ledger_exists {
+            "there"
+        } else {
+            "not there yet"
+        },
+    );
+    line("may create it", tell(info.can_create));
+    line(
+        "may write it",
+        if info.ledger_exists {
+            tell(info.can_write_ledger)
+        } else {
+            "-"
+        },
+    );
+    line("lock", info.lock_mode);
+    line(
+        "revision",
+        gate.name
+            .revision
+            .as_deref()
+            .unwrap_or("none: the steps run at every start"),
+    );
+    line("run would", would(&seen.decision));
+    out
+}
+
+fn would(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::Start => "start the server at once: the revision succeeded",
+        Decision::Run { .. } => "run the steps",
+        Decision::Wait(_) => "wait for another replica",
+        Decision::Refuse(_) => "refuse",
+    }
+}
+
+fn verdict(gate: &Gate, seen: &Seen) -> Result<(), Failure> {
+    let info = &seen.info;
+    match &seen.decision {
+        Decision::Start => return Ok(()),
+        Decision::Refuse(refusal) => return Err(gate.refuse(refusal)),
+        Decision::Run { .. } | Decision::Wait(_) => {}
+    }
+    let backend = gate.target.backend().as_str();
+    if info.read_only {
+        return Err(refused(
+            "the database takes no writes: a standby, or a read-only session".into(),
+            "point the database URL at the primary".into(),
+        ));
+    }
+    if !info.ledger_exists && info.can_create == Some(false) {
+        return Err(refused(
+            "the ledger is missing and this role may not create it".into(),
+            format!(
+                "run the output of `launchgate print-ddl --database {backend}` as an administrator"
+            ),
+        ));
+    }
+    if info.ledger_exists && info.can_write_ledger == Some(false) {
+        return Err(Failure::Database(Problem::new(
+            "this role may not write the ledger",
+            "grant it SELECT, INSERT and UPDATE on launchgate_runs",
+        )));
+    }
     Ok(())
 }

@@ -5,10 +5,14 @@
 //! variable, file and default wins, and whether it parses, is decided in `settings`, which
 //! can then name the origin. May touch nothing but its arguments.
 
+mod verb;
+
 use std::ffi::{OsStr, OsString};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Args, Command, ValueHint};
+
+pub use verb::Verb;
 
 use crate::exit::Failure;
 
@@ -115,10 +119,19 @@ pub struct LogFlags {
     pub quiet: Option<OsString>,
 }
 
+/// Where the reason of a failure is left for a platform.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Log")]
+pub struct TerminationFlags {
+    /// Write why the gate failed into FILE [default: `/dev/termination-log` where it exists]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub termination_log: Option<OsString>,
+}
+
 #[derive(Debug, Args)]
 struct ServerCommand {
     /// The server and its arguments, behind `--`
-    #[arg(last = true, value_name = "SERVER", value_hint = ValueHint::CommandWithArguments)]
+    #[arg(last = true, value_name = "SERVER", help_heading = "Arguments", value_hint = ValueHint::CommandWithArguments)]
     server: Vec<OsString>,
 }
 
@@ -134,6 +147,8 @@ struct GateCommand {
     server: ServerFlags,
     #[command(flatten)]
     log: LogFlags,
+    #[command(flatten)]
+    termination: TerminationFlags,
 }
 
 #[derive(Debug, Args)]
@@ -146,6 +161,8 @@ struct WaitCommand {
     server: ServerFlags,
     #[command(flatten)]
     log: LogFlags,
+    #[command(flatten)]
+    termination: TerminationFlags,
 }
 
 #[derive(Debug, Args)]
@@ -188,83 +205,6 @@ struct GenerateCommand {
     /// What to print
     #[arg(value_name = "WHAT", required = true, value_parser = ["man", "bash", "zsh", "fish"])]
     what: Option<String>,
-}
-
-/// Which command was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    /// Gate, then the server.
-    Run,
-    /// Gate, then exit 0.
-    Job,
-    /// Wait for the revision, then the server.
-    Wait,
-    /// Show the ledger.
-    Status,
-    /// Append an operator's decision.
-    Resolve,
-    /// Change nothing, say what would happen.
-    Check,
-    /// Print the ledger's DDL.
-    PrintDdl,
-    /// Print man page or completions.
-    Generate,
-}
-
-impl Verb {
-    const ALL: [Self; 8] = [
-        Self::Run,
-        Self::Job,
-        Self::Wait,
-        Self::Status,
-        Self::Resolve,
-        Self::Check,
-        Self::PrintDdl,
-        Self::Generate,
-    ];
-
-    /// The word on the command line.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Run => "run",
-            Self::Job => "job",
-            Self::Wait => "wait",
-            Self::Status => "status",
-            Self::Resolve => "resolve",
-            Self::Check => "check",
-            Self::PrintDdl => "print-ddl",
-            Self::Generate => "generate",
-        }
-    }
-
-    fn about(self) -> &'static str {
-        match self {
-            Self::Run => "Run the steps once per release, then become SERVER",
-            Self::Job => "Run the steps once per release, then exit 0",
-            Self::Wait => "Wait until the ledger says this revision succeeded, then become SERVER",
-            Self::Status => "Show who holds the gate and the ledger's newest rows",
-            Self::Resolve => "Append an operator's decision about a revision to the ledger",
-            Self::Check => "Change nothing: resolve every setting, find every executable, connect",
-            Self::PrintDdl => "Print the ledger's DDL, for roles that may not create tables",
-            Self::Generate => "Print the man page or a shell's completions",
-        }
-    }
-
-    fn augment(self) -> fn(Command) -> Command {
-        fn with_server<T: Args>(command: Command) -> Command {
-            ServerCommand::augment_args(T::augment_args(command))
-        }
-        match self {
-            Self::Run | Self::Check => with_server::<GateCommand>,
-            Self::Job => GateCommand::augment_args,
-            Self::Wait => with_server::<WaitCommand>,
-            Self::Status => StatusCommand::augment_args,
-            Self::Resolve => ResolveCommand::augment_args,
-            Self::PrintDdl => PrintDdlCommand::augment_args,
-            Self::Generate => GenerateCommand::augment_args,
-        }
-    }
 }
 
 /// The command line as it was given.
@@ -338,6 +278,7 @@ pub fn setting_ids() -> Vec<String> {
         CoordinationFlags::augment_args(Command::new("")),
         ServerFlags::augment_args(Command::new("")),
         LogFlags::augment_args(Command::new("")),
+        TerminationFlags::augment_args(Command::new("")),
     ]
     .iter()
     .flat_map(|group| {

@@ -1,12 +1,15 @@
 //! Man page and completions, from the definitions of the flags.
 
 use std::ffi::OsStr;
+use std::io::Write as _;
 
+use anyhow::Context as _;
 use clap_complete::Shell;
+use clap_mangen::Man;
 
 use crate::cli::{self, Raw};
 use crate::exit::{Failure, Problem};
-use crate::sys::supervise::Host;
+use crate::sys::host::Host;
 
 /// Prints what was asked for on standard output.
 pub fn print(host: &Host, raw: &Raw) -> Result<(), Failure> {
@@ -30,27 +33,23 @@ fn completions(shell: Shell) -> Vec<u8> {
 
 /// One page for all: a section per command behind the general part.
 fn man() -> Result<Vec<u8>, Failure> {
+    render_man().map_err(|error| Failure::Bug(Problem::new(format!("{error:#}"), "report it")))
+}
+
+fn render_man() -> anyhow::Result<Vec<u8>> {
     let mut command = cli::command();
     command.build();
     let mut out = Vec::new();
-    let page = clap_mangen::Man::new(command.clone());
-    let mut render = || -> std::io::Result<()> {
-        page.render(&mut out)?;
-        for sub in command.get_subcommands() {
-            use std::io::Write as _;
-            writeln!(out, ".SH \"LAUNCHGATE {}\"", sub.get_name().to_uppercase())?;
-            let page = clap_mangen::Man::new(sub.clone());
-            page.render_description_section(&mut out)?;
-            page.render_synopsis_section(&mut out)?;
-            page.render_options_section(&mut out)?;
-        }
-        Ok(())
-    };
-    render().map_err(|error| {
-        Failure::Bug(Problem::new(
-            format!("failed to render the man page: {error}"),
-            "report it",
-        ))
-    })?;
+    Man::new(command.clone())
+        .render(&mut out)
+        .context("failed to render the man page")?;
+    for sub in command.get_subcommands() {
+        writeln!(out, ".SH \"LAUNCHGATE {}\"", sub.get_name().to_uppercase())?;
+        let page = Man::new(sub.clone());
+        page.render_description_section(&mut out)?;
+        page.render_synopsis_section(&mut out)?;
+        page.render_options_section(&mut out)
+            .with_context(|| format!("failed to render the options of {}", sub.get_name()))?;
+    }
     Ok(out)
 }

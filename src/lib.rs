@@ -37,9 +37,11 @@ pub mod settings;
 pub mod status;
 pub mod steps;
 pub mod sys;
+pub mod termination;
 pub mod wait;
 
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,53 +52,74 @@ use log::{Event, Log};
 use run::LAST_WORDS;
 use settings::{Sources, Verbosity};
 use sys::clock::Moment;
+use sys::host::Host;
 use sys::inherited::{self, Inherited};
-use sys::supervise::Host;
 
 /// Carries out the command line and returns the exit code. Where a server is started it does
 /// not return.
 #[must_use]
 pub fn main(args: Vec<OsString>) -> u8 {
     // 1. What was inherited, before anything changes it.
-    let Ok(host) = Inherited::capture().and_then(Host::new) else {
-        return Failure::System(Problem::new("", "")).code();
-    };
+    sys::panic::exit_with(70);
     let environment = inherited::environment();
+    let host = match Inherited::capture().and_then(Host::new) {
+        Ok(host) => host,
+        Err(error) => return no_host(&error),
+    };
+    let log = Log::new(Arc::clone(&host.stderr), Verbosity::Normal);
     // 2. What is asked.
     let raw = match cli::parse(args) {
         Ok(Parsed::Command(raw)) => raw,
         Ok(Parsed::Print(text)) => return print(&host, &text),
         Err(failure) => {
-            return fail(
-                &host,
-                &Log::new(Arc::clone(&host.stderr), Verbosity::Normal),
-                &failure,
-            );
+            let named = environment
+                .get_filled("LAUNCHGATE_TERMINATION_LOG")
+                .map(PathBuf::from);
+            termination::write(named, &failure, &log);
+            return fail(&host, &log, &failure);
         }
     };
-    let read_file = |path: &std::path::Path| std::fs::read(path);
+    let read_file = |path: &Path| std::fs::read(path);
     let sources = Sources {
         raw: &raw,
         environment: &environment,
         read_file: &read_file,
     };
-    let verbosity = sources.verbosity();
-    let log = Log::new(
-        Arc::clone(&host.stderr),
-        *verbosity.as_ref().unwrap_or(&Verbosity::Normal),
-    );
-    // 3. Doing it.
-    let done = verbosity.and_then(|_| {
-        warn_of_unknown_variables(&environment, &log);
-        carry_out(&host, &log, &sources)
-    });
+    let (log, done) = match sources.verbosity() {
+        Ok(verbosity) => {
+            let log = Log::new(Arc::clone(&host.stderr), verbosity);
+            warn_of_unknown_variables(&environment, &log);
+            // 3. Doing it. Where there is a server to become, this does not return.
+            let done = carry_out(&host, &log, &sources);
+            (log, done)
+        }
+        Err(failure) => (log, Err(failure)),
+    };
+    // 4. Why it did not.
     match done {
         Ok(()) => {
             host.stderr.drain(Moment::now() + LAST_WORDS);
             0
         }
-        Err(failure) => fail(&host, &log, &failure),
+        Err(failure) => {
+            if matches!(raw.verb, Verb::Run | Verb::Job | Verb::Wait) {
+                let named = sources.termination_log().ok().flatten();
+                termination::write(named.map(|s| PathBuf::from(s.value)), &failure, &log);
+            }
+            fail(&host, &log, &failure)
+        }
     }
+}
+
+/// Not even the descriptors to say it in order.
+fn no_host(error: &std::io::Error) -> u8 {
+    let output = sys::output::Output::stderr();
+    let failure = Failure::System(Problem::new(
+        format!("failed to take over signals: {error}"),
+        "raise the limit of open files",
+    ));
+    Log::new(Arc::new(output), Verbosity::Normal).fail(&failure);
+    failure.code()
 }
 
 fn carry_out(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure> {
@@ -140,7 +163,7 @@ fn warn_of_unknown_variables(environment: &Environment, log: &Log) {
 
 fn print(host: &Host, text: &str) -> u8 {
     host.stdout.write(text.as_bytes());
-    host.stdout.drain(Moment::now() + Duration::from_secs(3600));
+    host.stdout.drain(Moment::now() + Duration::from_hours(1));
     u8::from(host.stdout.has_failed() && !host.stdout.is_unread())
 }
 

@@ -18,8 +18,8 @@ use crate::lease::LeaseGuard;
 use crate::steps::{self, Outcome, RunIdentity, Verdict};
 use crate::sys::clock::Moment;
 use crate::sys::event::Event;
+use crate::sys::host::{Host, Wake};
 use crate::sys::signals::Number;
-use crate::sys::supervise::{Host, Wake};
 
 /// How long a flow may take to end in order once a signal came: a call of the database is
 /// bounded by this, and platforms grant 30 s.

@@ -19,7 +19,7 @@ pub fn run_id() -> Result<String, Failure> {
             "allow getrandom(2) in the container's seccomp profile",
         ))
     })?;
-    Ok(bits.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(bits)))
 }
 
 /// What the run's row leaves `running` with; no password in it.
@@ -152,7 +152,7 @@ pub fn no_answer() -> Failure {
 
 /// No descriptor left.
 #[must_use]
-pub fn no_event(error: io::Error) -> Failure {
+pub fn no_event(error: &io::Error) -> Failure {
     let what = format!("failed to open a descriptor: {error}");
     Failure::System(Problem::new(what, "raise the limit of open files"))
 }

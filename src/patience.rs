@@ -70,7 +70,8 @@ impl Turns {
 #[derive(Debug)]
 pub struct Outage {
     turns: Turns,
-    /// Whether it ever served us: from then on, having no connection to spare is no outage.
+    /// Times when it had no connection to spare: busy, and no outage once it has served us.
+    full: Turns,
     served: bool,
 }
 
@@ -80,6 +81,7 @@ impl Outage {
     pub fn new(limit: Option<Duration>) -> Self {
         Self {
             turns: Turns::new(limit),
+            full: Turns::new(None),
             served: false,
         }
     }
@@ -89,14 +91,11 @@ impl Outage {
     /// # Errors
     /// It took too long.
     pub fn next(&mut self, log: &Log, error: &Error) -> Result<Duration, Failure> {
-        if self.served && matches!(error, Error::Full(_)) {
-            let waited = self
-                .turns
-                .since
-                .map_or(Duration::ZERO, |since| Moment::now().since(since));
-            return Ok(pause(waited));
-        }
-        match self.turns.next() {
+        let turns = match error {
+            Error::Full(_) if self.served => &mut self.full,
+            _ => &mut self.turns,
+        };
+        match turns.next() {
             Turn::Over(waited) => Err(Failure::Unreachable(Problem::new(
                 format!(
                     "the database did not accept a connection for {} s: {error}",
@@ -112,7 +111,7 @@ impl Outage {
                         &[("seconds", &waited.as_secs()), ("error", error)],
                     );
                 }
-                Ok(self.turns.pause(waited))
+                Ok(turns.pause(waited))
             }
         }
     }

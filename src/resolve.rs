@@ -13,7 +13,7 @@ use crate::patience::Outage;
 use crate::release::Revision;
 use crate::report;
 use crate::settings::Sources;
-use crate::sys::supervise::Host;
+use crate::sys::host::Host;
 
 /// Appends an operator's decision to the ledger.
 ///

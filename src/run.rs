@@ -15,8 +15,8 @@ use crate::settings::{Origin, Sources};
 use crate::steps::{self, Keep, Ready, RunIdentity};
 use crate::sys::child::Program;
 use crate::sys::clock::Moment;
+use crate::sys::host::Host;
 use crate::sys::launch::{self, NotLaunched};
-use crate::sys::supervise::Host;
 
 /// How long the last lines of the log may wait for a reader before they are left behind.
 pub const LAST_WORDS: Duration = Duration::from_secs(1);

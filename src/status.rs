@@ -15,7 +15,7 @@ use crate::patience::Outage;
 use crate::report;
 use crate::resolve::failure;
 use crate::settings::Sources;
-use crate::sys::supervise::Host;
+use crate::sys::host::Host;
 
 /// How many rows are shown.
 const NEWEST: u32 = 20;

@@ -12,7 +12,7 @@ use crate::plan;
 use crate::run;
 use crate::settings::Sources;
 use crate::steps;
-use crate::sys::supervise::Host;
+use crate::sys::host::Host;
 
 /// Waits, then becomes the server; returns where there is none.
 ///

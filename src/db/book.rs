@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{
     Backend, Target, ddl,
     error::{Error, Fault, Kind},
@@ -10,6 +12,9 @@ use super::{
     target::{CALL, Purpose},
     wire::{Done, Row, Wire},
 };
+
+/// The ledger's session may be silent for longer than the lock's: nothing is lost with it.
+const SILENT_LEASES: u32 = 4;
 
 /// A way to the database: an open connection, or a file that each call opens for itself.
 pub(super) enum Link {
@@ -70,8 +75,11 @@ impl Book {
         if self.link.is_none() {
             let mut link = self.target.link(Purpose::Ledger, bound).await?;
             if self.sql.backend == Backend::Mysql {
-                link.run(super::mysql::session(self.target.lease, bound), bound)
-                    .await?;
+                link.run(
+                    super::mysql::session(self.target.lease * SILENT_LEASES, bound),
+                    bound,
+                )
+                .await?;
             }
             self.link = Some(link);
         }
@@ -84,6 +92,40 @@ impl Book {
 
     pub(super) async fn run(&mut self, sql: String, bound: Duration) -> Result<Done, Error> {
         self.try_run(sql, bound).await?.map_err(Error::from)
+    }
+
+    /// Runs a statement with text that somebody reads; in ASCII where the database's encoding
+    /// cannot hold it.
+    pub(super) async fn run_text(
+        &mut self,
+        statement: impl Fn(&Sql) -> String,
+        bound: Duration,
+    ) -> Result<Done, Error> {
+        match self.try_run(statement(&self.sql), bound).await? {
+            // untranslatable_character
+            Err(fault) if fault.code == "22P05" => {
+                self.sql.ascii = true;
+                self.run(statement(&self.sql), bound).await
+            }
+            answer => answer.map_err(Error::from),
+        }
+    }
+
+    /// Runs a statement that may as well run twice: where the connection turns out to be dead,
+    /// once more on a new one, within the same bound.
+    pub(super) async fn run_again(&mut self, sql: &str, bound: Duration) -> Result<Done, Error> {
+        let since = Instant::now();
+        let was_open = self.is_open();
+        // one half to connect, one half to ask
+        let first = if was_open { bound } else { bound / 2 };
+        let answer = self.run(sql.to_owned(), first).await;
+        let left = bound.saturating_sub(since.elapsed());
+        match answer {
+            Err(Error::Broken(_)) if was_open && !self.is_open() && left > bound / 2 => {
+                self.run(sql.to_owned(), left / 2).await
+            }
+            answer => answer,
+        }
     }
 
     /// The inner fault is for a caller that expects one, such as a missing table.

@@ -74,7 +74,7 @@ impl Session {
     async fn mysql(&mut self, ledger_exists: bool) -> Result<ServerInfo, Error> {
         // grants at the database or above; roles are not seen here, so a no is a don't know
         let grantee = "CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')";
-        let granted = |privilege: &str| {
+        let allowed = |privilege: &str| {
             format!(
                 "(SELECT COUNT(*) FROM (SELECT GRANTEE, PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES \
                  UNION ALL SELECT GRANTEE, PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES \
@@ -85,10 +85,10 @@ impl Session {
         };
         let ask = format!(
             "SELECT VERSION(), @@GLOBAL.read_only, {}, {} AND {} AND {}",
-            granted("CREATE"),
-            granted("SELECT"),
-            granted("INSERT"),
-            granted("UPDATE")
+            allowed("CREATE"),
+            allowed("SELECT"),
+            allowed("INSERT"),
+            allowed("UPDATE")
         );
         let rows = self.link.rows(ask, CALL).await?;
         let Some(row) = rows.last() else {

@@ -67,7 +67,7 @@ impl Locked {
         &self.lock_id
     }
 
-    /// SQLite's lock file, for the steps to inherit: the lock then lasts as long as they do.
+    /// `SQLite`'s lock file, for the steps to inherit: the lock then lasts as long as they do.
     #[must_use]
     pub fn inheritable(&self) -> Option<BorrowedFd<'_>> {
         match &self.hold {
@@ -130,7 +130,7 @@ impl Locked {
             return Ok(0);
         }
         let sql = self.book.sql.interrupt(run_ids, note);
-        Ok(self.book.run(sql, self.book.call()).await?.affected)
+        Ok(self.book.run_again(&sql, self.book.call()).await?.affected)
     }
 
     /// Appends the `running` row, its lease counted from now. Returns its id.
@@ -187,7 +187,7 @@ impl Locked {
     /// Says in the ledger which step runs now. `command` without secrets.
     pub async fn progress(&mut self, run_id: &str, step: &str, command: &str) -> Result<(), Error> {
         let sql = self.book.sql.progress(run_id, step, command);
-        match self.book.run(sql, self.book.call()).await?.affected {
+        match self.book.run_again(&sql, self.book.call()).await?.affected {
             1 => Ok(()),
             _ => Err(Error::Lost(
                 "the run's row is not `running` any more".to_owned(),
@@ -268,17 +268,13 @@ async fn beat(book: &mut Book, run_id: &str) -> Result<(), Error> {
     if book.sql.backend == Backend::Sqlite {
         return Ok(());
     }
-    // one half to connect anew, one half to ask
-    let bound = if book.is_open() {
-        book.target.beat()
-    } else {
-        book.target.beat() / 2
-    };
     let sql = book.sql.heartbeat(run_id, book.target.lease);
-    match book.run(sql, bound).await?.affected {
+    match book.run_again(&sql, book.target.beat()).await?.affected {
         1 => Ok(()),
-        _ => Err(Error::Lost(
-            "the run's row is not `running` any more".to_owned(),
-        )),
+        _ => Err(not_running()),
     }
+}
+
+fn not_running() -> Error {
+    Error::Lost("the run's row is not `running` any more".to_owned())
 }

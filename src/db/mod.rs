@@ -8,6 +8,7 @@
 //! environment. Every call is bounded in time. No message carries the database URL.
 
 mod book;
+mod codes;
 mod ddl;
 mod describe;
 mod error;

@@ -76,13 +76,13 @@ fn tls(options: MySqlConnectOptions, url: &DatabaseUrl, mode: TlsMode) -> MySqlC
 }
 
 /// What a session that writes starts with: whatever the server's defaults are, a statement
-/// commits by itself, cuts nothing off, and waits for no lock for longer than we do. It ends
-/// when it is silent for a lease.
-pub(super) fn session(lease: Duration, bound: Duration) -> String {
+/// commits by itself, cuts nothing off, and waits for no lock for longer than we do. The
+/// server ends the session when it is silent for as long as `silence`.
+pub(super) fn session(silence: Duration, bound: Duration) -> String {
     format!(
         "SET SESSION autocommit = 1, sql_mode = 'STRICT_TRANS_TABLES', wait_timeout = {}, \
          lock_wait_timeout = {seconds}, innodb_lock_wait_timeout = {seconds}",
-        lease.as_millis().div_ceil(1000).max(1),
+        silence.as_millis().div_ceil(1000).max(1),
         seconds = bound.as_secs().max(1),
     )
 }

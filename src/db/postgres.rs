@@ -7,114 +7,24 @@
 //! <https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADVISORY-LOCKS>,
 //! <https://www.pgbouncer.org/features.html>.
 
+mod connect;
+mod orphans;
+
 use std::time::Duration;
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
-use sqlx::{
-    ConnectOptions, PgConnection,
-    postgres::{PgConnectOptions, PgSslMode},
-};
-use tokio::time::timeout;
+
+pub(super) use connect::{TOO_OLD, connect, pooler};
 
 use super::{
-    DatabaseUrl, Error, Target,
+    Error, Target,
     book::Book,
     error::{Fault, Kind},
-    ledger::{Orphan, Outcome},
+    ledger::Outcome,
     locked::RecordError,
-    sql::{Sql, TABLE},
-    target::{CALL, Purpose},
-    url::TlsMode,
+    sql::{Sql, TABLE, hex},
     wire::{Row, Wire},
 };
-
-/// Connects. Everything that is not said here the driver takes from libpq's variables, as
-/// every Postgres client does.
-pub(super) async fn connect(
-    url: &DatabaseUrl,
-    purpose: Purpose,
-    mode: TlsMode,
-) -> sqlx::Result<PgConnection> {
-    let options = options(url, purpose.application_name(), mode)?;
-    let conn = options.connect().await?;
-    match conn.server_version_num() {
-        Some(version) if version < 110_000 => Err(sqlx::Error::Tls(
-            "launchgate needs PostgreSQL 11 or later".into(),
-        )),
-        _ => Ok(conn),
-    }
-}
-
-pub(super) fn options(
-    url: &DatabaseUrl,
-    name: &str,
-    mode: TlsMode,
-) -> sqlx::Result<PgConnectOptions> {
-    let mut options = match url.options() {
-        // the driver has no other way to take them as they are
-        Some(raw) => {
-            let raw = utf8_percent_encode(raw, NON_ALPHANUMERIC);
-            format!("postgres://localhost?options={raw}").parse()?
-        }
-        None => PgConnectOptions::new_without_pgpass(),
-    };
-    // poolers refuse start-up parameters they don't track, extra_float_digits among them
-    options = options
-        .application_name(name)
-        .extra_float_digits(None)
-        .statement_cache_capacity(0)
-        .disable_statement_logging();
-    if let Some(host) = url.host() {
-        options = options.host(host);
-    }
-    if let Some(socket) = url.socket() {
-        options = options.socket(socket);
-    }
-    if let Some(port) = url.port() {
-        options = options.port(port);
-    } else if url.host().is_some() || url.socket().is_some() {
-        options = options.port(5432);
-    }
-    if let Some(user) = url.user() {
-        options = options.username(user);
-    }
-    if let Some(password) = url.password() {
-        options = options.password(password.expose());
-    }
-    if let Some(database) = url.database() {
-        options = options.database(database);
-    }
-    Ok(tls(options, url, mode))
-}
-
-fn tls(options: PgConnectOptions, url: &DatabaseUrl, mode: TlsMode) -> PgConnectOptions {
-    let tls = url.tls();
-    // a Unix socket needs no TLS and has none: libpq passes sslmode over there
-    let mode = if url.socket().is_some() {
-        TlsMode::Disable
-    } else {
-        mode
-    };
-    let mut options = options.ssl_mode(match mode {
-        TlsMode::Disable => PgSslMode::Disable,
-        TlsMode::Allow => PgSslMode::Allow,
-        TlsMode::Prefer => PgSslMode::Prefer,
-        TlsMode::Require => PgSslMode::Require,
-        TlsMode::VerifyCa => PgSslMode::VerifyCa,
-        TlsMode::VerifyFull => PgSslMode::VerifyFull,
-    });
-    if let Some(file) = &tls.root_cert {
-        options = options.ssl_root_cert(file);
-    }
-    if let Some(file) = &tls.client_cert {
-        options = options.ssl_client_cert(file);
-    }
-    if let Some(file) = &tls.client_key {
-        options = options.ssl_client_key(file);
-    }
-    options
-}
 
 /// The transaction that holds the lock.
 pub(super) struct Hold {
@@ -232,7 +142,7 @@ fn refuse_unfit(row: &Row) -> Result<(), Error> {
 /// 16 hexadecimal digits that stand for app, schema and database.
 pub(super) fn lock_id(app: &str, schema: &str, database: &str) -> String {
     let hash = Sha256::digest(format!("launchgate\0{app}\0{schema}\0{database}"));
-    hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash[..8])
 }
 
 impl Hold {
@@ -327,85 +237,6 @@ impl Hold {
             self.wire.close().await;
         }
     }
-
-    /// `candidates` that are active or in a transaction that began before this one.
-    pub(super) async fn orphans(
-        &self,
-        book: &mut Book,
-        lock_id: &str,
-    ) -> Result<Vec<Orphan>, Error> {
-        let ask = format!(
-            "SELECT a.pid, coalesce(a.state, 'unknown'), \
-             coalesce((extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.query_start, a.backend_start)) * 1000)::bigint, 0), \
-             a.application_name FROM pg_stat_activity a WHERE {} ORDER BY a.pid",
-            self.orphaned(book, lock_id)
-        );
-        let rows = book.rows(ask, book.call()).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Orphan {
-                    pid: i32::try_from(row.int(0)?).unwrap_or_default(),
-                    state: row.text(1),
-                    age_ms: row.int(2)?,
-                    run_id: row
-                        .text(3)
-                        .rsplit('/')
-                        .next()
-                        .unwrap_or_default()
-                        .to_owned(),
-                })
-            })
-            .collect()
-    }
-
-    /// Ends what `run_ids` left idle in a transaction. Says how many; none where this role
-    /// may not.
-    pub(super) async fn end_idle_orphans(
-        &self,
-        book: &mut Book,
-        lock_id: &str,
-        run_ids: &[String],
-    ) -> Result<u32, Error> {
-        if run_ids.is_empty() {
-            return Ok(0);
-        }
-        let names: Vec<_> = run_ids
-            .iter()
-            .map(|run| book.sql.text(&format!("launchgate/{lock_id}/{run}")))
-            .collect();
-        let ask = format!(
-            "SELECT count(*) FILTER (WHERE ended) FROM (SELECT pg_terminate_backend(a.pid) AS ended \
-             FROM pg_stat_activity a WHERE {} AND a.state LIKE 'idle in transaction%' \
-             AND a.application_name IN ({})) e",
-            self.orphaned(book, lock_id),
-            names.join(", ")
-        );
-        match book.try_rows(ask, book.call()).await? {
-            Ok(rows) => Ok(rows
-                .last()
-                .map_or(Ok(0), |row| row.int(0))?
-                .try_into()
-                .unwrap_or(0)),
-            Err(fault) if fault.is_privilege() => Ok(0),
-            Err(fault) => Err(fault.into()),
-        }
-    }
-
-    /// Where a role may not see another's `state`, the lock that every transaction has on its
-    /// own virtual id tells as much, and everybody may see that:
-    /// <https://www.postgresql.org/docs/current/view-pg-locks.html>.
-    fn orphaned(&self, book: &Book, lock_id: &str) -> String {
-        format!(
-            "a.datname = current_database() AND a.pid <> pg_backend_pid() \
-             AND starts_with(a.application_name, {name}) \
-             AND (a.state = 'active' OR a.state = 'fastpath function call' \
-             OR a.xact_start < timestamptz 'epoch' + {began} * interval '1 microsecond' \
-             OR a.state IS NULL AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'virtualxid' \
-             AND l.granted AND l.mode = 'ExclusiveLock'))",
-            name = book.sql.text(&format!("launchgate/{lock_id}/")),
-            began = self.began_us,
-        )
-    }
 }
 
 /// The condition on `pg_locks l` that an advisory lock of two integers has. Its columns are
@@ -426,33 +257,4 @@ pub(super) fn is_held(target: &Target) -> String {
          AND l.classid::bigint = k.class::bigint & 4294967295 AND l.objid::bigint = k.object::bigint & 4294967295)",
         key(target)
     )
-}
-
-/// What stands between: a setting of our own, given at start-up, is there on a direct
-/// connection; a pooler refuses it or drops it. A connection of its own.
-pub(super) async fn pooler(target: &Target) -> Option<String> {
-    let mode = target.url.tls().mode;
-    let options = options(&target.url, Purpose::Probe.application_name(), mode).ok()?;
-    let options = options.options([("launchgate.probe", "1")]);
-    let ask = async {
-        let conn = options.connect().await?;
-        let mut wire = Wire::Postgres(conn);
-        let rows = wire
-            .rows(
-                "SELECT current_setting('launchgate.probe', true)".to_owned(),
-                CALL,
-            )
-            .await;
-        wire.close().await;
-        Ok::<_, sqlx::Error>(rows)
-    };
-    match timeout(CALL, ask).await {
-        Ok(Ok(Ok(rows))) if !rows.last().is_some_and(|row| row.flag(0)) => {
-            Some("a pooler".to_owned())
-        }
-        Ok(Err(error)) if error.to_string().contains("unsupported startup parameter") => {
-            Some("PgBouncer".to_owned())
-        }
-        _ => None,
-    }
 }

@@ -6,7 +6,9 @@ use super::{
     error::Fault,
     ledger::{Entry, Ledger, Run, State},
     locked::Hold,
-    mysql, postgres, sqlite,
+    mysql, postgres,
+    sql::hex,
+    sqlite,
     target::CALL,
     wire::{Row, Wire},
 };
@@ -94,13 +96,15 @@ impl Session {
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random)
             .map_err(|error| Error::Broken(format!("no random numbers: {error}")))?;
-        let run_id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let run_id = hex(&random);
         let mut book = Book::new(self.target.clone(), self.target.sql());
         book.create(CALL).await?;
-        let sql = book
-            .sql
-            .decide(&self.target.app, revision, state, &run_id, note, who);
-        book.run(sql, CALL).await?;
+        let app = &self.target.app;
+        book.run_text(
+            |sql| sql.decide(app, revision, state, &run_id, note, who),
+            CALL,
+        )
+        .await?;
         book.close().await;
         Ok(run_id)
     }

@@ -1,4 +1,4 @@
-//! SQLite: the lock is `flock` on a file beside the database, the ledger a table in it.
+//! `SQLite`: the lock is `flock` on a file beside the database, the ledger a table in it.
 //!
 //! The lock's file is inherited by the steps, so the lock lasts until the last of them is
 //! gone, however launchgate went; that is why there is no lease here. The database is opened

@@ -61,14 +61,14 @@ impl Target {
 
     /// One attempt to connect, bounded by five seconds.
     ///
-    /// SQLite has no server to connect to: its file is opened and closed by every call, and
+    /// `SQLite` has no server to connect to: its file is opened and closed by every call, and
     /// here it only has to be possible that it is there one day.
     pub async fn connect(&self) -> Result<Session, Error> {
         let link = self.link(Purpose::Look, CONNECT).await?;
         Ok(Session::new(self.clone(), link))
     }
 
-    /// Whether the lock could be had, without touching the database: SQLite only, where a
+    /// Whether the lock could be had, without touching the database: `SQLite` only, where a
     /// waiter polls the lock file; `None` elsewhere.
     pub fn lock_free(&self) -> Result<Option<bool>, Error> {
         match self.url.sqlite_path() {
@@ -98,7 +98,7 @@ impl Target {
         }
         let mut book = Book::new(self.clone(), self.sql());
         let done = book
-            .run(book.sql.finish(run_id, outcome, None), CALL)
+            .run_text(|sql| sql.finish(run_id, outcome, None), CALL)
             .await?;
         book.close().await;
         Ok(done.affected == 1)

@@ -212,6 +212,7 @@ unsafe fn redirect(streams: Streams) {
 
 /// Looks for a child that ended or stopped and reaps it, leaving `foreign` children (those
 /// that were there before launchgate) to the server, whose children they will be.
+#[must_use]
 pub fn reap(foreign: &[i32]) -> Reaped {
     if foreign.is_empty() {
         return reap_one(Which::Any);
@@ -266,6 +267,12 @@ fn wait_for(which: Which, flags: c_int) -> Option<(i32, c_int, c_int)> {
         }
         Some((info.si_pid(), info.si_code, info.si_status()))
     }
+}
+
+/// Reaps every child that ended. For a server that ignores SIGCHLD: had launchgate not taken
+/// that back for a while, the kernel would have reaped them.
+pub(super) fn forget_dead() {
+    while let Reaped::Ended(..) | Reaped::Stopped(..) = reap_one(Which::Any) {}
 }
 
 /// The children that this process has before launchgate starts any.

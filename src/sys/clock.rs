@@ -1,5 +1,5 @@
 //! Time as the machine has lived it: `CLOCK_BOOTTIME`, which goes on while the machine is
-//! suspended (clock_gettime(2)), so that a lease that ran out in the meantime is seen at once.
+//! suspended (`clock_gettime(2)`), so that a lease that ran out in the meantime is seen at once.
 
 use std::ops::Add;
 use std::time::Duration;

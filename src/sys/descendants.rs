@@ -50,10 +50,11 @@ fn processes() -> Vec<Process> {
         .filter_map(|entry| {
             let name = entry.ok()?.file_name();
             let pid: i32 = name.to_str()?.parse().ok()?;
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            // A command's name is any bytes: cut after fifteen, it may end within a character.
+            let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
             Some(Process {
                 pid,
-                parent: parent(&stat)?,
+                parent: parent(&String::from_utf8_lossy(&stat))?,
             })
         })
         .collect()

@@ -1,6 +1,83 @@
-//! Who this is.
+//! This process: what it inherited, its signals, its streams, its name.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 
 use nix::unistd::gethostname;
+
+use super::child;
+use super::clock::Moment;
+use super::inherited::Inherited;
+use super::output::Output;
+use super::poll::{self, Interest};
+use super::signals::{Number, Signal, Signals};
+
+/// What a process has that supervises others.
+#[derive(Debug)]
+pub struct Host {
+    /// What goes back before exec.
+    pub inherited: Inherited,
+    /// The one reader of signals.
+    pub signals: Signals,
+    /// Children that were there before launchgate.
+    pub foreign: Vec<i32>,
+    /// Standard output.
+    pub stdout: Arc<Output>,
+    /// Standard error.
+    pub stderr: Arc<Output>,
+}
+
+/// Why a wait ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// The descriptor is ready.
+    Ready,
+    /// The moment has come.
+    Time,
+    /// This signal stops the gate.
+    Stop(Number),
+}
+
+impl Host {
+    /// The host of this process. Every signal must be blocked already.
+    pub fn new(inherited: Inherited) -> io::Result<Self> {
+        let signals = Signals::open(inherited.ignored)?;
+        Ok(Self {
+            inherited,
+            signals,
+            foreign: child::foreign_children(),
+            stdout: Arc::new(Output::stdout()),
+            stderr: Arc::new(Output::stderr()),
+        })
+    }
+
+    /// Waits until `fd` is readable, `until` has come or a signal stops the gate. Signals
+    /// for a step find none and do nothing.
+    #[must_use]
+    pub fn wait(&self, fd: Option<BorrowedFd<'_>>, until: Option<Moment>) -> Wake {
+        loop {
+            while let Some(signal) = self.signals.next() {
+                if let Signal::Stop(number) = signal {
+                    return Wake::Stop(number);
+                }
+            }
+            if until.is_some_and(|until| Moment::now() >= until) {
+                return Wake::Time;
+            }
+            self.stderr.flush();
+            let mut fds = vec![(self.signals.as_fd(), Interest::Read)];
+            fds.extend(fd.map(|fd| (fd, Interest::Read)));
+            if self.stderr.is_waiting() {
+                fds.push((self.stderr.descriptor(), Interest::Write));
+            }
+            let ready = poll::wait(&fds, until);
+            if fd.is_some() && ready[1] {
+                return Wake::Ready;
+            }
+        }
+    }
+}
 
 /// Host name and process id, for the ledger.
 #[must_use]

@@ -4,7 +4,7 @@ use std::io;
 
 use libc::c_int;
 
-use super::child::{Program, pointers};
+use super::child::{self, Program, pointers};
 use super::inherited::Inherited;
 use super::signals::{self, Number, Signal, Signals};
 
@@ -24,6 +24,7 @@ pub enum NotLaunched {
 /// that one that arrives between the unblocking and the exec is obeyed also by a PID 1,
 /// which the default action would not touch. execve resets handlers to the default
 /// (execve(2), "Effect on process attributes"), so the server sees none of it.
+#[must_use]
 pub fn launch(program: &Program, inherited: &Inherited, signals: &Signals) -> NotLaunched {
     while let Some(signal) = signals.next() {
         if let Signal::Stop(number) = signal {
@@ -31,6 +32,9 @@ pub fn launch(program: &Program, inherited: &Inherited, signals: &Signals) -> No
         }
     }
     inherited.restore();
+    if inherited.ignored.ignores(libc::SIGCHLD) {
+        child::forget_dead();
+    }
     for number in signals::STOPS {
         if !inherited.ignored.ignores(number) {
             set_handler(number, exit_by_signal as *const () as usize);

@@ -197,7 +197,7 @@ fn fit_inside(file: &Path, opened: &File) -> Result<(), Unfit> {
     Ok(())
 }
 
-/// Whether binfmt_misc(5) knows this file name extension.
+/// Whether `binfmt_misc` knows this file name extension.
 fn registered(extension: &OsStr) -> bool {
     let Ok(entries) = fs::read_dir("/proc/sys/fs/binfmt_misc") else {
         return false;

@@ -22,7 +22,12 @@ pub mod inherited;
 pub mod launch;
 pub mod lookup;
 pub mod output;
+pub mod panic;
 pub mod poll;
 pub mod signals;
 pub mod supervise;
 pub mod terminal;
+mod watch;
+
+/// `O_NONBLOCK` of open(2), for rooms that open files.
+pub const NONBLOCK: i32 = libc::O_NONBLOCK;

@@ -159,7 +159,7 @@ impl Output {
     /// Writes what was kept, waiting for the reader until `until`.
     pub fn drain(&self, until: Moment) {
         while self.is_waiting() && Moment::now() < until {
-            waiting::wait(&[(self.descriptor(), Interest::Write)], Some(until));
+            let _ = waiting::wait(&[(self.descriptor(), Interest::Write)], Some(until));
             self.flush();
         }
     }

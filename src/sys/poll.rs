@@ -17,6 +17,7 @@ pub enum Interest {
 }
 
 /// Waits until one of the descriptors is ready or `until` has come; says which are ready.
+#[must_use]
 pub fn wait(fds: &[(BorrowedFd<'_>, Interest)], until: Option<Moment>) -> Vec<bool> {
     let mut polled: Vec<PollFd<'_>> = fds
         .iter()
@@ -43,7 +44,7 @@ fn timeout(until: Option<Moment>) -> PollTimeout {
     let Some(until) = until else {
         return PollTimeout::NONE;
     };
-    let left = until.since(Moment::now()).min(Duration::from_secs(60));
+    let left = until.since(Moment::now()).min(Duration::from_mins(1));
     let millis = left.as_micros().div_ceil(1000);
     u16::try_from(millis).map_or(PollTimeout::MAX, PollTimeout::from)
 }

@@ -1,7 +1,7 @@
 //! Signals: all blocked, read from one descriptor (signalfd(2)).
 //!
 //! Blocked signals are queued even for a PID 1, which gets no default action (signal(7),
-//! pid_namespaces(7)), so none is lost between any two lines of launchgate, and no handler
+//! `pid_namespaces(7)`), so none is lost between any two lines of launchgate, and no handler
 //! has to be undone before exec: only the mask. The masks are the kernel's own 64 bits, since
 //! the C libraries keep two or three real-time signals to themselves.
 
@@ -106,11 +106,14 @@ impl Signals {
     }
 
     /// The next signal that arrived, without waiting.
+    #[must_use]
     pub fn next(&self) -> Option<Signal> {
         loop {
             let (number, sender) = self.read()?;
-            // A write of ours to a pipe that nobody reads; the write's error says it too.
-            if number == libc::SIGPIPE && sender == std::process::id() {
+            // A write of ours to a pipe that nobody reads or past RLIMIT_FSIZE; the write's
+            // error says it too.
+            let is_by_write = matches!(number, libc::SIGPIPE | libc::SIGXFSZ);
+            if is_by_write && sender == std::process::id() {
                 continue;
             }
             // What was inherited as ignored (nohup, a background job) stays ignored, though
@@ -151,9 +154,19 @@ pub fn name(number: Number) -> String {
     }
 }
 
-/// Sends `number` to a process, or to a process group where `pid` is negative. `false`
-/// where there is none.
-pub fn send(pid: i32, number: Number) -> bool {
+/// Sends `number` to the process group that `leader` was made the leader of, and to `leader`
+/// itself where it moved to another, as a shell with job control may. It must not be reaped yet.
+pub fn send_to_group(leader: i32, number: Number) {
+    send(-leader, number);
+    // SAFETY: getpgid(2) touches no memory.
+    if unsafe { libc::getpgid(leader) } != leader {
+        send(leader, number);
+    }
+}
+
+/// Sends `number` to a process, or to a process group where `pid` is negative. Where there
+/// is none, that is no error: it may have ended meanwhile.
+pub fn send(pid: i32, number: Number) {
     // SAFETY: kill(2) touches no memory of ours.
-    unsafe { libc::kill(pid, number) == 0 }
+    unsafe { libc::kill(pid, number) };
 }

@@ -1,44 +1,22 @@
-//! The one loop that watches a step: signals, clocks, children, output.
-//!
-//! It never waits for the end of the output (a descendant may hold the pipe open), never
-//! writes where it would have to wait, and looks at the guard first after every wake-up, so
-//! that a process that was frozen stops its step before it does anything else.
+//! Running a step: what is ordered, who guards the right to run, what becomes of it.
+//! The loop that watches is in `watch`.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::capture::{Capture, Tail};
-use super::child::{self, Ended, Input, Program, Reaped, Streams};
-use super::clock::{Moment, earliest};
-use super::descendants;
-use super::inherited::{Inherited, is_terminal};
-use super::output::Output;
-use super::poll::{self, Interest};
-use super::signals::{self, Number, Signal, Signals};
+use super::capture::Capture;
+use super::child::{self, Ended, Input, Program, Streams};
+use super::clock::Moment;
+use super::host::Host;
+use super::inherited::is_terminal;
+use super::signals::Number;
 use super::terminal::Terminal;
+use super::watch::Watch;
 
 /// How often a step that goes on says so.
 pub const REPORT: Duration = Duration::from_secs(30);
-
-/// How soon a kill is repeated while processes are left that were born meanwhile.
-const AGAIN: Duration = Duration::from_millis(50);
-
-/// What a process has that supervises others.
-#[derive(Debug)]
-pub struct Host {
-    /// What goes back before exec.
-    pub inherited: Inherited,
-    /// The one reader of signals.
-    pub signals: Signals,
-    /// Children that were there before launchgate.
-    pub foreign: Vec<i32>,
-    /// Standard output.
-    pub stdout: Arc<Output>,
-    /// Standard error.
-    pub stderr: Arc<Output>,
-}
 
 /// What keeps the right to run: asked before anything else at every turn.
 pub trait Guard {
@@ -126,43 +104,6 @@ pub enum News<'a> {
 }
 
 impl Host {
-    /// The host of this process. Every signal must be blocked already.
-    pub fn new(inherited: Inherited) -> io::Result<Self> {
-        let signals = Signals::open(inherited.ignored)?;
-        Ok(Self {
-            inherited,
-            signals,
-            foreign: child::foreign_children(),
-            stdout: Arc::new(Output::stdout()),
-            stderr: Arc::new(Output::stderr()),
-        })
-    }
-
-    /// Waits until `fd` is readable, `until` has come or a signal stops the gate. Signals
-    /// for a step find none and do nothing.
-    pub fn wait(&self, fd: Option<BorrowedFd<'_>>, until: Option<Moment>) -> Wake {
-        loop {
-            while let Some(signal) = self.signals.next() {
-                if let Signal::Stop(number) = signal {
-                    return Wake::Stop(number);
-                }
-            }
-            if until.is_some_and(|until| Moment::now() >= until) {
-                return Wake::Time;
-            }
-            self.stderr.flush();
-            let mut fds = vec![(self.signals.as_fd(), Interest::Read)];
-            fds.extend(fd.map(|fd| (fd, Interest::Read)));
-            if self.stderr.is_waiting() {
-                fds.push((self.stderr.descriptor(), Interest::Write));
-            }
-            let ready = poll::wait(&fds, until);
-            if fd.is_some() && ready[1] {
-                return Wake::Ready;
-            }
-        }
-    }
-
     /// Runs one step to its end, and everything it started to theirs.
     ///
     /// # Errors
@@ -208,281 +149,8 @@ impl Host {
             capture.close_ends();
         }
         news(News::Started(pid));
-        let now = Moment::now();
-        let mut watch = Watch {
-            host: self,
-            order,
-            guard,
-            news,
-            capture,
-            had_terminal: foreground.is_some(),
-            terminal: terminal.as_ref(),
-            pid,
-            started: now,
-            ended: None,
-            childless: false,
-            cut: None,
-            signal: None,
-            kill_at: None,
-            killed: false,
-            timeout_at: order.timeout.map(|limit| now + limit),
-            report_at: now + REPORT,
-        };
-        Ok(watch.run())
-    }
-}
-
-/// Why a wait ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wake {
-    /// The descriptor is ready.
-    Ready,
-    /// The moment has come.
-    Time,
-    /// This signal stops the gate.
-    Stop(Number),
-}
-
-struct Watch<'a> {
-    host: &'a Host,
-    order: &'a Order,
-    guard: &'a mut dyn Guard,
-    news: &'a mut dyn FnMut(News<'_>),
-    capture: Option<Capture>,
-    terminal: Option<&'a Terminal>,
-    had_terminal: bool,
-    pid: i32,
-    started: Moment,
-    ended: Option<(Ended, Duration)>,
-    /// Whether everything that the step started is gone too.
-    childless: bool,
-    cut: Option<Cut>,
-    signal: Option<Number>,
-    kill_at: Option<Moment>,
-    killed: bool,
-    timeout_at: Option<Moment>,
-    report_at: Moment,
-}
-
-impl Watch<'_> {
-    fn run(&mut self) -> Report {
-        loop {
-            let now = Moment::now();
-            self.look_at_guard(now);
-            self.look_at_clock(now);
-            while let Some(signal) = self.host.signals.next() {
-                self.on_signal(signal, now);
-            }
-            self.reap(now);
-            if let Some(capture) = &mut self.capture {
-                capture.pump(self.childless);
-            }
-            if let Some((ended, elapsed)) = self.ended
-                && self.childless
-                && self.is_written()
-            {
-                return self.report(ended, elapsed);
-            }
-            self.wait();
-        }
-    }
-
-    fn look_at_guard(&mut self, now: Moment) {
-        if !matches!(self.cut, Some(Cut::Lost(_)))
-            && let Some(why) = self.guard.lost(now)
-        {
-            // The first reason stays, but a lost lock outranks them: nothing may be recorded.
-            self.cut = None;
-            self.stop(Cut::Lost(why), libc::SIGTERM, now);
-        }
-    }
-
-    fn look_at_clock(&mut self, now: Moment) {
-        if self.timeout_at.is_some_and(|at| now >= at) {
-            self.timeout_at = None;
-            if self.ended.is_none() {
-                self.stop(Cut::Timeout, libc::SIGTERM, now);
-            }
-        }
-        if self.kill_at.is_some_and(|at| now >= at) && !self.childless {
-            self.kill(now);
-        }
-        if now >= self.report_at {
-            self.report_at = now + REPORT;
-            (self.news)(News::Running(now.since(self.started)));
-        }
-    }
-
-    fn on_signal(&mut self, signal: Signal, now: Moment) {
-        match signal {
-            Signal::Child => {}
-            Signal::Stop(number) => {
-                self.signal.get_or_insert(number);
-                self.stop(Cut::Stop(number), number, now);
-            }
-            Signal::Other(number) => {
-                if number == libc::SIGCONT {
-                    self.hand_over_terminal();
-                }
-                if self.ended.is_none() {
-                    signals::send(-self.pid, number);
-                }
-            }
-        }
-    }
-
-    /// Asks the step to stop with `number`, and sets the moment of the kill.
-    fn stop(&mut self, cut: Cut, number: Number, now: Moment) {
-        let first = self.cut.is_none();
-        let cut = self.cut.get_or_insert(cut);
-        if first {
-            (self.news)(News::Stopping(cut));
-        }
-        self.kill_at = earliest(self.kill_at, Some(now + self.order.grace));
-        if self.order.grace.is_zero() {
-            return self.kill(now);
-        }
-        if self.ended.is_none() {
-            signals::send(-self.pid, number);
-            // One that is stopped would not see it.
-            signals::send(-self.pid, libc::SIGCONT);
-        }
-    }
-
-    /// Kills everything that descends from the step, and comes back for what is born meanwhile.
-    fn kill(&mut self, now: Moment) {
-        if !self.killed {
-            self.killed = true;
-            (self.news)(News::Killing);
-        }
-        if self.ended.is_none() {
-            signals::send(-self.pid, libc::SIGKILL);
-        }
-        for pid in descendants::all(&self.host.foreign) {
-            signals::send(pid, libc::SIGKILL);
-        }
-        self.kill_at = Some(now + AGAIN);
-    }
-
-    fn reap(&mut self, now: Moment) {
-        if self.childless {
-            return;
-        }
-        loop {
-            match child::reap(&self.host.foreign) {
-                Reaped::Ended(pid, ended) if pid == self.pid => {
-                    self.ended = Some((ended, now.since(self.started)));
-                    self.on_end(ended, now);
-                }
-                Reaped::Ended(..) => {}
-                Reaped::Stopped(pid, by) if pid == self.pid => self.on_stopped(by),
-                Reaped::Stopped(..) => {}
-                Reaped::Quiet => return,
-                Reaped::None => {
-                    self.childless = true;
-                    return;
-                }
-            }
-        }
-    }
-
-    /// The step's first process is gone; what it left is asked to go too.
-    fn on_end(&mut self, ended: Ended, now: Moment) {
-        if let Some(terminal) = self.terminal {
-            terminal.take_back(self.pid);
-        }
-        if self.had_terminal
-            && self.cut.is_none()
-            && let Ended::Signal(number @ (libc::SIGINT | libc::SIGQUIT)) = ended
-        {
-            // Ctrl-C went to the step's group alone; whoever pressed it meant the gate.
-            self.cut = Some(Cut::Stop(number));
-            self.signal = Some(number);
-        }
-        let left = descendants::all(&self.host.foreign);
-        if left.is_empty() {
-            return;
-        }
-        (self.news)(News::Leftovers(left.len()));
-        self.kill_at = earliest(self.kill_at, Some(now + self.order.grace));
-        for pid in left {
-            signals::send(pid, libc::SIGTERM);
-            signals::send(pid, libc::SIGCONT);
-        }
-    }
-
-    /// Ctrl-Z and its kin: with a shell above, launchgate stops as the step did, and goes on
-    /// when the shell says so; where nobody could say so, the step goes on at once.
-    fn on_stopped(&mut self, by: Number) {
-        let Some(terminal) = self.terminal else {
-            return;
-        };
-        if !matches!(by, libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU) || self.cut.is_some() {
-            return;
-        }
-        if terminal.has_job_control() {
-            terminal.take_back(self.pid);
-            terminal.stop_ourselves();
-        }
-        self.hand_over_terminal();
-        signals::send(-self.pid, libc::SIGCONT);
-    }
-
-    fn hand_over_terminal(&mut self) {
-        if let Some(terminal) = self.terminal
-            && self.ended.is_none()
-            && terminal.is_ours()
-        {
-            terminal.give(self.pid);
-            self.had_terminal = true;
-        }
-    }
-
-    /// Whether nothing of the output is on its way. A reader that does not read is waited
-    /// for, unless the gate is to stop.
-    fn is_written(&self) -> bool {
-        self.cut.is_some() || self.capture.as_ref().is_none_or(Capture::is_done)
-    }
-
-    fn report(&mut self, ended: Ended, elapsed: Duration) -> Report {
-        Report {
-            ended,
-            cut: self.cut.take(),
-            signal: self.signal,
-            elapsed,
-            tail: self
-                .capture
-                .take()
-                .map(Capture::into_tail)
-                .map(Tail::into_bytes)
-                .unwrap_or_default(),
-        }
-    }
-
-    fn wait(&self) {
-        let host = self.host;
-        let mut fds = vec![(host.signals.as_fd(), Interest::Read)];
-        // A right that is lost has no more news.
-        let lost = matches!(self.cut, Some(Cut::Lost(_)));
-        if !lost {
-            fds.extend(self.guard.descriptor().map(|fd| (fd, Interest::Read)));
-        }
-        if let Some(capture) = &self.capture {
-            capture.interests(&mut fds);
-        }
-        for output in [&host.stdout, &host.stderr] {
-            if output.is_waiting() {
-                fds.push((output.descriptor(), Interest::Write));
-            }
-        }
-        let clocks = [
-            self.kill_at.filter(|_| !self.childless),
-            self.timeout_at,
-            self.guard.next_look().filter(|_| !lost),
-        ];
-        let until = clocks.into_iter().fold(Some(self.report_at), earliest);
-        poll::wait(&fds, until);
-        host.stdout.flush();
-        host.stderr.flush();
+        let foreground = foreground.is_some();
+        let streams = (capture, terminal.as_ref(), foreground);
+        Ok(Watch::new(self, order, guard, news, pid, streams).run())
     }
 }

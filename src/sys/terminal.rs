@@ -3,7 +3,9 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
+use nix::sys::signal::killpg;
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, getpgid, getpgrp, getpid, getppid, getsid, tcgetpgrp, tcsetpgrp};
 
@@ -43,6 +45,17 @@ impl Terminal {
     /// Takes the foreground back from `group`, and from nobody else.
     pub fn take_back(&self, group: i32) {
         if tcgetpgrp(&self.fd) == Ok(Pid::from_raw(group)) {
+            let _ = tcsetpgrp(&self.fd, self.own);
+        }
+    }
+
+    /// Takes the foreground back from a group that has no member any more: a step's child may
+    /// have had it last, and then its keys would reach nobody.
+    pub fn take_back_from_dead(&self) {
+        if let Ok(group) = tcgetpgrp(&self.fd)
+            && group != self.own
+            && killpg(group, None) == Err(Errno::ESRCH)
+        {
             let _ = tcsetpgrp(&self.fd, self.own);
         }
     }

@@ -1,0 +1,92 @@
+//! The commands.
+
+use clap::{Args, Command};
+
+use super::{
+    GateCommand, GenerateCommand, PrintDdlCommand, ResolveCommand, ServerCommand, StatusCommand,
+    WaitCommand,
+};
+
+/// Which command was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Gate, then the server.
+    Run,
+    /// Gate, then exit 0.
+    Job,
+    /// Wait for the revision, then the server.
+    Wait,
+    /// Show the ledger.
+    Status,
+    /// Append an operator's decision.
+    Resolve,
+    /// Change nothing, say what would happen.
+    Check,
+    /// Print the ledger's DDL.
+    PrintDdl,
+    /// Print man page or completions.
+    Generate,
+}
+
+impl Verb {
+    pub(super) const ALL: [Self; 8] = [
+        Self::Run,
+        Self::Job,
+        Self::Wait,
+        Self::Status,
+        Self::Resolve,
+        Self::Check,
+        Self::PrintDdl,
+        Self::Generate,
+    ];
+
+    /// The word on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Job => "job",
+            Self::Wait => "wait",
+            Self::Status => "status",
+            Self::Resolve => "resolve",
+            Self::Check => "check",
+            Self::PrintDdl => "print-ddl",
+            Self::Generate => "generate",
+        }
+    }
+
+    pub(super) fn about(self) -> &'static str {
+        match self {
+            Self::Run => "Run the steps once per release, then become SERVER",
+            Self::Job => "Run the steps once per release, then exit 0",
+            Self::Wait => "Wait until the ledger says this revision succeeded, then become SERVER",
+            Self::Status => "Show who holds the gate and the ledger's newest rows",
+            Self::Resolve => "Append an operator's decision about a revision to the ledger",
+            Self::Check => "Change nothing: resolve every setting, find every executable, connect",
+            Self::PrintDdl => "Print the ledger's DDL, for roles that may not create tables",
+            Self::Generate => "Print the man page or a shell's completions",
+        }
+    }
+
+    /// Adds the flags. The groups of flags bring their own comments as the command's
+    /// description, so that is set once more behind them.
+    pub(super) fn augment(self) -> fn(Command) -> Command {
+        fn with_server<T: Args>(command: Command) -> Command {
+            ServerCommand::augment_args(T::augment_args(command))
+        }
+        match self {
+            Self::Run => |command| with_server::<GateCommand>(command).about(Self::Run.about()),
+            Self::Check => |command| with_server::<GateCommand>(command).about(Self::Check.about()),
+            Self::Job => |command| GateCommand::augment_args(command).about(Self::Job.about()),
+            Self::Wait => |command| with_server::<WaitCommand>(command).about(Self::Wait.about()),
+            Self::Status => {
+                |command| StatusCommand::augment_args(command).about(Self::Status.about())
+            }
+            Self::Resolve => {
+                |command| ResolveCommand::augment_args(command).about(Self::Resolve.about())
+            }
+            Self::PrintDdl => PrintDdlCommand::augment_args,
+            Self::Generate => GenerateCommand::augment_args,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Getting in, directly or through a pooler.
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use sqlx::{
+    ConnectOptions, PgConnection,
+    postgres::{PgConnectOptions, PgSslMode},
+};
+use tokio::time::timeout;
+
+use super::super::{
+    DatabaseUrl, Target,
+    target::{CALL, Purpose},
+    url::TlsMode,
+    wire::Wire,
+};
+
+/// `sha256()` came with 11; what calls itself 8 or 9 today is something else.
+pub(in crate::db) const TOO_OLD: &str = "the server is older than PostgreSQL 11";
+
+/// Connects. Everything that is not said here the driver takes from libpq's variables, as
+/// every Postgres client does.
+pub(in crate::db) async fn connect(
+    url: &DatabaseUrl,
+    purpose: Purpose,
+    mode: TlsMode,
+) -> sqlx::Result<PgConnection> {
+    let options = options(url, purpose.application_name(), mode)?;
+    let conn = options.connect().await?;
+    match conn.server_version_num() {
+        Some(version) if version < 110_000 => Err(sqlx::Error::InvalidArgument(TOO_OLD.to_owned())),
+        _ => Ok(conn),
+    }
+}
+
+fn options(url: &DatabaseUrl, name: &str, mode: TlsMode) -> sqlx::Result<PgConnectOptions> {
+    let mut options = match url.options() {
+        // the driver has no other way to take them as they are
+        Some(raw) => {
+            let raw = utf8_percent_encode(raw, NON_ALPHANUMERIC);
+            format!("postgres://localhost?options={raw}").parse()?
+        }
+        None => PgConnectOptions::new_without_pgpass(),
+    };
+    // poolers refuse start-up parameters they don't track, extra_float_digits among them
+    options = options
+        .application_name(name)
+        .extra_float_digits(None)
+        .statement_cache_capacity(0)
+        .disable_statement_logging();
+    if let Some(host) = url.host() {
+        options = options.host(host);
+    }
+    if let Some(socket) = url.socket() {
+        options = options.socket(socket);
+    }
+    if let Some(port) = url.port() {
+        options = options.port(port);
+    } else if url.host().is_some() || url.socket().is_some() {
+        options = options.port(5432);
+    }
+    if let Some(user) = url.user() {
+        options = options.username(user);
+    }
+    if let Some(password) = url.password() {
+        options = options.password(password.expose());
+    }
+    if let Some(database) = url.database() {
+        options = options.database(database);
+    }
+    Ok(tls(options, url, mode))
+}
+
+fn tls(options: PgConnectOptions, url: &DatabaseUrl, mode: TlsMode) -> PgConnectOptions {
+    let tls = url.tls();
+    // a Unix socket needs no TLS and has none: libpq passes sslmode over there
+    let mode = if url.socket().is_some() {
+        TlsMode::Disable
+    } else {
+        mode
+    };
+    let mut options = options.ssl_mode(match mode {
+        TlsMode::Disable => PgSslMode::Disable,
+        TlsMode::Allow => PgSslMode::Allow,
+        TlsMode::Prefer => PgSslMode::Prefer,
+        TlsMode::Require => PgSslMode::Require,
+        TlsMode::VerifyCa => PgSslMode::VerifyCa,
+        TlsMode::VerifyFull => PgSslMode::VerifyFull,
+    });
+    if let Some(file) = &tls.root_cert {
+        options = options.ssl_root_cert(file);
+    }
+    if let Some(file) = &tls.client_cert {
+        options = options.ssl_client_cert(file);
+    }
+    if let Some(file) = &tls.client_key {
+        options = options.ssl_client_key(file);
+    }
+    options
+}
+
+/// What stands between: a setting of our own, given at start-up, is there on a direct
+/// connection; a pooler refuses it or drops it. A connection of its own.
+pub(in crate::db) async fn pooler(target: &Target) -> Option<String> {
+    let mode = target.url.tls().mode;
+    let options = options(&target.url, Purpose::Probe.application_name(), mode).ok()?;
+    let options = options.options([("launchgate.probe", "1")]);
+    let ask = async {
+        let conn = options.connect().await?;
+        let mut wire = Wire::Postgres(conn);
+        let rows = wire
+            .rows(
+                "SELECT current_setting('launchgate.probe', true)".to_owned(),
+                CALL,
+            )
+            .await;
+        wire.close().await;
+        Ok::<_, sqlx::Error>(rows)
+    };
+    match timeout(CALL, ask).await {
+        Ok(Ok(Ok(rows))) if !rows.last().is_some_and(|row| row.flag(0)) => {
+            Some("a pooler".to_owned())
+        }
+        Ok(Err(error)) if error.to_string().contains("unsupported startup parameter") => {
+            Some("PgBouncer".to_owned())
+        }
+        _ => None,
+    }
+}

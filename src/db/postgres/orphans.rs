@@ -1,0 +1,87 @@
+//! Sessions that an earlier run's steps left on the server.
+
+use super::{
+    super::{Error, book::Book, ledger::Orphan},
+    Hold,
+};
+
+impl Hold {
+    /// Sessions of earlier runs that are active or in a transaction that began before this one.
+    pub(in crate::db) async fn orphans(
+        &self,
+        book: &mut Book,
+        lock_id: &str,
+    ) -> Result<Vec<Orphan>, Error> {
+        let ask = format!(
+            "SELECT a.pid, coalesce(a.state, 'unknown'), \
+             coalesce((extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.query_start, a.backend_start)) * 1000)::bigint, 0), \
+             a.application_name FROM pg_stat_activity a WHERE {} ORDER BY a.pid",
+            self.orphaned(book, lock_id)
+        );
+        let rows = book.rows(ask, book.call()).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Orphan {
+                    pid: i32::try_from(row.int(0)?).unwrap_or_default(),
+                    state: row.text(1),
+                    age_ms: row.int(2)?,
+                    run_id: row
+                        .text(3)
+                        .rsplit('/')
+                        .next()
+                        .unwrap_or_default()
+                        .to_owned(),
+                })
+            })
+            .collect()
+    }
+
+    /// Ends what `run_ids` left idle in a transaction. Says how many; none where this role
+    /// may not.
+    pub(in crate::db) async fn end_idle_orphans(
+        &self,
+        book: &mut Book,
+        lock_id: &str,
+        run_ids: &[String],
+    ) -> Result<u32, Error> {
+        if run_ids.is_empty() {
+            return Ok(0);
+        }
+        let names: Vec<_> = run_ids
+            .iter()
+            .map(|run| book.sql.text(&format!("launchgate/{lock_id}/{run}")))
+            .collect();
+        let ask = format!(
+            "SELECT count(*) FILTER (WHERE ended) FROM (SELECT pg_terminate_backend(a.pid) AS ended \
+             FROM pg_stat_activity a WHERE {} AND a.state LIKE 'idle in transaction%' \
+             AND a.application_name IN ({})) e",
+            self.orphaned(book, lock_id),
+            names.join(", ")
+        );
+        match book.try_rows(ask, book.call()).await? {
+            Ok(rows) => Ok(rows
+                .last()
+                .map_or(Ok(0), |row| row.int(0))?
+                .try_into()
+                .unwrap_or(0)),
+            Err(fault) if fault.is_privilege() => Ok(0),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    /// Where a role may not see another's `state`, the lock that every transaction has on its
+    /// own virtual id tells as much, and everybody may see that:
+    /// <https://www.postgresql.org/docs/current/view-pg-locks.html>.
+    fn orphaned(&self, book: &Book, lock_id: &str) -> String {
+        format!(
+            "a.datname = current_database() AND a.pid <> pg_backend_pid() \
+             AND starts_with(a.application_name, {name}) \
+             AND (a.state = 'active' OR a.state = 'fastpath function call' \
+             OR a.xact_start < timestamptz 'epoch' + {began} * interval '1 microsecond' \
+             OR a.state IS NULL AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'virtualxid' \
+             AND l.granted AND l.mode = 'ExclusiveLock'))",
+            name = book.sql.text(&format!("launchgate/{lock_id}/")),
+            began = self.began_us,
+        )
+    }
+}

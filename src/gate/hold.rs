@@ -1,0 +1,214 @@
+//! With the lock in hand: look again, prove that it excludes, wait for what an earlier run
+//! left, append the row, and have the steps run.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::{Gate, Held, Passed, Trouble};
+use crate::db::ledger::{Entry, Ledger, NewRun};
+use crate::db::{Backend, Locked, Proof};
+use crate::decide::Decision;
+use crate::exit::Problem;
+use crate::lease::Lease;
+use crate::log::Event;
+use crate::network::Link;
+use crate::outcome;
+use crate::patience;
+use crate::steps::RunIdentity;
+use crate::sys::clock::Moment;
+
+impl Gate {
+    /// With the lock in hand: look again, prove that it excludes, wait for what an earlier
+    /// run left, and run.
+    pub(super) async fn hold(
+        &self,
+        mut locked: Locked,
+        asked: Moment,
+        link: &mut Link,
+    ) -> Result<Held, Trouble> {
+        let ledger = locked.look(self.name.revision.as_deref()).await?;
+        let (attempt, dead) = match self.decide(&ledger) {
+            Ok(Decision::Run { attempt, dead }) => (attempt, dead),
+            Ok(Decision::Start) => {
+                locked.release().await;
+                self.say_up_to_date(&ledger);
+                return Ok(Held::Passed(Passed::Already));
+            }
+            Ok(Decision::Wait(entry)) => {
+                locked.release().await;
+                return Ok(Held::Again(Some(*entry)));
+            }
+            Ok(Decision::Refuse(refusal)) => {
+                locked.release().await;
+                return Err(self.refuse(&refusal).into());
+            }
+            Err(failure) => {
+                locked.release().await;
+                return Err(failure.into());
+            }
+        };
+        self.log.say(
+            Event::LockTaken,
+            "this replica holds the lock",
+            &[("attempt", &attempt)],
+        );
+        match locked.prove().await? {
+            Proof::Proven => {}
+            Proof::Unproven(why) => self.log.warn(
+                Event::LockUnproven,
+                &Problem::new(
+                    format!("no second connection proves that the lock excludes: {why}"),
+                    "leave this app two connections while it migrates",
+                ),
+                &[],
+            ),
+        }
+        if let Err(trouble) = self.sit_out_orphans(&mut locked, &dead, link).await {
+            locked.release().await;
+            return Err(trouble);
+        }
+        self.close_dead(&mut locked, &dead).await?;
+        if matches!(ledger, Ledger::Missing) {
+            locked.create_ledger().await?;
+            self.log.say(
+                Event::LedgerCreated,
+                "created the ledger, table launchgate_runs",
+                &[],
+            );
+        }
+        self.run(locked, attempt, asked, link).await
+    }
+
+    async fn close_dead(&self, locked: &mut Locked, dead: &[Entry]) -> Result<(), Trouble> {
+        if dead.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<String> = dead.iter().map(|row| row.run_id.clone()).collect();
+        locked
+            .interrupt(
+                &ids,
+                "its holder died, or lost the lock and could not say so",
+            )
+            .await?;
+        for row in dead {
+            let seconds = row.age_ms / 1000;
+            self.log.say(
+                Event::RunInterrupted,
+                "an earlier run died in the middle; what it left undone is run again",
+                &[
+                    ("run", &row.run_id),
+                    ("holder", &row.holder),
+                    ("age", &format!("{seconds}s")),
+                ],
+            );
+        }
+        Ok(())
+    }
+
+    /// A statement outlives its client: waits until no session of an earlier run is at work.
+    async fn sit_out_orphans(
+        &self,
+        locked: &mut Locked,
+        dead: &[Entry],
+        link: &mut Link,
+    ) -> Result<(), Trouble> {
+        let began = Moment::now();
+        let mut said = false;
+        let mut ended = false;
+        loop {
+            let orphans = locked.orphans().await?;
+            if orphans.is_empty() {
+                return Ok(());
+            }
+            let waited = Moment::now().since(began);
+            let list = outcome::list_orphans(&orphans);
+            let is_over = self
+                .policy
+                .orphan_timeout
+                .is_some_and(|limit| waited >= limit);
+            if is_over && !ended {
+                ended = true;
+                let ids: Vec<String> = dead.iter().map(|row| row.run_id.clone()).collect();
+                let count = locked.end_idle_orphans(&ids).await?;
+                if count > 0 {
+                    let message = "ended sessions that a dead run left idle in a transaction";
+                    self.log
+                        .say(Event::OrphansEnded, message, &[("sessions", &count)]);
+                    continue;
+                }
+            }
+            if is_over
+                && waited
+                    >= self.policy.orphan_timeout.unwrap_or_default()
+                        + Duration::from_secs(2 * u64::from(ended))
+            {
+                return Err(outcome::orphans_remain(&list, waited).into());
+            }
+            if !said {
+                said = true;
+                let message = "waiting for database sessions that an earlier run left at work";
+                self.log
+                    .say(Event::OrphansWaiting, message, &[("sessions", &list)]);
+            }
+            locked.confirm().await?;
+            let pause = patience::pause(waited).min(self.target.lease / 6);
+            link.unless_stopped("the wait for orphaned sessions", sleep(pause))
+                .await?;
+        }
+    }
+
+    /// Appends the row, confirms the lock, and only then has the first step started.
+    async fn run(
+        &self,
+        mut locked: Locked,
+        attempt: i32,
+        asked: Moment,
+        link: &mut Link,
+    ) -> Result<Held, Trouble> {
+        let run_id = outcome::run_id()?;
+        let beaten = Moment::now();
+        locked.append(&self.new_run(&run_id, attempt)).await?;
+        if let Err(error) = locked.confirm().await {
+            drop(locked);
+            self.take_back(&run_id, &error.to_string()).await;
+            return Err(error.into());
+        }
+        // SQLite's lock is the kernel's: it lasts as long as the step, with no heartbeat.
+        let length = match self.target.backend() {
+            Backend::Sqlite => Duration::from_secs(u64::from(u32::MAX)),
+            Backend::Postgres | Backend::Mysql => self.target.lease,
+        };
+        let lease =
+            Lease::new(length, asked.max(beaten)).map_err(|error| outcome::no_event(&error))?;
+        let identity = self.identity(&locked, &run_id, attempt);
+        let outcome = self.keep(&mut locked, &lease, &identity, link).await?;
+        self.conclude(locked, &lease, &run_id, outcome)
+            .await
+            .map_err(Trouble::Final)
+    }
+
+    fn new_run(&self, run_id: &str, attempt: i32) -> NewRun {
+        NewRun {
+            revision: self.name.revision.clone().unwrap_or_default(),
+            release_id: self.name.release.clone(),
+            release_source: self.name.source.clone(),
+            run_id: run_id.to_owned(),
+            attempt,
+            holder: self.holder.clone(),
+        }
+    }
+
+    fn identity(&self, locked: &Locked, run_id: &str, attempt: i32) -> RunIdentity {
+        let is_postgres = self.target.backend() == Backend::Postgres;
+        RunIdentity {
+            app: self.target.app.clone(),
+            release: self.name.release.clone().unwrap_or_default(),
+            revision: self.name.revision.clone().unwrap_or_default(),
+            run_id: run_id.to_owned(),
+            attempt,
+            application_name: is_postgres
+                .then(|| format!("launchgate/{}/{run_id}", locked.lock_id())),
+        }
+    }
+}

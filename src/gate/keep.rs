@@ -1,0 +1,177 @@
+//! Renewing the right to run while the steps run, and recording how they ended.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::{Gate, Held, Passed};
+use crate::db::ledger::State;
+use crate::db::{self, Error, Locked, RecordError};
+use crate::exit::{Failure, Problem};
+use crate::lease::{Lease, LeaseGuard};
+use crate::log::{Event, Field};
+use crate::network::{Link, StepsRequest};
+use crate::outcome;
+use crate::steps::{Outcome, RunIdentity, Verdict};
+use crate::sys::clock::Moment;
+
+impl Gate {
+    /// Has the steps run, and renews lock and lease until they are through.
+    pub(super) async fn keep(
+        &self,
+        locked: &mut Locked,
+        lease: &Arc<Lease>,
+        identity: &RunIdentity,
+        link: &Link,
+    ) -> Result<Outcome, Failure> {
+        let (reply, mut outcome) = oneshot::channel();
+        let (progress, mut steps) = mpsc::unbounded_channel();
+        let inherit = locked
+            .inheritable()
+            .map(|fd| fd.try_clone_to_owned())
+            .transpose();
+        let guard = LeaseGuard {
+            lease: Arc::clone(lease),
+            inherit: inherit.map_err(|error| outcome::no_event(&error))?,
+        };
+        link.ask(StepsRequest {
+            identity: identity.clone(),
+            guard,
+            progress,
+            reply,
+        });
+        let mut next = Instant::now() + lease.interval();
+        loop {
+            tokio::select! {
+                biased;
+                ended = &mut outcome => return ended.map_err(|_| outcome::no_answer()),
+                Some((step, command)) = steps.recv() => {
+                    let told = locked.progress(&identity.run_id, &step, &command).await;
+                    self.note(lease, told.err());
+                }
+                () = sleep_until(next) => {
+                    let asked = Moment::now();
+                    let renewal = locked.renew(&identity.run_id).await;
+                    let pause = match (renewal.lock, renewal.lease) {
+                        (Ok(()), Ok(())) => {
+                            lease.confirm(asked);
+                            lease.interval()
+                        }
+                        (lock, row) => {
+                            self.note(lease, lock.err());
+                            self.note(lease, row.err());
+                            lease.interval() / 4
+                        }
+                    };
+                    next = Instant::now() + pause;
+                }
+            }
+        }
+    }
+
+    /// A renewal that failed: lost for certain, or not known yet.
+    fn note(&self, lease: &Lease, error: Option<Error>) {
+        match error {
+            None => {}
+            Some(Error::Lost(why)) => lease.lose(why),
+            Some(error) => self.log.say(
+                Event::LeaseUnconfirmed,
+                "the database did not confirm the lock, asking again",
+                &[("error", &error)],
+            ),
+        }
+    }
+
+    /// Records how the run ended, and gives the lock back.
+    pub(super) async fn conclude(
+        &self,
+        locked: Locked,
+        lease: &Lease,
+        run_id: &str,
+        ended: Outcome,
+    ) -> Result<Held, Failure> {
+        let row = outcome::row(&ended, &self.target.url);
+        let (failure, is_done) = match ended.verdict {
+            Verdict::Done => (None, true),
+            Verdict::Failed(failure) => (Some(failure), false),
+            Verdict::Stopped { failure, done } => (Some(failure), done),
+            Verdict::Lost(failure) => {
+                drop(locked);
+                self.finish_lost(run_id, &row).await;
+                return Err(failure);
+            }
+        };
+        let recorded = match lease.lost(Moment::now()) {
+            Some(why) if is_done => Err(why),
+            _ => match locked.record(run_id, &row).await {
+                Ok(()) => Ok(()),
+                Err(RecordError::NotRecorded(error)) => Err(error.to_string()),
+                Err(RecordError::Unknown(error)) => {
+                    self.find_out(lease, run_id, row.state, &error).await
+                }
+            },
+        };
+        match recorded {
+            Ok(()) => {
+                let fields: [Field<'_>; 2] = [("run", &run_id), ("state", &row.state)];
+                self.log
+                    .say(Event::RunRecorded, "recorded the run", &fields);
+                failure.map_or(Ok(Held::Passed(Passed::Here)), Err)
+            }
+            Err(why) if is_done => {
+                self.take_back(run_id, &why).await;
+                Err(failure.unwrap_or_else(|| outcome::unrecorded(&why)))
+            }
+            Err(_) => {
+                self.finish_lost(run_id, &row).await;
+                Err(failure.unwrap_or_else(outcome::no_answer))
+            }
+        }
+    }
+
+    /// The answer to the commit did not come: a fresh connection tells, as long as nobody
+    /// else can have taken the run over.
+    async fn find_out(
+        &self,
+        lease: &Lease,
+        run_id: &str,
+        wanted: State,
+        error: &Error,
+    ) -> Result<(), String> {
+        loop {
+            match self.target.run_state(run_id).await {
+                Ok(Some(state)) if state == wanted => return Ok(()),
+                Ok(_) => return Err(error.to_string()),
+                Err(_) if lease.lost(Moment::now()).is_some() => return Err(error.to_string()),
+                Err(_) => sleep(Duration::from_millis(300)).await,
+            }
+        }
+    }
+
+    /// Closes the row of a run that lost its lock; its step is gone by now.
+    async fn finish_lost(&self, run_id: &str, row: &db::ledger::Outcome) {
+        match self.target.interrupt_own(run_id, row).await {
+            Ok(true) => self.log.say(
+                Event::RunRecorded,
+                "recorded the run",
+                &[("run", &run_id), ("state", &row.state)],
+            ),
+            Ok(false) => {}
+            Err(error) => self.log.warn(
+                Event::RunUnrecorded,
+                &Problem::new(
+                    format!("the run's end could not be recorded: {error}"),
+                    "nothing to do: the next holder closes it after the lease",
+                ),
+                &[("run", &run_id)],
+            ),
+        }
+    }
+
+    /// Closes the row of a run that did not count.
+    pub(super) async fn take_back(&self, run_id: &str, why: &str) {
+        self.finish_lost(run_id, &outcome::interrupted(why)).await;
+    }
+}

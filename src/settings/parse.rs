@@ -1,0 +1,108 @@
+//! Values from text. What is wrong is said as the end of a sentence about the value.
+
+use std::time::Duration;
+
+use crate::exit::Problem;
+
+pub(super) fn parse_switch(text: &str) -> Result<bool, Problem> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err(Problem::new(
+            "is no switch",
+            "write 1, true, yes or on, or 0, false, no or off",
+        )),
+    }
+}
+
+/// Durations as the contract has them: `500ms`, `30s`, `5m`, `1h30m`, `0`.
+pub(super) fn parse_duration(text: &str) -> Result<Duration, Problem> {
+    let remedy = "write a number with a unit, as in 500ms, 30s, 5m or 1h30m";
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return if text.bytes().all(|byte| byte == b'0') {
+            Ok(Duration::ZERO)
+        } else {
+            Err(Problem::new(
+                "has no unit",
+                format!("write {text}s for seconds, or another unit"),
+            ))
+        };
+    }
+    // The library reads months and years too, one of them as `M`: too easily meant as minutes.
+    let units = text
+        .split(|c: char| c.is_ascii_digit())
+        .filter(|unit| !unit.is_empty());
+    if !units
+        .clone()
+        .all(|unit| matches!(unit, "ms" | "s" | "m" | "h" | "d"))
+    {
+        return Err(Problem::new("is no duration", remedy));
+    }
+    humantime::parse_duration(text).map_err(|_| Problem::new("is no duration", remedy))
+}
+
+pub(super) fn parse_lease(text: &str) -> Result<Duration, Problem> {
+    let lease = parse_duration(text)?;
+    if lease < Duration::from_secs(3) || lease > Duration::from_hours(1) {
+        return Err(Problem::new("is no lease", "choose 3s to 1h"));
+    }
+    Ok(lease)
+}
+
+pub(super) fn parse_count(text: &str) -> Result<Option<u32>, Problem> {
+    match text.parse::<u32>() {
+        Ok(0) => Ok(None),
+        Ok(count) => Ok(Some(count)),
+        Err(_) => Err(Problem::new(
+            "is no count",
+            "write a whole number; 0 is no limit",
+        )),
+    }
+}
+
+pub(super) fn parse_app(text: &str) -> Result<String, Problem> {
+    if text.len() > 255 || text.chars().any(char::is_control) || text.trim() != text {
+        return Err(Problem::new(
+            "is no name for an app",
+            "use at most 255 bytes, no control characters and no blanks around it",
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_want_a_unit() {
+        assert_eq!(parse_duration("500ms").unwrap(), Duration::from_millis(500));
+        assert_eq!(parse_duration("1h30m").unwrap(), Duration::from_mins(90));
+        assert_eq!(parse_duration("0").unwrap(), Duration::ZERO);
+        assert_eq!(parse_duration("0s").unwrap(), Duration::ZERO);
+        for text in [
+            "30",
+            "",
+            "s",
+            "5M",
+            "1y",
+            "-5s",
+            "5 s",
+            "1.5h",
+            "99999999999999999999h",
+            "10sec",
+        ] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_lease_has_bounds() {
+        assert!(parse_lease("3s").is_ok() && parse_lease("1h").is_ok());
+        assert!(
+            parse_lease("2999ms").is_err()
+                && parse_lease("61m").is_err()
+                && parse_lease("0").is_err()
+        );
+    }
+}

@@ -1,0 +1,278 @@
+//! Looking a setting up: the command line, then its variable, then its default.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+use super::parse::{parse_app, parse_count, parse_duration, parse_lease, parse_switch};
+use super::{
+    CoordinationSettings, DatabaseSettings, Origin, Pair, SKIP, Setting, Sources, StepSettings,
+    Verbosity, flag, variable,
+};
+use crate::exit::{Failure, Problem};
+
+impl Sources<'_> {
+    /// The values of a repeatable setting; a variable holds one per line.
+    fn many(&self, id: &str) -> Result<Vec<Setting<OsString>>, Failure> {
+        if let Some(values) = self.raw.values(id) {
+            let origin = Origin::Flag(flag(id));
+            return values
+                .into_iter()
+                .map(|value| filled(value, &origin))
+                .collect();
+        }
+        let name = variable(id);
+        let Some(value) = self.environment.get_filled(&name) else {
+            return Ok(Vec::new());
+        };
+        let origin = Origin::Variable(name);
+        Ok(value
+            .as_bytes()
+            .split(|&byte| byte == b'\n')
+            .filter(|line| !line.trim_ascii().is_empty())
+            .map(|line| Setting {
+                value: OsStr::from_bytes(line).to_owned(),
+                origin: origin.clone(),
+            })
+            .collect())
+    }
+
+    pub(super) fn flag_value(&self, id: &str) -> Result<Option<Setting<OsString>>, Failure> {
+        let Some(value) = self
+            .raw
+            .values(id)
+            .and_then(|values| values.first().copied())
+        else {
+            return Ok(None);
+        };
+        filled(value, &Origin::Flag(flag(id))).map(Some)
+    }
+
+    pub(super) fn variable_value(&self, id: &str) -> Option<Setting<OsString>> {
+        let name = variable(id);
+        let value = self.environment.get_filled(&name)?.to_owned();
+        Some(Setting {
+            value,
+            origin: Origin::Variable(name),
+        })
+    }
+
+    fn one(&self, id: &str) -> Result<Option<Setting<OsString>>, Failure> {
+        Ok(self.flag_value(id)?.or_else(|| self.variable_value(id)))
+    }
+
+    fn text(&self, id: &str) -> Result<Option<Setting<String>>, Failure> {
+        self.one(id)?.map(into_text).transpose()
+    }
+
+    fn parsed<T>(
+        &self,
+        id: &str,
+        default: T,
+        parse: impl Fn(&str) -> Result<T, Problem>,
+    ) -> Result<Setting<T>, Failure> {
+        let Some(Setting { value, origin }) = self.text(id)? else {
+            return Ok(Setting::default(default));
+        };
+        match parse(&value) {
+            Ok(value) => Ok(Setting { value, origin }),
+            Err(problem) => Err(Failure::usage(
+                format!("{origin}: `{value}` {}", problem.what()),
+                problem.hint(),
+            )),
+        }
+    }
+
+    fn switch(&self, id: &str) -> Result<Setting<bool>, Failure> {
+        self.parsed(id, false, parse_switch)
+    }
+
+    fn limit(&self, id: &str, default: Duration) -> Result<Setting<Option<Duration>>, Failure> {
+        let setting = self.parsed(id, default, parse_duration)?;
+        Ok(Setting {
+            value: Some(setting.value).filter(|duration| !duration.is_zero()),
+            origin: setting.origin,
+        })
+    }
+
+    fn pairs(&self, id: &str) -> Result<Vec<Pair>, Failure> {
+        self.many(id)?
+            .into_iter()
+            .map(|setting| pair(id, setting))
+            .collect()
+    }
+
+    /// Whether `LAUNCHGATE_SKIP` asks to go straight to the server.
+    pub fn skip(&self) -> Result<bool, Failure> {
+        let Some(value) = self.environment.get_filled(SKIP) else {
+            return Ok(false);
+        };
+        parse_switch(&value.to_string_lossy()).map_err(|problem| {
+            Failure::usage(
+                format!("{SKIP}: `{}` {}", value.to_string_lossy(), problem.what()),
+                problem.hint(),
+            )
+        })
+    }
+
+    /// How much is said.
+    pub fn verbosity(&self) -> Result<Verbosity, Failure> {
+        let (verbose, quiet) = (self.switch("verbose")?, self.switch("quiet")?);
+        match (verbose.value, quiet.value) {
+            (true, true) if verbose.origin != Origin::Default && quiet.origin == verbose.origin => {
+                Err(Failure::usage(
+                    "both `--verbose` and `--quiet`",
+                    "leave one out",
+                ))
+            }
+            (_, true) => Ok(Verbosity::Quiet),
+            (true, false) => Ok(Verbosity::Verbose),
+            (false, false) => Ok(Verbosity::Normal),
+        }
+    }
+
+    /// Where the reason of a failure is left, where somebody said so.
+    pub fn termination_log(&self) -> Result<Option<Setting<OsString>>, Failure> {
+        self.one("termination_log")
+    }
+
+    /// Whether JSON is to be printed.
+    pub fn json(&self) -> Result<bool, Failure> {
+        Ok(self.switch("json")?.value)
+    }
+
+    /// What the steps are.
+    pub fn steps(&self) -> Result<StepSettings, Failure> {
+        Ok(StepSettings {
+            backup: self.one("backup")?,
+            migrate: self.many("migrate")?,
+            verify: self.one("verify")?,
+            shell: self.switch("shell")?,
+            expand_env: self.expand_env()?,
+            migrate_timeout: self.limit("migrate_timeout", Duration::ZERO)?,
+            stop_grace: self.stop_grace()?,
+            step_env: self.pairs("step_env")?,
+            step_env_from: self.pairs("step_env_from")?,
+        })
+    }
+
+    fn stop_grace(&self) -> Result<Setting<Duration>, Failure> {
+        self.parsed("stop_grace", Duration::from_secs(10), parse_duration)
+    }
+
+    /// Whether variables are expanded.
+    pub fn expand_env(&self) -> Result<Setting<bool>, Failure> {
+        self.switch("expand_env")
+    }
+
+    /// The names that the server must not see.
+    pub fn unset_env(&self) -> Result<Vec<Setting<OsString>>, Failure> {
+        self.many("unset_env")?
+            .into_iter()
+            .map(|setting| {
+                let origin = &setting.origin;
+                if setting.value.as_bytes().contains(&b'=') {
+                    return Err(Failure::usage(
+                        format!("{origin}: `{}` is no name", setting.value.to_string_lossy()),
+                        "write the variable's name alone",
+                    ));
+                }
+                Ok(setting)
+            })
+            .collect()
+    }
+
+    /// The variables that only the steps may see.
+    pub fn step_only(&self) -> Result<Vec<Pair>, Failure> {
+        self.pairs("step_env_from")
+    }
+
+    /// Where lock and ledger live.
+    pub fn database(&self) -> Result<DatabaseSettings, Failure> {
+        Ok(DatabaseSettings {
+            choice: self.choice()?,
+            app: self.parsed("app", "default".to_owned(), parse_app)?,
+            wait_timeout: self.limit("wait_timeout", Duration::from_mins(1))?,
+        })
+    }
+
+    /// How replicas agree.
+    pub fn coordination(&self) -> Result<CoordinationSettings, Failure> {
+        let lease = self.parsed("lease", Duration::from_secs(30), parse_lease)?;
+        Ok(CoordinationSettings {
+            release: self.one("release")?,
+            fingerprint: self
+                .many("fingerprint")?
+                .into_iter()
+                .map(into_text)
+                .collect::<Result<_, _>>()?,
+            lock_timeout: self.limit("lock_timeout", Duration::ZERO)?,
+            lease,
+            max_attempts: self.parsed("max_attempts", Some(3), parse_count)?,
+            orphan_timeout: self.limit("orphan_timeout", Duration::from_mins(1))?,
+        })
+    }
+}
+
+fn filled(value: &OsStr, origin: &Origin) -> Result<Setting<OsString>, Failure> {
+    if value.is_empty() {
+        return Err(Failure::usage(
+            format!("{origin} is empty"),
+            "give it a value, or leave it out",
+        ));
+    }
+    Ok(Setting {
+        value: value.to_owned(),
+        origin: origin.clone(),
+    })
+}
+
+pub(super) fn into_text(setting: Setting<OsString>) -> Result<Setting<String>, Failure> {
+    let Setting { value, origin } = setting;
+    match value.into_string() {
+        Ok(value) => Ok(Setting { value, origin }),
+        Err(value) => Err(Failure::usage(
+            format!("{origin}: `{}` is not UTF-8", value.to_string_lossy()),
+            "write it in UTF-8",
+        )),
+    }
+}
+
+fn pair(id: &str, setting: Setting<OsString>) -> Result<Pair, Failure> {
+    let Setting { value, origin } = setting;
+    let right = if id == "step_env" { "VALUE" } else { "SOURCE" };
+    let bytes = value.as_bytes();
+    let equals = bytes
+        .iter()
+        .position(|&byte| byte == b'=')
+        .filter(|&at| at > 0);
+    let Some(equals) = equals else {
+        return Err(Failure::usage(
+            format!(
+                "{origin}: `{}` is not NAME={right}",
+                value.to_string_lossy()
+            ),
+            format!("write `{} NAME={right}`", flag(id)),
+        ));
+    };
+    let (name, rest) = (&bytes[..equals], &bytes[equals + 1..]);
+    if id == "step_env_from" && rest.is_empty() {
+        return Err(Failure::usage(
+            format!("{origin}: `{}` names no variable", value.to_string_lossy()),
+            format!("write `{} NAME=SOURCE`", flag(id)),
+        ));
+    }
+    if name.starts_with(b"LAUNCHGATE_") {
+        return Err(Failure::usage(
+            format!(
+                "{origin}: {} is launchgate's own",
+                String::from_utf8_lossy(name)
+            ),
+            "choose a name that does not begin with LAUNCHGATE_",
+        ));
+    }
+    Ok(Setting {
+        value: (name.to_vec(), rest.to_vec()),
+        origin,
+    })
+}

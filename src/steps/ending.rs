@@ -1,0 +1,188 @@
+//! What is said while a step runs, and what its end means.
+
+use super::Verdict;
+use crate::exit::{Failure, Problem, signal_code};
+use crate::log::{Event, Log};
+use crate::plan::{Step, Steps};
+use crate::sys::child::{Ended, Program};
+use crate::sys::signals;
+use crate::sys::supervise::{Cut, News, Report};
+
+pub(super) fn tell(log: &Log, name: &str, step: &Step, steps: &Steps, news: &News<'_>) {
+    match news {
+        News::Started(pid) => log.say(
+            Event::StepStarted,
+            &format!("{name} started"),
+            &[("step", &name), ("pid", pid), ("command", &step.text)],
+        ),
+        News::Running(elapsed) => log.say(
+            Event::StepRunning,
+            &format!("{name} still runs"),
+            &[("step", &name), ("seconds", &elapsed.as_secs())],
+        ),
+        News::Stopping(cut) => {
+            let why = match cut {
+                Cut::Stop(number) => format!("{} arrived", signals::name(*number)),
+                Cut::Timeout => "it ran past --migrate-timeout".to_owned(),
+                Cut::Lost(why) => why.clone(),
+            };
+            let grace = humantime::format_duration(steps.grace);
+            log.say(
+                Event::StepStopping,
+                &format!("stopping {name}: {why}"),
+                &[("step", &name), ("grace", &grace)],
+            );
+        }
+        News::Killing => log.say(
+            Event::StepKilled,
+            &format!("{name} is not gone after --stop-grace, killing it"),
+            &[("step", &name)],
+        ),
+        News::Leftovers(count) => log.say(
+            Event::StepLeftovers,
+            &format!("{name} ended and left processes running, stopping them"),
+            &[("step", &name), ("processes", count)],
+        ),
+    }
+}
+
+/// `None` where the step ended well and the next may run.
+pub(super) fn judge(
+    log: &Log,
+    step: &Step,
+    steps: &Steps,
+    report: &Report,
+    is_last: bool,
+) -> Option<Verdict> {
+    let name = step.kind.as_str();
+    let well = report.ended == Ended::Code(0);
+    say_ended(log, step, report);
+    if let Some(Cut::Lost(why)) = &report.cut {
+        let failure = match report.signal {
+            Some(number) => stopped(number, name),
+            None => lock_lost(why),
+        };
+        return Some(Verdict::Lost(failure));
+    }
+    let timed_out = report.cut == Some(Cut::Timeout);
+    if let Some(number) = report.signal {
+        let failure = stopped(number, name);
+        // A step past its limit has failed, whatever came later.
+        return Some(Verdict::Stopped {
+            failure,
+            done: well && is_last && !timed_out,
+        });
+    }
+    if timed_out {
+        let limit = humantime::format_duration(steps.timeout.unwrap_or_default());
+        return Some(Verdict::Failed(Failure::StepTimeout(Problem::new(
+            format!("{name} ran past {limit} and was stopped; the server is not started"),
+            "raise --migrate-timeout, or split the migration",
+        ))));
+    }
+    (!well).then(|| Verdict::Failed(failed(step, report.ended)))
+}
+
+/// The lock was lost; `why` says how it is known.
+#[must_use]
+pub fn lock_lost(why: &str) -> Failure {
+    Failure::LockLost(Problem::new(
+        format!("{why}; the step was stopped and the server is not started"),
+        "start it again: whoever holds the lock then goes on",
+    ))
+}
+
+/// A signal stopped the gate while it was at `phase`.
+#[must_use]
+pub fn stopped(number: i32, phase: &str) -> Failure {
+    let name = signals::name(number);
+    Failure::Stopped(
+        Problem::new(
+            format!("stopped by {name} during {phase}; the server is not started"),
+            "nothing to mend; the next start goes on",
+        ),
+        number,
+    )
+}
+
+fn say_ended(log: &Log, step: &Step, report: &Report) {
+    let name = step.kind.as_str();
+    let seconds = format!("{:.3}", report.elapsed.as_secs_f64());
+    match report.ended {
+        Ended::Code(0) => log.say(
+            Event::StepSucceeded,
+            &format!("{name} succeeded"),
+            &[("step", &name), ("seconds", &seconds)],
+        ),
+        Ended::Code(code) => log.say(
+            Event::StepFailed,
+            &format!("{name} exited with code {code}"),
+            &[("step", &name), ("seconds", &seconds), ("code", &code)],
+        ),
+        Ended::Signal(number) => log.say(
+            Event::StepFailed,
+            &format!("{name} was ended by {}", signals::name(number)),
+            &[("step", &name), ("seconds", &seconds), ("signal", &number)],
+        ),
+    }
+}
+
+fn failed(step: &Step, ended: Ended) -> Failure {
+    let name = step.kind.as_str();
+    let (how, hint) = match ended {
+        Ended::Code(code) => (
+            format!("exited with code {code}"),
+            format!(
+                "its own output above says why; mend it and start again; the command was `{}`",
+                step.text
+            ),
+        ),
+        Ended::Signal(libc_kill) if signal_code(libc_kill) == 137 => (
+            "was killed by SIGKILL".to_owned(),
+            "look for an out-of-memory kill (memory limit), or who sent it".to_owned(),
+        ),
+        Ended::Signal(number) => (
+            format!("was ended by {}", signals::name(number)),
+            "its own output above says why; a crash, or someone sent the signal".to_owned(),
+        ),
+    };
+    let problem = Problem::new(format!("{name} {how}; the server is not started"), hint);
+    Failure::Step(problem, ended.shell_code())
+}
+
+pub(super) fn not_started(step: &Step, error: &std::io::Error) -> Failure {
+    let name = step.kind.as_str();
+    let what = format!("{}: failed to start {name}: {error}", step.origin);
+    match error.kind() {
+        std::io::ErrorKind::NotFound => Failure::NotFound(Problem::new(
+            what,
+            "it was there a moment ago; look for who removed it",
+        )),
+        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::OutOfMemory => {
+            Failure::System(Problem::new(what, "raise the limit of processes or memory"))
+        }
+        _ => Failure::NotExecutable(Problem::new(
+            what,
+            "see whether its file system allows execution and it was built for this machine",
+        )),
+    }
+}
+
+/// execve refused the server after everything was looked up.
+#[must_use]
+pub fn server_not_started(program: &Program, error: &std::io::Error) -> Failure {
+    let what = format!(
+        "failed to start the server {}: {error}",
+        program.path.to_string_lossy()
+    );
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return Failure::NotFound(Problem::new(
+            what,
+            "it was there a moment ago; look for who removed it",
+        ));
+    }
+    Failure::NotExecutable(Problem::new(
+        what,
+        "see whether its file system allows execution and it was built for this machine",
+    ))
+}

@@ -1,0 +1,326 @@
+//! The one loop that watches a step: signals, clocks, children, output.
+//!
+//! It never waits for the end of the output (a descendant may hold the pipe open), never
+//! writes where it would have to wait, and looks at the guard first after every wake-up, so
+//! that a process that was frozen stops its step before it does anything else.
+
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use super::capture::{Capture, Tail};
+use super::child::{self, Ended, Reaped};
+use super::clock::{Moment, earliest};
+use super::descendants;
+use super::host::Host;
+use super::poll::{self, Interest};
+use super::signals::{self, Number, Signal};
+use super::supervise::{Cut, Guard, News, Order, REPORT, Report};
+use super::terminal::Terminal;
+
+/// How soon a kill is repeated while processes are left that were born meanwhile.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// What the step left running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// Not looked at yet.
+    Unknown,
+    /// Something, which was asked to go.
+    Asked,
+    /// Nothing: no child is left at all.
+    Nothing,
+}
+
+/// A step that runs, and everything that it started.
+pub(super) struct Watch<'a> {
+    host: &'a Host,
+    order: &'a Order,
+    guard: &'a mut dyn Guard,
+    news: &'a mut dyn FnMut(News<'_>),
+    capture: Option<Capture>,
+    terminal: Option<&'a Terminal>,
+    had_terminal: bool,
+    pid: i32,
+    started: Moment,
+    ended: Option<(Ended, Duration)>,
+    left: Left,
+    cut: Option<Cut>,
+    signal: Option<Number>,
+    kill_at: Option<Moment>,
+    killed: bool,
+    timeout_at: Option<Moment>,
+    report_at: Moment,
+}
+
+impl<'a> Watch<'a> {
+    /// Watches the process `pid`, just started.
+    pub(super) fn new(
+        host: &'a Host,
+        order: &'a Order,
+        guard: &'a mut dyn Guard,
+        news: &'a mut dyn FnMut(News<'_>),
+        pid: i32,
+        (capture, terminal, had_terminal): (Option<Capture>, Option<&'a Terminal>, bool),
+    ) -> Self {
+        let now = Moment::now();
+        Self {
+            host,
+            order,
+            guard,
+            news,
+            capture,
+            terminal,
+            had_terminal,
+            pid,
+            started: now,
+            ended: None,
+            left: Left::Unknown,
+            cut: None,
+            signal: None,
+            kill_at: None,
+            killed: false,
+            timeout_at: order.timeout.map(|limit| now + limit),
+            report_at: now + REPORT,
+        }
+    }
+}
+
+impl Watch<'_> {
+    /// Watches to the end.
+    pub(super) fn run(&mut self) -> Report {
+        loop {
+            let now = Moment::now();
+            self.look_at_guard(now);
+            self.look_at_clock(now);
+            while let Some(signal) = self.host.signals.next() {
+                self.on_signal(signal, now);
+            }
+            self.reap(now);
+            let is_last = self.is_childless();
+            if let Some(capture) = &mut self.capture {
+                capture.pump(is_last);
+            }
+            if let Some((ended, elapsed)) = self.ended
+                && self.is_childless()
+                && self.is_written()
+            {
+                return self.report(ended, elapsed);
+            }
+            self.wait();
+        }
+    }
+
+    /// Whether the step and everything that it started are gone.
+    fn is_childless(&self) -> bool {
+        self.left == Left::Nothing
+    }
+
+    fn look_at_guard(&mut self, now: Moment) {
+        if !matches!(self.cut, Some(Cut::Lost(_)))
+            && let Some(why) = self.guard.lost(now)
+        {
+            // The first reason stays, but a lost lock outranks them: nothing may be recorded.
+            self.cut = None;
+            self.stop(Cut::Lost(why), libc::SIGTERM, now);
+        }
+    }
+
+    fn look_at_clock(&mut self, now: Moment) {
+        if self.timeout_at.is_some_and(|at| now >= at) {
+            self.timeout_at = None;
+            if self.ended.is_none() {
+                self.stop(Cut::Timeout, libc::SIGTERM, now);
+            }
+        }
+        if self.kill_at.is_some_and(|at| now >= at) && !self.is_childless() {
+            self.kill(now);
+        }
+        if now >= self.report_at {
+            self.report_at = now + REPORT;
+            (self.news)(News::Running(now.since(self.started)));
+        }
+    }
+
+    fn on_signal(&mut self, signal: Signal, now: Moment) {
+        match signal {
+            Signal::Child => {}
+            Signal::Stop(number) => {
+                self.signal.get_or_insert(number);
+                self.stop(Cut::Stop(number), number, now);
+            }
+            Signal::Other(number) => {
+                if number == libc::SIGCONT {
+                    self.hand_over_terminal();
+                }
+                if self.ended.is_none() {
+                    signals::send_to_group(self.pid, number);
+                }
+            }
+        }
+    }
+
+    /// Asks the step to stop with `number`, and sets the moment of the kill.
+    fn stop(&mut self, cut: Cut, number: Number, now: Moment) {
+        let first = self.cut.is_none();
+        let cut = self.cut.get_or_insert(cut);
+        if first {
+            (self.news)(News::Stopping(cut));
+        }
+        self.kill_at = earliest(self.kill_at, Some(now + self.order.grace));
+        if self.order.grace.is_zero() {
+            return self.kill(now);
+        }
+        if self.ended.is_none() {
+            signals::send_to_group(self.pid, number);
+            // One that is stopped would not see it.
+            signals::send_to_group(self.pid, libc::SIGCONT);
+        }
+    }
+
+    /// Kills everything that descends from the step, and comes back for what is born meanwhile.
+    fn kill(&mut self, now: Moment) {
+        if !self.killed {
+            self.killed = true;
+            (self.news)(News::Killing);
+        }
+        if self.ended.is_none() {
+            signals::send_to_group(self.pid, libc::SIGKILL);
+        }
+        for pid in descendants::all(&self.host.foreign) {
+            signals::send(pid, libc::SIGKILL);
+        }
+        self.kill_at = Some(now + AGAIN);
+    }
+
+    fn reap(&mut self, now: Moment) {
+        if self.is_childless() {
+            return;
+        }
+        loop {
+            match child::reap(&self.host.foreign) {
+                Reaped::Ended(pid, ended) if pid == self.pid => {
+                    self.ended = Some((ended, now.since(self.started)));
+                    self.on_end(ended);
+                }
+                Reaped::Stopped(pid, by) if pid == self.pid => self.on_stopped(by),
+                Reaped::Ended(..) | Reaped::Stopped(..) => {}
+                Reaped::Quiet => {
+                    if self.ended.is_some() && self.left == Left::Unknown {
+                        self.sweep(now);
+                    }
+                    return;
+                }
+                Reaped::None => {
+                    self.left = Left::Nothing;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The step's first process is gone.
+    fn on_end(&mut self, ended: Ended) {
+        if let Some(terminal) = self.terminal {
+            terminal.take_back(self.pid);
+        }
+        if self.had_terminal
+            && self.cut.is_none()
+            && let Ended::Signal(number @ (libc::SIGINT | libc::SIGQUIT)) = ended
+        {
+            // Ctrl-C went to the step's group alone; whoever pressed it meant the gate.
+            self.cut = Some(Cut::Stop(number));
+            self.signal = Some(number);
+        }
+    }
+
+    /// What the step left is asked to go too. Looked for only where there are children: to
+    /// read /proc takes longer than everything else here.
+    fn sweep(&mut self, now: Moment) {
+        self.left = Left::Asked;
+        let left = descendants::all(&self.host.foreign);
+        (self.news)(News::Leftovers(left.len()));
+        self.kill_at = earliest(self.kill_at, Some(now + self.order.grace));
+        for pid in left {
+            signals::send(pid, libc::SIGTERM);
+            signals::send(pid, libc::SIGCONT);
+        }
+    }
+
+    /// Ctrl-Z and its kin: with a shell above, launchgate stops as the step did, and goes on
+    /// when the shell says so; where nobody could say so, the step goes on at once.
+    fn on_stopped(&mut self, by: Number) {
+        let Some(terminal) = self.terminal else {
+            return;
+        };
+        if !matches!(by, libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU) || self.cut.is_some() {
+            return;
+        }
+        if terminal.has_job_control() {
+            terminal.take_back(self.pid);
+            terminal.stop_ourselves();
+        }
+        self.hand_over_terminal();
+        signals::send_to_group(self.pid, libc::SIGCONT);
+    }
+
+    fn hand_over_terminal(&mut self) {
+        if let Some(terminal) = self.terminal
+            && self.ended.is_none()
+            && terminal.is_ours()
+        {
+            terminal.give(self.pid);
+            self.had_terminal = true;
+        }
+    }
+
+    /// Whether nothing of the output is on its way. A reader that does not read is waited
+    /// for, unless the gate is to stop.
+    fn is_written(&self) -> bool {
+        self.cut.is_some() || self.capture.as_ref().is_none_or(Capture::is_done)
+    }
+
+    fn report(&mut self, ended: Ended, elapsed: Duration) -> Report {
+        if let Some(terminal) = self.terminal.filter(|_| self.had_terminal) {
+            terminal.take_back_from_dead();
+        }
+        Report {
+            ended,
+            cut: self.cut.take(),
+            signal: self.signal,
+            elapsed,
+            tail: self
+                .capture
+                .take()
+                .map(Capture::into_tail)
+                .map(Tail::into_bytes)
+                .unwrap_or_default(),
+        }
+    }
+
+    fn wait(&self) {
+        let host = self.host;
+        let mut fds = vec![(host.signals.as_fd(), Interest::Read)];
+        // A right that is lost has no more news.
+        let lost = matches!(self.cut, Some(Cut::Lost(_)));
+        if !lost {
+            fds.extend(self.guard.descriptor().map(|fd| (fd, Interest::Read)));
+        }
+        if let Some(capture) = &self.capture {
+            capture.interests(&mut fds);
+        }
+        for output in [&host.stdout, &host.stderr] {
+            if output.is_waiting() {
+                fds.push((output.descriptor(), Interest::Write));
+            }
+        }
+        let clocks = [
+            self.kill_at.filter(|_| !self.is_childless()),
+            self.timeout_at,
+            self.guard.next_look().filter(|_| !lost),
+        ];
+        let until = clocks.into_iter().fold(Some(self.report_at), earliest);
+        let _ = poll::wait(&fds, until);
+        host.stdout.flush();
+        host.stderr.flush();
+    }
+}

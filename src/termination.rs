@@ -1,0 +1,73 @@
+//! The termination log: one short paragraph that says why a gate failed, where Kubernetes
+//! reads it (`kubectl describe pod`) or where `--termination-log` says.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::exit::{Failure, Problem};
+use crate::log::{Event, Log};
+
+/// Where Kubernetes mounts the file (`terminationMessagePath`).
+pub const DEFAULT: &str = "/dev/termination-log";
+
+/// The most that Kubernetes keeps of it: 4096 bytes.
+const MOST: usize = 4096;
+
+/// Writes why the gate failed. A file that was named is made where it is missing; the default
+/// is written only where it exists.
+pub fn write(named: Option<PathBuf>, failure: &Failure, log: &Log) {
+    let is_default = named.is_none();
+    let path = named.unwrap_or_else(|| PathBuf::from(DEFAULT));
+    if let Err(error) = put(&path, is_default, &paragraph(failure))
+        && !(is_default && error.kind() == std::io::ErrorKind::NotFound)
+    {
+        let what = format!("failed to write {}: {error}", path.display());
+        let hint = "name a file that this user may write with --termination-log";
+        log.warn(Event::ConfigWarning, &Problem::new(what, hint), &[]);
+    }
+}
+
+fn put(path: &Path, is_default: bool, text: &str) -> std::io::Result<()> {
+    // Never waits for a reader, should it be a named pipe.
+    let mut options = OpenOptions::new();
+    options
+        .write(true)
+        .truncate(true)
+        .create(!is_default)
+        .custom_flags(NONBLOCK);
+    options.open(path)?.write_all(text.as_bytes())
+}
+
+/// `O_NONBLOCK` of open(2).
+const NONBLOCK: i32 = crate::sys::NONBLOCK;
+
+fn paragraph(failure: &Failure) -> String {
+    let mut text = format!(
+        "launchgate: {} (exit code {})",
+        failure.problem(),
+        failure.code()
+    );
+    text = text.replace(char::is_control, " ");
+    let mut end = text.len().min(MOST - 1);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_one_short_paragraph() {
+        let text = paragraph(&Failure::usage("ä".repeat(9000), "b\nc"));
+        assert!(text.len() <= MOST && text.ends_with('\n') && text.lines().count() == 1);
+        let text = paragraph(&Failure::usage("a", "b"));
+        assert_eq!(text, "launchgate: a; b (exit code 64)\n");
+    }
+}

@@ -1,0 +1,176 @@
+//! A test server's folder and process, gone when the test is, whichever way it goes.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    os::unix::fs::{PermissionsExt, chown},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+/// No server takes this long to start, not even on a busy machine.
+const START: Duration = Duration::from_mins(1);
+
+/// A folder of a server's own. A shell waits for this process to end, however it ends, then
+/// kills the server and removes the folder.
+pub struct Home {
+    pub path: PathBuf,
+    janitor: Child,
+}
+
+impl Home {
+    /// `owner`: the user who must own it, where this process is root.
+    pub fn new(name: &str, owner: Option<&str>) -> Self {
+        let path = tempfile::Builder::new()
+            .prefix(&format!("launchgate-{name}-"))
+            .tempdir()
+            .expect("a temporary folder")
+            .keep();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("permissions");
+        if let Some(owner) = owner.filter(|_| is_root()) {
+            let user = nix::unistd::User::from_name(owner)
+                .expect("users")
+                .expect("the server's user");
+            chown(&path, Some(user.uid.as_raw()), Some(user.gid.as_raw())).expect("chown");
+        }
+        let janitor = Command::new("sh")
+            .arg("-c")
+            .arg(
+                "read -r line; if [ -s server.pid ]; then pid=$(cat server.pid); kill -QUIT $pid; n=0; \
+                 while [ $n -lt 50 ] && kill -0 $pid; do n=$((n+1)); sleep 0.02; done; kill -KILL $pid; fi; \
+                 cd /; n=0; until rm -rf \"$0\" || [ $n -gt 50 ]; do n=$((n+1)); sleep 0.1; done",
+            )
+            .arg(&path)
+            .current_dir(&path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("sh");
+        Self { path, janitor }
+    }
+
+    pub fn remember(&self, pid: u32) {
+        fs::write(self.path.join("server.pid"), pid.to_string()).expect("server.pid");
+    }
+
+    pub fn forget(&self) {
+        fs::write(self.path.join("server.pid"), "").expect("server.pid");
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        drop(self.janitor.stdin.take());
+        let _ = self.janitor.wait();
+    }
+}
+
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// `program`, as `user` where this process is root and the server would refuse to run.
+pub fn command_as(user: &str, program: &Path) -> Command {
+    if !is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command
+        .args([
+            &format!("--reuid={user}"),
+            &format!("--regid={user}"),
+            "--clear-groups",
+            "--",
+        ])
+        .arg(program);
+    command
+}
+
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|socket| socket.local_addr())
+        .expect("a free port")
+        .port()
+}
+
+/// Starts a server and waits until it says `ready` on its standard error.
+pub fn start(home: &Home, mut command: Command, ready: &str) -> Child {
+    let mut child = command
+        .env("LC_ALL", "C")
+        .current_dir(&home.path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+    home.remember(child.id());
+    let (tell, told) = mpsc::channel();
+    let stderr = BufReader::new(child.stderr.take().expect("piped"));
+    let log = home.path.join("log");
+    std::thread::spawn(move || {
+        let mut lines = Vec::new();
+        for line in stderr.lines().map_while(Result::ok) {
+            lines.push(line.clone());
+            let _ = fs::write(&log, lines.join("\n"));
+            let _ = tell.send(line);
+        }
+    });
+    let deadline = Instant::now() + START;
+    let mut seen = Vec::new();
+    loop {
+        match told.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(line) if line.contains(ready) => return child,
+            Ok(line) => seen.push(line),
+            Err(error) => panic!(
+                "{command:?} did not get ready ({error}):\n{}",
+                seen.join("\n")
+            ),
+        }
+    }
+}
+
+pub fn signal(child: &Child, signal: nix::sys::signal::Signal) {
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
+    let _ = nix::sys::signal::kill(pid, signal);
+}
+
+/// What a command prints; the test fails with its error output where it fails.
+pub fn output(command: &mut Command) -> String {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?} failed: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned()
+}
+
+/// A folder made once and copied by every server that starts: `make` fills the folder it is
+/// given. Kept beside the build, under a name that carries what it was made from.
+pub fn template(name: &str, make: impl Fn(&Path)) -> PathBuf {
+    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _one = ONE_AT_A_TIME
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("template-{name}"));
+    if !kept.exists() {
+        let fresh = Home::new(name, None);
+        make(&fresh.path);
+        let beside = kept.with_extension(std::process::id().to_string());
+        output(Command::new("cp").arg("-a").arg(&fresh.path).arg(&beside));
+        // another test binary may have been faster: its folder is as good
+        if fs::rename(&beside, &kept).is_err() {
+            let _ = fs::remove_dir_all(&beside);
+        }
+    }
+    kept
+}

@@ -1,0 +1,85 @@
+//! The harness of the black-box tests: the real binary, in a folder and an environment of its
+//! own, as PID 1 of a PID namespace and as an ordinary process.
+//!
+//! A test starts something with [`Place::gate`] or [`Place::run`], waits for evidence (a file,
+//! a line, a state in /proc) with [`wait_until`], and ends with [`Run::end`]. Nothing waits for
+//! a clock. The programs that the tests have launchgate run are `./probe` in the test's
+//! folder: the test binary itself, see [`probe`].
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "several test binaries share this module, and none uses all of it"
+)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::must_use_candidate,
+    reason = "in a test a panic is the report, and standard error is where it goes"
+)]
+
+pub mod home;
+pub mod look;
+pub mod mariadb;
+pub mod place;
+pub mod places;
+pub mod probe;
+pub mod processes;
+pub mod run;
+pub mod servers;
+pub mod start;
+pub mod terminal;
+pub mod wire;
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+pub use place::{Gate, Place};
+pub use processes::Seen;
+pub use run::{Ended, Finished, Run};
+pub use start::Given;
+
+/// How launchgate is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// A process as any other.
+    Ordinary,
+    /// PID 1 of a PID namespace that has a /proc of its own.
+    PidOne,
+}
+
+/// Makes two tests of each function that takes a [`Mode`]: `name::ordinary` and `name::pid_one`.
+#[macro_export]
+macro_rules! both_modes {
+    ($($name:ident),+ $(,)?) => {
+        $(mod $name {
+            #[test]
+            fn ordinary() {
+                super::$name($crate::common::Mode::Ordinary);
+            }
+            #[test]
+            fn pid_one() {
+                super::$name($crate::common::Mode::PidOne);
+            }
+        })+
+    };
+}
+
+/// How long evidence may take on a busy machine; only a test that fails waits this long.
+const DEADLINE: Duration = Duration::from_secs(45);
+
+/// Waits until `look` finds what it looks for; panics, naming `what`, when it never does.
+#[track_caller]
+pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(
+            started.elapsed() < DEADLINE,
+            "waited {DEADLINE:?} in vain for: {what}"
+        );
+        sleep(Duration::from_millis(3));
+    }
+}

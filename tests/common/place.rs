@@ -1,0 +1,236 @@
+//! A folder of its own for every test, and what is started there.
+
+use std::ffi::{CString, OsStr};
+use std::fs::{self, File, OpenOptions};
+use std::os::fd::{OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::look::Look;
+use super::start::{Given, Start};
+use super::{Mode, Run, wait_until};
+
+/// The only variable that a run has from the start.
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A test's folder, with `./launchgate` and `./probe` in it.
+#[derive(Debug)]
+pub struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    /// A new one.
+    pub fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("gate-").tempdir().unwrap();
+        // Steps of other users have to get in.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        symlink(
+            env!("CARGO_BIN_EXE_launchgate"),
+            folder.path().join("launchgate"),
+        )
+        .unwrap();
+        let own = std::env::current_exe().unwrap();
+        symlink(own, folder.path().join("probe")).unwrap();
+        Self { folder }
+    }
+
+    /// A path in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Whether a file is there.
+    pub fn has(&self, name: &str) -> bool {
+        self.path(name).exists()
+    }
+
+    /// A file's text; nothing where there is no file.
+    pub fn text(&self, name: &str) -> String {
+        let bytes = fs::read(self.path(name)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// A file's lines.
+    pub fn lines(&self, name: &str) -> Vec<String> {
+        self.text(name).lines().map(str::to_owned).collect()
+    }
+
+    /// What `./probe look NAME` saw; the file is gone then.
+    #[track_caller]
+    pub fn look(&self, name: &str) -> Look {
+        Look::take(&self.path(name))
+    }
+
+    /// Writes a file.
+    pub fn write(&self, name: &str, contents: impl AsRef<[u8]>) {
+        fs::write(self.path(name), contents).unwrap();
+    }
+
+    /// Writes an executable file.
+    pub fn write_program(&self, name: &str, contents: &str) {
+        self.write(name, contents);
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Waits until a file has a line that contains `text`, and returns that line.
+    #[track_caller]
+    pub fn wait_for_line(&self, name: &str, text: &str) -> String {
+        wait_until(&format!("a line with {text:?} in the file {name}"), || {
+            let text_so_far = self.text(name);
+            let end = text_so_far.rfind('\n')? + 1;
+            let line = text_so_far[..end].lines().find(|l| l.contains(text))?;
+            Some(line.to_owned())
+        })
+    }
+
+    /// Waits for the process id that `./probe … pid NAME` wrote.
+    #[track_caller]
+    pub fn wait_for_pid(&self, name: &str) -> i32 {
+        self.wait_for_line(name, "").parse().unwrap()
+    }
+
+    /// Something to run: its arguments, the program's name first.
+    pub fn run<W: AsRef<OsStr>>(&self, mode: Mode, argv: &[W]) -> Gate<'_> {
+        Gate {
+            place: self,
+            mode,
+            argv: argv.iter().map(|word| c_string(word.as_ref())).collect(),
+            server: Vec::new(),
+            environment: vec![c_string(OsStr::new(PATH))],
+            streams: Vec::new(),
+            closed: Vec::new(),
+            given: Vec::new(),
+        }
+    }
+
+    /// `launchgate run`, or `launchgate job` where no server follows, with no database.
+    pub fn gate<W: AsRef<OsStr>>(&self, mode: Mode, flags: &[W]) -> Gate<'_> {
+        let mut gate = self.run(mode, &["./launchgate", "job", "--no-database"]);
+        gate.argv
+            .extend(flags.iter().map(|flag| c_string(flag.as_ref())));
+        gate
+    }
+}
+
+fn c_string(text: &OsStr) -> CString {
+    CString::new(text.as_bytes()).unwrap()
+}
+
+/// Something about to be started.
+#[derive(Debug)]
+pub struct Gate<'a> {
+    place: &'a Place,
+    mode: Mode,
+    argv: Vec<CString>,
+    server: Vec<CString>,
+    environment: Vec<CString>,
+    streams: Vec<(OwnedFd, RawFd)>,
+    closed: Vec<RawFd>,
+    given: Vec<Given>,
+}
+
+impl Gate<'_> {
+    /// The server and its arguments: `job` becomes `run`.
+    pub fn server<W: AsRef<OsStr>>(mut self, words: &[W]) -> Self {
+        self.argv[1] = c"run".into();
+        self.server = words.iter().map(|word| c_string(word.as_ref())).collect();
+        self
+    }
+
+    /// Sets a variable.
+    pub fn env(self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        let mut entry = name.as_bytes().to_vec();
+        entry.push(b'=');
+        entry.extend(value.as_ref().as_bytes());
+        self.entry(&entry)
+    }
+
+    /// Adds an entry to the environment, whatever it holds.
+    pub fn entry(mut self, entry: &[u8]) -> Self {
+        self.environment.push(CString::new(entry).unwrap());
+        self
+    }
+
+    /// Gives it a descriptor.
+    pub fn descriptor(mut self, number: RawFd, fd: impl Into<OwnedFd>) -> Self {
+        self.streams.push((fd.into(), number));
+        self
+    }
+
+    /// Leaves a standard stream closed.
+    pub fn closed(mut self, number: RawFd) -> Self {
+        self.closed.push(number);
+        self
+    }
+
+    /// Gives it something else.
+    pub fn given(mut self, given: Given) -> Self {
+        self.given.push(given);
+        self
+    }
+
+    /// Starts it. Standard input is /dev/null, the other streams are files of the folder
+    /// unless they were given.
+    pub fn start(mut self) -> Run {
+        for number in 0..3 {
+            if self.closed.contains(&number) || self.streams.iter().any(|(_, n)| *n == number) {
+                continue;
+            }
+            let file = match number {
+                0 => File::open("/dev/null").unwrap(),
+                1 => self.place.output("stdout"),
+                _ => self.place.output("stderr"),
+            };
+            self.streams.push((file.into(), number));
+        }
+        if !self.server.is_empty() {
+            self.argv.push(c"--".into());
+            self.argv.append(&mut self.server);
+        }
+        let start = Start {
+            mode: self.mode,
+            path: program(self.place, &self.argv[0]),
+            argv: self.argv,
+            environment: self.environment,
+            folder: c_string(self.place.folder().as_os_str()),
+            descriptors: self.streams,
+            given: self.given,
+        };
+        let pid = start.spawn();
+        Run::new(pid, self.mode, self.place.folder().to_owned())
+    }
+
+    /// Starts it and waits for its end.
+    #[track_caller]
+    pub fn end(self) -> super::Finished {
+        self.start().end()
+    }
+}
+
+/// The tests run programs of the folder and of the system.
+fn program(place: &Place, name: &CString) -> CString {
+    let name = Path::new(OsStr::from_bytes(name.as_bytes()));
+    let in_system = ["/usr/bin", "/bin"].map(|folder| Path::new(folder).join(name));
+    let here = place.folder().join(name);
+    let found = std::iter::once(here).chain(in_system).find(|p| p.exists());
+    c_string(found.expect("a program that is there").as_os_str())
+}
+
+impl Place {
+    fn output(&self, name: &str) -> File {
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.path(name))
+            .unwrap()
+    }
+}

@@ -1,0 +1,68 @@
+//! Processes as /proc shows them (proc(5)).
+#![allow(unsafe_code, reason = "kill(2) for every signal, real-time ones too")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A process that was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Its id in this namespace.
+    pub pid: i32,
+    /// Its id in its own.
+    pub own_pid: i32,
+    /// Its parent's id.
+    pub parent: i32,
+    /// `R`, `S`, `T`, `Z` …
+    pub state: char,
+    /// Its arguments.
+    pub command: String,
+}
+
+/// All processes.
+pub fn all() -> Vec<Seen> {
+    let entries = fs::read_dir("/proc").unwrap();
+    entries
+        .filter_map(|entry| see(entry.ok()?.file_name().to_str()?.parse().ok()?))
+        .collect()
+}
+
+/// The live processes whose working directory is `folder`.
+pub fn in_folder(folder: &Path) -> Vec<Seen> {
+    let mut found = all();
+    found.retain(|seen| seen.state != 'Z' && link(seen.pid, "cwd").as_deref() == Some(folder));
+    found
+}
+
+/// One process; `None` where there is none.
+pub fn see(pid: i32) -> Option<Seen> {
+    let bytes = fs::read(format!("/proc/{pid}/status")).ok()?;
+    let status = String::from_utf8_lossy(&bytes);
+    let field = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name))?;
+        Some(line[name.len()..].trim().to_owned())
+    };
+    let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    Some(Seen {
+        pid,
+        own_pid: field("NSpid:")?.split_whitespace().last()?.parse().ok()?,
+        parent: field("PPid:")?.parse().ok()?,
+        state: field("State:")?.chars().next()?,
+        command: String::from_utf8_lossy(&command).replace('\0', " "),
+    })
+}
+
+/// The PID namespace of a process.
+pub fn namespace(pid: i32) -> Option<PathBuf> {
+    link(pid, "ns/pid")
+}
+
+fn link(pid: i32, name: &str) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/{name}")).ok()
+}
+
+/// Sends a signal; `false` where there is no such process.
+pub fn signal(pid: i32, number: i32) -> bool {
+    // SAFETY: kill(2) touches no memory.
+    unsafe { libc::kill(pid, number) == 0 }
+}

@@ -1,0 +1,217 @@
+//! Something that runs, and something that ended.
+#![allow(
+    unsafe_code,
+    reason = "wait status and kill for every signal, real-time ones too"
+)]
+
+use std::path::{Path, PathBuf};
+
+use super::processes::{self, Seen};
+use super::{Mode, wait_until};
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// With this exit code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+/// A process that a test started. Where it still runs when the test ends, it is killed with
+/// everything that was started in the test's folder.
+#[derive(Debug)]
+pub struct Run {
+    pid: i32,
+    mode: Mode,
+    folder: PathBuf,
+    ended: Option<Ended>,
+}
+
+impl Run {
+    pub(super) fn new(pid: i32, mode: Mode, folder: PathBuf) -> Self {
+        Self {
+            pid,
+            mode,
+            folder,
+            ended: None,
+        }
+    }
+
+    /// Its process id as this test sees it.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Its process id as it sees it itself.
+    pub fn own_pid(&self) -> i32 {
+        match self.mode {
+            Mode::Ordinary => self.pid,
+            Mode::PidOne => 1,
+        }
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, number: i32) {
+        assert!(processes::signal(self.pid, number), "{number} finds nobody");
+    }
+
+    /// The process that sees itself as `pid`, while it lives.
+    pub fn find(&self, pid: i32) -> Option<Seen> {
+        let all = processes::all();
+        match self.mode {
+            Mode::Ordinary => all.into_iter().find(|seen| seen.pid == pid),
+            Mode::PidOne => {
+                let namespace = processes::namespace(self.pid)?;
+                all.into_iter().find(|seen| {
+                    seen.own_pid == pid
+                        && processes::namespace(seen.pid).as_ref() == Some(&namespace)
+                })
+            }
+        }
+    }
+
+    /// Processes in the test's folder other than this one, zombies left out.
+    pub fn others(&self) -> Vec<Seen> {
+        let here = processes::in_folder(&self.folder);
+        here.into_iter()
+            .filter(|seen| seen.pid != self.pid)
+            .collect()
+    }
+
+    /// Whether it has ended.
+    pub fn look(&mut self) -> Option<Ended> {
+        if self.ended.is_none() {
+            let mut status = 0;
+            // SAFETY: the pointer lives through the call.
+            let pid = unsafe { libc::waitpid(self.pid, &raw mut status, libc::WNOHANG) };
+            if pid == self.pid {
+                self.ended = Some(if libc::WIFEXITED(status) {
+                    Ended::Code(libc::WEXITSTATUS(status))
+                } else {
+                    Ended::Signal(libc::WTERMSIG(status))
+                });
+            }
+        }
+        self.ended
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn end(mut self) -> Finished {
+        let ended = wait_until("the end of the process", || self.look());
+        Finished {
+            ended,
+            stdout: std::fs::read(self.folder.join("stdout")).unwrap_or_default(),
+            stderr: text(&self.folder.join("stderr")),
+            left: self.others(),
+        }
+    }
+
+    /// Waits until the log has a line that contains `text`.
+    #[track_caller]
+    pub fn wait_for_log(&self, text_wanted: &str) {
+        let path = self.folder.join("stderr");
+        wait_until(&format!("{text_wanted:?} on standard error"), || {
+            text(&path)
+                .lines()
+                .any(|line| line.contains(text_wanted))
+                .then_some(())
+        });
+    }
+}
+
+fn text(path: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        let ended = self.look();
+        if std::thread::panicking() {
+            let shown = |name| {
+                text(&self.folder.join(name))
+                    .chars()
+                    .take(4000)
+                    .collect::<String>()
+            };
+            eprintln!(
+                "--- process {} in {:?}: {:?}\n--- standard output:\n{}\n--- standard error:\n{}\n--- others: {:#?}",
+                self.pid,
+                self.mode,
+                ended,
+                shown("stdout"),
+                shown("stderr"),
+                self.others(),
+            );
+        }
+        if ended.is_none() {
+            processes::signal(self.pid, libc::SIGKILL);
+        }
+        for seen in self.others() {
+            processes::signal(seen.pid, libc::SIGKILL);
+        }
+        wait_until("the end of a killed process", || self.look());
+    }
+}
+
+/// Something that ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// How.
+    pub ended: Ended,
+    /// What it and its steps wrote, where that went into the folder's file.
+    pub stdout: Vec<u8>,
+    /// The same for standard error.
+    pub stderr: String,
+    /// Processes that were still there.
+    pub left: Vec<Seen>,
+}
+
+impl Finished {
+    /// Asserts the exit code.
+    #[track_caller]
+    pub fn code(&self, code: i32) -> &Self {
+        assert_eq!(self.ended, Ended::Code(code), "{self}");
+        self
+    }
+
+    /// Asserts that one line of standard error has all of these.
+    #[track_caller]
+    pub fn says(&self, words: &[&str]) -> &Self {
+        let said = self
+            .stderr
+            .lines()
+            .any(|line| words.iter().all(|word| line.contains(word)));
+        assert!(said, "no line says {words:?}\n{self}");
+        self
+    }
+
+    /// Asserts that no line of standard error has this.
+    #[track_caller]
+    pub fn never_says(&self, word: &str) -> &Self {
+        assert!(!self.stderr.contains(word), "it says {word:?}\n{self}");
+        self
+    }
+
+    /// Asserts that nothing is left running.
+    #[track_caller]
+    pub fn leaves_nothing(&self) -> &Self {
+        assert!(self.left.is_empty(), "it left {:#?}\n{self}", self.left);
+        self
+    }
+}
+
+impl std::fmt::Display for Finished {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let stdout: String = String::from_utf8_lossy(&self.stdout)
+            .chars()
+            .take(4000)
+            .collect();
+        write!(
+            f,
+            "it ended: {:?}\n--- standard output:\n{stdout}\n--- standard error:\n{}",
+            self.ended, self.stderr
+        )
+    }
+}

@@ -1,0 +1,260 @@
+//! Starting a process in an exactly known state: clone(2), in a new PID namespace or not, then
+//! system calls only, then execve(2).
+#![allow(
+    unsafe_code,
+    reason = "std's Command can neither make PID 1 nor leave a stream closed"
+)]
+
+use std::ffi::{CStr, CString};
+use std::io::Read;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+
+use libc::{c_char, c_int, c_void};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::unistd::pipe2;
+
+use super::Mode;
+
+/// What a process is given besides its arguments and streams.
+#[derive(Debug, Clone, Copy)]
+pub enum Given {
+    /// This signal is blocked.
+    Blocked(c_int),
+    /// This signal is ignored.
+    Ignored(c_int),
+    /// This resource is limited, soft and hard.
+    Limit(u32, u64, u64),
+    /// The file mode creation mask.
+    Umask(libc::mode_t),
+    /// It is a subreaper.
+    Subreaper,
+    /// This signal comes when the parent dies.
+    DeathSignal(c_int),
+    /// It is not dumpable.
+    Undumpable,
+    /// It leads a session whose controlling terminal is its standard input.
+    Terminal,
+}
+
+/// Everything a process starts with.
+#[derive(Debug)]
+pub struct Start {
+    pub mode: Mode,
+    pub path: CString,
+    pub argv: Vec<CString>,
+    pub environment: Vec<CString>,
+    pub folder: CString,
+    /// Which descriptor each number is a copy of; every other is closed.
+    pub descriptors: Vec<(OwnedFd, RawFd)>,
+    pub given: Vec<Given>,
+}
+
+/// Sources are moved up here, out of the way of their targets.
+const ABOVE: RawFd = 500;
+
+struct Ready<'a> {
+    start: &'a Start,
+    argv: Vec<*const c_char>,
+    envp: Vec<*const c_char>,
+    sources: Vec<(OwnedFd, RawFd)>,
+    report: OwnedFd,
+}
+
+impl Start {
+    /// Starts it and returns its process id, as this process sees it, once it executes.
+    pub fn spawn(&self) -> i32 {
+        let (read, write) = pipe2(OFlag::O_CLOEXEC).unwrap();
+        let sources = self
+            .descriptors
+            .iter()
+            .map(|(fd, target)| (lift(fd.as_raw_fd()), *target))
+            .collect();
+        let mut ready = Ready {
+            start: self,
+            argv: pointers(&self.argv),
+            envp: pointers(&self.environment),
+            sources,
+            report: lift(write.as_raw_fd()),
+        };
+        drop(write);
+        let pid = clone(self.mode, &mut ready);
+        drop(ready);
+        let mut error = String::new();
+        std::fs::File::from(read)
+            .read_to_string(&mut error)
+            .unwrap();
+        assert!(error.is_empty(), "{:?} does not start: {error}", self.path);
+        pid
+    }
+}
+
+fn lift(fd: RawFd) -> OwnedFd {
+    // SAFETY: the caller's descriptor is open.
+    let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) };
+    let copy = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(ABOVE)).unwrap();
+    // SAFETY: the kernel just made it.
+    unsafe { OwnedFd::from_raw_fd(copy) }
+}
+
+fn pointers(strings: &[CString]) -> Vec<*const c_char> {
+    let strings = strings.iter().map(|string| string.as_ptr());
+    strings.chain([ptr::null()]).collect()
+}
+
+fn clone(mode: Mode, ready: &mut Ready<'_>) -> i32 {
+    const STACK: usize = 256 * 1024;
+    let mut stack: Vec<u128> = vec![0; STACK / 16];
+    let namespace = match mode {
+        Mode::Ordinary => 0,
+        Mode::PidOne => libc::CLONE_NEWPID | libc::CLONE_NEWNS,
+    };
+    // SAFETY: no memory is shared, so the child has its own copy of the stack and of `ready`.
+    let pid = unsafe {
+        let top = stack.as_mut_ptr().add(stack.len());
+        let flags = namespace | libc::SIGCHLD;
+        libc::clone(child, top.cast(), flags, ptr::from_mut(ready).cast())
+    };
+    assert!(
+        pid > 0,
+        "{}: these tests make PID namespaces and run as root",
+        std::io::Error::last_os_error()
+    );
+    pid
+}
+
+extern "C" fn child(ready: *mut c_void) -> c_int {
+    // SAFETY: it is what `clone` was given. Other threads of the parent are not here and may
+    // have held any lock, so only system calls follow.
+    unsafe {
+        let ready = &*ready.cast::<Ready<'_>>();
+        let report = ready.report.as_raw_fd();
+        if ready.start.mode == Mode::PidOne {
+            mount_proc(report);
+        }
+        check(report, c"setsid", libc::setsid());
+        check(report, c"chdir", libc::chdir(ready.start.folder.as_ptr()));
+        arrange_descriptors(ready);
+        reset_signals();
+        for given in &ready.start.given {
+            give(report, *given);
+        }
+        libc::execve(
+            ready.start.path.as_ptr(),
+            ready.argv.as_ptr(),
+            ready.envp.as_ptr(),
+        );
+        check(report, c"execve", -1);
+        1
+    }
+}
+
+/// Reports the call that failed to the parent and ends.
+unsafe fn check(report: RawFd, call: &CStr, result: c_int) {
+    if result >= 0 {
+        return;
+    }
+    // SAFETY: both strings live through the call; strerrordesc_np only returns constants.
+    unsafe {
+        let name = call.to_bytes();
+        libc::write(report, name.as_ptr().cast(), name.len());
+        let number = [
+            b' ',
+            b'0' + (*libc::__errno_location() / 10) as u8,
+            b'0' + (*libc::__errno_location() % 10) as u8,
+        ];
+        libc::write(report, number.as_ptr().cast(), number.len());
+        libc::_exit(1);
+    }
+}
+
+unsafe fn mount_proc(report: RawFd) {
+    // SAFETY: every string is a constant.
+    unsafe {
+        let flags = libc::MS_REC | libc::MS_PRIVATE;
+        let root = libc::mount(ptr::null(), c"/".as_ptr(), ptr::null(), flags, ptr::null());
+        check(report, c"mount /", root);
+        let (name, target) = (c"proc".as_ptr(), c"/proc".as_ptr());
+        let proc = libc::mount(name, target, name, 0, ptr::null());
+        check(report, c"mount /proc", proc);
+    }
+}
+
+unsafe fn arrange_descriptors(ready: &Ready<'_>) {
+    let report = ready.report.as_raw_fd();
+    // SAFETY: these calls touch no memory.
+    unsafe {
+        for number in 0..3 {
+            libc::close(number);
+        }
+        let marked = libc::syscall(libc::SYS_close_range, 3, !0u32, libc::CLOSE_RANGE_CLOEXEC);
+        check(report, c"close_range", marked as c_int);
+        for (source, target) in &ready.sources {
+            check(report, c"dup2", libc::dup2(source.as_raw_fd(), *target));
+        }
+    }
+}
+
+/// The test's own dispositions (std ignores SIGPIPE) and mask are no part of a test.
+unsafe fn reset_signals() {
+    // SAFETY: all zeroes is a value of these C structures; the pointers live through the calls.
+    unsafe {
+        // The kernel's own structure, all zeroes: the C library refuses 32 and 33.
+        let default = [0u64; 4];
+        for number in 1..=64 {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                number,
+                default.as_ptr(),
+                ptr::null::<u64>(),
+                8,
+            );
+        }
+        let none = 0u64;
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const none,
+            ptr::null::<u64>(),
+            8,
+        );
+    }
+}
+
+unsafe fn give(report: RawFd, given: Given) {
+    // SAFETY: the pointers live through the calls.
+    unsafe {
+        let result = match given {
+            Given::Blocked(number) => {
+                let mask = 1u64 << (number - 1);
+                libc::syscall(
+                    libc::SYS_rt_sigprocmask,
+                    libc::SIG_BLOCK,
+                    &raw const mask,
+                    ptr::null::<u64>(),
+                    8,
+                ) as c_int
+            }
+            Given::Ignored(number) => {
+                libc::signal(number, libc::SIG_IGN);
+                0
+            }
+            Given::Limit(resource, soft, hard) => {
+                let limit = libc::rlimit {
+                    rlim_cur: soft,
+                    rlim_max: hard,
+                };
+                libc::setrlimit(resource, &raw const limit)
+            }
+            Given::Umask(mask) => {
+                libc::umask(mask);
+                0
+            }
+            Given::Subreaper => libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1),
+            Given::DeathSignal(number) => libc::prctl(libc::PR_SET_PDEATHSIG, number),
+            Given::Undumpable => libc::prctl(libc::PR_SET_DUMPABLE, 0),
+            Given::Terminal => libc::ioctl(0, libc::TIOCSCTTY, 0),
+        };
+        check(report, c"a preparation", result);
+    }
+}

@@ -1,0 +1,170 @@
+//! What holds on every backend that has a server: the two guards, the lock and the lease.
+
+use std::time::Duration;
+
+use launchgate::db::{Error, RecordError, ledger::State};
+
+use super::{
+    common::{
+        places::{Cut, Place, is_busy, lock, target, until},
+        wire::Network,
+    },
+    rules::{hold, on, outcome, rows},
+};
+
+macro_rules! on_servers {
+    ($rules:tt) => {
+        on!(postgres_15, Postgres15, $rules);
+        on!(postgres_18, Postgres18, $rules);
+        on!(pgbouncer, PgBouncer, $rules);
+        on!(mariadb, MariaDb, $rules);
+    };
+}
+
+on_servers!([
+    a_lease_counts_by_the_servers_clock_and_is_renewed,
+    a_killed_lock_session_is_lost_and_its_run_not_recorded,
+    a_killed_ledger_session_is_replaced_by_the_next_heartbeat,
+    a_silent_holder_is_freed_by_the_server_after_its_lease,
+    a_cut_network_is_noticed_in_time_and_a_mended_one_confirms,
+    an_answer_to_the_commit_that_never_comes_is_unknown,
+]);
+
+async fn a_lease_counts_by_the_servers_clock_and_is_renewed(place: Place) {
+    let mut target = place.target();
+    target.lease = Duration::from_secs(3);
+    let mut locked = hold(&target, "r", "run1").await;
+    let dead = ["run1".to_owned()];
+    assert_eq!(
+        locked.interrupt(&dead, "dead").await,
+        Ok(0),
+        "its lease is not over"
+    );
+    until("the lease is over", async || {
+        !rows(&target, "r").await[0].lease_live
+    })
+    .await;
+    // the server may have freed the lock meanwhile; the row is not interrupted yet
+    locked.heartbeat("run1").await.expect("a heartbeat");
+    assert!(rows(&target, "r").await[0].lease_live);
+    until("the lease is over", async || {
+        !rows(&target, "r").await[0].lease_live
+    })
+    .await;
+    assert_eq!(locked.interrupt(&dead, "dead").await, Ok(1));
+    let seen = rows(&target, "r").await;
+    assert_eq!(
+        (seen[0].state, seen[0].note.as_deref()),
+        (Some(State::Interrupted), Some("dead"))
+    );
+    assert!(matches!(
+        locked.heartbeat("run1").await,
+        Err(Error::Lost(_))
+    ));
+}
+
+async fn a_killed_lock_session_is_lost_and_its_run_not_recorded(place: Place) {
+    let target = place.target();
+    let mut locked = hold(&target, "r", "run1").await;
+    place.cut(Cut::Lock);
+    let renewal = locked.renew("run1").await;
+    assert!(matches!(renewal.lock, Err(Error::Lost(_))), "{renewal:?}");
+    assert_eq!(renewal.lease, Ok(()));
+    let second = lock(&target).await;
+    assert!(matches!(locked.confirm().await, Err(Error::Lost(_))));
+    locked
+        .record("run1", &outcome(State::Succeeded))
+        .await
+        .expect_err("the lock is gone");
+    assert_eq!(target.run_state("run1").await, Ok(Some(State::Running)));
+    second.release().await;
+}
+
+async fn a_killed_ledger_session_is_replaced_by_the_next_heartbeat(place: Place) {
+    let target = place.target();
+    let mut locked = hold(&target, "r", "run1").await;
+    locked.open_ledger().await.expect("open");
+    place.cut(Cut::Ledger);
+    locked.heartbeat("run1").await.expect("a heartbeat");
+    locked
+        .confirm()
+        .await
+        .expect("the lock is on another connection");
+    locked
+        .record("run1", &outcome(State::Succeeded))
+        .await
+        .expect("recorded");
+}
+
+async fn a_silent_holder_is_freed_by_the_server_after_its_lease(place: Place) {
+    let mut target = place.target();
+    target.lease = Duration::from_secs(2);
+    let mut silent = hold(&target, "r", "run1").await;
+    assert!(is_busy(&target).await);
+    until("the lock is free", async || !is_busy(&target).await).await;
+    assert!(matches!(silent.confirm().await, Err(Error::Lost(_))));
+}
+
+/// The place, seen through a network; its lease is six seconds, so a beat is one.
+fn through_a_network(place: &Place) -> (Network, launchgate::db::Target) {
+    let direct = place.target();
+    let port = direct.url.port().expect("a port");
+    let network = Network::to(port);
+    let mut target = target(
+        &place
+            .url
+            .replace(&format!(":{port}/"), &format!(":{}/", network.port)),
+        "default",
+    );
+    target.lease = Duration::from_secs(6);
+    (network, target)
+}
+
+async fn a_cut_network_is_noticed_in_time_and_a_mended_one_confirms(place: Place) {
+    let (network, target) = through_a_network(&place);
+    let mut locked = hold(&target, "r", "run1").await;
+    locked.heartbeat("run1").await.expect("a heartbeat");
+    network.cut();
+    for _ in 0..2 {
+        let since = std::time::Instant::now();
+        let renewal = locked.renew("run1").await;
+        assert!(matches!(renewal.lock, Err(Error::Broken(_))), "{renewal:?}");
+        assert!(
+            matches!(renewal.lease, Err(Error::Broken(_) | Error::NotYet(_))),
+            "{renewal:?}"
+        );
+        assert!(
+            since.elapsed() < Duration::from_millis(1500),
+            "{:?}",
+            since.elapsed()
+        );
+    }
+    network.mend();
+    let renewal = locked.renew("run1").await;
+    assert_eq!((renewal.lock, renewal.lease), (Ok(()), Ok(())));
+    locked
+        .record("run1", &outcome(State::Succeeded))
+        .await
+        .expect("recorded");
+}
+
+async fn an_answer_to_the_commit_that_never_comes_is_unknown(place: Place) {
+    let (network, target) = through_a_network(&place);
+    let locked = hold(&target, "r", "run1").await;
+    network.cut();
+    let error = locked
+        .record("run1", &outcome(State::Succeeded))
+        .await
+        .expect_err("no answer");
+    let (RecordError::NotRecorded(error) | RecordError::Unknown(error)) = error;
+    assert!(
+        matches!(error, Error::Broken(_) | Error::Lost(_)),
+        "{error:?}"
+    );
+    network.mend();
+    target
+        .run_state("run1")
+        .await
+        .expect("an answer")
+        .expect("a row");
+}

@@ -1,0 +1,132 @@
+//! Sessions that an earlier run left on Postgres.
+
+use std::process::Stdio;
+
+use super::{
+    common::places::{Kind, Place, lock, run, target, until},
+    postgres::RUN,
+};
+
+/// Sessions that look like a step's, kept until they are dropped.
+struct Step(std::process::Child);
+
+impl Step {
+    async fn start(place: &Place, role: &str, lock_id: &str, sql: &str) -> Self {
+        let name = format!("launchgate/{lock_id}/{RUN}");
+        let mut psql = place.postgres().psql(&place.name, sql);
+        let child = psql
+            .env("PGAPPNAME", &name)
+            .env("PGOPTIONS", format!("-c role={role}"));
+        let child = child
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("psql");
+        until("the step has a session", async || {
+            place.sql(&format!("SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}' AND query <> ''")) != "0"
+        })
+        .await;
+        Self(child)
+    }
+}
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn an_active_session_of_an_earlier_run_is_an_orphan_until_it_ends() {
+    let place = Place::new(Kind::Postgres15);
+    let target = place.target();
+    run(async {
+        let first = lock(&target).await;
+        let lock_id = first.lock_id().to_owned();
+        let step = Step::start(&place, "postgres", &lock_id, "SELECT pg_sleep(60)").await;
+        let _other = Step::start(
+            &place,
+            "postgres",
+            "ffffffffffffffff",
+            "SELECT pg_sleep(60)",
+        )
+        .await;
+        first.release().await;
+        let mut second = lock(&target).await;
+        assert_eq!(second.lock_id(), lock_id);
+        let orphans = second.orphans().await.expect("orphans");
+        assert_eq!(orphans.len(), 1, "{orphans:?}");
+        assert_eq!(
+            (orphans[0].state.as_str(), orphans[0].run_id.as_str()),
+            ("active", RUN)
+        );
+        assert_eq!(
+            second.end_idle_orphans(&[RUN.to_owned()]).await,
+            Ok(0),
+            "it is not idle"
+        );
+        drop(step);
+        place.sql(&format!("SELECT pg_terminate_backend({})", orphans[0].pid));
+        until("no orphan is left", async || {
+            second.orphans().await.expect("orphans").is_empty()
+        })
+        .await;
+        second.release().await;
+    });
+}
+
+#[test]
+fn an_orphan_is_seen_by_a_role_that_may_not_see_its_state() {
+    let place = Place::new(Kind::Postgres15);
+    let role = format!("r{}", place.name);
+    place.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'p'"));
+    let target = target(&place.postgres().url_as(&role, "p", &place.name), "default");
+    run(async {
+        let mut locked = lock(&target).await;
+        let lock_id = locked.lock_id().to_owned();
+        let _step = Step::start(&place, "postgres", &lock_id, "SELECT pg_sleep(60)").await;
+        let orphans = locked.orphans().await.expect("orphans");
+        assert_eq!(orphans.len(), 1, "{orphans:?}");
+        assert_eq!(orphans[0].state, "unknown");
+        assert_eq!(locked.end_idle_orphans(&[RUN.to_owned()]).await, Ok(0));
+        locked.release().await;
+    });
+}
+
+#[test]
+fn idle_sessions_are_no_orphans_and_idle_transactions_can_be_ended() {
+    let place = Place::new(Kind::Postgres15);
+    let target = place.target();
+    run(async {
+        let locked = lock(&target).await;
+        let lock_id = locked.lock_id().to_owned();
+        locked.release().await;
+        let session = |name: String| {
+            let url = place.url.clone();
+            async move {
+                let options: sqlx::postgres::PgConnectOptions = url.parse().expect("options");
+                sqlx::ConnectOptions::connect(&options.application_name(&name))
+                    .await
+                    .expect("a session")
+            }
+        };
+        let _idle = session(format!("launchgate/{lock_id}/{RUN}")).await;
+        let mut open = session(format!("launchgate/{lock_id}/{RUN}")).await;
+        sqlx::Executor::execute(&mut open, "BEGIN; SELECT 1")
+            .await
+            .expect("a transaction");
+        let mut second = lock(&target).await;
+        let orphans = second.orphans().await.expect("orphans");
+        assert_eq!(orphans.len(), 1, "{orphans:?}");
+        assert_eq!(orphans[0].state, "idle in transaction");
+        assert_eq!(second.end_idle_orphans(&["other".to_owned()]).await, Ok(0));
+        assert_eq!(second.end_idle_orphans(&[RUN.to_owned()]).await, Ok(1));
+        until("no orphan is left", async || {
+            second.orphans().await.expect("orphans").is_empty()
+        })
+        .await;
+        second.release().await;
+    });
+}

@@ -1,0 +1,288 @@
+//! What is Postgres' own.
+
+use launchgate::db::{
+    Backend, Error, RecordError, ddl,
+    ledger::{Ledger, State},
+};
+
+use super::{
+    common::{
+        places::{Kind, Place, connect, lock, run, target, until},
+        servers::Postgres,
+    },
+    rules::{hold, outcome, rows},
+};
+
+pub const RUN: &str = "0123456789abcdef0123456789abcdef";
+
+pub fn refused(error: &Error, words: &str) {
+    match error {
+        Error::Refused { what, hint } => {
+            assert!(what.contains(words), "{what}");
+            assert!(!hint.is_empty());
+        }
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+pub fn not_yet(error: &Error) {
+    assert!(
+        matches!(error, Error::NotYet(_) | Error::Full(_)),
+        "{error:?}"
+    );
+}
+
+pub async fn connect_error(url: &str) -> Error {
+    target(url, "default")
+        .connect()
+        .await
+        .err()
+        .expect("no connection")
+}
+
+#[test]
+fn the_fast_path_is_one_statement() {
+    let server = Postgres::with(
+        &super::common::servers::postgres_15(),
+        &["log_statement=all"],
+    );
+    server.create_database("app");
+    let target = target(&server.url("app"), "default");
+    run(async {
+        hold(&target, "r", "run1")
+            .await
+            .record("run1", &outcome(State::Succeeded))
+            .await
+    })
+    .expect("recorded");
+    server.sql("postgres", "SELECT 'before'");
+    run(async {
+        let mut session = connect(&target).await;
+        assert!(matches!(session.look(Some("r")).await, Ok(Ledger::Rows(rows)) if rows.len() == 1));
+        session.close().await;
+        server.sql("postgres", "SELECT 'after'");
+        until("the log has it", async || server.log().contains("'after'")).await;
+    });
+    let log = server.log();
+    let statements: Vec<_> = log.lines().filter(|line| line.contains("LOG:  ")).collect();
+    let before = statements
+        .iter()
+        .position(|line| line.contains("'before'"))
+        .expect("a mark");
+    assert!(
+        statements[before + 1].contains("statement: SELECT id"),
+        "{statements:?}"
+    );
+    assert!(statements[before + 2].contains("'after'"), "{statements:?}");
+}
+
+#[test]
+fn a_read_only_session_is_refused_but_may_look() {
+    let place = Place::new(Kind::Postgres15);
+    let target = place.target();
+    run(async {
+        hold(&target, "r", RUN)
+            .await
+            .record(RUN, &outcome(State::Succeeded))
+            .await
+            .expect("recorded");
+        place.sql(&format!(
+            "ALTER DATABASE {} SET default_transaction_read_only = on",
+            place.name
+        ));
+        assert_eq!(rows(&target, "r").await.len(), 1);
+        refused(
+            &connect(&target)
+                .await
+                .try_lock()
+                .await
+                .err()
+                .expect("refused"),
+            "read-only",
+        );
+        assert!(
+            connect(&target)
+                .await
+                .describe()
+                .await
+                .expect("a description")
+                .read_only
+        );
+    });
+}
+
+#[test]
+fn a_role_that_may_not_create_uses_a_ledger_that_exists() {
+    let place = Place::new(Kind::Postgres15);
+    let role = format!("r{}", place.name);
+    place.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'p'"));
+    let target = target(&place.postgres().url_as(&role, "p", &place.name), "default");
+    run(async {
+        let mut locked = lock(&target).await;
+        let error = locked.create_ledger().await.expect_err("no privilege");
+        assert!(
+            error
+                .hint()
+                .is_some_and(|hint| hint.contains("launchgate print-ddl --database postgres")),
+            "{error:?}"
+        );
+        locked.release().await;
+        place.sql(&ddl(Backend::Postgres, None));
+        refused(
+            &connect(&target)
+                .await
+                .look(None)
+                .await
+                .expect_err("no privilege"),
+            "permission denied",
+        );
+        place.sql(&format!(
+            "GRANT SELECT, INSERT, UPDATE ON launchgate_runs TO {role}"
+        ));
+        hold(&target, "r", RUN)
+            .await
+            .record(RUN, &outcome(State::Succeeded))
+            .await
+            .expect("recorded");
+        let info = connect(&target)
+            .await
+            .describe()
+            .await
+            .expect("a description");
+        assert_eq!(
+            (info.can_create, info.can_write_ledger),
+            (Some(false), Some(true))
+        );
+    });
+}
+
+#[test]
+fn the_ledger_is_where_schema_says_and_the_lock_is_the_same_however_it_is_said() {
+    let place = Place::new(Kind::Postgres15);
+    place.sql("CREATE SCHEMA \"odd \"\"name\"");
+    let odd = target(&format!("{}?schema=odd%20%22name", place.url), "default");
+    let said = target(&format!("{}?schema=public", place.url), "default");
+    run(async {
+        hold(&odd, "r", RUN)
+            .await
+            .record(RUN, &outcome(State::Succeeded))
+            .await
+            .expect("recorded");
+        assert_eq!(
+            connect(&place.target()).await.look(None).await,
+            Ok(Ledger::Missing)
+        );
+        assert_eq!(rows(&odd, "r").await.len(), 1);
+        let locked = lock(&said).await;
+        assert!(super::common::places::is_busy(&place.target()).await);
+        lock(&odd).await.release().await;
+        locked.release().await;
+        let none = target(&format!("{}?schema=none", place.url), "default");
+        let error = lock(&none)
+            .await
+            .create_ledger()
+            .await
+            .expect_err("no such schema");
+        refused(&error, "none");
+    });
+}
+
+#[test]
+fn a_migration_may_lock_or_rename_the_ledger_while_the_lock_is_held() {
+    let place = Place::new(Kind::Postgres15);
+    let target = place.target();
+    run(async {
+        let mut locked = hold(&target, "r", RUN).await;
+        place.sql("BEGIN; LOCK TABLE launchgate_runs; COMMIT; ALTER TABLE launchgate_runs ADD COLUMN x int");
+        place.sql("CREATE TABLE t (a int)");
+        place.sql("CREATE INDEX CONCURRENTLY ON t (a)");
+        locked.renew(RUN).await.lease.expect("a heartbeat");
+        place.sql("DROP TABLE launchgate_runs");
+        let error = locked
+            .record(RUN, &outcome(State::Succeeded))
+            .await
+            .expect_err("no ledger");
+        let RecordError::NotRecorded(error) = error else {
+            panic!("{error:?}")
+        };
+        refused(&error, "launchgate_runs");
+    });
+}
+
+#[test]
+fn a_database_that_cannot_hold_unicode_gets_ascii() {
+    let place = Place::new(Kind::Postgres15);
+    let name = format!("{}l", place.name);
+    place.sql(&format!(
+        "CREATE DATABASE {name} ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'"
+    ));
+    let target = target(&place.postgres().url(&name), "default");
+    run(async {
+        let mut end = outcome(State::Succeeded);
+        end.output_tail = Some("done 🦀".to_owned());
+        hold(&target, "r", RUN)
+            .await
+            .record(RUN, &end)
+            .await
+            .expect("recorded");
+        let run = connect(&target)
+            .await
+            .history(1)
+            .await
+            .expect("history")
+            .remove(0);
+        assert_eq!(run.output_tail.as_deref(), Some("done ?"));
+        drop(hold(&target, "r2", "run2").await);
+        end.state = State::Interrupted;
+        assert_eq!(target.interrupt_own("run2", &end).await, Ok(true));
+        let mut session = connect(&target).await;
+        session
+            .decide_by_operator("r", State::Blocked, Some("🦀"), "me")
+            .await
+            .expect("decided");
+    });
+}
+
+#[test]
+fn a_restarted_server_has_no_holder() {
+    let mut server = Postgres::start();
+    server.create_database("app");
+    let target = target(&server.url("app"), "default");
+    run(async {
+        let mut locked = hold(&target, "r", RUN).await;
+        server.restart();
+        assert!(matches!(locked.confirm().await, Err(Error::Lost(_))));
+        locked.heartbeat(RUN).await.expect("the row is still there");
+        assert!(
+            locked
+                .record(RUN, &outcome(State::Succeeded))
+                .await
+                .is_err()
+        );
+        assert_eq!(
+            target
+                .interrupt_own(RUN, &outcome(State::Interrupted))
+                .await,
+            Ok(true)
+        );
+    });
+}
+
+#[test]
+fn a_limit_for_transactions_does_not_end_the_lock() {
+    let place = Place::new(Kind::Postgres18);
+    place.sql(&format!(
+        "ALTER DATABASE {} SET transaction_timeout = '500ms'",
+        place.name
+    ));
+    let target = place.target();
+    run(async {
+        let mut locked = hold(&target, "r", RUN).await;
+        place.sql("SET transaction_timeout = 0; SELECT pg_sleep(1)");
+        locked.confirm().await.expect("the lock");
+        locked
+            .record(RUN, &outcome(State::Succeeded))
+            .await
+            .expect("recorded");
+    });
+}

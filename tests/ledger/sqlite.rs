@@ -1,0 +1,168 @@
+//! What is `SQLite`'s own.
+
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
+
+use launchgate::db::{Error, ledger::State};
+
+use super::{
+    common::places::{Kind, Place, connect, is_busy, lock, run, target, until},
+    rules::{hold, outcome, rows},
+};
+
+#[test]
+fn the_lock_outlives_the_holder_as_long_as_a_step_has_it() {
+    let place = Place::new(Kind::Sqlite);
+    let target = place.target();
+    run(async {
+        let locked = hold(&target, "r", "run1").await;
+        let file = locked.inheritable().expect("a lock file");
+        let copy = file.try_clone_to_owned().expect("a copy");
+        let mut step = Command::new("sleep")
+            .arg("60")
+            .stdin(copy)
+            .spawn()
+            .expect("sleep");
+        drop(locked);
+        assert!(is_busy(&target).await);
+        assert_eq!(target.lock_free(), Ok(Some(false)));
+        step.kill().expect("kill");
+        step.wait().expect("wait");
+        // another test's child may have a copy for the moment between fork and exec
+        until("the lock is free", async || {
+            target.lock_free() == Ok(Some(true))
+        })
+        .await;
+        lock(&target).await.release().await;
+    });
+}
+
+#[test]
+fn a_folder_that_is_missing_is_refused_and_a_file_is_made() {
+    let place = Place::new(Kind::Sqlite);
+    run(async {
+        let nowhere = target("sqlite:///none/at/all.db", "default");
+        assert!(matches!(
+            nowhere.connect().await,
+            Err(Error::Refused { .. })
+        ));
+        let folder = target(
+            &format!(
+                "sqlite://{}",
+                place.file().parent().expect("a folder").display()
+            ),
+            "default",
+        );
+        assert!(matches!(folder.connect().await, Err(Error::Refused { .. })));
+        assert!(!place.file().exists());
+        hold(&place.target(), "r", "run1")
+            .await
+            .record("run1", &outcome(State::Succeeded))
+            .await
+            .expect("recorded");
+        assert!(place.file().exists());
+    });
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused() {
+    let place = Place::new(Kind::Sqlite);
+    fs::write(
+        place.file(),
+        "just some words, more than a hundred bytes of them, ".repeat(9),
+    )
+    .expect("a file");
+    run(async {
+        let error = connect(&place.target())
+            .await
+            .look(None)
+            .await
+            .expect_err("no database");
+        assert!(
+            matches!(&error, Error::Refused { what, .. } if what.contains("not a database")),
+            "{error:?}"
+        );
+    });
+}
+
+#[test]
+fn a_link_leads_to_the_same_lock() {
+    let place = Place::new(Kind::Sqlite);
+    let link = place.file().with_file_name("link.db");
+    std::os::unix::fs::symlink("app.db", &link).expect("a link");
+    run(async {
+        let locked = lock(&target(&format!("sqlite://{}", link.display()), "default")).await;
+        assert!(is_busy(&place.target()).await);
+        locked.release().await;
+    });
+    assert!(
+        place
+            .file()
+            .with_file_name("app.db.default.launchgate.lock")
+            .exists()
+    );
+}
+
+#[test]
+fn a_transaction_of_somebody_else_is_not_yet_and_none_of_ours_stays() {
+    let place = Place::new(Kind::Sqlite);
+    let target = place.target();
+    run(async {
+        let locked = hold(&target, "r", "run1").await;
+        // nothing of launchgate's is in the way of the journal mode, which wants the file alone
+        assert_eq!(place.sql("PRAGMA journal_mode = wal"), "wal");
+        assert_eq!(place.sql("PRAGMA journal_mode = delete"), "delete");
+        let mut writer = Command::new("sqlite3")
+            .arg(place.file())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("sqlite3");
+        let mut stdin = writer.stdin.take().expect("piped");
+        std::io::Write::write_all(&mut stdin, b"BEGIN EXCLUSIVE; SELECT 'begun';\n")
+            .expect("write");
+        let mut line = String::new();
+        std::io::BufRead::read_line(
+            &mut std::io::BufReader::new(writer.stdout.take().expect("piped")),
+            &mut line,
+        )
+        .expect("read");
+        assert_eq!(line, "begun\n");
+        let error = connect(&target)
+            .await
+            .look(Some("r"))
+            .await
+            .expect_err("busy");
+        assert!(matches!(error, Error::NotYet(_)), "{error:?}");
+        drop(stdin);
+        writer.wait().expect("wait");
+        until("the file is free", async || {
+            connect(&target).await.look(Some("r")).await.is_ok()
+        })
+        .await;
+        locked
+            .record("run1", &outcome(State::Succeeded))
+            .await
+            .expect("recorded");
+        assert_eq!(rows(&target, "r").await[0].state, Some(State::Succeeded));
+    });
+}
+
+#[test]
+fn a_step_may_put_another_file_in_the_databases_place() {
+    let place = Place::new(Kind::Sqlite);
+    let target = place.target();
+    run(async {
+        let locked = hold(&target, "r", "run1").await;
+        let copy = place.file().with_file_name("copy.db");
+        fs::copy(place.file(), &copy).expect("a copy");
+        fs::rename(&copy, place.file()).expect("in place");
+        locked
+            .record("run1", &outcome(State::Succeeded))
+            .await
+            .expect("recorded");
+        assert_eq!(rows(&target, "r").await[0].state, Some(State::Succeeded));
+    });
+}

@@ -1,0 +1,162 @@
+//! What holds on every backend about the ledger's table and what is in it.
+
+use launchgate::db::{
+    Error,
+    ledger::{REVISION_MAX, State},
+};
+
+use super::{
+    common::places::{Kind, Place, connect, lock},
+    rules::{everywhere, hold, new_run, on, outcome, rows},
+};
+
+everywhere!([
+    any_text_comes_back_as_it_was,
+    a_revision_that_fits_no_index_is_refused,
+    revisions_that_differ_by_a_trailing_space_are_two,
+    a_ledger_of_another_shape_is_refused_by_name_of_the_column,
+    rows_of_a_newer_launchgate_are_tolerated,
+    the_database_describes_itself,
+    a_look_is_bounded_in_rows,
+    apps_may_make_the_ledger_at_the_same_moment,
+]);
+
+async fn any_text_comes_back_as_it_was(place: Place) {
+    let target = place.target();
+    let odd = "v1'; DROP TABLE launchgate_runs; --\n\\'\"`%_$1?🦀 ü \u{1}";
+    hold(&target, odd, "odd'\\")
+        .await
+        .record("odd'\\", &outcome(State::Succeeded))
+        .await
+        .expect("recorded");
+    let seen = rows(&target, odd).await;
+    assert_eq!(
+        (seen[0].revision.as_str(), seen[0].run_id.as_str()),
+        (odd, "odd'\\")
+    );
+    let long = "é".repeat(REVISION_MAX);
+    hold(&target, &long, "long")
+        .await
+        .record("long", &outcome(State::Succeeded))
+        .await
+        .expect("recorded");
+    assert_eq!(rows(&target, &long).await[0].revision, long);
+    assert!(rows(&target, &"x".repeat(10_000)).await.is_empty());
+}
+
+async fn a_revision_that_fits_no_index_is_refused(place: Place) {
+    let mut locked = lock(&place.target()).await;
+    locked.create_ledger().await.expect("a ledger");
+    let error = locked
+        .append(&new_run(&"x".repeat(10_000), "run"))
+        .await
+        .expect_err("too long");
+    assert!(matches!(error, Error::Refused { .. }), "{error}");
+    locked.release().await;
+}
+
+async fn revisions_that_differ_by_a_trailing_space_are_two(place: Place) {
+    let target = place.target();
+    hold(&target, "v1 ", "run1")
+        .await
+        .record("run1", &outcome(State::Succeeded))
+        .await
+        .expect("recorded");
+    assert!(rows(&target, "v1").await.is_empty());
+    assert!(rows(&target, "V1 ").await.is_empty());
+    assert_eq!(rows(&target, "v1 ").await.len(), 1);
+}
+
+async fn a_ledger_of_another_shape_is_refused_by_name_of_the_column(place: Place) {
+    let target = place.target();
+    place.sql("CREATE TABLE launchgate_runs (id int, app varchar(9), revision varchar(9), run_id varchar(9), state varchar(9))");
+    let error = connect(&target)
+        .await
+        .look(Some("r"))
+        .await
+        .expect_err("another shape");
+    assert!(
+        matches!(&error, Error::Refused { what, .. } if what.contains("lease_until") || what.contains("holder") || what.contains("started_at")),
+        "{error}"
+    );
+    let mut locked = lock(&target).await;
+    let error = locked.create_ledger().await.expect_err("another shape");
+    assert!(
+        matches!(&error, Error::Refused { what, hint } if what.contains("release_id") && hint.contains("print-ddl")),
+        "{error}"
+    );
+    locked.release().await;
+}
+
+async fn rows_of_a_newer_launchgate_are_tolerated(place: Place) {
+    let target = place.target();
+    hold(&target, "r", "run1")
+        .await
+        .record("run1", &outcome(State::Succeeded))
+        .await
+        .expect("recorded");
+    place.sql("ALTER TABLE launchgate_runs ADD COLUMN colour varchar(9)");
+    place.sql("UPDATE launchgate_runs SET state = 'paused', colour = 'red'");
+    assert_eq!(rows(&target, "r").await[0].state, None);
+    assert_eq!(
+        connect(&target).await.history(1).await.expect("history")[0].state,
+        "paused"
+    );
+    hold(&target, "r2", "run2")
+        .await
+        .record("run2", &outcome(State::Succeeded))
+        .await
+        .expect("recorded");
+}
+
+async fn the_database_describes_itself(place: Place) {
+    let target = place.target();
+    let mut session = connect(&target).await;
+    let info = session.describe().await.expect("a description");
+    assert!(!info.ledger_exists && !info.read_only, "{info:?}");
+    assert_eq!((info.can_create, info.can_write_ledger), (Some(true), None));
+    hold(&target, "r", "run1").await.release().await;
+    let info = session.describe().await.expect("a description");
+    assert_eq!(
+        (info.ledger_exists, info.can_write_ledger),
+        (true, Some(true))
+    );
+    let (product, version, pooler) = match place.kind {
+        Kind::Postgres15 => ("PostgreSQL", "15.", None),
+        Kind::Postgres18 => ("PostgreSQL", "18.", None),
+        Kind::PgBouncer => ("PostgreSQL", "15.", Some("PgBouncer")),
+        Kind::MariaDb => ("MariaDB", "10.", None),
+        Kind::Sqlite => ("SQLite", "3.", None),
+    };
+    assert_eq!((info.product, info.pooler.as_deref()), (product, pooler));
+    assert!(info.version.starts_with(version), "{info:?}");
+}
+
+async fn a_look_is_bounded_in_rows(place: Place) {
+    let target = place.target();
+    hold(&target, "r", "run1")
+        .await
+        .record("run1", &outcome(State::Failed))
+        .await
+        .expect("recorded");
+    for doubling in 0..12 {
+        place.sql(&format!(
+            "INSERT INTO launchgate_runs (app, revision, run_id, attempt, state, holder, version, started_at) \
+             SELECT app, revision, {}, attempt, state, holder, version, started_at FROM launchgate_runs",
+            if place.kind == Kind::MariaDb { format!("CONCAT('{doubling}-', id)") } else { format!("'{doubling}-' || id") }
+        ));
+    }
+    assert_eq!(rows(&target, "r").await.len(), 2000);
+}
+
+async fn apps_may_make_the_ledger_at_the_same_moment(place: Place) {
+    let target = |app| place.target_for(app);
+    let (a, b, c) = (target("a"), target("b"), target("c"));
+    let (mut a, mut b, mut c) = (lock(&a).await, lock(&b).await, lock(&c).await);
+    if place.kind != Kind::Sqlite {
+        let opened = tokio::join!(a.open_ledger(), b.open_ledger(), c.open_ledger());
+        assert_eq!(opened, (Ok(()), Ok(()), Ok(())));
+    }
+    let made = tokio::join!(a.create_ledger(), b.create_ledger(), c.create_ledger());
+    assert_eq!(made, (Ok(()), Ok(()), Ok(())));
+}

@@ -1,0 +1,197 @@
+//! Somebody sits at a terminal.
+
+use crate::both_modes;
+use crate::common::{Gate, Given, Mode, Place, Run, terminal::Terminal, wait_until};
+
+both_modes!(
+    the_step_is_in_the_foreground_and_reads_the_terminal,
+    the_terminal_comes_back_to_the_server,
+    the_terminal_comes_back_from_a_group_that_died_with_the_step,
+    ctrl_c_stops_the_gate,
+    ctrl_backslash_stops_the_gate,
+    ctrl_c_before_a_rollback_is_the_steps_to_handle,
+    ctrl_z_without_a_shell_goes_on_at_once,
+    ctrl_z_and_fg_work_under_a_shell,
+    a_background_job_leaves_the_terminal_alone,
+    a_stop_signal_reaches_a_step_at_a_terminal,
+);
+
+fn sits(gate: Gate<'_>, terminal: &Terminal) -> Run {
+    gate.descriptor(0, terminal.slave())
+        .given(Given::Terminal)
+        .start()
+}
+
+fn the_step_is_in_the_foreground_and_reads_the_terminal(mode: Mode) {
+    let (place, terminal) = (Place::new(), Terminal::new());
+    sits(
+        place.gate(mode, &["--migrate=./probe look seen"]),
+        &terminal,
+    )
+    .end()
+    .code(0);
+    let seen = place.look("seen");
+    assert_eq!(seen.number("foreground"), seen.number("pid"));
+    assert_eq!(seen.number("group"), seen.number("pid"));
+    assert!(
+        seen.descriptor(0).unwrap().starts_with("/dev/pts/"),
+        "{seen:?}"
+    );
+}
+
+fn the_terminal_comes_back_to_the_server(mode: Mode) {
+    let (place, terminal) = (Place::new(), Terminal::new());
+    let flags = [
+        "--migrate=true",
+        "--verify=./probe fork session wait / exit 0",
+    ];
+    let gate = place
+        .gate(mode, &flags)
+        .server(&["./probe", "look", "seen"]);
+    let run = sits(gate, &terminal);
+    let own = run.own_pid();
+    run.end().code(0);
+    assert_eq!(place.look("seen").number("foreground"), i64::from(own));
+}
+
+fn the_terminal_comes_back_from_a_group_that_died_with_the_step(mode: Mode) {
+    let (place, terminal) = (Place::new(), Terminal::new());
+    // As a shell with job control that is killed while a job of its is in the foreground.
+    let flags = ["--migrate=./probe fork front pid up wait / await up exit 0"];
+    let gate = place
+        .gate(mode, &flags)
+        .server(&["./probe", "look", "seen"]);
+    let run = sits(gate, &terminal);
+    let own = run.own_pid();
+    run.end().code(0);
+    assert_eq!(place.look("seen").number("foreground"), i64::from(own));
+}
+
+fn stopped_by(mode: Mode, key: &str, code: i32) {
+    let (place, mut terminal) = (Place::new(), Terminal::new());
+    let flags = ["--migrate=./probe pid up wait"];
+    let gate = place
+        .gate(mode, &flags)
+        .server(&["./probe", "note", "started", "x"]);
+    let run = sits(gate, &terminal);
+    place.wait_for_pid("up");
+    terminal.press(key);
+    run.end().code(code).says(&["error", "stopped by"]);
+    assert!(!place.has("started"));
+}
+
+fn ctrl_c_stops_the_gate(mode: Mode) {
+    stopped_by(mode, "\x03", 130);
+}
+
+fn ctrl_backslash_stops_the_gate(mode: Mode) {
+    stopped_by(mode, "\x1c", 131);
+}
+
+fn ctrl_c_before_a_rollback_is_the_steps_to_handle(mode: Mode) {
+    let (place, mut terminal) = (Place::new(), Terminal::new());
+    let flags = ["--migrate=./probe listen heard 2 2 note heard rolled-back exit 8"];
+    let run = sits(place.gate(mode, &flags), &terminal);
+    place.wait_for_line("heard", "ready");
+    terminal.press("\x03");
+    run.end().code(8);
+    assert_eq!(place.lines("heard"), ["ready", "2", "rolled-back"]);
+}
+
+fn a_stop_signal_reaches_a_step_at_a_terminal(mode: Mode) {
+    let (place, terminal) = (Place::new(), Terminal::new());
+    let run = sits(
+        place.gate(mode, &["--migrate=./probe listen heard 15 15"]),
+        &terminal,
+    );
+    place.wait_for_line("heard", "ready");
+    run.signal(libc::SIGTERM);
+    run.end().code(143);
+}
+
+fn ctrl_z_without_a_shell_goes_on_at_once(mode: Mode) {
+    let (place, mut terminal) = (Place::new(), Terminal::new());
+    let gate = place.gate(mode, &["--migrate=./probe listen heard 18,10 10"]);
+    let run = sits(gate, &terminal);
+    place.wait_for_line("heard", "ready");
+    for times in 1..4 {
+        terminal.press("\x1a");
+        wait_until("the step to go on", || {
+            let heard = place.lines("heard");
+            (heard.iter().filter(|line| *line == "18").count() >= times).then_some(())
+        });
+    }
+    run.signal(libc::SIGUSR1);
+    run.end().code(0);
+}
+
+/// An interactive shell with job control at the terminal.
+fn shell(place: &Place, mode: Mode, terminal: &mut Terminal) -> Run {
+    let run = place
+        .run(mode, &["bash", "--norc", "--noprofile", "-i"])
+        .env("PS1", "prompt> ")
+        .env("HISTFILE", "")
+        .env("TERM", "dumb")
+        .descriptor(0, terminal.slave())
+        .descriptor(1, terminal.slave())
+        .descriptor(2, terminal.slave())
+        .given(Given::Terminal)
+        .start();
+    terminal.wait_for("prompt> ", 1);
+    run
+}
+
+fn state(run: &Run, pid: i32) -> char {
+    run.find(pid).map_or('-', |seen| seen.state)
+}
+
+fn ctrl_z_and_fg_work_under_a_shell(mode: Mode) {
+    let (place, mut terminal) = (Place::new(), Terminal::new());
+    let run = shell(&place, mode, &mut terminal);
+    terminal.press(
+        "./launchgate run --no-database --migrate './probe pid step listen heard 10 10' -- ./probe look seen\n",
+    );
+    place.wait_for_line("heard", "ready");
+    let step = place.wait_for_pid("step");
+    let gate = run.find(step).unwrap().parent;
+    for times in 1..3 {
+        terminal.press("\x1a");
+        wait_until("both to stop", || {
+            let gate = crate::common::processes::see(gate)?;
+            (state(&run, step) == 'T' && gate.state == 'T').then_some(())
+        });
+        terminal.wait_for("Stopped", times);
+        terminal.press("fg\n");
+        wait_until("the step to be in the foreground again", || {
+            let outer = run.find(step)?.pid;
+            (state(&run, step) == 'S' && terminal.foreground() == outer).then_some(())
+        });
+    }
+    crate::common::processes::signal(gate, libc::SIGUSR1);
+    wait_until("the server", || place.has("seen").then_some(()));
+    let seen = place.look("seen");
+    assert_eq!(seen.number("foreground"), seen.number("pid"));
+    terminal.press("echo code=$?.\n");
+    terminal.wait_for("code=0.", 1);
+    terminal.press("exit 0\n");
+    run.end().code(0);
+}
+
+fn a_background_job_leaves_the_terminal_alone(mode: Mode) {
+    let (place, mut terminal) = (Place::new(), Terminal::new());
+    let run = shell(&place, mode, &mut terminal);
+    let own = run.own_pid();
+    terminal.press(
+        "./launchgate run --no-database --migrate './probe look step' -- ./probe look seen &\n",
+    );
+    wait_until("the server", || place.has("seen").then_some(()));
+    for name in ["step", "seen"] {
+        assert_eq!(
+            place.look(name).number("foreground"),
+            i64::from(own),
+            "{name}"
+        );
+    }
+    terminal.press("exit 0\n");
+    run.end();
+}

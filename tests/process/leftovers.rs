@@ -1,0 +1,265 @@
+//! Nothing of a step outlives it, and nothing else is touched.
+
+use crate::both_modes;
+use crate::common::{Mode, Place, processes, wait_until};
+
+both_modes!(
+    a_background_child_is_stopped_before_the_next_step,
+    a_daemon_in_its_own_session_is_stopped,
+    a_daemon_that_forked_twice_is_stopped,
+    a_daemon_without_environment_is_stopped,
+    a_process_in_another_group_is_stopped,
+    what_ignores_term_is_killed_after_the_grace,
+    what_is_stopped_is_woken_and_stopped_for_good,
+    a_leftover_may_clean_up_within_the_grace,
+    two_hundred_leftovers_are_stopped,
+    leftovers_that_keep_forking_are_stopped,
+    a_leftover_of_any_name_is_found,
+    zombies_are_no_leftovers,
+    leftovers_do_not_change_the_steps_own_code,
+    a_failed_step_leaves_nothing_either,
+    children_from_before_are_left_alone,
+    a_child_from_before_that_died_is_the_servers_to_reap,
+    with_sigchld_ignored_no_zombie_waits_for_the_server,
+    a_stop_while_leftovers_are_stopped_is_obeyed,
+    what_was_inherited_as_ignored_is_no_way_to_survive,
+);
+
+/// Runs a step, then one that looks around: only launchgate may be there.
+fn is_alone_after(mode: Mode, step: &str, flags: &[&str]) -> crate::common::Finished {
+    let place = Place::new();
+    let step = format!("--backup={step}");
+    let mut all = vec![step.as_str(), "--migrate=./probe look seen"];
+    all.extend(flags);
+    let end = place.gate(mode, &all).end();
+    end.code(0).leaves_nothing();
+    assert!(place.has("up"), "the step did what it should");
+    let seen = place.look("seen");
+    let others = seen.list("neighbours");
+    assert_eq!(others.len(), 1, "only launchgate: {others:#?}");
+    end
+}
+
+fn a_background_child_is_stopped_before_the_next_step(mode: Mode) {
+    let step = "./probe fork pid up wait / await up exit 0";
+    is_alone_after(mode, step, &[]).says(&["warning", "backup", "left", "processes=1"]);
+}
+
+fn a_daemon_in_its_own_session_is_stopped(mode: Mode) {
+    is_alone_after(
+        mode,
+        "./probe fork session pid up wait / await up exit 0",
+        &[],
+    );
+}
+
+fn a_daemon_that_forked_twice_is_stopped(mode: Mode) {
+    let step = "./probe fork session orphan orphan pid up wait / await up exit 0";
+    is_alone_after(mode, step, &[]);
+}
+
+fn a_daemon_without_environment_is_stopped(mode: Mode) {
+    let step = "./probe fork session orphan bare pid up wait / await up exit 0";
+    is_alone_after(mode, step, &[]);
+}
+
+fn a_process_in_another_group_is_stopped(mode: Mode) {
+    is_alone_after(
+        mode,
+        "./probe fork group pid up wait / await up exit 0",
+        &[],
+    );
+}
+
+fn what_ignores_term_is_killed_after_the_grace(mode: Mode) {
+    let step = "./probe fork session ignore 1,2,3,15 pid up wait / await up exit 0";
+    is_alone_after(mode, step, &["--stop-grace=100ms"]).says(&["warning", "killing"]);
+    is_alone_after(mode, step, &["--stop-grace=0"]);
+}
+
+fn what_is_stopped_is_woken_and_stopped_for_good(mode: Mode) {
+    // Without a wake-up it would hold out for the whole grace, which is longer than any wait here.
+    let step = "./probe fork session pid up stop / await up exit 0";
+    is_alone_after(mode, step, &["--stop-grace=1h"]);
+}
+
+fn a_leftover_may_clean_up_within_the_grace(mode: Mode) {
+    let place = Place::new();
+    let flags = [
+        "--stop-grace=1h",
+        "--backup=./probe fork session listen heard 15 15 note order cleaned / await heard exit 0",
+        "--migrate=./probe note order migrate",
+    ];
+    place.gate(mode, &flags).end().code(0).leaves_nothing();
+    assert_eq!(place.lines("order"), ["cleaned", "migrate"]);
+}
+
+fn two_hundred_leftovers_are_stopped(mode: Mode) {
+    let place = Place::new();
+    place.write_program(
+        "storm",
+        "#!/bin/sh\nfor i in 1 2 3 4 5 6 7 8 9 10; do\n  (trap '' HUP; for j in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do sleep 1000 & done) &\ndone\nwait\necho up >up\n",
+    );
+    let flags = ["--backup=./storm", "--migrate=./probe look seen"];
+    place.gate(mode, &flags).end().code(0).leaves_nothing();
+    assert!(place.has("up"));
+    assert_eq!(place.look("seen").list("neighbours").len(), 1);
+}
+
+fn leftovers_that_keep_forking_are_stopped(mode: Mode) {
+    let place = Place::new();
+    // Each generation starts the next before it ends, and none listens to TERM.
+    place.write_program(
+        "hydra",
+        "#!/bin/sh\ntrap '' TERM\necho up >>up\n./hydra &\n./hydra2 &\nexit 0\n",
+    );
+    place.write_program("hydra2", "#!/bin/sh\ntrap '' TERM\nsleep 1000 &\nexit 0\n");
+    let flags = [
+        "--stop-grace=200ms",
+        "--backup=./hydra",
+        "--migrate=./probe look seen",
+    ];
+    place.gate(mode, &flags).end().code(0).leaves_nothing();
+    assert_eq!(place.look("seen").list("neighbours").len(), 1);
+}
+
+fn a_leftover_of_any_name_is_found(mode: Mode) {
+    // No UTF-8, as where the kernel cuts a name of many bytes after fifteen; parentheses; a
+    // line break.
+    for name in ["c3a9c3", "292053203120", "0a0a", "ff"] {
+        let step = format!("./probe fork session name {name} pid up wait / await up exit 0");
+        is_alone_after(mode, &step, &[]);
+    }
+}
+
+fn zombies_are_no_leftovers(mode: Mode) {
+    let place = Place::new();
+    let end = place
+        .gate(mode, &["--migrate=./probe zombie zombie exit 0"])
+        .end();
+    end.code(0).never_says("left processes");
+}
+
+fn leftovers_do_not_change_the_steps_own_code(mode: Mode) {
+    let place = Place::new();
+    let flags = [
+        "--migrate=./probe fork session wait / exit 0",
+        "--verify=./probe fork session wait / exit 41",
+    ];
+    place.gate(mode, &flags).end().code(41).leaves_nothing();
+}
+
+fn a_failed_step_leaves_nothing_either(mode: Mode) {
+    let place = Place::new();
+    let flags = ["--migrate=./probe fork session pid up wait / await up die 11"];
+    let end = place.gate(mode, &flags).end();
+    end.code(128 + 11).leaves_nothing().says(&["SIGSEGV"]);
+}
+
+fn children_from_before_are_left_alone(mode: Mode) {
+    let place = Place::new();
+    let words = "./probe pid before wait & ./probe pid before2 fork wait / wait & \
+        exec ./launchgate run --no-database --backup './probe fork session wait / exit 0' \
+        --migrate './probe await before await before2 look step' -- ./probe look seen await go";
+    let run = place.run(mode, &["sh", "-c", words]).start();
+    wait_until("the server", || place.has("seen").then_some(()));
+    let children = place.look("seen");
+    let mut pids: Vec<_> = children
+        .list("children")
+        .iter()
+        .map(|child| child["pid"].clone())
+        .collect();
+    let mut before = [place.wait_for_pid("before"), place.wait_for_pid("before2")];
+    before.sort_unstable();
+    pids.sort_by_key(serde_json::Value::as_i64);
+    assert_eq!(pids, before.map(serde_json::Value::from));
+    for pid in before {
+        assert_eq!(run.find(pid).expect("the child from before").state, 'S');
+    }
+    place.write("go", "");
+    run.end().code(0);
+}
+
+fn a_child_from_before_that_died_is_the_servers_to_reap(mode: Mode) {
+    let place = Place::new();
+    let words = "./probe pid before exit 7 & \
+        exec ./launchgate run --no-database --migrate './probe fork wait / await before exit 0' \
+        -- ./probe look seen";
+    let run = place.run(mode, &["sh", "-c", words]).start();
+    run.end().code(0);
+    let seen = place.look("seen");
+    let children = seen.list("children");
+    assert_eq!(children.len(), 1, "{children:#?}");
+    assert_eq!(children[0]["pid"], place.wait_for_pid("before"));
+    assert_eq!(children[0]["state"], "Z");
+}
+
+fn with_sigchld_ignored_no_zombie_waits_for_the_server(mode: Mode) {
+    let place = Place::new();
+    let words = [
+        "./probe",
+        "ignore",
+        "17",
+        "fork",
+        "await",
+        "go",
+        "pid",
+        "before",
+        "/",
+        "exec",
+        "./launchgate",
+        "run",
+        "--no-database",
+        "--migrate=./probe note go x await gone",
+        "--",
+        "./probe",
+        "look",
+        "seen",
+    ];
+    let run = place.run(mode, &words).start();
+    let child = place.wait_for_pid("before");
+    wait_until("the child's end", || {
+        run.find(child)
+            .is_none_or(|seen| seen.state == 'Z')
+            .then_some(())
+    });
+    place.write("gone", "");
+    run.end().code(0);
+    let seen = place.look("seen");
+    assert!(
+        seen.list("children").is_empty(),
+        "{:#?}",
+        seen.list("children")
+    );
+}
+
+fn a_stop_while_leftovers_are_stopped_is_obeyed(mode: Mode) {
+    let place = Place::new();
+    let flags = [
+        "--stop-grace=1h",
+        "--migrate=./probe fork session listen heard 15 none / await heard exit 0",
+    ];
+    let run = place
+        .gate(mode, &flags)
+        .server(&["./probe", "note", "started", "x"])
+        .start();
+    place.wait_for_line("heard", "15");
+    run.signal(libc::SIGTERM);
+    run.wait_for_log("stopping migrate");
+    let left = run.others();
+    assert_eq!(left.len(), 1, "{left:#?}");
+    processes::signal(left[0].pid, libc::SIGKILL);
+    run.end().code(143);
+    assert!(!place.has("started"));
+}
+
+fn what_was_inherited_as_ignored_is_no_way_to_survive(mode: Mode) {
+    let place = Place::new();
+    let words = "trap '' TERM; exec ./launchgate job --no-database --stop-grace 100ms \
+        --migrate './probe fork session pid up wait / await up exit 0'";
+    place
+        .run(mode, &["sh", "-c", words])
+        .end()
+        .code(0)
+        .leaves_nothing();
+}

@@ -1,0 +1,16 @@
+//! Black-box tests of what launchgate does to processes: steps, signals, terminals, the server.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod at_terminal;
+mod codes;
+mod last_moment;
+mod leftovers;
+mod order;
+mod output;
+mod server_view;
+mod step_view;
+mod stopping;
+mod unwritable;

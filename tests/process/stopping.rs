@@ -1,0 +1,305 @@
+//! A signal while a step runs: the step gets it, its rollback is waited for, the server does
+//! not start, and the exit code tells.
+
+use crate::both_modes;
+use crate::common::{Given, Mode, Place, Run, processes, wait_until};
+
+both_modes!(
+    each_stop_signal_reaches_the_step_and_the_code_tells,
+    every_kind_of_step_can_be_stopped,
+    a_step_that_ends_well_after_term_still_starts_nothing,
+    the_rollback_is_waited_for,
+    the_whole_group_gets_the_signal,
+    a_step_that_ignores_term_is_killed_with_everything_after_the_grace,
+    without_grace_a_step_is_killed_at_once,
+    a_second_signal_reaches_the_step_too,
+    the_first_signal_decides_the_code,
+    a_stopped_step_is_woken_to_stop,
+    what_a_stopped_step_leaves_is_stopped_too,
+    a_shell_step_is_stopped_with_what_it_started,
+    ignored_stop_signals_stay_ignored,
+    term_is_obeyed_although_it_was_ignored,
+    every_other_signal_goes_to_the_step,
+    other_signals_do_nothing_where_there_is_no_step,
+    a_signal_that_kills_the_step_is_no_stop,
+    a_step_that_left_its_group_is_stopped_too,
+    blocked_stop_signals_are_obeyed,
+);
+
+/// A gate whose step listens to every signal until one of `last` comes.
+fn listening(place: &Place, mode: Mode, last: &str, after: &str, flags: &[&str]) -> Run {
+    let step = format!("--migrate=./probe listen heard all {last} {after}");
+    let mut all = vec![step.as_str()];
+    all.extend(flags);
+    let server = ["./probe", "note", "started", "server"];
+    let run = place.gate(mode, &all).server(&server).start();
+    place.wait_for_line("heard", "ready");
+    run
+}
+
+fn heard(place: &Place) -> Vec<String> {
+    let mut lines = place.lines("heard");
+    lines.retain(|line| line != "ready" && line != "18");
+    lines
+}
+
+fn each_stop_signal_reaches_the_step_and_the_code_tells(mode: Mode) {
+    for number in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT] {
+        let place = Place::new();
+        let run = listening(&place, mode, &number.to_string(), "exit 1", &[]);
+        run.signal(number);
+        let end = run.end();
+        end.code(128 + number)
+            .leaves_nothing()
+            .says(&["error", "not started"]);
+        assert_eq!(heard(&place), [number.to_string()]);
+        assert!(!place.has("started"));
+    }
+}
+
+fn every_kind_of_step_can_be_stopped(mode: Mode) {
+    let order = ["backup", "migrate", "verify"];
+    for stopped in order {
+        let place = Place::new();
+        let flags = order.map(|kind| {
+            if kind == stopped {
+                format!("--{kind}=./probe note order {kind} listen heard 15 15")
+            } else {
+                format!("--{kind}=./probe note order {kind}")
+            }
+        });
+        let run = place
+            .gate(mode, &flags)
+            .server(&["./probe", "note", "order", "server"])
+            .start();
+        place.wait_for_line("heard", "ready");
+        run.signal(libc::SIGTERM);
+        run.end().code(143).says(&["SIGTERM", stopped]);
+        assert_eq!(place.lines("order").last().unwrap(), stopped);
+    }
+}
+
+fn a_step_that_ends_well_after_term_still_starts_nothing(mode: Mode) {
+    let place = Place::new();
+    let run = listening(
+        &place,
+        mode,
+        "15",
+        "exit 0",
+        &["--verify=./probe note started verify"],
+    );
+    run.signal(libc::SIGTERM);
+    run.end().code(143);
+    assert!(!place.has("started"));
+}
+
+fn the_rollback_is_waited_for(mode: Mode) {
+    let place = Place::new();
+    let after = "note rollback begun await go note rollback done exit 1";
+    let mut run = listening(&place, mode, "15", after, &["--stop-grace=1h"]);
+    run.signal(libc::SIGTERM);
+    place.wait_for_line("rollback", "begun");
+    run.wait_for_log("stopping migrate");
+    assert_eq!(run.look(), None);
+    place.write("go", "");
+    run.end().code(143);
+    assert_eq!(place.lines("rollback"), ["begun", "done"]);
+}
+
+fn the_whole_group_gets_the_signal(mode: Mode) {
+    let place = Place::new();
+    let step = "--migrate=./probe fork listen child all 15 / listen heard all 15 await gone";
+    let run = place.gate(mode, &[step, "--stop-grace=1h"]).start();
+    place.wait_for_line("heard", "ready");
+    place.wait_for_line("child", "ready");
+    run.signal(libc::SIGTERM);
+    place.wait_for_line("child", "15");
+    place.wait_for_line("heard", "15");
+    place.write("gone", "");
+    run.end().code(143).leaves_nothing();
+}
+
+fn a_step_that_ignores_term_is_killed_with_everything_after_the_grace(mode: Mode) {
+    let place = Place::new();
+    let step = "--migrate=./probe ignore 15 fork session orphan pid up wait / await up note heard ready wait";
+    let run = place.gate(mode, &[step, "--stop-grace=300ms"]).start();
+    place.wait_for_line("heard", "ready");
+    run.signal(libc::SIGTERM);
+    run.end()
+        .code(143)
+        .leaves_nothing()
+        .says(&["killing", "step=migrate"]);
+}
+
+fn without_grace_a_step_is_killed_at_once(mode: Mode) {
+    let place = Place::new();
+    let run = listening(&place, mode, "none", "wait", &["--stop-grace=0"]);
+    run.signal(libc::SIGTERM);
+    run.end().code(143).leaves_nothing();
+    assert!(heard(&place).is_empty(), "no signal before the kill");
+}
+
+fn a_second_signal_reaches_the_step_too(mode: Mode) {
+    let place = Place::new();
+    let run = listening(&place, mode, "2", "exit 1", &["--stop-grace=1h"]);
+    run.signal(libc::SIGTERM);
+    place.wait_for_line("heard", "15");
+    run.signal(libc::SIGTERM);
+    wait_until("the second TERM", || {
+        (heard(&place).len() == 2).then_some(())
+    });
+    run.signal(libc::SIGINT);
+    run.end().code(143);
+    assert_eq!(heard(&place), ["15", "15", "2"]);
+}
+
+fn the_first_signal_decides_the_code(mode: Mode) {
+    let place = Place::new();
+    let run = listening(&place, mode, "15", "exit 0", &["--stop-grace=1h"]);
+    run.signal(libc::SIGINT);
+    place.wait_for_line("heard", "2");
+    run.signal(libc::SIGTERM);
+    run.end().code(130);
+}
+
+fn a_stopped_step_is_woken_to_stop(mode: Mode) {
+    let place = Place::new();
+    let flags = ["--stop-grace=1h", "--migrate=./probe pid up stop wait"];
+    let run = place.gate(mode, &flags).start();
+    let step = place.wait_for_pid("up");
+    wait_until("the step to stop", || {
+        (run.find(step)?.state == 'T').then_some(())
+    });
+    run.signal(libc::SIGTERM);
+    run.end().code(143);
+}
+
+fn what_a_stopped_step_leaves_is_stopped_too(mode: Mode) {
+    let place = Place::new();
+    let step = "--migrate=./probe fork session pid up wait / await up listen heard 15 15 exit 1";
+    let run = place.gate(mode, &[step, "--stop-grace=1h"]).start();
+    place.wait_for_line("heard", "ready");
+    run.signal(libc::SIGTERM);
+    run.end().code(143).leaves_nothing();
+}
+
+fn a_shell_step_is_stopped_with_what_it_started(mode: Mode) {
+    let place = Place::new();
+    let step = "--migrate=trap '' HUP; (echo up >up; sleep 1000); echo survived >started";
+    let run = place.gate(mode, &["--shell", step]).start();
+    place.wait_for_line("up", "up");
+    run.signal(libc::SIGTERM);
+    run.end().code(143).leaves_nothing();
+    assert!(!place.has("started"));
+}
+
+fn ignored_stop_signals_stay_ignored(mode: Mode) {
+    let place = Place::new();
+    let mut run = place
+        .gate(mode, &["--migrate=./probe listen heard 10,1,2,3 10"])
+        .given(Given::Ignored(libc::SIGHUP))
+        .given(Given::Ignored(libc::SIGINT))
+        .given(Given::Ignored(libc::SIGQUIT))
+        .start();
+    place.wait_for_line("heard", "ready");
+    for number in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
+        run.signal(number);
+    }
+    assert_eq!(run.look(), None);
+    run.signal(libc::SIGUSR1);
+    run.end().code(0);
+    assert_eq!(heard(&place), ["10"]);
+}
+
+fn term_is_obeyed_although_it_was_ignored(mode: Mode) {
+    let place = Place::new();
+    let run = place
+        .gate(mode, &["--migrate=./probe listen heard 15 15"])
+        .given(Given::Ignored(libc::SIGTERM))
+        .start();
+    place.wait_for_line("heard", "ready");
+    run.signal(libc::SIGTERM);
+    run.end().code(143);
+}
+
+fn blocked_stop_signals_are_obeyed(mode: Mode) {
+    let place = Place::new();
+    let run = place
+        .gate(mode, &["--migrate=./probe listen heard 15 15"])
+        .given(Given::Blocked(libc::SIGTERM))
+        .start();
+    place.wait_for_line("heard", "ready");
+    run.signal(libc::SIGTERM);
+    run.end().code(143);
+}
+
+fn every_other_signal_goes_to_the_step(mode: Mode) {
+    let place = Place::new();
+    let run = listening(&place, mode, "none", "exit 0", &["--stop-grace=0"]);
+    let sent: Vec<i32> = (1..=64)
+        .filter(|n| ![1, 2, 3, 9, 15, 17, 18, 19, 32, 33].contains(n))
+        .collect();
+    for number in &sent {
+        run.signal(*number);
+        wait_until("the signal to arrive", || {
+            heard(&place).contains(&number.to_string()).then_some(())
+        });
+    }
+    run.signal(libc::SIGTERM);
+    run.end().code(143);
+    let expected: Vec<String> = sent.iter().map(ToString::to_string).collect();
+    assert_eq!(heard(&place), expected);
+}
+
+/// The gate has no step while it waits for its reader of standard output: `check` and `job`
+/// print nothing, so the moment before the server is all there is. The stress test of the last
+/// moment looks there; here the step is gone and its leftover remains.
+fn other_signals_do_nothing_where_there_is_no_step(mode: Mode) {
+    let place = Place::new();
+    let flags = [
+        "--stop-grace=1h",
+        "--migrate=./probe fork session listen heard all none / await heard exit 0",
+    ];
+    let mut run = place
+        .gate(mode, &flags)
+        .server(&["./probe", "note", "started", "x"])
+        .start();
+    place.wait_for_line("heard", "15");
+    for number in [
+        libc::SIGUSR1,
+        libc::SIGUSR2,
+        libc::SIGALRM,
+        libc::SIGWINCH,
+        34,
+        64,
+    ] {
+        run.signal(number);
+    }
+    assert_eq!(run.look(), None);
+    let left = run.others();
+    assert_eq!(left.len(), 1, "{left:#?}");
+    processes::signal(left[0].pid, libc::SIGKILL);
+    run.end().code(0);
+    assert!(place.has("started"));
+}
+
+fn a_signal_that_kills_the_step_is_no_stop(mode: Mode) {
+    let place = Place::new();
+    let run = place.gate(mode, &["--migrate=./probe pid up wait"]).start();
+    place.wait_for_pid("up");
+    run.signal(libc::SIGUSR1);
+    run.end()
+        .code(128 + libc::SIGUSR1)
+        .says(&["error", "SIGUSR1"]);
+}
+
+fn a_step_that_left_its_group_is_stopped_too(mode: Mode) {
+    let place = Place::new();
+    // The child makes a group and pulls the step into it, as a shell with job control may.
+    let step = "--migrate=./probe join listen heard 15 15 exit 1";
+    let run = place.gate(mode, &[step, "--stop-grace=1h"]).start();
+    place.wait_for_line("heard", "ready");
+    run.signal(libc::SIGTERM);
+    run.end().code(143);
+    assert_eq!(heard(&place), ["15"]);
+}

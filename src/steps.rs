@@ -16,6 +16,7 @@ use crate::exit::{Failure, Problem};
 use crate::log::{Event, Log};
 use crate::plan::{Server, Step, Steps};
 use crate::sys::child::Program;
+use crate::sys::clock::Moment;
 use crate::sys::host::Host;
 use crate::sys::lookup::{self, Unfit};
 use crate::sys::supervise::{Guard, Order, Report};
@@ -208,6 +209,11 @@ pub fn run(
             },
         };
         let name = ready.step.kind.as_str();
+        // A machine that was frozen since the last look thaws here: no step may start then.
+        if let Some(why) = guard.lost(Moment::now()) {
+            let verdict = Verdict::Lost(lock_lost(&why));
+            return Outcome { last, verdict };
+        }
         let report = host.supervise(&order, guard, &mut |news| {
             tell(log, name, &ready.step, steps, &news);
         });

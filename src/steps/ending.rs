@@ -87,7 +87,7 @@ pub(super) fn judge(
 #[must_use]
 pub fn lock_lost(why: &str) -> Failure {
     Failure::LockLost(Problem::new(
-        format!("{why}; the step was stopped and the server is not started"),
+        format!("{why}; no step of this run goes on and the server is not started"),
         "start it again: whoever holds the lock then goes on",
     ))
 }

@@ -137,6 +137,8 @@ impl<'a> Scene<'a> {
             .env("DATABASE_URL", &self.url)
             .env("LAUNCHGATE_APP", &self.app)
             .env("APP", &self.app)
+            .env("LAUNCHGATE_LEASE", "3s")
+            .env("LAUNCHGATE_STOP_GRACE", "500ms")
             .env("REPLICA", &name)
             .current_dir(&self.dir)
             .stdin(Stdio::null());
@@ -160,8 +162,7 @@ impl<'a> Scene<'a> {
     /// `launchgate run` with a server and no step yet.
     pub fn bare(&self, revision: &str) -> Replica<'_> {
         let mut replica = self.command("run");
-        replica.command.env("REVISION", revision);
-        replica.command.args(["--release", revision, "--lease", "3s", "--stop-grace", "500ms"]);
+        replica.command.env("REVISION", revision).args(["--release", revision]);
         replica.server = Some(self.path("server"));
         replica
     }

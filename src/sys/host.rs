@@ -77,6 +77,28 @@ impl Host {
             }
         }
     }
+
+    /// Writes to standard output and waits for whoever reads it.
+    ///
+    /// # Errors
+    /// This signal came instead, and what was not read by then is left behind.
+    pub fn print(&self, text: &[u8]) -> Result<(), Number> {
+        self.stdout.write(text);
+        loop {
+            while let Some(signal) = self.signals.next() {
+                if let Signal::Stop(number) = signal {
+                    return Err(number);
+                }
+            }
+            self.stdout.flush();
+            if !self.stdout.is_waiting() {
+                return Ok(());
+            }
+            let signals = (self.signals.as_fd(), Interest::Read);
+            let reader = (self.stdout.descriptor(), Interest::Write);
+            let _ = poll::wait(&[signals, reader], None);
+        }
+    }
 }
 
 /// Host name and process id, for the ledger.

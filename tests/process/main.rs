@@ -7,6 +7,7 @@ mod common;
 mod at_terminal;
 mod bad_input;
 mod captured;
+mod check;
 mod codes;
 mod commands;
 mod generate;

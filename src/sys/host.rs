@@ -20,7 +20,7 @@ pub struct Host {
     pub inherited: Inherited,
     /// The one reader of signals.
     pub signals: Signals,
-    /// Children that were there before launchgate.
+    /// Descendants that were there before launchgate.
     pub foreign: Vec<i32>,
     /// Standard output.
     pub stdout: Arc<Output>,
@@ -46,7 +46,7 @@ impl Host {
         Ok(Self {
             inherited,
             signals,
-            foreign: child::foreign_children(),
+            foreign: child::foreign(),
             stdout: Arc::new(Output::stdout()),
             stderr: Arc::new(Output::stderr()),
         })

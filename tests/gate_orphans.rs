@@ -3,9 +3,12 @@
 #[path = "common/gate.rs"]
 mod gate;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use gate::backends::{Db, on_each};
 use gate::replicas::{Running, Scene, until};
 use nix::sys::signal::Signal;
+use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 
 /// A step that hands its statements to the database by `psql`, as its own first process, so
 /// that it dies with launchgate.
@@ -151,32 +154,36 @@ fn a_timed_out_step_s_statement_is_waited_for() {
     scene.check_settled("v1");
 }
 
-/// An application's session on a server connection that a migration used before keeps the
-/// migration's name where the pooler has nothing to put in its place.
+/// A server connection that a pooler lent to a step keeps the step's name where the
+/// application that gets it next has none of its own.
 #[test]
-fn a_pooled_application_that_inherited_a_step_s_name_is_no_orphan() {
-    let db = Db::pgbouncer_with(&[], "pool_mode = transaction\ndefault_pool_size = 7\n");
+fn an_application_that_inherits_a_step_s_name_from_the_pooler_is_no_orphan() {
+    let db = Db::pgbouncer();
     let scene = Scene::new(&db);
     let step = psql(&scene, &scene.url, "select 1;\n");
     scene.bare("v1").args(["--migrate", &step]).finish().ends_with(0);
-    let sleeps: Vec<_> = (0..4).map(|_| nameless(&scene.url, "select pg_sleep(600)")).collect();
-    until("the application's statement", || db.sql("select count(*) from pg_stat_activity where query = 'select pg_sleep(600)' and state = 'active'") == "4");
-    println!("{}", db.sql("select application_name, state, query from pg_stat_activity where datname = 'shop'"));
-    let ended = scene.run("v2").args(["--orphan-timeout", "1s"]).finish().wait();
-    drop(sleeps);
-    assert_eq!(ended, 0);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| busy_and_nameless(&scene.url, &stop));
+        }
+        until("an application under the step's name", || count(&db, "state = 'active' and query like '%busy%'") != "0");
+        let ended = scene.run("v2").args(["--orphan-timeout", "5s"]).finish().wait();
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(ended, 0);
+    });
+    scene.check_settled("v2");
 }
 
-/// A session that gives itself no name.
-fn nameless(url: &str, sql: &'static str) -> std::thread::JoinHandle<()> {
-    let url = url.to_owned();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async move {
-            use sqlx::{ConnectOptions, postgres::PgConnectOptions};
-            let options: PgConnectOptions = url.parse().expect("a URL");
-            let mut session = options.extra_float_digits(None).connect().await.expect("a session");
-            let _ = sqlx::raw_sql(sql).execute(&mut session).await;
-        });
-    })
+/// Statement after statement, with hardly a pause, in a session that gives itself no name.
+fn busy_and_nameless(url: &str, stop: &AtomicBool) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let options: PgConnectOptions = url.parse().expect("a URL");
+        let mut session = options.extra_float_digits(None).connect().await.expect("a session");
+        while !stop.load(Ordering::Relaxed) {
+            let busy = sqlx::raw_sql("select pg_sleep(0.3) /* busy */");
+            busy.execute(&mut session).await.expect("a statement");
+        }
+    });
 }

@@ -84,15 +84,12 @@ fn tail(kept: &[u8], url: &DatabaseUrl) -> String {
     } else {
         0
     };
-    let rest = &redacted[start..];
-    let rest = &rest[rest.len().saturating_sub(TAIL)..];
+    // What is no text grows when it becomes some: cut after that.
+    let text = String::from_utf8_lossy(&redacted[start..]);
+    let cut = text.len().saturating_sub(TAIL);
     // Not in the middle of a character.
-    let begin = rest
-        .iter()
-        .take(3)
-        .take_while(|&&byte| byte & 0xc0 == 0x80)
-        .count();
-    String::from_utf8_lossy(&rest[begin..]).into_owned()
+    let cut = (cut..).find(|&at| text.is_char_boundary(at)).unwrap_or(cut);
+    text[cut..].to_owned()
 }
 
 /// The row of a run that did not count.

@@ -160,6 +160,14 @@ impl Db {
         }
     }
 
+    pub fn stop(&self) {
+        match self {
+            Self::Postgres(server) | Self::Pooled(server, _) => lock(server).stop_immediate(),
+            Self::Maria(server) => lock(server).stop_immediate(),
+            Self::Sqlite(_) => {}
+        }
+    }
+
     pub fn restart_pooler(&self) {
         if let Self::Pooled(_, pooler) = self {
             lock(pooler).restart();

@@ -266,7 +266,11 @@ pub struct Replica<'a> {
     server: Option<String>,
 }
 
-impl Replica<'_> {
+impl<'a> Replica<'a> {
+    pub fn scene(&self) -> &'a Scene<'a> {
+        self.scene
+    }
+
     pub fn args<S: AsRef<std::ffi::OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
         self.command.args(args);
         self

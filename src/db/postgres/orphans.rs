@@ -7,18 +7,39 @@ use super::{
 
 impl Hold {
     /// Sessions of earlier runs that are active or in a transaction that began before this one.
+    ///
+    /// A run whose row is closed has no client any more: what it left began before this lock. A
+    /// later statement under its name is an application's, on a connection that a pooler
+    /// lent to the step before.
     pub(in crate::db) async fn orphans(
         &self,
         book: &mut Book,
         lock_id: &str,
     ) -> Result<Vec<Orphan>, Error> {
-        let ask = format!(
-            "SELECT a.pid, coalesce(a.state, 'unknown'), \
-             coalesce((extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.query_start, a.backend_start)) * 1000)::bigint, 0), \
-             a.application_name FROM pg_stat_activity a WHERE {} ORDER BY a.pid",
-            self.orphaned(book, lock_id)
+        let ask = |book: &Book, at_work: &str| {
+            format!(
+                "SELECT a.pid, coalesce(a.state, 'unknown'), \
+                 coalesce((extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.query_start, a.backend_start)) * 1000)::bigint, 0), \
+                 a.application_name FROM pg_stat_activity a WHERE {} ORDER BY a.pid",
+                self.orphaned(book, lock_id, at_work)
+            )
+        };
+        let closed = format!(
+            "(a.query_start < {} OR NOT EXISTS (SELECT FROM {} r WHERE r.run_id = \
+             split_part(a.application_name, '/', 3) AND r.state <> 'running'))",
+            self.began(),
+            book.sql.table
         );
-        let rows = book.rows(ask, book.call()).await?;
+        let bound = book.call();
+        let sql = ask(book, &closed);
+        let rows = match book.try_rows(sql, bound).await? {
+            // no ledger, no closed runs
+            Err(fault) if fault.is_missing_table() => {
+                let sql = ask(book, "true");
+                book.rows(sql, bound).await?
+            }
+            answer => answer?,
+        };
         rows.iter()
             .map(|row| {
                 Ok(Orphan {
@@ -55,7 +76,7 @@ impl Hold {
             "SELECT count(*) FILTER (WHERE ended) FROM (SELECT pg_terminate_backend(a.pid) AS ended \
              FROM pg_stat_activity a WHERE {} AND a.state LIKE 'idle in transaction%' \
              AND a.application_name IN ({})) e",
-            self.orphaned(book, lock_id),
+            self.orphaned(book, lock_id, "true"),
             names.join(", ")
         );
         match book.try_rows(ask, book.call()).await? {
@@ -72,16 +93,25 @@ impl Hold {
     /// Where a role may not see another's `state`, the lock that every transaction has on its
     /// own virtual id tells as much, and everybody may see that:
     /// <https://www.postgresql.org/docs/current/view-pg-locks.html>.
-    fn orphaned(&self, book: &Book, lock_id: &str) -> String {
+    /// `at_work`: what else must hold for a session that is active.
+    fn orphaned(&self, book: &Book, lock_id: &str, at_work: &str) -> String {
         format!(
             "a.datname = current_database() AND a.pid <> pg_backend_pid() \
              AND starts_with(a.application_name, {name}) \
-             AND (a.state = 'active' OR a.state = 'fastpath function call' \
-             OR a.xact_start < timestamptz 'epoch' + {began} * interval '1 microsecond' \
+             AND (a.state IN ('active', 'fastpath function call') AND {at_work} \
+             OR a.xact_start < {began} \
              OR a.state IS NULL AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'virtualxid' \
              AND l.granted AND l.mode = 'ExclusiveLock'))",
             name = book.sql.text(&format!("launchgate/{lock_id}/")),
-            began = self.began_us,
+            began = self.began(),
+        )
+    }
+
+    /// When this holder took the lock.
+    fn began(&self) -> String {
+        format!(
+            "timestamptz 'epoch' + {} * interval '1 microsecond'",
+            self.began_us
         )
     }
 }

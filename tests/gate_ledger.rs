@@ -1,0 +1,210 @@
+//! What a run leaves in the ledger, and what an operator and other roles do with it.
+
+#[path = "common/gate.rs"]
+mod gate;
+
+use gate::backends::{Db, on_each};
+use gate::replicas::{Running, Scene, until};
+use nix::sys::signal::Signal;
+
+fn a_failed_run_says_why_without_the_password(db: &Db) {
+    let scene = Scene::new(db);
+    // The password stands across the cut, 4 KiB before the end, and in the middle.
+    let secret = if matches!(db, Db::Sqlite(_)) { "nothing" } else { "s3cret/'x" };
+    let filler = "x".repeat(if matches!(db, Db::Sqlite(_)) { 4040 } else { 4089 });
+    let tell = format!("printf '%s' \"${{SECRET}}{filler}\"; echo \"$DATABASE_URL\" >&2; exit 9\n");
+    scene.script("do-migrate", &tell);
+    let mut replica = scene.run("v1").env("SECRET", secret).start();
+    replica.ends_with(9);
+    assert_eq!(
+        scene.ledger("state, attempt, step, exit_code, revision, release_id, release_source"),
+        ["failed|1|migrate|9|v1|v1|--release"]
+    );
+    let full = "run_id <> '' and holder <> '' and version <> '' and started_at <= finished_at \
+                and heartbeat_at >= started_at and finished_at is not null";
+    let full = if db.is_postgres() { format!("({full})::int") } else { full.to_owned() };
+    assert_eq!(scene.ledger(&full), ["1"]);
+    let tail = scene.ledger("output_tail").join("\n");
+    assert!(tail.len() <= 4096 && tail.len() > 3900, "{}", tail.len());
+    for column in ["command", "output_tail", "note"] {
+        let text = scene.ledger(column).join("\n");
+        for part in ["s3cret", "3cret", "cret/"] {
+            assert!(!text.contains(part), "{column}: {text}");
+        }
+    }
+    assert!(!replica.log().contains("launchgate: s3cret"));
+    let ours = replica.log();
+    let ours = ours.lines().filter(|line| line.starts_with("launchgate:"));
+    assert!(ours.clone().count() > 2 && !ours.clone().any(|line| line.contains("s3cret")));
+}
+on_each!(a_failed_run_says_why_without_the_password: postgres_15, pgbouncer, mariadb, sqlite);
+
+fn output_that_is_no_text_still_fits(db: &Db) {
+    let scene = Scene::new(db);
+    scene.script("do-migrate", "head -c 20000 /dev/zero | tr '\\0' '\\377'; exit 9\n");
+    scene.run("v1").finish().ends_with(9);
+    let length = if db.is_postgres() { "octet_length(output_tail)" } else { "length(cast(output_tail as binary))" };
+    let length = if matches!(db, Db::Sqlite(_)) { "length(cast(output_tail as blob))" } else { length };
+    let length: usize = scene.ledger(length)[0].parse().expect("a number");
+    assert!(length <= 4096, "{length}");
+}
+on_each!(output_that_is_no_text_still_fits: postgres_15, mariadb, sqlite);
+
+/// The command line is in the row, less the password of the database's URL.
+fn a_password_in_the_command_stays_out_of_the_row(db: &Db) {
+    let scene = Scene::new(db);
+    scene.run("v0").finish().ends_with(0);
+    scene.touch("hold-migrate");
+    let command = format!("{} {}", scene.path("step"), scene.url);
+    let mut replica = scene.bare("v1").args(["--migrate", &command]).start();
+    until("the step's row", || scene.ledger("step, state").iter().any(|row| row == "migrate|running"));
+    assert!(!scene.ledger("command")[1].contains("s3cret"));
+    replica.signal(Signal::SIGTERM);
+    replica.ends_with(143);
+    let row = scene.ledger("state, step, term_signal, command");
+    assert!(row[1].starts_with("interrupted|migrate|15|"), "{row:?}");
+    assert!(!row[1].contains("s3cret") && !replica.log().contains("s3cret"));
+}
+on_each!(a_password_in_the_command_stays_out_of_the_row: postgres_15, mariadb);
+
+/// A row that left `running` never changes again: a trigger sees every change.
+#[test]
+fn a_row_leaves_running_once() {
+    let db = Db::postgres_15();
+    let scene = Scene::new(&db);
+    scene.run("v0").finish().ends_with(0);
+    db.sql(
+        "create table changes (run_id text, was text, now text); create function noted() returns trigger language plpgsql \
+         as $$ begin insert into changes values (new.run_id, old.state, new.state); return new; end $$; \
+         create trigger noted after update on launchgate_runs for each row execute function noted()",
+    );
+    for fault in [Signal::SIGKILL, Signal::SIGTERM, Signal::SIGSTOP] {
+        scene.touch("hold-migrate");
+        let revision = format!("v-{fault}");
+        let mut holder = scene.run(&revision).start();
+        let pid = holder.name.clone();
+        until("the step", || scene.evidence().last().is_some_and(|l| l.word() == "start" && l.get("replica") == pid));
+        if fault == Signal::SIGSTOP {
+            gate::replicas::signal_tree(holder.pid(), fault);
+            scene.remove("exclusive");
+        } else {
+            holder.signal(fault);
+        }
+        let follower = scene.run(&revision).start();
+        until("the follower", || scene.evidence().last().is_some_and(|l| l.get("replica") == follower.name) || {
+            scene.remove("hold-migrate");
+            scene.count("server") > 0 && scene.evidence().last().is_some_and(|l| l.get("replica") == follower.name)
+        });
+        let mut follower: Running = follower;
+        follower.ends_with(0);
+        holder.signal(Signal::SIGCONT);
+        holder.wait();
+    }
+    assert_eq!(db.sql("select count(*) from changes where was <> 'running'"), "0");
+    assert_eq!(db.sql("select count(*) from (select run_id from changes where now <> 'running' group by 1 having count(*) > 1) x"), "0");
+    scene.check_rules();
+}
+
+fn failed_attempts_are_counted_over_replicas_and_reset_by_an_operator(db: &Db) {
+    let scene = Scene::new(db);
+    scene.touch("fail-migrate");
+    let mut replicas: Vec<Running> = (0..5).map(|_| scene.run("v1").start()).collect();
+    let mut codes: Vec<i32> = replicas.iter_mut().map(Running::wait).collect();
+    codes.sort_unstable();
+    assert_eq!(codes, [3, 3, 3, 77, 77]);
+    assert_eq!(scene.states(), ["failed"; 3]);
+    assert_eq!(scene.ledger("attempt"), ["1", "2", "3"]);
+    scene.run("v1").finish().ends_with(77).says("launchgate resolve v1 --as retry");
+    scene.run("v1").args(["--max-attempts", "4"]).finish().ends_with(3);
+    scene.run("v1").args(["--max-attempts", "0"]).finish().ends_with(3);
+    let resolve = |how: &str| {
+        let replica = scene.command("resolve").args(["v1", "--as", how, "--note", "it's `mine`"]);
+        replica.without_server().finish().ends_with(0);
+    };
+    resolve("retry");
+    // Interrupted attempts are not failed ones.
+    scene.remove("fail-migrate");
+    scene.touch("hold-migrate");
+    for n in 1..=4 {
+        let mut holder = scene.run("v1").args(["--max-attempts", "1"]).start();
+        until("the step", || scene.evidence().last().is_some_and(|l| l.word() == "start" && l.get("replica") == holder.name));
+        assert_eq!(scene.evidence().last().expect("a step").get("attempt"), n.to_string());
+        holder.signal(Signal::SIGTERM);
+        holder.ends_with(143);
+    }
+    resolve("blocked");
+    scene.run("v1").finish().ends_with(77).says("it's `mine`");
+    resolve("retry");
+    scene.remove("hold-migrate");
+    scene.touch("fail-migrate");
+    scene.run("v1").finish().ends_with(3);
+    resolve("succeeded");
+    let starts = scene.count("start");
+    scene.run("v1").finish().ends_with(0);
+    assert_eq!(scene.count("start"), starts);
+    resolve("blocked");
+    scene.run("v1").finish().ends_with(77);
+    resolve("retry");
+    scene.run("v1").finish().ends_with(0);
+    assert_eq!(scene.count("start"), starts);
+}
+on_each!(failed_attempts_are_counted_over_replicas_and_reset_by_an_operator: postgres_15, pgbouncer, mariadb, sqlite);
+
+fn a_stop_during_a_step_that_ends_well_is_a_success(db: &Db) {
+    let scene = Scene::new(db);
+    scene.touch("stubborn");
+    scene.touch("hold-migrate");
+    let mut holder = scene.run("v1").env("LAUNCHGATE_LEASE", "30s").env("LAUNCHGATE_STOP_GRACE", "15s").start();
+    until("the step", || scene.count("start") == 1);
+    holder.signal(Signal::SIGTERM);
+    holder.says_in_time("stopping migrate");
+    scene.remove("hold-migrate");
+    holder.ends_with(143);
+    assert_eq!(scene.states(), ["succeeded"]);
+    scene.run("v1").finish().ends_with(0);
+    assert_eq!((scene.count("start"), scene.count("server")), (1, 1));
+    scene.check_settled("v1");
+}
+on_each!(a_stop_during_a_step_that_ends_well_is_a_success: postgres_15, mariadb, sqlite);
+
+/// Roles: one that may write the ledger and make nothing, one that may only read it.
+fn a_ledger_that_exists_is_used_whatever_a_role_may_create(db: &Db) {
+    let mut scene = Scene::new(db);
+    let kind = if db.is_postgres() { "postgres" } else { "mysql" };
+    let mut ddl = scene.command("print-ddl").args(["--database", kind]).without_server().start();
+    ddl.ends_with(0);
+    db.sql(&ddl.out());
+    db.sql(match db {
+        Db::Maria(_) => {
+            "create user writer@'%' identified by 'w'; create user reader@'%' identified by 'r'; \
+             grant select, insert, update on shop.launchgate_runs to writer@'%'; grant select on shop.launchgate_runs to reader@'%'"
+        }
+        _ => {
+            "create role writer login password 'w'; create role reader login password 'r'; \
+             grant select, insert, update on launchgate_runs to writer; grant select on launchgate_runs to reader"
+        }
+    });
+    scene.url = db.url_as("writer", "w");
+    let reader = db.url_as("reader", "r");
+    let wait = |revision: &str| {
+        let replica = scene.command("wait").args(["--release", revision]);
+        let server = scene.path("server");
+        replica.env("DATABASE_URL", &reader).env("REVISION", revision).args(["--", &server]).start()
+    };
+    let mut early = wait("v1");
+    early.says_in_time("waiting for the release");
+    scene.touch("hold-migrate");
+    let mut job = scene.run("v1").start();
+    until("the step", || scene.count("start") == 1);
+    scene.remove("hold-migrate");
+    job.ends_with(0);
+    early.ends_with(0);
+    wait("v1").ends_with(0);
+    scene.command("wait").args(["--release", "v1"]).env("DATABASE_URL", &reader).finish().ends_with(0);
+    assert_eq!(scene.count("server"), 3);
+    // The fast path needs no more than that either.
+    scene.run("v1").env("DATABASE_URL", &reader).finish().ends_with(0);
+    scene.run("v2").env("DATABASE_URL", &reader).finish().ends_with(78);
+    scene.check_settled("v1");
+}
+on_each!(a_ledger_that_exists_is_used_whatever_a_role_may_create: postgres_15, postgres_18, mariadb);

@@ -1,0 +1,169 @@
+//! What keeps the gate closed, with the exit code that says so and what to do about it.
+
+#[path = "common/gate.rs"]
+mod gate;
+
+use gate::backends::{Db, on_each};
+use gate::home::free_port;
+use gate::replicas::{Replica, Running, Scene, until};
+use nix::sys::signal::Signal;
+
+/// Ends with `code` before any step or server, says why and what to do, and shows no password.
+fn refused(replica: Replica<'_>, code: i32, words: &[&str]) -> Running {
+    let scene = replica.scene();
+    let before = scene.evidence().len();
+    let mut replica = replica.start();
+    replica.ends_with(code).says("hint=");
+    for word in words {
+        replica.says(word);
+    }
+    for secret in ["s3cret", "geheim"] {
+        assert!(!replica.log().contains(secret), "{}", replica.log());
+    }
+    assert_eq!(scene.evidence().len(), before);
+    replica
+}
+
+#[test]
+fn settings_that_cannot_be_meant_are_64() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let with = |url: &str| scene.run("v1").env("DATABASE_URL", url);
+    refused(with("postgres://u:geheim@ho st/x"), 64, &["DATABASE_URL"]);
+    refused(with("mongodb://u:geheim@host/x"), 64, &["DATABASE_URL", "--no-database", "--database-url"]);
+    refused(with("not a url"), 64, &["DATABASE_URL"]);
+    let lease = |lease: &str, grace: &str| {
+        scene.run("v1").env("LAUNCHGATE_LEASE", lease).env("LAUNCHGATE_STOP_GRACE", grace)
+    };
+    refused(lease("3s", "1100ms"), 64, &["--lease"]);
+    refused(lease("30s", "19100ms"), 64, &["--lease"]);
+    refused(lease("2s", "0"), 64, &["LAUNCHGATE_LEASE"]);
+    refused(lease("61m", "0"), 64, &["LAUNCHGATE_LEASE"]);
+    refused(scene.run(&"r".repeat(10_000)), 64, &["--release"]);
+    refused(scene.run("two\nlines"), 64, &["--release"]);
+    assert!(!db.sqlite_file().exists());
+}
+
+fn a_revision_with_quotes_is_a_revision(db: &Db) {
+    let scene = Scene::new(db);
+    for revision in ["it's", "a\"b", "c\\d", "e`f", "%s;--", "größe-⛴"] {
+        let step = scene.path("step");
+        for _ in 0..2 {
+            let replica = scene.command("job").args(["--release", revision, "--migrate", &step]);
+            replica.without_server().finish().ends_with(0);
+        }
+    }
+    assert_eq!(scene.count("start"), 6);
+    assert_eq!(scene.states(), ["succeeded"; 6]);
+}
+on_each!(a_revision_with_quotes_is_a_revision: postgres_15, mariadb, sqlite);
+
+#[test]
+fn a_port_where_nobody_listens_is_69() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    for scheme in ["postgres", "mysql"] {
+        let url = format!("{scheme}://u:geheim@127.0.0.1:{}/x", free_port());
+        let replica = || scene.run("v1").env("DATABASE_URL", &url);
+        refused(replica().args(["--wait-timeout", "1s"]), 69, &["did not accept a connection for 1 s"]);
+        let mut stopped = replica().start();
+        stopped.says_in_time("waiting for the database");
+        stopped.signal(Signal::SIGTERM);
+        stopped.ends_with(143);
+        let url = format!("{scheme}://u:geheim@no-such-host.invalid/x");
+        let replica = scene.run("v1").env("DATABASE_URL", &url);
+        refused(replica.args(["--wait-timeout", "1s"]), 69, &["did not accept"]);
+    }
+}
+
+#[test]
+fn a_database_that_comes_up_later_is_waited_for() {
+    let db = Db::postgres_15();
+    let scene = Scene::new(&db);
+    db.stop();
+    let mut replicas: Vec<Running> = (0..3).map(|_| scene.run("v1").start()).collect();
+    for replica in &mut replicas {
+        replica.says_in_time("waiting for the database");
+    }
+    db.crash();
+    for replica in &mut replicas {
+        replica.ends_with(0);
+    }
+    assert_eq!(scene.count("start"), 1);
+    scene.check_settled("v1");
+}
+
+fn the_wait_for_a_holder_has_a_limit(db: &Db) {
+    let scene = Scene::new(db);
+    scene.touch("hold-migrate");
+    let mut holder = scene.run("v1").start();
+    until("the step", || scene.count("start") == 1);
+    refused(scene.run("v1").args(["--lock-timeout", "1s"]), 75, &["--lock-timeout"]);
+    let wait = scene.command("wait").args(["--release", "v1", "--lock-timeout", "1s"]);
+    refused(wait, 75, &["--lock-timeout"]);
+    let wait = scene.command("wait").args(["--release", "v2", "--lock-timeout", "1s"]);
+    refused(wait, 75, &["v2"]);
+    let mut stopped = scene.run("v1").start();
+    stopped.says_in_time("waiting");
+    stopped.signal(Signal::SIGTERM);
+    stopped.ends_with(143);
+    scene.remove("hold-migrate");
+    holder.ends_with(0);
+    assert_eq!(scene.states(), ["succeeded"]);
+    scene.check_settled("v1");
+}
+on_each!(the_wait_for_a_holder_has_a_limit: postgres_15, pgbouncer, mariadb, sqlite);
+
+#[test]
+fn what_postgres_refuses_for_good_is_78_at_once() {
+    let db = Db::postgres_15();
+    db.sql("create role reader login password 'geheim'; create schema theirs; create role owner login password 'geheim'");
+    let scene = Scene::new(&db);
+    let with = |url: &str| scene.run("v1").env("DATABASE_URL", url);
+    refused(with(&db.url_as("postgres", "geheim")), 78, &["password"]);
+    refused(with(&db.url_as("nobody", "geheim")), 78, &["password"]);
+    refused(with(&db.url().replace("/shop", "/shoe")), 78, &["shoe"]);
+    // PostgreSQL 15 lets nobody but the owner create in public.
+    refused(with(&db.url_as("reader", "geheim")), 78, &["print-ddl --database postgres"]);
+    refused(with(&format!("{}?schema=nowhere", db.url())), 78, &["nowhere"]);
+    refused(with(&format!("{}?sslmode=require", db.url())), 78, &["TLS", "sslmode"]);
+    db.sql("alter role owner set default_transaction_read_only = on; grant all on schema public to owner");
+    refused(with(&db.url_as("owner", "geheim")), 78, &["primary"]);
+    db.sql("create table launchgate_runs (id int)");
+    refused(with(&db.url()), 78, &["print-ddl"]);
+}
+
+#[test]
+fn what_mariadb_refuses_for_good_is_78_at_once() {
+    let db = Db::mariadb();
+    db.sql("create user 'reader'@'%' identified by 'geheim'; grant select on shop.* to 'reader'@'%'");
+    let scene = Scene::new(&db);
+    let with = |url: &str| scene.run("v1").env("DATABASE_URL", url);
+    refused(with(&db.url_as("root", "geheim")), 78, &["password"]);
+    refused(with(&db.url().replace("/shop", "/shoe")), 78, &["shoe"]);
+    refused(with(&db.url_as("reader", "geheim")), 78, &["print-ddl --database mysql"]);
+    refused(with(&format!("{}?ssl-mode=REQUIRED", db.url())), 78, &["TLS", "ssl-mode"]);
+    db.sql("set global read_only = 1");
+    refused(with(&db.url_as("reader", "geheim")), 78, &["primary"]);
+    db.sql("set global read_only = 0; create table launchgate_runs (id int)");
+    refused(with(&db.url()), 78, &["print-ddl"]);
+}
+
+#[test]
+fn what_pgbouncer_refuses_for_good_is_78_at_once() {
+    let db = Db::pgbouncer();
+    let scene = Scene::new(&db);
+    let with = |url: &str| scene.run("v1").env("DATABASE_URL", url);
+    refused(with(&db.url().replace("postgres:s3cret", "postgres:geheim")), 78, &["password"]);
+    refused(with(&db.url().replace("/shop", "/shoe")), 78, &["shoe"]);
+    refused(with(&format!("{}?sslmode=require", db.url())), 78, &["TLS"]);
+}
+
+fn a_ledger_of_a_newer_version_is_not_guessed_at(db: &Db) {
+    let scene = Scene::new(db);
+    scene.run("v1").finish().ends_with(0);
+    db.sql("update launchgate_runs set state = 'paused'");
+    refused(scene.run("v1"), 78, &["a newer launchgate"]);
+    scene.run("v2").finish().ends_with(0);
+}
+on_each!(a_ledger_of_a_newer_version_is_not_guessed_at: postgres_15, mariadb, sqlite);

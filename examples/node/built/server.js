@@ -1,0 +1,26 @@
+// Serves what the migration made, and refuses to serve anything else.
+'use strict';
+const fs = require('node:fs');
+const http = require('node:http');
+const path = require('node:path');
+
+const store = JSON.parse(fs.readFileSync(path.join(process.env.DATA_DIR ?? 'data', 'store.json'), 'utf8'));
+if (store.schema !== 2) {
+  throw new Error(`this server needs schema 2, and finds ${store.schema}`);
+}
+
+const server = http.createServer((request, response) => {
+  response.setHeader('content-type', 'application/json');
+  response.end(`${JSON.stringify(store)}\n`);
+});
+server.listen(Number(process.env.PORT ?? 8080), () => {
+  console.log(`listening on port ${server.address().port}`);
+});
+
+// As PID 1 a process gets no default action: without this, `docker stop` would take its
+// whole grace period.
+process.on('SIGTERM', () => {
+  console.log('closing');
+  server.close(() => process.exit(0));
+  server.closeAllConnections();
+});

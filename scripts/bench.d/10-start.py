@@ -1,0 +1,30 @@
+"""One step, then the server: time from start to end, both of them /bin/true
+
+The step's own start is in every row but tini's, which runs no step. `-q` tells what the log
+lines cost."""
+
+import shutil
+
+
+def contenders(bench):
+    launchgate = [bench.binary, "run", "--no-database", "--migrate", "/bin/true", "--", "/bin/true"]
+    step_and_exec = "/bin/true && exec /bin/true"
+    rows = {}
+    for shell in ("dash", "bash"):
+        if bench.has(shell):
+            rows[f"{shell} -c 'true && exec true'"] = [shutil.which(shell), "-c", step_and_exec]
+    rows["launchgate run"] = launchgate
+    rows["launchgate -q run"] = [bench.binary, "run", "-q", *launchgate[2:]]
+    if bench.has("tini"):
+        rows["tini -- true (no step)"] = [shutil.which("tini"), "-s", "--", "/bin/true"]
+    return rows
+
+
+def run(bench):
+    rows = contenders(bench)
+    values = bench.interleaved(rows, lambda argv: bench.spawn(argv))
+    base = next(iter(rows))
+    print(f"time, {bench.runs} runs each:")
+    bench.table({name: [seconds for seconds, _ in found] for name, found in values.items()}, base, "ms", 1000)
+    print("page faults without input or output, of the wrapper, the step and the server together:")
+    bench.table({name: [usage.ru_minflt for _, usage in found] for name, found in values.items()}, base, "faults", 1, 0)

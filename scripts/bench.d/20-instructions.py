@@ -1,0 +1,70 @@
+"""User instructions, which noise does not touch
+
+Counted by perf over the whole of the same command lines as in `start`. Where the machine
+counts none, as in most virtual machines, by valgrind's simulated processor; that loses a
+program's count when it execs, so there the wrapper alone is counted, around one step and
+with an end of its own in the server's place."""
+
+import importlib.util
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+
+def counted_by_perf(argv):
+    """User instructions with all children, or None where the machine counts none."""
+    if not shutil.which("perf"):
+        return None
+    done = subprocess.run(["perf", "stat", "-x,", "-e", "instructions:u", *argv],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    found = re.search(r"^(\d+),[^,]*,instructions", done.stderr, re.M)
+    return int(found.group(1)) if found else None
+
+
+def counted_by_callgrind(argv):
+    """User instructions of this one program, without children, or None where it can't run there."""
+    if not shutil.which("valgrind"):
+        return None
+    done = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *argv],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    # A child between fork and exec is told apart by its process id.
+    counts = re.findall(r"^==(\d+)== Collected : (\d+)", done.stderr, re.M)
+    return int(counts[-1][1]) if counts and done.returncode == 0 else None
+
+
+def wrappers(bench):
+    rows = {}
+    for shell in ("dash", "bash"):
+        if shutil.which(shell):
+            rows[f"{shell} -c 'true || exit; :'"] = [shutil.which(shell), "-c", "/bin/true || exit; :"]
+    rows["launchgate job"] = [bench.binary, "job", "--no-database", "--migrate", "/bin/true"]
+    rows["launchgate -q job"] = [bench.binary, "job", "-q", "--no-database", "--migrate", "/bin/true"]
+    if shutil.which("tini"):
+        rows["tini -- true"] = [shutil.which("tini"), "-s", "--", "/bin/true"]
+    return rows
+
+
+def start_section():
+    spec = importlib.util.spec_from_file_location("start", Path(__file__).with_name("10-start.py"))
+    start = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(start)
+    return start
+
+
+def run(bench):
+    ways = (("perf", counted_by_perf, start_section().contenders, "wrapper, step and server together"),
+            ("callgrind", counted_by_callgrind, wrappers, "the wrapper alone, around one step"))
+    for name, count, contenders, what in ways:
+        if count([shutil.which("true")]) is None:
+            print(f"  {name}: not supported here")
+            continue
+        values = bench.interleaved(contenders(bench), count, runs=3)
+        for row in [row for row, found in values.items() if None in found]:
+            print(f"  {row}: {name} could not count it")
+            del values[row]
+        if values:
+            print(f"counted by {name}, {what}:")
+            bench.table(values, next(iter(values)), "million", 1e-6)
+            return
+    print("  user instructions: not supported here")

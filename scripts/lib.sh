@@ -1,0 +1,89 @@
+# shellcheck shell=bash
+# What the scripts share; sourced, from the repository's root.
+
+say() {
+    printf '%s\n' "$*" >&2
+}
+
+die() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo -n -- "$@"
+    else
+        die "not root and no sudo: run as root, or install by hand and try again: $*"
+    fi
+}
+
+# Cargo's target folder, absolute.
+target_dir() {
+    local dir=${CARGO_TARGET_DIR:-target}
+    case $dir in
+    /*) echo "$dir" ;;
+    *) echo "$PWD/$dir" ;;
+    esac
+}
+
+apt_updated=no
+
+# need_packages PROOF:PACKAGE...: installs the packages whose proof, a command or a file
+# that they bring, is missing. apt is not touched where nothing is.
+need_packages() {
+    local pair missing=()
+    for pair in "$@"; do
+        has "${pair%%:*}" || missing+=("${pair#*:}")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    command -v apt-get >/dev/null || die "missing ${missing[*]}, and this is no Debian or Ubuntu to install them"
+    say "installing ${missing[*]}"
+    if [ "$apt_updated" = no ]; then
+        as_root apt-get update -q >&2
+        apt_updated=yes
+    fi
+    # policy-rc.d keeps the servers' packages from starting them: the tests start their own.
+    local policy=/usr/sbin/policy-rc.d made=no status=0
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod +x "$policy"
+        made=yes
+    fi
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}" >&2 || status=$?
+    [ "$made" = no ] || as_root rm -f "$policy"
+    [ "$status" = 0 ] || die "could not install ${missing[*]}"
+    for pair in "$@"; do
+        has "${pair%%:*}" || die "installed ${pair#*:}, and there is still no ${pair%%:*}"
+    done
+}
+
+# A proof is a command line to try where it has a space, a pattern of files where it has a
+# slash, else a command. Debian keeps some commands where only root's PATH looks.
+has() {
+    case $1 in
+    *\ *) sh -c "$1" >/dev/null 2>&1 ;;
+    */*) compgen -G "$1" >/dev/null ;;
+    *) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
+    esac
+}
+
+need_rust_target() {
+    local libs
+    libs=$(rustc --print target-libdir --target "$1")
+    [ -d "$libs" ] || rustup target add "$1" >&2 || die "rustc has no target $1: install it"
+}
+
+# zig and cargo-zigbuild, from the Python package index, into a folder of their own.
+need_zig() {
+    local venv
+    venv=$(target_dir)/tools/zig
+    if [ ! -x "$venv/bin/cargo-zigbuild" ]; then
+        need_packages python3:python3 "python3 -c 'import ensurepip':python3-venv"
+        python3 -m venv "$venv" >&2
+        "$venv/bin/pip" install -q cargo-zigbuild==0.24.0 ziglang==0.15.2 >&2
+    fi
+    PATH=$venv/bin:$PATH
+}

@@ -1,0 +1,495 @@
+//! The official binary in real containers, under a real engine: an image `FROM scratch` that
+//! holds nothing but launchgate and one static program, an image with a Debian root, and the
+//! two Dockerfiles of this repository.
+//!
+//! Nothing is pulled. Where no engine answers, a test starts its own `dockerd`, which takes
+//! root, with everything it writes in a folder of the test's, and takes it down again.
+//!
+//! That a stop is obeyed at once is judged by exit codes, not by clocks: the engine's own
+//! answer to a container that does not end is SIGKILL, and that shows as 137.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// How long anything may take before a test gives up on it.
+const DEADLINE: Duration = Duration::from_mins(2);
+/// Seconds between `docker stop`'s TERM and KILL: more than any test takes.
+const STOP_GRACE: &str = "100";
+
+/// The roots that launchgate has to work in.
+#[derive(Clone, Copy)]
+enum Root {
+    Scratch,
+    Debian,
+}
+
+macro_rules! in_both_roots {
+    ($($name:ident),* $(,)?) => {
+        mod scratch { $(#[test] fn $name() { super::$name(super::Root::Scratch); })* }
+        mod debian { $(#[test] fn $name() { super::$name(super::Root::Debian); })* }
+    };
+}
+
+in_both_roots!(
+    server_is_process_one_and_has_no_children,
+    stop_reaches_the_server_at_once,
+    failing_migration_never_starts_the_server,
+    stop_in_a_migration_waits_for_its_rollback,
+    runs_without_root_rights_or_a_writable_root,
+);
+
+fn server_is_process_one_and_has_no_children(root: Root) {
+    let engine = Engine::answering();
+    let image = engine.image(root);
+    let container = engine.start(&image, &["migrate"], &[]);
+    let said = container.wait_for("serving");
+    let server = root.program().join(" ");
+    assert!(
+        said.contains(&format!(
+            "serving pid=1 command=[{server} serve] children=[]"
+        )),
+        "{said}"
+    );
+    assert!(
+        said.find("migrated") < said.find("serving"),
+        "the migration comes first:\n{said}"
+    );
+    assert_eq!(container.schema(), "1");
+}
+
+fn stop_reaches_the_server_at_once(root: Root) {
+    let engine = Engine::answering();
+    let image = engine.image(root);
+    let container = engine.start(&image, &["migrate"], &[]);
+    container.wait_for("serving");
+    assert_eq!(
+        container.stop(),
+        7,
+        "the server's own code\n{}",
+        container.logs()
+    );
+    assert!(container.logs().contains("served"), "{}", container.logs());
+}
+
+fn failing_migration_never_starts_the_server(root: Root) {
+    let engine = Engine::answering();
+    let image = engine.image(root);
+    let container = engine.start(&image, &["migrate", "fail", "migrate"], &[]);
+    assert_eq!(container.wait(), 3, "the migration's own code");
+    let said = container.logs();
+    assert!(said.contains("this migration fails"), "{said}");
+    assert!(!said.contains("serving"), "{said}");
+}
+
+fn stop_in_a_migration_waits_for_its_rollback(root: Root) {
+    let engine = Engine::answering();
+    let image = engine.image(root);
+    let container = engine.start(&image, &["slow", "migrate"], &[]);
+    container.wait_for("half way");
+    assert_eq!(container.schema(), "half");
+    assert_eq!(container.stop(), 143, "{}", container.logs());
+    let said = container.logs();
+    assert_eq!(container.schema(), "rolled back", "{said}");
+    assert!(said.contains("rolled back"), "{said}");
+    assert!(
+        !said.contains("migrated"),
+        "no further step is run:\n{said}"
+    );
+    assert!(!said.contains("serving"), "{said}");
+}
+
+fn runs_without_root_rights_or_a_writable_root(root: Root) {
+    let engine = Engine::answering();
+    let image = engine.image(root);
+    let bounds = ["--read-only", "--user", "65534:65534", "--cap-drop", "ALL"];
+    let container = engine.start(&image, &["migrate"], &bounds);
+    container.wait_for("serving pid=1");
+    assert_eq!(container.schema(), "1");
+    assert_eq!(container.stop(), 7);
+}
+
+#[test]
+fn dockerfile_makes_an_image_of_one_file() {
+    let engine = Engine::answering();
+    let image = engine.launchgate_image();
+    let container = engine.start_words(&image, &["--version"], &[]);
+    assert_eq!(container.wait(), 0);
+    assert_eq!(
+        container.logs().trim(),
+        format!("launchgate {}", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+/// `Dockerfile.example` with `examples/node` as the app, under this machine's own node.
+#[test]
+fn dockerfile_example_serves_the_migrated_data() {
+    let engine = Engine::answering();
+    let launchgate = engine.launchgate_image();
+    let node = engine.import(&["sh", "cat", "node"]);
+    let image = engine.build_file(
+        &repository("Dockerfile.example"),
+        &repository("examples/node"),
+        &[("LAUNCHGATE_IMAGE", &launchgate), ("APP_IMAGE", &node)],
+    );
+    let container = engine.start_words(&image, &[], &["--env", "PORT=8080"]);
+    container.wait_for("listening");
+    let answer = container.exec(&[
+        "node",
+        "-e",
+        "fetch('http://127.0.0.1:8080/').then(r => r.text()).then(t => console.log(t))",
+    ]);
+    assert!(answer.contains("\"schema\":2"), "{answer}");
+    let process_one = container.exec(&["cat", "/proc/1/cmdline"]);
+    assert!(
+        process_one.starts_with("node\0built/server.js\0"),
+        "{process_one:?}"
+    );
+    assert_eq!(container.stop(), 0, "{}", container.logs());
+}
+
+/// A docker engine, and the folder of what the test makes for it.
+struct Engine {
+    host: Option<String>,
+    own: Option<Child>,
+    folder: TempDir,
+}
+
+impl Engine {
+    /// The one that answers already, or one of the test's own.
+    fn answering() -> Self {
+        let mut engine = Self {
+            host: None,
+            own: None,
+            folder: TempDir::with_prefix("launchgate-docker-").expect("a folder"),
+        };
+        if !engine.answers() {
+            engine.start_own();
+        }
+        engine
+    }
+
+    fn answers(&self) -> bool {
+        self.docker(&["version", "--format", "{{.Server.Version}}"])
+            .status
+            .success()
+    }
+
+    /// Without a bridge or firewall rules: no test needs a network, and they take rights and
+    /// kernel modules that a machine for tests may not have.
+    fn start_own(&mut self) {
+        let at = |name: &str| self.folder.path().join(name).display().to_string();
+        let socket = format!("unix://{}", at("sock"));
+        let log = fs::File::create(at("log")).expect("a log file");
+        // The engine gets TERM, and ends its containers, also when the test's thread dies.
+        let engine = Command::new("setpriv")
+            .args(["--pdeathsig", "TERM", "dockerd"])
+            .args(["--data-root", &at("data"), "--exec-root", &at("exec")])
+            .args(["--pidfile", &at("pid"), "--host", &socket])
+            .args(["--bridge", "none", "--iptables=false", "--ip6tables=false"])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second handle"))
+            .stderr(log)
+            .spawn()
+            .expect("setpriv and dockerd: install util-linux and docker.io");
+        self.own = Some(engine);
+        self.host = Some(socket);
+        let log = at("log");
+        until("dockerd answers; it takes root", || {
+            let ended = self
+                .own
+                .as_mut()
+                .is_some_and(|own| own.try_wait().is_ok_and(|s| s.is_some()));
+            assert!(!ended, "{}", fs::read_to_string(&log).unwrap_or_default());
+            self.answers().then_some(())
+        });
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new("docker");
+        if let Some(host) = &self.host {
+            command.env("DOCKER_HOST", host);
+        }
+        // A client may lack the plug-in that the newer builder needs. The older one is enough
+        // for these files, and takes base images from the engine without asking a registry.
+        command.env("DOCKER_BUILDKIT", "0").stdin(Stdio::null());
+        command
+    }
+
+    fn docker(&self, args: &[&str]) -> Output {
+        self.command()
+            .args(args)
+            .output()
+            .expect("docker: install docker.io")
+    }
+
+    fn succeed(&self, args: &[&str]) -> String {
+        succeeded(args, &self.docker(args))
+    }
+
+    /// An image with launchgate and the test's program.
+    fn image(&self, root: Root) -> String {
+        let context = self.context();
+        fs::copy(static_binary(), context.join("launchgate")).expect("the binary");
+        let base = match root {
+            Root::Scratch => {
+                compile(
+                    Path::new("tests/containers/program.c"),
+                    &context.join("program"),
+                );
+                "scratch".to_owned()
+            }
+            Root::Debian => {
+                let program = repository("tests/containers/program.sh");
+                fs::copy(program, context.join("program")).expect("the program");
+                self.import(&["sh", "cat", "tr", "sleep"])
+            }
+        };
+        let file = context.join("Dockerfile");
+        let text =
+            format!("FROM {base}\nCOPY launchgate program /\nENTRYPOINT [\"/launchgate\"]\n");
+        fs::write(&file, text).expect("a Dockerfile");
+        self.build_file(&file, &context, &[])
+    }
+
+    /// The image that the repository's `Dockerfile` makes. Its compiler is replaced by one
+    /// that has the result at hand: a toolchain's image can't be pulled, and the build itself
+    /// is what made the binary of all these tests.
+    fn launchgate_image(&self) -> String {
+        let stub = self.context();
+        fs::copy(static_binary(), stub.join("launchgate")).expect("the binary");
+        let cargo = "#!/bin/sh\nset -e\nfor last; do :; done\n\
+                     test \"$*\" = \"build --release --locked --target $last\"\n\
+                     test -f Cargo.lock -a -f .cargo/config.toml -a -f src/main.rs\n\
+                     mkdir -p target/$last/release\ncp /launchgate target/$last/release/\n";
+        fs::write(stub.join("cargo"), cargo).expect("a stub");
+        let base = self.import(&["sh", "chmod", "cp", "mkdir", "mv", "uname"]);
+        let file = stub.join("Dockerfile");
+        let text = format!(
+            "FROM {base}\nCOPY launchgate /\nCOPY cargo /usr/bin/\n\
+             RUN chmod 755 /usr/bin/cargo\n"
+        );
+        fs::write(&file, text).expect("a Dockerfile");
+        let rust = self.build_file(&file, &stub, &[]);
+        self.build_file(
+            &repository("Dockerfile"),
+            &repository(""),
+            &[("RUST_IMAGE", &rust)],
+        )
+    }
+
+    fn build_file(&self, file: &Path, context: &Path, args: &[(&str, &str)]) -> String {
+        let mut command = self.command();
+        command
+            .args(["build", "--network", "none", "--quiet", "--file"])
+            .arg(file);
+        for (name, value) in args {
+            command.arg("--build-arg").arg(format!("{name}={value}"));
+        }
+        let output = command.arg(context).output().expect("docker build");
+        last_line(&succeeded(&["build"], &output))
+    }
+
+    /// A Debian root with these programs, made of this machine's files.
+    fn import(&self, programs: &[&str]) -> String {
+        let mut tar = Command::new(repository("tests/containers/debian-root"))
+            .args(programs)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("tests/containers/debian-root");
+        let stream = tar.stdout.take().expect("its output");
+        let output = self
+            .command()
+            .args(["import", "-"])
+            .stdin(stream)
+            .output()
+            .expect("docker import");
+        assert!(
+            tar.wait().expect("its end").success(),
+            "no tar of a Debian root"
+        );
+        last_line(&succeeded(&["import"], &output))
+    }
+
+    fn context(&self) -> PathBuf {
+        TempDir::with_prefix_in("context-", self.folder.path())
+            .expect("a folder")
+            .keep()
+    }
+
+    /// The test's image with one migrate step per mode, then `serve`.
+    fn start(&self, image: &str, modes: &[&str], options: &[&str]) -> Container<'_> {
+        let steps: Vec<String> = modes
+            .iter()
+            .map(|mode| format!("/program {mode}"))
+            .collect();
+        let mut words = vec!["run", "--no-database"];
+        for step in &steps {
+            words.extend(["--migrate", step]);
+        }
+        words.extend(["--", "/program", "serve"]);
+        self.start_words(image, &words, options)
+    }
+
+    fn start_words(&self, image: &str, words: &[&str], options: &[&str]) -> Container<'_> {
+        let data = self.context();
+        // Whatever user the container has.
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+        fs::set_permissions(&data, open).expect("an open folder");
+        let volume = format!("{}:/data", data.display());
+        let mut args = vec!["run", "--detach", "--network", "none", "--volume", &volume];
+        args.extend(options);
+        args.push(image);
+        args.extend(words);
+        let id = last_line(&self.succeed(&args));
+        Container {
+            engine: self,
+            id,
+            data,
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let Some(own) = &mut self.own else { return };
+        // TERM has the engine end what it started and unmount what it mounted.
+        let _ = Command::new("kill").arg(own.id().to_string()).status();
+        let _ = own.wait();
+    }
+}
+
+struct Container<'a> {
+    engine: &'a Engine,
+    id: String,
+    data: PathBuf,
+}
+
+impl Container<'_> {
+    /// Both streams, so far.
+    fn logs(&self) -> String {
+        let output = self.engine.docker(&["logs", &self.id]);
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    }
+
+    fn wait_for(&self, text: &str) -> String {
+        until(&format!("{text:?} in the container's output"), || {
+            let logs = self.logs();
+            let state = self.inspect("{{.State.Running}}");
+            assert!(
+                state == "true" || self.logs().contains(text),
+                "it ended:\n{logs}"
+            );
+            logs.contains(text).then_some(logs)
+        })
+    }
+
+    /// Its exit code, once it ended by itself.
+    fn wait(&self) -> i32 {
+        let code = self.engine.succeed(&["wait", &self.id]);
+        last_line(&code).parse().expect("an exit code")
+    }
+
+    /// `docker stop`, and the exit code.
+    fn stop(&self) -> i32 {
+        self.engine
+            .succeed(&["stop", "--time", STOP_GRACE, &self.id]);
+        self.inspect("{{.State.ExitCode}}")
+            .parse()
+            .expect("an exit code")
+    }
+
+    fn inspect(&self, format: &str) -> String {
+        last_line(
+            &self
+                .engine
+                .succeed(&["inspect", "--format", format, &self.id]),
+        )
+    }
+
+    fn exec(&self, words: &[&str]) -> String {
+        self.engine.succeed(&[&["exec", &self.id], words].concat())
+    }
+
+    fn schema(&self) -> String {
+        fs::read_to_string(self.data.join("schema")).unwrap_or_default()
+    }
+}
+
+impl Drop for Container<'_> {
+    fn drop(&mut self) {
+        self.engine
+            .docker(&["rm", "--force", "--volumes", &self.id]);
+    }
+}
+
+impl Root {
+    /// What the kernel shows as the server's words: a script's come after its interpreter.
+    fn program(self) -> &'static [&'static str] {
+        match self {
+            Self::Scratch => &["/program"],
+            Self::Debian => &["/bin/sh", "/program"],
+        }
+    }
+}
+
+/// The official binary: `LAUNCHGATE_STATIC`, else what `scripts/build-static` makes.
+fn static_binary() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        if let Some(path) = std::env::var_os("LAUNCHGATE_STATIC") {
+            return path.into();
+        }
+        let output = Command::new(repository("scripts/build-static"))
+            .stdin(Stdio::null())
+            .output()
+            .expect("scripts/build-static");
+        last_line(&succeeded(&["scripts/build-static"], &output)).into()
+    })
+}
+
+fn compile(source: &Path, program: &Path) {
+    let output = Command::new("musl-gcc")
+        .args(["-static", "-O1", "-Wall", "-Werror", "-o"])
+        .arg(program)
+        .arg(repository("").join(source))
+        .output()
+        .expect("musl-gcc: install musl-tools");
+    succeeded(&["musl-gcc"], &output);
+}
+
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn succeeded(what: &[&str], output: &Output) -> String {
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{what:?}: {}\n{stdout}{stderr}",
+        output.status
+    );
+    stdout.into_owned()
+}
+
+fn last_line(text: &str) -> String {
+    text.lines().last().unwrap_or_default().trim().to_owned()
+}
+
+/// Looks until there is something to see.
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        assert!(start.elapsed() < DEADLINE, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -12,8 +12,7 @@ use crate::network::{self, StepsRequest};
 use crate::outcome;
 use crate::plan::{self, Steps};
 use crate::settings::{Origin, Sources};
-use crate::steps::{self, Keep, Ready, RunIdentity};
-use crate::sys::child::Program;
+use crate::steps::{self, Keep, Ready, ReadyServer, RunIdentity};
 use crate::sys::clock::Moment;
 use crate::sys::host::Host;
 use crate::sys::launch::{self, NotLaunched};
@@ -177,20 +176,14 @@ fn together(
 pub fn leave(
     host: &Host,
     log: &Log,
-    program: Option<&Program>,
+    server: Option<&ReadyServer>,
     url: Option<&DatabaseUrl>,
 ) -> Result<(), Failure> {
-    let Some(program) = program else {
+    let Some(ReadyServer { program, text }) = server else {
         log.say(Event::GateDone, "done", &[]);
         return Ok(());
     };
-    let words: Vec<_> = program
-        .argv
-        .iter()
-        .map(|word| word.to_string_lossy())
-        .collect();
-    let command = words.join(" ");
-    let command = url.map_or(command.clone(), |url| url.redact(&command));
+    let command = url.map_or_else(|| text.clone(), |url| url.redact(text));
     log.say(
         Event::ServerStarting,
         "starting the server",

@@ -67,6 +67,15 @@ impl Ready {
     }
 }
 
+/// A server whose executable was found.
+#[derive(Debug, Clone)]
+pub struct ReadyServer {
+    /// What will be executed.
+    pub program: Program,
+    /// Its command as it was written.
+    pub text: String,
+}
+
 /// What became of the steps.
 #[derive(Debug)]
 pub struct Outcome {
@@ -122,17 +131,20 @@ pub fn find(steps: &Steps, log: &Log) -> Result<Vec<Ready>, Failure> {
 ///
 /// # Errors
 /// It is not there or can't be executed.
-pub fn find_server(server: &Server, log: &Log) -> Result<Program, Failure> {
+pub fn find_server(server: &Server, log: &Log) -> Result<ReadyServer, Failure> {
     let path = server.environment.get(b"PATH");
     let found = lookup::find(server.argv.program(), path).map_err(|u| unfit("server", u))?;
     let argv = words(server.argv.words());
     let environment = server.environment.entries().to_vec();
     lookup::measure(&argv, &environment).map_err(|u| unfit("server", u))?;
     say_found(log, "server", &found);
-    Ok(Program {
-        path: c_path(&found),
-        argv,
-        environment,
+    Ok(ReadyServer {
+        program: Program {
+            path: c_path(&found),
+            argv,
+            environment,
+        },
+        text: server.text.clone(),
     })
 }
 

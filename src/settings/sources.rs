@@ -247,11 +247,13 @@ fn pair(id: &str, setting: Setting<OsString>) -> Result<Pair, Failure> {
         .position(|&byte| byte == b'=')
         .filter(|&at| at > 0);
     let Some(equals) = equals else {
+        // A line of a value that was not meant as an entry of its own is nobody's to see.
+        let shown = match id {
+            "step_env" => "an entry".to_owned(),
+            _ => format!("`{}`", value.to_string_lossy()),
+        };
         return Err(Failure::usage(
-            format!(
-                "{origin}: `{}` is not NAME={right}",
-                value.to_string_lossy()
-            ),
+            format!("{origin}: {shown} is not NAME={right}"),
             format!("write `{} NAME={right}`", flag(id)),
         ));
     };

@@ -228,7 +228,7 @@ fn database(host: &Host, gate: &Gate) -> Result<(), Failure> {
 }
 
 async fn look(gate: Gate, mut link: Link) -> Result<Seen, Failure> {
-    let mut outage = Outage::new(gate.policy.wait_timeout);
+    let mut outage = Outage::new(&gate.policy);
     let (mut session, ledger) = gate.open(&mut link, &mut outage).await?;
     let info = link
         .unless_stopped("check", session.describe())

@@ -56,6 +56,8 @@ pub struct Steps {
     pub list: Vec<Step>,
     /// Their environment, but for what launchgate adds per run.
     pub environment: Environment,
+    /// `--step-env` or `--step-env-from` names their database sessions (`PGAPPNAME`).
+    pub names_sessions: bool,
     /// `None`: no limit.
     pub timeout: Option<Duration>,
     /// Between TERM and KILL.
@@ -102,6 +104,11 @@ pub fn steps(
     Ok(Steps {
         list,
         environment,
+        names_sessions: settings
+            .step_env
+            .iter()
+            .chain(&settings.step_env_from)
+            .any(|setting| setting.value.0 == b"PGAPPNAME"),
         timeout: settings.migrate_timeout.value,
         grace: settings.stop_grace.value,
     })

@@ -206,7 +206,7 @@ pub fn run(
                 verdict: Verdict::Lost(failure),
             };
         }
-        let environment = own_variables(&steps.environment, identity, &ready.step);
+        let environment = own_variables(steps, identity, &ready.step);
         let order = Order {
             program: Program {
                 path: ready.path.clone(),
@@ -251,8 +251,8 @@ pub fn run(
     }
 }
 
-fn own_variables(environment: &Environment, identity: &RunIdentity, step: &Step) -> Environment {
-    let mut environment = environment.clone();
+fn own_variables(steps: &Steps, identity: &RunIdentity, step: &Step) -> Environment {
+    let mut environment = steps.environment.clone();
     for (name, value) in [
         ("LAUNCHGATE_APP", identity.app.as_str()),
         ("LAUNCHGATE_RELEASE", &identity.release),
@@ -263,7 +263,9 @@ fn own_variables(environment: &Environment, identity: &RunIdentity, step: &Step)
     ] {
         environment.set(name.as_bytes(), value.as_bytes());
     }
-    if let Some(name) = &identity.application_name {
+    if let Some(name) = &identity.application_name
+        && !steps.names_sessions
+    {
         environment.set(b"PGAPPNAME", name.as_bytes());
     }
     environment

@@ -119,12 +119,12 @@ impl Sources<'_> {
     pub fn verbosity(&self) -> Result<Verbosity, Failure> {
         let (verbose, quiet) = (self.switch("verbose")?, self.switch("quiet")?);
         match (verbose.value, quiet.value) {
-            (true, true) if verbose.origin != Origin::Default && quiet.origin == verbose.origin => {
-                Err(Failure::usage(
-                    "both `--verbose` and `--quiet`",
-                    "leave one out",
-                ))
-            }
+            // The flag wins over the other's variable.
+            (true, true) if is_flag(&verbose) && !is_flag(&quiet) => Ok(Verbosity::Verbose),
+            (true, true) if is_flag(&verbose) == is_flag(&quiet) => Err(Failure::usage(
+                format!("both {} and {}", verbose.origin, quiet.origin),
+                "leave one out",
+            )),
             (_, true) => Ok(Verbosity::Quiet),
             (true, false) => Ok(Verbosity::Verbose),
             (false, false) => Ok(Verbosity::Normal),
@@ -212,6 +212,10 @@ impl Sources<'_> {
             orphan_timeout: self.limit("orphan_timeout", Duration::from_mins(1))?,
         })
     }
+}
+
+fn is_flag<T>(setting: &Setting<T>) -> bool {
+    matches!(setting.origin, Origin::Flag(_))
 }
 
 fn filled(value: &OsStr, origin: &Origin) -> Result<Setting<OsString>, Failure> {

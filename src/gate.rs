@@ -73,7 +73,10 @@ pub enum Passed {
 
 enum Held {
     Passed(Passed),
+    /// Somebody else is at it.
     Again(Option<Entry>),
+    /// The database failed us, and that was sat out.
+    Failed,
 }
 
 /// Why the work under the lock did not come to an end.
@@ -142,7 +145,9 @@ impl Gate {
     /// Everything that keeps a gate closed.
     pub async fn pass(self, mut link: Link) -> Result<Passed, Failure> {
         let mut wait = Wait::new(self.policy.lock_timeout);
-        let mut outage = Outage::new(self.policy.wait_timeout);
+        let mut outage = Outage::new(&self.policy);
+        // Accepting connections is not enough: a disk may be full.
+        let mut trouble = Outage::under_lock(&self.policy);
         loop {
             let (session, ledger) = self.open(&mut link, &mut outage).await?;
             let busy = match self.decide(&ledger)? {
@@ -153,11 +158,13 @@ impl Gate {
                 }
                 Decision::Wait(entry) => {
                     session.close().await;
+                    trouble.over(&self.log);
                     Some(*entry)
                 }
-                Decision::Run { .. } => match self.lock(session, &mut link, &mut outage).await? {
+                Decision::Run { .. } => match self.lock(session, &mut link, &mut trouble).await? {
                     Held::Passed(passed) => return Ok(passed),
                     Held::Again(entry) => entry,
+                    Held::Failed => continue,
                 },
                 Decision::Refuse(refusal) => return Err(self.refuse(&refusal)),
             };
@@ -198,7 +205,13 @@ impl Gate {
         outage: &mut Outage,
         error: &Error,
     ) -> Result<(), Failure> {
-        let pause = outage.next(&self.log, error)?;
+        // SQLite: the file is busy because a holder's step is writing it.
+        let is_held = matches!(self.target.lock_free(), Ok(Some(false)));
+        let pause = if is_held {
+            outage.busy(&self.log, error)?
+        } else {
+            outage.next(&self.log, error)?
+        };
         link.unless_stopped("the wait for the database", sleep(pause))
             .await
     }
@@ -289,23 +302,27 @@ impl Gate {
         &self,
         session: Session,
         link: &mut Link,
-        outage: &mut Outage,
+        trouble: &mut Outage,
     ) -> Result<Held, Failure> {
         let asked = Moment::now();
         let error = match session.try_lock().await {
             Ok(db::Attempt::Busy(session)) => {
                 session.close().await;
+                trouble.over(&self.log);
                 return Ok(Held::Again(None));
             }
             Ok(db::Attempt::Locked(locked)) => match self.hold(locked, asked, link).await {
-                Ok(held) => return Ok(held),
+                Ok(held) => {
+                    trouble.over(&self.log);
+                    return Ok(held);
+                }
                 Err(Trouble::Final(failure)) => return Err(failure),
                 Err(Trouble::Again(error)) => error,
             },
             Err(Error::Refused { what, hint }) => return Err(refused(what, hint)),
             Err(error) => error,
         };
-        self.sit_out(link, outage, &error).await?;
-        Ok(Held::Again(None))
+        self.sit_out(link, trouble, &error).await?;
+        Ok(Held::Failed)
     }
 }

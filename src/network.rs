@@ -25,6 +25,17 @@ use crate::sys::signals::Number;
 /// bounded by this, and platforms grant 30 s.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The step that is about to start.
+#[derive(Debug)]
+pub struct Progress {
+    /// Its kind.
+    pub step: String,
+    /// Its command, without secrets.
+    pub command: String,
+    /// Dropped once the ledger was told.
+    pub told: std::sync::mpsc::Sender<()>,
+}
+
 /// Steps to run, asked for by the flow.
 #[derive(Debug)]
 pub struct StepsRequest {
@@ -32,8 +43,8 @@ pub struct StepsRequest {
     pub identity: RunIdentity,
     /// The right to run them.
     pub guard: LeaseGuard,
-    /// Told which step starts: its kind and its command.
-    pub progress: mpsc::UnboundedSender<(String, String)>,
+    /// Told which step starts.
+    pub progress: mpsc::UnboundedSender<Progress>,
     /// Told how it ended.
     pub reply: oneshot::Sender<Outcome>,
 }

@@ -1,25 +1,29 @@
 //! `launchgate run` and `launchgate job`: the gate, then the server, where there is one.
 
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use crate::cli::Verb;
 use crate::coordination::{self, Coordination};
-use crate::db::DatabaseUrl;
+use crate::db::{Backend, DatabaseUrl};
 use crate::exit::{Failure, Problem};
 use crate::gate::{self, Gate, Name, Passed};
 use crate::log::{Event, Log};
-use crate::network::{self, StepsRequest};
+use crate::network::{self, Progress, StepsRequest};
 use crate::outcome;
 use crate::plan::{self, Steps};
 use crate::settings::{Origin, Sources};
-use crate::steps::{self, Keep, Ready, RunIdentity};
-use crate::sys::child::Program;
+use crate::steps::{self, Keep, Ready, ReadyServer, RunIdentity};
 use crate::sys::clock::Moment;
 use crate::sys::host::Host;
 use crate::sys::launch::{self, NotLaunched};
 
 /// How long the last lines of the log may wait for a reader before they are left behind.
 pub const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How long a step's start may wait for its line in the ledger of a file: longer than a call
+/// of the database takes.
+const LEDGER: Duration = Duration::from_secs(12);
 
 /// Runs the gate, then becomes the server; returns where there is none.
 ///
@@ -87,8 +91,10 @@ pub fn plan(sources: &Sources<'_>, log: &Log) -> Result<(Steps, Coordination), F
         log.warn(Event::ConfigWarning, &problem, &[]);
     })?;
     let coordination = coordination::resolve(sources, Some(&settings.stop_grace), log)?;
-    let names_sessions = settings.step_env.iter().any(|s| s.value.0 == b"PGAPPNAME");
-    if names_sessions && matches!(coordination, Coordination::Gate(_)) {
+    if let Coordination::Gate(gate) = &coordination
+        && gate.target.backend() == Backend::Postgres
+        && steps.names_sessions
+    {
         let problem = Problem::new(
             "--step-env sets PGAPPNAME, so sessions that a dead step leaves in Postgres can't be recognised",
             "leave PGAPPNAME to launchgate",
@@ -137,6 +143,7 @@ fn together(
     (steps, ready): (&Steps, &[Ready]),
     gate: Gate,
 ) -> Result<(), Failure> {
+    let waits_for_ledger = gate.target.backend() == Backend::Sqlite;
     let keep = Keep::Tail(outcome::kept(&gate.target.url));
     let mut serve = |request: StepsRequest| {
         let StepsRequest {
@@ -146,8 +153,17 @@ fn together(
             reply,
         } = request;
         let mut before = |step: &plan::Step| {
+            let (told, is_told) = channel();
             // A flow that is gone has nothing to tell; the guard knows.
-            let _ = progress.send((step.kind.as_str().to_owned(), step.text.clone()));
+            let _ = progress.send(Progress {
+                step: step.kind.as_str().to_owned(),
+                command: step.text.clone(),
+                told,
+            });
+            // A file has one writer at a time, and that is the step while it runs.
+            if waits_for_ledger {
+                let _ = is_told.recv_timeout(LEDGER);
+            }
             Ok(())
         };
         let outcome = steps::run(
@@ -177,20 +193,14 @@ fn together(
 pub fn leave(
     host: &Host,
     log: &Log,
-    program: Option<&Program>,
+    server: Option<&ReadyServer>,
     url: Option<&DatabaseUrl>,
 ) -> Result<(), Failure> {
-    let Some(program) = program else {
+    let Some(ReadyServer { program, text }) = server else {
         log.say(Event::GateDone, "done", &[]);
         return Ok(());
     };
-    let words: Vec<_> = program
-        .argv
-        .iter()
-        .map(|word| word.to_string_lossy())
-        .collect();
-    let command = words.join(" ");
-    let command = url.map_or(command.clone(), |url| url.redact(&command));
+    let command = url.map_or_else(|| text.clone(), |url| url.redact(text));
     log.say(
         Event::ServerStarting,
         "starting the server",

@@ -45,7 +45,7 @@ pub fn wait(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure
 
 async fn until_succeeded(gate: Gate, mut link: Link) -> Result<(), Failure> {
     let mut wait = Wait::new(gate.policy.lock_timeout);
-    let mut outage = Outage::new(gate.policy.wait_timeout);
+    let mut outage = Outage::new(&gate.policy);
     loop {
         let (session, ledger) = gate.open(&mut link, &mut outage).await?;
         session.close().await;

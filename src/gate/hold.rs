@@ -11,12 +11,13 @@ use crate::db::{Backend, Locked, Proof};
 use crate::decide::Decision;
 use crate::exit::Problem;
 use crate::lease::Lease;
-use crate::log::Event;
+use crate::log::{Event, Field};
 use crate::network::Link;
 use crate::outcome;
 use crate::patience;
 use crate::steps::RunIdentity;
 use crate::sys::clock::Moment;
+use crate::sys::supervise::REPORT;
 
 impl Gate {
     /// With the lock in hand: look again, prove that it excludes, wait for what an earlier
@@ -69,8 +70,8 @@ impl Gate {
             return Err(trouble);
         }
         self.close_dead(&mut locked, &dead).await?;
+        locked.create_ledger().await?;
         if matches!(ledger, Ledger::Missing) {
-            locked.create_ledger().await?;
             self.log.say(
                 Event::LedgerCreated,
                 "created the ledger, table launchgate_runs",
@@ -114,7 +115,7 @@ impl Gate {
         link: &mut Link,
     ) -> Result<(), Trouble> {
         let began = Moment::now();
-        let mut said = false;
+        let mut said: Option<Moment> = None;
         let mut ended = false;
         loop {
             let orphans = locked.orphans().await?;
@@ -145,11 +146,11 @@ impl Gate {
             {
                 return Err(outcome::orphans_remain(&list, waited).into());
             }
-            if !said {
-                said = true;
+            if said.is_none_or(|said| Moment::now().since(said) >= REPORT) {
+                said = Some(Moment::now());
                 let message = "waiting for database sessions that an earlier run left at work";
-                self.log
-                    .say(Event::OrphansWaiting, message, &[("sessions", &list)]);
+                let fields: [Field<'_>; 2] = [("seconds", &waited.as_secs()), ("sessions", &list)];
+                self.log.say(Event::OrphansWaiting, message, &fields);
             }
             locked.confirm().await?;
             let pause = patience::pause(waited).min(self.target.lease / 6);

@@ -12,7 +12,7 @@ use crate::db::{self, Error, Locked, RecordError};
 use crate::exit::{Failure, Problem};
 use crate::lease::{Lease, LeaseGuard};
 use crate::log::{Event, Field};
-use crate::network::{Link, StepsRequest};
+use crate::network::{Link, Progress, StepsRequest};
 use crate::outcome;
 use crate::steps::{Outcome, RunIdentity, Verdict};
 use crate::sys::clock::Moment;
@@ -47,9 +47,10 @@ impl Gate {
             tokio::select! {
                 biased;
                 ended = &mut outcome => return ended.map_err(|_| outcome::no_answer()),
-                Some((step, command)) = steps.recv() => {
-                    let told = locked.progress(&identity.run_id, &step, &command).await;
-                    self.note(lease, told.err());
+                Some(Progress { step, command, told }) = steps.recv() => {
+                    let written = locked.progress(&identity.run_id, &step, &command).await;
+                    self.note(lease, written.err());
+                    drop(told);
                 }
                 () = sleep_until(next) => {
                     let asked = Moment::now();

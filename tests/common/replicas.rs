@@ -112,6 +112,10 @@ impl<'a> Scene<'a> {
         fs::write(self.dir.join(name), "").expect("a marker");
     }
 
+    pub fn dir_has(&self, name: &str) -> bool {
+        self.dir.join(name).exists()
+    }
+
     pub fn remove(&self, name: &str) {
         let _ = fs::remove_file(self.dir.join(name));
     }

@@ -143,6 +143,7 @@ impl Gate {
     pub async fn pass(self, mut link: Link) -> Result<Passed, Failure> {
         let mut wait = Wait::new(self.policy.lock_timeout);
         let mut outage = Outage::new(self.policy.wait_timeout);
+        let mut trouble = Outage::of_holder(self.policy.wait_timeout);
         loop {
             let (session, ledger) = self.open(&mut link, &mut outage).await?;
             let busy = match self.decide(&ledger)? {
@@ -155,7 +156,7 @@ impl Gate {
                     session.close().await;
                     Some(*entry)
                 }
-                Decision::Run { .. } => match self.lock(session, &mut link, &mut outage).await? {
+                Decision::Run { .. } => match self.lock(session, &mut link, &mut trouble).await? {
                     Held::Passed(passed) => return Ok(passed),
                     Held::Again(entry) => entry,
                 },
@@ -289,23 +290,27 @@ impl Gate {
         &self,
         session: Session,
         link: &mut Link,
-        outage: &mut Outage,
+        trouble: &mut Outage,
     ) -> Result<Held, Failure> {
         let asked = Moment::now();
         let error = match session.try_lock().await {
             Ok(db::Attempt::Busy(session)) => {
                 session.close().await;
+                trouble.forget();
                 return Ok(Held::Again(None));
             }
             Ok(db::Attempt::Locked(locked)) => match self.hold(locked, asked, link).await {
-                Ok(held) => return Ok(held),
+                Ok(held) => {
+                    trouble.forget();
+                    return Ok(held);
+                }
                 Err(Trouble::Final(failure)) => return Err(failure),
                 Err(Trouble::Again(error)) => error,
             },
             Err(Error::Refused { what, hint }) => return Err(refused(what, hint)),
             Err(error) => error,
         };
-        self.sit_out(link, outage, &error).await?;
+        self.sit_out(link, trouble, &error).await?;
         Ok(Held::Again(None))
     }
 }

@@ -73,6 +73,7 @@ pub struct Outage {
     /// Times when it had no connection to spare: busy, and no outage once it has served us.
     full: Turns,
     served: bool,
+    what: &'static str,
 }
 
 impl Outage {
@@ -83,7 +84,24 @@ impl Outage {
             turns: Turns::new(limit),
             full: Turns::new(None),
             served: false,
+            what: "did not accept a connection",
         }
+    }
+
+    /// None yet, of a holder that has the lock and can't get on: that others are served, or
+    /// that it may look, does not help it.
+    #[must_use]
+    pub fn of_holder(limit: Option<Duration>) -> Self {
+        Self {
+            what: "did not serve the run that this replica has the lock for",
+            ..Self::new(limit)
+        }
+    }
+
+    /// It got on.
+    pub fn forget(&mut self) {
+        self.turns.since = None;
+        self.turns.said = None;
     }
 
     /// The pause before the next try.
@@ -98,7 +116,8 @@ impl Outage {
         match turns.next() {
             Turn::Over(waited) => Err(Failure::Unreachable(Problem::new(
                 format!(
-                    "the database did not accept a connection for {} s: {error}",
+                    "the database {} for {} s: {error}",
+                    self.what,
                     waited.as_secs()
                 ),
                 "see whether it runs and whether the URL names it; --wait-timeout is how long to wait",

@@ -236,6 +236,17 @@ impl<'a> Replica<'a> {
         self
     }
 
+    /// Another copy of launchgate.
+    pub fn program(mut self, path: &Path) -> Self {
+        let mut command = Command::new(path);
+        command.args(self.command.get_args()).env_clear().stdin(Stdio::null()).current_dir(&self.scene.dir);
+        for (name, value) in self.command.get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        self.command = command;
+        self
+    }
+
     /// Started inside another program, such as `ip netns exec NAME`.
     pub fn inside(mut self, words: &[&str]) -> Self {
         let mut outer = Command::new(words[0]);

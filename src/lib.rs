@@ -43,7 +43,6 @@ pub mod wait;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use cli::{Parsed, Verb};
 use environment::Environment;
@@ -162,9 +161,10 @@ fn warn_of_unknown_variables(environment: &Environment, log: &Log) {
 }
 
 fn print(host: &Host, text: &str) -> u8 {
-    host.stdout.write(text.as_bytes());
-    host.stdout.drain(Moment::now() + Duration::from_hours(1));
-    u8::from(host.stdout.has_failed() && !host.stdout.is_unread())
+    match host.print(text.as_bytes()) {
+        Ok(()) => u8::from(host.stdout.has_failed() && !host.stdout.is_unread()),
+        Err(number) => exit::signal_code(number),
+    }
 }
 
 fn fail(host: &Host, log: &Log, failure: &Failure) -> u8 {

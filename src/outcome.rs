@@ -87,9 +87,7 @@ fn tail(kept: &[u8], url: &DatabaseUrl) -> String {
     // What is no text grows when it becomes some: cut after that.
     let text = String::from_utf8_lossy(&redacted[start..]);
     let cut = text.len().saturating_sub(TAIL);
-    // Not in the middle of a character.
-    let cut = (cut..).find(|&at| text.is_char_boundary(at)).unwrap_or(cut);
-    text[cut..].to_owned()
+    text[text.ceil_char_boundary(cut)..].to_owned()
 }
 
 /// The row of a run that did not count.

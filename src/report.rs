@@ -1,18 +1,18 @@
 //! Standard output: what a command prints for people or programs.
 
-use std::time::Duration;
-
 use crate::exit::{Failure, Problem};
-use crate::sys::clock::Moment;
 use crate::sys::host::Host;
+use crate::sys::signals;
 
 /// Prints on standard output, all of it.
 ///
 /// # Errors
-/// It can't be written.
+/// It can't be written, or a signal came before all of it was read.
 pub fn print(host: &Host, text: &[u8]) -> Result<(), Failure> {
-    host.stdout.write(text);
-    host.stdout.drain(Moment::now() + Duration::from_hours(1));
+    host.print(text).map_err(|number| {
+        let what = format!("stopped by {} while printing", signals::name(number));
+        Failure::Stopped(Problem::new(what, "see who reads standard output"), number)
+    })?;
     // A reader that has seen enough (`| head`) is no failure.
     if host.stdout.has_failed() && !host.stdout.is_unread() {
         return Err(Failure::System(Problem::new(

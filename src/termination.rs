@@ -50,11 +50,7 @@ fn paragraph(failure: &Failure) -> String {
         failure.code()
     );
     text = text.replace(char::is_control, " ");
-    let mut end = text.len().min(MOST - 1);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.truncate(end);
+    text.truncate(text.floor_char_boundary(MOST - 1));
     text.push('\n');
     text
 }

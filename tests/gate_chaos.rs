@@ -94,7 +94,8 @@ fn random_faults(db: &Db) {
         for number in 0..SCENES {
             scope.spawn(move || {
                 let scene = Scene::new(db);
-                let seed = u64::from(std::process::id()) * 31 + u64::try_from(number).expect("small") + 1;
+                let seed =
+                    u64::from(std::process::id()) * 31 + u64::try_from(number).expect("small") + 1;
                 eprintln!("seed {seed}");
                 let mut dice = Dice(seed);
                 for round in 0..rounds() {

@@ -13,7 +13,12 @@ const STEPS: [&str; 3] = ["backup", "migrate", "verify"];
 fn at_step<'a>(scene: &'a Scene<'_>, step: &str) -> (Running, Running) {
     scene.touch(&format!("hold-{step}"));
     let holder = scene.run_steps("v1", &STEPS).start();
-    until("the step", || scene.evidence().iter().any(|l| l.word() == "start" && l.get("step") == step));
+    until("the step", || {
+        scene
+            .evidence()
+            .iter()
+            .any(|l| l.word() == "start" && l.get("step") == step)
+    });
     let mut waiter = scene.run_steps("v1", &STEPS).start();
     waiter.says_in_time("waiting");
     (holder, waiter)
@@ -42,7 +47,10 @@ fn a_holder_that_is_stopped_in_any_step_is_followed(db: &Db) {
         holder.ends_with(143);
         scene.remove(&format!("hold-{step}"));
         waiter.ends_with(0);
-        assert_eq!(scene.ledger("state, step, term_signal")[0], format!("interrupted|{step}|15"));
+        assert_eq!(
+            scene.ledger("state, step, term_signal")[0],
+            format!("interrupted|{step}|15")
+        );
         assert_eq!(scene.count("server"), 1);
         scene.check_settled("v1");
     }
@@ -55,11 +63,18 @@ fn a_holder_that_is_frozen_past_its_lease_loses(db: &Db) {
     for step in ["backup", "verify"] {
         let scene = Scene::new(db);
         let (mut holder, mut waiter) = at_step(&scene, step);
-        let old = scene.evidence().last().expect("a step").get("pid").to_owned();
+        let old = scene
+            .evidence()
+            .last()
+            .expect("a step")
+            .get("pid")
+            .to_owned();
         signal_tree(holder.pid(), Signal::SIGSTOP);
         // Its step is still there, though it can't do anything.
         scene.remove("exclusive");
-        until("the next holder", || scene.evidence().iter().any(|l| l.get("attempt") == "2"));
+        until("the next holder", || {
+            scene.evidence().iter().any(|l| l.get("attempt") == "2")
+        });
         scene.remove(&format!("hold-{step}"));
         waiter.ends_with(0);
         holder.signal(Signal::SIGCONT);
@@ -80,7 +95,10 @@ fn a_frozen_holder_on_sqlite_keeps_its_lock() {
     let (mut holder, mut waiter) = at_step(&scene, "migrate");
     signal_tree(holder.pid(), Signal::SIGSTOP);
     scene.remove("hold-migrate");
-    let mut impatient = scene.run_steps("v1", &STEPS).args(["--lock-timeout", "4s"]).start();
+    let mut impatient = scene
+        .run_steps("v1", &STEPS)
+        .args(["--lock-timeout", "4s"])
+        .start();
     impatient.ends_with(75);
     signal_tree(holder.pid(), Signal::SIGCONT);
     holder.ends_with(0);
@@ -145,7 +163,12 @@ fn loses(db: &Db, how: Cut) {
         holder.ends_with(76);
         scene.remove("hold-migrate");
         waiter.ends_with(0);
-        assert_eq!(scene.states(), ["interrupted", "succeeded"], "{}", holder.log());
+        assert_eq!(
+            scene.states(),
+            ["interrupted", "succeeded"],
+            "{}",
+            holder.log()
+        );
         assert_eq!(scene.count("server"), 1);
         scene.check_settled("v1");
     }

@@ -26,7 +26,12 @@ enum Moment {
 fn moments(db: &Db) -> &'static [Moment] {
     match db {
         Db::Maria(_) => &[Moment::Append, Moment::Record, Moment::Commit],
-        _ => &[Moment::Append, Moment::Appended, Moment::Record, Moment::Commit],
+        _ => &[
+            Moment::Append,
+            Moment::Appended,
+            Moment::Record,
+            Moment::Commit,
+        ],
     }
 }
 
@@ -40,14 +45,21 @@ impl<'a> Held<'a> {
     fn at(db: &'a Db, moment: Moment) -> Self {
         let words = if let Db::Maria(server) = db {
             let event = match moment {
-                Moment::Append | Moment::Appended => "before insert on launchgate_runs for each row set @held = if(new.state = 'running'",
-                Moment::Record => "before update on launchgate_runs for each row set @held = if(new.state = 'succeeded'",
-                Moment::Commit => "after update on launchgate_runs for each row set @held = if(new.state = 'succeeded'",
+                Moment::Append | Moment::Appended => {
+                    "before insert on launchgate_runs for each row set @held = if(new.state = 'running'"
+                }
+                Moment::Record => {
+                    "before update on launchgate_runs for each row set @held = if(new.state = 'succeeded'"
+                }
+                Moment::Commit => {
+                    "after update on launchgate_runs for each row set @held = if(new.state = 'succeeded'"
+                }
             };
             db.sql(&format!("create or replace trigger held {event}, get_lock('held', 60) + release_lock('held'), 0)"));
             let socket = lock(server).socket().display().to_string();
-            let mut words: Vec<String> =
-                ["mariadb", "--no-defaults", "-N", "-S", &socket, "-e"].map(str::to_owned).into();
+            let mut words: Vec<String> = ["mariadb", "--no-defaults", "-N", "-S", &socket, "-e"]
+                .map(str::to_owned)
+                .into();
             words.push("select get_lock('held', 0); select sleep(600) /* held */".to_owned());
             words
         } else {
@@ -57,16 +69,28 @@ impl<'a> Held<'a> {
                 Moment::Record => ("trigger held before update", "succeeded"),
                 Moment::Commit => ("constraint trigger held after update", "succeeded"),
             };
-            let late = if event.starts_with('c') { "deferrable initially deferred" } else { "" };
+            let late = if event.starts_with('c') {
+                "deferrable initially deferred"
+            } else {
+                ""
+            };
             db.sql(&format!(
                 "create or replace function held() returns trigger language plpgsql as $$ begin \
                  perform pg_advisory_xact_lock_shared(77); return new; end $$; \
                  drop trigger if exists held on launchgate_runs; \
                  create {event} on launchgate_runs {late} for each row when (new.state = '{state}') execute function held()"
             ));
-            let (Db::Postgres(server) | Db::Pooled(server, _)) = db else { unreachable!("SQLite") };
-            let psql = lock(server).psql("shop", "select pg_advisory_lock(77); select pg_sleep(600) /* held */");
-            std::iter::once(psql.get_program()).chain(psql.get_args()).map(|w| w.to_string_lossy().into_owned()).collect()
+            let (Db::Postgres(server) | Db::Pooled(server, _)) = db else {
+                unreachable!("SQLite")
+            };
+            let psql = lock(server).psql(
+                "shop",
+                "select pg_advisory_lock(77); select pg_sleep(600) /* held */",
+            );
+            std::iter::once(psql.get_program())
+                .chain(psql.get_args())
+                .map(|w| w.to_string_lossy().into_owned())
+                .collect()
         };
         let session = Command::new(&words[0])
             .args(&words[1..])
@@ -76,18 +100,22 @@ impl<'a> Held<'a> {
             .spawn()
             .expect("a session");
         let held = Self { db, session };
-        until("the session that holds", || match db {
+        until("the session that holds", || {
+            match db {
             Db::Maria(_) => db.sql("select is_used_lock('held') is not null").trim() == "1",
             _ => db.sql("select count(*) from pg_locks where locktype = 'advisory' and objid = 77 and granted") == "1",
+        }
         });
         held
     }
 
     /// Until the holder is there.
     fn wait(&self) {
-        until("a holder that is held", || match self.db {
+        until("a holder that is held", || {
+            match self.db {
             Db::Maria(_) => self.db.sql("select count(*) from information_schema.processlist where state = 'User lock'") == "1",
             _ => self.db.sql("select count(*) from pg_locks where locktype = 'advisory' and objid = 77 and not granted") == "1",
+        }
         });
     }
 
@@ -139,7 +167,12 @@ fn at_each_moment(db: &Db, fault: impl Fn(&Db, &Scene<'_>, &mut Running, Held<'_
         // A row that nobody could close is closed by the next holder.
         patient(&scene, "v2").ends_with(0);
         let servers = scene.count("server");
-        assert_eq!(servers, 3 + usize::from(ended == 0), "{moment:?}: {}", holder.log());
+        assert_eq!(
+            servers,
+            3 + usize::from(ended == 0),
+            "{moment:?}: {}",
+            holder.log()
+        );
         scene.check_settled("v1");
     }
 }

@@ -15,10 +15,12 @@ const REPLICAS: usize = 50;
 fn connections(db: &Db) -> usize {
     let count = match db {
         Db::Sqlite(_) => return 0,
-        Db::Maria(_) => db.sql(
-            "select count(*) from information_schema.processlist where host like '%:%'",
+        Db::Maria(_) => {
+            db.sql("select count(*) from information_schema.processlist where host like '%:%'")
+        }
+        _ => db.sql(
+            "select count(*) from pg_stat_activity where application_name like 'launchgate:%'",
         ),
-        _ => db.sql("select count(*) from pg_stat_activity where application_name like 'launchgate:%'"),
     };
     count.trim().parse().expect("a number")
 }
@@ -27,7 +29,9 @@ fn connections(db: &Db) -> usize {
 fn fifty(db: &Db) {
     let scene = Scene::new(db);
     scene.touch("hold-migrate");
-    let mut replicas: Vec<Running> = (0..REPLICAS).map(|_| scene.run("v1").args(["-v"]).start()).collect();
+    let mut replicas: Vec<Running> = (0..REPLICAS)
+        .map(|_| scene.run("v1").args(["-v"]).start())
+        .collect();
     until("the step", || scene.count("start") == 1);
     until("49 replicas that wait", || {
         let waiting = replicas.iter().filter(|r| r.log().contains("waiting"));
@@ -63,7 +67,10 @@ mod fifty_replicas_run_the_steps_once {
 
     #[test]
     fn pgbouncer_in_front_of_40_connections() {
-        fifty(&Db::pgbouncer_with(&["max_connections=40"], "pool_mode = transaction\n"));
+        fifty(&Db::pgbouncer_with(
+            &["max_connections=40"],
+            "pool_mode = transaction\n",
+        ));
     }
 
     #[test]
@@ -94,14 +101,21 @@ fn without_a_revision_the_steps_run_at_every_start_one_at_a_time(db: &Db) {
     let mut replicas: Vec<Running> = (0..4)
         .map(|_| {
             let step = scene.path("step");
-            let replica = scene.command("run").env("REVISION", "").args(["--migrate", &step]);
+            let replica = scene
+                .command("run")
+                .env("REVISION", "")
+                .args(["--migrate", &step]);
             replica.args(["--", "/bin/true"]).start()
         })
         .collect();
     for replica in &mut replicas {
         replica.ends_with(0).says("no revision is named");
     }
-    let words: Vec<String> = scene.evidence().iter().map(|line| line.word().to_owned()).collect();
+    let words: Vec<String> = scene
+        .evidence()
+        .iter()
+        .map(|line| line.word().to_owned())
+        .collect();
     assert_eq!(words, ["start", "end"].repeat(4));
     assert_eq!(scene.states(), ["succeeded"; 4]);
 }
@@ -114,7 +128,9 @@ fn two_apps_in_one_database_run_at_the_same_time(db: &Db) {
     }
     let mut first = one.run("v1").start();
     let mut second = two.run("v1").start();
-    until("both steps at a time", || one.count("start") == 1 && two.count("start") == 1);
+    until("both steps at a time", || {
+        one.count("start") == 1 && two.count("start") == 1
+    });
     for scene in [&one, &two] {
         scene.remove("hold-migrate");
     }

@@ -275,11 +275,12 @@ pub(super) fn forget_dead() {
     while let Reaped::Ended(..) | Reaped::Stopped(..) = reap_one(Which::Any) {}
 }
 
-/// The children that this process has before launchgate starts any.
+/// The descendants that this process has before launchgate starts any: also those further
+/// down, which become its children when the ones between end.
 #[must_use]
-pub fn foreign_children() -> Vec<i32> {
+pub fn foreign() -> Vec<i32> {
     match wait_for(Which::Any, libc::WNOHANG | libc::WEXITED | libc::WNOWAIT) {
         None => Vec::new(),
-        Some(_) => super::descendants::children(),
+        Some(_) => super::descendants::all(&[]),
     }
 }

@@ -20,7 +20,7 @@ pub struct Host {
     pub inherited: Inherited,
     /// The one reader of signals.
     pub signals: Signals,
-    /// Children that were there before launchgate.
+    /// Descendants that were there before launchgate.
     pub foreign: Vec<i32>,
     /// Standard output.
     pub stdout: Arc<Output>,
@@ -46,7 +46,7 @@ impl Host {
         Ok(Self {
             inherited,
             signals,
-            foreign: child::foreign_children(),
+            foreign: child::foreign(),
             stdout: Arc::new(Output::stdout()),
             stderr: Arc::new(Output::stderr()),
         })
@@ -75,6 +75,28 @@ impl Host {
             if fd.is_some() && ready[1] {
                 return Wake::Ready;
             }
+        }
+    }
+
+    /// Writes to standard output and waits for whoever reads it.
+    ///
+    /// # Errors
+    /// This signal came instead, and what was not read by then is left behind.
+    pub fn print(&self, text: &[u8]) -> Result<(), Number> {
+        self.stdout.write(text);
+        loop {
+            while let Some(signal) = self.signals.next() {
+                if let Signal::Stop(number) = signal {
+                    return Err(number);
+                }
+            }
+            self.stdout.flush();
+            if !self.stdout.is_waiting() {
+                return Ok(());
+            }
+            let signals = (self.signals.as_fd(), Interest::Read);
+            let reader = (self.stdout.descriptor(), Interest::Write);
+            let _ = poll::wait(&[signals, reader], None);
         }
     }
 }

@@ -25,6 +25,9 @@ const HEAD: usize = 256;
 /// The longest single argument or variable, its NUL included: 32 pages (execve(2)).
 const STRING_LIMIT: usize = 32 * 4096;
 
+/// What comes on top of a program's own words: its path, and what a step is told.
+const ADDED: usize = 8 * 1024;
+
 /// Why something can't be executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unfit {
@@ -286,7 +289,7 @@ fn elf_interpreter(head: &[u8], opened: &File) -> Option<Vec<u8>> {
 /// # Errors
 /// They are too long, alone or together.
 pub fn measure(argv: &[CString], environment: &[CString]) -> Result<(), Unfit> {
-    let mut total = 0;
+    let mut total = ADDED;
     for string in argv.iter().chain(environment) {
         let len = string.as_bytes_with_nul().len();
         if len > STRING_LIMIT {

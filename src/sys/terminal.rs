@@ -52,8 +52,10 @@ impl Terminal {
     /// Takes the foreground back from a group that has no member any more: a step's child may
     /// have had it last, and then its keys would reach nobody.
     pub fn take_back_from_dead(&self) {
+        // PID 1's own group lives as long as PID 1, and kill(2) takes -1 for everybody.
         if let Ok(group) = tcgetpgrp(&self.fd)
             && group != self.own
+            && group.as_raw() != 1
             && killpg(group, None) == Err(Errno::ESRCH)
         {
             let _ = tcsetpgrp(&self.fd, self.own);

@@ -61,7 +61,12 @@ impl Db {
     }
 
     pub fn sqlite() -> Self {
-        Self::Sqlite(tempfile::Builder::new().prefix("launchgate-sqlite-").tempdir().expect("a folder"))
+        Self::Sqlite(
+            tempfile::Builder::new()
+                .prefix("launchgate-sqlite-")
+                .tempdir()
+                .expect("a folder"),
+        )
     }
 
     pub fn sqlite_file(&self) -> PathBuf {
@@ -87,7 +92,9 @@ impl Db {
     /// The URL for another role, past a pooler.
     pub fn url_as(&self, user: &str, password: &str) -> String {
         match self {
-            Self::Postgres(server) | Self::Pooled(server, _) => lock(server).url_as(user, password, NAME),
+            Self::Postgres(server) | Self::Pooled(server, _) => {
+                lock(server).url_as(user, password, NAME)
+            }
             Self::Maria(server) => lock(server).url_as(user, password, NAME),
             Self::Sqlite(_) => self.url(),
         }
@@ -106,7 +113,12 @@ impl Db {
             }
             Self::Sqlite(_) => {
                 let file = self.sqlite_file();
-                output(Command::new("sqlite3").args(["-cmd", ".timeout 20000"]).arg(file).arg(statements))
+                output(
+                    Command::new("sqlite3")
+                        .args(["-cmd", ".timeout 20000"])
+                        .arg(file)
+                        .arg(statements),
+                )
             }
         }
     }
@@ -126,9 +138,15 @@ impl Db {
             }
             Self::Maria(server) => {
                 let socket = lock(server).socket().display().to_string();
-                format!("exec mariadb --no-defaults -u root -p'{}' -N -B -S {socket} -e \"$1\" {NAME}", PASSWORD.replace('\'', r"'\''"))
+                format!(
+                    "exec mariadb --no-defaults -u root -p'{}' -N -B -S {socket} -e \"$1\" {NAME}",
+                    PASSWORD.replace('\'', r"'\''")
+                )
             }
-            Self::Sqlite(_) => format!("exec sqlite3 -cmd '.timeout 20000' {} \"$1\"", self.sqlite_file().display()),
+            Self::Sqlite(_) => format!(
+                "exec sqlite3 -cmd '.timeout 20000' {} \"$1\"",
+                self.sqlite_file().display()
+            ),
         };
         format!("#!/bin/sh\n{line}\n")
     }
@@ -159,12 +177,18 @@ impl Db {
 
 fn maria(socket: &Path) -> Command {
     let mut command = Command::new("mariadb");
-    command.arg("--no-defaults").args(["-u", "root", "-N", "-B", "-S"]).arg(socket).arg(format!("-p{PASSWORD}"));
+    command
+        .arg("--no-defaults")
+        .args(["-u", "root", "-N", "-B", "-S"])
+        .arg(socket)
+        .arg(format!("-p{PASSWORD}"));
     command
 }
 
 pub fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// One test for each database: `on_each!(name: postgres_15, mariadb);` calls `name(&Db)`.

@@ -109,6 +109,7 @@ impl Place {
             streams: Vec::new(),
             closed: Vec::new(),
             given: Vec::new(),
+            name: "",
         }
     }
 
@@ -136,9 +137,16 @@ pub struct Gate<'a> {
     streams: Vec<(OwnedFd, RawFd)>,
     closed: Vec<RawFd>,
     given: Vec<Given>,
+    name: &'static str,
 }
 
 impl Gate<'_> {
+    /// Puts a name in front of its `stdout` and `stderr`, where several run at once.
+    pub fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
     /// The server and its arguments: `job` becomes `run`.
     pub fn server<W: AsRef<OsStr>>(mut self, words: &[W]) -> Self {
         self.argv[1] = c"run".into();
@@ -187,8 +195,8 @@ impl Gate<'_> {
             }
             let file = match number {
                 0 => File::open("/dev/null").unwrap(),
-                1 => self.place.output("stdout"),
-                _ => self.place.output("stderr"),
+                1 => self.place.output(&format!("{}stdout", self.name)),
+                _ => self.place.output(&format!("{}stderr", self.name)),
             };
             self.streams.push((file.into(), number));
         }
@@ -206,7 +214,7 @@ impl Gate<'_> {
             given: self.given,
         };
         let pid = start.spawn();
-        Run::new(pid, self.mode, self.place.folder().to_owned())
+        Run::new(pid, self.mode, self.place.folder(), self.name)
     }
 
     /// Starts it and waits for its end.
@@ -226,9 +234,10 @@ fn program(place: &Place, name: &CString) -> CString {
 }
 
 impl Place {
+    /// An empty file for a stream. Appended to, as both ends of a shared one must be.
     fn output(&self, name: &str) -> File {
+        self.write(name, "");
         OpenOptions::new()
-            .create(true)
             .append(true)
             .open(self.path(name))
             .unwrap()

@@ -21,6 +21,7 @@
 //! | `session`, `group`, `orphan` | a new session, a new group, a fork whose parent exits |
 //! | `front` | a new group, in the foreground of the terminal |
 //! | `join` | moves into a new group that a child leads |
+//! | `lonely` | becomes a user who may have no process more |
 //! | `bare` | executes itself with no environment for the rest |
 //! | `exec …` | executes the rest |
 //! | `name HEX` | sets its command name |
@@ -187,6 +188,18 @@ impl Script {
                 unsafe {
                     libc::setpgid(leader, leader);
                     libc::setpgid(0, leader);
+                }
+            }
+            "lonely" => {
+                let limit = libc::rlimit {
+                    rlim_cur: 0,
+                    rlim_max: 0,
+                };
+                // SAFETY: the pointer lives through the call. Root has no such limit.
+                unsafe {
+                    libc::setgid(54321);
+                    libc::setuid(54321);
+                    libc::setrlimit(libc::RLIMIT_NPROC, &raw const limit);
                 }
             }
             "bare" => {

@@ -62,7 +62,10 @@ impl Line {
     }
 
     pub fn get(&self, key: &str) -> &str {
-        let found = self.0.split(' ').find_map(|pair| pair.split_once('=').filter(|(name, _)| *name == key));
+        let found = self
+            .0
+            .split(' ')
+            .find_map(|pair| pair.split_once('=').filter(|(name, _)| *name == key));
         found.map_or("", |(_, value)| value)
     }
 }
@@ -76,8 +79,18 @@ impl<'a> Scene<'a> {
     }
 
     pub fn named(db: &'a Db, app: &str) -> Self {
-        let dir = tempfile::Builder::new().prefix("launchgate-scene-").tempdir().expect("a folder").keep();
-        let scene = Self { db, dir, app: app.to_owned(), url: db.url(), number: AtomicUsize::new(0) };
+        let dir = tempfile::Builder::new()
+            .prefix("launchgate-scene-")
+            .tempdir()
+            .expect("a folder")
+            .keep();
+        let scene = Self {
+            db,
+            dir,
+            app: app.to_owned(),
+            url: db.url(),
+            number: AtomicUsize::new(0),
+        };
         scene.script("step", STEP);
         scene.script("server", SERVER);
         scene.script("ask", &db.ask());
@@ -111,12 +124,18 @@ impl<'a> Scene<'a> {
     }
 
     pub fn count(&self, word: &str) -> usize {
-        self.evidence().iter().filter(|line| line.word() == word).count()
+        self.evidence()
+            .iter()
+            .filter(|line| line.word() == word)
+            .count()
     }
 
     /// Rows of this app, as `columns`, oldest first.
     pub fn ledger(&self, columns: &str) -> Vec<String> {
-        let ask = format!("select {columns} from launchgate_runs where app = '{}' order by id", self.app);
+        let ask = format!(
+            "select {columns} from launchgate_runs where app = '{}' order by id",
+            self.app
+        );
         let rows = self.db.sql(&ask);
         rows.lines().map(str::to_owned).collect()
     }
@@ -142,7 +161,12 @@ impl<'a> Scene<'a> {
             .env("REPLICA", &name)
             .current_dir(&self.dir)
             .stdin(Stdio::null());
-        Replica { scene: self, command, name, server: None }
+        Replica {
+            scene: self,
+            command,
+            name,
+            server: None,
+        }
     }
 
     /// `launchgate run` of one step for `revision`, a lease of three seconds.
@@ -162,7 +186,10 @@ impl<'a> Scene<'a> {
     /// `launchgate run` with a server and no step yet.
     pub fn bare(&self, revision: &str) -> Replica<'_> {
         let mut replica = self.command("run");
-        replica.command.env("REVISION", revision).args(["--release", revision]);
+        replica
+            .command
+            .env("REVISION", revision)
+            .args(["--release", revision]);
         replica.server = Some(self.path("server"));
         replica
     }
@@ -170,12 +197,29 @@ impl<'a> Scene<'a> {
     /// Fails where one of the rules that hold at any time was broken.
     pub fn check_rules(&self) {
         let evidence = self.evidence();
-        let all = || evidence.iter().map(|line| line.0.as_str()).collect::<Vec<_>>().join("\n");
+        let all = || {
+            evidence
+                .iter()
+                .map(|line| line.0.as_str())
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
         for line in &evidence {
             match line.word() {
                 "overlap" => panic!("two steps at a time:\n{}", all()),
-                "start" => assert!(matches!(line.get("succeeded"), "0" | ""), "a step ran again: {}\n{}", line.0, all()),
-                "server" => assert_eq!(line.get("succeeded"), "1", "a server too early: {}\n{}", line.0, all()),
+                "start" => assert!(
+                    matches!(line.get("succeeded"), "0" | ""),
+                    "a step ran again: {}\n{}",
+                    line.0,
+                    all()
+                ),
+                "server" => assert_eq!(
+                    line.get("succeeded"),
+                    "1",
+                    "a server too early: {}\n{}",
+                    line.0,
+                    all()
+                ),
                 _ => {}
             }
         }
@@ -185,9 +229,15 @@ impl<'a> Scene<'a> {
     pub fn check_settled(&self, revision: &str) {
         self.check_rules();
         let rows = self.ledger("revision, state");
-        let succeeded = rows.iter().filter(|row| **row == format!("{revision}|succeeded")).count();
+        let succeeded = rows
+            .iter()
+            .filter(|row| **row == format!("{revision}|succeeded"))
+            .count();
         assert_eq!(succeeded, 1, "{rows:?}\n{:?}", self.evidence());
-        assert!(!rows.iter().any(|row| row.ends_with("|running")), "{rows:?}");
+        assert!(
+            !rows.iter().any(|row| row.ends_with("|running")),
+            "{rows:?}"
+        );
     }
 }
 
@@ -250,8 +300,14 @@ impl<'a> Replica<'a> {
     /// Started inside another program, such as `ip netns exec NAME`.
     pub fn inside(mut self, words: &[&str]) -> Self {
         let mut outer = Command::new(words[0]);
-        outer.args(&words[1..]).arg(self.command.get_program()).args(self.command.get_args());
-        outer.env_clear().stdin(Stdio::null()).current_dir(&self.scene.dir);
+        outer
+            .args(&words[1..])
+            .arg(self.command.get_program())
+            .args(self.command.get_args());
+        outer
+            .env_clear()
+            .stdin(Stdio::null())
+            .current_dir(&self.scene.dir);
         for (name, value) in self.command.get_envs() {
             outer.env(name, value.unwrap_or_default());
         }
@@ -265,9 +321,20 @@ impl<'a> Replica<'a> {
         }
         let log = self.scene.dir.join(format!("log-{}", self.name));
         let file = fs::File::create(&log).expect("a log");
-        let out = fs::File::create(self.scene.dir.join(format!("out-{}", self.name))).expect("a file");
-        let child = self.command.stdout(out).stderr(file).spawn().expect("launchgate");
-        Running { child, log, name: self.name, status: None }
+        let out =
+            fs::File::create(self.scene.dir.join(format!("out-{}", self.name))).expect("a file");
+        let child = self
+            .command
+            .stdout(out)
+            .stderr(file)
+            .spawn()
+            .expect("launchgate");
+        Running {
+            child,
+            log,
+            name: self.name,
+            status: None,
+        }
     }
 
     /// Started and waited for.
@@ -321,11 +388,18 @@ impl Running {
     pub fn wait_for(&mut self, limit: Duration) -> i32 {
         let end = Instant::now() + limit;
         while !self.has_ended() {
-            assert!(Instant::now() < end, "replica {} does not end:\n{}", self.name, self.log());
+            assert!(
+                Instant::now() < end,
+                "replica {} does not end:\n{}",
+                self.name,
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
         let status = self.status.expect("ended");
-        status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
+        status
+            .code()
+            .unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
     }
 
     /// Fails unless it ends with `code`.
@@ -337,12 +411,19 @@ impl Running {
 
     /// Fails unless its log has `words`.
     pub fn says(&self, words: &str) -> &Self {
-        assert!(self.log().contains(words), "no {words:?} in:\n{}", self.log());
+        assert!(
+            self.log().contains(words),
+            "no {words:?} in:\n{}",
+            self.log()
+        );
         self
     }
 
     pub fn says_in_time(&mut self, words: &str) {
-        until(&format!("{words:?} in the log of replica {}", self.name), || self.log().contains(words));
+        until(
+            &format!("{words:?} in the log of replica {}", self.name),
+            || self.log().contains(words),
+        );
     }
 }
 
@@ -371,14 +452,27 @@ pub fn tree(root: Pid) -> Vec<Pid> {
         .filter_map(|entry| {
             let pid: i32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            Some((pid, stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()?))
+            Some((
+                pid,
+                stat.rsplit_once(')')?
+                    .1
+                    .split_ascii_whitespace()
+                    .nth(1)?
+                    .parse()
+                    .ok()?,
+            ))
         })
         .collect();
     let mut found = vec![root];
     let mut at = 0;
     while at < found.len() {
         let parent = found[at].as_raw();
-        found.extend(parents.iter().filter(|(_, p)| *p == parent).map(|(pid, _)| Pid::from_raw(*pid)));
+        found.extend(
+            parents
+                .iter()
+                .filter(|(_, p)| *p == parent)
+                .map(|(pid, _)| Pid::from_raw(*pid)),
+        );
         at += 1;
     }
     found
@@ -392,6 +486,9 @@ pub fn signal_tree(root: Pid, signal: Signal) {
 
 /// Whether a process is there and no zombie.
 pub fn is_alive(pid: &str) -> bool {
-    fs::read_to_string(Path::new("/proc").join(pid).join("stat"))
-        .is_ok_and(|stat| !stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z')))
+    fs::read_to_string(Path::new("/proc").join(pid).join("stat")).is_ok_and(|stat| {
+        !stat
+            .rsplit_once(')')
+            .is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
+    })
 }

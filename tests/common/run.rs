@@ -25,15 +25,17 @@ pub struct Run {
     pid: i32,
     mode: Mode,
     folder: PathBuf,
+    name: &'static str,
     ended: Option<Ended>,
 }
 
 impl Run {
-    pub(super) fn new(pid: i32, mode: Mode, folder: PathBuf) -> Self {
+    pub(super) fn new(pid: i32, mode: Mode, folder: &Path, name: &'static str) -> Self {
         Self {
             pid,
             mode,
-            folder,
+            folder: folder.to_owned(),
+            name,
             ended: None,
         }
     }
@@ -49,6 +51,10 @@ impl Run {
             Mode::Ordinary => self.pid,
             Mode::PidOne => 1,
         }
+    }
+
+    fn stream(&self, kind: &str) -> PathBuf {
+        self.folder.join(format!("{}{kind}", self.name))
     }
 
     /// Sends it a signal.
@@ -102,8 +108,8 @@ impl Run {
         let ended = wait_until("the end of the process", || self.look());
         Finished {
             ended,
-            stdout: std::fs::read(self.folder.join("stdout")).unwrap_or_default(),
-            stderr: text(&self.folder.join("stderr")),
+            stdout: std::fs::read(self.stream("stdout")).unwrap_or_default(),
+            stderr: text(&self.stream("stderr")),
             left: self.others(),
         }
     }
@@ -111,7 +117,7 @@ impl Run {
     /// Waits until the log has a line that contains `text`.
     #[track_caller]
     pub fn wait_for_log(&self, text_wanted: &str) {
-        let path = self.folder.join("stderr");
+        let path = self.stream("stderr");
         wait_until(&format!("{text_wanted:?} on standard error"), || {
             text(&path)
                 .lines()
@@ -130,7 +136,7 @@ impl Drop for Run {
         let ended = self.look();
         if std::thread::panicking() {
             let shown = |name| {
-                text(&self.folder.join(name))
+                text(&self.stream(name))
                     .chars()
                     .take(4000)
                     .collect::<String>()

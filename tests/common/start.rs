@@ -154,15 +154,13 @@ unsafe fn check(report: RawFd, call: &CStr, result: c_int) {
     if result >= 0 {
         return;
     }
-    // SAFETY: both strings live through the call; strerrordesc_np only returns constants.
+    // SAFETY: both strings live through the calls; errno has at most three digits, the last two will do.
     unsafe {
         let name = call.to_bytes();
         libc::write(report, name.as_ptr().cast(), name.len());
-        let number = [
-            b' ',
-            b'0' + (*libc::__errno_location() / 10) as u8,
-            b'0' + (*libc::__errno_location() % 10) as u8,
-        ];
+        let errno = (*libc::__errno_location()).cast_unsigned();
+        let digit = |number: u32| b'0' + number.to_le_bytes()[0] % 10;
+        let number = [b' ', digit(errno / 10 % 10), digit(errno % 10)];
         libc::write(report, number.as_ptr().cast(), number.len());
         libc::_exit(1);
     }
@@ -188,7 +186,7 @@ unsafe fn arrange_descriptors(ready: &Ready<'_>) {
             libc::close(number);
         }
         let marked = libc::syscall(libc::SYS_close_range, 3, !0u32, libc::CLOSE_RANGE_CLOEXEC);
-        check(report, c"close_range", marked as c_int);
+        check(report, c"close_range", -c_int::from(marked < 0));
         for (source, target) in &ready.sources {
             check(report, c"dup2", libc::dup2(source.as_raw_fd(), *target));
         }
@@ -227,13 +225,14 @@ unsafe fn give(report: RawFd, given: Given) {
         let result = match given {
             Given::Blocked(number) => {
                 let mask = 1u64 << (number - 1);
-                libc::syscall(
+                let blocked = libc::syscall(
                     libc::SYS_rt_sigprocmask,
                     libc::SIG_BLOCK,
                     &raw const mask,
                     ptr::null::<u64>(),
                     8,
-                ) as c_int
+                );
+                -c_int::from(blocked < 0)
             }
             Given::Ignored(number) => {
                 libc::signal(number, libc::SIG_IGN);

@@ -1,7 +1,7 @@
 //! Somebody sits at a terminal.
 
 use crate::both_modes;
-use crate::common::{Gate, Given, Mode, Place, Run, terminal::Terminal, wait_until};
+use crate::common::{Gate, Given, Mode, Place, Run, processes, terminal::Terminal, wait_until};
 
 both_modes!(
     the_step_is_in_the_foreground_and_reads_the_terminal,
@@ -12,6 +12,9 @@ both_modes!(
     ctrl_c_before_a_rollback_is_the_steps_to_handle,
     ctrl_z_without_a_shell_goes_on_at_once,
     ctrl_z_and_fg_work_under_a_shell,
+    a_stopped_gate_goes_on_in_the_background,
+    a_stopped_gate_can_be_ended_from_the_shell,
+    a_terminal_that_hangs_up_stops_the_gate,
     a_background_job_leaves_the_terminal_alone,
     a_stop_signal_reaches_a_step_at_a_terminal,
 );
@@ -141,33 +144,39 @@ fn shell(place: &Place, mode: Mode, terminal: &mut Terminal) -> Run {
     run
 }
 
-fn state(run: &Run, pid: i32) -> char {
-    run.find(pid).map_or('-', |seen| seen.state)
+/// A gate under a shell whose step listens for USR1, and the outer ids of both.
+fn job(place: &Place, run: &Run, terminal: &mut Terminal) -> (i32, i32) {
+    let step = "./probe pid step listen heard 10,15 10,15";
+    terminal.press(&format!(
+        "./launchgate run --no-database --migrate '{step}' -- ./probe look seen\n"
+    ));
+    place.wait_for_line("heard", "ready");
+    let step = run.find(place.wait_for_pid("step")).unwrap();
+    (step.parent, step.pid)
+}
+
+fn wait_for_states(pids: (i32, i32), wanted: char) {
+    let is = |pid| processes::see(pid).is_some_and(|seen| seen.state == wanted);
+    wait_until(&format!("gate and step to be {wanted}"), || {
+        (is(pids.0) && is(pids.1)).then_some(())
+    });
 }
 
 fn ctrl_z_and_fg_work_under_a_shell(mode: Mode) {
     let (place, mut terminal) = (Place::new(), Terminal::new());
     let run = shell(&place, mode, &mut terminal);
-    terminal.press(
-        "./launchgate run --no-database --migrate './probe pid step listen heard 10 10' -- ./probe look seen\n",
-    );
-    place.wait_for_line("heard", "ready");
-    let step = place.wait_for_pid("step");
-    let gate = run.find(step).unwrap().parent;
+    let (gate, step) = job(&place, &run, &mut terminal);
     for times in 1..3 {
         terminal.press("\x1a");
-        wait_until("both to stop", || {
-            let gate = crate::common::processes::see(gate)?;
-            (state(&run, step) == 'T' && gate.state == 'T').then_some(())
-        });
+        wait_for_states((gate, step), 'T');
         terminal.wait_for("Stopped", times);
         terminal.press("fg\n");
+        wait_for_states((gate, step), 'S');
         wait_until("the step to be in the foreground again", || {
-            let outer = run.find(step)?.pid;
-            (state(&run, step) == 'S' && terminal.foreground() == outer).then_some(())
+            (terminal.foreground() == step).then_some(())
         });
     }
-    crate::common::processes::signal(gate, libc::SIGUSR1);
+    processes::signal(gate, libc::SIGUSR1);
     wait_until("the server", || place.has("seen").then_some(()));
     let seen = place.look("seen");
     assert_eq!(seen.number("foreground"), seen.number("pid"));
@@ -175,6 +184,54 @@ fn ctrl_z_and_fg_work_under_a_shell(mode: Mode) {
     terminal.wait_for("code=0.", 1);
     terminal.press("exit 0\n");
     run.end().code(0);
+}
+
+fn a_stopped_gate_goes_on_in_the_background(mode: Mode) {
+    let (place, mut terminal) = (Place::new(), Terminal::new());
+    let run = shell(&place, mode, &mut terminal);
+    let (gate, step) = job(&place, &run, &mut terminal);
+    terminal.press("\x1a");
+    wait_for_states((gate, step), 'T');
+    terminal.wait_for("Stopped", 1);
+    terminal.press("bg\n");
+    wait_for_states((gate, step), 'S');
+    processes::signal(gate, libc::SIGUSR1);
+    wait_until("the server", || place.has("seen").then_some(()));
+    let seen = place.look("seen");
+    assert_eq!(seen.number("foreground"), i64::from(run.own_pid()));
+    terminal.press("exit 0\n");
+    run.end();
+}
+
+fn a_stopped_gate_can_be_ended_from_the_shell(mode: Mode) {
+    let (place, mut terminal) = (Place::new(), Terminal::new());
+    let run = shell(&place, mode, &mut terminal);
+    let pids = job(&place, &run, &mut terminal);
+    terminal.press("\x1a");
+    wait_for_states(pids, 'T');
+    terminal.wait_for("Stopped", 1);
+    terminal.press("kill %1\n");
+    place.wait_for_line("heard", "15");
+    terminal.wait_for("code=143 ", 1);
+    assert!(!place.has("seen"));
+    terminal.press("exit 0\n");
+    run.end();
+}
+
+fn a_terminal_that_hangs_up_stops_the_gate(mode: Mode) {
+    let (place, terminal) = (Place::new(), Terminal::new());
+    let gate = place.gate(mode, &["--migrate=./probe listen heard 1 1"]);
+    let run = gate
+        .server(&["./probe", "note", "started", "x"])
+        .descriptor(0, terminal.slave())
+        .descriptor(1, terminal.slave())
+        .descriptor(2, terminal.slave())
+        .given(Given::Terminal)
+        .start();
+    place.wait_for_line("heard", "ready");
+    drop(terminal);
+    run.end().code(129).leaves_nothing();
+    assert!(!place.has("started"));
 }
 
 fn a_background_job_leaves_the_terminal_alone(mode: Mode) {

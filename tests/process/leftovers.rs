@@ -19,6 +19,7 @@ both_modes!(
     leftovers_do_not_change_the_steps_own_code,
     a_failed_step_leaves_nothing_either,
     children_from_before_are_left_alone,
+    what_a_child_from_before_started_is_left_alone_when_that_dies,
     a_child_from_before_that_died_is_the_servers_to_reap,
     with_sigchld_ignored_no_zombie_waits_for_the_server,
     a_stop_while_leftovers_are_stopped_is_obeyed,
@@ -178,6 +179,23 @@ fn children_from_before_are_left_alone(mode: Mode) {
     }
     place.write("go", "");
     run.end().code(0);
+}
+
+fn what_a_child_from_before_started_is_left_alone_when_that_dies(mode: Mode) {
+    let place = Place::new();
+    // launchgate is started when all of the tree is there, and the middle ends during the step.
+    let words = "./probe fork pid below wait / await below note there x await go exit 0 & \
+        ./probe await there exit 0; \
+        exec ./launchgate run --no-database --migrate './probe note go x await gone exit 0' \
+        -- ./probe note served x wait";
+    let run = place.run(mode, &["sh", "-c", words]).start();
+    let below = place.wait_for_pid("below");
+    wait_until("the end of the one between", || {
+        (run.find(below)?.parent == run.pid()).then_some(())
+    });
+    place.write("gone", "");
+    wait_until("the server", || place.has("served").then_some(()));
+    assert_eq!(run.find(below).expect("what was there before").state, 'S');
 }
 
 fn a_child_from_before_that_died_is_the_servers_to_reap(mode: Mode) {

@@ -5,12 +5,18 @@
 mod common;
 
 mod at_terminal;
+mod bad_input;
+mod captured;
+mod check;
 mod codes;
+mod commands;
+mod generate;
 mod last_moment;
 mod leftovers;
 mod order;
 mod output;
 mod server_view;
+mod settings;
 mod step_view;
 mod stopping;
 mod unwritable;

@@ -28,7 +28,9 @@ both_modes!(
     a_session_with_a_terminal_is_handed_on,
 );
 
-const STEPS: [&str; 3] = [
+// A short grace, since what these leave inherits a blocked or ignored TERM.
+const STEPS: [&str; 4] = [
+    "--stop-grace=100ms",
     "--backup=./probe zombie exit 0",
     "--migrate=./probe fork session wait / exit 0",
     "--verify=true",

@@ -8,7 +8,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::unistd::pipe;
 
 use crate::both_modes;
-use crate::common::{Given, Mode, Place, wait_until};
+use crate::common::{Given, Mode, Place, processes, wait_until};
 
 both_modes!(
     a_closed_standard_error_changes_nothing,
@@ -21,6 +21,7 @@ both_modes!(
     a_slow_reader_still_gets_everything,
     a_full_socket_that_nobody_reads_changes_nothing,
     a_failure_code_needs_no_reader,
+    signals_are_obeyed_while_nobody_reads_what_is_printed,
 );
 
 /// A full pipe: what reads it, and what would write.
@@ -165,4 +166,24 @@ fn a_failure_code_needs_no_reader(mode: Mode) {
     gate.descriptor(2, write.try_clone().unwrap()).end().code(9);
     let gate = place.gate(mode, &["--migrate-timeout=x"]);
     gate.descriptor(2, write).end().code(64);
+}
+
+fn signals_are_obeyed_while_nobody_reads_what_is_printed(mode: Mode) {
+    for words in [
+        &["generate", "man"][..],
+        &["run", "--help"],
+        &["check", "--no-database"],
+    ] {
+        let place = Place::new();
+        let (read, write) = full_pipe();
+        let all = [&["./launchgate"][..], words].concat();
+        let run = place.run(mode, &all).descriptor(1, write).start();
+        wait_until("it to wait for its reader", || {
+            let seen = processes::see(run.pid())?;
+            (seen.state == 'S' && processes::waits_in_poll(run.pid())).then_some(())
+        });
+        run.signal(libc::SIGTERM);
+        run.end().code(143);
+        drop(read);
+    }
 }

@@ -96,7 +96,7 @@ impl Hold {
     /// `at_work`: what else must hold for a session that is active.
     fn orphaned(&self, book: &Book, lock_id: &str, at_work: &str) -> String {
         format!(
-            "a.datname = current_database() AND a.pid <> pg_backend_pid() \
+            "a.pid <> pg_backend_pid() \
              AND starts_with(a.application_name, {name}) \
              AND (a.state IN ('active', 'fastpath function call') AND {at_work} \
              OR a.xact_start < {began} \

@@ -1,0 +1,81 @@
+"""A release that is migrated already: time until its server may start
+
+On one PostgreSQL, by TCP and password, with nothing to do. launchgate's time includes its
+server, /bin/true; the others' ends with the tool, before anything serves. psql is the program
+itself, not Debian's wrapper around it."""
+
+import contextlib
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+
+from bench_database import INTERPRETED, ROOT, TOOLS, Postgres, markdown, project, tools_path
+
+GATE = "launchgate run"
+PSQL = "psql -c 'select 1'"
+# In a second or so an interpreter starts twice.
+SLOW_RUNS = 40
+
+
+def run(bench):
+    subprocess.run([ROOT / "scripts/install-test-tools"], check=True, stdin=subprocess.DEVNULL)
+    path = tools_path()
+    with contextlib.ExitStack() as stack:
+        postgres = stack.enter_context(Postgres())
+        url = postgres.create_database("gate")
+        gate = [bench.binary, "run", "-q", "--release", "v1", "--migrate", "/bin/true", "--", "/bin/true"]
+        env = {"PATH": path, "HOME": os.environ.get("HOME", "/"), "LC_ALL": "C.UTF-8"}
+        rows = {
+            PSQL: ([str(postgres.bin / "psql"), "-X", "-c", "select 1", url], env, None),
+            GATE: (gate, {**env, "DATABASE_URL": url}, None),
+            "/bin/true (no database)": (["/bin/true"], env, None),
+        }
+        for name, (folder, scheme, options, command) in TOOLS.items():
+            url = postgres.create_database(folder.replace("-", "_"))
+            postgres.sql("CREATE SEQUENCE executions; GRANT ALL ON SEQUENCE executions TO app",
+                         folder.replace("-", "_"))
+            program = shutil.which(command[0], path=path)
+            url = scheme + url[url.index(":"):] + options
+            folder = stack.enter_context(project(folder))
+            rows[name] = ([program, *command[1:]], {**env, "DATABASE_URL": url}, folder)
+        for argv, env, folder in rows.values():  # migrates
+            done = subprocess.run(argv, env=env, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True)
+            if done.returncode:
+                sys.exit(f"bench: {argv} failed:\n{done.stdout}")
+
+        def measure(contender):
+            argv, env, folder = contender
+            here = os.getcwd()
+            os.chdir(folder or "/")
+            try:
+                return bench.spawn(argv, env)
+            finally:
+                os.chdir(here)
+
+        fast = {name: row for name, row in rows.items() if name not in TOOLS}
+        values = bench.interleaved(rows, measure, min(bench.runs, SLOW_RUNS))
+        more = bench.interleaved(fast, measure)
+        report(f"All of them interleaved, {min(bench.runs, SLOW_RUNS)} runs each:", values)
+        report(f"The fast ones by themselves, {bench.runs} runs each:", more)
+        fastest = min(INTERPRETED, key=lambda name: median(values[name]))
+        print(f"\nThe fastest tool with an interpreter, {fastest}, takes {median(values[fastest]) / median(values[GATE]):.0f} "
+              f"times as long as launchgate; psql {median(more[PSQL]) / median(more[GATE]):.2f} times.")
+
+
+def median(found):
+    return statistics.median(seconds for seconds, _ in found)
+
+
+def report(title, values):
+    print(f"\n{title}\n")
+    base = median(values[GATE])
+    rows = []
+    for name, found in sorted(values.items(), key=lambda item: median(item[1])):
+        quarters = statistics.quantiles([seconds for seconds, _ in found], n=4)
+        cpu = statistics.median(usage.ru_utime + usage.ru_stime for _, usage in found)
+        rows.append([f"`{name}`", f"{median(found) * 1000:.2f} ms", f"{median(found) / base:.2f}",
+                     f"{quarters[0] * 1000:.2f} … {quarters[2] * 1000:.2f}", f"{cpu * 1000:.2f} ms"])
+    markdown(["start", "median", "ratio to launchgate", "quartiles, ms", "CPU time"], rows)

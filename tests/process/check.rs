@@ -1,0 +1,62 @@
+//! `launchgate check` changes nothing, and fails as `run` would.
+
+use crate::common::{Finished, Mode, Place};
+
+fn check(place: &Place, flags: &[&str], server: &[&str]) -> Finished {
+    let words = [
+        &["./launchgate", "check", "--no-database"],
+        flags,
+        &["--"],
+        server,
+    ]
+    .concat();
+    let end = place.run(Mode::Ordinary, &words).end();
+    assert!(!place.has("started"), "something was started\n{end}");
+    end
+}
+
+const SERVER: [&str; 4] = ["./probe", "note", "started", "server"];
+
+#[test]
+fn check_starts_nothing() {
+    let place = Place::new();
+    check(&place, &["--migrate=./probe note started step"], &SERVER).code(0);
+}
+
+#[test]
+fn check_says_where_each_setting_came_from() {
+    let place = Place::new();
+    let words = ["./launchgate", "check", "--no-database", "--migrate=true"];
+    let gate = place.run(Mode::Ordinary, &words);
+    let end = gate.env("LAUNCHGATE_STOP_GRACE", "7s").end();
+    let shown = String::from_utf8_lossy(&end.code(0).stdout).into_owned();
+    for words in [
+        ["stop-grace", "7s", "LAUNCHGATE_STOP_GRACE"],
+        ["migrate", "true", "--migrate"],
+    ] {
+        let is_shown = shown
+            .lines()
+            .any(|line| words.iter().all(|word| line.contains(word)));
+        assert!(is_shown, "{words:?}\n{shown}");
+    }
+}
+
+#[test]
+fn check_fails_as_the_run_would() {
+    let place = Place::new();
+    check(&place, &["--migrate=absent"], &SERVER)
+        .code(127)
+        .says(&["error", "absent"]);
+    check(&place, &[], &["absent"])
+        .code(127)
+        .says(&["error", "server", "absent"]);
+    check(&place, &["--migrate=/"], &SERVER)
+        .code(126)
+        .says(&["error", "directory"]);
+    check(&place, &["--migrate=a;b"], &SERVER)
+        .code(64)
+        .says(&["error", "`;`"]);
+    check(&place, &["--stop-grace=1"], &SERVER)
+        .code(64)
+        .says(&["error", "--stop-grace"]);
+}

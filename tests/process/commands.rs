@@ -1,0 +1,183 @@
+//! How a step's command becomes words, with and without a shell.
+
+use crate::common::{Finished, Mode, Place};
+
+/// The words that `./probe note` … gets: what stands behind `look seen` in the command.
+fn words(place: &Place, flags: &[&str]) -> Vec<String> {
+    let gate = place
+        .gate(Mode::Ordinary, flags)
+        .env("SPACED", "a  b'\"$HOME;*")
+        .env("WITH-HYPHEN", "h")
+        .env("EMPTY", "");
+    gate.end().code(0);
+    place.look("seen").argv().split_off(5)
+}
+
+#[test]
+fn words_are_split_as_a_posix_shell_does() {
+    let place = Place::new();
+    let step = r#"--migrate=./probe look seen exit 0 'a b' "c \"d\"" e\ f g''h '' # 'x;y' "&&""#;
+    let split = ["a b", "c \"d\"", "e f", "gh", "", "#", "x;y", "&&"];
+    let escaped: Vec<_> = split
+        .iter()
+        .map(|w| w.as_bytes().escape_ascii().to_string())
+        .collect();
+    assert_eq!(words(&place, &[step]), escaped);
+}
+
+#[test]
+fn a_dollar_stays_without_expand_env_and_warns() {
+    let place = Place::new();
+    let step = "--migrate=./probe look seen exit 0 $SPACED";
+    let end = place.gate(Mode::Ordinary, &[step]).env("SPACED", "x").end();
+    end.code(0)
+        .says(&["warning", "--migrate", "$SPACED", "--expand-env"]);
+    assert_eq!(place.look("seen").argv()[5], "$SPACED");
+    let end = place
+        .gate(
+            Mode::Ordinary,
+            &["--migrate=./probe look seen exit 0 '$SPACED'"],
+        )
+        .end();
+    end.code(0).never_says("warning");
+}
+
+#[test]
+fn an_expanded_value_is_never_split_again() {
+    let place = Place::new();
+    let step = r#"--migrate=./probe look seen exit 0 $SPACED "${SPACED}" x${WITH-HYPHEN}y '$SPACED' $EMPTY $$ $$EMPTY"#;
+    let value = "a  b\\'\\\"$HOME;*";
+    assert_eq!(
+        words(&place, &["--expand-env", step]),
+        [value, value, "xhy", "$SPACED", "", "$", "$EMPTY"]
+    );
+}
+
+#[test]
+fn expansion_sees_what_the_step_will_see() {
+    let place = Place::new();
+    let flags = [
+        "--expand-env",
+        "--step-env=SPACED=own",
+        "--step-env-from=URL=WITH-HYPHEN",
+        "--migrate=./probe look seen exit 0 $SPACED $URL",
+    ];
+    assert_eq!(words(&place, &flags), ["own", "h"]);
+}
+
+#[test]
+fn the_servers_arguments_are_expanded_too() {
+    let place = Place::new();
+    let server = ["$TOOL", "look", "${FILE}", "exit", "0", "'$A' $$ $1 $"];
+    let gate = place.gate(Mode::Ordinary, &["--expand-env", "--migrate=true"]);
+    gate.env("TOOL", "./probe")
+        .env("FILE", "seen")
+        .env("A", "a b")
+        .server(&server)
+        .end()
+        .code(0);
+    assert_eq!(place.look("seen").argv()[5], "\\'a b\\' $ $1 $");
+}
+
+fn refused(flags: &[&str], says: &[&str]) -> Finished {
+    let place = Place::new();
+    let mut all = vec!["--backup=./probe note started backup"];
+    all.extend(flags);
+    let end = place
+        .gate(Mode::Ordinary, &all)
+        .server(&["./probe", "note", "started", "server"])
+        .end();
+    end.code(64).says(&[&["error", "hint="], says].concat());
+    assert!(!place.has("started"), "something was started: {flags:?}");
+    end
+}
+
+#[test]
+fn an_unset_variable_is_an_error() {
+    refused(
+        &["--expand-env", "--migrate=true $NOT_SET"],
+        &["--migrate", "NOT_SET", "not set"],
+    );
+    refused(
+        &["--expand-env", "--migrate=true ${NOT-SET}"],
+        &["--migrate", "NOT-SET"],
+    );
+    refused(&["--expand-env", "--verify=true ${X"], &["--verify", "}"]);
+    refused(&["--expand-env", "--verify=true ${}"], &["--verify", "${}"]);
+}
+
+#[test]
+fn the_shell_expands_itself() {
+    refused(
+        &["--shell", "--expand-env", "--migrate=true"],
+        &["--shell", "--expand-env"],
+    );
+    let place = Place::new();
+    let flags = [
+        "--shell",
+        "--migrate=echo one; echo $A | tr a b",
+        "--verify=exit 4",
+    ];
+    let end = place.gate(Mode::Ordinary, &flags).env("A", "aa").end();
+    assert_eq!(end.code(4).stdout, b"one\nbb\n");
+}
+
+#[test]
+fn what_only_a_shell_understands_is_refused_with_the_remedy() {
+    for (command, found, remedy) in [
+        ("true ; false", "`;`", "--migrate"),
+        ("true && false", "`&&`", "--migrate"),
+        ("true & ", "`&`", "leave"),
+        ("true || false", "`||`", "--shell"),
+        ("true | cat", "`|`", "--shell"),
+        ("true > out", "`>`", "--shell"),
+        ("true 2>&1", "`>`", "--shell"),
+        ("true < in", "`<`", "--shell"),
+        ("(true)", "`(`", "--shell"),
+        ("true)", "`)`", "--shell"),
+        ("true `date`", "backtick", "--shell"),
+        ("true $(date)", "`$(`", "--shell"),
+        ("true \"$(date)\"", "`$(`", "--shell"),
+        ("A=1 true", "`A=`", "--step-env A="),
+        ("true 'x", "'", "clos"),
+        ("true \"x", "\\\"", "clos"),
+        ("true\nfalse", "line break", "--migrate"),
+        ("true \\", "backslash", "two"),
+    ] {
+        refused(
+            &[&format!("--migrate={command}")],
+            &["--migrate", found, remedy],
+        );
+        refused(&[&format!("--verify={command}")], &["--verify", found]);
+    }
+}
+
+#[test]
+fn an_empty_command_is_refused() {
+    for flag in ["--migrate=", "--backup=", "--verify="] {
+        let place = Place::new();
+        let end = place
+            .gate(Mode::Ordinary, &[flag])
+            .server(&["./probe", "note", "started", "x"])
+            .end();
+        end.code(64)
+            .says(&["error", flag.trim_end_matches('='), "empty"]);
+        assert!(!place.has("started"));
+    }
+    for command in ["  ", "''", "\"\" x"] {
+        refused(
+            &[&format!("--migrate={command}")],
+            &["--migrate", "no command"],
+        );
+    }
+    refused(&["--shell", "--migrate=  "], &["--migrate", "no command"]);
+}
+
+#[test]
+fn arguments_that_are_no_utf8_reach_the_step() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::new();
+    let flag = std::ffi::OsStr::from_bytes(b"--migrate=./probe look seen exit 0 \xff'\xfe '");
+    place.gate(Mode::Ordinary, &[flag]).end().code(0);
+    assert_eq!(place.look("seen").argv()[5], "\\xff\\xfe ");
+}

@@ -1,0 +1,121 @@
+//! Help, man page and completions.
+
+use crate::common::{Mode, Place};
+
+fn printed(words: &[&str]) -> String {
+    let place = Place::new();
+    let end = place
+        .run(Mode::Ordinary, &[&["./launchgate"], words].concat())
+        .end();
+    end.code(0);
+    assert_eq!(end.stderr, "");
+    String::from_utf8(end.stdout).unwrap()
+}
+
+const FLAGS: [&str; 12] = [
+    "--backup",
+    "--migrate",
+    "--verify",
+    "--shell",
+    "--expand-env",
+    "--migrate-timeout",
+    "--stop-grace",
+    "--step-env",
+    "--step-env-from",
+    "--unset-env",
+    "--no-database",
+    "--database-url",
+];
+
+#[test]
+fn help_names_every_flag() {
+    let help = printed(&["run", "--help"]);
+    for flag in FLAGS {
+        assert!(
+            help.contains(&format!("{flag} ")) || help.contains(&format!("{flag}[")),
+            "{flag}\n{help}"
+        );
+    }
+    let commands = printed(&["--help"]);
+    for command in [
+        "run",
+        "job",
+        "wait",
+        "status",
+        "resolve",
+        "check",
+        "print-ddl",
+        "generate",
+    ] {
+        assert!(
+            commands.contains(&format!("  {command} ")),
+            "{command}\n{commands}"
+        );
+    }
+    assert!(printed(&["--version"]).starts_with("launchgate "));
+}
+
+#[test]
+fn the_man_page_names_every_flag() {
+    let page = printed(&["generate", "man"]).replace("\\-", "-");
+    assert!(page.contains(".TH"));
+    for flag in FLAGS {
+        assert!(page.contains(flag), "{flag}");
+    }
+}
+
+#[test]
+fn completions_name_every_flag() {
+    for shell in ["bash", "zsh", "fish"] {
+        let text = printed(&["generate", shell]);
+        for flag in FLAGS {
+            let name = if shell == "fish" {
+                flag.trim_start_matches('-')
+            } else {
+                flag
+            };
+            assert!(text.contains(name), "{shell}: {flag}");
+        }
+    }
+}
+
+#[test]
+fn bash_understands_its_completions() {
+    let place = Place::new();
+    place.write("completions", printed(&["generate", "bash"]));
+    let words = [
+        "bash",
+        "-c",
+        "bash -n completions && . ./completions && complete -p launchgate",
+    ];
+    let end = place.run(Mode::Ordinary, &words).end();
+    end.code(0);
+    assert_eq!(end.stderr, "");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let place = Place::new();
+    let words = [
+        "bash",
+        "-c",
+        "./launchgate generate man | head -n 1; echo ${PIPESTATUS[0]} >code",
+    ];
+    place.run(Mode::Ordinary, &words).end().code(0);
+    assert!(
+        ["0\n", "141\n"].contains(&&*place.text("code")),
+        "{}",
+        place.text("code")
+    );
+}
+
+#[test]
+fn what_is_not_known_is_a_usage_error() {
+    for words in [&["generate"][..], &["generate", "tcsh"]] {
+        let place = Place::new();
+        let end = place
+            .run(Mode::Ordinary, &[&["./launchgate"], words].concat())
+            .end();
+        end.code(64).says(&["error"]);
+    }
+}

@@ -1,0 +1,249 @@
+//! Flags, variables and which of them wins.
+
+use crate::common::{Finished, Mode, Place};
+
+fn with(variables: &[(&str, &str)], flags: &[&str]) -> (Place, Finished) {
+    let place = Place::new();
+    let mut gate = place.gate(Mode::Ordinary, flags);
+    for (name, value) in variables {
+        gate = gate.env(name, value);
+    }
+    let end = gate.server(&["./probe", "look", "served"]).end();
+    (place, end)
+}
+
+#[test]
+fn every_step_flag_has_its_variable() {
+    let (place, end) = with(
+        &[
+            ("LAUNCHGATE_BACKUP", "./probe note order backup"),
+            (
+                "LAUNCHGATE_MIGRATE",
+                "./probe note order one\n\n  ./probe note order two  \n",
+            ),
+            ("LAUNCHGATE_VERIFY", "./probe look step"),
+            ("LAUNCHGATE_STEP_ENV", "A=1\nB=2"),
+            ("LAUNCHGATE_STEP_ENV_FROM", "C=SECRET"),
+            ("LAUNCHGATE_UNSET_ENV", "GONE\nALSO-GONE"),
+            ("LAUNCHGATE_APP", "shop"),
+            ("LAUNCHGATE_VERBOSE", "1"),
+            ("SECRET", "s"),
+            ("GONE", "1"),
+            ("ALSO-GONE", "1"),
+            ("KEPT", "1"),
+        ],
+        &[],
+    );
+    end.code(0).says(&["found", "backup"]);
+    assert_eq!(place.lines("order"), ["backup", "one", "two"]);
+    let step = place.look("step").environment();
+    for entry in ["A=1", "B=2", "C=s", "LAUNCHGATE_APP=shop"] {
+        assert!(step.iter().any(|e| e == entry), "{entry}: {step:?}");
+    }
+    assert_eq!(place.look("served").environment()[1..], ["KEPT=1"]);
+}
+
+#[test]
+fn limits_have_variables_too() {
+    let (_, end) = with(
+        &[
+            ("LAUNCHGATE_MIGRATE_TIMEOUT", "100ms"),
+            ("LAUNCHGATE_STOP_GRACE", "0"),
+            ("LAUNCHGATE_MIGRATE", "./probe wait"),
+        ],
+        &[],
+    );
+    end.code(124);
+}
+
+#[test]
+fn switches_have_variables_too() {
+    let (_, end) = with(
+        &[
+            ("LAUNCHGATE_SHELL", "on"),
+            ("LAUNCHGATE_MIGRATE", "exit 3; true"),
+        ],
+        &[],
+    );
+    end.code(3);
+    let (_, end) = with(
+        &[
+            ("LAUNCHGATE_EXPAND_ENV", "yes"),
+            ("LAUNCHGATE_MIGRATE", "./probe exit $CODE"),
+            ("CODE", "6"),
+        ],
+        &[],
+    );
+    end.code(6);
+    let (_, end) = with(
+        &[("LAUNCHGATE_QUIET", "true"), ("LAUNCHGATE_MIGRATE", "true")],
+        &[],
+    );
+    assert_eq!(end.code(0).stderr, "");
+}
+
+#[test]
+fn a_flag_wins_over_its_variable() {
+    let variables = [
+        ("LAUNCHGATE_MIGRATE", "./probe exit 1"),
+        ("LAUNCHGATE_STOP_GRACE", "not looked at"),
+        ("LAUNCHGATE_SHELL", "nor this"),
+        ("LAUNCHGATE_BACKUP", "'nor this"),
+    ];
+    let flags = [
+        "--migrate=true",
+        "--stop-grace=1s",
+        "--shell=off",
+        "--backup=true",
+    ];
+    with(&variables, &flags).1.code(0);
+}
+
+#[test]
+fn an_empty_variable_counts_as_unset() {
+    let names = [
+        "MIGRATE",
+        "BACKUP",
+        "SHELL",
+        "MIGRATE_TIMEOUT",
+        "STEP_ENV",
+        "UNSET_ENV",
+        "EXPAND_ENV",
+        "SKIP",
+    ];
+    let names = names.map(|name| format!("LAUNCHGATE_{name}"));
+    let variables: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+    let (place, end) = with(&variables, &["--migrate=./probe note order flag"]);
+    end.code(0);
+    assert_eq!(place.lines("order"), ["flag"]);
+}
+
+#[test]
+fn an_empty_flag_is_an_error() {
+    for flag in [
+        "--migrate-timeout=",
+        "--stop-grace=",
+        "--step-env=",
+        "--step-env-from=",
+        "--unset-env=",
+        "--app=",
+        "--shell=",
+    ] {
+        let (place, end) = with(&[], &["--migrate=./probe note started x", flag]);
+        end.code(64)
+            .says(&["error", flag.trim_end_matches('='), "empty"]);
+        assert!(!place.has("started") && !place.has("served"));
+    }
+}
+
+#[test]
+fn a_switch_has_four_spellings_of_each_kind() {
+    for (value, code) in [
+        ("1", 3),
+        ("true", 3),
+        ("yes", 3),
+        ("on", 3),
+        ("ON", 3),
+        ("0", 127),
+        ("false", 127),
+        ("no", 127),
+        ("off", 127),
+    ] {
+        let flags = [&format!("--shell={value}"), "--migrate=exit 3"];
+        with(&[], &flags.map(|flag: &str| flag)).1.code(code);
+        with(&[("LAUNCHGATE_SHELL", value)], &["--migrate=exit 3"])
+            .1
+            .code(code);
+    }
+    with(&[], &["--shell", "--migrate=exit 3"]).1.code(3);
+    for (flags, variables, named) in [
+        (vec!["--shell=maybe"], vec![], "--shell"),
+        (vec![], vec![("LAUNCHGATE_SHELL", "2")], "LAUNCHGATE_SHELL"),
+    ] {
+        let flags: Vec<&str> = flags.into_iter().chain(["--migrate=true"]).collect();
+        with(&variables, &flags).1.code(64).says(&["error", named]);
+    }
+}
+
+#[test]
+fn a_duration_wants_a_unit_and_the_error_names_its_origin() {
+    for text in [
+        "30",
+        "x",
+        "5 s",
+        "-5s",
+        "1.5h",
+        "5M",
+        "99999999999999999999999h",
+    ] {
+        let flag = format!("--migrate-timeout={text}");
+        let (place, end) = with(&[], &["--migrate=./probe note started x", &flag]);
+        end.code(64)
+            .says(&["error", "--migrate-timeout", text, "hint="]);
+        assert!(!place.has("started"));
+        let (_, end) = with(&[("LAUNCHGATE_STOP_GRACE", text)], &["--migrate=true"]);
+        end.code(64)
+            .says(&["error", "LAUNCHGATE_STOP_GRACE", text, "hint="]);
+    }
+    for text in ["0", "0s", "500ms", "30s", "5m", "1h30m"] {
+        with(&[], &["--migrate=true", &format!("--stop-grace={text}")])
+            .1
+            .code(0);
+    }
+}
+
+#[test]
+fn a_variable_that_means_nothing_is_a_warning() {
+    let (_, end) = with(
+        &[("LAUNCHGATE_MIGRAT", "true"), ("LAUNCHGATE_STEP", "x")],
+        &["--migrate=true"],
+    );
+    end.code(0)
+        .says(&["warning", "LAUNCHGATE_MIGRAT"])
+        .never_says("LAUNCHGATE_STEP ");
+}
+
+#[test]
+fn names_and_pairs_are_checked() {
+    for (flag, word) in [
+        ("--step-env=A", "NAME=VALUE"),
+        ("--step-env==x", "NAME=VALUE"),
+        ("--step-env=LAUNCHGATE_X=1", "LAUNCHGATE_X"),
+        ("--step-env-from=A", "NAME=SOURCE"),
+        ("--step-env-from=A=", "--step-env-from"),
+        ("--step-env-from=A=NOT_SET", "NOT_SET"),
+        ("--unset-env=A=1", "A=1"),
+    ] {
+        let (place, end) = with(&[], &["--migrate=./probe note started x", flag]);
+        end.code(64).says(&["error", word, "hint="]);
+        assert!(!place.has("started"));
+    }
+}
+
+#[test]
+fn without_a_database_the_log_says_what_that_means() {
+    let place = Place::new();
+    let words = ["./launchgate", "job", "--migrate=true"];
+    place.run(Mode::Ordinary, &words).end().code(0).says(&[
+        "warning",
+        "every replica",
+        "--no-database",
+    ]);
+    place
+        .gate(Mode::Ordinary, &["--migrate=true"])
+        .end()
+        .never_says("replica");
+}
+
+#[test]
+fn a_step_may_itself_run_launchgate() {
+    let (place, end) = with(
+        &[(
+            "LAUNCHGATE_MIGRATE",
+            "./launchgate job --no-database --migrate './probe look step'",
+        )],
+        &[],
+    );
+    end.code(0).never_says("warning");
+    assert!(place.has("step"));
+}

@@ -1,0 +1,11 @@
+"""What Alembic runs for every command: connect, then migrate in one transaction, as installed."""
+
+import os
+
+from alembic import context
+from sqlalchemy import create_engine
+
+with create_engine(os.environ["DATABASE_URL"]).connect() as connection:
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()

@@ -1,0 +1,2 @@
+INSERT INTO guests (name) SELECT 'Guest ' || nextval('executions');
+SELECT pg_sleep(2);

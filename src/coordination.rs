@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::db::Target;
 use crate::exit::Failure;
-use crate::gate::{Gate, Name, Policy};
+use crate::gate::{Gate, Name, Policy, Sessions};
 use crate::log::Log;
 use crate::naming;
 use crate::settings::{
@@ -87,6 +87,7 @@ fn gate(
             max_attempts: settings.max_attempts.value,
             orphan_timeout: settings.orphan_timeout.value,
         },
+        sessions: Sessions::Named,
         holder: host::holder(),
         log: log.clone(),
     }

@@ -47,6 +47,15 @@ pub struct Policy {
     pub orphan_timeout: Option<Duration>,
 }
 
+/// Who names the steps' sessions on Postgres.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sessions {
+    /// The gate, so that it finds them again.
+    Named,
+    /// The user, with `--step-env PGAPPNAME=…`.
+    AsSet,
+}
+
 /// Everything the gate needs to know.
 #[derive(Clone)]
 pub struct Gate {
@@ -56,6 +65,8 @@ pub struct Gate {
     pub name: Name,
     /// Limits.
     pub policy: Policy,
+    /// Whose name the steps' sessions have.
+    pub sessions: Sessions,
     /// Host name and process id.
     pub holder: String,
     /// The log.

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use crate::cli::Verb;
 use crate::coordination::{self, Coordination};
-use crate::db::DatabaseUrl;
+use crate::db::{Backend, DatabaseUrl};
 use crate::exit::{Failure, Problem};
-use crate::gate::{self, Gate, Name, Passed};
+use crate::gate::{self, Gate, Name, Passed, Sessions};
 use crate::log::{Event, Log};
 use crate::network::{self, StepsRequest};
 use crate::outcome;
 use crate::plan::{self, Steps};
-use crate::settings::{Origin, Sources};
+use crate::settings::{Origin, Setting, Sources};
 use crate::steps::{self, Keep, Ready, RunIdentity};
 use crate::sys::child::Program;
 use crate::sys::clock::Moment;
@@ -86,9 +86,15 @@ pub fn plan(sources: &Sources<'_>, log: &Log) -> Result<(Steps, Coordination), F
     let steps = plan::steps(sources, &settings, &mut |problem| {
         log.warn(Event::ConfigWarning, &problem, &[]);
     })?;
-    let coordination = coordination::resolve(sources, Some(&settings.stop_grace), log)?;
-    let names_sessions = settings.step_env.iter().any(|s| s.value.0 == b"PGAPPNAME");
-    if names_sessions && matches!(coordination, Coordination::Gate(_)) {
+    let mut coordination = coordination::resolve(sources, Some(&settings.stop_grace), log)?;
+    let is_set = |names: &[Setting<(Vec<u8>, Vec<u8>)>]| {
+        names.iter().any(|setting| setting.value.0 == b"PGAPPNAME")
+    };
+    if let Coordination::Gate(gate) = &mut coordination
+        && gate.target.backend() == Backend::Postgres
+        && (is_set(&settings.step_env) || is_set(&settings.step_env_from))
+    {
+        gate.sessions = Sessions::AsSet;
         let problem = Problem::new(
             "--step-env sets PGAPPNAME, so sessions that a dead step leaves in Postgres can't be recognised",
             "leave PGAPPNAME to launchgate",

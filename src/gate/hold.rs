@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{Gate, Held, Passed, Trouble};
+use super::{Gate, Held, Passed, Sessions, Trouble};
 use crate::db::ledger::{Entry, Ledger, NewRun};
 use crate::db::{Backend, Locked, Proof};
 use crate::decide::Decision;
@@ -200,14 +200,15 @@ impl Gate {
     }
 
     fn identity(&self, locked: &Locked, run_id: &str, attempt: i32) -> RunIdentity {
-        let is_postgres = self.target.backend() == Backend::Postgres;
+        let is_named =
+            self.target.backend() == Backend::Postgres && self.sessions == Sessions::Named;
         RunIdentity {
             app: self.target.app.clone(),
             release: self.name.release.clone().unwrap_or_default(),
             revision: self.name.revision.clone().unwrap_or_default(),
             run_id: run_id.to_owned(),
             attempt,
-            application_name: is_postgres
+            application_name: is_named
                 .then(|| format!("launchgate/{}/{run_id}", locked.lock_id())),
         }
     }

@@ -28,9 +28,12 @@ impl Exclusive {
             .spawn()
             .expect("sqlite3");
         let input = child.stdin.as_mut().expect("piped");
-        input.write_all(b"begin exclusive; select 'held';\n").expect("written");
+        input
+            .write_all(b"begin exclusive; select 'held';\n")
+            .expect("written");
         let mut said = [0; 5];
-        std::io::Read::read_exact(child.stdout.as_mut().expect("piped"), &mut said).expect("an answer");
+        std::io::Read::read_exact(child.stdout.as_mut().expect("piped"), &mut said)
+            .expect("an answer");
         Self(child)
     }
 }
@@ -54,7 +57,10 @@ fn the_lock_outlives_launchgate_until_the_last_of_the_step_is_gone() {
         "#!/bin/sh\ndir=${0%/*}\n(while [ -e \"$dir/hold-child\" ]; do sleep 0.02; done; \
          echo \"late\" >> \"$dir/evidence\") &\necho \"deep pid=$!\" >> \"$dir/evidence\"\nwait\n",
     );
-    let mut holder = scene.bare("v1").args(["--migrate", &scene.path("deep")]).start();
+    let mut holder = scene
+        .bare("v1")
+        .args(["--migrate", &scene.path("deep")])
+        .start();
     until("the step's child", || scene.count("deep") == 1);
     holder.signal(Signal::SIGKILL);
     holder.ends_with(137);
@@ -66,7 +72,11 @@ fn the_lock_outlives_launchgate_until_the_last_of_the_step_is_gone() {
     follower.says_in_time("waiting");
     scene.remove("hold-child");
     follower.ends_with(0);
-    let words: Vec<String> = scene.evidence().iter().map(|l| l.word().to_owned()).collect();
+    let words: Vec<String> = scene
+        .evidence()
+        .iter()
+        .map(|l| l.word().to_owned())
+        .collect();
     assert_eq!(words, ["deep", "late", "start", "end", "server"]);
     assert_eq!(scene.states(), ["interrupted", "succeeded"]);
 }
@@ -91,7 +101,11 @@ fn waiters_do_not_touch_the_database() {
     scene.remove("hold-migrate");
     for replica in &mut replicas {
         replica.ends_with(0);
-        assert!(!replica.log().contains("waiting for the database"), "{}", replica.log());
+        assert!(
+            !replica.log().contains("waiting for the database"),
+            "{}",
+            replica.log()
+        );
     }
     scene.check_settled("v1");
 }
@@ -144,7 +158,11 @@ fn files_that_cannot_be_used_are_78() {
     let db = Db::sqlite();
     let scene = Scene::new(&db);
     let folder = db.sqlite_file().parent().expect("a folder").to_owned();
-    fs::write(folder.join("text.db"), "no database, whatever its name says\n".repeat(100)).expect("a file");
+    fs::write(
+        folder.join("text.db"),
+        "no database, whatever its name says\n".repeat(100),
+    )
+    .expect("a file");
     fs::create_dir(folder.join("folder.db")).expect("a folder");
     for (path, words) in [
         ("missing/shop.db", "missing"),
@@ -152,19 +170,53 @@ fn files_that_cannot_be_used_are_78() {
         ("folder.db", "is a folder"),
     ] {
         let url = format!("sqlite://{}", folder.join(path).display());
-        scene.run("v1").env("DATABASE_URL", url).finish().ends_with(78).says(words).says("hint=");
+        scene
+            .run("v1")
+            .env("DATABASE_URL", url)
+            .finish()
+            .ends_with(78)
+            .says(words)
+            .says("hint=");
     }
     // Another user, who may read everything here and write nothing.
-    fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode");
-    fs::set_permissions(&scene.dir, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode");
-    let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+    fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("a mode");
+    fs::set_permissions(
+        &scene.dir,
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )
+    .expect("a mode");
+    let nobody = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        "--",
+    ];
     let copy = folder.join("launchgate");
     fs::copy(env!("CARGO_BIN_EXE_launchgate"), &copy).expect("a copy");
-    scene.run("v1").program(&copy).inside(&nobody).finish().ends_with(78).says("hint=");
+    scene
+        .run("v1")
+        .program(&copy)
+        .inside(&nobody)
+        .finish()
+        .ends_with(78)
+        .says("hint=");
     scene.run("v0").finish().ends_with(0);
-    scene.run("v1").program(&copy).inside(&nobody).finish().ends_with(78).says("hint=");
+    scene
+        .run("v1")
+        .program(&copy)
+        .inside(&nobody)
+        .finish()
+        .ends_with(78)
+        .says("hint=");
     // What succeeded starts all the same.
-    scene.run("v0").program(&copy).inside(&nobody).start().wait();
+    scene
+        .run("v0")
+        .program(&copy)
+        .inside(&nobody)
+        .start()
+        .wait();
     assert_eq!(scene.count("start"), 1);
 }
 
@@ -173,7 +225,11 @@ struct Small(PathBuf);
 
 impl Small {
     fn at(path: &Path) -> Self {
-        output(Command::new("mount").args(["-t", "tmpfs", "-o", "size=512k", "tmpfs"]).arg(path));
+        output(
+            Command::new("mount")
+                .args(["-t", "tmpfs", "-o", "size=512k", "tmpfs"])
+                .arg(path),
+        );
         Self(path.to_owned())
     }
 
@@ -208,7 +264,13 @@ fn a_full_disk_keeps_the_gate_closed_until_there_is_room() {
     scene.run("v1").finish().ends_with(0);
     // Before the run's row.
     disk.fill();
-    while Command::new("sqlite3").arg(db.sqlite_file()).arg("create table if not exists fill (a); insert into fill values (zeroblob(500))").stderr(Stdio::null()).status().is_ok_and(|s| s.success()) {}
+    while Command::new("sqlite3")
+        .arg(db.sqlite_file())
+        .arg("create table if not exists fill (a); insert into fill values (zeroblob(500))")
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success())
+    {}
     let mut replica = scene.run("v2").args(["--wait-timeout", "2s"]).start();
     replica.ends_with(69).says("full");
     assert_eq!(scene.count("start"), 1);
@@ -219,10 +281,20 @@ fn a_full_disk_keeps_the_gate_closed_until_there_is_room() {
     let mut replica: Running = scene.run("v3").start();
     until("the step", || scene.count("start") == 3);
     disk.fill();
-    while Command::new("sqlite3").arg(db.sqlite_file()).arg("insert into fill values (zeroblob(500))").stderr(Stdio::null()).status().is_ok_and(|s| s.success()) {}
+    while Command::new("sqlite3")
+        .arg(db.sqlite_file())
+        .arg("insert into fill values (zeroblob(500))")
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success())
+    {}
     scene.remove("hold-migrate");
     until("the step's end", || scene.count("end") == 3);
-    scene.run("v3").args(["--lock-timeout", "3s"]).finish().ends_with(75);
+    scene
+        .run("v3")
+        .args(["--lock-timeout", "3s"])
+        .finish()
+        .ends_with(75);
     disk.free();
     replica.ends_with(0);
     scene.check_settled("v3");

@@ -289,7 +289,11 @@ impl<'a> Replica<'a> {
     /// Another copy of launchgate.
     pub fn program(mut self, path: &Path) -> Self {
         let mut command = Command::new(path);
-        command.args(self.command.get_args()).env_clear().stdin(Stdio::null()).current_dir(&self.scene.dir);
+        command
+            .args(self.command.get_args())
+            .env_clear()
+            .stdin(Stdio::null())
+            .current_dir(&self.scene.dir);
         for (name, value) in self.command.get_envs() {
             command.env(name, value.unwrap_or_default());
         }

@@ -126,15 +126,15 @@ fn cut(db: &Db, how: Cut) {
         (Cut::Pooler, _) => db.restart_pooler(),
         (Cut::Lock, Db::Maria(_)) => {
             let id = db.sql(MARIADB_HOLDER);
-            db.sql(&format!("kill {}", id.trim()));
+            db.kill(&id);
         }
         (Cut::Ledger, Db::Maria(_)) => {
             let lock = db.sql(MARIADB_HOLDER);
             let ids = db.sql(&format!(
-                "select concat('kill ', id, ';') from information_schema.processlist where host like '%:%' and id <> {}",
+                "select id from information_schema.processlist where host like '%:%' and id <> {}",
                 lock.trim()
             ));
-            db.sql(&ids);
+            db.kill(&ids);
         }
         (Cut::Lock, _) => {
             let ended = db.sql("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted");

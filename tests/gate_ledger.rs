@@ -10,8 +10,16 @@ use nix::sys::signal::Signal;
 fn a_failed_run_says_why_without_the_password(db: &Db) {
     let scene = Scene::new(db);
     // The password stands across the cut, 4 KiB before the end, and in the middle.
-    let secret = if matches!(db, Db::Sqlite(_)) { "nothing" } else { "s3cret/'x" };
-    let filler = "x".repeat(if matches!(db, Db::Sqlite(_)) { 4040 } else { 4089 });
+    let secret = if matches!(db, Db::Sqlite(_)) {
+        "nothing"
+    } else {
+        "s3cret/'x"
+    };
+    let filler = "x".repeat(if matches!(db, Db::Sqlite(_)) {
+        4040
+    } else {
+        4089
+    });
     let tell = format!("printf '%s' \"${{SECRET}}{filler}\"; echo \"$DATABASE_URL\" >&2; exit 9\n");
     scene.script("do-migrate", &tell);
     let mut replica = scene.run("v1").env("SECRET", secret).start();
@@ -22,7 +30,11 @@ fn a_failed_run_says_why_without_the_password(db: &Db) {
     );
     let full = "run_id <> '' and holder <> '' and version <> '' and started_at <= finished_at \
                 and heartbeat_at >= started_at and finished_at is not null";
-    let full = if db.is_postgres() { format!("({full})::int") } else { full.to_owned() };
+    let full = if db.is_postgres() {
+        format!("({full})::int")
+    } else {
+        full.to_owned()
+    };
     assert_eq!(scene.ledger(&full), ["1"]);
     let tail = scene.ledger("output_tail").join("\n");
     assert!(tail.len() <= 4096 && tail.len() > 3900, "{}", tail.len());
@@ -41,10 +53,21 @@ on_each!(a_failed_run_says_why_without_the_password: postgres_15, pgbouncer, mar
 
 fn output_that_is_no_text_still_fits(db: &Db) {
     let scene = Scene::new(db);
-    scene.script("do-migrate", "head -c 20000 /dev/zero | tr '\\0' '\\377'; exit 9\n");
+    scene.script(
+        "do-migrate",
+        "head -c 20000 /dev/zero | tr '\\0' '\\377'; exit 9\n",
+    );
     scene.run("v1").finish().ends_with(9);
-    let length = if db.is_postgres() { "octet_length(output_tail)" } else { "length(cast(output_tail as binary))" };
-    let length = if matches!(db, Db::Sqlite(_)) { "length(cast(output_tail as blob))" } else { length };
+    let length = if db.is_postgres() {
+        "octet_length(output_tail)"
+    } else {
+        "length(cast(output_tail as binary))"
+    };
+    let length = if matches!(db, Db::Sqlite(_)) {
+        "length(cast(output_tail as blob))"
+    } else {
+        length
+    };
     let length: usize = scene.ledger(length)[0].parse().expect("a number");
     assert!(length <= 4096, "{length}");
 }
@@ -57,7 +80,12 @@ fn a_password_in_the_command_stays_out_of_the_row(db: &Db) {
     scene.touch("hold-migrate");
     let command = format!("{} {}", scene.path("step"), scene.url);
     let mut replica = scene.bare("v1").args(["--migrate", &command]).start();
-    until("the step's row", || scene.ledger("step, state").iter().any(|row| row == "migrate|running"));
+    until("the step's row", || {
+        scene
+            .ledger("step, state")
+            .iter()
+            .any(|row| row == "migrate|running")
+    });
     assert!(!scene.ledger("command")[1].contains("s3cret"));
     replica.signal(Signal::SIGTERM);
     replica.ends_with(143);
@@ -83,7 +111,12 @@ fn a_row_leaves_running_once() {
         let revision = format!("v-{fault}");
         let mut holder = scene.run(&revision).start();
         let pid = holder.name.clone();
-        until("the step", || scene.evidence().last().is_some_and(|l| l.word() == "start" && l.get("replica") == pid));
+        until("the step", || {
+            scene
+                .evidence()
+                .last()
+                .is_some_and(|l| l.word() == "start" && l.get("replica") == pid)
+        });
         if fault == Signal::SIGSTOP {
             gate::replicas::signal_tree(holder.pid(), fault);
             scene.remove("exclusive");
@@ -91,16 +124,29 @@ fn a_row_leaves_running_once() {
             holder.signal(fault);
         }
         let follower = scene.run(&revision).start();
-        until("the follower", || scene.evidence().last().is_some_and(|l| l.get("replica") == follower.name) || {
-            scene.remove("hold-migrate");
-            scene.count("server") > 0 && scene.evidence().last().is_some_and(|l| l.get("replica") == follower.name)
+        until("the follower", || {
+            scene
+                .evidence()
+                .last()
+                .is_some_and(|l| l.get("replica") == follower.name)
+                || {
+                    scene.remove("hold-migrate");
+                    scene.count("server") > 0
+                        && scene
+                            .evidence()
+                            .last()
+                            .is_some_and(|l| l.get("replica") == follower.name)
+                }
         });
         let mut follower: Running = follower;
         follower.ends_with(0);
         holder.signal(Signal::SIGCONT);
         holder.wait();
     }
-    assert_eq!(db.sql("select count(*) from changes where was <> 'running'"), "0");
+    assert_eq!(
+        db.sql("select count(*) from changes where was <> 'running'"),
+        "0"
+    );
     assert_eq!(db.sql("select count(*) from (select run_id from changes where now <> 'running' group by 1 having count(*) > 1) x"), "0");
     scene.check_rules();
 }
@@ -114,11 +160,25 @@ fn failed_attempts_are_counted_over_replicas_and_reset_by_an_operator(db: &Db) {
     assert_eq!(codes, [3, 3, 3, 77, 77]);
     assert_eq!(scene.states(), ["failed"; 3]);
     assert_eq!(scene.ledger("attempt"), ["1", "2", "3"]);
-    scene.run("v1").finish().ends_with(77).says("launchgate resolve v1 --as retry");
-    scene.run("v1").args(["--max-attempts", "4"]).finish().ends_with(3);
-    scene.run("v1").args(["--max-attempts", "0"]).finish().ends_with(3);
+    scene
+        .run("v1")
+        .finish()
+        .ends_with(77)
+        .says("launchgate resolve v1 --as retry");
+    scene
+        .run("v1")
+        .args(["--max-attempts", "4"])
+        .finish()
+        .ends_with(3);
+    scene
+        .run("v1")
+        .args(["--max-attempts", "0"])
+        .finish()
+        .ends_with(3);
     let resolve = |how: &str| {
-        let replica = scene.command("resolve").args(["v1", "--as", how, "--note", "it's `mine`"]);
+        let replica = scene
+            .command("resolve")
+            .args(["v1", "--as", how, "--note", "it's `mine`"]);
         replica.without_server().finish().ends_with(0);
     };
     resolve("retry");
@@ -127,8 +187,16 @@ fn failed_attempts_are_counted_over_replicas_and_reset_by_an_operator(db: &Db) {
     scene.touch("hold-migrate");
     for n in 1..=4 {
         let mut holder = scene.run("v1").args(["--max-attempts", "1"]).start();
-        until("the step", || scene.evidence().last().is_some_and(|l| l.word() == "start" && l.get("replica") == holder.name));
-        assert_eq!(scene.evidence().last().expect("a step").get("attempt"), n.to_string());
+        until("the step", || {
+            scene
+                .evidence()
+                .last()
+                .is_some_and(|l| l.word() == "start" && l.get("replica") == holder.name)
+        });
+        assert_eq!(
+            scene.evidence().last().expect("a step").get("attempt"),
+            n.to_string()
+        );
         holder.signal(Signal::SIGTERM);
         holder.ends_with(143);
     }
@@ -154,7 +222,11 @@ fn a_stop_during_a_step_that_ends_well_is_a_success(db: &Db) {
     let scene = Scene::new(db);
     scene.touch("stubborn");
     scene.touch("hold-migrate");
-    let mut holder = scene.run("v1").env("LAUNCHGATE_LEASE", "30s").env("LAUNCHGATE_STOP_GRACE", "15s").start();
+    let mut holder = scene
+        .run("v1")
+        .env("LAUNCHGATE_LEASE", "30s")
+        .env("LAUNCHGATE_STOP_GRACE", "15s")
+        .start();
     until("the step", || scene.count("start") == 1);
     holder.signal(Signal::SIGTERM);
     holder.says_in_time("stopping migrate");
@@ -170,8 +242,16 @@ on_each!(a_stop_during_a_step_that_ends_well_is_a_success: postgres_15, mariadb,
 /// Roles: one that may write the ledger and make nothing, one that may only read it.
 fn a_ledger_that_exists_is_used_whatever_a_role_may_create(db: &Db) {
     let mut scene = Scene::new(db);
-    let kind = if db.is_postgres() { "postgres" } else { "mysql" };
-    let mut ddl = scene.command("print-ddl").args(["--database", kind]).without_server().start();
+    let kind = if db.is_postgres() {
+        "postgres"
+    } else {
+        "mysql"
+    };
+    let mut ddl = scene
+        .command("print-ddl")
+        .args(["--database", kind])
+        .without_server()
+        .start();
     ddl.ends_with(0);
     db.sql(&ddl.out());
     db.sql(match db {
@@ -189,7 +269,11 @@ fn a_ledger_that_exists_is_used_whatever_a_role_may_create(db: &Db) {
     let wait = |revision: &str| {
         let replica = scene.command("wait").args(["--release", revision]);
         let server = scene.path("server");
-        replica.env("DATABASE_URL", &reader).env("REVISION", revision).args(["--", &server]).start()
+        replica
+            .env("DATABASE_URL", &reader)
+            .env("REVISION", revision)
+            .args(["--", &server])
+            .start()
     };
     let mut early = wait("v1");
     early.says_in_time("waiting for the release");
@@ -200,11 +284,24 @@ fn a_ledger_that_exists_is_used_whatever_a_role_may_create(db: &Db) {
     job.ends_with(0);
     early.ends_with(0);
     wait("v1").ends_with(0);
-    scene.command("wait").args(["--release", "v1"]).env("DATABASE_URL", &reader).finish().ends_with(0);
+    scene
+        .command("wait")
+        .args(["--release", "v1"])
+        .env("DATABASE_URL", &reader)
+        .finish()
+        .ends_with(0);
     assert_eq!(scene.count("server"), 3);
     // The fast path needs no more than that either.
-    scene.run("v1").env("DATABASE_URL", &reader).finish().ends_with(0);
-    scene.run("v2").env("DATABASE_URL", &reader).finish().ends_with(78);
+    scene
+        .run("v1")
+        .env("DATABASE_URL", &reader)
+        .finish()
+        .ends_with(0);
+    scene
+        .run("v2")
+        .env("DATABASE_URL", &reader)
+        .finish()
+        .ends_with(78);
     scene.check_settled("v1");
 }
 on_each!(a_ledger_that_exists_is_used_whatever_a_role_may_create: postgres_15, postgres_18, mariadb);

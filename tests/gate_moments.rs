@@ -123,12 +123,9 @@ impl<'a> Held<'a> {
         match self.db {
             Db::Maria(_) => {
                 let found = self.db.sql(
-                    "select concat('kill ', id) from information_schema.processlist where info like '%held */' \
-                     and id <> connection_id()",
+                    "select id from information_schema.processlist where info like '%held */' and id <> connection_id()",
                 );
-                if !found.is_empty() {
-                    self.db.sql(&found);
-                }
+                self.db.kill(&found);
             }
             _ => {
                 self.db.sql("select pg_terminate_backend(pid) from pg_stat_activity where query like '%held */' and pid <> pg_backend_pid()");
@@ -224,8 +221,9 @@ fn its_sessions_are_ended(db: &Db) {
     at_each_moment(db, |db, _, holder, held| {
         match db {
             Db::Maria(_) => {
-                let kill = db.sql("select concat('kill ', id, ';') from information_schema.processlist where host like '%:%'");
-                db.sql(&kill);
+                db.kill(
+                    &db.sql("select id from information_schema.processlist where host like '%:%'"),
+                );
             }
             _ => {
                 db.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'launchgate:%'");

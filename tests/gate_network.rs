@@ -23,7 +23,10 @@ impl Namespace {
         let wire = format!("lg{}w{number}", std::process::id() % 100_000);
         let own = Self { name, wire, number };
         own.ip(&format!("netns add {}", own.name));
-        own.ip(&format!("link add {0} type veth peer name eth0 netns {1}", own.wire, own.name));
+        own.ip(&format!(
+            "link add {0} type veth peer name eth0 netns {1}",
+            own.wire, own.name
+        ));
         own.ip(&format!("addr add {}/24 dev {}", own.address(), own.wire));
         own.ip(&format!("link set {} up", own.wire));
         let there = format!("-n {}", own.name);
@@ -49,7 +52,11 @@ impl Namespace {
     /// Something was sent that no acknowledgement came for.
     fn has_unacknowledged(&self) -> bool {
         let sockets = output(Command::new("ip").args(["netns", "exec", &self.name, "ss", "-Htn"]));
-        sockets.lines().any(|line| line.split_ascii_whitespace().nth(2).is_some_and(|queue| queue != "0"))
+        sockets.lines().any(|line| {
+            line.split_ascii_whitespace()
+                .nth(2)
+                .is_some_and(|queue| queue != "0")
+        })
     }
 
     fn mend(&self) {
@@ -59,7 +66,9 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
+        let _ = Command::new("ip")
+            .args(["netns", "del", &self.name])
+            .status();
     }
 }
 
@@ -73,7 +82,9 @@ fn open_to_the_wire(which: &str) -> Db {
         "postgres" => {
             let db = Db::postgres_with(&gate::servers::postgres_15(), &["listen_addresses=*"]);
             db.sql("alter system set listen_addresses = '*'");
-            let Db::Postgres(server) = &db else { unreachable!() };
+            let Db::Postgres(server) = &db else {
+                unreachable!()
+            };
             let hba = lock(server).socket().join("data/pg_hba.conf");
             let mut text = std::fs::read_to_string(&hba).expect("pg_hba.conf");
             text.push_str("\nhost all all 10.213.0.0/16 scram-sha-256\n");
@@ -102,7 +113,9 @@ fn loses(which: &str, number: u32, stubborn: bool) {
     }
     scene.touch("hold-migrate");
     let replica = scene.run("v1").env("DATABASE_URL", url(&db, &namespace));
-    let mut holder = replica.inside(&["ip", "netns", "exec", &namespace.name]).start();
+    let mut holder = replica
+        .inside(&["ip", "netns", "exec", &namespace.name])
+        .start();
     until("the step", || scene.count("start") == 1);
     let mut waiter = scene.run("v1").start();
     waiter.says_in_time("waiting");
@@ -143,11 +156,18 @@ fn recovers(which: &str, number: u32) {
     let namespace = Namespace::new(number);
     let scene = Scene::new(&db);
     scene.touch("hold-migrate");
-    let replica = scene.run("v1").env("DATABASE_URL", url(&db, &namespace)).env("LAUNCHGATE_LEASE", "30s");
-    let mut holder = replica.inside(&["ip", "netns", "exec", &namespace.name]).start();
+    let replica = scene
+        .run("v1")
+        .env("DATABASE_URL", url(&db, &namespace))
+        .env("LAUNCHGATE_LEASE", "30s");
+    let mut holder = replica
+        .inside(&["ip", "netns", "exec", &namespace.name])
+        .start();
     until("the step", || scene.count("start") == 1);
     namespace.cut();
-    until("a heartbeat that is not answered", || namespace.has_unacknowledged());
+    until("a heartbeat that is not answered", || {
+        namespace.has_unacknowledged()
+    });
     namespace.mend();
     let beat = || scene.ledger("heartbeat_at")[0].clone();
     let before = beat();
@@ -176,13 +196,22 @@ fn a_host_that_swallows_packets_is_given_up_in_time() {
     let db = Db::sqlite();
     let namespace = Namespace::new(7);
     let inside = ["ip", "netns", "exec", &namespace.name];
-    output(Command::new("ip").args(&inside[1..]).args("iptables -A INPUT -p tcp --dport 5432 -j DROP".split(' ')));
+    output(
+        Command::new("ip")
+            .args(&inside[1..])
+            .args("iptables -A INPUT -p tcp --dport 5432 -j DROP".split(' ')),
+    );
     let scene = Scene::new(&db);
     for scheme in ["postgres", "mysql"] {
         let url = format!("{scheme}://u:pw-of-nobody@127.0.0.1:5432/shop");
         let replica = || scene.run("v1").env("DATABASE_URL", &url);
-        let mut impatient = replica().args(["--wait-timeout", "2s"]).inside(&inside).start();
-        impatient.ends_with(69).says("did not accept a connection for ");
+        let mut impatient = replica()
+            .args(["--wait-timeout", "2s"])
+            .inside(&inside)
+            .start();
+        impatient
+            .ends_with(69)
+            .says("did not accept a connection for ");
         assert!(!impatient.log().contains("pw-of-nobody"));
         let mut stopped = replica().inside(&inside).start();
         stopped.says_in_time("this revision");

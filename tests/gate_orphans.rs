@@ -13,7 +13,10 @@ use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 /// A step that hands its statements to the database by `psql`, as its own first process, so
 /// that it dies with launchgate.
 fn psql(scene: &Scene<'_>, replica_url: &str, sql: &str) -> String {
-    scene.script("psql", &format!("#!/bin/sh\nexec psql -Xqw '{replica_url}' -v ON_ERROR_STOP=1 -f \"$1\"\n"));
+    scene.script(
+        "psql",
+        &format!("#!/bin/sh\nexec psql -Xqw '{replica_url}' -v ON_ERROR_STOP=1 -f \"$1\"\n"),
+    );
     let file = scene.path("statements.sql");
     std::fs::write(&file, sql).expect("a file");
     format!("{} {file}", scene.path("psql"))
@@ -42,10 +45,18 @@ fn the_next_holder_waits_for_a_statement_that_outlives_its_client(db: &Db) {
     db.sql("create table done (at timestamptz default clock_timestamp(), what text)");
     let sql = "with nap as materialized (select pg_sleep(8)) insert into done (what) select 'old' from nap;\n";
     left_behind(&scene, sql, || count(db, "state = 'active'") == "1");
-    scene.script("do-migrate", "\"$dir/ask\" \"insert into done (what) values ('new')\"\n");
+    scene.script(
+        "do-migrate",
+        "\"$dir/ask\" \"insert into done (what) values ('new')\"\n",
+    );
     let mut follower = next(&scene, "60s");
-    follower.ends_with(0).says("waiting for database sessions that an earlier run left at work");
-    assert_eq!(db.sql("select string_agg(what, ' ' order by at) from done"), "old new");
+    follower
+        .ends_with(0)
+        .says("waiting for database sessions that an earlier run left at work");
+    assert_eq!(
+        db.sql("select string_agg(what, ' ' order by at) from done"),
+        "old new"
+    );
     assert_eq!(scene.states(), ["interrupted", "succeeded"]);
     scene.check_settled("v1");
 }
@@ -53,10 +64,14 @@ on_each!(the_next_holder_waits_for_a_statement_that_outlives_its_client: postgre
 
 fn an_active_session_past_the_limit_is_named_and_nothing_runs(db: &Db) {
     let scene = Scene::new(db);
-    left_behind(&scene, "select pg_sleep(600);\n", || count(db, "state = 'active'") == "1");
+    left_behind(&scene, "select pg_sleep(600);\n", || {
+        count(db, "state = 'active'") == "1"
+    });
     let pid = db.sql("select pid from pg_stat_activity where application_name like 'launchgate/%' and state = 'active'");
     let mut follower = next(&scene, "1s");
-    follower.ends_with(75).says(&format!("pid {pid} active for "));
+    follower
+        .ends_with(75)
+        .says(&format!("pid {pid} active for "));
     assert_eq!(scene.count("start"), 0);
     // Dead rows are marked only after the sessions are gone.
     assert_eq!(scene.states(), ["running"]);
@@ -79,13 +94,23 @@ fn what_a_dead_run_left_idle_in_a_transaction_is_ended(db: &Db) {
             scene.url
         ),
     );
-    let mut holder = scene.bare("v1").args(["--migrate", &scene.path("leave")]).start();
-    until("the transaction", || count(db, "state = 'idle in transaction'") == "1");
+    let mut holder = scene
+        .bare("v1")
+        .args(["--migrate", &scene.path("leave")])
+        .start();
+    until("the transaction", || {
+        count(db, "state = 'idle in transaction'") == "1"
+    });
     holder.signal(Signal::SIGKILL);
     holder.ends_with(137);
     let mut follower = next(&scene, "1s");
-    follower.ends_with(0).says("ended sessions that a dead run left idle in a transaction");
-    assert_eq!(db.sql("select count(*) from pg_class where relname = 'half'"), "0");
+    follower
+        .ends_with(0)
+        .says("ended sessions that a dead run left idle in a transaction");
+    assert_eq!(
+        db.sql("select count(*) from pg_class where relname = 'half'"),
+        "0"
+    );
     scene.check_settled("v1");
 }
 on_each!(what_a_dead_run_left_idle_in_a_transaction_is_ended: postgres_15, postgres_18);
@@ -98,13 +123,19 @@ fn a_role_that_may_not_see_what_others_do_waits_all_the_same() {
     db.sql("create role admin login superuser password 'admin'");
     let mut scene = Scene::new(&db);
     scene.url = db.url_as("app", "app");
-    let step = psql(&scene, &db.url_as("admin", "admin"), "begin; select pg_sleep(600);\n");
+    let step = psql(
+        &scene,
+        &db.url_as("admin", "admin"),
+        "begin; select pg_sleep(600);\n",
+    );
     let mut holder = scene.bare("v1").args(["--migrate", &step]).start();
     until("the statement", || count(&db, "state = 'active'") == "1");
     holder.signal(Signal::SIGKILL);
     holder.ends_with(137);
     let pid = db.sql("select pid from pg_stat_activity where application_name like 'launchgate/%'");
-    next(&scene, "1s").ends_with(75).says(&format!("pid {pid} "));
+    next(&scene, "1s")
+        .ends_with(75)
+        .says(&format!("pid {pid} "));
     assert_eq!(scene.count("start"), 0);
     db.sql(&format!("select pg_terminate_backend({pid})"));
     next(&scene, "10s").ends_with(0);
@@ -115,7 +146,11 @@ fn a_role_that_may_not_see_what_others_do_waits_all_the_same() {
 fn an_idle_session_is_not_waited_for(db: &Db) {
     let scene = Scene::new(db);
     let step = psql(&scene, &scene.url, "select 1;\n");
-    scene.bare("v1").args(["--migrate", &step]).finish().ends_with(0);
+    scene
+        .bare("v1")
+        .args(["--migrate", &step])
+        .finish()
+        .ends_with(0);
     let mut second = scene.run("v2").args(["--orphan-timeout", "1s"]).start();
     second.ends_with(0);
     assert!(!second.log().contains("waiting for database sessions"));
@@ -126,13 +161,17 @@ on_each!(an_idle_session_is_not_waited_for: postgres_15, pgbouncer);
 /// A signal ends the wait at once and leaves nothing behind.
 fn a_signal_ends_the_wait_for_orphans(db: &Db) {
     let scene = Scene::new(db);
-    left_behind(&scene, "select pg_sleep(600);\n", || count(db, "state = 'active'") == "1");
+    left_behind(&scene, "select pg_sleep(600);\n", || {
+        count(db, "state = 'active'") == "1"
+    });
     let mut follower = next(&scene, "600s");
     follower.says_in_time("waiting for database sessions");
     follower.signal(Signal::SIGTERM);
     follower.ends_with(143);
     assert_eq!(scene.states(), ["running"]);
-    until("the lock to be free", || db.sql("select count(*) from pg_locks where locktype = 'advisory'") == "0");
+    until("the lock to be free", || {
+        db.sql("select count(*) from pg_locks where locktype = 'advisory'") == "0"
+    });
 }
 on_each!(a_signal_ends_the_wait_for_orphans: postgres_15, pgbouncer);
 
@@ -144,8 +183,13 @@ fn a_timed_out_step_s_statement_is_waited_for() {
     let scene = Scene::new(&db);
     let step = psql(&scene, &scene.url, "select pg_sleep(600);\n");
     // KILL at once: psql sends no cancel then.
-    let holder = scene.bare("v1").args(["--migrate", &step, "--migrate-timeout", "1s"]);
-    holder.env("LAUNCHGATE_STOP_GRACE", "0").finish().ends_with(124);
+    let holder = scene
+        .bare("v1")
+        .args(["--migrate", &step, "--migrate-timeout", "1s"]);
+    holder
+        .env("LAUNCHGATE_STOP_GRACE", "0")
+        .finish()
+        .ends_with(124);
     assert_eq!(scene.states(), ["failed"]);
     next(&scene, "1s").ends_with(75);
     assert_eq!(scene.count("start"), 0);
@@ -161,14 +205,24 @@ fn an_application_that_inherits_a_step_s_name_from_the_pooler_is_no_orphan() {
     let db = Db::pgbouncer();
     let scene = Scene::new(&db);
     let step = psql(&scene, &scene.url, "select 1;\n");
-    scene.bare("v1").args(["--migrate", &step]).finish().ends_with(0);
+    scene
+        .bare("v1")
+        .args(["--migrate", &step])
+        .finish()
+        .ends_with(0);
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| busy_and_nameless(&scene.url, &stop));
         }
-        until("an application under the step's name", || count(&db, "state = 'active' and query like '%busy%'") != "0");
-        let ended = scene.run("v2").args(["--orphan-timeout", "5s"]).finish().wait();
+        until("an application under the step's name", || {
+            count(&db, "state = 'active' and query like '%busy%'") != "0"
+        });
+        let ended = scene
+            .run("v2")
+            .args(["--orphan-timeout", "5s"])
+            .finish()
+            .wait();
         stop.store(true, Ordering::Relaxed);
         assert_eq!(ended, 0);
     });
@@ -177,10 +231,17 @@ fn an_application_that_inherits_a_step_s_name_from_the_pooler_is_no_orphan() {
 
 /// Statement after statement, with hardly a pause, in a session that gives itself no name.
 fn busy_and_nameless(url: &str, stop: &AtomicBool) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
         let options: PgConnectOptions = url.parse().expect("a URL");
-        let mut session = options.extra_float_digits(None).connect().await.expect("a session");
+        let mut session = options
+            .extra_float_digits(None)
+            .connect()
+            .await
+            .expect("a session");
         while !stop.load(Ordering::Relaxed) {
             let busy = sqlx::raw_sql("select pg_sleep(0.3) /* busy */");
             busy.execute(&mut session).await.expect("a statement");

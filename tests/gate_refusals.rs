@@ -30,10 +30,17 @@ fn settings_that_cannot_be_meant_are_64() {
     let scene = Scene::new(&db);
     let with = |url: &str| scene.run("v1").env("DATABASE_URL", url);
     refused(with("postgres://u:geheim@ho st/x"), 64, &["DATABASE_URL"]);
-    refused(with("mongodb://u:geheim@host/x"), 64, &["DATABASE_URL", "--no-database", "--database-url"]);
+    refused(
+        with("mongodb://u:geheim@host/x"),
+        64,
+        &["DATABASE_URL", "--no-database", "--database-url"],
+    );
     refused(with("not a url"), 64, &["DATABASE_URL"]);
     let lease = |lease: &str, grace: &str| {
-        scene.run("v1").env("LAUNCHGATE_LEASE", lease).env("LAUNCHGATE_STOP_GRACE", grace)
+        scene
+            .run("v1")
+            .env("LAUNCHGATE_LEASE", lease)
+            .env("LAUNCHGATE_STOP_GRACE", grace)
     };
     refused(lease("3s", "1100ms"), 64, &["--lease"]);
     refused(lease("30s", "19100ms"), 64, &["--lease"]);
@@ -49,7 +56,9 @@ fn a_revision_with_quotes_is_a_revision(db: &Db) {
     for revision in ["it's", "a\"b", "c\\d", "e`f", "%s;--", "größe-⛴"] {
         let step = scene.path("step");
         for _ in 0..2 {
-            let replica = scene.command("job").args(["--release", revision, "--migrate", &step]);
+            let replica = scene
+                .command("job")
+                .args(["--release", revision, "--migrate", &step]);
             replica.without_server().finish().ends_with(0);
         }
     }
@@ -65,14 +74,22 @@ fn a_port_where_nobody_listens_is_69() {
     for scheme in ["postgres", "mysql"] {
         let url = format!("{scheme}://u:geheim@127.0.0.1:{}/x", free_port());
         let replica = || scene.run("v1").env("DATABASE_URL", &url);
-        refused(replica().args(["--wait-timeout", "1s"]), 69, &["did not accept a connection for 1 s"]);
+        refused(
+            replica().args(["--wait-timeout", "1s"]),
+            69,
+            &["did not accept a connection for 1 s"],
+        );
         let mut stopped = replica().start();
         stopped.says_in_time("waiting for the database");
         stopped.signal(Signal::SIGTERM);
         stopped.ends_with(143);
         let url = format!("{scheme}://u:geheim@no-such-host.invalid/x");
         let replica = scene.run("v1").env("DATABASE_URL", &url);
-        refused(replica.args(["--wait-timeout", "1s"]), 69, &["did not accept"]);
+        refused(
+            replica.args(["--wait-timeout", "1s"]),
+            69,
+            &["did not accept"],
+        );
     }
 }
 
@@ -98,10 +115,18 @@ fn the_wait_for_a_holder_has_a_limit(db: &Db) {
     scene.touch("hold-migrate");
     let mut holder = scene.run("v1").start();
     until("the step", || scene.count("start") == 1);
-    refused(scene.run("v1").args(["--lock-timeout", "1s"]), 75, &["--lock-timeout"]);
-    let wait = scene.command("wait").args(["--release", "v1", "--lock-timeout", "1s"]);
+    refused(
+        scene.run("v1").args(["--lock-timeout", "1s"]),
+        75,
+        &["--lock-timeout"],
+    );
+    let wait = scene
+        .command("wait")
+        .args(["--release", "v1", "--lock-timeout", "1s"]);
     refused(wait, 75, &["--lock-timeout"]);
-    let wait = scene.command("wait").args(["--release", "v2", "--lock-timeout", "1s"]);
+    let wait = scene
+        .command("wait")
+        .args(["--release", "v2", "--lock-timeout", "1s"]);
     refused(wait, 75, &["v2"]);
     let mut stopped = scene.run("v1").start();
     stopped.says_in_time("waiting");
@@ -124,9 +149,21 @@ fn what_postgres_refuses_for_good_is_78_at_once() {
     refused(with(&db.url_as("nobody", "geheim")), 78, &["password"]);
     refused(with(&db.url().replace("/shop", "/shoe")), 78, &["shoe"]);
     // PostgreSQL 15 lets nobody but the owner create in public.
-    refused(with(&db.url_as("reader", "geheim")), 78, &["print-ddl --database postgres"]);
-    refused(with(&format!("{}?schema=nowhere", db.url())), 78, &["nowhere"]);
-    refused(with(&format!("{}?sslmode=require", db.url())), 78, &["TLS", "sslmode"]);
+    refused(
+        with(&db.url_as("reader", "geheim")),
+        78,
+        &["print-ddl --database postgres"],
+    );
+    refused(
+        with(&format!("{}?schema=nowhere", db.url())),
+        78,
+        &["nowhere"],
+    );
+    refused(
+        with(&format!("{}?sslmode=require", db.url())),
+        78,
+        &["TLS", "sslmode"],
+    );
     db.sql("alter role owner set default_transaction_read_only = on; grant all on schema public to owner");
     refused(with(&db.url_as("owner", "geheim")), 78, &["primary"]);
     db.sql("create table launchgate_runs (id int)");
@@ -136,13 +173,23 @@ fn what_postgres_refuses_for_good_is_78_at_once() {
 #[test]
 fn what_mariadb_refuses_for_good_is_78_at_once() {
     let db = Db::mariadb();
-    db.sql("create user 'reader'@'%' identified by 'geheim'; grant select on shop.* to 'reader'@'%'");
+    db.sql(
+        "create user 'reader'@'%' identified by 'geheim'; grant select on shop.* to 'reader'@'%'",
+    );
     let scene = Scene::new(&db);
     let with = |url: &str| scene.run("v1").env("DATABASE_URL", url);
     refused(with(&db.url_as("root", "geheim")), 78, &["password"]);
     refused(with(&db.url().replace("/shop", "/shoe")), 78, &["shoe"]);
-    refused(with(&db.url_as("reader", "geheim")), 78, &["print-ddl --database mysql"]);
-    refused(with(&format!("{}?ssl-mode=REQUIRED", db.url())), 78, &["TLS", "ssl-mode"]);
+    refused(
+        with(&db.url_as("reader", "geheim")),
+        78,
+        &["print-ddl --database mysql"],
+    );
+    refused(
+        with(&format!("{}?ssl-mode=REQUIRED", db.url())),
+        78,
+        &["TLS", "ssl-mode"],
+    );
     db.sql("set global read_only = 1");
     refused(with(&db.url_as("reader", "geheim")), 78, &["primary"]);
     db.sql("set global read_only = 0; create table launchgate_runs (id int)");
@@ -154,7 +201,11 @@ fn what_pgbouncer_refuses_for_good_is_78_at_once() {
     let db = Db::pgbouncer();
     let scene = Scene::new(&db);
     let with = |url: &str| scene.run("v1").env("DATABASE_URL", url);
-    refused(with(&db.url().replace("postgres:s3cret", "postgres:geheim")), 78, &["password"]);
+    refused(
+        with(&db.url().replace("postgres:s3cret", "postgres:geheim")),
+        78,
+        &["password"],
+    );
     refused(with(&db.url().replace("/shop", "/shoe")), 78, &["shoe"]);
     refused(with(&format!("{}?sslmode=require", db.url())), 78, &["TLS"]);
 }

@@ -2,6 +2,8 @@
 
 use std::{os::fd::BorrowedFd, time::Duration};
 
+use tokio::time::{Instant, sleep};
+
 use super::{
     Backend, Error,
     book::Book,
@@ -208,17 +210,7 @@ impl Locked {
             Hold::Postgres(hold) => hold.record(&book.sql, run_id, outcome, bound).await,
             Hold::Mysql(hold) => hold.record(&book.sql, run_id, outcome, bound).await,
             // held until the row is written
-            Hold::Sqlite(_held) => match book
-                .run(book.sql.finish(run_id, outcome, None), bound)
-                .await
-            {
-                Ok(done) if done.affected == 1 => Ok(()),
-                Ok(_) => Err(RecordError::NotRecorded(Error::Lost(
-                    "the run's row is not `running` any more".to_owned(),
-                ))),
-                Err(error @ Error::Broken(_)) => Err(RecordError::Unknown(error)),
-                Err(error) => Err(RecordError::NotRecorded(error)),
-            },
+            Hold::Sqlite(_held) => record_in_file(&mut book, run_id, outcome).await,
         };
         book.close().await;
         answer
@@ -281,4 +273,36 @@ async fn beat(book: &mut Book, run_id: &str) -> Result<(), Error> {
 
 fn not_running() -> Error {
     Error::Lost("the run's row is not `running` any more".to_owned())
+}
+
+/// How long a success waits for a file that is busy or full: nobody else can run meanwhile.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// With the lock file held, nothing presses.
+async fn record_in_file(
+    book: &mut Book,
+    run_id: &str,
+    outcome: &Outcome,
+) -> Result<(), RecordError> {
+    let since = Instant::now();
+    let mut asked_before = false;
+    loop {
+        let sql = book.sql.finish(run_id, outcome, None);
+        match book.run(sql, book.call()).await {
+            Ok(done) if done.affected == 1 => return Ok(()),
+            Ok(_) => {
+                let gone = not_running();
+                return Err(if asked_before {
+                    RecordError::Unknown(gone)
+                } else {
+                    RecordError::NotRecorded(gone)
+                });
+            }
+            Err(Error::NotYet(_) | Error::Broken(_)) if since.elapsed() < PATIENCE => {
+                asked_before = true;
+                sleep(Duration::from_millis(300)).await;
+            }
+            Err(error) => return Err(RecordError::NotRecorded(error)),
+        }
+    }
 }

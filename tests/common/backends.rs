@@ -160,6 +160,15 @@ impl Db {
         }
     }
 
+    /// Ends sessions of MariaDB; those that are gone already, too.
+    pub fn kill(&self, ids: &str) {
+        let Self::Maria(server) = self else { return };
+        let socket = lock(server).socket();
+        for id in ids.lines() {
+            let _ = maria(&socket).args(["-e", &format!("kill {id}")]).output();
+        }
+    }
+
     pub fn stop(&self) {
         match self {
             Self::Postgres(server) | Self::Pooled(server, _) => lock(server).stop_immediate(),

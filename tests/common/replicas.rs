@@ -4,6 +4,10 @@
 //! Every step and server appends lines to one file, so that their order is the order of what
 //! happened. A step holds `flock` on another file as long as any of its processes lives: where
 //! it finds that locked, two steps run at a time, and it says `overlap`.
+#![allow(
+    clippy::print_stderr,
+    reason = "a failed test shows what it saw where its report goes"
+)]
 
 use std::{
     fs,
@@ -287,6 +291,21 @@ impl<'a> Replica<'a> {
 
     pub fn without_server(mut self) -> Self {
         self.server = None;
+        self
+    }
+
+    /// Another copy of launchgate.
+    pub fn program(mut self, path: &Path) -> Self {
+        let mut command = Command::new(path);
+        command
+            .args(self.command.get_args())
+            .env_clear()
+            .stdin(Stdio::null())
+            .current_dir(&self.scene.dir);
+        for (name, value) in self.command.get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        self.command = command;
         self
     }
 

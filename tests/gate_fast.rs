@@ -1,0 +1,306 @@
+//! What a start costs the database, as the server's own log has it; and what it leaves alone.
+
+#[path = "common/gate.rs"]
+mod gate;
+
+use std::process::Command;
+
+use gate::backends::{Db, lock, on_each};
+use gate::home::{command_as, free_port, output};
+use gate::replicas::{Running, Scene, until};
+use gate::servers::postgres_15;
+
+/// What the server logged between two marks.
+fn logged(db: &Db, work: impl FnOnce()) -> Vec<String> {
+    let Db::Postgres(server) = db else {
+        unreachable!("Postgres only")
+    };
+    let mark = |name: &str| {
+        db.sql(&format!("select '{name}'"));
+        until("the mark", || {
+            lock(server).log().contains(&format!("select '{name}'"))
+        });
+    };
+    mark("mark-begin");
+    work();
+    mark("mark-end");
+    let log = lock(server).log();
+    let from = log.find("select 'mark-begin'").expect("a mark");
+    let to = log.find("select 'mark-end'").expect("a mark");
+    log[from..to].lines().skip(1).map(str::to_owned).collect()
+}
+
+#[test]
+fn an_up_to_date_start_is_one_connection_and_one_statement_on_postgres() {
+    let settings = [
+        "log_statement=all",
+        "log_connections=on",
+        "log_line_prefix=%a|%u|",
+    ];
+    let db = Db::postgres_with(&postgres_15(), &settings);
+    let scene = Scene::new(&db);
+    scene.run("v1").finish().ends_with(0);
+    scene.script("server", "#!/bin/sh\nexit 0\n");
+    let lines = logged(&db, || {
+        scene.run("v1").finish().ends_with(0);
+    });
+    let find = |what: &str| lines.iter().filter(|line| line.contains(what)).count();
+    assert_eq!(
+        find("connection authorized"),
+        2,
+        "one is the mark's own: {lines:#?}"
+    );
+    let statements: Vec<_> = lines
+        .iter()
+        .filter(|l| l.contains("launchgate:look|") && l.contains("statement:"))
+        .collect();
+    assert_eq!(statements.len(), 1, "{lines:#?}");
+    assert!(
+        statements[0].contains("SELECT id, revision"),
+        "{statements:?}"
+    );
+    assert_eq!(
+        find("advisory") + find("CREATE") + find("BEGIN"),
+        0,
+        "{lines:#?}"
+    );
+}
+
+#[test]
+fn an_up_to_date_start_is_one_connection_and_one_statement_on_mariadb() {
+    let db = Db::mariadb();
+    let scene = Scene::new(&db);
+    scene.run("v1").finish().ends_with(0);
+    scene.script("server", "#!/bin/sh\nexit 0\n");
+    db.sql("set global log_output = 'TABLE'; set global general_log = 1");
+    scene.run("v1").finish().ends_with(0);
+    let mine = "user_host not like '%localhost []%'";
+    until("the goodbye", || {
+        db.sql(&format!(
+            "select count(*) from mysql.general_log where {mine} and command_type = 'Quit'"
+        )) == "1"
+    });
+    let commands = db.sql(&format!(
+        "select command_type from mysql.general_log where {mine} order by event_time"
+    ));
+    assert_eq!(commands, "Connect\nQuery\nQuit");
+}
+
+/// Twenty replicas wait, a holder has its lock: neither holds a snapshot.
+#[test]
+fn an_index_is_built_concurrently_while_replicas_wait() {
+    let db = Db::postgres_15();
+    let scene = Scene::new(&db);
+    db.sql("create table t as select generate_series(1, 1000) a");
+    scene.touch("hold-migrate");
+    scene.script("do-migrate", "psql -Xqw \"$DATABASE_URL\" -v ON_ERROR_STOP=1 -c 'create index concurrently i on t (a)' || exit 4\n");
+    let mut replicas: Vec<Running> = (0..21)
+        .map(|_| scene.run("v1").env("LAUNCHGATE_LEASE", "30s").start())
+        .collect();
+    until("replicas that wait", || {
+        replicas
+            .iter()
+            .filter(|r| r.log().contains("waiting"))
+            .count()
+            == 20
+    });
+    // Dead rows can be removed while they wait.
+    db.sql("delete from t where a > 500");
+    db.sql("vacuum t");
+    assert_eq!(db.sql("select count(*) from t where a > 500"), "0");
+    assert_eq!(
+        db.sql("select n_dead_tup from pg_stat_all_tables where relname = 't'"),
+        "0"
+    );
+    scene.remove("hold-migrate");
+    for replica in &mut replicas {
+        replica.ends_with(0);
+    }
+    assert_eq!(
+        db.sql("select indisvalid from pg_index where indexrelid = 'i'::regclass"),
+        "t"
+    );
+    assert_eq!(scene.count("start"), 1);
+    scene.check_settled("v1");
+}
+
+/// Nobody but the holder has a session while everybody waits for the next look.
+fn waiters_hold_no_connection(db: &Db) {
+    let scene = Scene::new(db);
+    scene.touch("hold-migrate");
+    let mut replicas: Vec<Running> = (0..3)
+        .map(|_| scene.run("v1").env("LAUNCHGATE_LEASE", "30s").start())
+        .collect();
+    until("waiters", || {
+        replicas
+            .iter()
+            .filter(|r| r.log().contains("waiting"))
+            .count()
+            == 2
+    });
+    let sessions = || match db {
+        Db::Maria(_) => {
+            db.sql("select count(*) from information_schema.processlist where host like '%:%'")
+        }
+        _ => db.sql(
+            "select count(*) from pg_stat_activity where application_name like 'launchgate:%'",
+        ),
+    };
+    // Their looks are short: the holder's two are all there is, most of the time.
+    let mut seen: Vec<String> = (0..30).map(|_| sessions()).collect();
+    seen.sort();
+    assert_eq!(seen[20], "2", "{seen:?}");
+    scene.remove("hold-migrate");
+    for replica in &mut replicas {
+        replica.ends_with(0);
+    }
+}
+on_each!(waiters_hold_no_connection: postgres_15, mariadb);
+
+#[test]
+fn a_step_s_sessions_are_named_after_lock_and_run() {
+    let db = Db::postgres_15();
+    let scene = Scene::new(&db);
+    scene.script(
+        "do-migrate",
+        "echo \"name $PGAPPNAME\" >> \"$dir/evidence\"\n",
+    );
+    scene.run("v1").finish().ends_with(0);
+    let name = scene.evidence()[1].0.replace("name ", "");
+    let parts: Vec<&str> = name.split('/').collect();
+    assert_eq!((parts.len(), parts[0]), (3, "launchgate"));
+    assert_eq!(parts[2], scene.ledger("run_id")[0]);
+    assert!(name.len() <= 63, "{name}");
+    let own = scene.run("v2").args(["--step-env", "PGAPPNAME=mine"]);
+    own.finish().ends_with(0).says("warning").says("PGAPPNAME");
+    assert!(scene.evidence().iter().any(|line| line.0 == "name mine"));
+}
+
+#[test]
+fn a_standby_starts_what_succeeded_and_refuses_the_rest() {
+    let db = Db::postgres_15();
+    let scene = Scene::new(&db);
+    scene.run("v1").finish().ends_with(0);
+    let Db::Postgres(server) = &db else {
+        unreachable!()
+    };
+    lock(server).stop_fast();
+    let home = lock(server).socket().to_owned();
+    std::fs::write(home.join("data/standby.signal"), "").expect("a file");
+    let port = free_port();
+    let mut command = command_as("postgres", &postgres_15().join("postgres"));
+    command
+        .arg("-D")
+        .arg(home.join("data"))
+        .args([
+            "-p",
+            &port.to_string(),
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-k",
+        ])
+        .arg(&home);
+    let mut standby = command
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("postgres");
+    let old = lock(server).port;
+    let url = db.url().replace(&old.to_string(), &port.to_string());
+    let replica = |revision: &str| scene.run(revision).env("DATABASE_URL", &url);
+    scene.script("server", "#!/bin/sh\nexit 0\n");
+    replica("v1").finish().ends_with(0);
+    replica("v2")
+        .finish()
+        .ends_with(78)
+        .says("standby")
+        .says("primary");
+    assert_eq!(scene.count("start"), 1);
+    let _ = nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(standby.id().cast_signed()),
+        nix::sys::signal::Signal::SIGQUIT,
+    );
+    let _ = standby.wait();
+}
+
+#[test]
+fn a_certificate_is_verified_where_that_is_asked_for() {
+    let db = Db::postgres_15();
+    let Db::Postgres(server) = &db else {
+        unreachable!()
+    };
+    let folder = lock(server).socket().to_owned();
+    let (key, cert) = (
+        folder.join("data/server.key"),
+        folder.join("data/server.crt"),
+    );
+    output(
+        Command::new("openssl")
+            .args([
+                "req",
+                "-new",
+                "-x509",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=localhost",
+                "-addext",
+                "subjectAltName=IP:127.0.0.1",
+            ])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+            .arg("-keyout")
+            .arg(&key)
+            .arg("-out")
+            .arg(&cert),
+    );
+    output(Command::new("chown").arg("postgres:").args([&key, &cert]));
+    output(Command::new("chmod").arg("600").arg(&key));
+    db.sql("alter system set ssl = on");
+    db.crash();
+    let scene = Scene::new(&db);
+    let with = |more: &str| {
+        scene
+            .run("v1")
+            .env("DATABASE_URL", format!("{}?{more}", db.url()))
+    };
+    with("sslmode=verify-full")
+        .finish()
+        .ends_with(78)
+        .says("certificate")
+        .says("sslrootcert");
+    with("sslmode=verify-full&sslrootcert=/no/such/file")
+        .finish()
+        .ends_with(78)
+        .says("/no/such/file");
+    assert_eq!(scene.count("start"), 0);
+    with("sslmode=require").finish().ends_with(0);
+    with(&format!(
+        "sslmode=verify-full&sslrootcert={}",
+        cert.display()
+    ))
+    .finish()
+    .ends_with(0);
+    assert_eq!(scene.count("start"), 1);
+}
+
+/// One connection is not enough for a lock and a heartbeat: said, and given up in time.
+#[test]
+fn a_role_with_one_connection_is_given_up_in_time() {
+    let db = Db::postgres_15();
+    db.sql("create role narrow login password 'n' connection limit 1; grant all on schema public to narrow");
+    let scene = Scene::new(&db);
+    let url = db.url_as("narrow", "n");
+    let mut replica = scene
+        .run("v1")
+        .env("DATABASE_URL", &url)
+        .args(["--wait-timeout", "2s"])
+        .start();
+    replica.ends_with(69).says("too many connections");
+    assert_eq!(scene.evidence().len(), 0);
+    db.sql("alter role narrow connection limit 2");
+    scene
+        .run("v1")
+        .env("DATABASE_URL", &url)
+        .finish()
+        .ends_with(0);
+}

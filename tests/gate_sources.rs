@@ -1,0 +1,135 @@
+//! Where the database's URL and the revision come from, and what a replica's clock changes.
+
+#[path = "common/gate.rs"]
+mod gate;
+
+use std::{fs, os::unix::fs::PermissionsExt, process::Command};
+
+use gate::backends::{Db, on_each};
+use gate::home::output;
+use gate::replicas::{Scene, until};
+
+fn a_url_comes_from_any_variable_or_a_file(db: &Db) {
+    let scene = Scene::new(db);
+    let base = |revision: &str| scene.run(revision).env("DATABASE_URL", "");
+    let named = base("v1")
+        .env("db-main.url", &scene.url)
+        .args(["--database-url-env", "db-main.url"]);
+    named.finish().ends_with(0);
+    let file = scene.path("url");
+    fs::write(&file, format!("{}\n", scene.url)).expect("a file");
+    base("v2")
+        .args(["--database-url-file", &file])
+        .finish()
+        .ends_with(0);
+    base("v3")
+        .args(["--database-url-env", "not-set"])
+        .finish()
+        .ends_with(64)
+        .says("not-set");
+    base("v3")
+        .args(["--database-url-file", "/no/such/file"])
+        .finish()
+        .ends_with(64)
+        .says("/no/such/file");
+    base("v3").env("POSTGRES_URI", &scene.url).finish().wait();
+    assert_eq!(scene.states()[..2], ["succeeded", "succeeded"]);
+    scene.check_settled("v1");
+    scene.check_settled("v2");
+}
+on_each!(a_url_comes_from_any_variable_or_a_file: postgres_15, mariadb, sqlite);
+
+#[test]
+fn a_fingerprint_is_the_same_until_the_files_change() {
+    let db = Db::postgres_15();
+    let scene = Scene::new(&db);
+    fs::create_dir(scene.dir.join("migrations")).expect("a folder");
+    let write = |name: &str, text: &str| {
+        fs::write(scene.dir.join("migrations").join(name), text).expect("a file")
+    };
+    write("1.sql", "create table a ()");
+    write("2.sql", "create table b ()");
+    let start = |release: &str| {
+        let step = scene.path("step");
+        let replica =
+            scene
+                .command("job")
+                .args(["--fingerprint", "migrations/*.sql", "--migrate", &step]);
+        replica.args(["--release", release]).finish().ends_with(0);
+    };
+    start("one");
+    start("two");
+    assert_eq!(scene.count("start"), 1);
+    write("2.sql", "create table c ()");
+    start("three");
+    assert_eq!(scene.count("start"), 2);
+    write("2.sql", "create table b ()");
+    start("four");
+    assert_eq!(scene.count("start"), 2);
+    assert_eq!(scene.ledger("release_id"), ["one", "three"]);
+    let none = scene
+        .command("job")
+        .args(["--fingerprint", "nothing/*.sql", "--migrate", "true"]);
+    none.finish().ends_with(64).says("nothing/*.sql");
+}
+
+/// Every look at the time of day in the replica is a day ahead or behind.
+fn a_replica_whose_clock_is_wrong_by_a_day_changes_nothing(db: &Db) {
+    let scene = Scene::new(db);
+    let source = scene.path("clock.c");
+    fs::write(
+        &source,
+        "#define _GNU_SOURCE\n#include <dlfcn.h>\n#include <stdlib.h>\n#include <time.h>\n#include <sys/time.h>\n\
+         static long off(void) { const char *s = getenv(\"CLOCK_OFF\"); return s ? atol(s) : 0; }\n\
+         int clock_gettime(clockid_t c, struct timespec *t) {\n\
+         static int (*real)(clockid_t, struct timespec *);\n\
+         if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, \"clock_gettime\");\n\
+         int r = real(c, t); if (c == CLOCK_REALTIME || c == CLOCK_REALTIME_COARSE) t->tv_sec += off(); return r; }\n\
+         int gettimeofday(struct timeval *t, void *z) { struct timespec s; clock_gettime(CLOCK_REALTIME, &s);\n\
+         t->tv_sec = s.tv_sec; t->tv_usec = s.tv_nsec / 1000; return 0; }\n\
+         time_t time(time_t *t) { struct timespec s; clock_gettime(CLOCK_REALTIME, &s); if (t) *t = s.tv_sec; return s.tv_sec; }\n",
+    )
+    .expect("a file");
+    let library = scene.path("clock.so");
+    output(Command::new("cc").args(["-shared", "-fPIC", "-o", &library, &source, "-ldl"]));
+    fs::set_permissions(&library, fs::Permissions::from_mode(0o755)).expect("a mode");
+    let wrong = |revision: &str, seconds: &str| {
+        scene
+            .run(revision)
+            .env("LD_PRELOAD", &library)
+            .env("CLOCK_OFF", seconds)
+    };
+    // The shim works: date is wrong by a day.
+    let day = output(
+        Command::new("date")
+            .arg("+%s")
+            .env("LD_PRELOAD", &library)
+            .env("CLOCK_OFF", "86400"),
+    );
+    let now = output(Command::new("date").arg("+%s"));
+    assert!(day.parse::<i64>().expect("seconds") - now.parse::<i64>().expect("seconds") >= 86_399);
+    for (revision, holder, waiter) in [("v1", "86400", "-86400"), ("v2", "-86400", "86400")] {
+        scene.touch("hold-migrate");
+        let mut ahead = wrong(revision, holder).start();
+        until("the step", || {
+            scene
+                .evidence()
+                .last()
+                .is_some_and(|l| l.word() == "start" && l.get("revision") == revision)
+        });
+        let mut behind = wrong(revision, waiter).start();
+        behind.says_in_time("waiting");
+        // Past the lease: the holder renewed it, and nobody took it for dead.
+        let lease = || scene.ledger("lease_until").last().cloned();
+        for _ in 0..8 {
+            let before = lease();
+            until("a renewal", || lease() != before);
+        }
+        scene.remove("hold-migrate");
+        ahead.ends_with(0);
+        behind.ends_with(0);
+        scene.check_settled(revision);
+    }
+    assert_eq!(scene.count("start"), 2);
+}
+on_each!(a_replica_whose_clock_is_wrong_by_a_day_changes_nothing: postgres_15, mariadb);

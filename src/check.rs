@@ -222,7 +222,7 @@ struct Seen {
 fn database(host: &Host, gate: &Gate) -> Result<(), Failure> {
     let shown = gate.target.url.to_string();
     let asked = gate.clone();
-    let seen = network::run(host, &mut |_| {}, |link| look(asked, link))?;
+    let seen = network::run(host, &mut |_| None, |link| look(asked, link))?;
     report::print(host, describe(&shown, gate, &seen).as_bytes())?;
     verdict(gate, &seen)
 }

@@ -250,6 +250,8 @@ impl Gate {
     #[must_use]
     pub fn refuse(&self, refusal: &Refusal) -> Failure {
         let revision = self.name.revision.as_deref().unwrap_or_default();
+        // As it can be pasted.
+        let quoted = shlex::try_quote(revision).unwrap_or_default();
         let problem = match refusal {
             Refusal::Blocked { by, note } => {
                 let note = note
@@ -259,16 +261,16 @@ impl Gate {
                 Problem::new(
                     format!("revision {revision} was blocked by {by}{note}"),
                     format!(
-                        "deploy another release, or lift it with `launchgate resolve {revision} --as retry`"
+                        "deploy another release, or lift it with `launchgate resolve {quoted} --as retry`"
                     ),
                 )
             }
             Refusal::Exhausted { failed, last } => Problem::new(
                 format!(
-                    "revision {revision} failed {failed} times, the last in run {last}; it is not tried again"
+                    "{failed} failed attempts of revision {revision} are enough, the last was run {last}; it is not tried again"
                 ),
                 format!(
-                    "see why with `launchgate status`, then `launchgate resolve {revision} --as retry`, or deploy a release that mends it"
+                    "see why with `launchgate status`, then `launchgate resolve {quoted} --as retry`, or deploy a release that mends it"
                 ),
             ),
             Refusal::Unknown => {
@@ -305,7 +307,8 @@ impl Gate {
         trouble: &mut Outage,
     ) -> Result<Held, Failure> {
         let asked = Moment::now();
-        let error = match session.try_lock().await {
+        let locking = link.unless_stopped("the wait for the lock", session.try_lock());
+        let error = match locking.await? {
             Ok(db::Attempt::Busy(session)) => {
                 session.close().await;
                 trouble.over(&self.log);

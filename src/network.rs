@@ -73,12 +73,6 @@ impl Link {
         }
     }
 
-    /// Whether it came already.
-    #[must_use]
-    pub fn is_stopped(&self) -> Option<Number> {
-        *self.stop.borrow()
-    }
-
     /// Waits for `work`, unless a signal stops the gate meanwhile: then `work` is dropped.
     pub async fn unless_stopped<T>(
         &mut self,
@@ -99,13 +93,14 @@ impl Link {
 }
 
 /// Carries out `flow` on a thread of its own, while this one obeys signals and, through
-/// `serve`, runs the steps that the flow asks for.
+/// `serve`, runs the steps that the flow asks for. `serve` returns the signal that stopped
+/// the gate meanwhile.
 ///
 /// # Errors
 /// The flow's, or the signal that stopped it.
 pub fn run<T, F>(
     host: &Host,
-    serve: &mut dyn FnMut(StepsRequest),
+    serve: &mut dyn FnMut(StepsRequest) -> Option<Number>,
     flow: impl FnOnce(Link) -> F + Send + 'static,
 ) -> Result<T, Failure>
 where
@@ -162,7 +157,7 @@ fn block_on<T, F: Future<Output = Result<T, Failure>>>(
 /// The first thread's part. Returns the result and whether the flow is over.
 fn attend<T>(
     host: &Host,
-    serve: &mut dyn FnMut(StepsRequest),
+    serve: &mut dyn FnMut(StepsRequest) -> Option<Number>,
     wake: &Event,
     messages: &Receiver<Message<T>>,
     stop: &watch::Sender<Option<Number>>,
@@ -188,7 +183,13 @@ fn attend<T>(
                     return (Err(steps::stopped(number, "the gate")), true);
                 }
                 (Message::Done(result), _) => return (result, true),
-                (Message::Steps(request), None) => serve(*request),
+                (Message::Steps(request), None) => {
+                    if let Some(number) = serve(*request) {
+                        stopped = Some(number);
+                        deadline = Some(Moment::now() + PATIENCE);
+                        stop.send_replace(stopped);
+                    }
+                }
                 (Message::Steps(request), Some(number)) => {
                     let failure = steps::stopped(number, "the gate");
                     let verdict = Verdict::Stopped {

@@ -49,7 +49,7 @@ pub fn resolve(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Fail
     }
     let gate = coordination::target(sources, log)?;
     let shown = revision.as_str().to_owned();
-    let had_succeeded = network::run(host, &mut |_| {}, move |link| async move {
+    let had_succeeded = network::run(host, &mut |_| None, move |link| async move {
         append(gate, link, revision.as_str().to_owned(), state, note).await
     })?;
     let said = match state {

@@ -50,6 +50,13 @@ pub fn run(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure>
         return leave(host, log, program.as_ref(), None);
     }
     let (mut steps, coordination) = plan(sources, log)?;
+    if steps.list.is_empty() && matches!(coordination, Coordination::Gate(_)) {
+        // A mistyped variable must not start a server on a schema that nobody migrated.
+        return Err(Failure::usage(
+            "a database is named but no step, so there is nothing to gate",
+            "name the migration with --migrate; or use `launchgate wait` where another job migrates, or --no-database",
+        ));
+    }
     let url = match &coordination {
         Coordination::Gate(gate) => Some(gate.target.url.clone()),
         Coordination::Alone { .. } => None,
@@ -175,7 +182,9 @@ fn together(
             &mut guard,
             &mut before,
         );
+        let signal = outcome.last.as_ref().and_then(|(_, report)| report.signal);
         let _ = reply.send(outcome);
+        signal
     };
     let passed = network::run(host, &mut serve, |link| gate.pass(link))?;
     log.say(

@@ -35,7 +35,7 @@ struct Seen {
 pub fn status(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure> {
     let as_json = sources.json()?;
     let gate = coordination::target(sources, log)?;
-    let seen = network::run(host, &mut |_| {}, |link| look(gate, link))?;
+    let seen = network::run(host, &mut |_| None, |link| look(gate, link))?;
     let text = if as_json {
         render_json(&seen)?
     } else {

@@ -38,7 +38,7 @@ pub fn wait(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure
         .map(|s| steps::find_server(s, log))
         .transpose()?;
     let url = gate.target.url.clone();
-    network::run(host, &mut |_| {}, |link| until_succeeded(*gate, link))?;
+    network::run(host, &mut |_| None, |link| until_succeeded(*gate, link))?;
     log.say(Event::GateDone, "the gate is open", &[]);
     run::leave(host, log, program.as_ref(), Some(&url))
 }

@@ -49,11 +49,6 @@ impl Gate {
                 return Err(failure.into());
             }
         };
-        self.log.say(
-            Event::LockTaken,
-            "this replica holds the lock",
-            &[("attempt", &attempt)],
-        );
         match locked.prove().await? {
             Proof::Proven => {}
             Proof::Unproven(why) => self.log.warn(
@@ -175,6 +170,12 @@ impl Gate {
             self.take_back(&run_id, &error.to_string()).await;
             return Err(error.into());
         }
+        let fields: [Field<'_>; 2] = [("attempt", &attempt), ("run", &run_id)];
+        self.log.say(
+            Event::LockTaken,
+            "this replica holds the lock and runs the steps",
+            &fields,
+        );
         // SQLite's lock is the kernel's: it lasts as long as the step, with no heartbeat.
         let length = match self.target.backend() {
             Backend::Sqlite => Duration::from_secs(u64::from(u32::MAX)),

@@ -272,7 +272,7 @@ fn not_running() -> Error {
 }
 
 /// How long a success waits for a file that is busy or full: nobody else can run meanwhile.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// With the lock file held, nothing presses.
 async fn record_in_file(
@@ -288,9 +288,10 @@ async fn record_in_file(
             Ok(done) if done.affected == 1 => return Ok(()),
             Ok(_) => {
                 let gone = Error::Lost("the run's row is not `running` any more".to_owned());
-                return Err(match asked_before {
-                    true => RecordError::Unknown(gone),
-                    false => RecordError::NotRecorded(gone),
+                return Err(if asked_before {
+                    RecordError::Unknown(gone)
+                } else {
+                    RecordError::NotRecorded(gone)
                 });
             }
             Err(Error::NotYet(_) | Error::Broken(_)) if since.elapsed() < PATIENCE => {

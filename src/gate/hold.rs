@@ -208,8 +208,7 @@ impl Gate {
             revision: self.name.revision.clone().unwrap_or_default(),
             run_id: run_id.to_owned(),
             attempt,
-            application_name: is_named
-                .then(|| format!("launchgate/{}/{run_id}", locked.lock_id())),
+            application_name: is_named.then(|| format!("launchgate/{}/{run_id}", locked.lock_id())),
         }
     }
 }

@@ -96,7 +96,6 @@ fn random_faults(db: &Db) {
                 let scene = Scene::new(db);
                 let seed =
                     u64::from(std::process::id()) * 31 + u64::try_from(number).expect("small") + 1;
-                eprintln!("seed {seed}");
                 let mut dice = Dice(seed);
                 for round in 0..rounds() {
                     let revision = format!("v{round}");

@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 const STEPS: [&str; 3] = ["backup", "migrate", "verify"];
 
 /// A holder in the middle of `step`, and a waiter beside it.
-fn at_step<'a>(scene: &'a Scene<'_>, step: &str) -> (Running, Running) {
+fn at_step(scene: &Scene<'_>, step: &str) -> (Running, Running) {
     scene.touch(&format!("hold-{step}"));
     let holder = scene.run_steps("v1", &STEPS).start();
     until("the step", || {

@@ -9,6 +9,10 @@ use gate::backends::{Db, lock};
 use gate::home::output;
 use gate::replicas::{Scene, until};
 
+fn ip(words: &str) {
+    output(Command::new("ip").args(words.split(' ')));
+}
+
 /// A network namespace with one wire to this one, which is `10.N.0.1` as it sees it.
 struct Namespace {
     name: String,
@@ -22,22 +26,18 @@ impl Namespace {
         let name = format!("lg{}x{number}", std::process::id());
         let wire = format!("lg{}w{number}", std::process::id() % 100_000);
         let own = Self { name, wire, number };
-        own.ip(&format!("netns add {}", own.name));
-        own.ip(&format!(
+        ip(&format!("netns add {}", own.name));
+        ip(&format!(
             "link add {0} type veth peer name eth0 netns {1}",
             own.wire, own.name
         ));
-        own.ip(&format!("addr add {}/24 dev {}", own.address(), own.wire));
-        own.ip(&format!("link set {} up", own.wire));
+        ip(&format!("addr add {}/24 dev {}", own.address(), own.wire));
+        ip(&format!("link set {} up", own.wire));
         let there = format!("-n {}", own.name);
-        own.ip(&format!("{there} addr add 10.213.{number}.2/24 dev eth0"));
-        own.ip(&format!("{there} link set eth0 up"));
-        own.ip(&format!("{there} link set lo up"));
+        ip(&format!("{there} addr add 10.213.{number}.2/24 dev eth0"));
+        ip(&format!("{there} link set eth0 up"));
+        ip(&format!("{there} link set lo up"));
         own
-    }
-
-    fn ip(&self, words: &str) {
-        output(Command::new("ip").args(words.split(' ')));
     }
 
     fn address(&self) -> String {
@@ -46,7 +46,7 @@ impl Namespace {
 
     /// The wire swallows what is sent, in both directions.
     fn cut(&self) {
-        self.ip(&format!("link set {} down", self.wire));
+        ip(&format!("link set {} down", self.wire));
     }
 
     /// Something was sent that no acknowledgement came for.
@@ -60,7 +60,7 @@ impl Namespace {
     }
 
     fn mend(&self) {
-        self.ip(&format!("link set {} up", self.wire));
+        ip(&format!("link set {} up", self.wire));
     }
 }
 
@@ -78,29 +78,24 @@ fn url(db: &Db, namespace: &Namespace) -> String {
 }
 
 fn open_to_the_wire(which: &str) -> Db {
-    match which {
-        "postgres" => {
-            let db = Db::postgres_with(&gate::servers::postgres_15(), &["listen_addresses=*"]);
-            db.sql("alter system set listen_addresses = '*'");
-            let Db::Postgres(server) = &db else {
-                unreachable!()
-            };
-            let hba = lock(server).socket().join("data/pg_hba.conf");
-            let mut text = std::fs::read_to_string(&hba).expect("pg_hba.conf");
-            text.push_str("\nhost all all 10.213.0.0/16 scram-sha-256\n");
-            std::fs::write(&hba, text).expect("pg_hba.conf");
-            db.sql("select pg_reload_conf()");
-            db
-        }
-        _ => {
-            let db = Db::mariadb_with(&["--bind-address=0.0.0.0", "--skip-name-resolve"]);
-            db.sql(
-                "create user 'root'@'10.213.%' identified by 's3cret/''x'; \
-                 grant all on *.* to 'root'@'10.213.%'",
-            );
-            db
-        }
+    if which == "mariadb" {
+        let db = Db::mariadb_with(&["--bind-address=0.0.0.0", "--skip-name-resolve"]);
+        db.sql(
+            "create user 'root'@'10.213.%' identified by 's3cret/''x'; \
+             grant all on *.* to 'root'@'10.213.%'",
+        );
+        return db;
     }
+    let db = Db::postgres_with(&gate::servers::postgres_15(), &["listen_addresses=*"]);
+    let Db::Postgres(server) = &db else {
+        unreachable!()
+    };
+    let hba = lock(server).socket().join("data/pg_hba.conf");
+    let mut text = std::fs::read_to_string(&hba).expect("pg_hba.conf");
+    text.push_str("\nhost all all 10.213.0.0/16 scram-sha-256\n");
+    std::fs::write(&hba, text).expect("pg_hba.conf");
+    db.sql("select pg_reload_conf()");
+    db
 }
 
 /// The holder stops its step inside its lease, before the other side goes on.

@@ -3,8 +3,6 @@
 #[path = "common/gate.rs"]
 mod gate;
 
-use std::time::Duration;
-
 use gate::backends::{Db, on_each};
 use gate::replicas::{Running, Scene, until};
 use gate::servers::{postgres_15, postgres_18};
@@ -43,7 +41,7 @@ fn fifty(db: &Db) {
     assert!(samples[35] < 10, "connections at a time: {samples:?}");
     scene.remove("hold-migrate");
     for replica in &mut replicas {
-        replica.wait_for(Duration::from_secs(60));
+        replica.wait();
         replica.ends_with(0);
     }
     assert_eq!(scene.count("start"), 1);

@@ -45,7 +45,7 @@ fn a_fingerprint_is_the_same_until_the_files_change() {
     let scene = Scene::new(&db);
     fs::create_dir(scene.dir.join("migrations")).expect("a folder");
     let write = |name: &str, text: &str| {
-        fs::write(scene.dir.join("migrations").join(name), text).expect("a file")
+        fs::write(scene.dir.join("migrations").join(name), text).expect("a file");
     };
     write("1.sql", "create table a ()");
     write("2.sql", "create table b ()");

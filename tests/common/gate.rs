@@ -1,8 +1,10 @@
 //! What the tests of the gate share: `#[path = "common/gate.rs"] mod gate;`.
 
 #![allow(
+    clippy::print_stderr,
     dead_code,
     unreachable_pub,
+    unused_imports,
     reason = "each test binary uses its own part of this"
 )]
 
@@ -14,5 +16,7 @@ pub mod home;
 pub mod mariadb;
 #[path = "replicas.rs"]
 pub mod replicas;
+#[path = "running.rs"]
+pub mod running;
 #[path = "servers.rs"]
 pub mod servers;

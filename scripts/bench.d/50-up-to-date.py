@@ -15,7 +15,7 @@ from bench_database import INTERPRETED, ROOT, TOOLS, Postgres, markdown, project
 
 GATE = "launchgate run"
 PSQL = "psql -c 'select 1'"
-# In a second or so an interpreter starts twice.
+# Enough for tools that take a fifth of a second and more.
 SLOW_RUNS = 40
 
 

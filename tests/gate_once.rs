@@ -17,7 +17,7 @@ fn connections(db: &Db) -> usize {
             db.sql("select count(*) from information_schema.processlist where host like '%:%'")
         }
         _ => db.sql(
-            "select count(*) from pg_stat_activity where application_name like 'launchgate:%'",
+            "select count(*) from pg_stat_activity where application_name like 'launchgate:%' and state <> 'idle'",
         ),
     };
     count.trim().parse().expect("a number")
@@ -28,7 +28,7 @@ fn fifty(db: &Db) {
     let scene = Scene::new(db);
     scene.touch("hold-migrate");
     let mut replicas: Vec<Running> = (0..REPLICAS)
-        .map(|_| scene.run("v1").args(["-v"]).start())
+        .map(|_| scene.run("v1").env("LAUNCHGATE_LEASE", "30s").start())
         .collect();
     until("the step", || scene.count("start") == 1);
     until("49 replicas that wait", || {

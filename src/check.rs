@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::conceal;
 use crate::coordination::Coordination;
 use crate::db::ServerInfo;
 use crate::decide::{Decision, decide};
@@ -17,8 +18,7 @@ use crate::report;
 use crate::resolve::failure;
 use crate::run;
 use crate::settings::{DatabaseChoice, Origin, Setting, Sources};
-use crate::steps;
-use crate::sys::child::Program;
+use crate::steps::{self, ReadyServer};
 use crate::sys::host::Host;
 
 /// A line of the table: setting, value, origin.
@@ -141,10 +141,12 @@ fn settings(sources: &Sources<'_>) -> Result<Vec<Row>, Failure> {
             .iter()
             .map(|s| row("unset-env", lossy(s), &s.origin)),
     );
-    if let Some(url) = secrets {
-        for row in &mut rows {
+    for row in &mut rows {
+        if let Some(url) = &secrets {
             row.1 = url.redact(&row.1);
         }
+        // The URL itself is shown by a type that hides its password.
+        row.1 = conceal::passwords(&row.1).into_owned();
     }
     Ok(rows)
 }
@@ -190,7 +192,7 @@ fn table(heading: &str, rows: &[Row]) -> String {
     out
 }
 
-fn programs(ready: &[steps::Ready], server: Option<&Program>) -> String {
+fn programs(ready: &[steps::Ready], server: Option<&ReadyServer>) -> String {
     let mut out = String::from("\nPROGRAM   PATH\n");
     for step in ready {
         let _ = writeln!(
@@ -201,7 +203,12 @@ fn programs(ready: &[steps::Ready], server: Option<&Program>) -> String {
         );
     }
     if let Some(server) = server {
-        let _ = writeln!(out, "{:8}  {}", "server", server.path.to_string_lossy());
+        let _ = writeln!(
+            out,
+            "{:8}  {}",
+            "server",
+            server.program.path.to_string_lossy()
+        );
     }
     out
 }
@@ -215,13 +222,13 @@ struct Seen {
 fn database(host: &Host, gate: &Gate) -> Result<(), Failure> {
     let shown = gate.target.url.to_string();
     let asked = gate.clone();
-    let seen = network::run(host, &mut |_| {}, |link| look(asked, link))?;
+    let seen = network::run(host, &mut |_| None, |link| look(asked, link))?;
     report::print(host, describe(&shown, gate, &seen).as_bytes())?;
     verdict(gate, &seen)
 }
 
 async fn look(gate: Gate, mut link: Link) -> Result<Seen, Failure> {
-    let mut outage = Outage::new(gate.policy.wait_timeout);
+    let mut outage = Outage::new(&gate.policy);
     let (mut session, ledger) = gate.open(&mut link, &mut outage).await?;
     let info = link
         .unless_stopped("check", session.describe())

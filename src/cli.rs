@@ -288,6 +288,7 @@ pub fn setting_ids() -> Vec<String> {
             .collect::<Vec<_>>()
     })
     .collect();
+    ids.push("json".to_owned());
     ids.sort();
     ids
 }

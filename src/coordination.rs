@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::db::Target;
 use crate::exit::Failure;
-use crate::gate::{Gate, Name, Policy, Sessions};
-use crate::log::Log;
+use crate::gate::{Gate, Name, Policy};
+use crate::log::{Event, Log};
 use crate::naming;
 use crate::settings::{
     CoordinationSettings, DatabaseChoice, DatabaseSettings, Origin, Setting, Sources,
@@ -44,6 +44,13 @@ pub fn resolve(
     };
     if url && let Some(grace) = stop_grace {
         check_arithmetic(grace, &settings.lease)?;
+    }
+    if let DatabaseChoice::Url(url) = &database.choice {
+        log.say(
+            Event::DatabaseChosen,
+            "lock and ledger are in this database",
+            &[("database", &url.value), ("source", &url.origin)],
+        );
     }
     let name = naming::name(sources, &settings, log)?;
     if url || name.revision.is_some() {
@@ -87,7 +94,6 @@ fn gate(
             max_attempts: settings.max_attempts.value,
             orphan_timeout: settings.orphan_timeout.value,
         },
-        sessions: Sessions::Named,
         holder: host::holder(),
         log: log.clone(),
     }

@@ -4,7 +4,10 @@
 //! forgotten; the sources of the numbers are `sysexits.h` (64 to 78), `timeout(1)` (124) and
 //! the POSIX shell (126, 127, 128+n).
 
+use std::borrow::Cow;
 use std::fmt;
+
+use crate::conceal;
 
 /// What went wrong and what to do about it, both for the person on call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,10 +18,11 @@ pub struct Problem {
 
 impl Problem {
     /// `what` is a lowercase sentence without a full stop; `hint` says what to do now.
+    /// Passwords of URLs in either are hidden: what was found may be one in the wrong place.
     pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
-            what: what.into(),
-            hint: hint.into(),
+            what: concealed(what.into()),
+            hint: concealed(hint.into()),
         }
     }
 
@@ -32,6 +36,13 @@ impl Problem {
     #[must_use]
     pub fn hint(&self) -> &str {
         &self.hint
+    }
+}
+
+fn concealed(text: String) -> String {
+    match conceal::passwords(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(shown) => shown,
     }
 }
 

@@ -47,15 +47,6 @@ pub struct Policy {
     pub orphan_timeout: Option<Duration>,
 }
 
-/// Who names the steps' sessions on Postgres.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sessions {
-    /// The gate, so that it finds them again.
-    Named,
-    /// The user, with `--step-env PGAPPNAME=…`.
-    AsSet,
-}
-
 /// Everything the gate needs to know.
 #[derive(Clone)]
 pub struct Gate {
@@ -65,8 +56,6 @@ pub struct Gate {
     pub name: Name,
     /// Limits.
     pub policy: Policy,
-    /// Whose name the steps' sessions have.
-    pub sessions: Sessions,
     /// Host name and process id.
     pub holder: String,
     /// The log.
@@ -84,7 +73,10 @@ pub enum Passed {
 
 enum Held {
     Passed(Passed),
+    /// Somebody else is at it.
     Again(Option<Entry>),
+    /// The database failed us, and that was sat out.
+    Failed,
 }
 
 /// Why the work under the lock did not come to an end.
@@ -153,8 +145,9 @@ impl Gate {
     /// Everything that keeps a gate closed.
     pub async fn pass(self, mut link: Link) -> Result<Passed, Failure> {
         let mut wait = Wait::new(self.policy.lock_timeout);
-        let mut outage = Outage::new(self.policy.wait_timeout);
-        let mut trouble = Outage::of_holder(self.policy.wait_timeout);
+        let mut outage = Outage::new(&self.policy);
+        // Accepting connections is not enough: a disk may be full.
+        let mut trouble = Outage::under_lock(&self.policy);
         loop {
             let (session, ledger) = self.open(&mut link, &mut outage).await?;
             let busy = match self.decide(&ledger)? {
@@ -165,11 +158,13 @@ impl Gate {
                 }
                 Decision::Wait(entry) => {
                     session.close().await;
+                    trouble.over(&self.log);
                     Some(*entry)
                 }
                 Decision::Run { .. } => match self.lock(session, &mut link, &mut trouble).await? {
                     Held::Passed(passed) => return Ok(passed),
                     Held::Again(entry) => entry,
+                    Held::Failed => continue,
                 },
                 Decision::Refuse(refusal) => return Err(self.refuse(&refusal)),
             };
@@ -210,7 +205,13 @@ impl Gate {
         outage: &mut Outage,
         error: &Error,
     ) -> Result<(), Failure> {
-        let pause = outage.next(&self.log, error)?;
+        // SQLite: the file is busy because a holder's step is writing it.
+        let is_held = matches!(self.target.lock_free(), Ok(Some(false)));
+        let pause = if is_held {
+            outage.busy(&self.log, error)?
+        } else {
+            outage.next(&self.log, error)?
+        };
         link.unless_stopped("the wait for the database", sleep(pause))
             .await
     }
@@ -249,6 +250,8 @@ impl Gate {
     #[must_use]
     pub fn refuse(&self, refusal: &Refusal) -> Failure {
         let revision = self.name.revision.as_deref().unwrap_or_default();
+        // As it can be pasted.
+        let quoted = shlex::try_quote(revision).unwrap_or_default();
         let problem = match refusal {
             Refusal::Blocked { by, note } => {
                 let note = note
@@ -258,16 +261,16 @@ impl Gate {
                 Problem::new(
                     format!("revision {revision} was blocked by {by}{note}"),
                     format!(
-                        "deploy another release, or lift it with `launchgate resolve {revision} --as retry`"
+                        "deploy another release, or lift it with `launchgate resolve {quoted} --as retry`"
                     ),
                 )
             }
             Refusal::Exhausted { failed, last } => Problem::new(
                 format!(
-                    "revision {revision} failed {failed} times, the last in run {last}; it is not tried again"
+                    "{failed} failed attempts of revision {revision} are enough, the last was run {last}; it is not tried again"
                 ),
                 format!(
-                    "see why with `launchgate status`, then `launchgate resolve {revision} --as retry`, or deploy a release that mends it"
+                    "see why with `launchgate status`, then `launchgate resolve {quoted} --as retry`, or deploy a release that mends it"
                 ),
             ),
             Refusal::Unknown => {
@@ -304,15 +307,16 @@ impl Gate {
         trouble: &mut Outage,
     ) -> Result<Held, Failure> {
         let asked = Moment::now();
-        let error = match session.try_lock().await {
+        let locking = link.unless_stopped("the wait for the lock", session.try_lock());
+        let error = match locking.await? {
             Ok(db::Attempt::Busy(session)) => {
                 session.close().await;
-                trouble.forget();
+                trouble.over(&self.log);
                 return Ok(Held::Again(None));
             }
             Ok(db::Attempt::Locked(locked)) => match self.hold(locked, asked, link).await {
                 Ok(held) => {
-                    trouble.forget();
+                    trouble.over(&self.log);
                     return Ok(held);
                 }
                 Err(Trouble::Final(failure)) => return Err(failure),
@@ -322,6 +326,6 @@ impl Gate {
             Err(error) => error,
         };
         self.sit_out(link, trouble, &error).await?;
-        Ok(Held::Again(None))
+        Ok(Held::Failed)
     }
 }

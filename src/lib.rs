@@ -15,6 +15,7 @@ pub mod backoff;
 pub mod check;
 pub mod cli;
 pub mod command;
+pub mod conceal;
 pub mod coordination;
 pub mod db;
 pub mod decide;

@@ -63,6 +63,8 @@ events! {
     GateSkipped = "gate.skipped", Warn;
     /// There is no database: the steps run at every start, in every replica.
     GateUncoordinated = "gate.uncoordinated", Warn;
+    /// Where lock and ledger live, and which setting says so.
+    DatabaseChosen = "database.chosen", Info;
     /// The revision, and where it came from.
     RevisionChosen = "revision.chosen", Info;
     /// A release name that moves was passed over.

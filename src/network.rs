@@ -25,6 +25,17 @@ use crate::sys::signals::Number;
 /// bounded by this, and platforms grant 30 s.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The step that is about to start.
+#[derive(Debug)]
+pub struct Progress {
+    /// Its kind.
+    pub step: String,
+    /// Its command, without secrets.
+    pub command: String,
+    /// Dropped once the ledger was told.
+    pub told: std::sync::mpsc::Sender<()>,
+}
+
 /// Steps to run, asked for by the flow.
 #[derive(Debug)]
 pub struct StepsRequest {
@@ -32,8 +43,8 @@ pub struct StepsRequest {
     pub identity: RunIdentity,
     /// The right to run them.
     pub guard: LeaseGuard,
-    /// Told which step starts: its kind and its command.
-    pub progress: mpsc::UnboundedSender<(String, String)>,
+    /// Told which step starts.
+    pub progress: mpsc::UnboundedSender<Progress>,
     /// Told how it ended.
     pub reply: oneshot::Sender<Outcome>,
 }
@@ -62,12 +73,6 @@ impl Link {
         }
     }
 
-    /// Whether it came already.
-    #[must_use]
-    pub fn is_stopped(&self) -> Option<Number> {
-        *self.stop.borrow()
-    }
-
     /// Waits for `work`, unless a signal stops the gate meanwhile: then `work` is dropped.
     pub async fn unless_stopped<T>(
         &mut self,
@@ -88,13 +93,14 @@ impl Link {
 }
 
 /// Carries out `flow` on a thread of its own, while this one obeys signals and, through
-/// `serve`, runs the steps that the flow asks for.
+/// `serve`, runs the steps that the flow asks for. `serve` returns the signal that stopped
+/// the gate meanwhile.
 ///
 /// # Errors
 /// The flow's, or the signal that stopped it.
 pub fn run<T, F>(
     host: &Host,
-    serve: &mut dyn FnMut(StepsRequest),
+    serve: &mut dyn FnMut(StepsRequest) -> Option<Number>,
     flow: impl FnOnce(Link) -> F + Send + 'static,
 ) -> Result<T, Failure>
 where
@@ -151,7 +157,7 @@ fn block_on<T, F: Future<Output = Result<T, Failure>>>(
 /// The first thread's part. Returns the result and whether the flow is over.
 fn attend<T>(
     host: &Host,
-    serve: &mut dyn FnMut(StepsRequest),
+    serve: &mut dyn FnMut(StepsRequest) -> Option<Number>,
     wake: &Event,
     messages: &Receiver<Message<T>>,
     stop: &watch::Sender<Option<Number>>,
@@ -177,7 +183,13 @@ fn attend<T>(
                     return (Err(steps::stopped(number, "the gate")), true);
                 }
                 (Message::Done(result), _) => return (result, true),
-                (Message::Steps(request), None) => serve(*request),
+                (Message::Steps(request), None) => {
+                    if let Some(number) = serve(*request) {
+                        stopped = Some(number);
+                        deadline = Some(Moment::now() + PATIENCE);
+                        stop.send_replace(stopped);
+                    }
+                }
                 (Message::Steps(request), Some(number)) => {
                     let failure = steps::stopped(number, "the gate");
                     let verdict = Verdict::Stopped {

@@ -131,7 +131,7 @@ pub fn orphans_remain(list: &str, waited: std::time::Duration) -> Failure {
 #[must_use]
 pub fn unrecorded(why: &str) -> Failure {
     Failure::LockLost(Problem::new(
-        format!("the steps ended well, but the lock was lost before that was recorded: {why}"),
+        format!("the steps ended well, but that could not be recorded under the lock: {why}"),
         "start it again: the steps will run again",
     ))
 }

@@ -7,6 +7,7 @@ use crate::backoff;
 use crate::db::Error;
 use crate::db::ledger::Entry;
 use crate::exit::{Failure, Problem};
+use crate::gate::Policy;
 use crate::log::{Event, Log};
 use crate::sys::clock::Moment;
 use crate::sys::supervise::REPORT;
@@ -70,38 +71,36 @@ impl Turns {
 #[derive(Debug)]
 pub struct Outage {
     turns: Turns,
-    /// Times when it had no connection to spare: busy, and no outage once it has served us.
+    /// Times when it is busy with others, which is no outage: a replica that is at it will end.
     full: Turns,
     served: bool,
     what: &'static str,
+    hint: &'static str,
 }
 
 impl Outage {
-    /// None yet.
+    /// None yet. One that lasts longer than `--wait-timeout` is the end; being busy, once it
+    /// has served us, is a wait for others and ends with `--lock-timeout`.
     #[must_use]
-    pub fn new(limit: Option<Duration>) -> Self {
+    pub fn new(policy: &Policy) -> Self {
         Self {
-            turns: Turns::new(limit),
-            full: Turns::new(None),
+            turns: Turns::new(policy.wait_timeout),
+            full: Turns::new(policy.lock_timeout),
             served: false,
-            what: "did not accept a connection",
+            what: "the database did not accept a connection",
+            hint: "see whether it runs and whether the URL names it; --wait-timeout is how long to wait",
         }
     }
 
-    /// None yet, of a holder that has the lock and can't get on: that others are served, or
-    /// that it may look, does not help it.
+    /// For a database that serves us as long as nothing is written.
     #[must_use]
-    pub fn of_holder(limit: Option<Duration>) -> Self {
+    pub fn under_lock(policy: &Policy) -> Self {
         Self {
-            what: "did not serve the run that this replica has the lock for",
-            ..Self::new(limit)
+            served: true,
+            what: "the database let no run begin",
+            hint: "mend what it says and start again; --wait-timeout is how long to try",
+            ..Self::new(policy)
         }
-    }
-
-    /// It got on.
-    pub fn forget(&mut self) {
-        self.turns.since = None;
-        self.turns.said = None;
     }
 
     /// The pause before the next try.
@@ -109,28 +108,41 @@ impl Outage {
     /// # Errors
     /// It took too long.
     pub fn next(&mut self, log: &Log, error: &Error) -> Result<Duration, Failure> {
-        let turns = match error {
-            Error::Full(_) if self.served => &mut self.full,
-            _ => &mut self.turns,
-        };
-        match turns.next() {
+        if self.served && matches!(error, Error::Full(_)) {
+            return self.busy(log, error);
+        }
+        match self.turns.next() {
             Turn::Over(waited) => Err(Failure::Unreachable(Problem::new(
-                format!(
-                    "the database {} for {} s: {error}",
-                    self.what,
-                    waited.as_secs()
-                ),
-                "see whether it runs and whether the URL names it; --wait-timeout is how long to wait",
+                format!("{} for {} s: {error}", self.what, waited.as_secs()),
+                self.hint,
             ))),
             Turn::Wait(waited, say) => {
                 if say {
-                    log.say(
-                        Event::DatabaseWaiting,
-                        "waiting for the database",
-                        &[("seconds", &waited.as_secs()), ("error", error)],
-                    );
+                    waiting(log, waited, error);
                 }
-                Ok(turns.pause(waited))
+                Ok(self.turns.pause(waited))
+            }
+        }
+    }
+
+    /// The pause before the next try while others keep it busy.
+    ///
+    /// # Errors
+    /// It took too long.
+    pub fn busy(&mut self, log: &Log, error: &Error) -> Result<Duration, Failure> {
+        match self.full.next() {
+            Turn::Over(waited) => Err(Failure::TimedOut(Problem::new(
+                format!(
+                    "the database was busy with others for {} s: {error}",
+                    waited.as_secs()
+                ),
+                "see `launchgate status`; --lock-timeout is how long to wait",
+            ))),
+            Turn::Wait(waited, say) => {
+                if say {
+                    waiting(log, waited, error);
+                }
+                Ok(self.full.pause(waited))
             }
         }
     }
@@ -148,6 +160,14 @@ impl Outage {
             );
         }
     }
+}
+
+fn waiting(log: &Log, waited: Duration, error: &Error) {
+    log.say(
+        Event::DatabaseWaiting,
+        "waiting for the database",
+        &[("seconds", &waited.as_secs()), ("error", error)],
+    );
 }
 
 /// Another replica that is at it.

@@ -8,6 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
 
 use crate::command::{self, Argv, Expansion, Refusal};
+use crate::conceal;
 use crate::environment::Environment;
 use crate::exit::{Failure, Problem};
 use crate::settings::{Origin, Setting, Sources, StepSettings};
@@ -42,7 +43,7 @@ pub struct Step {
     pub kind: StepKind,
     /// Its words.
     pub argv: Argv,
-    /// As it was written, for people.
+    /// As it was written, for people; no password of a URL in it.
     pub text: String,
     /// Which setting it is.
     pub origin: Origin,
@@ -55,6 +56,8 @@ pub struct Steps {
     pub list: Vec<Step>,
     /// Their environment, but for what launchgate adds per run.
     pub environment: Environment,
+    /// `--step-env` or `--step-env-from` names their database sessions (`PGAPPNAME`).
+    pub names_sessions: bool,
     /// `None`: no limit.
     pub timeout: Option<Duration>,
     /// Between TERM and KILL.
@@ -66,6 +69,8 @@ pub struct Steps {
 pub struct Server {
     /// Its words.
     pub argv: Argv,
+    /// As it was written, for people: what was expanded may be a secret.
+    pub text: String,
     /// Its environment.
     pub environment: Environment,
 }
@@ -99,6 +104,11 @@ pub fn steps(
     Ok(Steps {
         list,
         environment,
+        names_sessions: settings
+            .step_env
+            .iter()
+            .chain(&settings.step_env_from)
+            .any(|setting| setting.value.0 == b"PGAPPNAME"),
         timeout: settings.migrate_timeout.value,
         grace: settings.stop_grace.value,
     })
@@ -150,7 +160,7 @@ fn step(
     Ok(Step {
         kind,
         argv,
-        text: setting.value.to_string_lossy().trim().to_owned(),
+        text: conceal::passwords(setting.value.to_string_lossy().trim()).into_owned(),
         origin: setting.origin.clone(),
     })
 }
@@ -163,13 +173,16 @@ fn no_command() -> Refusal {
 }
 
 fn refused(setting: &Setting<OsString>, refusal: &Refusal) -> Failure {
+    // Which of several it is. Not the rest, which may hold a password, nor `NAME=value`.
+    let command = setting.value.to_string_lossy();
+    let program = command.split_whitespace().next().unwrap_or_default();
+    let of = if program.is_empty() || program.contains(['=', '`', '$']) {
+        String::new()
+    } else {
+        format!(" in the command of `{program}`")
+    };
     Failure::usage(
-        format!(
-            "{}: found {} in `{}`",
-            setting.origin,
-            refusal.found,
-            setting.value.to_string_lossy()
-        ),
+        format!("{}: found {}{of}", setting.origin, refusal.found),
         &refusal.instead,
     )
 }
@@ -222,13 +235,19 @@ pub fn server(sources: &Sources<'_>) -> Result<Option<Server>, Failure> {
     if words.is_empty() {
         return Ok(None);
     }
+    let written: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+    let text = conceal::passwords(&written.join(" ")).into_owned();
     let words = if sources.expand_env()?.value {
         expand(words, &environment)?
     } else {
         words
     };
     match Argv::new(words) {
-        Some(argv) => Ok(Some(Server { argv, environment })),
+        Some(argv) => Ok(Some(Server {
+            argv,
+            text,
+            environment,
+        })),
         None => Err(Failure::usage(
             "the server's command is empty",
             "write the program to run behind `--`",

@@ -41,9 +41,15 @@ pub fn resolve(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Fail
     let revision = Revision::new(argument("revision").unwrap_or_default())
         .map_err(|error| Failure::usage(format!("REVISION: {error}"), error.hint()))?;
     let note = argument("note");
+    if note.as_deref() == Some("") {
+        return Err(Failure::usage(
+            "--note is empty",
+            "give it a value, or leave it out",
+        ));
+    }
     let gate = coordination::target(sources, log)?;
     let shown = revision.as_str().to_owned();
-    let had_succeeded = network::run(host, &mut |_| {}, move |link| async move {
+    let had_succeeded = network::run(host, &mut |_| None, move |link| async move {
         append(gate, link, revision.as_str().to_owned(), state, note).await
     })?;
     let said = match state {
@@ -66,7 +72,7 @@ async fn append(
     note: Option<String>,
 ) -> Result<bool, Failure> {
     gate.name.revision = Some(revision.clone());
-    let mut outage = Outage::new(gate.policy.wait_timeout);
+    let mut outage = Outage::new(&gate.policy);
     let (mut session, ledger) = gate.open(&mut link, &mut outage).await?;
     let had_succeeded = crate::decide::has_succeeded(&ledger, &revision);
     let write = session.decide_by_operator(&revision, state, note.as_deref(), &gate.holder);

@@ -1,25 +1,29 @@
 //! `launchgate run` and `launchgate job`: the gate, then the server, where there is one.
 
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use crate::cli::Verb;
 use crate::coordination::{self, Coordination};
 use crate::db::{Backend, DatabaseUrl};
 use crate::exit::{Failure, Problem};
-use crate::gate::{self, Gate, Name, Passed, Sessions};
+use crate::gate::{self, Gate, Name, Passed};
 use crate::log::{Event, Log};
-use crate::network::{self, StepsRequest};
+use crate::network::{self, Progress, StepsRequest};
 use crate::outcome;
 use crate::plan::{self, Steps};
-use crate::settings::{Origin, Setting, Sources};
-use crate::steps::{self, Keep, Ready, RunIdentity};
-use crate::sys::child::Program;
+use crate::settings::{Origin, Sources};
+use crate::steps::{self, Keep, Ready, ReadyServer, RunIdentity};
 use crate::sys::clock::Moment;
 use crate::sys::host::Host;
 use crate::sys::launch::{self, NotLaunched};
 
 /// How long the last lines of the log may wait for a reader before they are left behind.
 pub const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How long a step's start may wait for its line in the ledger of a file: longer than a call
+/// of the database takes.
+const LEDGER: Duration = Duration::from_secs(12);
 
 /// Runs the gate, then becomes the server; returns where there is none.
 ///
@@ -46,6 +50,13 @@ pub fn run(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure>
         return leave(host, log, program.as_ref(), None);
     }
     let (mut steps, coordination) = plan(sources, log)?;
+    if steps.list.is_empty() && matches!(coordination, Coordination::Gate(_)) {
+        // A mistyped variable must not start a server on a schema that nobody migrated.
+        return Err(Failure::usage(
+            "a database is named but no step, so there is nothing to gate",
+            "name the migration with --migrate; or use `launchgate wait` where another job migrates, or --no-database",
+        ));
+    }
     let url = match &coordination {
         Coordination::Gate(gate) => Some(gate.target.url.clone()),
         Coordination::Alone { .. } => None,
@@ -86,15 +97,11 @@ pub fn plan(sources: &Sources<'_>, log: &Log) -> Result<(Steps, Coordination), F
     let steps = plan::steps(sources, &settings, &mut |problem| {
         log.warn(Event::ConfigWarning, &problem, &[]);
     })?;
-    let mut coordination = coordination::resolve(sources, Some(&settings.stop_grace), log)?;
-    let is_set = |names: &[Setting<(Vec<u8>, Vec<u8>)>]| {
-        names.iter().any(|setting| setting.value.0 == b"PGAPPNAME")
-    };
-    if let Coordination::Gate(gate) = &mut coordination
+    let coordination = coordination::resolve(sources, Some(&settings.stop_grace), log)?;
+    if let Coordination::Gate(gate) = &coordination
         && gate.target.backend() == Backend::Postgres
-        && (is_set(&settings.step_env) || is_set(&settings.step_env_from))
+        && steps.names_sessions
     {
-        gate.sessions = Sessions::AsSet;
         let problem = Problem::new(
             "--step-env sets PGAPPNAME, so sessions that a dead step leaves in Postgres can't be recognised",
             "leave PGAPPNAME to launchgate",
@@ -143,6 +150,7 @@ fn together(
     (steps, ready): (&Steps, &[Ready]),
     gate: Gate,
 ) -> Result<(), Failure> {
+    let waits_for_ledger = gate.target.backend() == Backend::Sqlite;
     let keep = Keep::Tail(outcome::kept(&gate.target.url));
     let mut serve = |request: StepsRequest| {
         let StepsRequest {
@@ -152,8 +160,17 @@ fn together(
             reply,
         } = request;
         let mut before = |step: &plan::Step| {
+            let (told, is_told) = channel();
             // A flow that is gone has nothing to tell; the guard knows.
-            let _ = progress.send((step.kind.as_str().to_owned(), step.text.clone()));
+            let _ = progress.send(Progress {
+                step: step.kind.as_str().to_owned(),
+                command: step.text.clone(),
+                told,
+            });
+            // A file has one writer at a time, and that is the step while it runs.
+            if waits_for_ledger {
+                let _ = is_told.recv_timeout(LEDGER);
+            }
             Ok(())
         };
         let outcome = steps::run(
@@ -165,7 +182,9 @@ fn together(
             &mut guard,
             &mut before,
         );
+        let signal = outcome.last.as_ref().and_then(|(_, report)| report.signal);
         let _ = reply.send(outcome);
+        signal
     };
     let passed = network::run(host, &mut serve, |link| gate.pass(link))?;
     log.say(
@@ -183,20 +202,14 @@ fn together(
 pub fn leave(
     host: &Host,
     log: &Log,
-    program: Option<&Program>,
+    server: Option<&ReadyServer>,
     url: Option<&DatabaseUrl>,
 ) -> Result<(), Failure> {
-    let Some(program) = program else {
+    let Some(ReadyServer { program, text }) = server else {
         log.say(Event::GateDone, "done", &[]);
         return Ok(());
     };
-    let words: Vec<_> = program
-        .argv
-        .iter()
-        .map(|word| word.to_string_lossy())
-        .collect();
-    let command = words.join(" ");
-    let command = url.map_or(command.clone(), |url| url.redact(&command));
+    let command = url.map_or_else(|| text.clone(), |url| url.redact(text));
     log.say(
         Event::ServerStarting,
         "starting the server",

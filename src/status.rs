@@ -35,7 +35,7 @@ struct Seen {
 pub fn status(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure> {
     let as_json = sources.json()?;
     let gate = coordination::target(sources, log)?;
-    let seen = network::run(host, &mut |_| {}, |link| look(gate, link))?;
+    let seen = network::run(host, &mut |_| None, |link| look(gate, link))?;
     let text = if as_json {
         render_json(&seen)?
     } else {
@@ -45,7 +45,7 @@ pub fn status(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failu
 }
 
 async fn look(gate: Gate, mut link: Link) -> Result<Seen, Failure> {
-    let mut outage = Outage::new(gate.policy.wait_timeout);
+    let mut outage = Outage::new(&gate.policy);
     let (mut session, _) = gate.open(&mut link, &mut outage).await?;
     let read = async {
         let runs = session.history(NEWEST).await?;
@@ -61,11 +61,17 @@ async fn look(gate: Gate, mut link: Link) -> Result<Seen, Failure> {
         };
         Ok((runs, is_held))
     };
-    let (runs, is_held) = link
+    let (mut runs, is_held) = link
         .unless_stopped("status", read)
         .await?
         .map_err(failure)?;
     session.close().await;
+    // There is no lease on SQLite: the newest run lives as long as its lock.
+    if gate.target.backend() == Backend::Sqlite
+        && let Some(run) = runs.iter_mut().find(|run| run.state == "running")
+    {
+        run.lease_live = is_held;
+    }
     Ok(Seen {
         app: gate.target.app,
         is_held,

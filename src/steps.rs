@@ -67,6 +67,15 @@ impl Ready {
     }
 }
 
+/// A server whose executable was found.
+#[derive(Debug, Clone)]
+pub struct ReadyServer {
+    /// What will be executed.
+    pub program: Program,
+    /// Its command as it was written.
+    pub text: String,
+}
+
 /// What became of the steps.
 #[derive(Debug)]
 pub struct Outcome {
@@ -122,17 +131,20 @@ pub fn find(steps: &Steps, log: &Log) -> Result<Vec<Ready>, Failure> {
 ///
 /// # Errors
 /// It is not there or can't be executed.
-pub fn find_server(server: &Server, log: &Log) -> Result<Program, Failure> {
+pub fn find_server(server: &Server, log: &Log) -> Result<ReadyServer, Failure> {
     let path = server.environment.get(b"PATH");
     let found = lookup::find(server.argv.program(), path).map_err(|u| unfit("server", u))?;
     let argv = words(server.argv.words());
     let environment = server.environment.entries().to_vec();
     lookup::measure(&argv, &environment).map_err(|u| unfit("server", u))?;
     say_found(log, "server", &found);
-    Ok(Program {
-        path: c_path(&found),
-        argv,
-        environment,
+    Ok(ReadyServer {
+        program: Program {
+            path: c_path(&found),
+            argv,
+            environment,
+        },
+        text: server.text.clone(),
     })
 }
 
@@ -194,7 +206,7 @@ pub fn run(
                 verdict: Verdict::Lost(failure),
             };
         }
-        let environment = own_variables(&steps.environment, identity, &ready.step);
+        let environment = own_variables(steps, identity, &ready.step);
         let order = Order {
             program: Program {
                 path: ready.path.clone(),
@@ -239,8 +251,8 @@ pub fn run(
     }
 }
 
-fn own_variables(environment: &Environment, identity: &RunIdentity, step: &Step) -> Environment {
-    let mut environment = environment.clone();
+fn own_variables(steps: &Steps, identity: &RunIdentity, step: &Step) -> Environment {
+    let mut environment = steps.environment.clone();
     for (name, value) in [
         ("LAUNCHGATE_APP", identity.app.as_str()),
         ("LAUNCHGATE_RELEASE", &identity.release),
@@ -251,7 +263,9 @@ fn own_variables(environment: &Environment, identity: &RunIdentity, step: &Step)
     ] {
         environment.set(name.as_bytes(), value.as_bytes());
     }
-    if let Some(name) = &identity.application_name {
+    if let Some(name) = &identity.application_name
+        && !steps.names_sessions
+    {
         environment.set(b"PGAPPNAME", name.as_bytes());
     }
     environment

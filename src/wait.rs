@@ -38,14 +38,14 @@ pub fn wait(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure
         .map(|s| steps::find_server(s, log))
         .transpose()?;
     let url = gate.target.url.clone();
-    network::run(host, &mut |_| {}, |link| until_succeeded(*gate, link))?;
+    network::run(host, &mut |_| None, |link| until_succeeded(*gate, link))?;
     log.say(Event::GateDone, "the gate is open", &[]);
     run::leave(host, log, program.as_ref(), Some(&url))
 }
 
 async fn until_succeeded(gate: Gate, mut link: Link) -> Result<(), Failure> {
     let mut wait = Wait::new(gate.policy.lock_timeout);
-    let mut outage = Outage::new(gate.policy.wait_timeout);
+    let mut outage = Outage::new(&gate.policy);
     loop {
         let (session, ledger) = gate.open(&mut link, &mut outage).await?;
         session.close().await;

@@ -4,6 +4,7 @@ Replicas and database share this machine, so a fleet's own machines would be fas
 something happened is what migration and servers wrote down, read from the machine's clock."""
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from bench_database import Postgres, Sampler, markdown
 REPLICAS = 1000
 MIGRATION = 60  # seconds
 DEADLINE = 600
+WAITS = re.compile("wait|migrated already|succeeded|start")
 
 # /proc/uptime is a clock that a shell reads without another process.
 MIGRATE = f"""#!/bin/sh
@@ -61,6 +63,9 @@ def run(bench):
         sampler.close()
         opened = int(postgres.sql("SELECT sessions FROM pg_stat_database WHERE datname = 'app'"))
         report(evidence.read_text(), statuses, sampler.samples, spawned - began, began, cpu, opened, postgres)
+        if any(statuses):
+            lines = [line for line in log.read_text(errors="replace").splitlines() if not WAITS.search(line)]
+            print("\nA replica failed. What was said, but for waiting:\n\n" + "\n".join(lines[:60]))
 
 
 def report(evidence, statuses, samples, spawning, began, cpu, opened, postgres):

@@ -120,10 +120,14 @@ impl Locked {
         }
     }
 
-    /// Makes the ledger where it is missing; one that is there is checked for its columns and
-    /// used whatever this role may create.
+    /// Makes the ledger where it is missing; one that is there is used whatever this role may
+    /// create. Either way it must have its columns and this role the right to write them: a
+    /// run that can't be recorded must not begin.
     pub async fn create_ledger(&mut self) -> Result<(), Error> {
-        self.book.create(self.book.call()).await
+        let bound = self.book.call();
+        self.book.create(bound).await?;
+        let sql = self.book.sql.may_finish();
+        self.book.run_again(&sql, bound).await.map(drop)
     }
 
     /// Marks dead runs. A row whose lease is not over stays as it is. Returns how many were.
@@ -287,7 +291,7 @@ async fn record_in_file(
         match book.run(sql, book.call()).await {
             Ok(done) if done.affected == 1 => return Ok(()),
             Ok(_) => {
-                let gone = Error::Lost("the run's row is not `running` any more".to_owned());
+                let gone = not_running();
                 return Err(if asked_before {
                     RecordError::Unknown(gone)
                 } else {

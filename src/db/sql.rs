@@ -177,6 +177,28 @@ impl Sql {
         )
     }
 
+    /// Fails where a run could not be brought to its end: a column is missing, or the right to
+    /// write it. Changes nothing.
+    pub(super) fn may_finish(&self) -> String {
+        let columns = [
+            "state",
+            "step",
+            "exit_code",
+            "term_signal",
+            "command",
+            "note",
+            "output_tail",
+            "heartbeat_at",
+            "lease_until",
+            "finished_at",
+        ];
+        let set: Vec<_> = columns
+            .iter()
+            .map(|name| format!("{name} = {name}"))
+            .collect();
+        format!("UPDATE {} SET {} WHERE 1 = 0", self.table, set.join(", "))
+    }
+
     /// Appends the `running` row. `guard` must hold for it to be written.
     pub(super) fn append(
         &self,

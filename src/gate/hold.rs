@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{Gate, Held, Passed, Sessions, Trouble};
+use super::{Gate, Held, Passed, Trouble};
 use crate::db::ledger::{Entry, Ledger, NewRun};
 use crate::db::{Backend, Locked, Proof};
 use crate::decide::Decision;
 use crate::exit::Problem;
 use crate::lease::Lease;
-use crate::log::Event;
+use crate::log::{Event, Field};
 use crate::network::Link;
 use crate::outcome;
 use crate::patience;
 use crate::steps::RunIdentity;
 use crate::sys::clock::Moment;
+use crate::sys::supervise::REPORT;
 
 impl Gate {
     /// With the lock in hand: look again, prove that it excludes, wait for what an earlier
@@ -48,11 +49,6 @@ impl Gate {
                 return Err(failure.into());
             }
         };
-        self.log.say(
-            Event::LockTaken,
-            "this replica holds the lock",
-            &[("attempt", &attempt)],
-        );
         match locked.prove().await? {
             Proof::Proven => {}
             Proof::Unproven(why) => self.log.warn(
@@ -69,8 +65,8 @@ impl Gate {
             return Err(trouble);
         }
         self.close_dead(&mut locked, &dead).await?;
+        locked.create_ledger().await?;
         if matches!(ledger, Ledger::Missing) {
-            locked.create_ledger().await?;
             self.log.say(
                 Event::LedgerCreated,
                 "created the ledger, table launchgate_runs",
@@ -114,7 +110,7 @@ impl Gate {
         link: &mut Link,
     ) -> Result<(), Trouble> {
         let began = Moment::now();
-        let mut said = false;
+        let mut said: Option<Moment> = None;
         let mut ended = false;
         loop {
             let orphans = locked.orphans().await?;
@@ -145,11 +141,11 @@ impl Gate {
             {
                 return Err(outcome::orphans_remain(&list, waited).into());
             }
-            if !said {
-                said = true;
+            if said.is_none_or(|said| Moment::now().since(said) >= REPORT) {
+                said = Some(Moment::now());
                 let message = "waiting for database sessions that an earlier run left at work";
-                self.log
-                    .say(Event::OrphansWaiting, message, &[("sessions", &list)]);
+                let fields: [Field<'_>; 2] = [("seconds", &waited.as_secs()), ("sessions", &list)];
+                self.log.say(Event::OrphansWaiting, message, &fields);
             }
             locked.confirm().await?;
             let pause = patience::pause(waited).min(self.target.lease / 6);
@@ -174,6 +170,12 @@ impl Gate {
             self.take_back(&run_id, &error.to_string()).await;
             return Err(error.into());
         }
+        let fields: [Field<'_>; 2] = [("attempt", &attempt), ("run", &run_id)];
+        self.log.say(
+            Event::LockTaken,
+            "this replica holds the lock and runs the steps",
+            &fields,
+        );
         // SQLite's lock is the kernel's: it lasts as long as the step, with no heartbeat.
         let length = match self.target.backend() {
             Backend::Sqlite => Duration::from_secs(u64::from(u32::MAX)),
@@ -200,15 +202,15 @@ impl Gate {
     }
 
     fn identity(&self, locked: &Locked, run_id: &str, attempt: i32) -> RunIdentity {
-        let is_named =
-            self.target.backend() == Backend::Postgres && self.sessions == Sessions::Named;
+        let is_postgres = self.target.backend() == Backend::Postgres;
         RunIdentity {
             app: self.target.app.clone(),
             release: self.name.release.clone().unwrap_or_default(),
             revision: self.name.revision.clone().unwrap_or_default(),
             run_id: run_id.to_owned(),
             attempt,
-            application_name: is_named.then(|| format!("launchgate/{}/{run_id}", locked.lock_id())),
+            application_name: is_postgres
+                .then(|| format!("launchgate/{}/{run_id}", locked.lock_id())),
         }
     }
 }

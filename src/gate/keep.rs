@@ -12,7 +12,7 @@ use crate::db::{self, Error, Locked, RecordError};
 use crate::exit::{Failure, Problem};
 use crate::lease::{Lease, LeaseGuard};
 use crate::log::{Event, Field};
-use crate::network::{Link, StepsRequest};
+use crate::network::{Link, Progress, StepsRequest};
 use crate::outcome;
 use crate::steps::{Outcome, RunIdentity, Verdict};
 use crate::sys::clock::Moment;
@@ -47,9 +47,12 @@ impl Gate {
             tokio::select! {
                 biased;
                 ended = &mut outcome => return ended.map_err(|_| outcome::no_answer()),
-                Some((step, command)) = steps.recv() => {
-                    let told = locked.progress(&identity.run_id, &step, &command).await;
-                    self.note(lease, told.err());
+                Some(Progress { step, command, told }) = steps.recv() => {
+                    let written = locked.progress(&identity.run_id, &step, &command).await;
+                    if let Err(error) = written {
+                        self.note_progress(lease, error);
+                    }
+                    drop(told);
                 }
                 () = sleep_until(next) => {
                     let asked = Moment::now();
@@ -71,11 +74,27 @@ impl Gate {
         }
     }
 
+    /// The row does not say which step runs, which is all that is missing.
+    fn note_progress(&self, lease: &Lease, error: Error) {
+        match error {
+            Error::Lost(why) => lease.lose(why),
+            error => self.log.say(
+                Event::LeaseUnconfirmed,
+                "the ledger could not be told which step runs",
+                &[("error", &error)],
+            ),
+        }
+    }
+
     /// A renewal that failed: lost for certain, or not known yet.
     fn note(&self, lease: &Lease, error: Option<Error>) {
         match error {
             None => {}
             Some(Error::Lost(why)) => lease.lose(why),
+            // It will not get better by asking again: a step dropped the ledger, say.
+            Some(Error::Refused { what, .. }) => {
+                lease.lose(format!("the ledger can't be written: {what}"));
+            }
             Some(error) => self.log.say(
                 Event::LeaseUnconfirmed,
                 "the database did not confirm the lock, asking again",

@@ -119,12 +119,12 @@ impl Sources<'_> {
     pub fn verbosity(&self) -> Result<Verbosity, Failure> {
         let (verbose, quiet) = (self.switch("verbose")?, self.switch("quiet")?);
         match (verbose.value, quiet.value) {
-            (true, true) if verbose.origin != Origin::Default && quiet.origin == verbose.origin => {
-                Err(Failure::usage(
-                    "both `--verbose` and `--quiet`",
-                    "leave one out",
-                ))
-            }
+            // The flag wins over the other's variable.
+            (true, true) if is_flag(&verbose) && !is_flag(&quiet) => Ok(Verbosity::Verbose),
+            (true, true) if is_flag(&verbose) == is_flag(&quiet) => Err(Failure::usage(
+                format!("both {} and {}", verbose.origin, quiet.origin),
+                "leave one out",
+            )),
             (_, true) => Ok(Verbosity::Quiet),
             (true, false) => Ok(Verbosity::Verbose),
             (false, false) => Ok(Verbosity::Normal),
@@ -214,6 +214,10 @@ impl Sources<'_> {
     }
 }
 
+fn is_flag<T>(setting: &Setting<T>) -> bool {
+    matches!(setting.origin, Origin::Flag(_))
+}
+
 fn filled(value: &OsStr, origin: &Origin) -> Result<Setting<OsString>, Failure> {
     if value.is_empty() {
         return Err(Failure::usage(
@@ -247,11 +251,13 @@ fn pair(id: &str, setting: Setting<OsString>) -> Result<Pair, Failure> {
         .position(|&byte| byte == b'=')
         .filter(|&at| at > 0);
     let Some(equals) = equals else {
+        // A line of a value that was not meant as an entry of its own is nobody's to see.
+        let shown = match id {
+            "step_env" => "an entry".to_owned(),
+            _ => format!("`{}`", value.to_string_lossy()),
+        };
         return Err(Failure::usage(
-            format!(
-                "{origin}: `{}` is not NAME={right}",
-                value.to_string_lossy()
-            ),
+            format!("{origin}: {shown} is not NAME={right}"),
             format!("write `{} NAME={right}`", flag(id)),
         ));
     };

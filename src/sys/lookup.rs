@@ -293,7 +293,10 @@ pub fn measure(argv: &[CString], environment: &[CString]) -> Result<(), Unfit> {
     for string in argv.iter().chain(environment) {
         let len = string.as_bytes_with_nul().len();
         if len > STRING_LIMIT {
-            let start: String = string.to_string_lossy().chars().take(12).collect();
+            // Of a variable the name: its value may be a secret.
+            let text = string.to_string_lossy();
+            let start = text.split('=').next().unwrap_or_default();
+            let start: String = start.chars().take(40).collect();
             return Err(Unfit::not_executable(
                 format!(
                     "an argument or variable of {len} bytes (`{start}…`) is longer than the kernel's {STRING_LIMIT}"

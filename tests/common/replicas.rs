@@ -4,6 +4,10 @@
 //! Every step and server appends lines to one file, so that their order is the order of what
 //! happened. A step holds `flock` on another file as long as any of its processes lives: where
 //! it finds that locked, two steps run at a time, and it says `overlap`.
+#![allow(
+    clippy::print_stderr,
+    reason = "a failed test shows what it saw where its report goes"
+)]
 
 use std::{
     fs,
@@ -102,6 +106,10 @@ impl<'a> Scene<'a> {
 
     pub fn touch(&self, name: &str) {
         fs::write(self.dir.join(name), "").expect("a marker");
+    }
+
+    pub fn dir_has(&self, name: &str) -> bool {
+        self.dir.join(name).exists()
     }
 
     pub fn remove(&self, name: &str) {

@@ -14,6 +14,7 @@ both_modes!(
     with_skip_no_step_runs,
     a_gate_without_steps_starts_the_server,
     a_stop_after_the_limit_is_told_as_the_stop,
+    more_and_less_to_say_is_an_error_unless_a_flag_wins,
 );
 
 fn a_steps_own_code_is_passed_on(mode: Mode) {
@@ -183,4 +184,23 @@ fn a_gate_without_steps_starts_the_server(mode: Mode) {
         .end()
         .code(0);
     assert!(place.has("started"));
+}
+
+fn more_and_less_to_say_is_an_error_unless_a_flag_wins(mode: Mode) {
+    let place = Place::new();
+    let gate = |flags: &[&'static str], variable| {
+        let step = ["--migrate=./probe exit 0"];
+        place
+            .gate(mode, &[flags, &step].concat())
+            .env(variable, "1")
+            .end()
+    };
+    gate(&["-v"], "LAUNCHGATE_QUIET")
+        .code(0)
+        .says(&["found the executable"]);
+    gate(&["-q"], "LAUNCHGATE_VERBOSE").code(0);
+    assert_eq!(place.text("stderr"), "");
+    gate(&["-v", "-q"], "X")
+        .code(64)
+        .says(&["--verbose", "--quiet"]);
 }

@@ -7,6 +7,7 @@ both_modes!(
     runs_backup_then_each_migrate_then_verify_then_the_server,
     starts_nothing_when_the_migration_fails,
     a_job_ends_with_zero,
+    no_password_is_logged,
 );
 
 fn runs_backup_then_each_migrate_then_verify_then_the_server(mode: Mode) {
@@ -46,4 +47,44 @@ fn a_job_ends_with_zero(mode: Mode) {
         .code(0)
         .leaves_nothing();
     assert_eq!(place.lines("order"), ["migrate"]);
+}
+
+/// A password in a command, or a URL in the place of a name, is easily written and must not be
+/// read in the log.
+fn no_password_is_logged(mode: Mode) {
+    let url = "postgres://user:sEcReT@host/db";
+    let place = Place::new();
+    place
+        .gate(
+            mode,
+            &[
+                format!("--migrate=./probe exit 0 {url}"),
+                "--expand-env".into(),
+            ],
+        )
+        .server(&["./probe", "exit", "0", "$URL", "--key=$KEY"])
+        .env("URL", url)
+        .env("KEY", "sEcReT")
+        .end()
+        .code(0)
+        .says(&["starting the server", "--key=$KEY"])
+        .says(&["migrate started", "user:***@host"]);
+    assert!(!place.text("stderr").contains("sEcReT"));
+    for wrong in [
+        format!("--migrate=./probe {url}; x"),
+        "--migrate=PGPASSWORD=sEcReT ./probe".into(),
+        format!("--database-url-env={url}"),
+        format!("--database-url-file={url}"),
+        format!("--step-env-from=URL={url}"),
+        "--step-env=sEcReT".into(),
+        format!("--shell={url}"),
+        url.into(),
+    ] {
+        let place = Place::new();
+        place
+            .run(mode, &["./launchgate", "run", &wrong, "--", "./probe"])
+            .end()
+            .code(64);
+        assert!(!place.text("stderr").contains("sEcReT"), "{wrong}");
+    }
 }

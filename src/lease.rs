@@ -43,6 +43,14 @@ impl Lease {
         self.length / 6
     }
 
+    /// How long until it is to be renewed: that much after what last confirmed it was asked,
+    /// however long the answer took.
+    #[must_use]
+    pub fn due(&self, now: Moment) -> Duration {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.interval().saturating_sub(now.since(state.confirmed))
+    }
+
     /// Lock and lease were confirmed by what was asked at `asked`, not when it was answered:
     /// the database's clock can't have been earlier.
     pub fn confirm(&self, asked: Moment) {

@@ -246,3 +246,28 @@ fn its_pooler_restarts() {
         assert!(ended == 0 || ended == 76, "{ended}: {}", holder.log());
     });
 }
+
+/// A row that took long to append leaves less of the lease: it is renewed that much earlier.
+fn a_slow_ledger_costs_no_lock(db: &Db) {
+    let scene = Scene::new(db);
+    patient(&scene, "v0").ends_with(0);
+    db.sql(match db {
+        Db::Maria(_) => "create trigger slow before insert on launchgate_runs for each row set @slow = sleep(1.3)",
+        _ => {
+            "create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(1.3); return new; end $$; \
+             create trigger slow before insert on launchgate_runs for each row execute function slow()"
+        }
+    });
+    scene.touch("hold-migrate");
+    let mut holder = patient(&scene, "v1");
+    until("the step", || scene.count("start") == 2);
+    let beat = || scene.ledger("heartbeat_at")[1].clone();
+    let first = beat();
+    until("a heartbeat, or the end", || {
+        beat() != first || holder.has_ended()
+    });
+    scene.remove("hold-migrate");
+    holder.ends_with(0);
+    assert_eq!(scene.states(), ["succeeded", "succeeded"]);
+}
+on_each!(a_slow_ledger_costs_no_lock: postgres_15, pgbouncer, mariadb);

@@ -17,7 +17,7 @@ fn connections(db: &Db) -> usize {
             db.sql("select count(*) from information_schema.processlist where host like '%:%'")
         }
         _ => db.sql(
-            "select count(*) from pg_stat_activity where application_name like 'launchgate:%'",
+            "select count(*) from pg_stat_activity where application_name like 'launchgate:%' and state <> 'idle'",
         ),
     };
     count.trim().parse().expect("a number")
@@ -28,7 +28,7 @@ fn fifty(db: &Db) {
     let scene = Scene::new(db);
     scene.touch("hold-migrate");
     let mut replicas: Vec<Running> = (0..REPLICAS)
-        .map(|_| scene.run("v1").args(["-v"]).start())
+        .map(|_| scene.run("v1").env("LAUNCHGATE_LEASE", "30s").start())
         .collect();
     until("the step", || scene.count("start") == 1);
     until("49 replicas that wait", || {
@@ -138,3 +138,38 @@ fn two_apps_in_one_database_run_at_the_same_time(db: &Db) {
     two.check_settled("v1");
 }
 on_each!(two_apps_in_one_database_run_at_the_same_time: postgres_15, pgbouncer, mariadb, sqlite);
+
+/// Once served, a waiter takes a full pooler for busy, however long that lasts.
+#[test]
+fn a_pooler_without_room_for_clients_is_busy_not_away() {
+    let db = Db::pgbouncer_with(&[], "pool_mode = transaction\nmax_client_conn = 5\n");
+    let scene = Scene::new(&db);
+    scene.touch("hold-migrate");
+    let lease = "30s";
+    let mut holder = scene.run("v1").env("LAUNCHGATE_LEASE", lease).start();
+    until("the step", || scene.count("start") == 1);
+    let mut waiter = scene.run("v1").args(["--wait-timeout", "1s"]).start();
+    waiter.says_in_time("waiting");
+    let mut clients: Vec<_> = (0..5)
+        .map(|_| {
+            let mut psql = std::process::Command::new("psql");
+            psql.args(["-Xqw", &scene.url, "-c", "select pg_sleep(600)"]);
+            psql.stderr(std::process::Stdio::null())
+                .spawn()
+                .expect("psql")
+        })
+        .collect();
+    waiter.says_in_time("no more connections");
+    // Nobody served this one yet: to it, the database is away.
+    let mut late = scene.run("v1").args(["--wait-timeout", "3s"]).start();
+    late.ends_with(69).says("no more connections");
+    assert!(!waiter.has_ended(), "{}", waiter.log());
+    for client in &mut clients {
+        let _ = client.kill();
+        let _ = client.wait();
+    }
+    scene.remove("hold-migrate");
+    holder.ends_with(0);
+    waiter.ends_with(0);
+    scene.check_settled("v1");
+}

@@ -153,9 +153,10 @@ fn pgbouncer(fault: Fault, said: String) -> Error {
         )
     } else if has(&["pooling mode", "not allowed in statement"]) {
         Error::refused(said, POOLING)
+    } else if has(&["no more connections"]) {
+        Error::Full(said)
     } else if has(&[
         "server login",
-        "no more connections",
         "shutting down",
         "query_wait_timeout",
         "cannot connect",

@@ -42,7 +42,7 @@ impl Gate {
             progress,
             reply,
         });
-        let mut next = Instant::now() + lease.interval();
+        let mut next = Instant::now() + lease.due(Moment::now());
         loop {
             tokio::select! {
                 biased;
@@ -60,7 +60,7 @@ impl Gate {
                     let pause = match (renewal.lock, renewal.lease) {
                         (Ok(()), Ok(())) => {
                             lease.confirm(asked);
-                            lease.interval()
+                            lease.due(Moment::now())
                         }
                         (lock, row) => {
                             self.note(lease, lock.err());

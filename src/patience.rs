@@ -74,8 +74,18 @@ pub struct Outage {
     /// Times when it is busy with others, which is no outage: a replica that is at it will end.
     full: Turns,
     served: bool,
+    fullness: Fullness,
     what: &'static str,
     hint: &'static str,
+}
+
+/// What it means that a database which has served us has no connection to spare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fullness {
+    /// It is busy with others.
+    Busy,
+    /// It is away: a holder that can't have its second connection keeps all others waiting.
+    Away,
 }
 
 impl Outage {
@@ -87,6 +97,7 @@ impl Outage {
             turns: Turns::new(policy.wait_timeout),
             full: Turns::new(policy.lock_timeout),
             served: false,
+            fullness: Fullness::Busy,
             what: "the database did not accept a connection",
             hint: "see whether it runs and whether the URL names it; --wait-timeout is how long to wait",
         }
@@ -96,9 +107,9 @@ impl Outage {
     #[must_use]
     pub fn under_lock(policy: &Policy) -> Self {
         Self {
-            served: true,
+            fullness: Fullness::Away,
             what: "the database let no run begin",
-            hint: "mend what it says and start again; --wait-timeout is how long to try",
+            hint: "mend what it says (launchgate needs two connections) and start again; --wait-timeout is how long to try",
             ..Self::new(policy)
         }
     }
@@ -108,7 +119,8 @@ impl Outage {
     /// # Errors
     /// It took too long.
     pub fn next(&mut self, log: &Log, error: &Error) -> Result<Duration, Failure> {
-        if self.served && matches!(error, Error::Full(_)) {
+        let is_full = matches!(error, Error::Full(_)) && self.fullness == Fullness::Busy;
+        if is_full && self.served {
             return self.busy(log, error);
         }
         match self.turns.next() {

@@ -150,16 +150,23 @@ fn a_pooler_without_room_for_clients_is_busy_not_away() {
     until("the step", || scene.count("start") == 1);
     let mut waiter = scene.run("v1").args(["--wait-timeout", "1s"]).start();
     waiter.says_in_time("waiting");
-    let mut clients: Vec<_> = (0..5)
-        .map(|_| {
-            let mut psql = std::process::Command::new("psql");
-            psql.args(["-Xqw", &scene.url, "-c", "select pg_sleep(600)"]);
-            psql.stderr(std::process::Stdio::null())
-                .spawn()
-                .expect("psql")
-        })
-        .collect();
-    waiter.says_in_time("no more connections");
+    let client = || {
+        let mut psql = std::process::Command::new("psql");
+        psql.args(["-Xqw", &scene.url, "-c", "select pg_sleep(600)"]);
+        psql.stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("psql")
+    };
+    let mut clients: Vec<_> = (0..5).map(|_| client()).collect();
+    until("the waiter to meet a full pooler", || {
+        // One that came while the waiter looked found no room, and left it some.
+        for old in &mut clients {
+            if old.try_wait().expect("psql's end").is_some() {
+                *old = client();
+            }
+        }
+        waiter.log().contains("no more connections")
+    });
     // Nobody served this one yet: to it, the database is away.
     let mut late = scene.run("v1").args(["--wait-timeout", "3s"]).start();
     late.ends_with(69).says("no more connections");

@@ -97,21 +97,24 @@ impl<'a> Cut<'a> {
     }
 
     /// Whether an `@` comes later that may be the real end of the password: one that is not in a
-    /// parameter's value, or one in a value where no database was named but a slash follows.
+    /// parameter's value, or one in a value where a password but no database was named.
     fn has_stray_at(&self) -> bool {
         let in_name = |parameter: &str| {
             parameter
                 .find('@')
                 .is_some_and(|at| parameter.find('=').is_none_or(|equals| at < equals))
         };
-        let before_slash = || {
-            self.path.is_empty()
-                && self
-                    .query
-                    .find('@')
-                    .is_some_and(|at| self.query[at..].contains('/'))
-        };
-        self.path.contains('@') || self.query.split('&').any(in_name) || before_slash()
+        let has_password = self.userinfo.is_some_and(|userinfo| userinfo.contains(':'));
+        self.path.contains('@')
+            || self.query.split('&').any(in_name)
+            || (self.path.is_empty()
+                && self.query.contains('@')
+                && (has_password || self.query_has_slash_behind_at()))
+    }
+
+    fn query_has_slash_behind_at(&self) -> bool {
+        let behind = self.query.split_once('@').map(|(_, behind)| behind);
+        behind.is_some_and(|behind| behind.contains('/'))
     }
 
     fn userinfo_has_parameters(&self) -> bool {

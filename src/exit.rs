@@ -144,52 +144,6 @@ pub fn signal_code(signal: i32) -> u8 {
     u8::try_from(128 + signal).unwrap_or(u8::MAX)
 }
 
-/// The exit table, for the documentation: code, meaning, whether another try can help.
-pub const TABLE: [(&str, &str, &str); 14] = [
-    (
-        "the step's own",
-        "a step failed; 128+n where a signal ended it",
-        "up to `--max-attempts`",
-    ),
-    ("64", "usage or configuration; nothing was touched", "no"),
-    (
-        "65",
-        "`--sql`: a migration failed, or an applied file was changed or is missing",
-        "up to `--max-attempts`",
-    ),
-    (
-        "69",
-        "the database could not be reached within `--wait-timeout`",
-        "yes",
-    ),
-    ("70", "a bug in launchgate", ""),
-    ("71", "the system refuses, before anything ran", "no"),
-    (
-        "73",
-        "the snapshot could not be made; nothing was migrated",
-        "up to `--max-attempts`",
-    ),
-    ("75", "a timeout: lock, orphans, `wait`", "yes"),
-    ("76", "the lock was lost while a step ran", "yes"),
-    ("77", "refused: blocked, or out of attempts", "no"),
-    (
-        "78",
-        "the database refuses: password, privileges, standby, no such database, unsupported",
-        "no",
-    ),
-    (
-        "124",
-        "a step ran past `--migrate-timeout`",
-        "up to `--max-attempts`",
-    ),
-    (
-        "126, 127",
-        "a step or the server is not executable, not found",
-        "no",
-    ),
-    ("128+n", "signal n stopped the gate", "yes"),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;

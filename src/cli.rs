@@ -8,6 +8,7 @@
 mod verb;
 
 use std::ffi::{OsStr, OsString};
+use std::mem::ManuallyDrop;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Args, Command, ValueHint};
@@ -298,7 +299,10 @@ pub fn setting_ids() -> Vec<String> {
 /// # Errors
 /// A usage failure that says what was found and what to write.
 pub fn parse(args: Vec<OsString>) -> Result<Parsed, Failure> {
-    let error = match command().try_get_matches_from(args) {
+    // Not taken apart: that would take longer than all of the steps' settings, and the process
+    // will soon be another.
+    let mut command = ManuallyDrop::new(command());
+    let error = match command.try_get_matches_from_mut(args) {
         Ok(mut matches) => {
             let Some((name, matches)) = matches.remove_subcommand() else {
                 return Err(Failure::usage("no command", "see `launchgate --help`"));

@@ -3,31 +3,54 @@
 //! Pure. Nothing is lost that a library would refuse: entries without `=`, with an empty
 //! name, or twice the same name stay where they are unless they are named.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
+/// What the names of launchgate's own variables begin with.
+pub const OWN: &[u8] = b"LAUNCHGATE_";
+
+/// One entry. What was inherited lives as long as the process and is not copied: each step
+/// and the server have an environment of their own, of mostly the same entries.
+pub type Entry = Cow<'static, CStr>;
+
 /// The entries of an environment, in order.
 #[derive(Debug, Clone, Default)]
-pub struct Environment(Vec<CString>);
+pub struct Environment {
+    entries: Vec<Entry>,
+    /// Whether a name may begin with [`OWN`]: most environments have none, and every setting
+    /// asks.
+    has_own: bool,
+}
 
 impl Environment {
     /// Takes entries as they stand in `environ`.
     #[must_use]
-    pub fn new(entries: Vec<CString>) -> Self {
-        Self(entries)
+    pub fn new(entries: Vec<Entry>) -> Self {
+        let has_own = entries.iter().any(|e| e.to_bytes().starts_with(OWN));
+        Self { entries, has_own }
     }
 
     /// The entries.
     #[must_use]
-    pub fn entries(&self) -> &[CString] {
-        &self.0
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Whether there may be variables that are launchgate's own.
+    #[must_use]
+    pub fn has_own(&self) -> bool {
+        self.has_own
     }
 
     /// The value of the first entry of that name, as `getenv` has it.
     #[must_use]
     pub fn get(&self, name: &[u8]) -> Option<&OsStr> {
-        self.0.iter().find_map(|entry| {
-            let (found, value) = parts(entry)?;
+        self.entries.iter().find_map(|entry| {
+            // Most entries are told apart by their first byte.
+            let bytes = entry.to_bytes();
+            let begins = bytes.first() == name.first() && bytes.starts_with(name);
+            let (found, value) = begins.then(|| parts(entry))??;
             (found == name).then(|| OsStr::from_bytes(value))
         })
     }
@@ -40,37 +63,46 @@ impl Environment {
 
     /// The names that begin with `prefix`, in order.
     pub fn names_with<'a>(&'a self, prefix: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-        self.0
+        self.entries
             .iter()
-            .filter_map(parts)
+            .filter_map(|entry| parts(entry))
             .map(|(name, _)| name)
             .filter(|n| n.starts_with(prefix))
     }
 
     /// Keeps the entries whose name `keep` likes; one without `=` has no name and stays.
     pub fn retain(&mut self, keep: impl Fn(&[u8]) -> bool) {
-        self.0
+        self.entries
             .retain(|entry| parts(entry).is_none_or(|(name, _)| keep(name)));
     }
 
     /// Sets `name`, in the place of its first entry or at the end. A NUL ends the value, as
     /// it would for any program that reads it.
     pub fn set(&mut self, name: &[u8], value: &[u8]) {
-        let mut bytes = Vec::with_capacity(name.len() + value.len() + 1);
-        bytes.extend(name);
-        bytes.push(b'=');
-        bytes.extend(value);
-        let entry = until_nul(bytes);
         let place = self
-            .0
+            .entries
             .iter()
             .position(|e| parts(e).is_some_and(|(n, _)| n == name));
         self.retain(|found| found != name);
+        let entry = entry(name, value);
         match place {
-            Some(at) => self.0.insert(at, entry),
-            None => self.0.push(entry),
+            Some(at) => self.entries.insert(at, entry),
+            None => self.entries.push(entry),
         }
     }
+
+    /// The same for a name that no entry has, at the end.
+    pub fn append(&mut self, name: &[u8], value: &[u8]) {
+        self.entries.push(entry(name, value));
+    }
+}
+
+fn entry(name: &[u8], value: &[u8]) -> Entry {
+    let mut bytes = Vec::with_capacity(name.len() + value.len() + 2);
+    bytes.extend(name);
+    bytes.push(b'=');
+    bytes.extend(value);
+    until_nul(bytes).into()
 }
 
 /// A C string of the bytes up to the first NUL.
@@ -84,8 +116,8 @@ pub fn until_nul(mut bytes: Vec<u8>) -> CString {
     CString::new(bytes).unwrap_or_default()
 }
 
-fn parts(entry: &CString) -> Option<(&[u8], &[u8])> {
-    let bytes = CStr::to_bytes(entry);
+fn parts(entry: &CStr) -> Option<(&[u8], &[u8])> {
+    let bytes = entry.to_bytes();
     // glibc and musl look for the `=` behind the first byte, so that `=x=1` has the name `=x`.
     let equals = bytes.iter().skip(1).position(|&byte| byte == b'=')? + 1;
     Some((&bytes[..equals], &bytes[equals + 1..]))
@@ -99,7 +131,7 @@ mod tests {
         Environment::new(
             entries
                 .iter()
-                .map(|e| until_nul(e.as_bytes().to_vec()))
+                .map(|e| until_nul(e.as_bytes().to_vec()).into())
                 .collect(),
         )
     }

@@ -135,10 +135,10 @@ fn carry_out(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failur
 }
 
 fn warn_of_unknown_variables(environment: &Environment, log: &Log) {
-    let mut names = environment.names_with(b"LAUNCHGATE_").peekable();
-    if names.peek().is_none() {
+    if !environment.has_own() {
         return;
     }
+    let names = environment.names_with(environment::OWN);
     let known: Vec<String> = cli::setting_ids()
         .iter()
         .map(|id| settings::variable(id))

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::command::{self, Argv, Expansion, Refusal};
 use crate::conceal;
-use crate::environment::Environment;
+use crate::environment::{Environment, OWN};
 use crate::exit::{Failure, Problem};
 use crate::settings::{Origin, Setting, Sources, StepSettings};
 
@@ -218,7 +218,7 @@ fn step_environment(
 }
 
 fn is_own(name: &[u8]) -> bool {
-    name.starts_with(b"LAUNCHGATE_")
+    name.starts_with(OWN)
 }
 
 /// Plans the server; `None` where the command line names none.

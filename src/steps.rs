@@ -261,7 +261,8 @@ fn own_variables(steps: &Steps, identity: &RunIdentity, step: &Step) -> Environm
         ("LAUNCHGATE_STEP", step.kind.as_str()),
         ("LAUNCHGATE_ATTEMPT", &identity.attempt.to_string()),
     ] {
-        environment.set(name.as_bytes(), value.as_bytes());
+        // What was inherited of these is left out, and `--step-env` may not name them.
+        environment.append(name.as_bytes(), value.as_bytes());
     }
     if let Some(name) = &identity.application_name
         && !steps.names_sessions

@@ -21,8 +21,7 @@ impl Sources<'_> {
                 .map(|value| filled(value, &origin))
                 .collect();
         }
-        let name = variable(id);
-        let Some(value) = self.environment.get_filled(&name) else {
+        let Some((name, value)) = self.own_variable(id) else {
             return Ok(Vec::new());
         };
         let origin = Origin::Variable(name);
@@ -49,12 +48,21 @@ impl Sources<'_> {
     }
 
     pub(super) fn variable_value(&self, id: &str) -> Option<Setting<OsString>> {
-        let name = variable(id);
-        let value = self.environment.get_filled(&name)?.to_owned();
+        let (name, value) = self.own_variable(id)?;
         Some(Setting {
-            value,
+            value: value.to_owned(),
             origin: Origin::Variable(name),
         })
+    }
+
+    /// The variable of a setting, and its value where it has one.
+    fn own_variable(&self, id: &str) -> Option<(String, &OsStr)> {
+        if !self.environment.has_own() {
+            return None;
+        }
+        let name = variable(id);
+        let value = self.environment.get_filled(&name)?;
+        Some((name, value))
     }
 
     fn one(&self, id: &str) -> Result<Option<Setting<OsString>>, Failure> {

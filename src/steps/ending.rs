@@ -107,7 +107,8 @@ pub fn stopped(number: i32, phase: &str) -> Failure {
 
 fn say_ended(log: &Log, step: &Step, report: &Report) {
     let name = step.kind.as_str();
-    let seconds = format!("{:.3}", report.elapsed.as_secs_f64());
+    let elapsed = report.elapsed;
+    let seconds = format!("{}.{:03}", elapsed.as_secs(), elapsed.subsec_millis());
     match report.ended {
         Ended::Code(0) => log.say(
             Event::StepSucceeded,

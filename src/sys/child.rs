@@ -5,8 +5,10 @@
 //! posix_spawn itself can't set a parent-death signal. Call it from the main thread only:
 //! the parent-death signal fires when the *thread* that forked ends (prctl(2)).
 
-use std::ffi::{CString, c_void};
+use std::ffi::{CStr, CString, c_void};
+
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
@@ -15,6 +17,7 @@ use nix::errno::Errno;
 
 use super::inherited::Inherited;
 use super::signals::{self, Mask};
+use crate::environment::Entry;
 
 /// A program ready to be executed.
 #[derive(Debug, Clone)]
@@ -24,7 +27,7 @@ pub struct Program {
     /// Its arguments, the name first.
     pub argv: Vec<CString>,
     /// Its environment.
-    pub environment: Vec<CString>,
+    pub environment: Vec<Entry>,
 }
 
 /// Standard input of a step.
@@ -109,7 +112,9 @@ pub fn start(
     terminal: Option<BorrowedFd<'_>>,
     inherited: &Inherited,
 ) -> io::Result<i32> {
-    const STACK: usize = 32 * 1024;
+    // As much as posix_spawn(3) takes in musl: the child makes system calls and nothing else.
+    // It is part of this thread's own stack, whose pages are there already.
+    const STACK: usize = 8 * 1024;
     let argv = pointers(&program.argv);
     let envp = pointers(&program.environment);
     let mut start = Start {
@@ -124,12 +129,12 @@ pub fn start(
         inherited,
         errno: 0,
     };
-    let mut stack: Vec<u128> = Vec::with_capacity(STACK / size_of::<u128>());
+    let mut stack = [MaybeUninit::<u128>::uninit(); STACK / size_of::<u128>()];
     // SAFETY: the stack grows down from the end of the buffer, which is aligned to 16 bytes,
     // is not used for anything else and outlives the child's use of it: CLONE_VFORK suspends
     // this thread until the child has called execve or _exit. `start` outlives it likewise.
     let pid = unsafe {
-        let top = stack.as_mut_ptr().add(STACK / size_of::<u128>());
+        let top = stack.as_mut_ptr().add(stack.len());
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
         libc::clone(run_child, top.cast(), flags, (&raw mut start).cast())
     };
@@ -146,10 +151,10 @@ pub fn start(
 }
 
 /// The array that execve(2) wants; valid as long as `strings`.
-pub(super) fn pointers(strings: &[CString]) -> Vec<*const c_char> {
+pub(super) fn pointers<S: AsRef<CStr>>(strings: &[S]) -> Vec<*const c_char> {
     strings
         .iter()
-        .map(|s| s.as_ptr())
+        .map(|s| s.as_ref().as_ptr())
         .chain([ptr::null()])
         .collect()
 }

@@ -4,7 +4,7 @@
 //! The Rust runtime would change some of it before `main` (it ignores SIGPIPE and opens
 //! closed standard streams), so the binary has a C `main` and the runtime never starts.
 
-use std::ffi::{CStr, CString, OsString};
+use std::ffi::{CStr, OsString};
 use std::io;
 use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStringExt;
@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStringExt;
 use libc::{c_char, c_int};
 
 use super::signals::{self, Mask, Number};
-use crate::environment::Environment;
+use crate::environment::{Entry, Environment};
 
 unsafe extern "C" {
     static environ: *const *const c_char;
@@ -163,13 +163,13 @@ pub unsafe fn arguments(argc: c_int, argv: *const *const c_char) -> Vec<OsString
 /// The environment, entry by entry.
 #[must_use]
 pub fn environment() -> Environment {
-    let mut entries: Vec<CString> = Vec::new();
-    // SAFETY: `environ` is null or an array of C strings that ends with a null pointer, and
-    // nothing in this process changes it.
+    let mut entries: Vec<Entry> = Vec::with_capacity(64);
+    // SAFETY: `environ` is null or an array of C strings that ends with a null pointer, which
+    // live on this process's first stack as long as it does; nothing in it changes them.
     unsafe {
         let mut at = environ;
         while !at.is_null() && !(*at).is_null() {
-            entries.push(CStr::from_ptr(*at).to_owned());
+            entries.push(Entry::Borrowed(CStr::from_ptr(*at)));
             at = at.add(1);
         }
     }

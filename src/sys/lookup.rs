@@ -16,6 +16,8 @@ use nix::fcntl::AtFlags;
 use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::{AccessFlags, faccessat};
 
+use crate::environment::Entry;
+
 /// What execvp(3) searches where `PATH` is not set: glibc's and musl's are one or the other.
 const DEFAULT_PATH: &str = "/usr/local/bin:/bin:/usr/bin";
 
@@ -288,10 +290,11 @@ fn elf_interpreter(head: &[u8], opened: &File) -> Option<Vec<u8>> {
 ///
 /// # Errors
 /// They are too long, alone or together.
-pub fn measure(argv: &[CString], environment: &[CString]) -> Result<(), Unfit> {
+pub fn measure(argv: &[CString], environment: &[Entry]) -> Result<(), Unfit> {
     let mut total = ADDED;
-    for string in argv.iter().chain(environment) {
-        let len = string.as_bytes_with_nul().len();
+    let strings = argv.iter().map(|word| &**word);
+    for string in strings.chain(environment.iter().map(|entry| &**entry)) {
+        let len = string.to_bytes_with_nul().len();
         if len > STRING_LIMIT {
             // Of a variable the name: its value may be a secret.
             let text = string.to_string_lossy();

@@ -8,14 +8,63 @@ const LEAST: Duration = Duration::from_millis(200);
 /// The longest.
 const MOST: Duration = Duration::from_secs(10);
 
+/// The longest pause that a crowd of waiters makes of a shorter one: a thousand of them are 250
+/// looks a second then, which one core serves, and after 40 s a tenth is longer anyway.
+const MOST_IN_A_CROWD: Duration = Duration::from_secs(4);
+
+/// As many looks at the same moment are no crowd.
+const FEW: u32 = 4;
+
+/// The first pause after the database had no connection to spare, or no answer in time.
+const LEAST_WHEN_FULL: Duration = Duration::from_millis(500);
+
 /// The pause after `waited`: about a tenth of it, so that nobody starts later than a tenth
 /// of the migration's time after its end, spread by `chance` (0 to 255) so that replicas
-/// that started together do not look together.
+/// that started together do not look together. Longer at the start where others crowd.
 #[must_use]
-pub fn pause(waited: Duration, chance: u8) -> Duration {
+pub fn pause(waited: Duration, crowd: Crowd, chance: u8) -> Duration {
     let tenth = (waited / 10).clamp(LEAST, MOST);
+    let stretched = (tenth * crowd.stretch).min(MOST_IN_A_CROWD);
     // Down to three quarters, never up: a tenth is the promise.
-    tenth.saturating_sub(tenth * u32::from(chance) / (4 * 255))
+    spread(tenth.max(stretched), 4, chance)
+}
+
+/// The pause after the `refusals`th time in a row that a database which is there had no
+/// connection to spare: doubled each time, spread over half of it.
+#[must_use]
+pub fn pause_when_full(refusals: u32, chance: u8) -> Duration {
+    let doubled = 1u32 << refusals.saturating_sub(1).min(10);
+    spread((LEAST_WHEN_FULL * doubled).min(MOST), 2, chance)
+}
+
+fn spread(pause: Duration, part: u32, chance: u8) -> Duration {
+    pause.saturating_sub(pause * u32::from(chance) / (part * 255))
+}
+
+/// How many look at the same time, as far as a waiter can tell: what its pause is stretched
+/// by. A waiter sees a sample each time, and many of them together find the rate at which few
+/// are connected at any moment, without knowing how many they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crowd {
+    stretch: u32,
+}
+
+impl Default for Crowd {
+    fn default() -> Self {
+        Self { stretch: 1 }
+    }
+}
+
+impl Crowd {
+    /// Takes a sample: this many looks, one's own among them, at the moment of one's own.
+    pub fn sample(&mut self, looks: u32) {
+        if looks > FEW {
+            // As much slower as there are too many.
+            self.stretch = self.stretch.saturating_mul(looks.div_ceil(FEW)).min(64);
+        } else if looks <= FEW / 2 {
+            self.stretch = (self.stretch / 2).max(1);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -23,19 +72,71 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn alone(waited: Duration, chance: u8) -> Duration {
+        pause(waited, Crowd::default(), chance)
+    }
+
     #[test]
     fn grows_from_200_ms_to_10_s() {
-        assert_eq!(pause(Duration::ZERO, 0), LEAST);
-        assert_eq!(pause(Duration::from_secs(30), 0), Duration::from_secs(3));
-        assert_eq!(pause(Duration::from_hours(1), 0), MOST);
-        assert_eq!(pause(Duration::from_hours(1), 255), MOST * 3 / 4);
+        assert_eq!(alone(Duration::ZERO, 0), LEAST);
+        assert_eq!(alone(Duration::from_secs(30), 0), Duration::from_secs(3));
+        assert_eq!(alone(Duration::from_hours(1), 0), MOST);
+        assert_eq!(alone(Duration::from_hours(1), 255), MOST * 3 / 4);
+    }
+
+    #[test]
+    fn one_sample_of_a_crowd_is_enough() {
+        let mut crowd = Crowd::default();
+        crowd.sample(36);
+        assert_eq!(pause(Duration::ZERO, crowd, 0), LEAST * 9);
+        crowd.sample(36);
+        assert_eq!(pause(Duration::ZERO, crowd, 0), MOST_IN_A_CROWD);
+    }
+
+    #[test]
+    fn a_crowd_that_is_gone_is_forgotten() {
+        let mut crowd = Crowd::default();
+        crowd.sample(1000);
+        for _ in 0..6 {
+            crowd.sample(1);
+        }
+        assert_eq!(crowd, Crowd::default());
+    }
+
+    #[test]
+    fn a_full_database_is_left_alone_longer_each_time() {
+        let pauses: Vec<_> = (1..=7).map(|n| pause_when_full(n, 0).as_millis()).collect();
+        assert_eq!(pauses, [500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
+        assert_eq!(pause_when_full(1, 255).as_millis(), 250);
     }
 
     proptest! {
         #[test]
         fn is_never_more_than_a_tenth_of_the_wait(ms in 2_000u64..10_000_000, chance: u8) {
             let waited = Duration::from_millis(ms);
-            prop_assert!(pause(waited, chance) <= waited / 10);
+            prop_assert!(alone(waited, chance) <= waited / 10);
+        }
+
+        #[test]
+        fn a_crowd_costs_nobody_more_than_a_tenth_of_a_long_wait(
+            ms in 40_000u64..10_000_000, chance: u8, samples: Vec<u32>,
+        ) {
+            let mut crowd = Crowd::default();
+            for looks in samples {
+                crowd.sample(looks);
+            }
+            let waited = Duration::from_millis(ms);
+            prop_assert!(pause(waited, crowd, chance) <= waited / 10);
+        }
+
+        #[test]
+        fn is_always_between_its_bounds(ms: u32, chance: u8, looks: u32, refusals: u32) {
+            let mut crowd = Crowd::default();
+            crowd.sample(looks);
+            let waited = Duration::from_millis(ms.into());
+            for pause in [pause(waited, crowd, chance), pause_when_full(refusals, chance)] {
+                prop_assert!((LEAST * 3 / 4..=MOST).contains(&pause));
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use crate::backoff::Crowd;
 use crate::db::ledger::{Entry, Ledger, State};
 use crate::db::{self, Error, Session, Target};
 use crate::decide::{Decision, Refusal, decide};
@@ -168,7 +169,8 @@ impl Gate {
                 },
                 Decision::Refuse(refusal) => return Err(self.refuse(&refusal)),
             };
-            self.turn(&mut link, &mut wait, busy.as_ref()).await?;
+            self.turn(&mut link, &mut wait, busy.as_ref(), outage.crowd())
+                .await?;
         }
     }
 
@@ -179,18 +181,25 @@ impl Gate {
         outage: &mut Outage,
     ) -> Result<(Session, Ledger), Failure> {
         loop {
+            let revision = self.name.revision.as_deref();
+            let is_first = !outage.has_served();
             let look = async {
                 let mut session = self.target.connect().await?;
-                let ledger = session.look(self.name.revision.as_deref()).await?;
-                Ok((session, ledger))
+                let (ledger, looks) = if is_first {
+                    (session.look(revision).await?, None)
+                } else {
+                    session.look_around(revision).await?
+                };
+                Ok((session, ledger, looks))
             };
             match link
                 .unless_stopped("the wait for the database", look)
                 .await?
             {
-                Ok(seen) => {
+                Ok((session, ledger, looks)) => {
                     outage.over(&self.log);
-                    return Ok(seen);
+                    outage.sample(looks);
+                    return Ok((session, ledger));
                 }
                 Err(Error::Refused { what, hint }) => return Err(refused(what, hint)),
                 Err(error) => self.sit_out(link, outage, &error).await?,
@@ -222,9 +231,10 @@ impl Gate {
         link: &mut Link,
         wait: &mut Wait,
         busy: Option<&Entry>,
+        crowd: Crowd,
     ) -> Result<(), Failure> {
         loop {
-            let pause = wait.next(&self.log, busy)?;
+            let pause = wait.next(&self.log, busy, crowd)?;
             link.unless_stopped("the wait for the lock", sleep(pause))
                 .await?;
             // Another database is asked itself: this question is for SQLite alone.

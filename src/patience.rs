@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::backoff;
+use crate::backoff::{self, Crowd};
 use crate::db::Error;
 use crate::db::ledger::Entry;
 use crate::exit::{Failure, Problem};
@@ -12,13 +12,17 @@ use crate::log::{Event, Log};
 use crate::sys::clock::Moment;
 use crate::sys::supervise::REPORT;
 
-/// The next pause after `waited`.
+/// The next pause after `waited`, where nobody crowds.
 #[must_use]
 pub fn pause(waited: Duration) -> Duration {
+    backoff::pause(waited, Crowd::default(), chance())
+}
+
+fn chance() -> u8 {
     let mut chance = [0u8];
     // Without randomness the pauses are merely equal.
     let _ = getrandom::fill(&mut chance);
-    backoff::pause(waited, chance[0])
+    chance[0]
 }
 
 /// One wait, however many turns it takes.
@@ -58,12 +62,16 @@ impl Turns {
         Turn::Wait(waited, say)
     }
 
-    /// No longer than until the limit.
-    fn pause(&self, waited: Duration) -> Duration {
+    /// The pause after `waited`: no longer than until the limit.
+    fn pause(&self, waited: Duration, crowd: Crowd) -> Duration {
+        self.cut(waited, backoff::pause(waited, crowd, chance()))
+    }
+
+    fn cut(&self, waited: Duration, pause: Duration) -> Duration {
         let left = self
             .limit
             .map_or(Duration::MAX, |limit| limit.saturating_sub(waited));
-        pause(waited).min(left)
+        pause.min(left)
     }
 }
 
@@ -74,6 +82,9 @@ pub struct Outage {
     /// Times when it is busy with others, which is no outage: a replica that is at it will end.
     full: Turns,
     served: bool,
+    /// How often in a row it had no connection to spare, or no answer in time.
+    refusals: u32,
+    crowd: Crowd,
     fullness: Fullness,
     what: &'static str,
     hint: &'static str,
@@ -97,6 +108,8 @@ impl Outage {
             turns: Turns::new(policy.wait_timeout),
             full: Turns::new(policy.lock_timeout),
             served: false,
+            refusals: 0,
+            crowd: Crowd::default(),
             fullness: Fullness::Busy,
             what: "the database did not accept a connection",
             hint: "see whether it runs and whether the URL names it; --wait-timeout is how long to wait",
@@ -120,6 +133,9 @@ impl Outage {
     /// It took too long.
     pub fn next(&mut self, log: &Log, error: &Error) -> Result<Duration, Failure> {
         let is_full = matches!(error, Error::Full(_)) && self.fullness == Fullness::Busy;
+        if is_full {
+            self.refusals = self.refusals.saturating_add(1);
+        }
         if is_full && self.served {
             return self.busy(log, error);
         }
@@ -132,7 +148,7 @@ impl Outage {
                 if say {
                     waiting(log, waited, error);
                 }
-                Ok(self.turns.pause(waited))
+                Ok(self.turns.cut(waited, self.pause(waited)))
             }
         }
     }
@@ -154,16 +170,45 @@ impl Outage {
                 if say {
                     waiting(log, waited, error);
                 }
-                Ok(self.full.pause(waited))
+                Ok(self.full.cut(waited, self.pause(waited)))
             }
         }
     }
 
-    /// It served us.
+    fn pause(&self, waited: Duration) -> Duration {
+        match self.refusals {
+            0 => pause(waited),
+            refusals => backoff::pause_when_full(refusals, chance()).max(pause(waited)),
+        }
+    }
+
+    /// Whether it served us at all.
+    #[must_use]
+    pub fn has_served(&self) -> bool {
+        self.served
+    }
+
+    /// This many looks were at the database at the time of the last one, as far as it said.
+    pub fn sample(&mut self, looks: Option<u32>) {
+        if let Some(looks) = looks {
+            self.crowd.sample(looks);
+        }
+    }
+
+    /// How crowded it is.
+    #[must_use]
+    pub fn crowd(&self) -> Crowd {
+        self.crowd
+    }
+
+    /// It served us. Said where the outage was: of many short ones, one in 30 s is.
     pub fn over(&mut self, log: &Log) {
         self.served = true;
-        if let Some(since) = self.turns.since.take() {
-            self.turns.said = None;
+        // By halves, so that those who were refused do not all come back at once.
+        self.refusals /= 2;
+        if let Some(since) = self.turns.since.take()
+            && self.turns.said.is_some_and(|said| said >= since)
+        {
             let seconds = format!("{:.1}", Moment::now().since(since).as_secs_f64());
             log.say(
                 Event::DatabaseReady,
@@ -197,7 +242,12 @@ impl Wait {
     ///
     /// # Errors
     /// It took too long.
-    pub fn next(&mut self, log: &Log, busy: Option<&Entry>) -> Result<Duration, Failure> {
+    pub fn next(
+        &mut self,
+        log: &Log,
+        busy: Option<&Entry>,
+        crowd: Crowd,
+    ) -> Result<Duration, Failure> {
         let holder = busy.map_or("another replica", |entry| &entry.holder);
         match self.0.next() {
             Turn::Over(waited) => Err(Failure::TimedOut(Problem::new(
@@ -229,7 +279,7 @@ impl Wait {
                         ),
                     }
                 }
-                Ok(self.0.pause(waited))
+                Ok(self.0.pause(waited, crowd))
             }
         }
     }
@@ -238,7 +288,12 @@ impl Wait {
     ///
     /// # Errors
     /// It took too long.
-    pub fn for_release(&mut self, log: &Log, revision: &str) -> Result<Duration, Failure> {
+    pub fn for_release(
+        &mut self,
+        log: &Log,
+        revision: &str,
+        crowd: Crowd,
+    ) -> Result<Duration, Failure> {
         match self.0.next() {
             Turn::Over(waited) => Err(Failure::TimedOut(Problem::new(
                 format!(
@@ -257,7 +312,7 @@ impl Wait {
                         &fields,
                     );
                 }
-                Ok(self.0.pause(waited))
+                Ok(self.0.pause(waited, crowd))
             }
         }
     }

@@ -53,8 +53,10 @@ async fn until_succeeded(gate: Gate, mut link: Link) -> Result<(), Failure> {
         let pause = match crate::decide::decide(&ledger, revision, gate.policy.max_attempts) {
             Decision::Start => return Ok(()),
             Decision::Refuse(refusal) => return Err(gate.refuse(&refusal)),
-            Decision::Wait(entry) => wait.next(&gate.log, Some(&entry))?,
-            Decision::Run { .. } => wait.for_release(&gate.log, revision.unwrap_or_default())?,
+            Decision::Wait(entry) => wait.next(&gate.log, Some(&entry), outage.crowd())?,
+            Decision::Run { .. } => {
+                wait.for_release(&gate.log, revision.unwrap_or_default(), outage.crowd())?
+            }
         };
         link.unless_stopped("the wait for the release", tokio::time::sleep(pause))
             .await?;

@@ -13,6 +13,9 @@ use super::{
     wire::{Row, Wire},
 };
 
+/// The column of a look that counts the looks.
+const LOOKS: usize = 8;
+
 /// A connection.
 pub struct Session {
     pub(super) target: Target,
@@ -36,6 +39,19 @@ impl Session {
     pub async fn look(&mut self, revision: Option<&str>) -> Result<Ledger, Error> {
         let sql = self.target.sql().look(&self.target.app, revision);
         ledger(self.link.rows(sql, CALL).await)
+    }
+
+    /// The same for who waits, and how many looks are connected at this moment, this one
+    /// among them, where the server tells: Postgres does, of sessions of the same role.
+    pub async fn look_around(
+        &mut self,
+        revision: Option<&str>,
+    ) -> Result<(Ledger, Option<u32>), Error> {
+        let sql = self.target.sql().look_around(&self.target.app, revision);
+        let answer = self.link.rows(sql, CALL).await;
+        let first = answer.as_ref().ok().and_then(|rows| rows.first());
+        let looks = first.and_then(|row| row.opt(LOOKS)?.parse().ok());
+        Ok((ledger(answer)?, looks))
     }
 
     /// Tries to take the lock, without waiting for it.

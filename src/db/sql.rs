@@ -5,6 +5,7 @@ use std::{fmt::Write as _, time::Duration};
 use super::{
     Backend,
     ledger::{NewRun, Outcome, State},
+    target::Purpose,
 };
 
 /// The table's name.
@@ -154,11 +155,29 @@ impl Sql {
     }
 
     pub(super) fn look(&self, app: &str, revision: Option<&str>) -> String {
+        self.look_at(app, revision, "")
+    }
+
+    /// A look that also counts the looks that are connected now.
+    pub(super) fn look_around(&self, app: &str, revision: Option<&str>) -> String {
+        let count = match self.backend {
+            // The function behind pg_stat_activity, without the view's joins.
+            Backend::Postgres => format!(
+                ", (SELECT count(*) FROM pg_catalog.pg_stat_get_activity(NULL) \
+                 WHERE application_name = '{}')",
+                Purpose::Look.application_name()
+            ),
+            Backend::Mysql | Backend::Sqlite => String::new(),
+        };
+        self.look_at(app, revision, &count)
+    }
+
+    fn look_at(&self, app: &str, revision: Option<&str>, more: &str) -> String {
         let asked = revision.map_or(String::new(), |revision| {
             format!(" OR {}", self.is("revision", revision))
         });
         format!(
-            "SELECT id, revision, run_id, state, {live}, holder, {age}, note FROM {table} \
+            "SELECT id, revision, run_id, state, {live}, holder, {age}, note{more} FROM {table} \
              WHERE {app} AND (state = 'running'{asked}) ORDER BY id DESC LIMIT {LOOK_LIMIT}",
             live = self.lease_live(),
             age = self.ms_between("started_at", self.now()),

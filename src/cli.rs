@@ -302,6 +302,7 @@ pub fn parse(args: Vec<OsString>) -> Result<Parsed, Failure> {
     // Not taken apart: that would take longer than all of the steps' settings, and the process
     // will soon be another.
     let mut command = ManuallyDrop::new(command());
+    let is_job = args.get(1).is_some_and(|word| word == Verb::Job.as_str());
     let error = match command.try_get_matches_from_mut(args) {
         Ok(mut matches) => {
             let Some((name, matches)) = matches.remove_subcommand() else {
@@ -326,11 +327,11 @@ pub fn parse(args: Vec<OsString>) -> Result<Parsed, Failure> {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return Err(Failure::usage("no command", "see `launchgate --help`"));
     }
-    Err(usage(&error))
+    Err(usage(&error, is_job))
 }
 
 /// One line and a remedy from an error of many lines.
-fn usage(error: &clap::Error) -> Failure {
+fn usage(error: &clap::Error, is_job: bool) -> Failure {
     let text = error.to_string();
     let what = text
         .lines()
@@ -353,7 +354,10 @@ fn usage(error: &clap::Error) -> Failure {
         Some(ContextValue::String(arg)) => Some(format!("did you mean `{arg}`?")),
         _ => None,
     };
-    let hint = if stray {
+    let hint = if stray && is_job {
+        "put quotes around a step's command; `job` starts no server, `launchgate run` does"
+            .to_owned()
+    } else if stray {
         "put `--` in front of the server's command, and quotes around a step's".to_owned()
     } else {
         tip.unwrap_or_else(|| "see `launchgate --help`".to_owned())
@@ -406,6 +410,16 @@ mod tests {
         let failure = parse_words(&["run", "--migrate", "a", "node", "x.js"]).unwrap_err();
         assert_eq!(failure.code(), 64);
         assert!(failure.problem().hint().contains("`--`"), "{failure:?}");
+    }
+
+    #[test]
+    fn a_job_is_not_told_of_a_server_to_put_behind_dashes() {
+        let failure = parse_words(&["job", "--migrate", "node", "x.js"]).unwrap_err();
+        let hint = failure.problem().hint();
+        assert!(
+            hint.contains("quotes") && !hint.contains("`--`"),
+            "{failure:?}"
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cli::Verb;
 use crate::db::Target;
 use crate::exit::Failure;
 use crate::gate::{Gate, Name, Policy};
@@ -53,7 +54,9 @@ pub fn resolve(
         );
     }
     let name = naming::name(sources, &settings, log)?;
-    if url || name.revision.is_some() {
+    // Where `wait` has none, that is its own failure.
+    let is_missed = url && sources.raw.verb != Verb::Wait;
+    if is_missed || name.revision.is_some() {
         naming::say(&name, &settings, log);
     }
     let declined = match &database.choice {

@@ -106,6 +106,22 @@ pub fn has_succeeded(ledger: &Ledger, revision: &str) -> bool {
         .any(|row| row.revision == revision && row.state == Some(State::Succeeded))
 }
 
+/// The block that an operator put on `revision` while the run `run_id` of it was on.
+#[must_use]
+pub fn blocked_meanwhile(ledger: &Ledger, revision: &str, run_id: &str) -> Option<Refusal> {
+    let Ledger::Rows(rows) = ledger else {
+        return None;
+    };
+    let own: Vec<&Entry> = rows.iter().filter(|row| row.revision == revision).collect();
+    let run = own.iter().find(|row| row.run_id == run_id)?.id;
+    let lifted = newest(&own, State::Reset).map_or(run, |reset| reset.id.max(run));
+    let blocked = newest(&own, State::Blocked).filter(|row| row.id > lifted)?;
+    Some(Refusal::Blocked {
+        by: blocked.holder.clone(),
+        note: blocked.note.clone(),
+    })
+}
+
 /// Rows come newest first.
 fn newest<'a>(rows: &[&'a Entry], state: State) -> Option<&'a Entry> {
     rows.iter().copied().find(|row| row.state == Some(state))
@@ -174,6 +190,23 @@ mod tests {
     }
 
     use State::{Blocked, Failed, Interrupted, Reset, Running, Succeeded};
+
+    #[test]
+    fn a_block_during_a_run_is_the_runs_own() {
+        let seen = |states: &[State]| {
+            let rows = states.iter().zip(0..);
+            let mut rows: Vec<_> = rows.map(|(s, id)| row(id, "r", *s, true)).collect();
+            rows.reverse();
+            let ledger = Ledger::Rows(rows);
+            let run = states.iter().position(|s| *s == Running).unwrap();
+            blocked_meanwhile(&ledger, "r", &format!("run{run}")).is_some()
+        };
+        assert!(seen(&[Running, Blocked]));
+        assert!(!seen(&[Running]));
+        assert!(!seen(&[Blocked, Reset, Running]));
+        assert!(!seen(&[Running, Blocked, Reset]));
+        assert!(seen(&[Running, Reset, Blocked]));
+    }
 
     #[test]
     fn an_empty_ledger_means_run() {

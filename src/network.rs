@@ -182,6 +182,9 @@ fn attend<T>(
                 (Message::Done(Ok(_)), Some(number)) => {
                     return (Err(steps::stopped(number, "the gate")), true);
                 }
+                (Message::Done(Err(failure)), Some(number)) => {
+                    return (Err(steps::stopped_after(number, failure)), true);
+                }
                 (Message::Done(result), _) => return (result, true),
                 (Message::Steps(request), None) => {
                     if let Some(number) = serve(*request) {

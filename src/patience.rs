@@ -229,13 +229,20 @@ fn waiting(log: &Log, waited: Duration, error: &Error) {
 
 /// Another replica that is at it.
 #[derive(Debug)]
-pub struct Wait(Turns);
+pub struct Wait {
+    turns: Turns,
+    /// The run that was last said to be at it.
+    said: Option<String>,
+}
 
 impl Wait {
     /// Not yet.
     #[must_use]
     pub fn new(limit: Option<Duration>) -> Self {
-        Self(Turns::new(limit))
+        Self {
+            turns: Turns::new(limit),
+            said: None,
+        }
     }
 
     /// The pause before the next look.
@@ -249,7 +256,9 @@ impl Wait {
         crowd: Crowd,
     ) -> Result<Duration, Failure> {
         let holder = busy.map_or("another replica", |entry| &entry.holder);
-        match self.0.next() {
+        // Another run than the one that was said is news.
+        let is_new = busy.is_some_and(|entry| self.said.as_ref() != Some(&entry.run_id));
+        match self.turns.next() {
             Turn::Over(waited) => Err(Failure::TimedOut(Problem::new(
                 format!(
                     "waited {} s for {holder}; the server is not started",
@@ -258,8 +267,9 @@ impl Wait {
                 "see `launchgate status`; --lock-timeout is how long to wait",
             ))),
             Turn::Wait(waited, say) => {
-                if say {
+                if say || is_new {
                     let seconds = waited.as_secs();
+                    self.said = busy.map(|entry| entry.run_id.clone()).or(self.said.take());
                     match busy {
                         Some(entry) => log.say(
                             Event::LockWaiting,
@@ -279,7 +289,7 @@ impl Wait {
                         ),
                     }
                 }
-                Ok(self.0.pause(waited, crowd))
+                Ok(self.turns.pause(waited, crowd))
             }
         }
     }
@@ -294,7 +304,7 @@ impl Wait {
         revision: &str,
         crowd: Crowd,
     ) -> Result<Duration, Failure> {
-        match self.0.next() {
+        match self.turns.next() {
             Turn::Over(waited) => Err(Failure::TimedOut(Problem::new(
                 format!(
                     "waited {} s for revision {revision} to succeed",
@@ -312,7 +322,7 @@ impl Wait {
                         &fields,
                     );
                 }
-                Ok(self.0.pause(waited, crowd))
+                Ok(self.turns.pause(waited, crowd))
             }
         }
     }

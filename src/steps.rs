@@ -8,8 +8,8 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use ending::{judge, not_started, tell};
-pub use ending::{lock_lost, server_not_started, stopped};
+use ending::{judge, no_report, not_started, tell};
+pub use ending::{lock_lost, server_not_started, stopped, stopped_after};
 
 use crate::environment::{Environment, until_nul};
 use crate::exit::{Failure, Problem};
@@ -232,9 +232,10 @@ pub fn run(
         let report = match report {
             Ok(report) => report,
             Err(error) => {
+                let failure = not_started(&ready.step, &error);
                 return Outcome {
-                    last,
-                    verdict: Verdict::Failed(not_started(&ready.step, &error)),
+                    last: Some((ready.step.clone(), no_report(&failure))),
+                    verdict: Verdict::Failed(failure),
                 };
             }
         };

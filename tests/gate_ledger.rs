@@ -218,6 +218,38 @@ fn failed_attempts_are_counted_over_replicas_and_reset_by_an_operator(db: &Db) {
 }
 on_each!(failed_attempts_are_counted_over_replicas_and_reset_by_an_operator: postgres_15, pgbouncer, mariadb, sqlite);
 
+/// An operator who blocks a revision while its steps run means its server too.
+fn a_block_during_a_run_keeps_its_server_away(db: &Db) {
+    let scene = Scene::new(db);
+    scene.run("v0").finish().ends_with(0);
+    scene.touch("hold-migrate");
+    let mut holder = scene.run("v1").start();
+    until("the step", || scene.count("start") == 2);
+    let words = ["v1", "--as", "blocked", "--note", "it loses orders"];
+    let operator = scene.command("resolve").args(words);
+    operator.without_server().finish().ends_with(0);
+    scene.remove("hold-migrate");
+    holder.ends_with(77).says("it loses orders");
+    scene.run("v1").finish().ends_with(77);
+    assert_eq!(scene.states(), ["succeeded", "succeeded", "blocked"]);
+    assert_eq!((scene.count("start"), scene.count("server")), (2, 1));
+}
+on_each!(a_block_during_a_run_keeps_its_server_away: postgres_15, pgbouncer, mariadb);
+
+/// The row is about the step that could not be started, not about the one before.
+fn a_step_that_can_not_be_started_is_in_the_row(db: &Db) {
+    let scene = Scene::new(db);
+    // It is found when everything is looked up, and gone when its turn comes.
+    let verify = scene.path("gone");
+    scene.script("gone", "#!/bin/sh\n");
+    scene.script("do-migrate", &format!("rm '{verify}'\n"));
+    let mut replica = scene.run("v1").args(["--verify", &verify]).start();
+    replica.ends_with(127);
+    let row = scene.ledger("state, step, exit_code");
+    assert_eq!(row, ["failed|verify|127"]);
+}
+on_each!(a_step_that_can_not_be_started_is_in_the_row: postgres_15, sqlite);
+
 fn a_stop_during_a_step_that_ends_well_is_a_success(db: &Db) {
     let scene = Scene::new(db);
     scene.touch("stubborn");

@@ -48,7 +48,15 @@ fn settings_that_cannot_be_meant_are_64() {
     refused(lease("61m", "0"), 64, &["LAUNCHGATE_LEASE"]);
     refused(scene.run(&"r".repeat(10_000)), 64, &["--release"]);
     refused(scene.run("two\nlines"), 64, &["--release"]);
+    let wait = scene.command("wait").without_server().start();
+    refused_alone(wait);
     assert!(!db.sqlite_file().exists());
+}
+
+/// One error and no warning about steps, which `wait` never runs.
+fn refused_alone(mut wait: Running) {
+    wait.ends_with(64).says("nothing to wait for");
+    assert!(!wait.log().contains("warning"), "{}", wait.log());
 }
 
 fn a_revision_with_quotes_is_a_revision(db: &Db) {

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{Gate, Held, Passed};
 use crate::db::ledger::State;
 use crate::db::{self, Error, Locked, RecordError};
+use crate::decide;
 use crate::exit::{Failure, Problem};
 use crate::lease::{Lease, LeaseGuard};
 use crate::log::{Event, Field};
@@ -106,14 +107,14 @@ impl Gate {
     /// Records how the run ended, and gives the lock back.
     pub(super) async fn conclude(
         &self,
-        locked: Locked,
+        mut locked: Locked,
         lease: &Lease,
         run_id: &str,
         ended: Outcome,
     ) -> Result<Held, Failure> {
         let row = outcome::row(&ended, &self.target.url);
         let (failure, is_done) = match ended.verdict {
-            Verdict::Done => (None, true),
+            Verdict::Done => (self.blocked_meanwhile(&mut locked, run_id).await, true),
             Verdict::Failed(failure) => (Some(failure), false),
             Verdict::Stopped { failure, done } => (Some(failure), done),
             Verdict::Lost(failure) => {
@@ -148,6 +149,14 @@ impl Gate {
                 Err(failure.unwrap_or_else(outcome::no_answer))
             }
         }
+    }
+
+    /// An operator may have blocked the revision while its steps ran: what they did is
+    /// recorded, but the server must not start. No answer says nothing.
+    async fn blocked_meanwhile(&self, locked: &mut Locked, run_id: &str) -> Option<Failure> {
+        let revision = self.name.revision.as_deref()?;
+        let ledger = locked.look(Some(revision)).await.ok()?;
+        decide::blocked_meanwhile(&ledger, revision, run_id).map(|refusal| self.refuse(&refusal))
     }
 
     /// The answer to the commit did not come: a fresh connection tells, as long as nobody

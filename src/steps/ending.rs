@@ -105,6 +105,21 @@ pub fn stopped(number: i32, phase: &str) -> Failure {
     )
 }
 
+/// A signal stopped the gate when something else had closed it already: the code is the
+/// signal's, the words are about both.
+#[must_use]
+pub fn stopped_after(number: i32, failure: Failure) -> Failure {
+    if matches!(failure, Failure::Stopped(..) | Failure::Bug(_)) {
+        return failure;
+    }
+    let (what, hint) = (failure.problem().what(), failure.problem().hint());
+    let name = signals::name(number);
+    Failure::Stopped(
+        Problem::new(format!("stopped by {name}; before that, {what}"), hint),
+        number,
+    )
+}
+
 fn say_ended(log: &Log, step: &Step, report: &Report) {
     let name = step.kind.as_str();
     let elapsed = report.elapsed;
@@ -149,6 +164,17 @@ fn failed(step: &Step, ended: Ended) -> Failure {
     };
     let problem = Problem::new(format!("{name} {how}; the server is not started"), hint);
     Failure::Step(problem, ended.shell_code())
+}
+
+/// What the ledger keeps of a step that could not be started: a shell's exit code for it.
+pub(super) fn no_report(failure: &Failure) -> Report {
+    Report {
+        ended: Ended::Code(i32::from(failure.code())),
+        cut: None,
+        signal: None,
+        elapsed: std::time::Duration::ZERO,
+        tail: Vec::new(),
+    }
 }
 
 pub(super) fn not_started(step: &Step, error: &std::io::Error) -> Failure {

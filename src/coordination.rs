@@ -52,10 +52,11 @@ pub fn resolve(
             &[("database", &url.value), ("source", &url.origin)],
         );
     }
-    let name = naming::name(sources, &settings, log)?;
-    if url || name.revision.is_some() {
-        naming::say(&name, &settings, log);
+    let named = naming::name(sources, &settings, log)?;
+    if url || named.name.revision.is_some() {
+        naming::say(&named, log);
     }
+    let name = named.name;
     let declined = match &database.choice {
         DatabaseChoice::Url(_) => {
             return Ok(Coordination::Gate(Box::new(gate(

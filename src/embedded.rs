@@ -115,16 +115,13 @@ impl Embedded {
     /// How they are told, in variables that no other process gets.
     #[must_use]
     pub fn variables(&self) -> Vec<(&'static str, String)> {
-        let wait = self.wait_timeout.unwrap_or_default();
+        let wait = self.wait_timeout.unwrap_or_default().as_millis();
         let mut variables = vec![
             (
                 "LAUNCHGATE_DATABASE_URL",
                 self.url.text().expose().to_owned(),
             ),
-            (
-                "LAUNCHGATE_WAIT_TIMEOUT",
-                humantime::format_duration(wait).to_string(),
-            ),
+            ("LAUNCHGATE_WAIT_TIMEOUT", format!("{wait}ms")),
         ];
         match self.verbosity {
             Verbosity::Quiet => variables.push(("LAUNCHGATE_QUIET", "on".to_owned())),

@@ -158,6 +158,7 @@ fn attempt(
     };
     fs::create_dir_all(folder).map_err(io("make the folder", folder))?;
     let folder = folder.canonicalize().map_err(io("find", folder))?;
+    may_make_files(&folder).map_err(io("write to", &folder))?;
     let (name, partial) = names(file, revision);
     let (copy, partial) = (folder.join(name), Partial(folder.join(partial)));
     // A run that was killed may have left one.

@@ -1,13 +1,16 @@
 //! `launchgate check`: changes nothing; says what every setting is and where it came from,
 //! which executables are found, and what the database is. Ends as `run` would have failed.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::conceal;
 use crate::coordination::Coordination;
-use crate::db::ServerInfo;
+use crate::db::{ServerInfo, Target};
 use crate::decide::{Decision, decide};
+use crate::embedded::{self, Embedded};
 use crate::exit::{Failure, Problem};
 use crate::gate::{Gate, refused};
 use crate::log::Log;
@@ -17,7 +20,7 @@ use crate::plan;
 use crate::report;
 use crate::resolve::failure;
 use crate::run;
-use crate::settings::{DatabaseChoice, Origin, Setting, Sources};
+use crate::settings::{DatabaseChoice, Origin, Setting, Sources, StepSettings};
 use crate::steps::{self, ReadyServer};
 use crate::sys::host::Host;
 
@@ -44,32 +47,15 @@ pub fn check(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failur
             host,
             b"\nDATABASE  none: the steps run at every start, in every replica\n",
         ),
-        Coordination::Gate(gate) => database(host, &gate),
+        Coordination::Gate(gate) => database(host, &gate, steps.embedded.as_ref()),
     }
 }
 
 fn settings(sources: &Sources<'_>) -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
     let steps = sources.steps()?;
-    let lossy = |s: &Setting<std::ffi::OsString>| s.value.to_string_lossy().into_owned();
-    rows.extend(
-        steps
-            .backup
-            .iter()
-            .map(|s| row("backup", lossy(s), &s.origin)),
-    );
-    rows.extend(
-        steps
-            .migrate
-            .iter()
-            .map(|s| row("migrate", lossy(s), &s.origin)),
-    );
-    rows.extend(
-        steps
-            .verify
-            .iter()
-            .map(|s| row("verify", lossy(s), &s.origin)),
-    );
+    let lossy = |s: &Setting<OsString>| s.value.to_string_lossy().into_owned();
+    rows.extend(commands(&steps));
     rows.push(switch("shell", &steps.shell));
     rows.push(switch("expand-env", &steps.expand_env));
     rows.push(limit("migrate-timeout", &steps.migrate_timeout));
@@ -151,6 +137,23 @@ fn settings(sources: &Sources<'_>) -> Result<Vec<Row>, Failure> {
     Ok(rows)
 }
 
+/// What runs, in its order.
+fn commands(steps: &StepSettings) -> Vec<Row> {
+    let one = |name, setting: &Setting<OsString>| {
+        row(
+            name,
+            setting.value.to_string_lossy().into_owned(),
+            &setting.origin,
+        )
+    };
+    let all = steps.backup.iter().map(|s| one("backup", s));
+    all.chain(steps.snapshot.iter().map(|s| one("snapshot", s)))
+        .chain(steps.migrate.iter().map(|s| one("migrate", s)))
+        .chain(steps.sql.iter().map(|s| one("sql", s)))
+        .chain(steps.verify.iter().map(|s| one("verify", s)))
+        .collect()
+}
+
 fn row(name: &str, value: String, origin: &Origin) -> Row {
     (name.to_owned(), value, origin.to_string())
 }
@@ -199,7 +202,11 @@ fn programs(ready: &[steps::Ready], server: Option<&ReadyServer>) -> String {
             out,
             "{:8}  {}",
             step.step.kind.as_str(),
-            step.path().to_string_lossy()
+            if step.step.kind.is_embedded() {
+                "launchgate itself".into()
+            } else {
+                step.path().to_string_lossy()
+            }
         );
     }
     if let Some(server) = server {
@@ -219,12 +226,41 @@ struct Seen {
     decision: Decision,
 }
 
-fn database(host: &Host, gate: &Gate) -> Result<(), Failure> {
+fn database(host: &Host, gate: &Gate, embedded: Option<&Embedded>) -> Result<(), Failure> {
     let shown = gate.target.url.to_string();
     let asked = gate.clone();
     let seen = network::run(host, &mut |_| None, |link| look(asked, link))?;
     report::print(host, describe(&shown, gate, &seen).as_bytes())?;
-    verdict(gate, &seen)
+    let migrations = match embedded.and_then(|embedded| embedded.migrations(gate)) {
+        Some((target, folder)) => migrations(host, target, folder),
+        None => Ok(()),
+    };
+    verdict(gate, &seen)?;
+    match &seen.decision {
+        Decision::Start => Ok(()),
+        Decision::Run { .. } | Decision::Wait(_) | Decision::Refuse(_) => {
+            migrations?;
+            embedded.map_or(Ok(()), Embedded::check)
+        }
+    }
+}
+
+/// What `--sql` would apply, in order.
+fn migrations(host: &Host, target: Target, folder: PathBuf) -> Result<(), Failure> {
+    let shown = folder.display().to_string();
+    let list = move |mut link: Link| async move {
+        link.unless_stopped("check", embedded::list(&target, &folder))
+            .await?
+    };
+    let (pending, applied) = network::run(host, &mut |_| None, list)?;
+    let mut out = format!(
+        "\nMIGRATIONS in {shown}\napplied         {applied}\nto be applied   {}\n",
+        pending.len()
+    );
+    for name in pending {
+        let _ = writeln!(out, "  {name}");
+    }
+    report::print(host, out.as_bytes())
 }
 
 async fn look(gate: Gate, mut link: Link) -> Result<Seen, Failure> {

@@ -27,6 +27,12 @@ pub struct StepFlags {
     /// Run CMD to migrate; repeatable, in order
     #[arg(long, value_name = "CMD")]
     pub migrate: Vec<OsString>,
+    /// SQLite: copy the database into DIR before the first migrate step, and migrate only if that worked
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub snapshot: Option<OsString>,
+    /// Apply the .sql migrations in DIR after the migrate commands, as sqlx-cli would
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub sql: Option<OsString>,
     /// Run CMD after the migrate steps; its failure fails the run
     #[arg(long, value_name = "CMD")]
     pub verify: Option<OsString>,
@@ -152,6 +158,15 @@ struct GateCommand {
     termination: TerminationFlags,
 }
 
+/// For a command that runs no step.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Coordination")]
+struct SqlRevision {
+    /// The .sql migrations whose fingerprint is the revision, as for `launchgate run --sql`
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    sql: Option<OsString>,
+}
+
 #[derive(Debug, Args)]
 struct WaitCommand {
     #[command(flatten)]
@@ -159,11 +174,22 @@ struct WaitCommand {
     #[command(flatten)]
     coordination: CoordinationFlags,
     #[command(flatten)]
+    sql: SqlRevision,
+    #[command(flatten)]
     server: ServerFlags,
     #[command(flatten)]
     log: LogFlags,
     #[command(flatten)]
     termination: TerminationFlags,
+}
+
+/// A step that launchgate does itself, as a process of its own. No user writes this.
+#[derive(Debug, Args)]
+struct EmbeddedCommand {
+    #[arg(required = true)]
+    what: Option<OsString>,
+    #[arg(required = true)]
+    folder: Option<OsString>,
 }
 
 #[derive(Debug, Args)]
@@ -255,13 +281,7 @@ pub fn command() -> Command {
             .arg_required_else_help(true)
             .disable_help_subcommand(true)
             .after_help(AFTER_HELP),
-        |command, verb| {
-            command.subcommand(
-                Command::new(verb.as_str())
-                    .about(verb.about())
-                    .defer(verb.augment()),
-            )
-        },
+        |command, verb| command.subcommand(verb.command()),
     )
 }
 
@@ -301,14 +321,19 @@ pub fn setting_ids() -> Vec<String> {
 pub fn parse(args: Vec<OsString>) -> Result<Parsed, Failure> {
     // Not taken apart: that would take longer than all of the steps' settings, and the process
     // will soon be another.
-    let mut command = ManuallyDrop::new(command());
-    let is_job = args.get(1).is_some_and(|word| word == Verb::Job.as_str());
-    let error = match command.try_get_matches_from_mut(args) {
+    let mut known = ManuallyDrop::new(command());
+    let word = args.get(1);
+    let is_job = word.is_some_and(|word| word == Verb::Job.as_str());
+    if word.is_some_and(|word| word == Verb::Embedded.as_str()) {
+        known = ManuallyDrop::new(command().subcommand(Verb::Embedded.command()));
+    }
+    let error = match known.try_get_matches_from_mut(args) {
         Ok(mut matches) => {
             let Some((name, matches)) = matches.remove_subcommand() else {
                 return Err(Failure::usage("no command", "see `launchgate --help`"));
             };
-            let Some(verb) = Verb::ALL.into_iter().find(|verb| verb.as_str() == name) else {
+            let mut verbs = Verb::ALL.into_iter().chain([Verb::Embedded]);
+            let Some(verb) = verbs.find(|verb| verb.as_str() == name) else {
                 return Err(Failure::usage(
                     format!("no command {name}"),
                     "see `launchgate --help`",

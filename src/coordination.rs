@@ -53,12 +53,13 @@ pub fn resolve(
             &[("database", &url.value), ("source", &url.origin)],
         );
     }
-    let name = naming::name(sources, &settings, log)?;
+    let named = naming::name(sources, &settings, log)?;
     // Where `wait` has none, that is its own failure.
     let is_missed = url && sources.raw.verb != Verb::Wait;
-    if is_missed || name.revision.is_some() {
-        naming::say(&name, &settings, log);
+    if is_missed || named.name.revision.is_some() {
+        naming::say(&named, log);
     }
+    let name = named.name;
     let declined = match &database.choice {
         DatabaseChoice::Url(_) => {
             return Ok(Coordination::Gate(Box::new(gate(

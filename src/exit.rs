@@ -132,6 +132,28 @@ impl Failure {
         }
     }
 
+    /// Says one more thing to do.
+    pub fn add_hint(&mut self, more: &str) {
+        let problem = match self {
+            Self::Usage(problem)
+            | Self::Sql(problem)
+            | Self::Unreachable(problem)
+            | Self::Bug(problem)
+            | Self::System(problem)
+            | Self::Snapshot(problem)
+            | Self::TimedOut(problem)
+            | Self::LockLost(problem)
+            | Self::Refused(problem)
+            | Self::Database(problem)
+            | Self::Step(problem, _)
+            | Self::StepTimeout(problem)
+            | Self::NotExecutable(problem)
+            | Self::NotFound(problem)
+            | Self::Stopped(problem, _) => problem,
+        };
+        problem.hint = concealed(format!("{}; {more}", problem.hint));
+    }
+
     /// A usage failure, the commonest.
     pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Usage(Problem::new(what, hint))

@@ -19,6 +19,7 @@ pub mod conceal;
 pub mod coordination;
 pub mod db;
 pub mod decide;
+pub mod embedded;
 pub mod environment;
 pub mod exit;
 pub mod gate;
@@ -131,6 +132,7 @@ fn carry_out(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failur
         Verb::Check => check::check(host, log, sources),
         Verb::PrintDdl => resolve::print_ddl(host, sources),
         Verb::Generate => generate::print(host, sources.raw),
+        Verb::Embedded => embedded::carry_out(host, log, sources),
     }
 }
 

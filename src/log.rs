@@ -107,6 +107,18 @@ events! {
     StepSucceeded = "step.succeeded", Info;
     /// A step ended badly.
     StepFailed = "step.failed", Warn;
+    /// So many migrations of `--sql` are to be applied.
+    SqlPending = "sql.pending", Info;
+    /// A file of `--sql` was applied.
+    SqlApplied = "sql.applied", Info;
+    /// A file of `--sql` is older than one that is applied already; it is applied all the same.
+    SqlLate = "sql.late", Warn;
+    /// Every file of `--sql` is applied.
+    SqlDone = "sql.done", Info;
+    /// The snapshot is there, checked and on the disk.
+    SnapshotMade = "snapshot.made", Info;
+    /// There is no database yet, so there is nothing to copy.
+    SnapshotNeedless = "snapshot.needless", Info;
     /// The run's end stands in the ledger.
     RunRecorded = "run.recorded", Info;
     /// A run's end could not be written into the ledger.

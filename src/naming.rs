@@ -3,46 +3,77 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
+use crate::db::sql_dir::Folder;
 use crate::exit::{Failure, Problem};
 use crate::gate::Name;
 use crate::log::{Event, Log};
-use crate::release::{self, Found, Given};
+use crate::release::{self, Fingerprint, Found, Given};
 use crate::settings::{CoordinationSettings, Sources};
 
-/// Finds the revision: the fingerprint, else the release given, else the platform's.
+/// The revision, and which setting it comes from where that is not the release's.
+pub struct Named {
+    /// The revision and the release.
+    pub name: Name,
+    by: Option<String>,
+}
+
+/// Finds the revision: the fingerprint, else the release given, else the fingerprint of
+/// `--sql` where nothing else migrates, else the platform's release.
 ///
 /// # Errors
-/// A glob that matches nothing, a name that can't be one.
+/// A glob that matches nothing, a name that can't be one, a folder without migrations.
 pub fn name(
     sources: &Sources<'_>,
     settings: &CoordinationSettings,
     log: &Log,
-) -> Result<Name, Failure> {
+) -> Result<Named, Failure> {
     let release = release(sources, settings, log)?;
     let (id, source) = match release {
         Some(release) => (Some(release.id.as_str().to_owned()), Some(release.source)),
         None => (None, None),
     };
-    if settings.fingerprint.is_empty() {
-        return Ok(Name {
-            revision: id.clone(),
-            release: id,
-            source,
-        });
-    }
-    let origin = &settings.fingerprint[0].origin;
-    let globs: Vec<String> = settings
-        .fingerprint
-        .iter()
-        .map(|s| s.value.clone())
-        .collect();
-    let found = release::fingerprint(&globs, Path::new("."))
-        .map_err(|error| Failure::usage(format!("{origin}: {error}"), error.hint()))?;
-    Ok(Name {
-        revision: Some(found.revision.as_str().to_owned()),
+    let (found, by) = match files(sources, settings)? {
+        Some((found, by)) => (Some(found.revision.as_str().to_owned()), Some(by)),
+        None => (id.clone(), None),
+    };
+    let name = Name {
+        revision: found,
         release: id,
         source,
-    })
+    };
+    Ok(Named { name, by })
+}
+
+/// The fingerprint, where files are the revision.
+fn files(
+    sources: &Sources<'_>,
+    settings: &CoordinationSettings,
+) -> Result<Option<(Fingerprint, String)>, Failure> {
+    if let Some(first) = settings.fingerprint.first() {
+        let origin = first.origin.to_string();
+        let globs: Vec<String> = settings
+            .fingerprint
+            .iter()
+            .map(|s| s.value.clone())
+            .collect();
+        let found = release::fingerprint(&globs, Path::new("."))
+            .map_err(|error| Failure::usage(format!("{origin}: {error}"), error.hint()))?;
+        return Ok(Some((found, origin)));
+    }
+    if settings.release.is_some() {
+        return Ok(None);
+    }
+    let Some(sql) = sources.sql_alone()? else {
+        return Ok(None);
+    };
+    let origin = sql.origin.to_string();
+    match Folder::read(Path::new(&sql.value)) {
+        Ok(folder) => Ok(Some((release::fingerprint_of(folder.contents()), origin))),
+        Err(trouble) => Err(Failure::usage(
+            format!("{origin}: {}", trouble.what()),
+            trouble.hint(),
+        )),
+    }
 }
 
 fn release(
@@ -90,12 +121,9 @@ fn release(
 }
 
 /// Says which revision it is and which source won; warns where there is none.
-pub fn say(name: &Name, settings: &CoordinationSettings, log: &Log) {
-    let fingerprint = settings
-        .fingerprint
-        .first()
-        .map(|setting| setting.origin.to_string());
-    let source = fingerprint.or_else(|| name.source.clone());
+pub fn say(named: &Named, log: &Log) {
+    let name = &named.name;
+    let source = named.by.clone().or_else(|| name.source.clone());
     match (&name.revision, source) {
         (Some(revision), Some(source)) => log.say(
             Event::RevisionChosen,

@@ -7,8 +7,10 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
 
+use crate::cli::Verb;
 use crate::command::{self, Argv, Expansion, Refusal};
 use crate::conceal;
+use crate::embedded::Embedded;
 use crate::environment::{Environment, OWN};
 use crate::exit::{Failure, Problem};
 use crate::settings::{Origin, Setting, Sources, StepSettings};
@@ -18,8 +20,12 @@ use crate::settings::{Origin, Setting, Sources, StepSettings};
 pub enum StepKind {
     /// Before the first migrate step.
     Backup,
+    /// A copy of the database, which launchgate makes itself.
+    Snapshot,
     /// The migration.
     Migrate,
+    /// Migrations that launchgate applies itself.
+    Sql,
     /// After the migrate steps.
     Verify,
 }
@@ -30,9 +36,17 @@ impl StepKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Backup => "backup",
+            Self::Snapshot => "snapshot",
             Self::Migrate => "migrate",
+            Self::Sql => "sql",
             Self::Verify => "verify",
         }
+    }
+
+    /// Whether launchgate itself is the program.
+    #[must_use]
+    pub fn is_embedded(self) -> bool {
+        matches!(self, Self::Snapshot | Self::Sql)
     }
 }
 
@@ -62,6 +76,8 @@ pub struct Steps {
     pub timeout: Option<Duration>,
     /// Between TERM and KILL.
     pub grace: Duration,
+    /// What the steps that launchgate does itself are about.
+    pub embedded: Option<Embedded>,
 }
 
 /// What launchgate becomes.
@@ -96,7 +112,9 @@ pub fn steps(
         .backup
         .iter()
         .map(|s| (StepKind::Backup, s))
+        .chain(settings.snapshot.iter().map(|s| (StepKind::Snapshot, s)))
         .chain(settings.migrate.iter().map(|s| (StepKind::Migrate, s)))
+        .chain(settings.sql.iter().map(|s| (StepKind::Sql, s)))
         .chain(settings.verify.iter().map(|s| (StepKind::Verify, s)));
     let list = written
         .map(|(kind, setting)| step(kind, setting, settings, &environment, warn))
@@ -111,6 +129,7 @@ pub fn steps(
             .any(|setting| setting.value.0 == b"PGAPPNAME"),
         timeout: settings.migrate_timeout.value,
         grace: settings.stop_grace.value,
+        embedded: None,
     })
 }
 
@@ -129,6 +148,9 @@ fn step(
     environment: &Environment,
     warn: &mut dyn FnMut(Problem),
 ) -> Result<Step, Failure> {
+    if kind.is_embedded() {
+        return embedded_step(kind, setting);
+    }
     let bytes = setting.value.as_bytes();
     let argv = if settings.shell.value {
         let words = ["/bin/sh".into(), "-c".into(), setting.value.clone()];
@@ -161,6 +183,20 @@ fn step(
         kind,
         argv,
         text: conceal::passwords(setting.value.to_string_lossy().trim()).into_owned(),
+        origin: setting.origin.clone(),
+    })
+}
+
+/// A step whose program is launchgate itself.
+fn embedded_step(kind: StepKind, setting: &Setting<OsString>) -> Result<Step, Failure> {
+    let folder = setting.value.clone();
+    let text = format!("--{} {}", kind.as_str(), folder.to_string_lossy());
+    let words = ["launchgate", Verb::Embedded.as_str(), kind.as_str(), "--"];
+    let words = words.map(OsString::from).into_iter().chain([folder]);
+    Ok(Step {
+        kind,
+        argv: Argv::new(words.collect()).ok_or_else(|| refused(setting, &no_command()))?,
+        text,
         origin: setting.origin.clone(),
     })
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::cli::Verb;
 use crate::coordination::{self, Coordination};
 use crate::db::{Backend, DatabaseUrl};
+use crate::embedded::Embedded;
 use crate::exit::{Failure, Problem};
 use crate::gate::{self, Gate, Name, Passed};
 use crate::log::{Event, Log};
@@ -94,10 +95,13 @@ pub fn run(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure>
 /// Everything that can be wrong with a setting is found here.
 pub fn plan(sources: &Sources<'_>, log: &Log) -> Result<(Steps, Coordination), Failure> {
     let settings = sources.steps()?;
-    let steps = plan::steps(sources, &settings, &mut |problem| {
+    let mut steps = plan::steps(sources, &settings, &mut |problem| {
         log.warn(Event::ConfigWarning, &problem, &[]);
     })?;
     let coordination = coordination::resolve(sources, Some(&settings.stop_grace), log)?;
+    if steps.list.iter().any(|step| step.kind.is_embedded()) {
+        steps.embedded = Some(Embedded::plan(sources, &settings, &coordination)?);
+    }
     if let Coordination::Gate(gate) = &coordination
         && gate.target.backend() == Backend::Postgres
         && steps.names_sessions

@@ -66,6 +66,10 @@ pub struct StepSettings {
     pub backup: Option<Setting<OsString>>,
     /// In order.
     pub migrate: Vec<Setting<OsString>>,
+    /// Before the first migrate step: a copy of the `SQLite` database goes there.
+    pub snapshot: Option<Setting<OsString>>,
+    /// After the migrate commands: the folder of migrations.
+    pub sql: Option<Setting<OsString>>,
     /// After the migrate steps.
     pub verify: Option<Setting<OsString>>,
     /// Through `/bin/sh -c`.

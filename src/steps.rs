@@ -11,14 +11,16 @@ use std::path::Path;
 use ending::{judge, no_report, not_started, tell};
 pub use ending::{lock_lost, server_not_started, stopped, stopped_after};
 
+use crate::embedded;
 use crate::environment::{Environment, until_nul};
 use crate::exit::{Failure, Problem};
 use crate::log::{Event, Log};
-use crate::plan::{Server, Step, Steps};
+use crate::plan::{Server, Step, StepKind, Steps};
 use crate::sys::child::Program;
 use crate::sys::clock::Moment;
 use crate::sys::host::Host;
 use crate::sys::lookup::{self, Unfit};
+use crate::sys::own;
 use crate::sys::supervise::{Guard, Order, Report};
 
 /// The longest part of a step's output that a ledger keeps: 4 KiB.
@@ -114,7 +116,11 @@ pub fn find(steps: &Steps, log: &Log) -> Result<Vec<Ready>, Failure> {
         .iter()
         .map(|step| {
             let what = format!("{}: {} step", step.origin, step.kind.as_str());
-            let found = lookup::find(step.argv.program(), path).map_err(|u| unfit(&what, u))?;
+            let found = if step.kind.is_embedded() {
+                own::program()
+            } else {
+                lookup::find(step.argv.program(), path).map_err(|u| unfit(&what, u))?
+            };
             let argv = words(step.argv.words());
             lookup::measure(&argv, steps.environment.entries()).map_err(|u| unfit(&what, u))?;
             say_found(log, &what, &found);
@@ -199,6 +205,7 @@ pub fn run(
     before: &mut dyn FnMut(&Step) -> Result<(), Failure>,
 ) -> Outcome {
     let mut last = None;
+    let mut way_back = None;
     for (number, ready) in ready.iter().enumerate() {
         if let Err(failure) = before(&ready.step) {
             return Outcome {
@@ -241,8 +248,14 @@ pub fn run(
         };
         let is_last = number + 1 == steps.list.len();
         let verdict = judge(log, &ready.step, steps, &report, is_last);
+        if ready.step.kind == StepKind::Snapshot {
+            way_back = embedded::way_back(&report.tail);
+        }
         last = Some((ready.step.clone(), report));
-        if let Some(verdict) = verdict {
+        if let Some(mut verdict) = verdict {
+            if let (Verdict::Failed(failure), Some(way_back)) = (&mut verdict, &way_back) {
+                failure.add_hint(way_back);
+            }
             return Outcome { last, verdict };
         }
     }
@@ -264,6 +277,13 @@ fn own_variables(steps: &Steps, identity: &RunIdentity, step: &Step) -> Environm
     ] {
         // What was inherited of these is left out, and `--step-env` may not name them.
         environment.append(name.as_bytes(), value.as_bytes());
+    }
+    if step.kind.is_embedded()
+        && let Some(embedded) = &steps.embedded
+    {
+        for (name, value) in embedded.variables() {
+            environment.set(name.as_bytes(), value.as_bytes());
+        }
     }
     if let Some(name) = &identity.application_name
         && !steps.names_sessions

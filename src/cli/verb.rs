@@ -3,8 +3,8 @@
 use clap::{Args, Command};
 
 use super::{
-    GateCommand, GenerateCommand, PrintDdlCommand, ResolveCommand, ServerCommand, StatusCommand,
-    WaitCommand,
+    EmbeddedCommand, GateCommand, GenerateCommand, PrintDdlCommand, ResolveCommand, ServerCommand,
+    StatusCommand, WaitCommand,
 };
 
 /// Which command was asked for.
@@ -26,9 +26,12 @@ pub enum Verb {
     PrintDdl,
     /// Print man page or completions.
     Generate,
+    /// Carry out a step that launchgate does itself; only launchgate asks for it.
+    Embedded,
 }
 
 impl Verb {
+    /// Those that users know.
     pub(super) const ALL: [Self; 8] = [
         Self::Run,
         Self::Job,
@@ -52,10 +55,11 @@ impl Verb {
             Self::Check => "check",
             Self::PrintDdl => "print-ddl",
             Self::Generate => "generate",
+            Self::Embedded => "embedded",
         }
     }
 
-    pub(super) fn about(self) -> &'static str {
+    fn about(self) -> &'static str {
         match self {
             Self::Run => "Run the steps once per release, then become SERVER",
             Self::Job => "Run the steps once per release, then exit 0",
@@ -65,12 +69,20 @@ impl Verb {
             Self::Check => "Change nothing: resolve every setting, find every executable, connect",
             Self::PrintDdl => "Print the ledger's DDL, for roles that may not create tables",
             Self::Generate => "Print the man page or a shell's completions",
+            Self::Embedded => "Carry out a step of launchgate's own",
         }
+    }
+
+    /// Its definition, built when it is used.
+    pub(super) fn command(self) -> Command {
+        Command::new(self.as_str())
+            .about(self.about())
+            .defer(self.augment())
     }
 
     /// Adds the flags. The groups of flags bring their own comments as the command's
     /// description, so that is set once more behind them.
-    pub(super) fn augment(self) -> fn(Command) -> Command {
+    fn augment(self) -> fn(Command) -> Command {
         fn with_server<T: Args>(command: Command) -> Command {
             ServerCommand::augment_args(T::augment_args(command))
         }
@@ -87,6 +99,7 @@ impl Verb {
             }
             Self::PrintDdl => PrintDdlCommand::augment_args,
             Self::Generate => GenerateCommand::augment_args,
+            Self::Embedded => EmbeddedCommand::augment_args,
         }
     }
 }

@@ -18,6 +18,7 @@ mod mysql;
 mod postgres;
 mod session;
 mod sql;
+pub mod sql_dir;
 mod sqlite;
 mod target;
 pub mod url;

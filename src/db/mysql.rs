@@ -19,20 +19,28 @@ use super::{
     locked::RecordError,
     postgres::lock_id,
     sql::Sql,
+    target::Purpose,
     url::TlsMode,
     wire::Wire,
 };
 
 /// Connects. No statement is sent at connect: literals bring their own character set, and
-/// times are asked for in UTC.
-pub(super) async fn connect(url: &DatabaseUrl, mode: TlsMode) -> sqlx::Result<MySqlConnection> {
+/// times are asked for in UTC. Migrations get the session that sqlx-cli gives them.
+pub(super) async fn connect(
+    url: &DatabaseUrl,
+    purpose: Purpose<'_>,
+    mode: TlsMode,
+) -> sqlx::Result<MySqlConnection> {
     let mut options = MySqlConnectOptions::new()
-        .no_engine_substitution(false)
-        .pipes_as_concat(false)
-        .timezone(None)
-        .set_names(false)
         .statement_cache_capacity(0)
         .disable_statement_logging();
+    if !matches!(purpose, Purpose::Migrate(_)) {
+        options = options
+            .no_engine_substitution(false)
+            .pipes_as_concat(false)
+            .timezone(None)
+            .set_names(false);
+    }
     if let Some(host) = url.host() {
         options = options.host(host);
     }

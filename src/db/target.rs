@@ -33,18 +33,22 @@ pub struct Target {
     pub lease: Duration,
 }
 
-/// What a connection is for: the end of the name that the server shows for it. None of them
-/// can be taken for a step's session, whose name starts with `launchgate/`.
+/// What a connection is for: the end of the name that the server shows for it. None of launchgate's
+/// own can be taken for a step's session, whose name starts with `launchgate/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(super) enum Purpose<'a> {
     Look,
     Ledger,
     Probe,
+    /// The embedded migrator, which is a step: under the name that steps have, and with all that
+    /// sqlx-cli would set for its session.
+    Migrate(&'a str),
 }
 
-impl Purpose {
-    pub(super) fn application_name(self) -> &'static str {
+impl<'a> Purpose<'a> {
+    pub(super) fn application_name(self) -> &'a str {
         match self {
+            Self::Migrate(name) => name,
             Self::Look => "launchgate:look",
             Self::Ledger => "launchgate:ledger",
             Self::Probe => "launchgate:probe",
@@ -121,7 +125,7 @@ impl Target {
         (self.lease / 6).clamp(Duration::from_millis(300), CALL)
     }
 
-    pub(super) async fn link(&self, purpose: Purpose, bound: Duration) -> Result<Link, Error> {
+    pub(super) async fn link(&self, purpose: Purpose<'_>, bound: Duration) -> Result<Link, Error> {
         let bound = bound.min(CONNECT);
         let mode = self.url.tls().mode;
         match self.link_once(purpose, bound, mode).await {
@@ -140,7 +144,7 @@ impl Target {
 
     async fn link_once(
         &self,
-        purpose: Purpose,
+        purpose: Purpose<'_>,
         bound: Duration,
         mode: TlsMode,
     ) -> Result<Link, Fault> {
@@ -150,7 +154,9 @@ impl Target {
                 (Backend::Postgres, _) => postgres::connect(&self.url, purpose, mode)
                     .await
                     .map(Wire::Postgres),
-                (Backend::Mysql, _) => mysql::connect(&self.url, mode).await.map(Wire::Mysql),
+                (Backend::Mysql, _) => mysql::connect(&self.url, purpose, mode)
+                    .await
+                    .map(Wire::Mysql),
                 (Backend::Sqlite, path) => {
                     return sqlite::Store::new(path.unwrap_or(Path::new(""))).map(Link::File);
                 }

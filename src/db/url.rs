@@ -35,6 +35,7 @@ use split::Host;
 pub struct DatabaseUrl {
     target: Target,
     secrets: Secrets,
+    text: Secret,
 }
 
 #[derive(Clone)]
@@ -79,7 +80,18 @@ impl DatabaseUrl {
             }
         };
         secrets.finish(text);
-        Ok(Self { target, secrets })
+        let text = Secret::new(text.to_owned());
+        Ok(Self {
+            target,
+            secrets,
+            text,
+        })
+    }
+
+    /// The URL as it was given, to be handed to another process of launchgate.
+    #[must_use]
+    pub fn text(&self) -> &Secret {
+        &self.text
     }
 
     /// Which kind of database it is.

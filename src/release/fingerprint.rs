@@ -65,22 +65,39 @@ pub fn fingerprint(globs: &[String], root: &Path) -> Result<Fingerprint, Fingerp
     if files.is_empty() {
         return Err(FingerprintError::NoGlobs);
     }
+    let hashes = files
+        .into_iter()
+        .map(|(name, path)| Ok((name, contents(&path)?)))
+        .collect::<Result<_, FingerprintError>>()?;
+    Ok(of_hashes(&hashes))
+}
+
+/// The fingerprint of files that were read already, by their names.
+#[must_use]
+pub fn fingerprint_of<'a>(files: impl Iterator<Item = (&'a str, &'a [u8])>) -> Fingerprint {
+    let hashes = files
+        .map(|(name, contents)| (name.as_bytes().to_vec(), Sha256::digest(contents).into()))
+        .collect();
+    of_hashes(&hashes)
+}
+
+fn of_hashes(files: &BTreeMap<Vec<u8>, [u8; 32]>) -> Fingerprint {
     let mut hasher = Sha256::new();
     hasher.update(ENCODING);
-    for (name, path) in &files {
+    for (name, contents) in files {
         hasher.update((name.len() as u64).to_le_bytes());
         hasher.update(name);
-        hasher.update(contents(path)?);
+        hasher.update(contents);
     }
     let mut text = "fp-".to_owned();
     for byte in &hasher.finalize()[..SHOWN_BYTES] {
         // Writing to a `String` can't fail.
         let _ = write!(text, "{byte:02x}");
     }
-    Ok(Fingerprint {
+    Fingerprint {
         revision: Revision(text),
         files: files.len(),
-    })
+    }
 }
 
 /// Refuses symbolic links among the directories that the glob names. What is missing there is

@@ -154,6 +154,8 @@ impl Sources<'_> {
         Ok(StepSettings {
             backup: self.one("backup")?,
             migrate: self.many("migrate")?,
+            snapshot: self.one("snapshot")?,
+            sql: self.one("sql")?,
             verify: self.one("verify")?,
             shell: self.switch("shell")?,
             expand_env: self.expand_env()?,
@@ -193,6 +195,15 @@ impl Sources<'_> {
     /// The variables that only the steps may see.
     pub fn step_only(&self) -> Result<Vec<Pair>, Failure> {
         self.pairs("step_env_from")
+    }
+
+    /// The folder whose fingerprint is the revision, where no other setting is: that of `--sql`
+    /// where nothing else migrates.
+    pub fn sql_alone(&self) -> Result<Option<Setting<OsString>>, Failure> {
+        let Some(sql) = self.one("sql")? else {
+            return Ok(None);
+        };
+        Ok(Some(sql).filter(|_| self.many("migrate").is_ok_and(|all| all.is_empty())))
     }
 
     /// Where lock and ledger live.

@@ -1,6 +1,7 @@
 //! What is said while a step runs, and what its end means.
 
 use super::Verdict;
+use crate::embedded;
 use crate::exit::{Failure, Problem, signal_code};
 use crate::log::{Event, Log};
 use crate::plan::{Step, Steps};
@@ -80,7 +81,11 @@ pub(super) fn judge(
             "raise --migrate-timeout, or split the migration",
         ))));
     }
-    (!well).then(|| Verdict::Failed(failed(step, report.ended)))
+    (!well).then(|| {
+        Verdict::Failed(
+            embedded::failure(step.kind, report).unwrap_or_else(|| failed(step, report.ended)),
+        )
+    })
 }
 
 /// The lock was lost; `why` says how it is known.

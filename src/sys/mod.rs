@@ -12,6 +12,7 @@
     reason = "system calls that no safe wrapper has; each block says why it is sound"
 )]
 
+pub mod access;
 pub mod capture;
 pub mod child;
 pub mod clock;
@@ -22,9 +23,11 @@ pub mod inherited;
 pub mod launch;
 pub mod lookup;
 pub mod output;
+pub mod own;
 pub mod panic;
 pub mod poll;
 pub mod signals;
+pub mod sqlite;
 pub mod supervise;
 pub mod terminal;
 mod watch;

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::super::{
     DatabaseUrl, Target,
+    sql::quoted,
     target::{CALL, Purpose},
     url::TlsMode,
     wire::Wire,
@@ -21,10 +22,14 @@ pub(in crate::db) const TOO_OLD: &str = "the server is older than PostgreSQL 11"
 /// every Postgres client does.
 pub(in crate::db) async fn connect(
     url: &DatabaseUrl,
-    purpose: Purpose,
+    purpose: Purpose<'_>,
     mode: TlsMode,
 ) -> sqlx::Result<PgConnection> {
-    let options = options(url, purpose.application_name(), mode)?;
+    let mut options = options(url, purpose.application_name(), mode)?;
+    // launchgate names its own table with the schema, and migrations name none.
+    if let (Purpose::Migrate(_), Some(schema)) = (purpose, url.schema()) {
+        options = options.options([("search_path", quoted(schema))]);
+    }
     let conn = options.connect().await?;
     match conn.server_version_num() {
         Some(version) if version < 110_000 => Err(sqlx::Error::InvalidArgument(TOO_OLD.to_owned())),

@@ -1,0 +1,96 @@
+//! What is to be applied, from the folder and the table. Pure.
+
+use std::collections::HashMap;
+
+use super::{Applied, File, Folder, TABLE, Trouble};
+
+/// What is to be done.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// The files to apply, in order.
+    pub pending: Vec<&'a File>,
+    /// How many are applied already.
+    pub applied: usize,
+    /// Of the pending ones, those that are older than one that is applied; with the newest
+    /// applied version.
+    pub late: Vec<(&'a File, i64)>,
+}
+
+/// Compares, and changes nothing. Every applied file is looked at before any is applied.
+///
+/// # Errors
+/// A migration that was begun and did not end; an applied one that is missing or was changed.
+pub fn compare<'a>(folder: &'a Folder, applied: &[Applied]) -> Result<Plan<'a>, Trouble> {
+    let shown = folder.path().display();
+    let name_of = |row: &Applied| {
+        folder
+            .ups()
+            .find(|file| file.version() == row.version)
+            .map_or_else(
+                || format!("version {} ({})", row.version, row.description),
+                |file| file.shown.clone(),
+            )
+    };
+    if let Some(row) = applied.iter().find(|row| !row.success) {
+        let version = row.version;
+        return Err(Trouble::Migration {
+            what: format!("{} was begun and did not come to its end", name_of(row)),
+            hint: format!(
+                "see what of it is in the database and undo that, then `DELETE FROM {TABLE} WHERE version = {version}`; \
+                 or finish it by hand, then `UPDATE {TABLE} SET success = true WHERE version = {version}`"
+            ),
+        });
+    }
+    let missing: Vec<String> = applied
+        .iter()
+        .filter(|row| !folder.has(row.version))
+        .map(|row| format!("{} ({})", row.version, row.description))
+        .collect();
+    if !missing.is_empty() {
+        return Err(Trouble::Migration {
+            what: format!(
+                "applied to this database and missing in {shown}: version {}",
+                missing.join(", ")
+            ),
+            hint: "put the file back; where this image is older than the database, deploy the newer one".to_owned(),
+        });
+    }
+    let by_version: HashMap<i64, &Applied> = applied.iter().map(|row| (row.version, row)).collect();
+    let newest = applied.iter().map(|row| row.version).max();
+    let mut plan = Plan {
+        pending: Vec::new(),
+        applied: applied.len(),
+        late: Vec::new(),
+    };
+    for file in folder.ups() {
+        match by_version.get(&file.version()) {
+            Some(row) if *row.checksum == *file.migration.checksum => {}
+            Some(row) => return Err(changed(file, row)),
+            None => {
+                if let Some(newest) = newest.filter(|newest| file.version() < *newest) {
+                    plan.late.push((file, newest));
+                }
+                plan.pending.push(file);
+            }
+        }
+    }
+    Ok(plan)
+}
+
+fn changed(file: &File, row: &Applied) -> Trouble {
+    if file.differs_in_line_endings_only(&row.checksum) {
+        return Trouble::Migration {
+            what: format!(
+                "{} has other line endings than when it was applied",
+                file.shown
+            ),
+            hint: "give it back its line endings; `*.sql text eol=lf` in .gitattributes keeps git from changing them".to_owned(),
+        };
+    }
+    Trouble::Migration {
+        what: format!("{} was changed after it was applied", file.shown),
+        hint:
+            "give it back its old contents, and write the change as a new file with a newer version"
+                .to_owned(),
+    }
+}

@@ -1,0 +1,147 @@
+//! The files.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha384};
+use sqlx::migrate::{Migration, resolve_blocking};
+
+use super::Trouble;
+
+/// A folder's migrations, in the order in which they are applied.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    files: Vec<File>,
+}
+
+/// One file of the folder.
+#[derive(Debug)]
+pub struct File {
+    /// Its name in the folder.
+    pub name: String,
+    /// For messages: the folder as it was given, and the name.
+    pub shown: String,
+    pub(super) migration: Migration,
+}
+
+impl Folder {
+    /// Reads the folder, as sqlx does: `<VERSION>_<DESCRIPTION>.sql`, `.up.sql` and `.down.sql`
+    /// count, links are followed, all else is passed over.
+    ///
+    /// # Errors
+    /// It can't be read, holds no migration, or a name's version is no number.
+    pub fn read(path: &Path) -> Result<Self, Trouble> {
+        let unusable = |what: String, hint: &str| Trouble::Migration {
+            what,
+            hint: hint.to_owned(),
+        };
+        let shown = path.display();
+        let found = resolve_blocking(path).map_err(|error| {
+            let why = std::error::Error::source(&error)
+                .map(|source| format!(": {source}"))
+                .unwrap_or_default();
+            unusable(
+                format!("cannot read the migrations in {shown}: {error}{why}"),
+                "name a folder with files such as 1_guests.sql or 20260131120000_guests.up.sql",
+            )
+        })?;
+        let files: Vec<File> = found
+            .into_iter()
+            .map(|(migration, file)| {
+                let name = file
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned();
+                let shown = path.join(&name).display().to_string();
+                File {
+                    name,
+                    shown,
+                    migration,
+                }
+            })
+            .collect();
+        let folder = Self {
+            path: path.to_owned(),
+            files,
+        };
+        if folder.ups().next().is_none() {
+            return Err(unusable(
+                format!("no migration is in {shown}"),
+                "put files such as 1_guests.sql there, or name the folder that has them",
+            ));
+        }
+        folder.refuse_twins()?;
+        Ok(folder)
+    }
+
+    /// Two files of one version can't both stand in the table.
+    fn refuse_twins(&self) -> Result<(), Trouble> {
+        let mut ups = self.ups().peekable();
+        while let (Some(file), Some(next)) = (ups.next(), ups.peek()) {
+            if file.version() == next.version() {
+                return Err(Trouble::Migration {
+                    what: format!(
+                        "{} and {} have the same version, {}",
+                        file.shown,
+                        next.name,
+                        file.version()
+                    ),
+                    hint: "give the newer one a version of its own".to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// As it was given.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The files to apply, in order: not those that undo.
+    pub fn ups(&self) -> impl Iterator<Item = &File> {
+        self.files
+            .iter()
+            .filter(|file| !file.migration.migration_type.is_down_migration())
+    }
+
+    /// Whether any file, also one that undoes, has this version.
+    pub(super) fn has(&self, version: i64) -> bool {
+        self.files.iter().any(|file| file.version() == version)
+    }
+
+    /// Name and contents of every file, for a fingerprint.
+    pub fn contents(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.files
+            .iter()
+            .map(|file| (file.name.as_str(), file.sql().as_bytes()))
+    }
+}
+
+impl File {
+    /// The number in front of its name.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        self.migration.version
+    }
+
+    pub(super) fn sql(&self) -> &str {
+        self.migration.sql.as_str()
+    }
+
+    /// Begins with `-- no-transaction`.
+    pub(super) fn has_no_transaction(&self) -> bool {
+        self.migration.no_tx
+    }
+
+    /// Whether the applied file had the same lines with other line endings.
+    pub(super) fn differs_in_line_endings_only(&self, applied: &[u8]) -> bool {
+        let unix = self.sql().replace("\r\n", "\n");
+        let windows = unix.replace('\n', "\r\n");
+        [unix, windows]
+            .iter()
+            .any(|text| Sha384::digest(text.as_bytes())[..] == *applied)
+    }
+}

@@ -1,0 +1,209 @@
+//! `--sql`: applying a folder of migrations.
+
+use std::path::Path;
+
+use tokio::time::{Instant, sleep};
+
+use crate::db::sql_dir::{Folder, Migrator, Plan, Trouble, compare};
+use crate::db::{Error, Target};
+use crate::exit::{Failure, Problem};
+use crate::gate::{Policy, refused};
+use crate::log::{Event, Log};
+use crate::network::{self, Link};
+use crate::patience::Outage;
+use crate::sys::host::Host;
+
+/// What a signal that stops it is said to have come in the middle of.
+const PHASE: &str = "sql";
+
+pub(super) fn apply(
+    host: &Host,
+    log: &Log,
+    policy: Policy,
+    target: Target,
+    name: String,
+    folder: &Path,
+) -> Result<(), Failure> {
+    let folder = Folder::read(folder).map_err(failure)?;
+    let work = Work {
+        log: log.clone(),
+        outage: Outage::new(&policy),
+        policy,
+        target,
+        name,
+    };
+    network::run(host, &mut |_| None, |link| work.apply(folder, link))
+}
+
+struct Work {
+    log: Log,
+    policy: Policy,
+    outage: Outage,
+    target: Target,
+    name: String,
+}
+
+impl Work {
+    async fn apply(mut self, folder: Folder, mut link: Link) -> Result<(), Failure> {
+        let (target, name) = (self.target.clone(), self.name.clone());
+        let connect = async || {
+            Migrator::connect(&target, &name)
+                .await
+                .map_err(Trouble::from)
+        };
+        let mut migrator = self.patiently(&mut link, connect).await?;
+        // The plan has no answer to wait for that would change anything.
+        let plan = loop {
+            match link.unless_stopped(PHASE, migrator.plan(&folder)).await? {
+                Ok(plan) => break plan,
+                Err(trouble) => self.sit_out(&mut link, trouble).await?,
+            }
+        };
+        self.say(&folder, &plan);
+        let started = Instant::now();
+        for file in &plan.pending {
+            self.file(&mut migrator, &mut link, file).await?;
+        }
+        migrator.close().await;
+        if !plan.pending.is_empty() {
+            let seconds = format!("{:.3}", started.elapsed().as_secs_f64());
+            self.log.say(
+                Event::SqlDone,
+                "every migration is applied",
+                &[("applied", &plan.pending.len()), ("seconds", &seconds)],
+            );
+        }
+        Ok(())
+    }
+
+    fn say(&self, folder: &Folder, plan: &Plan<'_>) {
+        let shown = folder.path().display();
+        let pending = plan.pending.len();
+        if pending == 0 {
+            let fields: [crate::log::Field<'_>; 2] =
+                [("folder", &shown), ("applied", &plan.applied)];
+            self.log.say(
+                Event::SqlDone,
+                "every migration was applied already",
+                &fields,
+            );
+            return;
+        }
+        self.log.say(
+            Event::SqlPending,
+            "migrations are to be applied",
+            &[
+                ("folder", &shown),
+                ("pending", &pending),
+                ("applied", &plan.applied),
+            ],
+        );
+        for (file, newest) in &plan.late {
+            let problem = Problem::new(
+                format!(
+                    "{} is out of order: version {newest}, which is newer, is applied already; it is applied now, as sqlx-cli does",
+                    file.shown
+                ),
+                "give it a newer version before a release where it relies on what the newer ones made",
+            );
+            self.log.warn(Event::SqlLate, &problem, &[]);
+        }
+    }
+
+    async fn file(
+        &mut self,
+        migrator: &mut Migrator,
+        link: &mut Link,
+        file: &crate::db::sql_dir::File,
+    ) -> Result<(), Failure> {
+        let limit = self.policy.wait_timeout;
+        loop {
+            let begin = async {
+                migrator.patient(file, limit).await?;
+                migrator.begin(file).await
+            };
+            match link.unless_stopped(PHASE, begin).await? {
+                Ok(()) => break,
+                Err(error) => self.sit_out(link, error.into()).await?,
+            }
+        }
+        let started = Instant::now();
+        link.unless_stopped(PHASE, migrator.execute(file))
+            .await?
+            .map_err(failure)?;
+        let elapsed = started.elapsed();
+        loop {
+            let record = migrator.record(file, elapsed);
+            match link.unless_stopped(PHASE, record).await? {
+                Ok(()) => break,
+                Err(error @ Error::NotYet(_)) => self.sit_out(link, error.into()).await?,
+                // What only shows at its commit, such as a deferred constraint, is its failure.
+                Err(error) => {
+                    return Err(failure(Trouble::Migration {
+                        what: format!("{}: at its commit: {error}", file.shown),
+                        hint: "mend the file and start again".to_owned(),
+                    }));
+                }
+            }
+        }
+        self.outage.over(&self.log);
+        let seconds = format!("{:.3}", started.elapsed().as_secs_f64());
+        self.log.say(
+            Event::SqlApplied,
+            &format!("applied {}", file.name),
+            &[("seconds", &seconds)],
+        );
+        Ok(())
+    }
+
+    async fn patiently<T>(
+        &mut self,
+        link: &mut Link,
+        call: impl AsyncFn() -> Result<T, Trouble>,
+    ) -> Result<T, Failure> {
+        loop {
+            match link.unless_stopped(PHASE, call()).await? {
+                Ok(value) => {
+                    self.outage.over(&self.log);
+                    return Ok(value);
+                }
+                Err(trouble) => self.sit_out(link, trouble).await?,
+            }
+        }
+    }
+
+    /// Waits a little, where that can help.
+    async fn sit_out(&mut self, link: &mut Link, trouble: Trouble) -> Result<(), Failure> {
+        let Trouble::Database(error @ (Error::NotYet(_) | Error::Full(_))) = trouble else {
+            return Err(failure(trouble));
+        };
+        let pause = self.outage.next(&self.log, &error)?;
+        link.unless_stopped(PHASE, sleep(pause)).await
+    }
+}
+
+/// The failure of a step.
+fn failure(trouble: Trouble) -> Failure {
+    match trouble {
+        Trouble::Migration { what, hint } => Failure::Sql(Problem::new(what, hint)),
+        Trouble::Database(Error::Refused { what, hint }) => refused(what, hint),
+        Trouble::Database(error) => Failure::Unreachable(Problem::new(
+            error.to_string(),
+            "see the database's log; then start again",
+        )),
+    }
+}
+
+/// For `check`: the names of the files that would be applied, in order, and how many are.
+///
+/// # Errors
+/// What the step would fail with.
+pub async fn list(target: &Target, folder: &Path) -> Result<(Vec<String>, usize), Failure> {
+    let folder = Folder::read(folder).map_err(failure)?;
+    let history = Migrator::look(target)
+        .await
+        .map_err(|error| failure(error.into()))?;
+    let plan = compare(&folder, history.rows()).map_err(failure)?;
+    let names = plan.pending.iter().map(|file| file.name.clone()).collect();
+    Ok((names, plan.applied))
+}

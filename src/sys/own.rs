@@ -1,0 +1,23 @@
+//! This process's own executable.
+
+use std::path::{Path, PathBuf};
+
+/// The file to execute for another process of this program: the running one itself, also where
+/// its file was replaced or removed meanwhile (proc(5)).
+#[must_use]
+pub fn program() -> PathBuf {
+    let own = Path::new("/proc/self/exe");
+    if own.exists() {
+        return own.to_owned();
+    }
+    // No /proc: the name that execve(2) was given (getauxval(3)).
+    // SAFETY: the kernel's string lives as long as the process; a null is looked for.
+    unsafe {
+        let name = libc::getauxval(libc::AT_EXECFN) as *const libc::c_char;
+        if name.is_null() {
+            return own.to_owned();
+        }
+        let name = std::ffi::CStr::from_ptr(name);
+        PathBuf::from(std::os::unix::ffi::OsStrExt::from_bytes(name.to_bytes()) as &std::ffi::OsStr)
+    }
+}

@@ -1,0 +1,200 @@
+//! Copying a `SQLite` database page by page, which the driver has no call for
+//! (<https://www.sqlite.org/c3ref/backup_finish.html>).
+//!
+//! `VACUUM INTO` would write another database: it renumbers rows without a key of their own, and
+//! fails where an index needs a collation that only the application has.
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::fmt;
+use std::marker::PhantomData;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr;
+
+use libsqlite3_sys as ffi;
+
+/// What `SQLite` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiteError {
+    code: c_int,
+    message: String,
+}
+
+impl LiteError {
+    /// Another process has it locked: worth another try.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        matches!(self.code & 0xff, ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED)
+    }
+
+    /// The caller's `keep_going` said no.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        self.code & 0xff == ffi::SQLITE_INTERRUPT
+    }
+}
+
+impl fmt::Display for LiteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for LiteError {}
+
+/// How a file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Open {
+    /// It exists.
+    There,
+    /// It is made.
+    Fresh,
+}
+
+/// An open database. Used by one thread alone.
+#[derive(Debug)]
+pub struct Database(*mut ffi::sqlite3);
+
+impl Database {
+    /// Opens a file. Waits for no lock.
+    pub fn open(path: &Path, how: Open) -> Result<Self, LiteError> {
+        let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| LiteError {
+            code: ffi::SQLITE_CANTOPEN,
+            message: "a NUL in the path".to_owned(),
+        })?;
+        let flags = ffi::SQLITE_OPEN_READWRITE | ffi::SQLITE_OPEN_EXRESCODE;
+        let flags = match how {
+            Open::There => flags,
+            Open::Fresh => flags | ffi::SQLITE_OPEN_CREATE,
+        };
+        let mut raw = ptr::null_mut();
+        // SAFETY: the name and the place for the handle live through the call.
+        let code = unsafe { ffi::sqlite3_open_v2(name.as_ptr(), &raw mut raw, flags, ptr::null()) };
+        // Also one that failed to open has to be closed.
+        let database = Self(raw);
+        database.result(code).map(|()| database)
+    }
+
+    fn result(&self, code: c_int) -> Result<(), LiteError> {
+        if matches!(code, ffi::SQLITE_OK | ffi::SQLITE_ROW | ffi::SQLITE_DONE) {
+            return Ok(());
+        }
+        // SAFETY: null is allowed; the text lives until the next call on this handle.
+        let message = unsafe {
+            CStr::from_ptr(ffi::sqlite3_errmsg(self.0))
+                .to_string_lossy()
+                .into_owned()
+        };
+        Err(LiteError { code, message })
+    }
+
+    /// Runs statements; the first column of every row. Stops where `keep_going` says no.
+    pub fn ask(&self, sql: &CStr, keep_going: &dyn Fn() -> bool) -> Result<Vec<String>, LiteError> {
+        const STEPS: c_int = 20_000;
+        let mut rows: Vec<String> = Vec::new();
+        let context: *const &dyn Fn() -> bool = &raw const keep_going;
+        // SAFETY: both contexts live through the calls, and the handler is taken off again.
+        let code = unsafe {
+            ffi::sqlite3_progress_handler(self.0, STEPS, Some(progress), context.cast_mut().cast());
+            let into = (&raw mut rows).cast::<c_void>();
+            let code = ffi::sqlite3_exec(self.0, sql.as_ptr(), Some(row), into, ptr::null_mut());
+            ffi::sqlite3_progress_handler(self.0, 0, None, ptr::null_mut());
+            code
+        };
+        self.result(code).map(|()| rows)
+    }
+}
+
+unsafe extern "C" fn progress(context: *mut c_void) -> c_int {
+    // SAFETY: it is what `ask` gave, which waits for this call.
+    let keep_going = unsafe { &*context.cast::<&dyn Fn() -> bool>() };
+    c_int::from(!keep_going())
+}
+
+unsafe extern "C" fn row(
+    context: *mut c_void,
+    columns: c_int,
+    values: *mut *mut c_char,
+    _names: *mut *mut c_char,
+) -> c_int {
+    // SAFETY: the context is `ask`'s list; there are as many values as columns, each null or text.
+    unsafe {
+        let rows = &mut *context.cast::<Vec<String>>();
+        if columns > 0 && !(*values).is_null() {
+            rows.push(CStr::from_ptr(*values).to_string_lossy().into_owned());
+        }
+    }
+    0
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        // SAFETY: the handle is ours; copies borrow it and are gone.
+        unsafe { ffi::sqlite3_close(self.0) };
+    }
+}
+
+/// A copy that is being made.
+#[derive(Debug)]
+pub struct Copy<'a> {
+    raw: *mut ffi::sqlite3_backup,
+    to: &'a Database,
+    from: PhantomData<&'a Database>,
+}
+
+impl<'a> Copy<'a> {
+    /// Begins. Nobody else may use `to` meanwhile. With a transaction open on `from`, all of the
+    /// copy is of one moment, however many steps it takes.
+    pub fn begin(from: &'a Database, to: &'a Database) -> Result<Self, LiteError> {
+        let main = c"main".as_ptr();
+        // SAFETY: both handles are open, and outlive the copy by its lifetime.
+        let raw = unsafe { ffi::sqlite3_backup_init(to.0, main, from.0, main) };
+        if raw.is_null() {
+            // SAFETY: the handle is open.
+            let code = unsafe { ffi::sqlite3_extended_errcode(to.0) };
+            let why = to.result(code).err();
+            return Err(why.unwrap_or_else(|| LiteError {
+                code: ffi::SQLITE_ERROR,
+                message: "no copy can be made".to_owned(),
+            }));
+        }
+        Ok(Self {
+            raw,
+            to,
+            from: PhantomData,
+        })
+    }
+
+    /// Copies so many pages more; true once that was all.
+    pub fn step(&mut self, pages: i32) -> Result<bool, LiteError> {
+        // SAFETY: `begin` made it.
+        let code = unsafe { ffi::sqlite3_backup_step(self.raw, pages) };
+        if code == ffi::SQLITE_DONE {
+            return Ok(true);
+        }
+        if code == ffi::SQLITE_OK {
+            return Ok(false);
+        }
+        // The call stores no words of its own.
+        // SAFETY: the text is a constant.
+        let message = unsafe { CStr::from_ptr(ffi::sqlite3_errstr(code)) };
+        let message = message.to_string_lossy().into_owned();
+        Err(LiteError { code, message })
+    }
+
+    /// Ends it.
+    pub fn finish(self) -> Result<(), LiteError> {
+        let (raw, to) = (self.raw, self.to);
+        std::mem::forget(self);
+        // SAFETY: it is given back once, and not used again.
+        let code = unsafe { ffi::sqlite3_backup_finish(raw) };
+        to.result(code)
+    }
+}
+
+impl Drop for Copy<'_> {
+    fn drop(&mut self) {
+        // SAFETY: it was not given back yet.
+        unsafe { ffi::sqlite3_backup_finish(self.raw) };
+    }
+}

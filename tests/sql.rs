@@ -1,0 +1,509 @@
+//! `--sql`: a folder of migrations, on every database.
+
+#[path = "sql/folder.rs"]
+mod folder;
+#[path = "common/gate.rs"]
+mod gate;
+
+use std::fs;
+
+use folder::{Migrations, applied};
+use gate::backends::{Db, on_each};
+use gate::replicas::{Replica, Scene, until};
+use nix::sys::signal::Signal;
+
+/// `launchgate run --sql`, without a step of anybody else's.
+fn with_sql<'a>(scene: &'a Scene<'a>, revision: &str) -> Replica<'a> {
+    scene.bare(revision).args(["--sql", "migrations"])
+}
+
+fn applies_in_order_and_once(db: &Db) {
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    files.write("10_c.sql", "insert into a select max(x) + 1 from a;");
+    files.write(
+        "2_b.up.sql",
+        "create table b (x int);\ninsert into a values (7);\n",
+    );
+    files.write("2_b.down.sql", "drop table b;");
+    files.write("1_a.sql", "create table a (x int);");
+    files.write("README.md", "not one");
+    files.write("notes.sql", "not one either");
+    let mut first = with_sql(&scene, "v1").start();
+    first.ends_with(0);
+    first
+        .says("applied 1_a.sql seconds=")
+        .says("applied 2_b.up.sql")
+        .says("every migration is applied applied=3");
+    assert_eq!(db.sql("select x from a order by x"), "7\n8");
+    assert_eq!(applied(db), ["1|a", "2|b", "10|c"]);
+    let rows = scene.ledger("state, step, command");
+    assert_eq!(rows, ["succeeded|sql|--sql migrations"]);
+    // Another release of the same files has nothing to do.
+    let mut second = with_sql(&scene, "v2").start();
+    second.ends_with(0);
+    second.says("every migration was applied already");
+    assert_eq!(applied(db).len(), 3);
+    scene.check_settled("v2");
+}
+on_each!(applies_in_order_and_once: postgres_15, postgres_18, pgbouncer, mariadb, sqlite);
+
+fn replicas_apply_once(db: &Db) {
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    for n in 1..=20 {
+        files.write(
+            &format!("{n}_t.sql"),
+            &format!("create table t{n} (x int);"),
+        );
+    }
+    let mut all: Vec<_> = (0..4).map(|_| with_sql(&scene, "v1").start()).collect();
+    for replica in &mut all {
+        replica.ends_with(0);
+    }
+    let ran = all.iter().filter(|r| r.log().contains("applied 1_t.sql"));
+    assert_eq!(ran.count(), 1);
+    assert_eq!(applied(db).len(), 20);
+    scene.check_settled("v1");
+}
+on_each!(replicas_apply_once: postgres_15, pgbouncer, mariadb, sqlite);
+
+fn a_failing_statement_is_shown_with_file_and_line(db: &Db) {
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    files.write("1_a.sql", "create table a (x int primary key);");
+    files.write(
+        "2_b.sql",
+        "-- comment;\ninsert into a values (1);\n\ninsert into a\n  values (1);\n",
+    );
+    let mut replica = with_sql(&scene, "v1").start();
+    replica.ends_with(65);
+    replica
+        .says("applied 1_a.sql")
+        .says("error: migrations/2_b.sql:4: ")
+        .says("sql: migrations/2_b.sql:4: ")
+        .says("the server is not started")
+        .says("nothing of this file stays")
+        .says("`insert into a`");
+    assert!(replica.log().to_lowercase().contains("unique") || replica.log().contains("Duplicate"));
+    assert_eq!(db.sql("select count(*) from a"), "0");
+    assert_eq!(scene.count("server"), 0);
+    assert_eq!(applied(db), ["1|a"]);
+    assert_eq!(scene.ledger("state, step, exit_code"), ["failed|sql|65"]);
+    assert!(
+        scene
+            .ledger("output_tail")
+            .join("\n")
+            .contains("migrations/2_b.sql:4")
+    );
+    // What the parser refuses is pointed at within its statement.
+    files.write(
+        "2_b.sql",
+        "insert into a values (1);\n\ninsert into a\n  valuse (1);\n",
+    );
+    let mut replica = with_sql(&scene, "v2").start();
+    replica.ends_with(65);
+    replica.says("migrations/2_b.sql:4: ").says("valuse (1)");
+    // Mended, it goes on from there.
+    files.write("2_b.sql", "insert into a values (1);");
+    with_sql(&scene, "v3").start().ends_with(0);
+    assert_eq!(applied(db), ["1|a", "2|b"]);
+}
+on_each!(a_failing_statement_is_shown_with_file_and_line: postgres_15, pgbouncer, mariadb, sqlite);
+
+fn changed_and_missing_files_are_named_and_nothing_is_applied(db: &Db) {
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    files.write("1_a.sql", "create table a (x int);\n");
+    files.write("2_b.sql", "create table b (x int);\n");
+    with_sql(&scene, "v1").start().ends_with(0);
+    files.write("3_c.sql", "create table c (x int);\n");
+    files.write("2_b.sql", "create table b (x int, y int);\n");
+    let mut replica = with_sql(&scene, "v2").start();
+    replica.ends_with(65);
+    replica
+        .says("migrations/2_b.sql was changed after it was applied")
+        .says("write the change as a new file");
+    files.write("2_b.sql", "create table b (x int);\r\n");
+    let mut replica = with_sql(&scene, "v3").start();
+    replica.ends_with(65);
+    replica.says("migrations/2_b.sql has other line endings");
+    files.remove("2_b.sql");
+    let mut replica = with_sql(&scene, "v4").start();
+    replica.ends_with(65);
+    replica
+        .says("missing in migrations: version 2 (b)")
+        .says("put the file back");
+    assert_eq!(applied(db), ["1|a", "2|b"]);
+    assert_eq!(scene.count("server"), 1);
+}
+on_each!(changed_and_missing_files_are_named_and_nothing_is_applied: postgres_15, mariadb, sqlite);
+
+fn a_late_file_is_applied_with_a_warning(db: &Db) {
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    files.write("1_a.sql", "create table a (x int);");
+    files.write("3_c.sql", "create table c (x int);");
+    with_sql(&scene, "v1").start().ends_with(0);
+    files.write("2_b.sql", "create table b (x int);");
+    let mut replica = with_sql(&scene, "v2").start();
+    replica.ends_with(0);
+    replica.says("warning: migrations/2_b.sql is out of order: version 3, which is newer, is applied already");
+    assert_eq!(applied(db), ["1|a", "2|b", "3|c"]);
+}
+on_each!(a_late_file_is_applied_with_a_warning: postgres_15, sqlite);
+
+fn runs_between_the_migrate_and_the_verify_steps(db: &Db) {
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    files.write("1_a.sql", "create table a (x int);");
+    scene.script("look", "#!/bin/sh\n\"${0%/*}/ask\" 'select count(*) from a' >/dev/null 2>&1\necho \"look there=$? step=$LAUNCHGATE_STEP url=$LAUNCHGATE_DATABASE_URL\" >> \"${0%/*}/evidence\"\n");
+    let look = scene.path("look");
+    with_sql(&scene, "v1")
+        .args(["--verify", &look, "--migrate", &look, "--backup", &look])
+        .start()
+        .ends_with(0);
+    let seen: Vec<_> = scene
+        .evidence()
+        .iter()
+        .filter(|l| l.word() == "look")
+        .map(|l| {
+            (
+                l.get("step").to_owned(),
+                l.get("there") == "0",
+                l.get("url").to_owned(),
+            )
+        })
+        .collect();
+    let step = |name: &str, there| (name.to_owned(), there, String::new());
+    assert_eq!(
+        seen,
+        [
+            step("backup", false),
+            step("migrate", false),
+            step("verify", true)
+        ]
+    );
+}
+on_each!(runs_between_the_migrate_and_the_verify_steps: postgres_15, sqlite);
+
+/// CREATE INDEX CONCURRENTLY waits for every transaction: launchgate's own has no snapshot.
+fn concurrent_indexes_need_no_transaction(db: &Db) {
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    files.write("1_a.sql", "create table a (x int);");
+    files.write("2_i.sql", "create index concurrently i on a (x);");
+    let mut replica = with_sql(&scene, "v1").start();
+    replica.ends_with(65);
+    replica
+        .says("migrations/2_i.sql:1: ")
+        .says("begin the file with the line `-- no-transaction`");
+    files.write(
+        "2_i.sql",
+        "-- no-transaction\ncreate index concurrently i on a (x);",
+    );
+    with_sql(&scene, "v2").start().ends_with(0);
+    assert_eq!(applied(db), ["1|a", "2|i"]);
+    files.write(
+        "3_j.sql",
+        "-- no-transaction\nselect 1;\ncreate index concurrently j on a (x);",
+    );
+    let mut replica = with_sql(&scene, "v3").start();
+    replica.ends_with(65);
+    replica
+        .says("migrations/3_j.sql:3: ")
+        .says("alone in its file");
+}
+on_each!(concurrent_indexes_need_no_transaction: postgres_15, postgres_18, pgbouncer);
+
+/// The schema of the URL is where the migrations' tables go.
+#[test]
+fn postgres_schema_of_the_url() {
+    let db = Db::postgres_15();
+    db.sql("create schema shop");
+    let mut scene = Scene::new(&db);
+    scene.url += "?schema=shop";
+    let files = Migrations::new(&scene);
+    files.write("1_a.sql", "create table a (x int);");
+    with_sql(&scene, "v1").start().ends_with(0);
+    assert_eq!(db.sql("select count(*) from shop.a"), "0");
+    assert_eq!(db.sql("select count(*) from shop._sqlx_migrations"), "1");
+}
+
+/// Where MySQL commits by itself, the row of the table says that the file did not end.
+#[test]
+fn mariadb_says_what_stays() {
+    let db = Db::mariadb();
+    let scene = Scene::new(&db);
+    let files = Migrations::new(&scene);
+    files.write("1_a.sql", "create table a (x int);\nbogus statement;\n");
+    let mut replica = with_sql(&scene, "v1").start();
+    replica.ends_with(65);
+    replica
+        .says("migrations/1_a.sql:2: ")
+        .says("commit at every change of the schema, so what came before this statement stays")
+        .says("delete that row");
+    files.write("1_a.sql", "create table a (x int);\n");
+    let mut replica = with_sql(&scene, "v2").start();
+    replica.ends_with(65);
+    replica
+        .says("migrations/1_a.sql was begun and did not come to its end")
+        .says("DELETE FROM _sqlx_migrations WHERE version = 1");
+    db.sql("drop table a; delete from _sqlx_migrations where version = 1");
+    with_sql(&scene, "v3").start().ends_with(0);
+    assert_eq!(applied(&db), ["1|a"]);
+}
+
+/// A role that may not change the schema serves; the migration has another.
+#[test]
+fn the_migration_may_have_a_role_of_its_own() {
+    let db = Db::postgres_15();
+    db.sql(
+        "create role app login password 'p4ss-of-app'; create role admin login password 'p4ss-of-admin'; \
+         create schema ledger authorization app; grant all on schema public to admin; \
+         alter role app set search_path = ledger",
+    );
+    let mut scene = Scene::new(&db);
+    scene.url = db.url_as("app", "p4ss-of-app");
+    let files = Migrations::new(&scene);
+    files.write("1_a.sql", "create table public.a (x int);");
+    let mut replica = with_sql(&scene, "v1").start();
+    replica.ends_with(65);
+    replica.says("permission denied for schema public");
+    let mut replica = with_sql(&scene, "v2")
+        .env("ADMIN", db.url_as("admin", "p4ss-of-admin"))
+        .args(["--step-env-from", "DATABASE_URL=ADMIN"])
+        .start();
+    replica.ends_with(0);
+    assert!(!replica.log().contains("p4ss"), "{}", replica.log());
+    assert_eq!(
+        db.sql("select tableowner from pg_tables where tablename = 'a'"),
+        "admin"
+    );
+}
+
+/// No process list shows the password.
+fn the_password_is_in_no_argument(db: &Db) {
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    files.write("1_a.sql", slow(db));
+    let mut replica = with_sql(&scene, "v1").start();
+    replica.says_in_time("sql started");
+    let pid = replica
+        .log()
+        .split("pid=")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next().map(str::to_owned))
+        .expect("a pid");
+    until("its words", || {
+        fs::read(format!("/proc/{pid}/cmdline"))
+            .is_ok_and(|words| words.starts_with(b"launchgate\0embedded"))
+    });
+    let words = fs::read(format!("/proc/{pid}/cmdline")).expect("its words");
+    assert_eq!(words, b"launchgate\0embedded\0sql\0--\0migrations\0");
+    replica.ends_with(0);
+}
+on_each!(the_password_is_in_no_argument: postgres_15);
+
+fn slow(db: &Db) -> &'static str {
+    match db {
+        Db::Sqlite(_) => {
+            "create table a as with recursive n(x) as (select 1 union all select x + 1 from n where x < 20000000) select max(x) from n;"
+        }
+        Db::Maria(_) => "create table a (x int);\nselect sleep(3);",
+        Db::Postgres(_) | Db::Pooled(..) => "create table a (x int);\nselect pg_sleep(3);",
+    }
+}
+
+/// A signal stops it like any step, and the next start does the whole.
+fn a_stopped_migration_is_begun_anew(db: &Db) {
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    files.write("1_a.sql", slow(db));
+    let mut replica = with_sql(&scene, "v1").start();
+    replica.says_in_time("migrations are to be applied");
+    replica.signal(Signal::SIGTERM);
+    replica.ends_with(143);
+    assert_eq!(scene.states(), ["interrupted"]);
+    with_sql(&scene, "v1").start().ends_with(0);
+    assert_eq!(applied(db), ["1|a"]);
+    scene.check_settled("v1");
+}
+on_each!(a_stopped_migration_is_begun_anew: postgres_15, sqlite);
+
+/// launchgate is killed in the middle: the step dies with it, and the next start goes on.
+fn a_killed_migration_is_begun_anew(db: &Db) {
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    files.write("1_a.sql", slow(db));
+    let mut replica = with_sql(&scene, "v1").start();
+    replica.says_in_time("migrations are to be applied");
+    replica.signal(Signal::SIGKILL);
+    replica.wait();
+    with_sql(&scene, "v1").start().ends_with(0);
+    assert_eq!(applied(db), ["1|a"]);
+    scene.check_settled("v1");
+}
+on_each!(a_killed_migration_is_begun_anew: postgres_15, pgbouncer, sqlite);
+
+fn the_time_limit_holds(db: &Db) {
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    files.write("1_a.sql", slow(db));
+    let mut replica = with_sql(&scene, "v1")
+        .args(["--migrate-timeout", "300ms"])
+        .start();
+    replica.ends_with(124);
+    replica.says("sql ran past 300ms");
+}
+on_each!(the_time_limit_holds: postgres_15, sqlite);
+
+/// The revision is the files, where nothing else migrates and no release is named.
+#[test]
+fn the_folder_is_the_revision() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let files = Migrations::new(&scene);
+    files.write("1_a.sql", "create table a (x int);");
+    let start = |args: &[&str]| {
+        let mut replica = scene
+            .command("job")
+            .env("GIT_SHA", "abc")
+            .args(args)
+            .start();
+        replica.ends_with(0);
+        let log = replica.log();
+        let at = log.find(" revision=").expect("a revision");
+        log[at + 10..]
+            .split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let first = start(&["--sql", "migrations"]);
+    assert!(first.starts_with("fp-"), "{first}");
+    // The path to it is no part of it, nor what sqlx passes over.
+    files.write("README", "x");
+    let absolute = scene.path("migrations");
+    assert_eq!(start(&["--sql", &absolute]), first);
+    assert_eq!(scene.states().len(), 1);
+    // The waiting ones say the same by the same setting.
+    let mut waiter = scene.command("wait").args(["--sql", "migrations"]).start();
+    waiter.ends_with(0);
+    let mut waiter = scene
+        .command("wait")
+        .env("LAUNCHGATE_SQL", "migrations")
+        .start();
+    waiter.ends_with(0);
+    files.write("2_b.sql", "create table b (x int);");
+    assert_ne!(start(&["--sql", "migrations"]), first);
+    // Another migration beside it could change without it.
+    assert_eq!(start(&["--sql", "migrations", "--migrate", "true"]), "abc");
+    assert_eq!(start(&["--sql", "migrations", "--release", "r1"]), "r1");
+    let by_glob = start(&["--sql", "migrations", "--fingerprint", "migrations/1*"]);
+    assert!(by_glob.starts_with("fp-") && by_glob != first);
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_before_anything_runs() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let files = Migrations::new(&scene);
+    let refused = |args: &[&str], url: &str, words: &[&str]| {
+        let mut replica = scene
+            .command("job")
+            .env("DATABASE_URL", url)
+            .args(args)
+            .start();
+        replica.ends_with(64);
+        for word in words {
+            replica.says(word);
+        }
+        assert!(!db.sqlite_file().exists());
+    };
+    let url = db.url();
+    refused(
+        &["--sql", "migrations"],
+        &url,
+        &["no migration is in migrations"],
+    );
+    files.write("1_a.sql", "create table a (x int);");
+    refused(&["--sql", "nowhere"], &url, &["--sql: ", "nowhere"]);
+    refused(
+        &["--sql", "nowhere", "--release", "r"],
+        &url,
+        &["nowhere is no folder"],
+    );
+    refused(
+        &["--sql", "migrations", "--no-database"],
+        &url,
+        &["--sql needs a database", "leave out --no-database"],
+    );
+    refused(
+        &["--sql", "migrations"],
+        "",
+        &["--sql needs a database", "set DATABASE_URL"],
+    );
+    refused(
+        &["--snapshot", "s", "--sql", "migrations"],
+        "postgres://h/d",
+        &["a snapshot can be made of SQLite alone", "pg_dump"],
+    );
+    refused(
+        &["--sql", "migrations", "--step-env", "DATABASE_URL=ftp://x"],
+        &url,
+        &["the steps' DATABASE_URL"],
+    );
+    files.write("x_a.sql", "");
+    refused(
+        &["--sql", "migrations"],
+        &url,
+        &["x_a.sql", "expected integer version prefix"],
+    );
+    files.remove("x_a.sql");
+    files.write("01_b.sql", "");
+    refused(
+        &["--sql", "migrations"],
+        &url,
+        &["have the same version, 1"],
+    );
+}
+
+fn check_lists_and_changes_nothing(db: &Db) {
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    files.write("10_c.sql", "create table c (x int);");
+    files.write("9_b.up.sql", "create table b (x int);");
+    files.write("9_b.down.sql", "drop table b;");
+    let check = || {
+        let mut command = scene
+            .command("check")
+            .args(["--release", "v1", "--sql", "migrations"])
+            .start();
+        let code = command.wait();
+        (code, command.out(), command.log())
+    };
+    let (code, out, log) = check();
+    assert_eq!(code, 0, "{log}");
+    assert!(out.contains("\nMIGRATIONS in migrations\napplied         0\nto be applied   2\n  9_b.up.sql\n  10_c.sql\n"), "{out}");
+    if let Db::Sqlite(_) = db {
+        assert!(!db.sqlite_file().exists());
+    } else {
+        let tables = "select count(*) from information_schema.tables where table_name in ('_sqlx_migrations', 'launchgate_runs', 'b')";
+        assert_eq!(db.sql(tables), "0");
+    }
+    with_sql(&scene, "v0").start().ends_with(0);
+    files.write("11_d.sql", "create table d (x int);");
+    let (code, out, log) = check();
+    assert_eq!(code, 0, "{log}");
+    assert!(
+        out.contains("applied         2\nto be applied   1\n  11_d.sql\n"),
+        "{out}"
+    );
+    files.write("10_c.sql", "create table e (x int);");
+    let (code, _, log) = check();
+    assert_eq!(code, 65, "{log}");
+    assert!(log.contains("migrations/10_c.sql was changed"), "{log}");
+    assert_eq!(applied(db).len(), 2);
+}
+on_each!(check_lists_and_changes_nothing: postgres_15, pgbouncer, mariadb, sqlite);

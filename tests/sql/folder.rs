@@ -1,0 +1,39 @@
+//! A scene's folder of migrations, and what was applied of it.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "several test binaries share it, and none uses all of it"
+)]
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::gate::backends::Db;
+use super::gate::replicas::Scene;
+
+/// The folder `migrations` beside the scene's scripts.
+pub struct Migrations(pub PathBuf);
+
+impl Migrations {
+    pub fn new(scene: &Scene<'_>) -> Self {
+        let path = scene.dir.join("migrations");
+        fs::create_dir_all(&path).expect("a folder");
+        Self(path)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.0.join(name), text).expect("a migration");
+    }
+
+    pub fn remove(&self, name: &str) {
+        fs::remove_file(self.0.join(name)).expect("a migration");
+    }
+}
+
+/// Version and description of what the table says was applied, oldest version first.
+pub fn applied(db: &Db) -> Vec<String> {
+    let rows =
+        db.sql("select version, description from _sqlx_migrations where success order by version");
+    rows.lines().map(str::to_owned).collect()
+}

@@ -1,0 +1,542 @@
+//! `--sql` and `--snapshot` on SQLite, with a file system and neighbours that are not kind.
+
+#[path = "sql/disk.rs"]
+mod disk;
+#[path = "sql/folder.rs"]
+mod folder;
+#[path = "common/gate.rs"]
+mod gate;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use disk::Disk;
+use folder::{Migrations, applied};
+use gate::backends::Db;
+use gate::home::output;
+use gate::replicas::{Replica, Scene, signal_tree, until};
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
+/// `launchgate run --snapshot --sql`.
+fn with_both<'a>(scene: &'a Scene<'a>, revision: &str) -> Replica<'a> {
+    scene
+        .bare(revision)
+        .args(["--sql", "migrations", "--snapshot", "snapshots"])
+}
+
+/// The snapshots, oldest first; nothing else may be in the folder.
+fn snapshots(scene: &Scene<'_>) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(scene.dir.join("snapshots")) else {
+        return Vec::new();
+    };
+    let mut paths: Vec<_> = entries.map(|e| e.expect("an entry").path()).collect();
+    paths.sort();
+    for path in &paths {
+        let name = path.file_name().expect("a name").to_string_lossy();
+        assert!(name.starts_with("shop.db.2"), "{name}");
+    }
+    paths
+}
+
+fn ask(file: &Path, statement: &str) -> String {
+    output(
+        Command::new("sqlite3")
+            .args(["-cmd", ".timeout 20000"])
+            .arg(file)
+            .arg(statement),
+    )
+}
+
+/// A session that goes on, fed by lines.
+struct Session(Child);
+
+impl Session {
+    fn on(file: &Path, statements: &str) -> Self {
+        let mut child = Command::new("sqlite3")
+            .args(["-cmd", ".timeout 20000"])
+            .arg(file)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("sqlite3");
+        let input = child.stdin.as_mut().expect("piped");
+        writeln!(input, "{statements}\nselect 'ready';").expect("written");
+        let answers = BufReader::new(child.stdout.as_mut().expect("piped")).lines();
+        let ready = answers.map_while(Result::ok).any(|line| line == "ready");
+        assert!(ready, "{statements}");
+        Self(child)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Somebody who writes all the time, to two tables at once.
+struct Writer(Child);
+
+impl Writer {
+    fn on(scene: &Scene<'_>, file: &Path) -> Self {
+        let both = "begin immediate; update l set n = n + 1; update r set n = n + 1; commit;";
+        scene.script(
+            "write",
+            &format!("#!/bin/sh\nwhile sleep 0.01; do echo '{both}'; done | sqlite3 -cmd '.timeout 20000' \"$1\"\n"),
+        );
+        let mut writer = Command::new(scene.path("write"));
+        writer
+            .arg(file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Self(writer.spawn().expect("a writer"))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let pid = i32::try_from(self.0.id()).expect("a pid");
+        signal_tree(Pid::from_raw(pid), Signal::SIGKILL);
+        let _ = self.0.wait();
+    }
+}
+
+/// A database with one migration applied and a row that the application made.
+fn served<'a>(db: &'a Db, scene: &Scene<'_>) -> Migrations {
+    let files = Migrations::new(scene);
+    files.write("1_a.sql", "create table a (x int);");
+    scene
+        .bare("v1")
+        .args(["--sql", "migrations"])
+        .start()
+        .ends_with(0);
+    db.sql("insert into a values (1)");
+    files
+}
+
+#[test]
+fn a_snapshot_is_made_before_the_first_migration() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let files = served(&db, &scene);
+    fs::set_permissions(db.sqlite_file(), fs::Permissions::from_mode(0o640)).expect("a mode");
+    files.write(
+        "2_b.sql",
+        "create table b (x int); insert into a values (2);",
+    );
+    scene.script(
+        "look",
+        "#!/bin/sh\necho \"look snapshots=$(ls snapshots | wc -l)\" >> \"${0%/*}/evidence\"\n",
+    );
+    let look = scene.path("look");
+    let mut replica = with_both(&scene, "release/2 ä")
+        .args([
+            "--backup",
+            "sh -c 'test ! -e snapshots'",
+            "--migrate",
+            &look,
+        ])
+        .start();
+    replica.ends_with(0);
+    replica
+        .says("the snapshot is made file=")
+        .says("snapshot succeeded");
+    assert!(scene.evidence().iter().any(|l| l.get("snapshots") == "1"));
+    let made = snapshots(&scene);
+    assert_eq!(made.len(), 1);
+    let name = made[0].display().to_string();
+    assert!(name.ends_with("Z.release%2F2%20%C3%A4"), "{name}");
+    assert_eq!(ask(&made[0], "select x from a"), "1");
+    assert_eq!(ask(&made[0], "pragma integrity_check"), "ok");
+    assert_eq!(
+        fs::metadata(&made[0]).expect("it").permissions().mode() & 0o777,
+        0o640
+    );
+    assert_eq!(db.sql("select x from a"), "1\n2");
+    // A start that migrates nothing copies nothing.
+    with_both(&scene, "release/2 ä").start().ends_with(0);
+    assert_eq!(snapshots(&scene).len(), 1);
+}
+
+/// Of one moment, however long it takes and whoever writes: two tables that change together.
+fn is_of_one_moment(mode: &str) {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let file = db.sqlite_file();
+    ask(
+        &file,
+        &format!(
+            "pragma journal_mode = {mode}; create table l (n int); create table filler (t text); create table r (n int); insert into l values (0); insert into r values (0); \
+        with recursive n(x) as (select 1 union all select x + 1 from n where x < 20000) insert into filler select hex(randomblob(500)) from n;"
+        ),
+    );
+    scene.script("write", "#!/bin/sh\nwhile :; do echo 'begin immediate; update l set n = n + 1; update r set n = n + 1; commit;'; done | sqlite3 -cmd '.timeout 20000' \"$1\"\n");
+    let writer = Writer::on(&scene, &file);
+    for n in 0..3 {
+        let seen = ask(&file, "select n from l");
+        until("the writer's next commit", || {
+            ask(&file, "select n from l") != seen
+        });
+        scene
+            .bare(&format!("v{n}"))
+            .args([
+                "--snapshot",
+                "snapshots",
+                "--migrate",
+                "true",
+                "--wait-timeout",
+                "80s",
+            ])
+            .start()
+            .ends_with(0);
+    }
+    drop(writer);
+    let made = snapshots(&scene);
+    assert_eq!(made.len(), 3);
+    for copy in made {
+        assert_eq!(
+            ask(
+                &copy,
+                "select (select n from l) - (select n from r), (select n from l) > 0, (select count(*) from filler)"
+            ),
+            "0|1|20000"
+        );
+        assert_eq!(ask(&copy, "pragma journal_mode"), mode);
+    }
+}
+
+#[test]
+fn a_snapshot_is_of_one_moment_while_others_write() {
+    is_of_one_moment("delete");
+}
+
+#[test]
+fn a_snapshot_is_of_one_moment_while_others_write_ahead() {
+    is_of_one_moment("wal");
+}
+
+/// What the failure says is pasted into a shell, with a write-ahead log that is newer.
+#[test]
+fn the_failure_says_how_to_go_back() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let files = served(&db, &scene);
+    db.sql("pragma journal_mode = wal");
+    files.write(
+        "2_b.sql",
+        "create table b (x int); insert into a values (2);",
+    );
+    files.write("3_c.sql", "insert into nowhere values (1);");
+    let mut replica = with_both(&scene, "v2").start();
+    replica.ends_with(65);
+    replica.says("migrations/3_c.sql:1: no such table: nowhere");
+    assert_eq!(applied(&db), ["1|a", "2|b"]);
+    // A writer that is killed leaves its log behind.
+    let session = Session::on(&db.sqlite_file(), "insert into a values (3);");
+    drop(session);
+    assert!(db.sqlite_file().with_extension("db-wal").exists());
+    let log = replica.log();
+    let way = log
+        .rsplit_once("then `")
+        .and_then(|(_, rest)| rest.split_once('`'))
+        .expect("a way back")
+        .0;
+    assert!(
+        log.contains("to go back to before it: stop all that use the database"),
+        "{log}"
+    );
+    output(Command::new("sh").args(["-e", "-c", way]).current_dir("/"));
+    assert_eq!(db.sql("select x from a"), "1");
+    assert_eq!(db.sql("pragma integrity_check"), "ok");
+    assert_eq!(applied(&db), ["1|a"]);
+    // The restored ledger holds the run that made the copy: it is taken for a dead one.
+    files.write("3_c.sql", "insert into a values (3);");
+    with_both(&scene, "v3").start().ends_with(0);
+    assert_eq!(applied(&db), ["1|a", "2|b", "3|c"]);
+    assert_eq!(scene.states(), ["succeeded", "interrupted", "succeeded"]);
+    // So does the failure of a migration that is somebody else's.
+    let mut replica = scene
+        .bare("v4")
+        .args(["--snapshot", "snapshots", "--migrate", "sh -c 'exit 9'"])
+        .start();
+    replica.ends_with(9);
+    replica.says("to go back to before it");
+}
+
+#[test]
+fn an_empty_database_needs_no_snapshot() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    Migrations::new(&scene).write("1_a.sql", "create table a (x int);");
+    let mut replica = with_both(&scene, "v1").start();
+    replica.ends_with(0);
+    replica.says("nothing is in the database yet, so no snapshot is made");
+    assert!(snapshots(&scene).is_empty());
+}
+
+/// Nothing is migrated, and nothing is left that looks like a snapshot.
+fn refused(scene: &Scene<'_>, db: &Db, replica: Replica<'_>, words: &str) {
+    let mut replica = replica.start();
+    replica.ends_with(73);
+    replica
+        .says(words)
+        .says("no snapshot, so nothing is migrated");
+    assert_eq!(applied(db), ["1|a"]);
+    assert_eq!(scene.count("server"), 1);
+}
+
+#[test]
+fn without_a_snapshot_nothing_is_migrated() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let files = served(&db, &scene);
+    files.write("2_b.sql", "create table b (x int);");
+    let into = |folder: &str, revision: &str| {
+        scene
+            .bare(revision)
+            .args(["--sql", "migrations", "--snapshot", folder])
+    };
+    // A file where the folder should be.
+    scene.touch("file");
+    refused(
+        &scene,
+        &db,
+        into("file", "r1"),
+        "failed to make the folder file",
+    );
+    // A disk that takes no writes.
+    let disk = Disk::new("size=8m");
+    disk.read_only();
+    refused(
+        &scene,
+        &db,
+        into(&disk.path().display().to_string(), "r2"),
+        "ead-only",
+    );
+    let mut check = scene
+        .command("check")
+        .args(["--sql", "migrations", "--snapshot"])
+        .args([disk.path()])
+        .start();
+    check.ends_with(73);
+    check.says("no snapshot can be made in");
+    // A disk that is too small: no part of the copy stays.
+    db.sql("with recursive n(x) as (select 1 union all select x + 1 from n where x < 4000) insert into a select hex(randomblob(500)) from n");
+    let disk = Disk::new("size=1m");
+    refused(
+        &scene,
+        &db,
+        into(&disk.path().display().to_string(), "r3"),
+        "full",
+    );
+    assert_eq!(disk.entries(), Vec::<String>::new());
+    // Another file system that has room.
+    let disk = Disk::new("size=32m");
+    into(&disk.path().display().to_string(), "r4")
+        .start()
+        .ends_with(0);
+    assert_eq!(disk.entries().len(), 1);
+    assert_eq!(applied(&db), ["1|a", "2|b"]);
+}
+
+#[test]
+fn a_damaged_database_is_not_migrated() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let files = served(&db, &scene);
+    db.sql("create table big (t text); with recursive n(x) as (select 1 union all select x + 1 from n where x < 400) insert into big select hex(randomblob(500)) from n");
+    // Pages of the last table, overwritten.
+    let mut bytes = fs::read(db.sqlite_file()).expect("the file");
+    let end = bytes.len();
+    bytes[end - 100_000..end - 40_000].fill(0xa5);
+    fs::write(db.sqlite_file(), bytes).expect("the file");
+    files.write("2_b.sql", "create table b (x int);");
+    refused(&scene, &db, with_both(&scene, "v2"), "is not sound");
+    assert!(snapshots(&scene).is_empty());
+}
+
+#[test]
+fn a_killed_snapshot_leaves_nothing_that_counts() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let files = served(&db, &scene);
+    db.sql("with recursive n(x) as (select 1 union all select x + 1 from n where x < 200000) insert into a select hex(randomblob(500)) from n");
+    files.write("2_b.sql", "create table b (x int);");
+    let folder = scene.dir.join("snapshots");
+    let partial = || {
+        fs::read_dir(&folder).is_ok_and(|mut all| {
+            all.any(|e| e.is_ok_and(|e| e.file_name().to_string_lossy().ends_with(".partial")))
+        })
+    };
+    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGKILL, 137)] {
+        let mut replica = with_both(&scene, "v2").start();
+        until("the copy's beginning", partial);
+        replica.signal(signal);
+        replica.ends_with(code);
+        assert_eq!(applied(&db), ["1|a"]);
+        // Killed, it is left under a name of its own; stopped, it is tidied.
+        assert_eq!(partial(), signal == Signal::SIGKILL);
+    }
+    with_both(&scene, "v2").start().ends_with(0);
+    assert_eq!(snapshots(&scene).len(), 1);
+    assert_eq!(applied(&db), ["1|a", "2|b"]);
+}
+
+/// The journal mode is the application's, and stays what it is.
+#[test]
+fn a_database_with_a_write_ahead_log_is_migrated_beside_its_readers() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let files = served(&db, &scene);
+    db.sql("pragma journal_mode = wal");
+    files.write(
+        "2_b.sql",
+        "alter table a add column y int; insert into a values (2, 2);",
+    );
+    let reader = Session::on(&db.sqlite_file(), "begin; select count(*) from a;");
+    with_both(&scene, "v2").start().ends_with(0);
+    drop(reader);
+    assert_eq!(db.sql("select x, y from a"), "1|\n2|2");
+    assert_eq!(db.sql("pragma journal_mode"), "wal");
+}
+
+/// Another process has the file while the migrations are to be applied: waited for, and said.
+#[test]
+fn a_locked_database_is_waited_for() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let files = served(&db, &scene);
+    files.write("2_b.sql", "insert into a values (2);");
+    scene.touch("hold-migrate");
+    let step = scene.path("step");
+    let start = |revision: &str, wait: &str| {
+        scene
+            .bare(revision)
+            .args([
+                "--migrate",
+                &step,
+                "--sql",
+                "migrations",
+                "--wait-timeout",
+                wait,
+            ])
+            .start()
+    };
+    let mut replica = start("v2", "60s");
+    until("the step before", || scene.count("start") == 1);
+    let session = Session::on(&db.sqlite_file(), "begin immediate;");
+    scene.remove("hold-migrate");
+    replica.says_in_time("waiting for the database");
+    replica.says("database is locked");
+    drop(session);
+    replica.ends_with(0);
+    replica.says("the database answers").says("applied 2_b.sql");
+    // Not for ever.
+    files.write("3_c.sql", "insert into a values (3);");
+    scene.touch("hold-migrate");
+    let mut replica = start("v3", "3s");
+    until("the step before", || scene.count("start") == 2);
+    let session = Session::on(&db.sqlite_file(), "begin immediate;");
+    scene.remove("hold-migrate");
+    until("the step's failure", || {
+        replica.log().contains("sql exited with code 69")
+    });
+    drop(session);
+    replica.ends_with(69);
+    assert_eq!(applied(&db), ["1|a", "2|b"]);
+}
+
+/// A reader keeps a commit waiting where there is no write-ahead log.
+#[test]
+fn a_commit_waits_for_readers() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let files = served(&db, &scene);
+    files.write("2_b.sql", "insert into a values (2);");
+    scene.touch("hold-migrate");
+    let step = scene.path("step");
+    let mut replica = scene
+        .bare("v2")
+        .args(["--migrate", &step, "--sql", "migrations"])
+        .start();
+    until("the step before", || scene.count("start") == 1);
+    let session = Session::on(&db.sqlite_file(), "begin; select * from a;");
+    scene.remove("hold-migrate");
+    replica.says_in_time("waiting for the database");
+    drop(session);
+    replica.ends_with(0);
+    assert_eq!(db.sql("select x from a"), "1\n2");
+    assert_eq!(applied(&db), ["1|a", "2|b"]);
+}
+
+/// On a disk of its own, which is another file system than the scene's.
+#[test]
+fn a_full_disk_fails_the_migration_and_harms_nothing() {
+    let disk = Disk::new("size=2m");
+    let folder = tempfile::tempdir_in(disk.path()).expect("a folder");
+    let db = Db::Sqlite(folder);
+    let scene = Scene::new(&db);
+    let files = served(&db, &scene);
+    files.write("2_b.sql", "create table b (t text);\nwith recursive n(x) as (select 1 union all select x + 1 from n where x < 20000)\n  insert into b select hex(randomblob(500)) from n;");
+    let mut replica = scene.bare("v2").args(["--sql", "migrations"]).start();
+    replica.ends_with(65);
+    replica
+        .says("migrations/2_b.sql:2: database or disk is full")
+        .says("nothing of this file stays");
+    assert_eq!(applied(&db), ["1|a"]);
+    assert_eq!(db.sql("pragma integrity_check"), "ok");
+    assert_eq!(scene.ledger("state"), ["succeeded", "failed"]);
+    disk.resize("size=64m");
+    scene
+        .bare("v2")
+        .args(["--sql", "migrations"])
+        .start()
+        .ends_with(0);
+    assert_eq!(db.sql("select count(*) from b"), "20000");
+}
+
+#[test]
+fn a_folder_that_takes_no_writes_is_refused() {
+    let disk = Disk::new("size=4m");
+    let folder = tempfile::tempdir_in(disk.path()).expect("a folder");
+    let db = Db::Sqlite(folder);
+    let scene = Scene::new(&db);
+    let files = served(&db, &scene);
+    files.write("2_b.sql", "create table b (x int);");
+    disk.read_only();
+    let mut replica = scene.bare("v2").args(["--sql", "migrations"]).start();
+    replica.ends_with(78);
+    replica.says("let this user");
+    let mut check = scene.command("check").args(["--sql", "migrations"]).start();
+    assert_ne!(check.wait(), 0);
+    disk.writable();
+    assert_eq!(applied(&db), ["1|a"]);
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    Migrations::new(&scene).write("1_a.sql", "create table a (x int);");
+    fs::write(db.sqlite_file(), "a".repeat(5000)).expect("a file");
+    for verb in ["job", "check"] {
+        let mut replica = scene
+            .command(verb)
+            .args(["--sql", "migrations", "--snapshot", "snapshots"])
+            .start();
+        replica.ends_with(78);
+        replica
+            .says("file is not a database")
+            .says("correct the path");
+    }
+    assert_eq!(
+        fs::read(db.sqlite_file()).expect("it"),
+        "a".repeat(5000).into_bytes()
+    );
+}

@@ -10,6 +10,7 @@ use crate::db::ServerInfo;
 use crate::decide::{Decision, decide};
 use crate::exit::{Failure, Problem};
 use crate::gate::{Gate, refused};
+use crate::identity::Identity;
 use crate::log::Log;
 use crate::network::{self, Link};
 use crate::patience::Outage;
@@ -141,6 +142,8 @@ fn settings(sources: &Sources<'_>) -> Result<Vec<Row>, Failure> {
             .iter()
             .map(|s| row("unset-env", lossy(s), &s.origin)),
     );
+    rows.extend(users(sources)?);
+    rows.extend(init(sources)?);
     for row in &mut rows {
         if let Some(url) = &secrets {
             row.1 = url.redact(&row.1);
@@ -148,6 +151,26 @@ fn settings(sources: &Sources<'_>) -> Result<Vec<Row>, Failure> {
         // The URL itself is shown by a type that hides its password.
         row.1 = conceal::passwords(&row.1).into_owned();
     }
+    Ok(rows)
+}
+
+fn users(sources: &Sources<'_>) -> Result<Vec<Row>, Failure> {
+    let shown = |name, setting: Option<Setting<(String, Identity)>>| {
+        setting.map(|s| row(name, s.value.0, &s.origin))
+    };
+    let users = [
+        shown("user", sources.user()?),
+        shown("step-user", sources.step_user()?),
+    ];
+    Ok(users.into_iter().flatten().collect())
+}
+
+fn init(sources: &Sources<'_>) -> Result<Vec<Row>, Failure> {
+    let init = sources.init()?;
+    let state = if init.init.is_some() { "on" } else { "off" };
+    let mut rows = vec![row("init", state.to_owned(), &init.origin)];
+    let parts = init.parts.into_iter();
+    rows.extend(parts.map(|(name, value, origin)| row(name, value, &origin)));
     Ok(rows)
 }
 

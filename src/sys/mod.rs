@@ -19,6 +19,7 @@ pub mod descendants;
 pub mod event;
 pub mod host;
 pub mod inherited;
+pub mod init;
 pub mod launch;
 pub mod lookup;
 pub mod output;
@@ -27,6 +28,7 @@ pub mod poll;
 pub mod signals;
 pub mod supervise;
 pub mod terminal;
+pub mod user;
 mod watch;
 
 /// `O_NONBLOCK` of open(2), for rooms that open files.

@@ -13,6 +13,7 @@ use crate::decide::{Decision, decide};
 use crate::embedded::{self, Embedded};
 use crate::exit::{Failure, Problem};
 use crate::gate::{Gate, refused};
+use crate::identity::Identity;
 use crate::log::Log;
 use crate::network::{self, Link};
 use crate::patience::Outage;
@@ -127,6 +128,8 @@ fn settings(sources: &Sources<'_>) -> Result<Vec<Row>, Failure> {
             .iter()
             .map(|s| row("unset-env", lossy(s), &s.origin)),
     );
+    rows.extend(users(sources)?);
+    rows.extend(init(sources)?);
     for row in &mut rows {
         if let Some(url) = &secrets {
             row.1 = url.redact(&row.1);
@@ -152,6 +155,26 @@ fn commands(steps: &StepSettings) -> Vec<Row> {
         .chain(steps.sql.iter().map(|s| one("sql", s)))
         .chain(steps.verify.iter().map(|s| one("verify", s)))
         .collect()
+}
+
+fn users(sources: &Sources<'_>) -> Result<Vec<Row>, Failure> {
+    let shown = |name, setting: Option<Setting<(String, Identity)>>| {
+        setting.map(|s| row(name, s.value.0, &s.origin))
+    };
+    let users = [
+        shown("user", sources.user()?),
+        shown("step-user", sources.step_user()?),
+    ];
+    Ok(users.into_iter().flatten().collect())
+}
+
+fn init(sources: &Sources<'_>) -> Result<Vec<Row>, Failure> {
+    let init = sources.init()?;
+    let state = if init.init.is_some() { "on" } else { "off" };
+    let mut rows = vec![row("init", state.to_owned(), &init.origin)];
+    let parts = init.parts.into_iter();
+    rows.extend(parts.map(|(name, value, origin)| row(name, value, &origin)));
+    Ok(rows)
 }
 
 fn row(name: &str, value: String, origin: &Origin) -> Row {

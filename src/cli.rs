@@ -54,6 +54,9 @@ pub struct StepFlags {
     /// Give the steps' NAME the value of variable SOURCE, which the server never sees; repeatable
     #[arg(long, value_name = "NAME=SOURCE")]
     pub step_env_from: Vec<OsString>,
+    /// Run the steps as this user: names or numbers [default: --user]
+    #[arg(long, value_name = "USER[:GROUP]")]
+    pub step_user: Option<OsString>,
 }
 
 /// Where lock and ledger live.
@@ -112,6 +115,24 @@ pub struct ServerFlags {
     /// Remove NAME from the server's environment; repeatable
     #[arg(long, value_name = "NAME")]
     pub unset_env: Vec<OsString>,
+    /// Run the server as this user: names or numbers
+    #[arg(long, value_name = "USER[:GROUP]")]
+    pub user: Option<OsString>,
+    /// Stay as an init in front of the server: forward signals, reap zombies
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub init: Option<OsString>,
+    /// With --init: send signals to the server's whole process group
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub init_group: Option<OsString>,
+    /// With --init: forward signal FROM as TO, 0 drops it; repeatable
+    #[arg(long, value_name = "FROM:TO")]
+    pub rewrite_signal: Vec<OsString>,
+    /// With --init: exit with TO where the server exits with FROM; repeatable
+    #[arg(long, value_name = "FROM:TO")]
+    pub remap_exit: Vec<OsString>,
+    /// With --init: get this signal, and forward it, when launchgate's own parent dies
+    #[arg(long, value_name = "SIGNAL")]
+    pub parent_death_signal: Option<OsString>,
 }
 
 /// How much is said.

@@ -24,6 +24,8 @@ pub mod environment;
 pub mod exit;
 pub mod gate;
 pub mod generate;
+pub mod identity;
+pub mod init;
 pub mod lease;
 pub mod log;
 pub mod naming;
@@ -35,6 +37,7 @@ pub mod release;
 pub mod report;
 pub mod resolve;
 pub mod run;
+pub mod serve;
 pub mod settings;
 pub mod status;
 pub mod steps;
@@ -60,6 +63,10 @@ use sys::inherited::{self, Inherited};
 /// not return.
 #[must_use]
 pub fn main(args: Vec<OsString>) -> u8 {
+    // 0. Behind the gate already: launchgate executed itself to be small.
+    if let Some(code) = serve::resume(&args) {
+        return code;
+    }
     // 1. What was inherited, before anything changes it.
     sys::panic::exit_with(70);
     let environment = inherited::environment();
@@ -85,6 +92,7 @@ pub fn main(args: Vec<OsString>) -> u8 {
         raw: &raw,
         environment: &environment,
         read_file: &read_file,
+        find_user: &sys::user::find,
     };
     let (log, done) = match sources.verbosity() {
         Ok(verbosity) => {

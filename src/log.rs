@@ -127,6 +127,10 @@ events! {
     GateDone = "gate.done", Info;
     /// launchgate becomes the server.
     ServerStarting = "server.starting", Info;
+    /// The server ended and left processes, which are stopped.
+    ServerLeftovers = "server.leftovers", Warn;
+    /// What the server left did not stop in time and is killed.
+    ServerLeftoversKilled = "server.leftovers_killed", Warn;
     /// The gate stays closed.
     GateFailed = "gate.failed", Error;
     /// An executable was found.
@@ -148,6 +152,12 @@ impl Log {
     #[must_use]
     pub fn new(output: Arc<Output>, verbosity: Verbosity) -> Self {
         Self { output, verbosity }
+    }
+
+    /// How much is said.
+    #[must_use]
+    pub fn verbosity(&self) -> Verbosity {
+        self.verbosity
     }
 
     /// Says that something happened.

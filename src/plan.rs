@@ -13,6 +13,8 @@ use crate::conceal;
 use crate::embedded::Embedded;
 use crate::environment::{Environment, OWN};
 use crate::exit::{Failure, Problem};
+use crate::identity::Identity;
+use crate::init::Init;
 use crate::settings::{Origin, Setting, Sources, StepSettings};
 
 /// What a step is for.
@@ -70,6 +72,8 @@ pub struct Steps {
     pub list: Vec<Step>,
     /// Their environment, but for what launchgate adds per run.
     pub environment: Environment,
+    /// Who runs them; `None`: whoever this is.
+    pub identity: Option<Identity>,
     /// `--step-env` or `--step-env-from` names their database sessions (`PGAPPNAME`).
     pub names_sessions: bool,
     /// `None`: no limit.
@@ -89,6 +93,10 @@ pub struct Server {
     pub text: String,
     /// Its environment.
     pub environment: Environment,
+    /// Who runs it; `None`: whoever this is.
+    pub identity: Option<Identity>,
+    /// How launchgate stays in front of it; `None`: it becomes it.
+    pub init: Option<Init>,
 }
 
 /// Plans the steps. Warnings go to `warn`.
@@ -107,7 +115,8 @@ pub fn steps(
             "leave `--expand-env` out: the shell expands variables itself",
         ));
     }
-    let environment = step_environment(sources, settings)?;
+    let identity = sources.step_user()?.map(|setting| setting.value.1);
+    let environment = step_environment(sources, settings, identity.as_ref())?;
     let written = settings
         .backup
         .iter()
@@ -122,6 +131,7 @@ pub fn steps(
     Ok(Steps {
         list,
         environment,
+        identity,
         names_sessions: settings
             .step_env
             .iter()
@@ -226,9 +236,13 @@ fn refused(setting: &Setting<OsString>, refusal: &Refusal) -> Failure {
 fn step_environment(
     sources: &Sources<'_>,
     settings: &StepSettings,
+    identity: Option<&Identity>,
 ) -> Result<Environment, Failure> {
     let mut environment = sources.environment.clone();
     environment.retain(|name| !is_own(name));
+    if let Some(identity) = identity {
+        environment.set(b"HOME", &identity.home);
+    }
     for Setting {
         value: (name, value),
         ..
@@ -263,6 +277,12 @@ pub fn server(sources: &Sources<'_>) -> Result<Option<Server>, Failure> {
     let mut environment = sources.environment.clone();
     let unset = sources.unset_env()?;
     let step_only = sources.step_only()?;
+    let init = sources.init()?.init;
+    let identity = sources.user()?.map(|setting| setting.value.1);
+    if let Some(identity) = &identity {
+        // Whatever it was: of root's home another user has nothing.
+        environment.set(b"HOME", &identity.home);
+    }
     environment.retain(|name| {
         !is_own(name)
             && !unset.iter().any(|setting| setting.value.as_bytes() == name)
@@ -283,6 +303,8 @@ pub fn server(sources: &Sources<'_>) -> Result<Option<Server>, Failure> {
             argv,
             text,
             environment,
+            identity,
+            init,
         })),
         None => Err(Failure::usage(
             "the server's command is empty",

@@ -13,6 +13,7 @@ use crate::log::{Event, Log};
 use crate::network::{self, Progress, StepsRequest};
 use crate::outcome;
 use crate::plan::{self, Steps};
+use crate::serve;
 use crate::settings::{Origin, Sources};
 use crate::steps::{self, Keep, Ready, ReadyServer, RunIdentity};
 use crate::sys::clock::Moment;
@@ -37,6 +38,9 @@ pub fn run(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure>
             "no server to start",
             "write `--` and the server's command behind the flags, or use `launchgate job`",
         ));
+    }
+    if let Some(server) = &server {
+        serve::prepare(server);
     }
     if sources.skip()? {
         let program = server
@@ -209,10 +213,11 @@ pub fn leave(
     server: Option<&ReadyServer>,
     url: Option<&DatabaseUrl>,
 ) -> Result<(), Failure> {
-    let Some(ReadyServer { program, text }) = server else {
+    let Some(ready) = server else {
         log.say(Event::GateDone, "done", &[]);
         return Ok(());
     };
+    let ReadyServer { program, text, .. } = ready;
     let command = url.map_or_else(|| text.clone(), |url| url.redact(text));
     log.say(
         Event::ServerStarting,
@@ -221,10 +226,13 @@ pub fn leave(
     );
     host.stdout.drain(Moment::now() + LAST_WORDS);
     host.stderr.drain(Moment::now() + LAST_WORDS);
-    Err(
-        match launch::launch(program, &host.inherited, &host.signals) {
-            NotLaunched::Stopped(number) => steps::stopped(number, "start"),
-            NotLaunched::Exec(error) => steps::server_not_started(program, &error),
-        },
-    )
+    let identity = ready.identity.as_ref();
+    let why = match &ready.init {
+        None => launch::launch(program, identity, &host.inherited, &host.signals),
+        Some(init) => serve::serve(host, log, ready, init),
+    };
+    Err(match why {
+        NotLaunched::Stopped(number) => steps::stopped(number, "start"),
+        NotLaunched::Exec(error) => steps::server_not_started(program, &error),
+    })
 }

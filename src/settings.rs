@@ -2,9 +2,10 @@
 //!
 //! Precedence is flag, then `LAUNCHGATE_*` variable, then default. A value that another
 //! source overrides is not looked at. Pure but for reading the file that
-//! `--database-url-file` names, through a function it is handed.
+//! `--database-url-file` names and looking up users, through functions it is handed.
 
 mod database;
+mod init;
 mod parse;
 mod sources;
 
@@ -17,6 +18,9 @@ use std::time::Duration;
 use crate::cli::Raw;
 use crate::db::url::DatabaseUrl;
 use crate::environment::Environment;
+use crate::exit::Problem;
+use crate::identity::{Identity, UserSpec};
+use crate::init::Init;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +129,17 @@ pub struct CoordinationSettings {
     pub orphan_timeout: Setting<Option<Duration>>,
 }
 
+/// Whether and how launchgate stays in front of the server.
+#[derive(Debug, Clone)]
+pub struct InitSettings {
+    /// How; `None` where it becomes the server.
+    pub init: Option<Init>,
+    /// Which setting says so.
+    pub origin: Origin,
+    /// What was set beside it: name, value, origin.
+    pub parts: Vec<(&'static str, String, Origin)>,
+}
+
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
@@ -139,6 +154,9 @@ pub enum Verbosity {
 /// Reads the contents of a file.
 pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
 
+/// Looks up what a user is.
+pub type FindUser<'a> = &'a dyn Fn(&UserSpec) -> Result<Identity, Problem>;
+
 /// The places a value can come from.
 #[derive(Clone, Copy)]
 pub struct Sources<'a> {
@@ -148,6 +166,8 @@ pub struct Sources<'a> {
     pub environment: &'a Environment,
     /// For `--database-url-file`.
     pub read_file: ReadFile<'a>,
+    /// For `--user` and `--step-user`.
+    pub find_user: FindUser<'a>,
 }
 
 /// The variables that a database's URL is taken from when no setting names one, in order.

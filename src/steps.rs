@@ -14,6 +14,8 @@ pub use ending::{lock_lost, server_not_started, stopped, stopped_after};
 use crate::embedded;
 use crate::environment::{Environment, until_nul};
 use crate::exit::{Failure, Problem};
+use crate::identity::Identity;
+use crate::init::Init;
 use crate::log::{Event, Log};
 use crate::plan::{Server, Step, StepKind, Steps};
 use crate::sys::child::Program;
@@ -22,6 +24,7 @@ use crate::sys::host::Host;
 use crate::sys::lookup::{self, Unfit};
 use crate::sys::own;
 use crate::sys::supervise::{Guard, Order, Report};
+use crate::sys::user::{self, NotFound};
 
 /// The longest part of a step's output that a ledger keeps: 4 KiB.
 pub const TAIL: usize = 4096;
@@ -74,6 +77,10 @@ impl Ready {
 pub struct ReadyServer {
     /// What will be executed.
     pub program: Program,
+    /// Who executes it; `None`: whoever this is.
+    pub identity: Option<Identity>,
+    /// How launchgate stays in front of it; `None`: it becomes it.
+    pub init: Option<Init>,
     /// Its command as it was written.
     pub text: String,
 }
@@ -119,7 +126,8 @@ pub fn find(steps: &Steps, log: &Log) -> Result<Vec<Ready>, Failure> {
             let found = if step.kind.is_embedded() {
                 own::program()
             } else {
-                lookup::find(step.argv.program(), path).map_err(|u| unfit(&what, u))?
+                user::look_up(steps.identity.as_ref(), step.argv.program(), path)
+                    .map_err(|error| not_found(&what, "--step-user or --user", error))?
             };
             let argv = words(step.argv.words());
             lookup::measure(&argv, steps.environment.entries()).map_err(|u| unfit(&what, u))?;
@@ -139,7 +147,8 @@ pub fn find(steps: &Steps, log: &Log) -> Result<Vec<Ready>, Failure> {
 /// It is not there or can't be executed.
 pub fn find_server(server: &Server, log: &Log) -> Result<ReadyServer, Failure> {
     let path = server.environment.get(b"PATH");
-    let found = lookup::find(server.argv.program(), path).map_err(|u| unfit("server", u))?;
+    let found = user::look_up(server.identity.as_ref(), server.argv.program(), path)
+        .map_err(|error| not_found("server", "--user", error))?;
     let argv = words(server.argv.words());
     let environment = server.environment.entries().to_vec();
     lookup::measure(&argv, &environment).map_err(|u| unfit("server", u))?;
@@ -150,6 +159,8 @@ pub fn find_server(server: &Server, log: &Log) -> Result<ReadyServer, Failure> {
             argv,
             environment,
         },
+        identity: server.identity.clone(),
+        init: server.init.clone(),
         text: server.text.clone(),
     })
 }
@@ -171,6 +182,16 @@ fn words(words: &[std::ffi::OsString]) -> Vec<CString> {
 
 fn c_path(path: &Path) -> CString {
     until_nul(path.as_os_str().as_bytes().to_vec())
+}
+
+fn not_found(what: &str, setting: &str, error: NotFound) -> Failure {
+    match error {
+        NotFound::Unfit(error) => unfit(what, error),
+        NotFound::Refused(error) => Failure::System(Problem::new(
+            format!("{what}: failed to become the user that {setting} names: {error}"),
+            "start launchgate as root with the capabilities SETUID and SETGID, or as that user, or leave the setting out",
+        )),
+    }
 }
 
 fn unfit(what: &str, unfit: Unfit) -> Failure {
@@ -220,6 +241,7 @@ pub fn run(
                 argv: ready.argv.clone(),
                 environment: environment.entries().to_vec(),
             },
+            identity: steps.identity.clone(),
             timeout: steps.timeout,
             grace: steps.grace,
             tail: match keep {

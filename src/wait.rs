@@ -10,6 +10,7 @@ use crate::network::{self, Link};
 use crate::patience::{Outage, Wait};
 use crate::plan;
 use crate::run;
+use crate::serve;
 use crate::settings::Sources;
 use crate::steps;
 use crate::sys::host::Host;
@@ -32,6 +33,9 @@ pub fn wait(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure
             "no revision is named, so there is nothing to wait for",
             "name it with --release or --fingerprint, as the job that migrates does",
         ));
+    }
+    if let Some(server) = &server {
+        serve::prepare(server);
     }
     let program = server
         .as_ref()

@@ -13,7 +13,7 @@ use crate::exit::{Failure, Problem};
 
 impl Sources<'_> {
     /// The values of a repeatable setting; a variable holds one per line.
-    fn many(&self, id: &str) -> Result<Vec<Setting<OsString>>, Failure> {
+    pub(super) fn many(&self, id: &str) -> Result<Vec<Setting<OsString>>, Failure> {
         if let Some(values) = self.raw.values(id) {
             let origin = Origin::Flag(flag(id));
             return values
@@ -69,7 +69,7 @@ impl Sources<'_> {
         Ok(self.flag_value(id)?.or_else(|| self.variable_value(id)))
     }
 
-    fn text(&self, id: &str) -> Result<Option<Setting<String>>, Failure> {
+    pub(super) fn text(&self, id: &str) -> Result<Option<Setting<String>>, Failure> {
         self.one(id)?.map(into_text).transpose()
     }
 
@@ -91,7 +91,7 @@ impl Sources<'_> {
         }
     }
 
-    fn switch(&self, id: &str) -> Result<Setting<bool>, Failure> {
+    pub(super) fn switch(&self, id: &str) -> Result<Setting<bool>, Failure> {
         self.parsed(id, false, parse_switch)
     }
 
@@ -166,7 +166,7 @@ impl Sources<'_> {
         })
     }
 
-    fn stop_grace(&self) -> Result<Setting<Duration>, Failure> {
+    pub(super) fn stop_grace(&self) -> Result<Setting<Duration>, Failure> {
         self.parsed("stop_grace", Duration::from_secs(10), parse_duration)
     }
 

@@ -17,7 +17,9 @@ use nix::errno::Errno;
 
 use super::inherited::Inherited;
 use super::signals::{self, Mask};
+use super::user::{self, Switch};
 use crate::environment::Entry;
+use crate::identity::Identity;
 
 /// A program ready to be executed.
 #[derive(Debug, Clone)]
@@ -92,6 +94,7 @@ struct Start<'a> {
     streams: Streams,
     keep: Option<RawFd>,
     terminal: Option<RawFd>,
+    switch: Option<Switch>,
     parent: pid_t,
     inherited: &'a Inherited,
     /// Written by the child: why exec failed.
@@ -100,8 +103,8 @@ struct Start<'a> {
 
 /// Starts `program` as the leader of a process group of its own, which becomes the
 /// `terminal`'s foreground group where one is given. It inherits the signal mask and
-/// dispositions that launchgate inherited, is killed when launchgate dies, and keeps the
-/// descriptor `keep` open.
+/// dispositions that launchgate inherited, is killed when launchgate dies, keeps the
+/// descriptor `keep` open, and is `identity` where one is given.
 ///
 /// # Errors
 /// Why it could not be cloned or executed: execve(2), clone(2).
@@ -110,6 +113,7 @@ pub fn start(
     streams: Streams,
     keep: Option<BorrowedFd<'_>>,
     terminal: Option<BorrowedFd<'_>>,
+    identity: Option<&Identity>,
     inherited: &Inherited,
 ) -> io::Result<i32> {
     // As much as posix_spawn(3) takes in musl: the child makes system calls and nothing else.
@@ -124,6 +128,7 @@ pub fn start(
         streams,
         keep: keep.map(|fd| fd.as_raw_fd()),
         terminal: terminal.map(|fd| fd.as_raw_fd()),
+        switch: identity.map(Switch::of),
         // SAFETY: getpid(2) has no preconditions.
         parent: unsafe { libc::getpid() },
         inherited,
@@ -168,6 +173,14 @@ extern "C" fn run_child(argument: *mut c_void) -> c_int {
         if let Some(terminal) = start.terminal {
             libc::tcsetpgrp(terminal, libc::getpid());
         }
+        if let Some(switch) = &start.switch {
+            let errno = user::become_user(switch);
+            if errno != 0 {
+                ptr::write_volatile(&raw mut start.errno, errno);
+                libc::_exit(127);
+            }
+        }
+        // After the switch, which would clear it (prctl(2)).
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
         // The parent may have died before the line above. Zero: it is in another PID
         // namespace, where its number means nothing.
@@ -272,6 +285,11 @@ fn wait_for(which: Which, flags: c_int) -> Option<(i32, c_int, c_int)> {
         }
         Some((info.si_pid(), info.si_code, info.si_status()))
     }
+}
+
+/// Waits for the end of this child and reaps it.
+pub(super) fn bury(pid: i32) {
+    let _ = wait_for(Which::One(pid), libc::WEXITED);
 }
 
 /// Reaps every child that ended. For a server that ignores SIGCHLD: had launchgate not taken

@@ -126,7 +126,7 @@ fn set_subreaper(on: bool) {
 
 /// A standard stream that was closed would be taken by the next descriptor that launchgate
 /// opens, and the log would go there. `/dev/null` takes the place until exec closes it.
-fn occupy_standard_streams() {
+pub(super) fn occupy_standard_streams() {
     for stream in 0..=2 {
         if is_open(stream) {
             continue;

@@ -7,6 +7,8 @@ use libc::c_int;
 use super::child::{self, Program, pointers};
 use super::inherited::Inherited;
 use super::signals::{self, Number, Signal, Signals};
+use super::user::{self, Switch};
+use crate::identity::Identity;
 
 /// Why the server did not start.
 #[derive(Debug)]
@@ -17,7 +19,7 @@ pub enum NotLaunched {
     Exec(io::Error),
 }
 
-/// Becomes `program`. Returns only where that could not be.
+/// Becomes `program`, as `identity` where one is given. Returns only where that could not be.
 ///
 /// Every signal is still blocked here. Those that arrived are looked at once more; then a
 /// handler that ends the process takes the place of each stop signal's default action, so
@@ -25,11 +27,21 @@ pub enum NotLaunched {
 /// which the default action would not touch. execve resets handlers to the default
 /// (execve(2), "Effect on process attributes"), so the server sees none of it.
 #[must_use]
-pub fn launch(program: &Program, inherited: &Inherited, signals: &Signals) -> NotLaunched {
+pub fn launch(
+    program: &Program,
+    identity: Option<&Identity>,
+    inherited: &Inherited,
+    signals: &Signals,
+) -> NotLaunched {
     while let Some(signal) = signals.next() {
         if let Signal::Stop(number) = signal {
             return NotLaunched::Stopped(number);
         }
+    }
+    if let Some(identity) = identity
+        && let Err(error) = become_user(identity)
+    {
+        return NotLaunched::Exec(error);
     }
     inherited.restore();
     if inherited.ignored.ignores(libc::SIGCHLD) {
@@ -57,6 +69,24 @@ pub fn launch(program: &Program, inherited: &Inherited, signals: &Signals) -> No
         }
     }
     NotLaunched::Exec(error)
+}
+
+/// The switch clears the parent-death signal (prctl(2)), which is not launchgate's to change.
+fn become_user(identity: &Identity) -> io::Result<()> {
+    let mut death: c_int = 0;
+    // SAFETY: the pointer is to an int that lives through the call, the other prctl takes a
+    // number, and the identity lives.
+    unsafe {
+        libc::prctl(libc::PR_GET_PDEATHSIG, &raw mut death);
+        let errno = user::become_user(&Switch::of(identity));
+        if errno != 0 {
+            return Err(io::Error::from_raw_os_error(errno));
+        }
+        if death != 0 {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::c_long::from(death));
+        }
+    }
+    Ok(())
 }
 
 extern "C" fn exit_by_signal(number: c_int) {

@@ -20,6 +20,7 @@ pub mod descendants;
 pub mod event;
 pub mod host;
 pub mod inherited;
+pub mod init;
 pub mod launch;
 pub mod lookup;
 pub mod output;
@@ -30,6 +31,7 @@ pub mod signals;
 pub mod sqlite;
 pub mod supervise;
 pub mod terminal;
+pub mod user;
 mod watch;
 
 /// `O_NONBLOCK` of open(2), for rooms that open files.

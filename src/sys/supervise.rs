@@ -14,6 +14,7 @@ use super::inherited::is_terminal;
 use super::signals::Number;
 use super::terminal::Terminal;
 use super::watch::Watch;
+use crate::identity::Identity;
 
 /// How often a step that goes on says so.
 pub const REPORT: Duration = Duration::from_secs(30);
@@ -54,6 +55,8 @@ impl Guard for NoGuard {
 pub struct Order {
     /// What to execute.
     pub program: Program,
+    /// Who executes it; `None`: whoever this is.
+    pub identity: Option<Identity>,
     /// `None`: no limit.
     pub timeout: Option<Duration>,
     /// Between TERM and KILL; zero is KILL at once.
@@ -143,6 +146,7 @@ impl Host {
             },
             guard.inheritable(),
             foreground.map(AsFd::as_fd),
+            order.identity.as_ref(),
             &self.inherited,
         )?;
         if let Some(capture) = &mut capture {

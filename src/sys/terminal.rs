@@ -26,9 +26,22 @@ impl Terminal {
         if !(0..=2).any(inherited::is_terminal) {
             return None;
         }
+        Self::controlling()
+    }
+
+    /// The controlling terminal, whatever the standard streams are: a server that has none of
+    /// them may still ask for a password there.
+    #[must_use]
+    pub fn controlling() -> Option<Self> {
         let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
         let fd = open("/dev/tty", flags, Mode::empty()).ok()?;
         Some(Self { fd, own: getpgrp() })
+    }
+
+    /// Whether the terminal's keys go to `group`.
+    #[must_use]
+    pub fn is_of(&self, group: i32) -> bool {
+        tcgetpgrp(&self.fd) == Ok(Pid::from_raw(group))
     }
 
     /// Whether this process's group is the one that the terminal's keys go to.

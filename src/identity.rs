@@ -1,0 +1,118 @@
+//! Users: how they are written, and what one comes to.
+//!
+//! Pure. What a name means is looked up in `sys::user`.
+
+use crate::exit::Problem;
+
+/// `USER` or `USER:GROUP`, names or numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserSpec {
+    /// The user.
+    pub user: Id,
+    /// The group, where one is named.
+    pub group: Option<Id>,
+}
+
+/// A user or a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Id {
+    /// Its number, whether anything has that number or not.
+    Number(u32),
+    /// Its name.
+    Name(String),
+}
+
+/// What a process runs as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The user's number.
+    pub user: u32,
+    /// The group's number.
+    pub group: u32,
+    /// The supplementary groups.
+    pub groups: Vec<u32>,
+    /// `HOME`.
+    pub home: Vec<u8>,
+}
+
+/// The highest number that is taken: gosu and Docker draw the line here too.
+const MOST: u32 = i32::MAX.cast_unsigned();
+
+impl UserSpec {
+    /// Reads `USER[:GROUP]`.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let (user, group) = match text.split_once(':') {
+            // As gosu has it: nothing behind the colon is no group.
+            Some((user, group)) => (user, Some(group).filter(|group| !group.is_empty())),
+            None => (text, None),
+        };
+        if user.is_empty() {
+            return Err(Problem::new(
+                "names a group without a user",
+                "write USER:GROUP, names or numbers",
+            ));
+        }
+        Ok(Self {
+            user: id(user)?,
+            group: group.map(id).transpose()?,
+        })
+    }
+}
+
+fn id(text: &str) -> Result<Id, Problem> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return match text.parse::<u32>() {
+            Ok(number) if number <= MOST => Ok(Id::Number(number)),
+            _ => Err(Problem::new(
+                "has a number that no user or group can have",
+                format!("write a number from 0 to {MOST}"),
+            )),
+        };
+    }
+    if text.contains(['\0', '\n', ':']) {
+        return Err(Problem::new(
+            "is no user",
+            "write USER or USER:GROUP, names or numbers",
+        ));
+    }
+    Ok(Id::Name(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_and_a_group_are_names_or_numbers() {
+        let name = |text: &str| Id::Name(text.to_owned());
+        for (text, user, group) in [
+            ("node", name("node"), None),
+            ("1000", Id::Number(1000), None),
+            ("node:www", name("node"), Some(name("www"))),
+            ("0:0", Id::Number(0), Some(Id::Number(0))),
+            ("node:", name("node"), None),
+            ("0day", name("0day"), None),
+            ("2147483647", Id::Number(2_147_483_647), None),
+        ] {
+            assert_eq!(UserSpec::parse(text), Ok(UserSpec { user, group }));
+        }
+    }
+
+    #[test]
+    fn what_is_no_user_is_refused() {
+        for text in [
+            "",
+            ":",
+            ":www",
+            "a:b:c",
+            "-1",
+            "2147483648",
+            "99999999999",
+            "a:-1",
+            "a\nb",
+        ] {
+            assert!(UserSpec::parse(text).is_err(), "{text}");
+        }
+    }
+}

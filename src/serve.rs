@@ -1,0 +1,111 @@
+//! `--init`: the server as a child, and launchgate in front of it, in a small state.
+//!
+//! May touch `sys` and `log`; never SQL or system calls.
+
+use std::ffi::{CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+
+use crate::environment::until_nul;
+use crate::exit::{Failure, Problem};
+use crate::init::{Init, State};
+use crate::log::{Event, Log};
+use crate::plan::Server;
+use crate::run::LAST_WORDS;
+use crate::steps::ReadyServer;
+use crate::sys::child::Ended;
+use crate::sys::clock::Moment;
+use crate::sys::host::Host;
+use crate::sys::init::{self, Front, News};
+use crate::sys::launch::NotLaunched;
+use crate::sys::output::Output;
+
+/// The word that says that launchgate executed itself. No command has this name.
+const WORD: &str = "init";
+
+/// From now on launchgate gets the signal that it is to get when its parent dies.
+pub fn prepare(server: &Server) {
+    if let Some(number) = server.init.as_ref().and_then(|init| init.death_signal) {
+        init::set_death_signal(number);
+    }
+}
+
+/// Starts the server and stays in front of it to its end. Returns only where it did not start.
+#[must_use]
+pub fn serve(host: &Host, log: &Log, server: &ReadyServer, init: &Init) -> NotLaunched {
+    let pid = match host.start_server(&server.program, server.identity.as_ref()) {
+        Ok(pid) => pid,
+        Err(why) => return why,
+    };
+    let state = State {
+        server: pid,
+        init: init.clone(),
+        verbosity: log.verbosity(),
+    };
+    init::reenter(&arguments(&state, &server.program.argv));
+    // No /proc, say: as large as before, and as good.
+    let code = stay(&state, log);
+    host.stderr.drain(Moment::now() + LAST_WORDS);
+    init::exit(code)
+}
+
+/// What `ps` shows: nothing of the gate's own arguments, among which may be a password.
+fn arguments(state: &State, server: &[CString]) -> Vec<CString> {
+    let mut words = vec!["launchgate".to_owned(), WORD.to_owned()];
+    words.extend(state.words());
+    words.push("--".to_owned());
+    let words = words.into_iter().map(|word| until_nul(word.into_bytes()));
+    words.chain(server.iter().cloned()).collect()
+}
+
+/// Goes on where [`serve`] executed this program; `None` where these are no arguments of its.
+#[must_use]
+pub fn resume<W: AsRef<OsStr>>(args: &[W]) -> Option<u8> {
+    let words = args.iter().map(|word| word.as_ref().as_bytes());
+    let mut words = words.skip(1).take_while(|word| *word != b"--");
+    if words.next()? != WORD.as_bytes() {
+        return None;
+    }
+    let state = State::from_words(words)?;
+    init::settle();
+    let stderr = Arc::new(Output::stderr());
+    let log = Log::new(Arc::clone(&stderr), state.verbosity);
+    let code = stay(&state, &log);
+    stderr.drain(Moment::now() + LAST_WORDS);
+    Some(code)
+}
+
+fn stay(state: &State, log: &Log) -> u8 {
+    let front = match Front::new(state.server, &state.init) {
+        Ok(front) => front,
+        Err(error) => {
+            let failure = Failure::System(Problem::new(
+                format!("failed to watch over the server: {error}"),
+                "raise the limit of open files",
+            ));
+            // The server dies with this process.
+            log.fail(&failure);
+            return failure.code();
+        }
+    };
+    let ended = front.stay(&mut |news| match news {
+        News::Leftovers(count) => {
+            let problem = Problem::new(
+                "the server ended and left processes, stopping them",
+                "let the server wait for its children",
+            );
+            match count {
+                Some(count) => log.warn(Event::ServerLeftovers, &problem, &[("processes", &count)]),
+                None => log.warn(Event::ServerLeftovers, &problem, &[]),
+            }
+        }
+        News::Killing => {
+            let problem = Problem::new(
+                "what the server left did not stop in time, killing it",
+                "see why it ignores SIGTERM, or raise --stop-grace",
+            );
+            log.warn(Event::ServerLeftoversKilled, &problem, &[]);
+        }
+    });
+    state.init.remaps.get(Ended::shell_code(ended))
+}

@@ -1,0 +1,327 @@
+//! The phase behind the gate under `--init`: one thread that waits for signals, hands them to
+//! the server, and reaps whatever ends, until the server has.
+//!
+//! It sleeps in one poll(2) without a timeout: no timer, no wake-up. launchgate executes itself
+//! for it ([`reenter`]), so that runtime, drivers, arguments and heap of the gate are gone. The
+//! server is started before that and stays a child over the exec (execve(2)); signals stay
+//! pending, since all of them are blocked from before the one to behind the other.
+
+use std::ffi::{CStr, CString};
+use std::mem::{size_of, zeroed};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
+
+use libc::c_int;
+
+use super::child::{self, Ended, Input, Program, Reaped, Streams};
+use super::clock::Moment;
+use super::descendants;
+use super::host::Host;
+use super::inherited;
+use super::launch::NotLaunched;
+use super::poll::{self, Interest};
+use super::signals::{self, Number, Signal};
+use super::terminal::Terminal;
+use crate::environment::Entry;
+use crate::identity::Identity;
+use crate::init::{Aim, Init};
+
+/// How soon a kill is repeated while processes are left that were born meanwhile.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// What happens behind the gate that is worth a line.
+#[derive(Debug, Clone, Copy)]
+pub enum News {
+    /// The server ended and left this many processes; a PID 1 does not count them.
+    Leftovers(Option<usize>),
+    /// They did not stop in time.
+    Killing,
+}
+
+/// What the server left.
+#[derive(Debug, Clone, Copy)]
+enum Left {
+    /// Not looked at yet.
+    Unknown,
+    /// Something, asked to go until then.
+    Asked(Moment),
+    /// Something, killed, and again then.
+    Killed(Moment),
+    /// No child at all.
+    Nothing,
+}
+
+/// The server, and the one who stays in front of it.
+#[derive(Debug)]
+pub struct Front<'a> {
+    server: i32,
+    init: &'a Init,
+    signals: OwnedFd,
+    terminal: Option<Terminal>,
+    had_terminal: bool,
+    /// We stopped with the server, and it has to be continued with us.
+    stopped_with_it: bool,
+    ended: Option<Ended>,
+    left: Left,
+}
+
+/// A signal as signalfd(2) tells of it.
+type Arrived = libc::signalfd_siginfo;
+
+impl<'a> Front<'a> {
+    /// In front of the process `server`, which was just started as the leader of its own
+    /// process group.
+    ///
+    /// # Errors
+    /// There is no descriptor to be had.
+    pub fn new(server: i32, init: &'a Init) -> std::io::Result<Self> {
+        let terminal = Terminal::controlling();
+        let had_terminal = terminal.as_ref().is_some_and(|t| t.is_of(server));
+        Ok(Self {
+            server,
+            init,
+            signals: signals::descriptor()?,
+            terminal,
+            had_terminal,
+            stopped_with_it: false,
+            ended: None,
+            left: Left::Unknown,
+        })
+    }
+
+    /// Stays until the server and everything that it left are gone; returns how it ended.
+    pub fn stay(mut self, news: &mut dyn FnMut(News)) -> Ended {
+        loop {
+            self.forward_all();
+            self.reap();
+            let mut until = None;
+            if let Some(ended) = self.ended {
+                until = self.end_leftovers(news);
+                if until.is_none() {
+                    self.give_terminal_back();
+                    return ended;
+                }
+            }
+            let _ = poll::wait(&[(self.signals.as_fd(), Interest::Read)], until);
+        }
+    }
+
+    fn forward_all(&mut self) {
+        // A few at once: a flood of real-time signals is one system call for eight.
+        // SAFETY: all zeroes is a value of this plain C structure.
+        let mut buffer: [Arrived; 8] = unsafe { zeroed() };
+        loop {
+            let space = size_of::<[Arrived; 8]>();
+            // SAFETY: the pointer is to `space` writable bytes that live through the call.
+            let len = unsafe {
+                let target = (&raw mut buffer).cast();
+                libc::read(self.signals.as_raw_fd(), target, space)
+            };
+            let count = usize::try_from(len).unwrap_or(0) / size_of::<Arrived>();
+            for arrived in &buffer[..count] {
+                self.forward(arrived);
+            }
+            if count < buffer.len() {
+                return;
+            }
+        }
+    }
+
+    fn forward(&mut self, arrived: &Arrived) {
+        let number = arrived.ssi_signo.cast_signed();
+        // A write of our own to a pipe that nobody reads.
+        let by_write = matches!(number, libc::SIGPIPE | libc::SIGXFSZ)
+            && arrived.ssi_pid == std::process::id();
+        if number == libc::SIGCHLD || by_write || self.ended.is_some() {
+            return;
+        }
+        let Some(to) = self.init.rewrites.get(number) else {
+            return;
+        };
+        if to == libc::SIGCONT {
+            self.hand_over_terminal();
+        }
+        // Ctrl-Z stopped the group, so the group goes on.
+        let was_stopped = to == libc::SIGCONT && std::mem::take(&mut self.stopped_with_it);
+        if self.init.aim == Aim::Group || was_stopped {
+            signals::send_to_group(self.server, to);
+        } else {
+            signals::pass_on(self.server, to, arrived);
+        }
+    }
+
+    fn reap(&mut self) {
+        loop {
+            match child::reap(&[]) {
+                Reaped::Ended(pid, ended) if pid == self.server && self.ended.is_none() => {
+                    self.ended = Some(ended);
+                    if let Some(terminal) = &self.terminal {
+                        terminal.take_back(self.server);
+                    }
+                }
+                Reaped::Stopped(pid, by) if pid == self.server => self.on_stopped(by),
+                Reaped::Ended(..) | Reaped::Stopped(..) => {}
+                Reaped::Quiet => return,
+                Reaped::None => {
+                    self.left = Left::Nothing;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The server was stopped. With a shell above, launchgate stops as the server did, and goes
+    /// on when the shell says so. Where nobody could say so, what the terminal stopped goes on
+    /// at once; who was stopped by a process waits for that process.
+    fn on_stopped(&mut self, by: Number) {
+        let Some(terminal) = &self.terminal else {
+            return;
+        };
+        if self.ended.is_some() {
+            return;
+        }
+        let by_terminal = matches!(by, libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU);
+        if matches!(by, libc::SIGTTIN | libc::SIGTTOU) && terminal.is_ours() {
+            // It wants the terminal, and nobody else does.
+            self.hand_over_terminal();
+            signals::send_to_group(self.server, libc::SIGCONT);
+        } else if terminal.has_job_control() {
+            terminal.take_back(self.server);
+            self.stopped_with_it = true;
+            // The SIGCONT that ends this line waits in the descriptor then, and goes on from there.
+            terminal.stop_ourselves();
+        } else if by_terminal {
+            signals::send_to_group(self.server, libc::SIGCONT);
+        }
+    }
+
+    fn hand_over_terminal(&mut self) {
+        if let Some(terminal) = &self.terminal
+            && terminal.is_ours()
+        {
+            terminal.give(self.server);
+            self.had_terminal = true;
+        }
+    }
+
+    fn give_terminal_back(&self) {
+        if let Some(terminal) = self.terminal.as_ref().filter(|_| self.had_terminal) {
+            terminal.take_back_from_dead();
+        }
+    }
+
+    /// What outlives the server is asked to go, then killed; `None` where nothing does.
+    fn end_leftovers(&mut self, news: &mut dyn FnMut(News)) -> Option<Moment> {
+        let now = Moment::now();
+        if matches!(self.left, Left::Unknown) && !self.init.grace.is_zero() {
+            let count = signal_leftovers(&[libc::SIGTERM, libc::SIGCONT]);
+            news(News::Leftovers(count));
+            self.left = Left::Asked(now + self.init.grace);
+        }
+        match self.left {
+            Left::Nothing => return None,
+            Left::Asked(until) | Left::Killed(until) if now < until => return Some(until),
+            Left::Asked(_) => news(News::Killing),
+            Left::Unknown | Left::Killed(_) => {}
+        }
+        signal_leftovers(&[libc::SIGKILL]);
+        self.left = Left::Killed(now + AGAIN);
+        Some(now + AGAIN)
+    }
+}
+
+/// Signals everything that is left; says how many, where they were counted. A PID 1 reaches
+/// all at once, with no /proc and without a race (kill(2), "-1").
+fn signal_leftovers(numbers: &[Number]) -> Option<usize> {
+    if std::process::id() == 1 {
+        for number in numbers {
+            signals::send(-1, *number);
+        }
+        return None;
+    }
+    let left = descendants::all(&[]);
+    for pid in &left {
+        for number in numbers {
+            signals::send(*pid, *number);
+        }
+    }
+    Some(left.len())
+}
+
+/// Prepares this process for its part behind the gate: whatever it inherited beside its
+/// standard streams is the server's, and a descriptor that it kept open would keep a pipe or a
+/// socket from ending.
+pub fn settle() {
+    inherited::occupy_standard_streams();
+    // SAFETY: these touch no memory but the literals.
+    unsafe {
+        libc::prctl(libc::PR_SET_NAME, c"launchgate".as_ptr());
+        libc::syscall(libc::SYS_close_range, 3, c_int::MAX, 0);
+        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+        if null >= 0 {
+            libc::dup3(null, 0, libc::O_CLOEXEC);
+            libc::dup3(null, 1, libc::O_CLOEXEC);
+            libc::close(null);
+        }
+    }
+}
+
+/// Executes this program anew with these arguments and no environment. Returns only where
+/// that could not be, and then everything is as it was.
+pub fn reenter(arguments: &[CString]) {
+    let argv = child::pointers(arguments);
+    let envp = child::pointers::<Entry>(&[]);
+    let own = c"/proc/self/exe".as_ptr();
+    // SAFETY: every pointer is to a C string or to an array of them that ends with a null
+    // pointer; getauxval(3) gives one that lives as long as this process, or null.
+    unsafe {
+        libc::execve(own, argv.as_ptr(), envp.as_ptr());
+        let started_by = libc::getauxval(libc::AT_EXECFN) as *const libc::c_char;
+        if !started_by.is_null() && CStr::from_ptr(started_by).to_bytes().contains(&b'/') {
+            libc::execve(started_by, argv.as_ptr(), envp.as_ptr());
+        }
+    }
+}
+
+/// Ends this process.
+pub fn exit(code: u8) -> ! {
+    // SAFETY: _exit(2) takes a number and does not return.
+    unsafe { libc::_exit(code.into()) }
+}
+
+/// Sets the signal that this process gets when its parent dies.
+pub fn set_death_signal(number: Number) {
+    // SAFETY: this prctl takes a number and touches no memory.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::c_long::from(number)) };
+}
+
+impl Host {
+    /// Starts the server as a child, the leader of its own process group, in the terminal's
+    /// foreground where launchgate is. Returns its process id.
+    ///
+    /// # Errors
+    /// It could not be started, or a signal stops the gate.
+    pub fn start_server(
+        &self,
+        program: &Program,
+        identity: Option<&Identity>,
+    ) -> Result<i32, NotLaunched> {
+        while let Some(signal) = self.signals.next() {
+            if let Signal::Stop(number) = signal {
+                return Err(NotLaunched::Stopped(number));
+            }
+        }
+        if std::process::id() != 1 {
+            self.inherited.adopt_orphans();
+        }
+        let streams = Streams {
+            input: Input::Inherit,
+            output: libc::STDOUT_FILENO,
+            error: libc::STDERR_FILENO,
+        };
+        let terminal = Terminal::controlling().filter(Terminal::is_ours);
+        let terminal = terminal.as_ref().map(AsFd::as_fd);
+        let started = child::start(program, streams, None, terminal, identity, &self.inherited);
+        started.map_err(NotLaunched::Exec)
+    }
+}

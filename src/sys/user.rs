@@ -1,0 +1,235 @@
+//! Users: what a name means here, and becoming one, as gosu does it.
+//!
+//! Becoming another user can't be undone, so it is tried by a child first, before anything
+//! runs, and that child also looks executables up: what may be executed depends on who asks.
+
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::{ffi::OsStr, ffi::OsString, fs::File};
+
+use libc::{c_int, c_long, gid_t, uid_t};
+use nix::errno::Errno;
+use nix::unistd::{ForkResult, Gid, Group, Uid, User, fork, getgid, getgrouplist};
+
+use super::child;
+use super::lookup::{self, Unfit};
+use crate::environment::until_nul;
+use crate::exit::Problem;
+use crate::identity::{Id, Identity, UserSpec};
+
+/// Looks up what a user is, in /etc/passwd and /etc/group. A number needs no entry; then the
+/// group stays what it is and `HOME` is `/`. Supplementary groups are those of the entry,
+/// unless a group is named: then there are none.
+///
+/// # Errors
+/// There is no such user or group; the end of a sentence about what was written.
+pub fn find(spec: &UserSpec) -> Result<Identity, Problem> {
+    let entry = match &spec.user {
+        Id::Name(name) => User::from_name(name).ok().flatten(),
+        Id::Number(number) => User::from_uid(Uid::from_raw(*number)).ok().flatten(),
+    };
+    let user = match (&spec.user, &entry) {
+        (_, Some(entry)) => entry.uid.as_raw(),
+        (Id::Number(number), None) => *number,
+        (Id::Name(name), None) => return Err(unknown("user", name, "/etc/passwd")),
+    };
+    let own = entry.as_ref().map_or(getgid(), |entry| entry.gid);
+    let group = match &spec.group {
+        None => own.as_raw(),
+        Some(Id::Number(number)) => *number,
+        Some(Id::Name(name)) => match Group::from_name(name) {
+            Ok(Some(group)) => group.gid.as_raw(),
+            _ => return Err(unknown("group", name, "/etc/group")),
+        },
+    };
+    let groups = match (&entry, &spec.group) {
+        (Some(entry), None) => member_of(&entry.name, own),
+        _ => Vec::new(),
+    };
+    let home = entry.map_or_else(|| b"/".to_vec(), |e| e.dir.into_os_string().into_vec());
+    Ok(Identity {
+        user,
+        group,
+        groups,
+        home,
+    })
+}
+
+fn member_of(name: &str, own: Gid) -> Vec<u32> {
+    let name = until_nul(name.as_bytes().to_vec());
+    let groups = getgrouplist(&name, own).unwrap_or_default();
+    groups.into_iter().map(Gid::as_raw).collect()
+}
+
+fn unknown(kind: &str, name: &str, file: &str) -> Problem {
+    if std::fs::metadata(file).is_ok() {
+        return Problem::new(
+            format!("is no {kind} of this system: {file} has no {name}"),
+            format!("add it to the image, or write the {kind}'s number"),
+        );
+    }
+    Problem::new(
+        format!("is no {kind} of this system, which has no {file}"),
+        format!("write the {kind}'s number, which needs no entry"),
+    )
+}
+
+/// Why the program of a user can't be used.
+#[derive(Debug)]
+pub enum NotFound {
+    /// It is not there, or can't be executed.
+    Unfit(Unfit),
+    /// The system does not let this process become that user.
+    Refused(io::Error),
+}
+
+/// Finds the file that executing `name` would execute if `identity` did it.
+///
+/// # Errors
+/// See [`NotFound`].
+pub fn look_up(
+    identity: Option<&Identity>,
+    name: &OsStr,
+    path: Option<&OsStr>,
+) -> Result<PathBuf, NotFound> {
+    let Some(identity) = identity else {
+        return lookup::find(name, path).map_err(NotFound::Unfit);
+    };
+    let answer = ask_child(|| {
+        // SAFETY: it calls the system only, and `identity` lives.
+        let errno = unsafe { become_user(&Switch::of(identity)) };
+        if errno != 0 {
+            return [vec![REFUSED], errno.to_ne_bytes().to_vec()].concat();
+        }
+        match lookup::find(name, path) {
+            Ok(file) => [vec![FOUND], file.into_os_string().into_vec()].concat(),
+            Err(Unfit::NotFound { what, hint }) => text(MISSING, &what, &hint),
+            Err(Unfit::NotExecutable { what, hint }) => text(UNFIT, &what, &hint),
+        }
+    })
+    .map_err(NotFound::Refused)?;
+    read_answer(&answer)
+}
+
+const FOUND: u8 = 0;
+const MISSING: u8 = 1;
+const UNFIT: u8 = 2;
+const REFUSED: u8 = 3;
+
+fn text(kind: u8, what: &str, hint: &str) -> Vec<u8> {
+    [&[kind], what.as_bytes(), b"\0", hint.as_bytes()].concat()
+}
+
+fn read_answer(answer: &[u8]) -> Result<PathBuf, NotFound> {
+    let died = || NotFound::Refused(io::Error::other("the child that tried it died"));
+    let (kind, rest) = answer.split_first().ok_or_else(died)?;
+    if *kind == FOUND {
+        return Ok(PathBuf::from(OsString::from_vec(rest.to_vec())));
+    }
+    if *kind == REFUSED {
+        let errno = rest.try_into().map(c_int::from_ne_bytes);
+        let errno = errno.map_err(|_| died())?;
+        return Err(NotFound::Refused(io::Error::from_raw_os_error(errno)));
+    }
+    let parts = String::from_utf8_lossy(rest);
+    let (what, hint) = parts.split_once('\0').ok_or_else(died)?;
+    let (what, hint) = (what.to_owned(), hint.to_owned());
+    Err(NotFound::Unfit(if *kind == MISSING {
+        Unfit::NotFound { what, hint }
+    } else {
+        Unfit::NotExecutable { what, hint }
+    }))
+}
+
+/// Has a child find something out that would change this process.
+fn ask_child(find_out: impl FnOnce() -> Vec<u8>) -> io::Result<Vec<u8>> {
+    let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+    // SAFETY: this process has one thread until the gate, so the child may do anything.
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            drop(read);
+            let answer = find_out();
+            let _ = File::from(write).write_all(&answer);
+            // SAFETY: _exit(2) does not return. Nothing of the parent's is flushed or closed.
+            unsafe { libc::_exit(0) }
+        }
+        ForkResult::Parent { child } => {
+            drop(write);
+            let mut answer = Vec::new();
+            let read = File::from(read).read_to_end(&mut answer);
+            child::bury(child.as_raw());
+            read.map(|_| answer)
+        }
+    }
+}
+
+/// A user to become, made before, so that becoming it makes system calls only.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Switch {
+    user: uid_t,
+    group: gid_t,
+    groups: *const gid_t,
+    count: usize,
+}
+
+impl Switch {
+    /// Valid as long as `identity` lives.
+    pub(super) fn of(identity: &Identity) -> Self {
+        Self {
+            user: identity.user,
+            group: identity.group,
+            groups: identity.groups.as_ptr(),
+            count: identity.groups.len(),
+        }
+    }
+}
+
+/// Becomes that user for good: groups, group, user, in this order, since each takes away the
+/// right to the one before. From root to another user the kernel clears all capabilities
+/// (capabilities(7)). Returns 0 or why not.
+///
+/// The calls are the kernel's own: the C libraries' tell every thread to do the same, which
+/// between clone and exec would be the parent's.
+///
+/// # Safety
+/// The identity that `switch` was made of lives.
+pub(super) unsafe fn become_user(switch: &Switch) -> c_int {
+    const KEEP: c_long = -1;
+    let call = |number: c_long, a: c_long, b: c_long, c: c_long| {
+        // SAFETY: each call below takes these numbers, and setgroups a pointer to as many
+        // groups, which live.
+        match unsafe { libc::syscall(number, a, b, c) } {
+            0 => 0,
+            _ => Errno::last_raw(),
+        }
+    };
+    let (user, group) = (c_long::from(switch.user), c_long::from(switch.group));
+    let count = c_long::try_from(switch.count).unwrap_or(c_long::MAX);
+    let errno = call(libc::SYS_setgroups, count, switch.groups as c_long, 0);
+    if errno != 0 {
+        // Somebody who is that user already, and may not change groups, keeps what they have.
+        return if is_already(switch) { 0 } else { errno };
+    }
+    let errno = call(libc::SYS_setresgid, group, group, group);
+    if errno != 0 {
+        return errno;
+    }
+    let errno = call(libc::SYS_setresuid, user, user, user);
+    if errno != 0 {
+        return errno;
+    }
+    if switch.user != 0 && call(libc::SYS_setresuid, KEEP, 0, KEEP) == 0 {
+        // A way back to root: no switch at all (securebits, capabilities(7)).
+        return libc::EPERM;
+    }
+    0
+}
+
+fn is_already(switch: &Switch) -> bool {
+    let (mut users, mut groups) = ([0; 3], [0; 3]);
+    let ([u0, u1, u2], [g0, g1, g2]) = (&mut users, &mut groups);
+    // SAFETY: every pointer is to a number that lives through the calls.
+    let known = unsafe { libc::getresuid(u0, u1, u2) == 0 && libc::getresgid(g0, g1, g2) == 0 };
+    known && users == [switch.user; 3] && groups == [switch.group; 3]
+}

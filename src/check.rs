@@ -21,9 +21,10 @@ use crate::plan;
 use crate::report;
 use crate::resolve::failure;
 use crate::run;
-use crate::settings::{DatabaseChoice, Origin, Setting, Sources, StepSettings};
+use crate::settings::{DatabaseChoice, Origin, SKIP, Setting, Sources, StepSettings};
 use crate::steps::{self, ReadyServer};
 use crate::sys::host::Host;
+use crate::termination;
 
 /// A line of the table: setting, value, origin.
 type Row = (String, String, String);
@@ -34,8 +35,30 @@ type Row = (String, String, String);
 /// What `run` would have failed with.
 pub fn check(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure> {
     let server = plan::server(sources)?;
-    let rows = settings(sources)?;
+    let mut rows = settings(sources)?;
+    if sources.skip()? {
+        report::print(host, table("SETTING", &rows).as_bytes())?;
+        let program = server.as_ref().map(|s| steps::find_server(s, log));
+        report::print(
+            host,
+            programs(&[], program.transpose()?.as_ref()).as_bytes(),
+        )?;
+        return report::print(
+            host,
+            b"\nGATE      skipped: LAUNCHGATE_SKIP is set, `run` goes straight to the server\n",
+        );
+    }
     let (steps, coordination) = run::plan(sources, log)?;
+    let name = match &coordination {
+        Coordination::Alone { name, .. } => name,
+        Coordination::Gate(gate) => &gate.name,
+    };
+    // One that no setting names comes from the platform.
+    if let (Some(release), Some(source)) = (&name.release, &name.source)
+        && !rows.iter().any(|row| row.0 == "release")
+    {
+        rows.push(("release".to_owned(), release.clone(), source.clone()));
+    }
     report::print(host, table("SETTING", &rows).as_bytes())?;
     let ready = steps::find(&steps, log)?;
     let program = server
@@ -130,6 +153,7 @@ fn settings(sources: &Sources<'_>) -> Result<Vec<Row>, Failure> {
     );
     rows.extend(users(sources)?);
     rows.extend(init(sources)?);
+    rows.extend(log_settings(sources)?);
     for row in &mut rows {
         if let Some(url) = &secrets {
             row.1 = url.redact(&row.1);
@@ -166,6 +190,28 @@ fn users(sources: &Sources<'_>) -> Result<Vec<Row>, Failure> {
         shown("step-user", sources.step_user()?),
     ];
     Ok(users.into_iter().flatten().collect())
+}
+
+fn log_settings(sources: &Sources<'_>) -> Result<Vec<Row>, Failure> {
+    let (verbose, quiet) = sources.log_switches()?;
+    let mut rows = vec![switch("verbose", &verbose), switch("quiet", &quiet)];
+    rows.push(match sources.termination_log()? {
+        Some(file) => row(
+            "termination-log",
+            file.value.to_string_lossy().into_owned(),
+            &file.origin,
+        ),
+        None => row(
+            "termination-log",
+            format!("{} where it is there", termination::DEFAULT),
+            &Origin::Default,
+        ),
+    });
+    if sources.skip()? {
+        let origin = Origin::Variable(SKIP.to_owned());
+        rows.push(row("skip", "on".to_owned(), &origin));
+    }
+    Ok(rows)
 }
 
 fn init(sources: &Sources<'_>) -> Result<Vec<Row>, Failure> {

@@ -123,9 +123,14 @@ impl Sources<'_> {
         })
     }
 
+    /// Whether to say more, and less.
+    pub fn log_switches(&self) -> Result<(Setting<bool>, Setting<bool>), Failure> {
+        Ok((self.switch("verbose")?, self.switch("quiet")?))
+    }
+
     /// How much is said.
     pub fn verbosity(&self) -> Result<Verbosity, Failure> {
-        let (verbose, quiet) = (self.switch("verbose")?, self.switch("quiet")?);
+        let (verbose, quiet) = self.log_switches()?;
         match (verbose.value, quiet.value) {
             // The flag wins over the other's variable.
             (true, true) if is_flag(&verbose) && !is_flag(&quiet) => Ok(Verbosity::Verbose),

@@ -42,6 +42,33 @@ fn check_says_where_each_setting_came_from() {
 }
 
 #[test]
+fn check_shows_what_the_platform_says_and_what_is_skipped() {
+    let place = Place::new();
+    let words = ["./launchgate", "check", "--no-database", "--migrate=true"];
+    let gate = || place.run(Mode::Ordinary, &words);
+    let end = gate().env("RENDER_GIT_COMMIT", "4f2a91c").end();
+    let shown = String::from_utf8_lossy(&end.code(0).stdout).into_owned();
+    for words in [
+        ["release", "4f2a91c", "RENDER_GIT_COMMIT"],
+        ["termination-log", "/dev/termination-log", "default"],
+        ["quiet", "off", "default"],
+    ] {
+        let is_shown = shown
+            .lines()
+            .any(|line| words.iter().all(|word| line.contains(word)));
+        assert!(is_shown, "{words:?}\n{shown}");
+    }
+    // The steps are not looked at, as `run` would not.
+    let words = ["./launchgate", "check", "--migrate=absent", "--", "./probe"];
+    let end = place
+        .run(Mode::Ordinary, &words)
+        .env("LAUNCHGATE_SKIP", "1")
+        .end();
+    let shown = String::from_utf8_lossy(&end.code(0).stdout).into_owned();
+    assert!(shown.contains("LAUNCHGATE_SKIP is set"), "{shown}");
+}
+
+#[test]
 fn check_fails_as_the_run_would() {
     let place = Place::new();
     check(&place, &["--migrate=absent"], &SERVER)

@@ -21,7 +21,7 @@ use crate::plan;
 use crate::report;
 use crate::resolve::failure;
 use crate::run;
-use crate::settings::{DatabaseChoice, Origin, SKIP, Setting, Sources, StepSettings};
+use crate::settings::{DatabaseChoice, Format, Origin, SKIP, Setting, Sources, StepSettings};
 use crate::steps::{self, ReadyServer};
 use crate::sys::host::Host;
 use crate::termination;
@@ -195,6 +195,12 @@ fn users(sources: &Sources<'_>) -> Result<Vec<Row>, Failure> {
 fn log_settings(sources: &Sources<'_>) -> Result<Vec<Row>, Failure> {
     let (verbose, quiet) = sources.log_switches()?;
     let mut rows = vec![switch("verbose", &verbose), switch("quiet", &quiet)];
+    let format = sources.log_format()?;
+    let name = match format.value {
+        Format::Text => "text",
+        Format::Json => "json",
+    };
+    rows.push(row("log-format", name.to_owned(), &format.origin));
     rows.push(match sources.termination_log()? {
         Some(file) => row(
             "termination-log",

@@ -15,7 +15,9 @@ use clap::{ArgMatches, Args, Command, ValueHint};
 
 pub use verb::Verb;
 
+use crate::environment::Environment;
 use crate::exit::Failure;
+use crate::settings::Format;
 
 /// What runs before the server, and how.
 #[derive(Debug, Args)]
@@ -145,6 +147,9 @@ pub struct LogFlags {
     /// Say only what is wrong
     #[arg(long, short, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub quiet: Option<OsString>,
+    /// `text`, or `json`: one object per line, the steps' output wrapped line by line [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<OsString>,
 }
 
 /// Where the reason of a failure is left for a platform.
@@ -211,6 +216,16 @@ struct EmbeddedCommand {
     what: Option<OsString>,
     #[arg(required = true)]
     folder: Option<OsString>,
+}
+
+#[derive(Debug, Args)]
+struct ProbeCommand {
+    /// The process that the gate is in front of [default: 1]
+    #[arg(long, value_name = "N")]
+    pid: Option<OsString>,
+    /// The health check's command and its arguments, behind `--`
+    #[arg(last = true, value_name = "COMMAND", help_heading = "Arguments", value_hint = ValueHint::CommandWithArguments)]
+    server: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]
@@ -330,9 +345,29 @@ pub fn setting_ids() -> Vec<String> {
             .collect::<Vec<_>>()
     })
     .collect();
-    ids.push("json".to_owned());
+    ids.extend(["json".to_owned(), "pid".to_owned()]);
     ids.sort();
     ids
+}
+
+/// How to say that the command line can't be parsed: as it asks for, as far as it can be told.
+#[must_use]
+pub fn format_before_parsing(args: &[OsString], environment: &Environment) -> Format {
+    let flags = args.iter().take_while(|word| *word != "--");
+    let pair = flags.clone().zip(flags.skip(1));
+    let by_flag = args.iter().any(|word| word == "--log-format=json")
+        || pair
+            .into_iter()
+            .any(|(flag, value)| flag == "--log-format" && value == "json");
+    let by_variable = environment.has_own()
+        && environment
+            .get_filled("LAUNCHGATE_LOG_FORMAT")
+            .is_some_and(|value| value == "json");
+    if by_flag || by_variable {
+        Format::Json
+    } else {
+        Format::Text
+    }
 }
 
 /// Parses the process's arguments, the program's name first.

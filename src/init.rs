@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::settings::Verbosity;
+use crate::settings::{Format, Verbosity};
 
 /// A signal's number, 1 to 64.
 type Number = i32;
@@ -118,6 +118,8 @@ pub struct State {
     pub init: Init,
     /// How much is said.
     pub verbosity: Verbosity,
+    /// How a line of it looks.
+    pub format: Format,
 }
 
 impl State {
@@ -138,6 +140,9 @@ impl State {
             Verbosity::Normal => {}
             Verbosity::Verbose => words.push("verbose".to_owned()),
         }
+        if self.format == Format::Json {
+            words.push("json".to_owned());
+        }
         words
     }
 
@@ -145,6 +150,7 @@ impl State {
     pub fn from_words<'a>(words: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
         let mut server = None;
         let mut verbosity = Verbosity::Normal;
+        let mut format = Format::Text;
         let mut init = Init {
             aim: Aim::Server,
             rewrites: Rewrites::default(),
@@ -172,6 +178,7 @@ impl State {
                 None if word == "group" => init.aim = Aim::Group,
                 None if word == "quiet" => verbosity = Verbosity::Quiet,
                 None if word == "verbose" => verbosity = Verbosity::Verbose,
+                None if word == "json" => format = Format::Json,
                 _ => return None,
             }
         }
@@ -179,6 +186,7 @@ impl State {
             server: server?,
             init,
             verbosity,
+            format,
         })
     }
 }
@@ -270,6 +278,7 @@ mod tests {
             remaps in prop::collection::vec(any::<(u8, u8)>(), 0..300),
             grace in 0..100_000_000u64,
             verbosity in prop::sample::select(vec![Verbosity::Quiet, Verbosity::Normal, Verbosity::Verbose]),
+            format in prop::sample::select(vec![Format::Text, Format::Json]),
         ) {
             let mut init = Init {
                 aim: if group { Aim::Group } else { Aim::Server },
@@ -284,7 +293,7 @@ mod tests {
             for (from, to) in remaps {
                 init.remaps.set(from, to);
             }
-            let state = State { server, init, verbosity };
+            let state = State { server, init, verbosity, format };
             let words = state.words();
             let back = State::from_words(words.iter().map(String::as_bytes));
             prop_assert_eq!(back, Some(state));

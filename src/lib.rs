@@ -33,6 +33,7 @@ pub mod network;
 pub mod outcome;
 pub mod patience;
 pub mod plan;
+pub mod probe;
 pub mod release;
 pub mod report;
 pub mod resolve;
@@ -74,7 +75,8 @@ pub fn main(args: Vec<OsString>) -> u8 {
         Ok(host) => host,
         Err(error) => return no_host(&error),
     };
-    let log = Log::new(Arc::clone(&host.stderr), Verbosity::Normal);
+    let log = Log::new(Arc::clone(&host.stderr), Verbosity::Normal)
+        .in_format(cli::format_before_parsing(&args, &environment));
     // 2. What is asked.
     let raw = match cli::parse(args) {
         Ok(Parsed::Command(raw)) => raw,
@@ -94,9 +96,12 @@ pub fn main(args: Vec<OsString>) -> u8 {
         read_file: &read_file,
         find_user: &sys::user::find,
     };
-    let (log, done) = match sources.verbosity() {
-        Ok(verbosity) => {
-            let log = Log::new(Arc::clone(&host.stderr), verbosity);
+    let said = sources
+        .verbosity()
+        .and_then(|verbosity| Ok((verbosity, sources.log_format()?.value)));
+    let (log, done) = match said {
+        Ok((verbosity, format)) => {
+            let log = Log::new(Arc::clone(&host.stderr), verbosity).in_format(format);
             warn_of_unknown_variables(&environment, &log);
             // 3. Doing it. Where there is a server to become, this does not return.
             let done = carry_out(&host, &log, &sources);
@@ -138,6 +143,7 @@ fn carry_out(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failur
         Verb::Status => status::status(host, log, sources),
         Verb::Resolve => resolve::resolve(host, log, sources),
         Verb::Check => check::check(host, log, sources),
+        Verb::Probe => probe::probe(host, log, sources),
         Verb::PrintDdl => resolve::print_ddl(host, sources),
         Verb::Generate => generate::print(host, sources.raw),
         Verb::Embedded => embedded::carry_out(host, log, sources),

@@ -3,11 +3,15 @@
 //! `launchgate: MESSAGE key=value …`. The names of the events are an interface; `Event::ALL`
 //! is their list. May touch nothing but the output it is handed.
 
+mod json;
+
+pub use json::{Lines, Stream};
+
 use std::fmt::{Display, Write as _};
 use std::sync::Arc;
 
 use crate::exit::{Failure, Problem};
-use crate::settings::Verbosity;
+use crate::settings::{Format, Verbosity};
 use crate::sys::output::Output;
 
 /// How much a line matters.
@@ -21,6 +25,19 @@ pub enum Level {
     Info,
     /// With `-v`.
     Debug,
+}
+
+impl Level {
+    /// The word in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
 }
 
 macro_rules! events {
@@ -95,6 +112,8 @@ events! {
     RunInterrupted = "run.interrupted", Warn;
     /// A step was started.
     StepStarted = "step.started", Info;
+    /// A line that a step printed, only with `--log-format json`.
+    StepOutput = "step.output", Info;
     /// A step still runs.
     StepRunning = "step.running", Info;
     /// A step is asked to stop.
@@ -142,6 +161,7 @@ events! {
 pub struct Log {
     output: Arc<Output>,
     verbosity: Verbosity,
+    format: Format,
 }
 
 /// A key and its value.
@@ -151,7 +171,23 @@ impl Log {
     /// A log on this output.
     #[must_use]
     pub fn new(output: Arc<Output>, verbosity: Verbosity) -> Self {
-        Self { output, verbosity }
+        Self {
+            output,
+            verbosity,
+            format: Format::Text,
+        }
+    }
+
+    /// The same log in this format.
+    #[must_use]
+    pub fn in_format(self, format: Format) -> Self {
+        Self { format, ..self }
+    }
+
+    /// How a line looks.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
     }
 
     /// How much is said.
@@ -168,8 +204,12 @@ impl Log {
             Verbosity::Verbose => Level::Debug,
         };
         if event.level() <= most {
-            self.output
-                .write_line(render(event.level(), message, fields).as_bytes());
+            let level = event.level();
+            let line = match self.format {
+                Format::Text => render(level, message, fields),
+                Format::Json => json::line(level, event, message, fields),
+            };
+            self.output.write_line(line.as_bytes());
         }
     }
 
@@ -249,9 +289,29 @@ fn push_printable(line: &mut String, c: char) {
     }
 }
 
+/// The table of the events, as Markdown: `docs/events.md`.
+#[must_use]
+pub fn table() -> String {
+    let mut text = String::from(
+        "# The events of the log\n\nThe field `event` with `--log-format json`. The names are an interface.\n\n| event | level | meaning |\n| --- | --- | --- |\n",
+    );
+    for event in Event::ALL {
+        let (name, level) = (event.name(), event.level().as_str());
+        let meaning = event.meaning().trim();
+        // writing to a String cannot fail
+        let _ = writeln!(text, "| `{name}` | {level} | {meaning} |");
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_documents_table_is_that_of_the_code() {
+        assert_eq!(table(), include_str!("../docs/events.md"), "{}", table());
+    }
 
     #[test]
     fn a_line_stays_a_line() {

@@ -41,6 +41,7 @@ pub fn serve(host: &Host, log: &Log, server: &ReadyServer, init: &Init) -> NotLa
         server: pid,
         init: init.clone(),
         verbosity: log.verbosity(),
+        format: log.format(),
     };
     init::reenter(&arguments(&state, &server.program.argv));
     // No /proc, say: as large as before, and as good.
@@ -69,7 +70,7 @@ pub fn resume<W: AsRef<OsStr>>(args: &[W]) -> Option<u8> {
     let state = State::from_words(words)?;
     init::settle();
     let stderr = Arc::new(Output::stderr());
-    let log = Log::new(Arc::clone(&stderr), state.verbosity);
+    let log = Log::new(Arc::clone(&stderr), state.verbosity).in_format(state.format);
     let code = stay(&state, &log);
     stderr.drain(Moment::now() + LAST_WORDS);
     Some(code)

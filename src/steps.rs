@@ -18,6 +18,7 @@ use crate::identity::Identity;
 use crate::init::Init;
 use crate::log::{Event, Log};
 use crate::plan::{Server, Step, StepKind, Steps};
+use crate::settings::Format;
 use crate::sys::child::Program;
 use crate::sys::clock::Moment;
 use crate::sys::host::Host;
@@ -247,6 +248,10 @@ pub fn run(
             tail: match keep {
                 Keep::Nothing => None,
                 Keep::Tail(len) => Some(len),
+            },
+            wrap: match log.format() {
+                Format::Text => None,
+                Format::Json => Some(ready.step.kind.as_str().to_owned()),
             },
         };
         let name = ready.step.kind.as_str();

@@ -3,7 +3,7 @@
 use clap::{Args, Command};
 
 use super::{
-    EmbeddedCommand, GateCommand, GenerateCommand, PrintDdlCommand, ResolveCommand, ServerCommand,
+    EmbeddedCommand, GateCommand, GenerateCommand, PrintDdlCommand, ProbeCommand, ResolveCommand, ServerCommand,
     StatusCommand, WaitCommand,
 };
 
@@ -22,6 +22,8 @@ pub enum Verb {
     Resolve,
     /// Change nothing, say what would happen.
     Check,
+    /// Exit 0 in front of a closed gate, else a health check's command.
+    Probe,
     /// Print the ledger's DDL.
     PrintDdl,
     /// Print man page or completions.
@@ -32,13 +34,14 @@ pub enum Verb {
 
 impl Verb {
     /// Those that users know.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Run,
         Self::Job,
         Self::Wait,
         Self::Status,
         Self::Resolve,
         Self::Check,
+        Self::Probe,
         Self::PrintDdl,
         Self::Generate,
     ];
@@ -53,6 +56,7 @@ impl Verb {
             Self::Status => "status",
             Self::Resolve => "resolve",
             Self::Check => "check",
+            Self::Probe => "probe",
             Self::PrintDdl => "print-ddl",
             Self::Generate => "generate",
             Self::Embedded => "embedded",
@@ -67,6 +71,7 @@ impl Verb {
             Self::Status => "Show who holds the gate and the ledger's newest rows",
             Self::Resolve => "Append an operator's decision about a revision to the ledger",
             Self::Check => "Change nothing: resolve every setting, find every executable, connect",
+            Self::Probe => "For health checks: exit 0 while the gate is closed, else become COMMAND",
             Self::PrintDdl => "Print the ledger's DDL, for roles that may not create tables",
             Self::Generate => "Print the man page or a shell's completions",
             Self::Embedded => "Carry out a step of launchgate's own",
@@ -97,6 +102,7 @@ impl Verb {
             Self::Resolve => {
                 |command| ResolveCommand::augment_args(command).about(Self::Resolve.about())
             }
+            Self::Probe => ProbeCommand::augment_args,
             Self::PrintDdl => PrintDdlCommand::augment_args,
             Self::Generate => GenerateCommand::augment_args,
             Self::Embedded => EmbeddedCommand::augment_args,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::exit::Problem;
+use crate::settings::Format;
 
 pub(super) fn parse_switch(text: &str) -> Result<bool, Problem> {
     match text.to_ascii_lowercase().as_str() {
@@ -68,6 +69,22 @@ pub(super) fn parse_app(text: &str) -> Result<String, Problem> {
         ));
     }
     Ok(text.to_owned())
+}
+
+pub(super) fn parse_pid(text: &str) -> Result<i32, Problem> {
+    let pid = text.parse().ok().filter(|pid| *pid > 0);
+    pid.ok_or_else(|| Problem::new("is no process id", "write its number, 1 or more"))
+}
+
+pub(super) fn parse_format(text: &str) -> Result<Format, Problem> {
+    match text {
+        "text" => Ok(Format::Text),
+        "json" => Ok(Format::Json),
+        _ => Err(Problem::new(
+            "is no format of the log",
+            "write `text` or `json`",
+        )),
+    }
 }
 
 #[cfg(test)]

@@ -4,10 +4,12 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use super::parse::{parse_app, parse_count, parse_duration, parse_lease, parse_switch};
+use super::parse::{
+    parse_app, parse_count, parse_duration, parse_format, parse_pid, parse_lease, parse_switch,
+};
 use super::{
-    CoordinationSettings, DatabaseSettings, Origin, Pair, SKIP, Setting, Sources, StepSettings,
-    Verbosity, flag, variable,
+    CoordinationSettings, DatabaseSettings, Format, Origin, Pair, SKIP, Setting, Sources,
+    StepSettings, Verbosity, flag, variable,
 };
 use crate::exit::{Failure, Problem};
 
@@ -128,6 +130,11 @@ impl Sources<'_> {
         Ok((self.switch("verbose")?, self.switch("quiet")?))
     }
 
+    /// How a line of the log looks.
+    pub fn log_format(&self) -> Result<Setting<Format>, Failure> {
+        self.parsed("log_format", Format::Text, parse_format)
+    }
+
     /// How much is said.
     pub fn verbosity(&self) -> Result<Verbosity, Failure> {
         let (verbose, quiet) = self.log_switches()?;
@@ -147,6 +154,11 @@ impl Sources<'_> {
     /// Where the reason of a failure is left, where somebody said so.
     pub fn termination_log(&self) -> Result<Option<Setting<OsString>>, Failure> {
         self.one("termination_log")
+    }
+
+    /// The process that `probe` asks about.
+    pub fn pid(&self) -> Result<i32, Failure> {
+        Ok(self.parsed("pid", 1, parse_pid)?.value)
     }
 
     /// Whether JSON is to be printed.

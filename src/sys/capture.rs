@@ -11,6 +11,7 @@ use nix::unistd::{pipe2, read};
 
 use super::output::{Output, same_file};
 use super::poll::Interest;
+use crate::log::{Lines, Stream};
 
 /// How much is read before the loop looks at signals and clocks again.
 const TURN: usize = 256 * 1024;
@@ -49,10 +50,12 @@ struct Pipe {
     read: Option<OwnedFd>,
     write: Option<OwnedFd>,
     to: Arc<Output>,
+    /// Makes objects of the lines, where the log is JSON.
+    lines: Option<Lines>,
 }
 
 impl Pipe {
-    fn new(to: Arc<Output>) -> io::Result<Self> {
+    fn new(to: Arc<Output>, lines: Option<Lines>) -> io::Result<Self> {
         let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
         // Only our end: the step's must behave as any pipe does.
         fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
@@ -60,7 +63,28 @@ impl Pipe {
             read: Some(read),
             write: Some(write),
             to,
+            lines,
         })
+    }
+
+    /// Passes on what was read.
+    fn pass(&mut self, bytes: &[u8]) {
+        let Some(lines) = &mut self.lines else {
+            return self.to.write(bytes);
+        };
+        let mut objects = Vec::new();
+        lines.push(bytes, &mut objects);
+        self.to.write(&objects);
+    }
+
+    /// Nothing more comes.
+    fn end(&mut self) {
+        self.read = None;
+        if let Some(mut lines) = self.lines.take() {
+            let mut objects = Vec::new();
+            lines.end(&mut objects);
+            self.to.write(&objects);
+        }
     }
 
     fn is_open(&self) -> bool {
@@ -81,13 +105,27 @@ impl Capture {
     pub fn new(stdout: Arc<Output>, stderr: Arc<Output>, tail: usize) -> io::Result<Self> {
         let mut pipes = Vec::with_capacity(2);
         if !same_file(stdout.number(), stderr.number()) {
-            pipes.push(Pipe::new(stdout)?);
+            pipes.push(Pipe::new(stdout, None)?);
         }
-        pipes.push(Pipe::new(stderr)?);
-        Ok(Self {
+        pipes.push(Pipe::new(stderr, None)?);
+        Ok(Self::of(pipes, tail))
+    }
+
+    /// Makes pipes whose lines become objects of the log, with the step's name.
+    pub fn wrapped(log: &Arc<Output>, tail: usize, step: &str) -> io::Result<Self> {
+        let pipe = |stream| {
+            let lines = Lines::new(step.to_owned(), stream);
+            Pipe::new(Arc::clone(log), Some(lines))
+        };
+        let pipes = vec![pipe(Stream::Stdout)?, pipe(Stream::Stderr)?];
+        Ok(Self::of(pipes, tail))
+    }
+
+    fn of(pipes: Vec<Pipe>, tail: usize) -> Self {
+        Self {
             pipes,
             tail: Tail::new(tail),
-        })
+        }
     }
 
     /// The step's ends: standard output and standard error.
@@ -147,19 +185,19 @@ fn pump(pipe: &mut Pipe, tail: &mut Tail, last: bool) {
     while turn < TURN && pipe.to.has_room() {
         let Some(fd) = &pipe.read else { return };
         match read(fd, &mut buffer) {
-            Ok(0) => pipe.read = None,
+            Ok(0) => pipe.end(),
             Ok(n) => {
                 turn += n;
                 tail.push(&buffer[..n]);
-                pipe.to.write(&buffer[..n]);
+                pipe.pass(&buffer[..n]);
                 // Without launchgate the step itself would see that nobody reads.
                 if pipe.to.is_unread() {
-                    pipe.read = None;
+                    pipe.end();
                 }
             }
             Err(Errno::EINTR) => {}
             Err(Errno::EAGAIN) if !last => return,
-            Err(_) => pipe.read = None,
+            Err(_) => pipe.end(),
         }
     }
 }

@@ -26,6 +26,7 @@ pub mod lookup;
 pub mod output;
 pub mod own;
 pub mod panic;
+pub mod peer;
 pub mod poll;
 pub mod signals;
 pub mod sqlite;

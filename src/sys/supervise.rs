@@ -63,6 +63,8 @@ pub struct Order {
     pub grace: Duration,
     /// How many of the last bytes of output to keep; `None` hands over the streams as they are.
     pub tail: Option<usize>,
+    /// The step's name, where its lines become objects of the log.
+    pub wrap: Option<String>,
 }
 
 /// Why launchgate stopped a step.
@@ -119,13 +121,18 @@ impl Host {
     ) -> io::Result<Report> {
         self.inherited.adopt_orphans();
         let terminal = Terminal::open();
-        let mut capture = match order.tail {
-            Some(len) => Some(Capture::new(
+        let mut capture = match (&order.wrap, order.tail) {
+            (Some(step), tail) => Some(Capture::wrapped(
+                &self.stderr,
+                tail.unwrap_or_default(),
+                step,
+            )?),
+            (None, Some(len)) => Some(Capture::new(
                 Arc::clone(&self.stdout),
                 Arc::clone(&self.stderr),
                 len,
             )?),
-            None => None,
+            (None, None) => None,
         };
         let (output, error) = match &capture {
             Some(capture) => capture.ends(),

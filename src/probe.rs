@@ -1,0 +1,55 @@
+//! `launchgate probe`: for a health check in an image without a shell. A gate that is closed is
+//! healthy; once the server is there, its own check decides.
+
+use std::ffi::OsString;
+
+use crate::cli::Verb;
+use crate::command::Argv;
+use crate::environment::OWN;
+use crate::exit::Failure;
+use crate::log::Log;
+use crate::plan::Server;
+use crate::settings::Sources;
+use crate::steps;
+use crate::sys::host::Host;
+use crate::sys::launch::{self, NotLaunched};
+use crate::sys::peer;
+
+/// The commands that have a gate.
+const GATES: [Verb; 3] = [Verb::Run, Verb::Job, Verb::Wait];
+
+/// Returns where the process is still launchgate in its gate, or there is no command; else
+/// becomes the command. Says nothing: it is run every few seconds.
+///
+/// # Errors
+/// The command can't be executed.
+pub fn probe(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure> {
+    let pid = sources.pid()?;
+    if peer::runs(pid, &GATES.map(Verb::as_str)) {
+        return Ok(());
+    }
+    let Some(server) = command(sources) else {
+        return Ok(());
+    };
+    let ready = steps::find_server(&server, log)?;
+    let launched = launch::launch(&ready.program, None, &host.inherited, &host.signals);
+    Err(match launched {
+        NotLaunched::Stopped(number) => steps::stopped(number, "start"),
+        NotLaunched::Exec(error) => steps::server_not_started(&ready.program, &error),
+    })
+}
+
+/// The command with what it would have seen without launchgate.
+fn command(sources: &Sources<'_>) -> Option<Server> {
+    let words = sources.raw.server();
+    let text = words.join(&OsString::from(" "));
+    let mut environment = sources.environment.clone();
+    environment.retain(|name| !name.starts_with(OWN));
+    Some(Server {
+        argv: Argv::new(words)?,
+        text: text.to_string_lossy().into_owned(),
+        environment,
+        identity: None,
+        init: None,
+    })
+}

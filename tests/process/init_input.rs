@@ -33,21 +33,21 @@ fn what_is_no_signal_is_refused() {
         " 15:3",
     ] {
         refused(
-            &["--init", "--rewrite-signal", pair],
+            &["--init", &format!("--rewrite-signal={pair}")],
             None,
             &["--rewrite-signal", "is no signal"],
         );
     }
     for pair in ["15", "TERM", ":", "15:", ":3"] {
         refused(
-            &["--init", "--rewrite-signal", pair],
+            &["--init", &format!("--rewrite-signal={pair}")],
             None,
             &["--rewrite-signal"],
         );
     }
     for name in ["TERMX", "0", "65"] {
         refused(
-            &["--init", "--parent-death-signal", name],
+            &["--init", &format!("--parent-death-signal={name}")],
             None,
             &["--parent-death-signal", name, "is no signal"],
         );
@@ -66,7 +66,7 @@ fn what_can_not_be_caught_is_refused_in_a_rewrite() {
         "20:19",
     ] {
         refused(
-            &["--init", "--rewrite-signal", pair],
+            &["--init", &format!("--rewrite-signal={pair}")],
             None,
             &["no program can catch"],
         );
@@ -84,7 +84,7 @@ fn what_is_no_exit_code_is_refused() {
         "256:0", "0:256", "-1:0", "143", "143:", ":0", "a:0", "+1:0", "1:2:3",
     ] {
         refused(
-            &["--init", "--remap-exit", pair],
+            &["--init", &format!("--remap-exit={pair}")],
             None,
             &["--remap-exit", "0 to 255"],
         );

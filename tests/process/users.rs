@@ -17,7 +17,6 @@ four_modes!(
     who_could_switch_back_is_refused,
     who_is_that_user_already_needs_no_right,
     no_new_privileges_stays_as_it_is,
-    a_user_with_no_room_for_a_process_is_told,
 );
 
 const PASSWD: &str = "\
@@ -282,14 +281,4 @@ fn no_new_privileges_stays_as_it_is(mode: Mode) {
         let line = format!("NoNewPrivs:\t{value}");
         assert!(who(&end).contains(&line), "{end}");
     }
-}
-
-fn a_user_with_no_room_for_a_process_is_told(mode: Mode) {
-    let place = Place::new();
-    let end = place
-        .gate(mode, &["--user=54322"])
-        .given(Given::Limit(libc::RLIMIT_NPROC, 0, 0))
-        .server(&["true"])
-        .end();
-    end.code(126).says(&["error", "true", "hint="]);
 }

@@ -346,12 +346,14 @@ fn the_parents_death_is_a_signal_that_is_forwarded() {
         "bye",
         "/",
         "await",
-        "heard",
+        "go",
         "exit",
         "0",
     ];
     let run = place.run(Mode::Ordinary, &launchgate).start();
+    place.wait_for_line("heard", "ready");
     let server = run.find(place.wait_for_pid("server")).unwrap();
+    place.write("go", "");
     run.end().code(0);
     place.wait_for_line("heard", "bye");
     wait_until("the end of launchgate", || {

@@ -114,6 +114,8 @@ pub struct Init {
 pub struct State {
     /// The server's process id.
     pub server: i32,
+    /// Whether it was given the terminal's foreground, which it may have passed on since.
+    pub had_terminal: bool,
     /// How to stay.
     pub init: Init,
     /// How much is said.
@@ -130,6 +132,9 @@ impl State {
             format!("server={}", self.server),
             format!("grace={}ms", self.init.grace.as_millis()),
         ];
+        if self.had_terminal {
+            words.push("terminal".to_owned());
+        }
         if self.init.aim == Aim::Group {
             words.push("group".to_owned());
         }
@@ -149,7 +154,7 @@ impl State {
     /// The state that such words tell; `None` where one is none of them.
     pub fn from_words<'a>(words: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
         let mut server = None;
-        let mut verbosity = Verbosity::Normal;
+        let (mut had_terminal, mut verbosity) = (false, Verbosity::Normal);
         let mut format = Format::Text;
         let mut init = Init {
             aim: Aim::Server,
@@ -175,6 +180,7 @@ impl State {
                         init.remaps.set(from, to);
                     }
                 }
+                None if word == "terminal" => had_terminal = true,
                 None if word == "group" => init.aim = Aim::Group,
                 None if word == "quiet" => verbosity = Verbosity::Quiet,
                 None if word == "verbose" => verbosity = Verbosity::Verbose,
@@ -184,6 +190,7 @@ impl State {
         }
         Some(Self {
             server: server?,
+            had_terminal,
             init,
             verbosity,
             format,
@@ -273,6 +280,7 @@ mod tests {
         #[test]
         fn a_state_survives_its_words(
             server in 1..i32::MAX,
+            had_terminal in any::<bool>(),
             group in any::<bool>(),
             rewrites in prop::collection::vec((1..=64, 0..=64), 0..70),
             remaps in prop::collection::vec(any::<(u8, u8)>(), 0..300),
@@ -293,7 +301,7 @@ mod tests {
             for (from, to) in remaps {
                 init.remaps.set(from, to);
             }
-            let state = State { server, init, verbosity, format };
+            let state = State { server, had_terminal, init, verbosity, format };
             let words = state.words();
             let back = State::from_words(words.iter().map(String::as_bytes));
             prop_assert_eq!(back, Some(state));

@@ -33,12 +33,13 @@ pub fn prepare(server: &Server) {
 /// Starts the server and stays in front of it to its end. Returns only where it did not start.
 #[must_use]
 pub fn serve(host: &Host, log: &Log, server: &ReadyServer, init: &Init) -> NotLaunched {
-    let pid = match host.start_server(&server.program, server.identity.as_ref()) {
-        Ok(pid) => pid,
+    let (pid, had_terminal) = match host.start_server(&server.program, server.identity.as_ref()) {
+        Ok(started) => started,
         Err(why) => return why,
     };
     let state = State {
         server: pid,
+        had_terminal,
         init: init.clone(),
         verbosity: log.verbosity(),
         format: log.format(),
@@ -77,7 +78,7 @@ pub fn resume<W: AsRef<OsStr>>(args: &[W]) -> Option<u8> {
 }
 
 fn stay(state: &State, log: &Log) -> u8 {
-    let front = match Front::new(state.server, &state.init) {
+    let front = match Front::new(state) {
         Ok(front) => front,
         Err(error) => {
             let failure = Failure::System(Problem::new(

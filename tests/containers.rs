@@ -41,6 +41,8 @@ in_both_roots!(
     failing_migration_never_starts_the_server,
     stop_in_a_migration_waits_for_its_rollback,
     runs_without_root_rights_or_a_writable_root,
+    an_init_stays_process_one_and_passes_a_stop_on,
+    a_server_runs_as_a_user_that_is_a_number,
 );
 
 fn server_is_process_one_and_has_no_children(root: Root) {
@@ -111,6 +113,147 @@ fn runs_without_root_rights_or_a_writable_root(root: Root) {
     container.wait_for("serving pid=1");
     assert_eq!(container.schema(), "1");
     assert_eq!(container.stop(), 7);
+}
+
+fn an_init_stays_process_one_and_passes_a_stop_on(root: Root) {
+    let engine = Engine::answering();
+    let image = engine.image(root);
+    let words = ["run", "--no-database", "--init", "--", "/program", "serve"];
+    let container = engine.start_words(&image, &words, &[]);
+    let said = container.wait_for("serving pid=");
+    assert!(!said.contains("serving pid=1 "), "{said}");
+    assert_eq!(container.stop(), 7, "{}", container.logs());
+    let said = container.logs();
+    assert!(said.contains("served") && !said.contains("left"), "{said}");
+}
+
+fn a_server_runs_as_a_user_that_is_a_number(root: Root) {
+    let engine = Engine::answering();
+    let image = engine.image(root);
+    for init in ["--init=no", "--init"] {
+        let words = ["run", "--no-database", init, "--user", "54321:54321"];
+        let words = [&words[..], &["--", "/program", "serve"]].concat();
+        let container = engine.start_words(&image, &words, &[]);
+        container.wait_for("serving pid=");
+        let id = container.inspect("{{.State.Pid}}");
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+        let server = children.unwrap_or_default();
+        let server = if init == "--init" {
+            server.trim()
+        } else {
+            &*id
+        };
+        let status = fs::read_to_string(format!("/proc/{server}/status"));
+        let status = status.expect("the server's status");
+        assert!(status.contains("Uid:\t54321\t54321\t54321\t54321\n"));
+        assert!(status.contains("Gid:\t54321\t54321\t54321\t54321\n"));
+        assert!(status.contains("CapEff:\t0000000000000000\n"), "{status}");
+        assert_eq!(container.stop(), 7);
+    }
+    // No name is known here, not even root's.
+    let words = ["run", "--no-database", "--user", "node", "--", "/program"];
+    let container = engine.start_words(&image, &words, &[]);
+    assert_eq!(container.wait(), 64);
+    let said = container.logs();
+    assert!(
+        said.contains("/etc/passwd") && said.contains("number"),
+        "{said}"
+    );
+}
+
+/// `docker run -it` with a shell as the server: keys, job control and the shell's own code.
+#[test]
+fn a_shell_behind_an_init_has_the_terminal() {
+    let engine = Engine::answering();
+    let context = engine.context();
+    fs::copy(static_binary(), context.join("launchgate")).expect("the binary");
+    let base = engine.import(&["bash", "sleep", "stty"]);
+    let file = context.join("Dockerfile");
+    let text = format!("FROM {base}\nCOPY launchgate /\nENTRYPOINT [\"/launchgate\"]\n");
+    fs::write(&file, text).expect("a Dockerfile");
+    let image = engine.build_file(&file, &context, &[]);
+    let words = "run -q --no-database --init -- bash --norc --noprofile -i";
+    let options = "-it --rm --network none --env PS1='> ' --env TERM=dumb";
+    let mut shell = AtTerminal::start(&engine, &format!("docker run {options} {image} {words}"));
+    shell.wait_for("> ", 1);
+    shell.press("echo pid=$$. one=$(</proc/1/comm).\n");
+    shell.wait_for("one=", 2);
+    shell.press("sleep 1000\n");
+    shell.wait_for("sleep 1000", 1);
+    // The key may come before sleep is in the foreground; then it is only a line's end.
+    shell.press_until("\x1a", "Stopped");
+    shell.press("fg; echo again=$?.\n");
+    shell.press_until("\x03", "again=130.");
+    shell.press("exit 3\n");
+    let shown = shell.shown();
+    assert!(!shown.contains("no job control"), "{shown}");
+    assert!(!shown.contains("pid=1."), "{shown}");
+    assert_eq!(shell.end(), 3, "{shown}");
+}
+
+/// A command at a terminal, which `script` makes.
+struct AtTerminal {
+    script: Child,
+    shown: std::sync::Arc<std::sync::Mutex<Vec<u8>>>,
+}
+
+impl AtTerminal {
+    fn start(engine: &Engine, command: &str) -> Self {
+        let mut script = Command::new("script");
+        script.args(["--quiet", "--return", "--flush", "--command", command]);
+        if let Some(host) = &engine.host {
+            script.env("DOCKER_HOST", host);
+        }
+        let mut script = script
+            .arg("/dev/null")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("script: install bsdutils");
+        let shown = std::sync::Arc::<std::sync::Mutex<Vec<u8>>>::default();
+        let (mut stream, target) = (script.stdout.take().expect("its output"), shown.clone());
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(len @ 1..) = std::io::Read::read(&mut stream, &mut buffer) {
+                target.lock().expect("text").extend(&buffer[..len]);
+            }
+        });
+        Self { script, shown }
+    }
+
+    fn press(&mut self, keys: &str) {
+        let keyboard = self.script.stdin.as_mut().expect("a keyboard");
+        std::io::Write::write_all(keyboard, keys.as_bytes()).expect("a key");
+    }
+
+    fn press_until(&mut self, key: &str, text: &str) {
+        let mut tries = 0;
+        until(&format!("{text:?} on the terminal"), || {
+            if self.shown().contains(text) {
+                return Some(());
+            }
+            if tries % 50 == 0 {
+                self.press(key);
+            }
+            tries += 1;
+            None
+        });
+    }
+
+    fn shown(&self) -> String {
+        String::from_utf8_lossy(&self.shown.lock().expect("text")).into_owned()
+    }
+
+    fn wait_for(&self, text: &str, times: usize) {
+        until(&format!("{text:?} on the terminal"), || {
+            (self.shown().matches(text).count() >= times).then_some(())
+        });
+    }
+
+    fn end(mut self) -> i32 {
+        let status = self.script.wait().expect("its end");
+        status.code().expect("an exit code")
+    }
 }
 
 #[test]

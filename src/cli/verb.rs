@@ -3,8 +3,8 @@
 use clap::{Args, Command};
 
 use super::{
-    EmbeddedCommand, GateCommand, GenerateCommand, PrintDdlCommand, ProbeCommand, ResolveCommand, ServerCommand,
-    StatusCommand, WaitCommand,
+    EmbeddedCommand, GateCommand, GenerateCommand, PrintDdlCommand, ProbeCommand, ResolveCommand,
+    ServerCommand, StatusCommand, WaitCommand,
 };
 
 /// Which command was asked for.
@@ -71,7 +71,9 @@ impl Verb {
             Self::Status => "Show who holds the gate and the ledger's newest rows",
             Self::Resolve => "Append an operator's decision about a revision to the ledger",
             Self::Check => "Change nothing: resolve every setting, find every executable, connect",
-            Self::Probe => "For health checks: exit 0 while the gate is closed, else become COMMAND",
+            Self::Probe => {
+                "For health checks: exit 0 while the gate is closed, else become COMMAND"
+            }
             Self::PrintDdl => "Print the ledger's DDL, for roles that may not create tables",
             Self::Generate => "Print the man page or a shell's completions",
             Self::Embedded => "Carry out a step of launchgate's own",

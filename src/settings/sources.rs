@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use super::parse::{
-    parse_app, parse_count, parse_duration, parse_format, parse_pid, parse_lease, parse_switch,
+    parse_app, parse_count, parse_duration, parse_format, parse_lease, parse_pid, parse_switch,
 };
 use super::{
     CoordinationSettings, DatabaseSettings, Format, Origin, Pair, SKIP, Setting, Sources,

@@ -24,7 +24,7 @@ use super::signals::{self, Number, Signal};
 use super::terminal::Terminal;
 use crate::environment::Entry;
 use crate::identity::Identity;
-use crate::init::{Aim, Init};
+use crate::init::{Aim, Init, State};
 
 /// How soon a kill is repeated while processes are left that were born meanwhile.
 const AGAIN: Duration = Duration::from_millis(50);
@@ -69,20 +69,17 @@ pub struct Front<'a> {
 type Arrived = libc::signalfd_siginfo;
 
 impl<'a> Front<'a> {
-    /// In front of the process `server`, which was just started as the leader of its own
-    /// process group.
+    /// In front of a server that was just started as the leader of its own process group.
     ///
     /// # Errors
     /// There is no descriptor to be had.
-    pub fn new(server: i32, init: &'a Init) -> std::io::Result<Self> {
-        let terminal = Terminal::controlling();
-        let had_terminal = terminal.as_ref().is_some_and(|t| t.is_of(server));
+    pub fn new(state: &'a State) -> std::io::Result<Self> {
         Ok(Self {
-            server,
-            init,
+            server: state.server,
+            init: &state.init,
             signals: signals::descriptor()?,
-            terminal,
-            had_terminal,
+            terminal: Terminal::controlling(),
+            had_terminal: state.had_terminal,
             stopped_with_it: false,
             ended: None,
             left: Left::Unknown,
@@ -297,7 +294,7 @@ pub fn set_death_signal(number: Number) {
 
 impl Host {
     /// Starts the server as a child, the leader of its own process group, in the terminal's
-    /// foreground where launchgate is. Returns its process id.
+    /// foreground where launchgate is. Returns its process id, and whether it has the terminal.
     ///
     /// # Errors
     /// It could not be started, or a signal stops the gate.
@@ -305,7 +302,7 @@ impl Host {
         &self,
         program: &Program,
         identity: Option<&Identity>,
-    ) -> Result<i32, NotLaunched> {
+    ) -> Result<(i32, bool), NotLaunched> {
         while let Some(signal) = self.signals.next() {
             if let Signal::Stop(number) = signal {
                 return Err(NotLaunched::Stopped(number));
@@ -320,8 +317,11 @@ impl Host {
             error: libc::STDERR_FILENO,
         };
         let terminal = Terminal::controlling().filter(Terminal::is_ours);
-        let terminal = terminal.as_ref().map(AsFd::as_fd);
-        let started = child::start(program, streams, None, terminal, identity, &self.inherited);
-        started.map_err(NotLaunched::Exec)
+        let fd = terminal.as_ref().map(AsFd::as_fd);
+        let started = child::start(program, streams, None, fd, identity, &self.inherited);
+        match started {
+            Ok(pid) => Ok((pid, terminal.is_some())),
+            Err(error) => Err(NotLaunched::Exec(error)),
+        }
     }
 }

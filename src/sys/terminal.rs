@@ -38,12 +38,6 @@ impl Terminal {
         Some(Self { fd, own: getpgrp() })
     }
 
-    /// Whether the terminal's keys go to `group`.
-    #[must_use]
-    pub fn is_of(&self, group: i32) -> bool {
-        tcgetpgrp(&self.fd) == Ok(Pid::from_raw(group))
-    }
-
     /// Whether this process's group is the one that the terminal's keys go to.
     #[must_use]
     pub fn is_ours(&self) -> bool {

@@ -253,6 +253,18 @@ impl Look {
 }
 
 impl Look {
+    /// Leaves out what `--init` can't and does not pass on: the parent, its session where
+    /// that is launchgate's `own`, and what launchgate is to its parent and its orphans.
+    pub fn behind_init(mut self, own: i32) -> Self {
+        if self.0["session"] == json!(own) {
+            self.0["session"] = json!("own");
+        }
+        for name in ["parent", "death_signal", "subreaper"] {
+            self.0.remove(name);
+        }
+        self
+    }
+
     /// Asserts that `other` saw the same, and shows what differs.
     #[track_caller]
     pub fn assert_same(&self, other: &Self) {

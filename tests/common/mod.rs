@@ -46,6 +46,22 @@ pub enum Mode {
     Ordinary,
     /// PID 1 of a PID namespace that has a /proc of its own.
     PidOne,
+    /// A process as any other that stays in front of its server.
+    OrdinaryInit,
+    /// PID 1 that stays in front of its server.
+    PidOneInit,
+}
+
+impl Mode {
+    /// Whether it is PID 1.
+    pub fn is_pid_one(self) -> bool {
+        matches!(self, Self::PidOne | Self::PidOneInit)
+    }
+
+    /// Whether it runs with `--init`.
+    pub fn has_init(self) -> bool {
+        matches!(self, Self::OrdinaryInit | Self::PidOneInit)
+    }
 }
 
 /// Makes two tests of each function that takes a [`Mode`]: `name::ordinary` and `name::pid_one`.
@@ -60,6 +76,48 @@ macro_rules! both_modes {
             #[test]
             fn pid_one() {
                 super::$name($crate::common::Mode::PidOne);
+            }
+        })+
+    };
+}
+
+/// The same in four modes: with `--init` too, where a server follows.
+#[macro_export]
+macro_rules! four_modes {
+    ($($name:ident),+ $(,)?) => {
+        $(mod $name {
+            #[test]
+            fn ordinary() {
+                super::$name($crate::common::Mode::Ordinary);
+            }
+            #[test]
+            fn pid_one() {
+                super::$name($crate::common::Mode::PidOne);
+            }
+            #[test]
+            fn ordinary_init() {
+                super::$name($crate::common::Mode::OrdinaryInit);
+            }
+            #[test]
+            fn pid_one_init() {
+                super::$name($crate::common::Mode::PidOneInit);
+            }
+        })+
+    };
+}
+
+/// The same in the two modes that have `--init`.
+#[macro_export]
+macro_rules! init_modes {
+    ($($name:ident),+ $(,)?) => {
+        $(mod $name {
+            #[test]
+            fn ordinary() {
+                super::$name($crate::common::Mode::OrdinaryInit);
+            }
+            #[test]
+            fn pid_one() {
+                super::$name($crate::common::Mode::PidOneInit);
             }
         })+
     };

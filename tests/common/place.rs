@@ -147,9 +147,12 @@ impl Gate<'_> {
         self
     }
 
-    /// The server and its arguments: `job` becomes `run`.
+    /// The server and its arguments: `job` becomes `run`, with `--init` where the mode has it.
     pub fn server<W: AsRef<OsStr>>(mut self, words: &[W]) -> Self {
         self.argv[1] = c"run".into();
+        if self.mode.has_init() {
+            self.argv.push(c"--init".into());
+        }
         self.server = words.iter().map(|word| c_string(word.as_ref())).collect();
         self
     }

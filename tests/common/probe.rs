@@ -25,6 +25,8 @@
 //! | `bare` | executes itself with no environment for the rest |
 //! | `exec …` | executes the rest |
 //! | `name HEX` | sets its command name |
+//! | `value FILE SIGNAL` | blocks SIGNAL, notes `ready`, then the value that comes with it |
+//! | `orphans N FILE` | leaves N processes without parent, which all end when FILE is there |
 //! | `zombie` | a child that exits and is never waited for |
 #![allow(
     unsafe_code,
@@ -167,6 +169,14 @@ impl Script {
                 libc::signal(libc::SIGTTOU, libc::SIG_IGN);
                 libc::tcsetpgrp(0, libc::getpid());
             },
+            "value" => {
+                let (file, number) = (self.word(), self.number());
+                value(Path::new(&file), number);
+            }
+            "orphans" => {
+                let (count, file) = (self.number(), self.word());
+                orphans(count, Path::new(&file));
+            }
             "name" => {
                 let hex = self.text();
                 let bytes: Vec<u8> = (0..hex.len() / 2)
@@ -282,6 +292,51 @@ fn listen(file: &Path, heard: u64, last: u64) {
             }
         }
     }
+}
+
+fn value(file: &Path, number: i32) {
+    let mask = 1u64 << (number - 1);
+    // SAFETY: the pointers live through the calls; eight bytes are the kernel's signal set.
+    unsafe {
+        let none = std::ptr::null_mut::<u64>();
+        let how = libc::SIG_BLOCK;
+        libc::syscall(libc::SYS_rt_sigprocmask, how, &raw const mask, none, 8);
+        note(file, b"ready");
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        libc::syscall(
+            libc::SYS_rt_sigtimedwait,
+            &raw const mask,
+            &raw mut info,
+            none,
+            8,
+        );
+        let value = info.si_value().sival_ptr as usize;
+        note(file, value.to_string().as_bytes());
+    }
+}
+
+/// They hold the reading end of a pipe that ends for all of them at once.
+fn orphans(count: i32, file: &Path) {
+    let mut ends = [0; 2];
+    // SAFETY: the pointers live through the calls.
+    unsafe {
+        libc::pipe(ends.as_mut_ptr());
+        for _ in 0..count {
+            let child = fork();
+            if child == 0 {
+                if fork() == 0 {
+                    libc::close(ends[1]);
+                    libc::read(ends[0], (&raw mut ends).cast(), 1);
+                }
+                exit(0);
+            }
+            libc::waitpid(child, std::ptr::null_mut(), 0);
+        }
+    }
+    note(&file.with_extension("ready"), b"ready");
+    super::wait_until("a file", || file.exists().then_some(()));
+    // SAFETY: it is this function's own.
+    unsafe { libc::close(ends[1]) };
 }
 
 fn ignore(signals: u64) {

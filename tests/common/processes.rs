@@ -78,6 +78,15 @@ fn link(pid: i32, name: &str) -> Option<PathBuf> {
     fs::read_link(format!("/proc/{pid}/{name}")).ok()
 }
 
+/// Sends a signal with a value.
+pub fn queue(pid: i32, number: i32, value: usize) {
+    let value = libc::sigval {
+        sival_ptr: value as *mut libc::c_void,
+    };
+    // SAFETY: sigqueue(3) touches no memory.
+    assert_eq!(unsafe { libc::sigqueue(pid, number, value) }, 0);
+}
+
 /// Sends a signal; `false` where there is no such process.
 pub fn signal(pid: i32, number: i32) -> bool {
     // SAFETY: kill(2) touches no memory.

@@ -47,10 +47,7 @@ impl Run {
 
     /// Its process id as it sees it itself.
     pub fn own_pid(&self) -> i32 {
-        match self.mode {
-            Mode::Ordinary => self.pid,
-            Mode::PidOne => 1,
-        }
+        if self.mode.is_pid_one() { 1 } else { self.pid }
     }
 
     fn stream(&self, kind: &str) -> PathBuf {
@@ -65,16 +62,13 @@ impl Run {
     /// The process that sees itself as `pid`, while it lives.
     pub fn find(&self, pid: i32) -> Option<Seen> {
         let all = processes::all();
-        match self.mode {
-            Mode::Ordinary => all.into_iter().find(|seen| seen.pid == pid),
-            Mode::PidOne => {
-                let namespace = processes::namespace(self.pid)?;
-                all.into_iter().find(|seen| {
-                    seen.own_pid == pid
-                        && processes::namespace(seen.pid).as_ref() == Some(&namespace)
-                })
-            }
+        if !self.mode.is_pid_one() {
+            return all.into_iter().find(|seen| seen.pid == pid);
         }
+        let namespace = processes::namespace(self.pid)?;
+        all.into_iter().find(|seen| {
+            seen.own_pid == pid && processes::namespace(seen.pid).as_ref() == Some(&namespace)
+        })
     }
 
     /// Processes in the test's folder other than this one, zombies left out.

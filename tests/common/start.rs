@@ -31,6 +31,12 @@ pub enum Given {
     Subreaper,
     /// This signal comes when the parent dies.
     DeathSignal(c_int),
+    /// There is no /proc, for a PID 1.
+    NoProc,
+    /// `passwd` and `group` of the folder are those of the system, for a PID 1.
+    Accounts,
+    /// There is no /etc, for a PID 1.
+    NoEtc,
     /// It is not dumpable.
     Undumpable,
     /// It leads a session whose controlling terminal is its standard input.
@@ -105,9 +111,10 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
 fn clone(mode: Mode, ready: &mut Ready<'_>) -> i32 {
     const STACK: usize = 256 * 1024;
     let mut stack: Vec<u128> = vec![0; STACK / 16];
-    let namespace = match mode {
-        Mode::Ordinary => 0,
-        Mode::PidOne => libc::CLONE_NEWPID | libc::CLONE_NEWNS,
+    let namespace = if mode.is_pid_one() {
+        libc::CLONE_NEWPID | libc::CLONE_NEWNS
+    } else {
+        0
     };
     // SAFETY: no memory is shared, so the child has its own copy of the stack and of `ready`.
     let pid = unsafe {
@@ -129,7 +136,7 @@ extern "C" fn child(ready: *mut c_void) -> c_int {
     unsafe {
         let ready = &*ready.cast::<Ready<'_>>();
         let report = ready.report.as_raw_fd();
-        if ready.start.mode == Mode::PidOne {
+        if ready.start.mode.is_pid_one() {
             mount_proc(report);
         }
         check(report, c"setsid", libc::setsid());
@@ -251,9 +258,27 @@ unsafe fn give(report: RawFd, given: Given) {
             }
             Given::Subreaper => libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1),
             Given::DeathSignal(number) => libc::prctl(libc::PR_SET_PDEATHSIG, number),
+            Given::NoProc => cover(c"/proc"),
+            Given::NoEtc => cover(c"/etc"),
+            Given::Accounts => bind(c"passwd", c"/etc/passwd").min(bind(c"group", c"/etc/group")),
             Given::Undumpable => libc::prctl(libc::PR_SET_DUMPABLE, 0),
             Given::Terminal => libc::ioctl(0, libc::TIOCSCTTY, 0),
         };
         check(report, c"a preparation", result);
     }
+}
+
+/// Nothing is left there.
+unsafe fn cover(folder: &CStr) -> c_int {
+    // SAFETY: every string lives through the call.
+    unsafe {
+        let name = c"tmpfs".as_ptr();
+        libc::mount(name, folder.as_ptr(), name, 0, ptr::null())
+    }
+}
+
+unsafe fn bind(source: &CStr, target: &CStr) -> c_int {
+    let (source, target) = (source.as_ptr(), target.as_ptr());
+    // SAFETY: every string lives through the call.
+    unsafe { libc::mount(source, target, ptr::null(), libc::MS_BIND, ptr::null()) }
 }

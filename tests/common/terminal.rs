@@ -46,6 +46,23 @@ impl Terminal {
         self.master.write_all(keys.as_bytes()).unwrap();
     }
 
+    /// Makes the window this large.
+    #[allow(unsafe_code, reason = "no wrapper has this ioctl")]
+    pub fn resize(&self, lines: u16, columns: u16) {
+        let size = Winsize {
+            ws_row: lines,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&self.master);
+        // SAFETY: the pointer lives through the call.
+        assert_eq!(
+            unsafe { libc::ioctl(fd, libc::TIOCSWINSZ, &raw const size) },
+            0
+        );
+    }
+
     /// The foreground process group; the master's side answers to strangers too.
     pub fn foreground(&self) -> i32 {
         nix::unistd::tcgetpgrp(self.master.as_fd()).map_or(-1, nix::unistd::Pid::as_raw)

@@ -19,7 +19,7 @@ both_modes!(
     a_stop_signal_reaches_a_step_at_a_terminal,
 );
 
-fn sits(gate: Gate<'_>, terminal: &Terminal) -> Run {
+pub(super) fn sits(gate: Gate<'_>, terminal: &Terminal) -> Run {
     gate.descriptor(0, terminal.slave())
         .given(Given::Terminal)
         .start()
@@ -129,7 +129,7 @@ fn ctrl_z_without_a_shell_goes_on_at_once(mode: Mode) {
 }
 
 /// An interactive shell with job control at the terminal.
-fn shell(place: &Place, mode: Mode, terminal: &mut Terminal) -> Run {
+pub(super) fn shell(place: &Place, mode: Mode, terminal: &mut Terminal) -> Run {
     let run = place
         .run(mode, &["bash", "--norc", "--noprofile", "-i"])
         .env("PS1", "prompt> ")
@@ -155,7 +155,7 @@ fn job(place: &Place, run: &Run, terminal: &mut Terminal) -> (i32, i32) {
     (step.parent, step.pid)
 }
 
-fn wait_for_states(pids: (i32, i32), wanted: char) {
+pub(super) fn wait_for_states(pids: (i32, i32), wanted: char) {
     let is = |pid| processes::see(pid).is_some_and(|seen| seen.state == wanted);
     wait_until(&format!("gate and step to be {wanted}"), || {
         (is(pids.0) && is(pids.1)).then_some(())

@@ -1,9 +1,9 @@
 //! Limits and exit codes.
 
-use crate::both_modes;
 use crate::common::{Mode, Place};
+use crate::four_modes;
 
-both_modes!(
+four_modes!(
     a_steps_own_code_is_passed_on,
     a_step_that_a_signal_ended_is_128_and_its_number,
     a_step_past_its_limit_is_stopped_with_124,

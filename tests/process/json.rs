@@ -13,7 +13,7 @@ both_modes!(
 );
 
 fn objects(end: &Finished) -> Vec<Value> {
-    let text = String::from_utf8(end.stderr.clone()).expect("UTF-8");
+    let text = &end.stderr;
     assert!(text.ends_with('\n'), "{text}");
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
@@ -27,8 +27,8 @@ fn events(objects: &[Value]) -> Vec<&str> {
 
 fn every_line_is_an_object(mode: Mode) {
     let place = Place::new();
-    let flags = ["--log-format=json", "--no-database", "--migrate=true"];
-    let end = place.gate(mode, &flags).end();
+    let flags = ["--log-format=json", "--migrate=true"];
+    let end = place.gate(mode, &flags).server(&["true"]).end();
     let seen = objects(end.code(0));
     let wanted = ["step.started", "step.succeeded", "server.starting"];
     assert_eq!(events(&seen), wanted);
@@ -42,7 +42,7 @@ fn every_line_is_an_object(mode: Mode) {
 fn step_output_is_wrapped_line_by_line(mode: Mode) {
     let place = Place::new();
     let step = "--migrate=./probe say one err two say three";
-    let gate = place.gate(mode, &["--no-database", step]);
+    let gate = place.gate(mode, &[step]);
     let end = gate.env("LAUNCHGATE_LOG_FORMAT", "json").end();
     let seen = objects(end.code(0));
     let output = seen.iter().filter(|o| o["event"] == "step.output");
@@ -68,10 +68,18 @@ fn junk_and_endless_lines_parse(mode: Mode) {
     let mut bytes = b"a\0b\xff\xfe\x80\r\n\x1b[31m\n".to_vec();
     bytes.extend(std::iter::repeat_n(b'x', 10_000_000));
     place.write("bytes", &bytes);
-    let flags = ["--log-format", "json", "--no-database", "--migrate=cat bytes"];
+    let flags = [
+        "--log-format",
+        "json",
+        "--no-database",
+        "--migrate=cat bytes",
+    ];
     let end = place.gate(mode, &flags).end();
     let seen = objects(end.code(0));
-    let output: Vec<&Value> = seen.iter().filter(|o| o["event"] == "step.output").collect();
+    let output: Vec<&Value> = seen
+        .iter()
+        .filter(|o| o["event"] == "step.output")
+        .collect();
     assert_eq!(output[0]["message"], "a\0b\u{fffd}\u{fffd}\u{fffd}\r");
     assert_eq!(output[1]["message"], "\u{1b}[31m");
     let long: usize = output[2..]

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::both_modes;
 use crate::common::{Ended, Given, Mode, Place, processes, wait_until};
+use crate::four_modes;
 
-both_modes!(
+four_modes!(
     a_stop_at_any_moment_is_obeyed_or_reaches_the_server,
     a_stop_that_the_server_holds_back_is_never_lost,
     other_signals_at_the_last_moment_do_not_stop_the_gate,
@@ -45,7 +45,7 @@ fn a_stop_at_any_moment_is_obeyed_or_reaches_the_server(mode: Mode) {
             // Until its handler stands the kernel drops the signal for a PID 1.
             processes::signal(run.pid(), libc::SIGTERM);
             run.end().code(0);
-        } else if mode == Mode::PidOne {
+        } else if mode != Mode::Ordinary {
             assert_eq!(ended, Ended::Code(143));
         } else {
             // The default action, between exec and the server's handler.

@@ -1,9 +1,9 @@
 //! Which steps run, in which order, and what their failure comes to.
 
-use crate::both_modes;
 use crate::common::{Mode, Place};
+use crate::four_modes;
 
-both_modes!(
+four_modes!(
     runs_backup_then_each_migrate_then_verify_then_the_server,
     starts_nothing_when_the_migration_fails,
     a_job_ends_with_zero,

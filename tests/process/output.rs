@@ -5,10 +5,10 @@ use std::io::Read;
 
 use nix::unistd::pipe;
 
-use crate::both_modes;
 use crate::common::{Mode, Place};
+use crate::four_modes;
 
-both_modes!(
+four_modes!(
     output_goes_to_the_same_stream_byte_for_byte,
     large_output_arrives_whole_through_a_pipe,
     both_streams_on_one_pipe_keep_their_order,

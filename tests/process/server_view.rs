@@ -4,12 +4,16 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::both_modes;
 use crate::common::{Gate, Given, Mode, Place, look::Look, terminal::Terminal};
+use crate::{both_modes, four_modes};
 
 both_modes!(
-    the_server_sees_what_it_would_have_seen,
     the_server_has_launchgates_process_id,
+    subreaper_and_death_signal_are_as_they_were,
+);
+
+four_modes!(
+    the_server_sees_what_it_would_have_seen,
     arguments_are_passed_on_byte_for_byte,
     closed_streams_stay_closed,
     all_streams_closed_is_possible,
@@ -18,7 +22,6 @@ both_modes!(
     ignored_signals_stay_ignored,
     nohup_stays_in_force,
     limits_and_file_mask_are_untouched,
-    subreaper_and_death_signal_are_as_they_were,
     an_undumpable_process_is_no_obstacle,
     the_environment_keeps_order_and_junk,
     the_server_sees_no_setting_and_nothing_of_the_steps,
@@ -53,6 +56,14 @@ fn both(
     let own = run.own_pid();
     run.end().code(0).leaves_nothing();
     let gated = place.look("seen");
+    if mode.has_init() {
+        assert_eq!(gated.number("parent"), i64::from(own));
+        assert_eq!(gated.number("death_signal"), i64::from(libc::SIGKILL));
+        return (
+            alone.comparable().behind_init(own),
+            gated.comparable().behind_init(own),
+        );
+    }
     assert_eq!(gated.number("pid"), i64::from(own));
     (alone.comparable(), gated.comparable())
 }
@@ -264,7 +275,8 @@ fn the_server_has_no_child_of_the_gate(mode: Mode) {
         .code(0);
     let seen = place.look("seen");
     assert!(seen.list("children").is_empty(), "{seen:#?}");
-    assert!(seen.list("neighbours").is_empty(), "{seen:#?}");
+    let neighbours = usize::from(mode.has_init());
+    assert_eq!(seen.list("neighbours").len(), neighbours, "{seen:#?}");
 }
 
 fn a_session_with_a_terminal_is_handed_on(mode: Mode) {

@@ -1,10 +1,10 @@
 //! A signal while a step runs: the step gets it, its rollback is waited for, the server does
 //! not start, and the exit code tells.
 
-use crate::both_modes;
 use crate::common::{Given, Mode, Place, Run, processes, wait_until};
+use crate::four_modes;
 
-both_modes!(
+four_modes!(
     each_stop_signal_reaches_the_step_and_the_code_tells,
     every_kind_of_step_can_be_stopped,
     a_step_that_ends_well_after_term_still_starts_nothing,

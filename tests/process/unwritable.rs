@@ -7,10 +7,10 @@ use std::os::fd::OwnedFd;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::unistd::pipe;
 
-use crate::both_modes;
 use crate::common::{Given, Mode, Place, processes, wait_until};
+use crate::four_modes;
 
-both_modes!(
+four_modes!(
     a_closed_standard_error_changes_nothing,
     a_full_disk_behind_standard_error_changes_nothing,
     a_limit_on_file_size_changes_nothing,

@@ -1,0 +1,148 @@
+//! What `--init` and `--user` refuse, before anything runs.
+
+use crate::common::{Mode, Place};
+
+fn refused(flags: &[&str], variable: Option<(&str, &str)>, words: &[&str]) {
+    let place = Place::new();
+    let all = [&["--migrate=./probe note started x"], flags].concat();
+    let mut gate = place.gate(Mode::Ordinary, &all);
+    if let Some((name, value)) = variable {
+        gate = gate.env(name, value);
+    }
+    let end = gate.server(&["./probe", "note", "started", "y"]).end();
+    let mut said = vec!["error", "hint="];
+    said.extend(words);
+    end.code(64).says(&said).leaves_nothing();
+    assert!(!place.has("started"), "something was started\n{end}");
+}
+
+#[test]
+fn what_is_no_signal_is_refused() {
+    for pair in [
+        "TERMX:3",
+        "15:TERMX",
+        "65:1",
+        "1:65",
+        "0:1",
+        "-1:2",
+        "1:-1",
+        "RTMIN+31:1",
+        "1:RTMAX-31",
+        "SIG:1",
+        "1.5:2",
+        " 15:3",
+    ] {
+        refused(
+            &["--init", &format!("--rewrite-signal={pair}")],
+            None,
+            &["--rewrite-signal", "is no signal"],
+        );
+    }
+    for pair in ["15", "TERM", ":", "15:", ":3"] {
+        refused(
+            &["--init", &format!("--rewrite-signal={pair}")],
+            None,
+            &["--rewrite-signal"],
+        );
+    }
+    for name in ["TERMX", "0", "65"] {
+        refused(
+            &["--init", &format!("--parent-death-signal={name}")],
+            None,
+            &["--parent-death-signal", name, "is no signal"],
+        );
+    }
+}
+
+#[test]
+fn what_can_not_be_caught_is_refused_in_a_rewrite() {
+    for pair in [
+        "9:15",
+        "KILL:15",
+        "SIGSTOP:0",
+        "19:0",
+        "15:9",
+        "15:SIGKILL",
+        "20:19",
+    ] {
+        refused(
+            &["--init", &format!("--rewrite-signal={pair}")],
+            None,
+            &["no program can catch"],
+        );
+    }
+    refused(
+        &["--init", "--rewrite-signal=CHLD:0"],
+        None,
+        &["SIGCHLD", "not forwarded"],
+    );
+}
+
+#[test]
+fn what_is_no_exit_code_is_refused() {
+    for pair in [
+        "256:0", "0:256", "-1:0", "143", "143:", ":0", "a:0", "+1:0", "1:2:3",
+    ] {
+        refused(
+            &["--init", &format!("--remap-exit={pair}")],
+            None,
+            &["--remap-exit", "0 to 255"],
+        );
+    }
+}
+
+#[test]
+fn what_init_would_do_is_refused_without_it() {
+    for flag in [
+        "--init-group",
+        "--rewrite-signal=15:3",
+        "--remap-exit=143:0",
+        "--parent-death-signal=TERM",
+    ] {
+        let name = flag.split('=').next().unwrap();
+        refused(&[flag], None, &[name, "without --init", "add --init"]);
+        refused(&["--init=off", flag], None, &[name, "without --init"]);
+    }
+    refused(
+        &[],
+        Some(("LAUNCHGATE_INIT_GROUP", "yes")),
+        &["LAUNCHGATE_INIT_GROUP", "without --init"],
+    );
+    refused(&["--init=maybe"], None, &["--init", "is no switch"]);
+}
+
+#[test]
+fn who_is_unknown_is_refused() {
+    for flag in ["--user", "--step-user"] {
+        for (value, words) in [
+            ("nobody-here", "/etc/passwd has no nobody-here"),
+            ("0day", "/etc/passwd has no 0day"),
+            ("0:nobody-here", "/etc/group has no nobody-here"),
+            (":www-data", "a group without a user"),
+            (":", "a group without a user"),
+            ("-1", "no user or group can have"),
+            ("4294967295", "no user or group can have"),
+            ("0:2147483648", "no user or group can have"),
+        ] {
+            refused(&[&format!("{flag}={value}")], None, &[flag, value, words]);
+        }
+        refused(&[&format!("{flag}=")], None, &[flag, "empty"]);
+    }
+    refused(
+        &[],
+        Some(("LAUNCHGATE_USER", "nobody-here")),
+        &["LAUNCHGATE_USER"],
+    );
+}
+
+#[test]
+fn variables_do_what_flags_do() {
+    let place = Place::new();
+    let end = place
+        .gate(Mode::Ordinary, &["--migrate=true"])
+        .env("LAUNCHGATE_INIT", "yes")
+        .env("LAUNCHGATE_REMAP_EXIT", "3:0\n4:5")
+        .server(&["./probe", "exit", "4"])
+        .end();
+    end.code(5);
+}

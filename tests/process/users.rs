@@ -1,0 +1,284 @@
+//! `--user` and `--step-user`: the same that gosu does, which is run beside it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::common::{Finished, Gate, Given, Mode, Place};
+use crate::four_modes;
+
+four_modes!(
+    a_server_is_who_gosu_makes_it,
+    steps_are_who_the_server_is_unless_told_otherwise,
+    home_is_the_users_unless_it_is_set_or_unset,
+    numbers_need_no_entry,
+    executables_are_looked_up_as_the_user,
+    who_may_not_switch_is_refused_before_anything_runs,
+    who_could_switch_back_is_refused,
+    who_is_that_user_already_needs_no_right,
+    no_new_privileges_stays_as_it_is,
+);
+
+const PASSWD: &str = "\
+root:x:0:0:root:/root:/bin/sh
+games:x:5:60:games:/usr/games:/usr/sbin/nologin
+node:x:1000:1000::/home/node:/bin/sh
+twin:x:1000:1001::/home/twin:/bin/sh
+77:x:1077:1077::/home/digits:/bin/sh
+empty:x:1002:1002:::
+";
+
+const GROUP: &str = "\
+root:x:0:root
+games:x:60:
+node:x:1000:
+docker:x:2000:root,node
+audio:x:2001:node,games
+77:x:1078:
+empty:x:1002:
+";
+
+/// Prints who it is.
+const WHO: &str = "grep -E '^(Uid|Gid|Groups|Cap...|NoNewPrivs|Sig...):' /proc/self/status; echo \"HOME: $HOME.\"";
+
+fn accounts<'a>(place: &Place, gate: Gate<'a>) -> Gate<'a> {
+    place.write("passwd", PASSWD);
+    place.write("group", GROUP);
+    gate.given(Given::Accounts)
+}
+
+/// What [`WHO`] printed; of the groups, the effective set.
+fn who(end: &Finished) -> Vec<String> {
+    let text = String::from_utf8(end.stdout.clone()).unwrap();
+    let field = |line: &str| -> Vec<String> {
+        line.split_whitespace().skip(1).map(str::to_owned).collect()
+    };
+    let find = |name: &str| text.lines().find(|l| l.starts_with(name)).map(field);
+    let gid = find("Gid:").unwrap_or_default();
+    let groups: BTreeSet<String> = find("Groups:")
+        .unwrap_or_default()
+        .into_iter()
+        .chain(gid.first().cloned())
+        .collect();
+    let rest = text.lines().filter(|line| !line.starts_with("Groups"));
+    rest.map(str::to_owned)
+        .chain([format!("groups {groups:?}")])
+        .collect()
+}
+
+/// Where a namespace of its own allows it, with accounts of the test's.
+const SPECS: [&str; 20] = [
+    "0",
+    "0:0",
+    "root",
+    "0:root",
+    "root:0",
+    "root:root",
+    "1234",
+    "0:1234",
+    "1234:1234",
+    "root:1234",
+    "1234:root",
+    "games",
+    "games:root",
+    "games:",
+    "1000",
+    "node",
+    "1000:77",
+    "77",
+    "empty",
+    "twin",
+];
+
+fn a_server_is_who_gosu_makes_it(mode: Mode) {
+    for spec in SPECS {
+        let own_accounts = mode.is_pid_one();
+        if !own_accounts && ["node", "empty", "twin"].contains(&spec) {
+            continue;
+        }
+        let place = Place::new();
+        let given = |gate| {
+            if own_accounts {
+                accounts(&place, gate)
+            } else {
+                gate
+            }
+        };
+        let gosu = ["sh", "-c", "exec gosu \"$@\"", "sh", spec, "sh", "-c", WHO];
+        let gosu = given(place.run(mode, &gosu)).env("HOME", "/nowhere").end();
+        gosu.code(0);
+        let ours = given(place.gate(mode, &["-q", "--user", spec]))
+            .env("HOME", "/nowhere")
+            .server(&["sh", "-c", WHO])
+            .end();
+        ours.code(0);
+        assert_eq!(who(&ours), who(&gosu), "{spec}");
+    }
+}
+
+fn steps_are_who_the_server_is_unless_told_otherwise(mode: Mode) {
+    for (flags, step, server) in [
+        (&["--user=1234:5678"][..], "1234:5678", "1234:5678"),
+        (&["--user=1234:5678", "--step-user=0:0"], "0:0", "1234:5678"),
+        (&["--step-user=1234:5678"], "1234:5678", "0:0"),
+    ] {
+        let place = Place::new();
+        let print = "echo $(id -u):$(id -g)";
+        let step_command = format!("--migrate=sh -c '{print}'");
+        let end = place
+            .gate(mode, &[flags, &["-q", &step_command]].concat())
+            .server(&["sh", "-c", print])
+            .end();
+        end.code(0);
+        assert_eq!(end.stdout, format!("{step}\n{server}\n").as_bytes());
+    }
+}
+
+fn home_is_the_users_unless_it_is_set_or_unset(mode: Mode) {
+    let place = Place::new();
+    let print = "sh -c 'echo step=$HOME.'";
+    let with = |flags: &[&str], server: &str| {
+        let step = format!("--migrate={print}");
+        let all = [flags, &["-q", "--user=root", &step]].concat();
+        let end = place
+            .gate(mode, &all)
+            .env("HOME", "/nowhere")
+            .server(&["sh", "-c", "echo $0 server=$HOME.", server])
+            .end();
+        end.code(0);
+        String::from_utf8(end.stdout).unwrap()
+    };
+    assert_eq!(with(&[], "x"), "step=/root.\nx server=/root.\n");
+    let flags = ["--step-env=HOME=/mine", "--unset-env=HOME"];
+    assert_eq!(with(&flags, "x"), "step=/mine.\nx server=.\n");
+    assert_eq!(
+        with(&["--expand-env"], "$HOME"),
+        "step=/root.\n/root server=/root.\n"
+    );
+}
+
+fn numbers_need_no_entry(mode: Mode) {
+    if !mode.is_pid_one() {
+        return;
+    }
+    let place = Place::new();
+    let end = place
+        .gate(mode, &["-q", "--user=1234:5678"])
+        .given(Given::NoEtc)
+        .server(&["sh", "-c", WHO])
+        .end();
+    end.code(0);
+    let text = String::from_utf8(end.stdout.clone()).unwrap();
+    assert!(text.contains("Uid:\t1234\t1234\t1234\t1234\n"), "{text}");
+    assert!(
+        text.contains("Groups:\t \n") && text.contains("HOME: /."),
+        "{text}"
+    );
+    for name in ["root", "0:root"] {
+        let end = place
+            .gate(mode, &["--user", name])
+            .given(Given::NoEtc)
+            .server(&["true"])
+            .end();
+        end.code(64)
+            .says(&["error", "--user", name, "has no /etc/", "number"]);
+    }
+}
+
+fn executables_are_looked_up_as_the_user(mode: Mode) {
+    let place = Place::new();
+    place.write_program("tool", "#!/bin/sh\nid -u >>ran\n");
+    fs::set_permissions(place.path("tool"), fs::Permissions::from_mode(0o700)).unwrap();
+    let server = ["./tool"];
+    let refused = place.gate(mode, &["--user=1234"]).server(&server).end();
+    refused
+        .code(126)
+        .says(&["error", "server", "./tool", "not executable by this user"]);
+    let step = place
+        .gate(mode, &["--step-user=1234", "--migrate=./tool"])
+        .end();
+    step.code(126).says(&[
+        "error",
+        "--migrate",
+        "./tool",
+        "not executable by this user",
+    ]);
+    assert!(!place.has("ran"));
+    let flags = ["--user=1234", "--step-user=0", "--migrate=./tool"];
+    place.gate(mode, &flags).server(&["true"]).end().code(0);
+    assert_eq!(place.lines("ran"), ["0"]);
+    fs::create_dir(place.path("closed")).unwrap();
+    fs::copy("/bin/true", place.path("closed/true")).unwrap();
+    fs::set_permissions(place.path("closed"), fs::Permissions::from_mode(0o700)).unwrap();
+    let gate = place.gate(mode, &["--user=1234"]).server(&["closed/true"]);
+    gate.end().code(126).says(&["error", "can't be reached"]);
+}
+
+/// launchgate started by `setpriv` with `options`, from where anybody may execute it.
+fn under(place: &Place, mode: Mode, options: &[&str], flags: &[&str]) -> Finished {
+    fs::copy(env!("CARGO_BIN_EXE_launchgate"), place.path("copy")).unwrap();
+    fs::set_permissions(place.folder(), fs::Permissions::from_mode(0o777)).unwrap();
+    let init: &[&str] = if mode.has_init() { &["--init"] } else { &[] };
+    let words = [
+        &["setpriv"],
+        options,
+        &["./copy", "run", "--no-database"],
+        init,
+        flags,
+        &["--", "sh", "-c", WHO],
+    ];
+    place.run(mode, &words.concat()).end()
+}
+
+fn who_may_not_switch_is_refused_before_anything_runs(mode: Mode) {
+    let other = ["--reuid=54321", "--regid=54321", "--clear-groups"];
+    for (options, flags) in [
+        (&other[..], &["--user=1234", "--migrate=touch ran"][..]),
+        (&other, &["--user=0", "--migrate=touch ran"]),
+        (&other, &["--user=54321:0", "--migrate=touch ran"]),
+        (&other, &["--step-user=1234", "--migrate=touch ran"]),
+        (
+            &["--bounding-set=-setuid"],
+            &["--user=1234", "--migrate=touch ran"],
+        ),
+        (
+            &["--bounding-set=-setgid"],
+            &["--user=1234", "--migrate=touch ran"],
+        ),
+    ] {
+        let place = Place::new();
+        let end = under(&place, mode, options, flags);
+        end.code(71).says(&["error", "-user", "SETUID", "hint="]);
+        assert!(!place.has("ran") && end.stdout.is_empty());
+    }
+}
+
+fn who_could_switch_back_is_refused(mode: Mode) {
+    let place = Place::new();
+    let flags = ["--user=1234", "--migrate=touch ran"];
+    let end = under(&place, mode, &["--securebits=+no_setuid_fixup"], &flags);
+    end.code(71).says(&["error", "--user"]);
+    assert!(!place.has("ran"));
+}
+
+fn who_is_that_user_already_needs_no_right(mode: Mode) {
+    let options = ["--reuid=54321", "--regid=54321", "--clear-groups"];
+    for user in ["54321", "54321:54321"] {
+        let place = Place::new();
+        let flag = format!("--user={user}");
+        let end = under(&place, mode, &options, &[&flag, "--migrate=touch ran"]);
+        end.code(0);
+        assert!(who(&end).contains(&"HOME: /.".to_owned()), "{end}");
+        assert!(place.has("ran"));
+    }
+}
+
+fn no_new_privileges_stays_as_it_is(mode: Mode) {
+    for (options, value) in [(&["--no-new-privs"][..], "1"), (&["--reuid=0"], "0")] {
+        let place = Place::new();
+        let end = under(&place, mode, options, &["--user=1234"]);
+        end.code(0);
+        let line = format!("NoNewPrivs:\t{value}");
+        assert!(who(&end).contains(&line), "{end}");
+    }
+}

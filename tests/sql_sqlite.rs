@@ -108,7 +108,7 @@ impl Drop for Writer {
 }
 
 /// A database with one migration applied and a row that the application made.
-fn served<'a>(db: &'a Db, scene: &Scene<'_>) -> Migrations {
+fn served(db: &Db, scene: &Scene<'_>) -> Migrations {
     let files = Migrations::new(scene);
     files.write("1_a.sql", "create table a (x int);");
     scene

@@ -1,0 +1,2 @@
+ALTER TABLE guests ADD COLUMN seat INTEGER;
+UPDATE guests SET seat = 10 + id;

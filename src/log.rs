@@ -148,7 +148,7 @@ events! {
     ServerStarting = "server.starting", Info;
     /// The server ended and left processes, which are stopped.
     ServerLeftovers = "server.leftovers", Warn;
-    /// What the server left did not stop in time and is killed.
+    /// What the server left did not stop in time and is killed; or can't be.
     ServerLeftoversKilled = "server.leftovers_killed", Warn;
     /// The gate stays closed.
     GateFailed = "gate.failed", Error;

@@ -69,6 +69,7 @@ pub fn resume<W: AsRef<OsStr>>(args: &[W]) -> Option<u8> {
         return None;
     }
     let state = State::from_words(words)?;
+    crate::sys::panic::exit_with(70);
     init::settle();
     let stderr = Arc::new(Output::stderr());
     let log = Log::new(Arc::clone(&stderr), state.verbosity).in_format(state.format);
@@ -105,6 +106,13 @@ fn stay(state: &State, log: &Log) -> u8 {
             let problem = Problem::new(
                 "what the server left did not stop in time, killing it",
                 "see why it ignores SIGTERM, or raise --stop-grace",
+            );
+            log.warn(Event::ServerLeftoversKilled, &problem, &[]);
+        }
+        News::LeftBehind => {
+            let problem = Problem::new(
+                "what the server left can't be killed, leaving it behind",
+                "look for processes of another user, or in state D",
             );
             log.warn(Event::ServerLeftoversKilled, &problem, &[]);
         }

@@ -29,6 +29,10 @@ use crate::init::{Aim, Init, State};
 /// How soon a kill is repeated while processes are left that were born meanwhile.
 const AGAIN: Duration = Duration::from_millis(50);
 
+/// How long what is killed may take to be gone, before it is left behind: another user's, or
+/// one that waits in the kernel for a file system that is gone.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// What happens behind the gate that is worth a line.
 #[derive(Debug, Clone, Copy)]
 pub enum News {
@@ -36,6 +40,8 @@ pub enum News {
     Leftovers(Option<usize>),
     /// They did not stop in time.
     Killing,
+    /// They can't even be killed.
+    LeftBehind,
 }
 
 /// What the server left.
@@ -45,8 +51,8 @@ enum Left {
     Unknown,
     /// Something, asked to go until then.
     Asked(Moment),
-    /// Something, killed, and again then.
-    Killed(Moment),
+    /// Something, killed, and again then, until the second moment.
+    Killed(Moment, Moment),
     /// No child at all.
     Nothing,
 }
@@ -207,7 +213,7 @@ impl<'a> Front<'a> {
         }
     }
 
-    /// What outlives the server is asked to go, then killed; `None` where nothing does.
+    /// What outlives the server is asked to go, then killed; `None` where nothing is waited for.
     fn end_leftovers(&mut self, news: &mut dyn FnMut(News)) -> Option<Moment> {
         let now = Moment::now();
         if matches!(self.left, Left::Unknown) && !self.init.grace.is_zero() {
@@ -217,12 +223,20 @@ impl<'a> Front<'a> {
         }
         match self.left {
             Left::Nothing => return None,
-            Left::Asked(until) | Left::Killed(until) if now < until => return Some(until),
+            Left::Asked(until) | Left::Killed(until, _) if now < until => return Some(until),
+            Left::Killed(_, end) if now >= end => {
+                news(News::LeftBehind);
+                return None;
+            }
             Left::Asked(_) => news(News::Killing),
-            Left::Unknown | Left::Killed(_) => {}
+            Left::Unknown | Left::Killed(..) => {}
         }
         signal_leftovers(&[libc::SIGKILL]);
-        self.left = Left::Killed(now + AGAIN);
+        let end = match self.left {
+            Left::Killed(_, end) => end,
+            _ => now + PATIENCE,
+        };
+        self.left = Left::Killed(now + AGAIN, end);
         Some(now + AGAIN)
     }
 }

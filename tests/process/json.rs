@@ -68,12 +68,7 @@ fn junk_and_endless_lines_parse(mode: Mode) {
     let mut bytes = b"a\0b\xff\xfe\x80\r\n\x1b[31m\n".to_vec();
     bytes.extend(std::iter::repeat_n(b'x', 10_000_000));
     place.write("bytes", &bytes);
-    let flags = [
-        "--log-format",
-        "json",
-        "--no-database",
-        "--migrate=cat bytes",
-    ];
+    let flags = ["--log-format", "json", "--migrate=cat bytes"];
     let end = place.gate(mode, &flags).end();
     let seen = objects(end.code(0));
     let output: Vec<&Value> = seen

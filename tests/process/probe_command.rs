@@ -1,7 +1,9 @@
 //! `launchgate probe`: healthy while the gate is closed, then the command decides.
 
+use std::process::Command;
+
 use crate::both_modes;
-use crate::common::{Finished, Mode, Place, Run};
+use crate::common::{Mode, Place};
 
 both_modes!(
     a_closed_gate_is_healthy,
@@ -9,31 +11,29 @@ both_modes!(
     what_is_no_process_is_no_gate,
 );
 
-/// The command says 3 where it is reached.
-fn probe(place: &Place, run: &Run, pid: i32) -> Finished {
-    let _ = run;
-    let pid = pid.to_string();
-    let words = [
-        "./launchgate",
-        "probe",
-        "--pid",
-        &pid,
-        "--",
-        "./probe",
-        "exit",
-        "3",
-    ];
-    place.run(Mode::Ordinary, &words).named("probe").end()
+/// Its exit code and what it says. Beside the gate, so not by the harness, which ends all that
+/// is left in a place.
+fn probe(place: &Place, pid: i32, command: &[&str]) -> (Option<i32>, String) {
+    let mut probe = Command::new(place.path("launchgate"));
+    probe.args(["probe", "--pid", &pid.to_string()]);
+    if !command.is_empty() {
+        probe.arg("--").args(command);
+    }
+    let done = probe.env_clear().current_dir(place.folder()).output();
+    let done = done.expect("it starts");
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    (done.status.code(), said)
 }
+
+/// Its exit code tells that it was reached.
+const COMMAND: [&str; 3] = ["./probe", "exit", "3"];
 
 fn a_closed_gate_is_healthy(mode: Mode) {
     let place = Place::new();
     let step = "--migrate=./probe note at step await go";
     let run = place.gate(mode, &[step]).start();
     place.wait_for_line("at", "step");
-    let end = probe(&place, &run, run.pid());
-    end.code(0);
-    assert!(end.stderr.is_empty(), "{end}");
+    assert_eq!(probe(&place, run.pid(), &COMMAND), (Some(0), String::new()));
     place.write("go", "");
     run.end().code(0);
 }
@@ -45,14 +45,8 @@ fn behind_the_gate_the_command_decides(mode: Mode) {
         let server = ["./probe", "note", "at", "server", "await", "end"];
         let run = place.gate(mode, &flags).server(&server).start();
         place.wait_for_line("at", "server");
-        probe(&place, &run, run.pid()).code(3);
-        let pid = run.pid().to_string();
-        let words = ["./launchgate", "probe", "--pid", &pid];
-        place
-            .run(Mode::Ordinary, &words)
-            .named("probe")
-            .end()
-            .code(0);
+        assert_eq!(probe(&place, run.pid(), &COMMAND).0, Some(3));
+        assert_eq!(probe(&place, run.pid(), &[]).0, Some(0));
         place.write("end", "");
         run.end().code(0);
         std::fs::remove_file(place.path("end")).unwrap();

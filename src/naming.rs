@@ -67,11 +67,18 @@ fn files(
         return Ok(None);
     };
     let origin = sql.origin.to_string();
-    match Folder::read(Path::new(&sql.value)) {
-        Ok(folder) => Ok(Some((release::fingerprint_of(folder.contents()), origin))),
-        Err(trouble) => Err(Failure::usage(
-            format!("{origin}: {}", trouble.what()),
-            trouble.hint(),
+    let folder = Path::new(&sql.value);
+    let names = Folder::names(folder).map_err(|trouble| {
+        Failure::usage(format!("{origin}: {}", trouble.what()), trouble.hint())
+    })?;
+    match release::folder_fingerprint(folder, names) {
+        Ok(found) => Ok(Some((found, origin))),
+        Err(error) => Err(Failure::usage(
+            format!(
+                "{origin}: failed to read a migration in {}: {error}",
+                folder.display()
+            ),
+            "let this user read the folder and its files",
         )),
     }
 }

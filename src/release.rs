@@ -7,7 +7,7 @@
 mod fingerprint;
 mod id;
 
-pub use fingerprint::{Fingerprint, FingerprintError, fingerprint, fingerprint_of};
+pub use fingerprint::{Fingerprint, FingerprintError, fingerprint, folder_fingerprint};
 pub use id::{Found, Given, PLATFORM_VARIABLES, PassedOver, Release, ReleaseError, from_platform};
 
 use std::error::Error;

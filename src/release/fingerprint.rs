@@ -9,16 +9,18 @@ mod pattern;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use walkdir::{DirEntry, WalkDir};
 
 use super::Revision;
+use crate::sys::files::read_each;
 pub use error::FingerprintError;
 use pattern::Pattern;
 
@@ -72,13 +74,15 @@ pub fn fingerprint(globs: &[String], root: &Path) -> Result<Fingerprint, Fingerp
     Ok(of_hashes(&hashes))
 }
 
-/// The fingerprint of files that were read already, by their names.
-#[must_use]
-pub fn fingerprint_of<'a>(files: impl Iterator<Item = (&'a str, &'a [u8])>) -> Fingerprint {
-    let hashes = files
-        .map(|(name, contents)| (name.as_bytes().to_vec(), Sha256::digest(contents).into()))
-        .collect();
-    of_hashes(&hashes)
+/// The fingerprint of the files of one folder, by their names in it.
+///
+/// # Errors
+/// One that can't be read.
+pub fn folder_fingerprint(folder: &Path, names: Vec<OsString>) -> io::Result<Fingerprint> {
+    let hash = |contents: &[u8]| -> [u8; 32] { Sha256::digest(contents).into() };
+    let hashes = read_each(folder, &names, &hash)?;
+    let names = names.into_iter().map(OsStringExt::into_vec);
+    Ok(of_hashes(&names.zip(hashes).collect()))
 }
 
 fn of_hashes(files: &BTreeMap<Vec<u8>, [u8; 32]>) -> Fingerprint {

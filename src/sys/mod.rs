@@ -18,6 +18,7 @@ pub mod child;
 pub mod clock;
 pub mod descendants;
 pub mod event;
+pub mod files;
 pub mod host;
 pub mod inherited;
 pub mod init;

@@ -1,5 +1,7 @@
 //! The files.
 
+use std::collections::HashSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha384};
@@ -112,11 +114,21 @@ impl Folder {
         self.files.iter().any(|file| file.version() == version)
     }
 
-    /// Name and contents of every file, for a fingerprint.
-    pub fn contents(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.files
-            .iter()
-            .map(|file| (file.name.as_str(), file.sql().as_bytes()))
+    /// The names of the folder's migrations, those that undo too, in no order. Reads no file
+    /// where nothing is wrong: this is for a start that may have nothing to do.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn names(path: &Path) -> Result<Vec<OsString>, Trouble> {
+        if let Some(names) = quick_names(path) {
+            return Ok(names);
+        }
+        let folder = Self::read(path)?;
+        Ok(folder
+            .files
+            .into_iter()
+            .map(|file| file.name.into())
+            .collect())
     }
 }
 
@@ -144,4 +156,36 @@ impl File {
             .iter()
             .any(|text| Sha384::digest(text.as_bytes())[..] == *applied)
     }
+}
+
+/// The ends of names, as sqlx knows them: in small letters.
+const SIMPLE: &str = ".sql";
+const DOWN: &str = ".down.sql";
+
+/// The names, by the resolver's rules; `None` where it should be asked itself.
+fn quick_names(path: &Path) -> Option<Vec<OsString>> {
+    let mut names = Vec::new();
+    let mut ups = HashSet::new();
+    for entry in path.read_dir().ok()? {
+        let entry = entry.ok()?;
+        let name = entry.file_name();
+        let text = name.to_str()?;
+        let Some((version, rest)) = text
+            .split_once('_')
+            .filter(|(_, rest)| rest.ends_with(SIMPLE))
+        else {
+            continue;
+        };
+        let kind = entry.file_type().ok()?;
+        let leads_to_file = || entry.path().metadata().is_ok_and(|meta| meta.is_file());
+        if kind.is_symlink() && !leads_to_file() || !kind.is_symlink() && !kind.is_file() {
+            continue;
+        }
+        let version: i64 = version.parse().ok()?;
+        if !rest.ends_with(DOWN) && !ups.insert(version) {
+            return None;
+        }
+        names.push(name);
+    }
+    (!ups.is_empty()).then_some(names)
 }

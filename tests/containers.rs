@@ -201,9 +201,6 @@ struct AtTerminal {
 
 impl Drop for AtTerminal {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("the terminal shows:\n{}", self.shown());
-        }
         let _ = self.script.kill();
         let _ = self.script.wait();
     }

@@ -259,15 +259,16 @@ fn signal_leftovers(numbers: &[Number]) -> Option<usize> {
     Some(left.len())
 }
 
-/// Prepares this process for its part behind the gate: whatever it inherited beside its
-/// standard streams is the server's, and a descriptor that it kept open would keep a pipe or a
-/// socket from ending.
+/// Prepares this process for its part behind the gate: whatever it inherited beside standard
+/// error is the server's, and a descriptor that it kept open would keep a pipe or a socket from
+/// ending, a working directory a file system from being unmounted.
 pub fn settle() {
     inherited::occupy_standard_streams();
     // SAFETY: these touch no memory but the literals.
     unsafe {
         libc::prctl(libc::PR_SET_NAME, c"launchgate".as_ptr());
         libc::syscall(libc::SYS_close_range, 3, c_int::MAX, 0);
+        libc::chdir(c"/".as_ptr());
         let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
         if null >= 0 {
             libc::dup3(null, 0, libc::O_CLOEXEC);

@@ -235,6 +235,8 @@ fn nothing_of_the_gate_is_left_in_front_of_the_server(mode: Mode) {
     );
     assert_eq!(about("environ"), "");
     assert_eq!(about("comm"), "launchgate\n");
+    let folder = fs::read_link(format!("/proc/{}/cwd", run.pid())).unwrap();
+    assert_eq!(folder, std::path::Path::new("/"));
     assert!(about("status").contains("Threads:\t1\n"));
     let files: Vec<_> = fs::read_dir(format!("/proc/{}/fd", run.pid()))
         .unwrap()
@@ -275,6 +277,14 @@ fn a_gate_that_fails_starts_no_server(mode: Mode) {
     assert!(!place.has("started"));
 }
 
+/// Waits until launchgate sleeps in front of its server, with this command line.
+fn settled(run: &Run, command: &str) {
+    wait_until(&format!("an init that shows as {command}"), || {
+        let shown = processes::see(run.pid())?.command;
+        (shown.starts_with(command) && processes::waits_in_poll(run.pid())).then_some(())
+    });
+}
+
 /// A shell that ends with 7 at a TERM: the probe knows itself by /proc.
 const SHELL: [&str; 3] = [
     "sh",
@@ -291,8 +301,7 @@ fn without_proc_it_finds_itself_by_the_name_it_was_started_by() {
         .server(&SHELL)
         .start();
     place.wait_for_line("up", "up");
-    let command = processes::see(run.pid()).unwrap().command;
-    assert!(command.starts_with("launchgate init "), "{command}");
+    settled(&run, "launchgate init ");
     run.signal(libc::SIGTERM);
     run.end().code(7).leaves_nothing();
 }
@@ -314,8 +323,7 @@ fn where_it_can_not_be_executed_again_it_stays_as_it_is() {
         .given(Given::NoProc)
         .start();
     place.wait_for_line("up", "up");
-    let command = processes::see(run.pid()).unwrap().command;
-    assert!(command.starts_with("./copy run "), "{command}");
+    settled(&run, "./copy run ");
     run.signal(libc::SIGTERM);
     run.end().code(7).leaves_nothing();
 }

@@ -15,6 +15,7 @@ mod init;
 mod init_input;
 mod init_leftovers;
 mod init_terminal;
+mod inits_page;
 mod json;
 mod last_moment;
 mod leftovers;

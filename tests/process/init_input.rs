@@ -146,3 +146,52 @@ fn variables_do_what_flags_do() {
         .end();
     end.code(5);
 }
+
+#[test]
+fn check_shows_them_with_their_origins() {
+    let place = Place::new();
+    let flags = [
+        "./launchgate",
+        "check",
+        "--no-database",
+        "--init",
+        "--rewrite-signal=TERM:QUIT",
+        "--user=0:1",
+        "--",
+        "true",
+    ];
+    let end = place
+        .run(Mode::Ordinary, &flags)
+        .env("LAUNCHGATE_REMAP_EXIT", "143:0")
+        .end();
+    end.code(0);
+    let shown = String::from_utf8(end.stdout).unwrap();
+    let has = |words: &[&str]| {
+        let line = |line: &str| line.split_whitespace().eq(words.iter().copied());
+        assert!(shown.lines().any(line), "no line {words:?} in\n{shown}");
+    };
+    has(&["init", "on", "--init"]);
+    has(&["rewrite-signal", "TERM:QUIT", "--rewrite-signal"]);
+    has(&["remap-exit", "143:0", "LAUNCHGATE_REMAP_EXIT"]);
+    has(&["user", "0:1", "--user"]);
+    has(&["step-user", "0:1", "--user"]);
+}
+
+#[test]
+fn with_skip_an_init_stays_in_front_too() {
+    let place = Place::new();
+    let end = place
+        .gate(
+            Mode::Ordinary,
+            &[
+                "--migrate=./probe note started x",
+                "--init",
+                "--remap-exit=6:60",
+            ],
+        )
+        .env("LAUNCHGATE_SKIP", "1")
+        .server(&["./probe", "exit", "6"])
+        .end();
+    end.code(60);
+    assert!(!place.has("started"));
+}

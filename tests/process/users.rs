@@ -282,3 +282,17 @@ fn no_new_privileges_stays_as_it_is(mode: Mode) {
         assert!(who(&end).contains(&line), "{end}");
     }
 }
+
+#[test]
+fn a_parent_death_signal_survives_the_switch() {
+    let place = Place::new();
+    place
+        .gate(Mode::Ordinary, &["--user=0:1"])
+        .given(Given::DeathSignal(libc::SIGUSR2))
+        .server(&["./probe", "look", "seen"])
+        .end()
+        .code(0);
+    let seen = place.look("seen");
+    assert_eq!(seen.value("status")["Gid"], "1\t1\t1\t1");
+    assert_eq!(seen.number("death_signal"), i64::from(libc::SIGUSR2));
+}

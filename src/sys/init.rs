@@ -281,8 +281,7 @@ pub fn settle() {
 /// that could not be, and then everything is as it was.
 pub fn reenter(arguments: &[CString]) {
     let argv = child::pointers(arguments);
-    let nothing: [CString; 0] = [];
-    let envp = child::pointers(&nothing);
+    let envp = child::pointers(&[]);
     let own = c"/proc/self/exe".as_ptr();
     // SAFETY: every pointer is to a C string or to an array of them that ends with a null
     // pointer; getauxval(3) gives one that lives as long as this process, or null.

@@ -294,6 +294,14 @@ impl Raw {
         Some(self.matches.try_get_raw(id).ok()??.collect())
     }
 
+    /// Whether any of these arguments was given.
+    #[must_use]
+    pub fn gives_any(&self, ids: &[&str]) -> bool {
+        self.matches
+            .ids()
+            .any(|given| ids.contains(&given.as_str()))
+    }
+
     /// The server's command, empty where none was given.
     #[must_use]
     pub fn server(&self) -> Vec<OsString> {

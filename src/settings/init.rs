@@ -6,6 +6,17 @@ use crate::identity::{Identity, UserSpec};
 use crate::init::{Aim, Init, Remaps, Rewrites};
 use crate::sys::signals;
 
+/// Everything here. Most starts use none of it, and then none is parsed.
+const ALL: [&str; 7] = [
+    "init",
+    "init_group",
+    "rewrite_signal",
+    "remap_exit",
+    "parent_death_signal",
+    "user",
+    "step_user",
+];
+
 /// What means nothing without `--init`.
 const PARTS: [&str; 4] = [
     "init_group",
@@ -15,8 +26,19 @@ const PARTS: [&str; 4] = [
 ];
 
 impl Sources<'_> {
+    fn has_none(&self) -> bool {
+        !self.raw.gives_any(&ALL) && ALL.iter().all(|id| self.variable_value(id).is_none())
+    }
+
     /// Whether and how launchgate stays in front of the server.
     pub fn init(&self) -> Result<InitSettings, Failure> {
+        if self.has_none() {
+            return Ok(InitSettings {
+                init: None,
+                origin: Origin::Default,
+                parts: Vec::new(),
+            });
+        }
         let on = self.switch("init")?;
         if !on.value {
             self.refuse_parts()?;
@@ -89,11 +111,17 @@ impl Sources<'_> {
 
     /// What the server runs as, where that is set.
     pub fn user(&self) -> Result<Option<Setting<(String, Identity)>>, Failure> {
+        if self.has_none() {
+            return Ok(None);
+        }
         self.identity("user")
     }
 
     /// What the steps run as, where that is set, by `--step-user` or `--user`.
     pub fn step_user(&self) -> Result<Option<Setting<(String, Identity)>>, Failure> {
+        if self.has_none() {
+            return Ok(None);
+        }
         match self.identity("step_user")? {
             Some(found) => Ok(Some(found)),
             None => self.user(),

@@ -204,7 +204,14 @@ fn a_timed_out_step_s_statement_is_waited_for() {
 fn an_application_that_inherits_a_step_s_name_from_the_pooler_is_no_orphan() {
     let db = Db::pgbouncer();
     let scene = Scene::new(&db);
-    let step = psql(&scene, &scene.url, "select 1;\n");
+    // Three sessions at once: launchgate's own next statement takes the server connection that
+    // was used last, and with it the name.
+    let sessions = format!(
+        "#!/bin/sh\nfor n in 1 2 3; do psql -Xqw '{}' -c 'select pg_sleep(1)' >/dev/null & done\nwait\n",
+        scene.url
+    );
+    scene.script("sessions", &sessions);
+    let step = scene.path("sessions");
     scene
         .bare("v1")
         .args(["--migrate", &step])
@@ -212,6 +219,8 @@ fn an_application_that_inherits_a_step_s_name_from_the_pooler_is_no_orphan() {
         .ends_with(0);
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        // Also where the test fails: the scope waits for its threads.
+        let _stops = Stops(&stop);
         for _ in 0..4 {
             scope.spawn(|| busy_and_nameless(&scene.url, &stop));
         }
@@ -223,10 +232,18 @@ fn an_application_that_inherits_a_step_s_name_from_the_pooler_is_no_orphan() {
             .args(["--orphan-timeout", "5s"])
             .finish()
             .wait();
-        stop.store(true, Ordering::Relaxed);
         assert_eq!(ended, 0);
     });
     scene.check_settled("v2");
+}
+
+/// Tells the applications to stop when it goes.
+struct Stops<'a>(&'a AtomicBool);
+
+impl Drop for Stops<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Statement after statement, with hardly a pause, in a session that gives itself no name.

@@ -21,6 +21,7 @@ use crate::plan;
 use crate::report;
 use crate::resolve::failure;
 use crate::run;
+use crate::settings::written::Written;
 use crate::settings::{DatabaseChoice, Format, Origin, SKIP, Setting, Sources, StepSettings};
 use crate::steps::{self, ReadyServer};
 use crate::sys::host::Host;
@@ -77,6 +78,9 @@ pub fn check(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failur
 
 fn settings(sources: &Sources<'_>) -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
+    if let Some(file) = sources.file {
+        rows.push(row("config", file.path().to_owned(), file.origin()));
+    }
     let steps = sources.steps()?;
     let lossy = |s: &Setting<OsString>| s.value.to_string_lossy().into_owned();
     rows.extend(commands(&steps));
@@ -166,19 +170,38 @@ fn settings(sources: &Sources<'_>) -> Result<Vec<Row>, Failure> {
 
 /// What runs, in its order.
 fn commands(steps: &StepSettings) -> Vec<Row> {
-    let one = |name, setting: &Setting<OsString>| {
-        row(
-            name,
-            setting.value.to_string_lossy().into_owned(),
-            &setting.origin,
-        )
+    let folder = |name, setting: &Setting<OsString>| {
+        let folder = setting.value.to_string_lossy().into_owned();
+        row(name, folder, &setting.origin)
     };
-    let all = steps.backup.iter().map(|s| one("backup", s));
-    all.chain(steps.snapshot.iter().map(|s| one("snapshot", s)))
-        .chain(steps.migrate.iter().map(|s| one("migrate", s)))
-        .chain(steps.sql.iter().map(|s| one("sql", s)))
-        .chain(steps.verify.iter().map(|s| one("verify", s)))
+    let all = steps.backup.iter().flat_map(|s| command("backup", s));
+    all.chain(steps.snapshot.iter().map(|s| folder("snapshot", s)))
+        .chain(steps.migrate.iter().flat_map(|s| command("migrate", s)))
+        .chain(steps.sql.iter().map(|s| folder("sql", s)))
+        .chain(steps.verify.iter().flat_map(|s| command("verify", s)))
         .collect()
+}
+
+/// A step command, and what it has of its own.
+fn command(kind: &str, setting: &Setting<Written>) -> Vec<Row> {
+    let Setting { value, origin } = setting;
+    let mut rows = vec![row(kind, value.command.shown(), origin)];
+    let mut own =
+        |name: &str, value: String| rows.push(row(&format!("{kind}.{name}"), value, origin));
+    if let Some(name) = &value.name {
+        own("name", name.clone());
+    }
+    if let Some(timeout) = value.timeout {
+        own("timeout", timeout.map_or("no limit".to_owned(), duration));
+    }
+    for (name, _) in &value.environment {
+        // The value may be a secret.
+        own("env", format!("{}=***", String::from_utf8_lossy(name)));
+    }
+    if let Some((user, _)) = &value.identity {
+        own("user", user.clone());
+    }
+    rows
 }
 
 fn users(sources: &Sources<'_>) -> Result<Vec<Row>, Failure> {
@@ -276,7 +299,7 @@ fn programs(ready: &[steps::Ready], server: Option<&ReadyServer>) -> String {
         let _ = writeln!(
             out,
             "{:8}  {}",
-            step.step.kind.as_str(),
+            step.step.name,
             if step.step.kind.is_embedded() {
                 "launchgate itself".into()
             } else {

@@ -5,6 +5,7 @@
 //! variable, file and default wins, and whether it parses, is decided in `settings`, which
 //! can then name the origin. May touch nothing but its arguments.
 
+mod keys;
 mod verb;
 
 use std::ffi::{OsStr, OsString};
@@ -13,6 +14,7 @@ use std::mem::ManuallyDrop;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Args, Command, ValueHint};
 
+pub use keys::{Key, Shape, keys};
 pub use verb::Verb;
 
 use crate::environment::Environment;
@@ -161,6 +163,15 @@ pub struct TerminationFlags {
     pub termination_log: Option<OsString>,
 }
 
+/// What else says what is wanted.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Settings file")]
+pub struct FileFlags {
+    /// Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, where one is there]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<OsString>,
+}
+
 #[derive(Debug, Args)]
 struct ServerCommand {
     /// The server and its arguments, behind `--`
@@ -182,6 +193,8 @@ struct GateCommand {
     log: LogFlags,
     #[command(flatten)]
     termination: TerminationFlags,
+    #[command(flatten)]
+    file: FileFlags,
 }
 
 /// For a command that runs no step.
@@ -207,6 +220,8 @@ struct WaitCommand {
     log: LogFlags,
     #[command(flatten)]
     termination: TerminationFlags,
+    #[command(flatten)]
+    file: FileFlags,
 }
 
 /// A step that launchgate does itself, as a process of its own. No user writes this.
@@ -223,6 +238,8 @@ struct ProbeCommand {
     /// The process that the gate is in front of [default: 1]
     #[arg(long, value_name = "N")]
     pid: Option<OsString>,
+    #[command(flatten)]
+    file: FileFlags,
     /// The health check's command and its arguments, behind `--`
     #[arg(last = true, value_name = "COMMAND", help_heading = "Arguments", value_hint = ValueHint::CommandWithArguments)]
     server: Vec<OsString>,
@@ -237,6 +254,8 @@ struct StatusCommand {
     database: DatabaseFlags,
     #[command(flatten)]
     log: LogFlags,
+    #[command(flatten)]
+    file: FileFlags,
 }
 
 #[derive(Debug, Args)]
@@ -254,6 +273,8 @@ struct ResolveCommand {
     database: DatabaseFlags,
     #[command(flatten)]
     log: LogFlags,
+    #[command(flatten)]
+    file: FileFlags,
 }
 
 #[derive(Debug, Args)]
@@ -266,7 +287,7 @@ struct PrintDdlCommand {
 #[derive(Debug, Args)]
 struct GenerateCommand {
     /// What to print
-    #[arg(value_name = "WHAT", required = true, value_parser = ["man", "bash", "zsh", "fish"])]
+    #[arg(value_name = "WHAT", required = true, value_parser = ["man", "bash", "zsh", "fish", "schema"])]
     what: Option<String>,
 }
 
@@ -330,33 +351,10 @@ pub fn command() -> Command {
 }
 
 const AFTER_HELP: &str = "\
-Every flag can also be given as a variable: --migrate-timeout is LAUNCHGATE_MIGRATE_TIMEOUT.
+Every flag can also be given as a variable or in the settings file launchgate.toml:
+--migrate-timeout is LAUNCHGATE_MIGRATE_TIMEOUT and migrate-timeout there.
 
   launchgate run --migrate \"node migrate.js\" -- node server.js";
-
-/// The identifiers of every setting that has a flag, a variable and a key, over all commands.
-#[must_use]
-pub fn setting_ids() -> Vec<String> {
-    let mut ids: Vec<String> = [
-        StepFlags::augment_args(Command::new("")),
-        DatabaseFlags::augment_args(Command::new("")),
-        CoordinationFlags::augment_args(Command::new("")),
-        ServerFlags::augment_args(Command::new("")),
-        LogFlags::augment_args(Command::new("")),
-        TerminationFlags::augment_args(Command::new("")),
-    ]
-    .iter()
-    .flat_map(|group| {
-        group
-            .get_arguments()
-            .map(|arg| arg.get_id().to_string())
-            .collect::<Vec<_>>()
-    })
-    .collect();
-    ids.extend(["json".to_owned(), "pid".to_owned()]);
-    ids.sort();
-    ids
-}
 
 /// How to say that the command line can't be parsed: as it asks for, as far as it can be told.
 #[must_use]

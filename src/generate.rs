@@ -1,4 +1,6 @@
-//! Man page and completions, from the definitions of the flags.
+//! Man page, completions and the settings file's schema, from the definitions of the flags.
+
+mod schema;
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -20,6 +22,7 @@ pub fn print(host: &Host, raw: &Raw) -> Result<(), Failure> {
         Some("bash") => completions(Shell::Bash),
         Some("zsh") => completions(Shell::Zsh),
         Some("fish") => completions(Shell::Fish),
+        Some("schema") => schema::schema().into_bytes(),
         _ => man()?,
     };
     crate::report::print(host, &text)

@@ -1,7 +1,7 @@
 //! launchgate runs the database migration once per release and then becomes the server.
 //!
 //! ```text
-//! argv, environment
+//! argv, environment, launchgate.toml
 //!   → Settings      every value knows its origin
 //!   → Plan          pure: steps, server, revision, deadlines
 //!   → gate          wait for the database → ledger → lock → ledger again → steps → record
@@ -50,11 +50,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cli::{Parsed, Verb};
+use cli::{Parsed, Raw, Verb};
 use environment::Environment;
 use exit::{Failure, Problem};
 use log::{Event, Log};
 use run::LAST_WORDS;
+use settings::file::SettingsFile;
 use settings::{Sources, Verbosity};
 use sys::clock::Moment;
 use sys::host::Host;
@@ -89,16 +90,24 @@ pub fn main(args: Vec<OsString>) -> u8 {
             return fail(&host, &log, &failure);
         }
     };
-    let read_file = |path: &Path| std::fs::read(path);
+    let read_file = |path: &Path| sys::files::read_up_to(path, settings::file::LIMIT);
+    let (file, unfit) = match settings_file(&raw, &environment) {
+        Ok(file) => (file, None),
+        Err(failure) => (None, Some(failure)),
+    };
     let sources = Sources {
         raw: &raw,
         environment: &environment,
+        file: file.as_ref(),
         read_file: &read_file,
         find_user: &sys::user::find,
     };
-    let said = sources
-        .verbosity()
-        .and_then(|verbosity| Ok((verbosity, sources.log_format()?.value)));
+    let said = match unfit {
+        Some(failure) => Err(failure),
+        None => sources
+            .verbosity()
+            .and_then(|verbosity| Ok((verbosity, sources.log_format()?.value))),
+    };
     let (log, done) = match said {
         Ok((verbosity, format)) => {
             let log = Log::new(Arc::clone(&host.stderr), verbosity).in_format(format);
@@ -150,14 +159,24 @@ fn carry_out(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failur
     }
 }
 
+/// For the commands that read settings.
+fn settings_file(raw: &Raw, environment: &Environment) -> Result<Option<SettingsFile>, Failure> {
+    if matches!(raw.verb, Verb::PrintDdl | Verb::Generate | Verb::Embedded) {
+        return Ok(None);
+    }
+    SettingsFile::load(raw, environment, &|path| {
+        sys::files::read_regular(path, settings::file::LIMIT)
+    })
+}
+
 fn warn_of_unknown_variables(environment: &Environment, log: &Log) {
     if !environment.has_own() {
         return;
     }
     let names = environment.names_with(environment::OWN);
-    let known: Vec<String> = cli::setting_ids()
+    let known: Vec<String> = cli::keys()
         .iter()
-        .map(|id| settings::variable(id))
+        .map(|key| settings::variable(&key.id))
         .collect();
     for name in names {
         let name = String::from_utf8_lossy(name);

@@ -51,7 +51,7 @@ pub fn row(outcome: &Outcome, url: &DatabaseUrl) -> ledger::Outcome {
         output_tail: None,
     };
     if let Some((step, report)) = &outcome.last {
-        row.step = Some(step.kind.as_str().to_owned());
+        row.step = Some(step.name.clone());
         row.command = Some(url.redact(&step.text));
         match report.ended {
             Ended::Code(code) => row.exit_code = Some(code),

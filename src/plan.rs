@@ -15,6 +15,7 @@ use crate::environment::{Environment, OWN};
 use crate::exit::{Failure, Problem};
 use crate::identity::Identity;
 use crate::init::Init;
+use crate::settings::written::{Command, Written};
 use crate::settings::{Origin, Setting, Sources, StepSettings};
 
 /// What a step is for.
@@ -57,12 +58,21 @@ impl StepKind {
 pub struct Step {
     /// What it is for.
     pub kind: StepKind,
+    /// What it is called in log, ledger and `LAUNCHGATE_STEP`: its kind, unless it was given a
+    /// name of its own.
+    pub name: String,
     /// Its words.
     pub argv: Argv,
     /// As it was written, for people; no password of a URL in it.
     pub text: String,
     /// Which setting it is.
     pub origin: Origin,
+    /// `None`: no limit.
+    pub timeout: Option<Duration>,
+    /// Who runs it; `None`: whoever this is.
+    pub identity: Option<Identity>,
+    /// Its environment, but for what launchgate adds per run, where it is not that of all steps.
+    pub environment: Option<Environment>,
 }
 
 /// The steps and everything they share.
@@ -72,16 +82,20 @@ pub struct Steps {
     pub list: Vec<Step>,
     /// Their environment, but for what launchgate adds per run.
     pub environment: Environment,
-    /// Who runs them; `None`: whoever this is.
-    pub identity: Option<Identity>,
-    /// `--step-env` or `--step-env-from` names their database sessions (`PGAPPNAME`).
+    /// A setting names their database sessions (`PGAPPNAME`).
     pub names_sessions: bool,
-    /// `None`: no limit.
-    pub timeout: Option<Duration>,
     /// Between TERM and KILL.
     pub grace: Duration,
     /// What the steps that launchgate does itself are about.
     pub embedded: Option<Embedded>,
+}
+
+impl Steps {
+    /// What a step sees, but for what launchgate adds per run.
+    #[must_use]
+    pub fn environment_of<'a>(&'a self, step: &'a Step) -> &'a Environment {
+        step.environment.as_ref().unwrap_or(&self.environment)
+    }
 }
 
 /// What launchgate becomes.
@@ -117,27 +131,40 @@ pub fn steps(
     }
     let identity = sources.step_user()?.map(|setting| setting.value.1);
     let environment = step_environment(sources, settings, identity.as_ref())?;
-    let written = settings
-        .backup
-        .iter()
-        .map(|s| (StepKind::Backup, s))
-        .chain(settings.snapshot.iter().map(|s| (StepKind::Snapshot, s)))
-        .chain(settings.migrate.iter().map(|s| (StepKind::Migrate, s)))
-        .chain(settings.sql.iter().map(|s| (StepKind::Sql, s)))
-        .chain(settings.verify.iter().map(|s| (StepKind::Verify, s)));
-    let list = written
-        .map(|(kind, setting)| step(kind, setting, settings, &environment, warn))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut planner = Planner {
+        sources,
+        settings,
+        environment: &environment,
+        identity: identity.as_ref(),
+        warn,
+    };
+    let mut list = Vec::new();
+    if let Some(written) = &settings.backup {
+        list.push(planner.command(StepKind::Backup, written)?);
+    }
+    if let Some(folder) = &settings.snapshot {
+        list.push(planner.embedded(StepKind::Snapshot, folder)?);
+    }
+    for written in &settings.migrate {
+        list.push(planner.command(StepKind::Migrate, written)?);
+    }
+    if let Some(folder) = &settings.sql {
+        list.push(planner.embedded(StepKind::Sql, folder)?);
+    }
+    if let Some(written) = &settings.verify {
+        list.push(planner.command(StepKind::Verify, written)?);
+    }
+    let commands = settings.backup.iter().chain(&settings.migrate);
+    let mut own = commands
+        .chain(&settings.verify)
+        .flat_map(|written| &written.value.environment);
+    let mut shared = settings.step_env.iter().chain(&settings.step_env_from);
+    let names_sessions = shared.any(|setting| setting.value.0 == b"PGAPPNAME")
+        || own.any(|(name, _)| name == b"PGAPPNAME");
     Ok(Steps {
         list,
         environment,
-        identity,
-        names_sessions: settings
-            .step_env
-            .iter()
-            .chain(&settings.step_env_from)
-            .any(|setting| setting.value.0 == b"PGAPPNAME"),
-        timeout: settings.migrate_timeout.value,
+        names_sessions,
         grace: settings.stop_grace.value,
         embedded: None,
     })
@@ -151,64 +178,120 @@ fn named(origin: &Origin, flag: &str) -> String {
     }
 }
 
-fn step(
-    kind: StepKind,
-    setting: &Setting<OsString>,
-    settings: &StepSettings,
-    environment: &Environment,
-    warn: &mut dyn FnMut(Problem),
-) -> Result<Step, Failure> {
-    if kind.is_embedded() {
-        return embedded_step(kind, setting);
-    }
-    let bytes = setting.value.as_bytes();
-    let argv = if settings.shell.value {
-        let words = ["/bin/sh".into(), "-c".into(), setting.value.clone()];
-        let words = if bytes.trim_ascii().is_empty() {
-            Vec::new()
-        } else {
-            words.to_vec()
+/// Everything that the plan of one step needs.
+struct Planner<'a> {
+    sources: &'a Sources<'a>,
+    settings: &'a StepSettings,
+    environment: &'a Environment,
+    identity: Option<&'a Identity>,
+    warn: &'a mut dyn FnMut(Problem),
+}
+
+impl Planner<'_> {
+    fn command(&mut self, kind: StepKind, setting: &Setting<Written>) -> Result<Step, Failure> {
+        let (written, origin) = (&setting.value, &setting.origin);
+        let identity = match &written.identity {
+            Some((_, identity)) => Some(identity),
+            None => self.identity,
         };
-        Argv::new(words).ok_or_else(|| refused(setting, &no_command()))?
-    } else {
+        let environment = self.own_environment(written, identity)?;
+        let seen = environment.as_ref().unwrap_or(self.environment);
+        let shown = written.command.shown();
+        let argv = match &written.command {
+            Command::Text(text) => self.split(text, &shown, origin, seen)?,
+            Command::Words(words) if self.settings.expand_env.value => {
+                let words = expand(words.clone(), seen, &origin.to_string())?;
+                Argv::new(words).ok_or_else(|| refused(&shown, origin, &no_command()))?
+            }
+            Command::Words(words) => {
+                Argv::new(words.clone()).ok_or_else(|| refused(&shown, origin, &no_command()))?
+            }
+        };
+        Ok(Step {
+            kind,
+            name: written
+                .name
+                .clone()
+                .unwrap_or_else(|| kind.as_str().to_owned()),
+            argv,
+            text: conceal::passwords(&shown).into_owned(),
+            origin: origin.clone(),
+            timeout: written
+                .timeout
+                .unwrap_or(self.settings.migrate_timeout.value),
+            identity: identity.cloned(),
+            environment,
+        })
+    }
+
+    /// The environment of a step that has settings of its own.
+    fn own_environment(
+        &self,
+        written: &Written,
+        identity: Option<&Identity>,
+    ) -> Result<Option<Environment>, Failure> {
+        if written.environment.is_empty() && written.identity.is_none() {
+            return Ok(None);
+        }
+        let mut environment = step_environment(self.sources, self.settings, identity)?;
+        for (name, value) in &written.environment {
+            environment.set(name, value);
+        }
+        Ok(Some(environment))
+    }
+
+    fn split(
+        &mut self,
+        text: &OsStr,
+        shown: &str,
+        origin: &Origin,
+        environment: &Environment,
+    ) -> Result<Argv, Failure> {
+        let bytes = text.as_bytes();
+        if self.settings.shell.value {
+            let words = ["/bin/sh".into(), "-c".into(), text.to_owned()];
+            let words = if bytes.trim_ascii().is_empty() {
+                Vec::new()
+            } else {
+                words.to_vec()
+            };
+            return Argv::new(words).ok_or_else(|| refused(shown, origin, &no_command()));
+        }
         let get = |name: &[u8]| environment.get(name).map(|value| value.as_bytes().to_vec());
-        let expansion = if settings.expand_env.value {
+        let expansion = if self.settings.expand_env.value {
             Expansion::On(&get)
         } else {
             Expansion::Off
         };
-        let split = command::split(bytes, expansion).map_err(|r| refused(setting, &r))?;
+        let split = command::split(bytes, expansion).map_err(|r| refused(shown, origin, &r))?;
         if let Some(name) = split.unexpanded {
-            warn(Problem::new(
-                format!(
-                    "{}: `${name}` stays as it is, since no shell is involved",
-                    setting.origin
-                ),
+            (self.warn)(Problem::new(
+                format!("{origin}: `${name}` stays as it is, since no shell is involved"),
                 "use `--expand-env` to have it expanded, or single quotes to mean it",
             ));
         }
-        split.argv
-    };
-    Ok(Step {
-        kind,
-        argv,
-        text: conceal::passwords(setting.value.to_string_lossy().trim()).into_owned(),
-        origin: setting.origin.clone(),
-    })
-}
+        Ok(split.argv)
+    }
 
-/// A step whose program is launchgate itself.
-fn embedded_step(kind: StepKind, setting: &Setting<OsString>) -> Result<Step, Failure> {
-    let folder = setting.value.clone();
-    let text = format!("--{} {}", kind.as_str(), folder.to_string_lossy());
-    let words = ["launchgate", Verb::Embedded.as_str(), kind.as_str(), "--"];
-    let words = words.map(OsString::from).into_iter().chain([folder]);
-    Ok(Step {
-        kind,
-        argv: Argv::new(words.collect()).ok_or_else(|| refused(setting, &no_command()))?,
-        text,
-        origin: setting.origin.clone(),
-    })
+    /// A step whose program is launchgate itself.
+    fn embedded(&self, kind: StepKind, setting: &Setting<OsString>) -> Result<Step, Failure> {
+        let folder = setting.value.clone();
+        let text = format!("--{} {}", kind.as_str(), folder.to_string_lossy());
+        let words = ["launchgate", Verb::Embedded.as_str(), kind.as_str(), "--"];
+        let words = words.map(OsString::from).into_iter().chain([folder]);
+        let argv = Argv::new(words.collect())
+            .ok_or_else(|| refused(&text, &setting.origin, &no_command()))?;
+        Ok(Step {
+            kind,
+            name: kind.as_str().to_owned(),
+            argv,
+            text,
+            origin: setting.origin.clone(),
+            timeout: self.settings.migrate_timeout.value,
+            identity: self.identity.cloned(),
+            environment: None,
+        })
+    }
 }
 
 fn no_command() -> Refusal {
@@ -218,9 +301,8 @@ fn no_command() -> Refusal {
     }
 }
 
-fn refused(setting: &Setting<OsString>, refusal: &Refusal) -> Failure {
+fn refused(command: &str, origin: &Origin, refusal: &Refusal) -> Failure {
     // Which of several it is. Not the rest, which may hold a password, nor `NAME=value`.
-    let command = setting.value.to_string_lossy();
     let program = command.split_whitespace().next().unwrap_or_default();
     let of = if program.is_empty() || program.contains(['=', '`', '$']) {
         String::new()
@@ -228,7 +310,7 @@ fn refused(setting: &Setting<OsString>, refusal: &Refusal) -> Failure {
         format!(" in the command of `{program}`")
     };
     Failure::usage(
-        format!("{}: found {}{of}", setting.origin, refusal.found),
+        format!("{origin}: found {}{of}", refusal.found),
         &refusal.instead,
     )
 }
@@ -294,7 +376,7 @@ pub fn server(sources: &Sources<'_>) -> Result<Option<Server>, Failure> {
     let written: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
     let text = conceal::passwords(&written.join(" ")).into_owned();
     let words = if sources.expand_env()?.value {
-        expand(words, &environment)?
+        expand(words, &environment, "SERVER")?
     } else {
         words
     };
@@ -313,7 +395,11 @@ pub fn server(sources: &Sources<'_>) -> Result<Option<Server>, Failure> {
     }
 }
 
-fn expand(words: Vec<OsString>, environment: &Environment) -> Result<Vec<OsString>, Failure> {
+fn expand(
+    words: Vec<OsString>,
+    environment: &Environment,
+    of: &str,
+) -> Result<Vec<OsString>, Failure> {
     let get = |name: &[u8]| {
         environment
             .get(name)
@@ -327,7 +413,7 @@ fn expand(words: Vec<OsString>, environment: &Environment) -> Result<Vec<OsStrin
                 .map_err(|refusal| {
                     Failure::usage(
                         format!(
-                            "SERVER: found {} in `{}`",
+                            "{of}: found {} in `{}`",
                             refusal.found,
                             word.to_string_lossy()
                         ),

@@ -171,7 +171,7 @@ fn together(
             let (told, is_told) = channel();
             // A flow that is gone has nothing to tell; the guard knows.
             let _ = progress.send(Progress {
-                step: step.kind.as_str().to_owned(),
+                step: step.name.clone(),
                 command: step.text.clone(),
                 told,
             });

@@ -1,13 +1,16 @@
 //! Settings: for each, which source won, its value, and where it came from.
 //!
-//! Precedence is flag, then `LAUNCHGATE_*` variable, then default. A value that another
-//! source overrides is not looked at. Pure but for reading the file that
-//! `--database-url-file` names and looking up users, through functions it is handed.
+//! Precedence is flag, then `LAUNCHGATE_*` variable, then settings file, then default. A value
+//! that another source overrides is not looked at. Pure but for reading the settings file and
+//! the one that `--database-url-file` names, and looking up users, through functions it is
+//! handed.
 
 mod database;
+pub mod file;
 mod init;
 mod parse;
 mod sources;
+pub mod written;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -21,6 +24,8 @@ use crate::environment::Environment;
 use crate::exit::Problem;
 use crate::identity::{Identity, UserSpec};
 use crate::init::Init;
+use file::SettingsFile;
+use written::Written;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,14 +34,28 @@ pub enum Origin {
     Flag(String),
     /// A variable of the environment.
     Variable(String),
+    /// The settings file: its path, the line, the key.
+    File(String),
     /// Nobody set it.
     Default,
+}
+
+impl Origin {
+    /// What wins has a higher one.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Flag(_) => 3,
+            Self::Variable(_) => 2,
+            Self::File(_) => 1,
+            Self::Default => 0,
+        }
+    }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Flag(name) | Self::Variable(name) => f.write_str(name),
+            Self::Flag(name) | Self::Variable(name) | Self::File(name) => f.write_str(name),
             Self::Default => f.write_str("default"),
         }
     }
@@ -67,15 +86,15 @@ pub type Pair = Setting<(Vec<u8>, Vec<u8>)>;
 #[derive(Debug, Clone)]
 pub struct StepSettings {
     /// Before the first migrate step.
-    pub backup: Option<Setting<OsString>>,
+    pub backup: Option<Setting<Written>>,
     /// In order.
-    pub migrate: Vec<Setting<OsString>>,
+    pub migrate: Vec<Setting<Written>>,
     /// Before the first migrate step: a copy of the `SQLite` database goes there.
     pub snapshot: Option<Setting<OsString>>,
     /// After the migrate commands: the folder of migrations.
     pub sql: Option<Setting<OsString>>,
     /// After the migrate steps.
-    pub verify: Option<Setting<OsString>>,
+    pub verify: Option<Setting<Written>>,
     /// Through `/bin/sh -c`.
     pub shell: Setting<bool>,
     /// Expand variables.
@@ -174,6 +193,8 @@ pub struct Sources<'a> {
     pub raw: &'a Raw,
     /// The environment.
     pub environment: &'a Environment,
+    /// The settings file, where there is one.
+    pub file: Option<&'a SettingsFile>,
     /// For `--database-url-file`.
     pub read_file: ReadFile<'a>,
     /// For `--user` and `--step-user`.

@@ -118,20 +118,21 @@ pub enum Verdict {
 /// # Errors
 /// One is not there or can't be executed.
 pub fn find(steps: &Steps, log: &Log) -> Result<Vec<Ready>, Failure> {
-    let path = steps.environment.get(b"PATH");
     steps
         .list
         .iter()
         .map(|step| {
-            let what = format!("{}: {} step", step.origin, step.kind.as_str());
+            let what = format!("{}: {} step", step.origin, step.name);
+            let environment = steps.environment_of(step);
+            let path = environment.get(b"PATH");
             let found = if step.kind.is_embedded() {
                 own::program()
             } else {
-                user::look_up(steps.identity.as_ref(), step.argv.program(), path)
+                user::look_up(step.identity.as_ref(), step.argv.program(), path)
                     .map_err(|error| not_found(&what, "--step-user or --user", error))?
             };
             let argv = words(step.argv.words());
-            lookup::measure(&argv, steps.environment.entries()).map_err(|u| unfit(&what, u))?;
+            lookup::measure(&argv, environment.entries()).map_err(|u| unfit(&what, u))?;
             say_found(log, &what, &found);
             Ok(Ready {
                 step: step.clone(),
@@ -242,8 +243,8 @@ pub fn run(
                 argv: ready.argv.clone(),
                 environment: environment.entries().to_vec(),
             },
-            identity: steps.identity.clone(),
-            timeout: steps.timeout,
+            identity: ready.step.identity.clone(),
+            timeout: ready.step.timeout,
             grace: steps.grace,
             tail: match keep {
                 Keep::Nothing => None,
@@ -251,10 +252,10 @@ pub fn run(
             },
             wrap: match log.format() {
                 Format::Text => None,
-                Format::Json => Some(ready.step.kind.as_str().to_owned()),
+                Format::Json => Some(ready.step.name.clone()),
             },
         };
-        let name = ready.step.kind.as_str();
+        let name = ready.step.name.as_str();
         // A machine that was frozen since the last look thaws here: no step may start then.
         if let Some(why) = guard.lost(Moment::now()) {
             let verdict = Verdict::Lost(lock_lost(&why));
@@ -274,7 +275,7 @@ pub fn run(
             }
         };
         let is_last = number + 1 == steps.list.len();
-        let verdict = judge(log, &ready.step, steps, &report, is_last);
+        let verdict = judge(log, &ready.step, &report, is_last);
         if ready.step.kind == StepKind::Snapshot {
             way_back = embedded::way_back(&report.tail);
         }
@@ -293,13 +294,13 @@ pub fn run(
 }
 
 fn own_variables(steps: &Steps, identity: &RunIdentity, step: &Step) -> Environment {
-    let mut environment = steps.environment.clone();
+    let mut environment = steps.environment_of(step).clone();
     for (name, value) in [
         ("LAUNCHGATE_APP", identity.app.as_str()),
         ("LAUNCHGATE_RELEASE", &identity.release),
         ("LAUNCHGATE_REVISION", &identity.revision),
         ("LAUNCHGATE_RUN_ID", &identity.run_id),
-        ("LAUNCHGATE_STEP", step.kind.as_str()),
+        ("LAUNCHGATE_STEP", &step.name),
         ("LAUNCHGATE_ATTEMPT", &identity.attempt.to_string()),
     ] {
         // What was inherited of these is left out, and `--step-env` may not name them.

@@ -17,11 +17,15 @@ impl Sources<'_> {
     pub(super) fn choice(&self) -> Result<DatabaseChoice, Failure> {
         let by_flag = |id: &str| self.flag_value(id);
         let by_variable = |id: &str| Ok(self.variable_value(id));
-        if let Some(choice) = self.choice_at(&by_flag)? {
-            return Ok(choice);
-        }
-        if let Some(choice) = self.choice_at(&by_variable)? {
-            return Ok(choice);
+        let by_file = |id: &str| self.file_value(id);
+        let levels: [&dyn Fn(&str) -> Found; 3] = [&by_flag, &by_variable, &by_file];
+        let mut is_wanted = false;
+        for get in levels {
+            if let Some(choice) = self.choice_at(get, is_wanted)? {
+                return Ok(choice);
+            }
+            // `--no-database=off` overrides what a variable or the file says of it.
+            is_wanted |= get("no_database")?.is_some();
         }
         // The variable by which platforms hand over a database, whoever made it.
         for name in AMBIENT_URLS {
@@ -34,13 +38,17 @@ impl Sources<'_> {
     }
 
     /// The choice made at one level of precedence.
-    fn choice_at(&self, get: &dyn Fn(&str) -> Found) -> Result<Option<DatabaseChoice>, Failure> {
+    fn choice_at(
+        &self,
+        get: &dyn Fn(&str) -> Found,
+        is_wanted: bool,
+    ) -> Result<Option<DatabaseChoice>, Failure> {
         let declined = match get("no_database")? {
-            Some(setting) => {
+            Some(setting) if !is_wanted => {
                 let origin = setting.origin.clone();
                 parsed_switch(setting)?.then_some(origin)
             }
-            None => None,
+            _ => None,
         };
         let named: Vec<(&str, Setting<OsString>)> =
             ["database_url", "database_url_env", "database_url_file"]

@@ -27,7 +27,9 @@ const PARTS: [&str; 4] = [
 
 impl Sources<'_> {
     fn has_none(&self) -> bool {
-        !self.raw.gives_any(&ALL) && ALL.iter().all(|id| self.variable_value(id).is_none())
+        !self.raw.gives_any(&ALL)
+            && ALL.iter().all(|id| self.variable_value(id).is_none())
+            && self.file.is_none_or(|file| !file.sets_any(&ALL))
     }
 
     /// Whether and how launchgate stays in front of the server.
@@ -132,11 +134,18 @@ impl Sources<'_> {
         let Some(Setting { value, origin }) = self.text(id)? else {
             return Ok(None);
         };
+        let value = self.find(value, &origin)?;
+        Ok(Some(Setting { value, origin }))
+    }
+
+    /// What a user is, beside its name.
+    pub(super) fn find(
+        &self,
+        value: String,
+        origin: &Origin,
+    ) -> Result<(String, Identity), Failure> {
         match UserSpec::parse(&value).and_then(|spec| (self.find_user)(&spec)) {
-            Ok(identity) => Ok(Some(Setting {
-                value: (value, identity),
-                origin,
-            })),
+            Ok(identity) => Ok((value, identity)),
             Err(problem) => Err(Failure::usage(
                 format!("{origin}: `{value}` {}", problem.what()),
                 problem.hint(),

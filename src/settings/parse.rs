@@ -71,6 +71,17 @@ pub(super) fn parse_app(text: &str) -> Result<String, Problem> {
     Ok(text.to_owned())
 }
 
+/// A step's own name: the ledger's column holds 255 bytes of it.
+pub(super) fn parse_name(text: &str) -> Result<String, Problem> {
+    if text.len() > 64 || text.chars().any(char::is_control) || text.trim() != text {
+        return Err(Problem::new(
+            format!("`{text}` is no name for a step"),
+            "use at most 64 bytes, no control characters and no blanks around it",
+        ));
+    }
+    Ok(text.to_owned())
+}
+
 pub(super) fn parse_pid(text: &str) -> Result<i32, Problem> {
     let pid = text.parse().ok().filter(|pid| *pid > 0);
     pid.ok_or_else(|| Problem::new("is no process id", "write its number, 1 or more"))

@@ -1,9 +1,12 @@
-//! Looking a setting up: the command line, then its variable, then its default.
+//! Looking a setting up: the command line, then its variable, then the settings file, then its
+//! default.
 
+use std::cmp::Ordering;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
+use super::file::{Item, SettingsFile, Value};
 use super::parse::{
     parse_app, parse_count, parse_duration, parse_format, parse_lease, parse_pid, parse_switch,
 };
@@ -13,29 +16,51 @@ use super::{
 };
 use crate::exit::{Failure, Problem};
 
+/// The settings that are names with a value each, which a table says best.
+const PAIRS: [&str; 2] = ["step_env", "step_env_from"];
+
 impl Sources<'_> {
-    /// The values of a repeatable setting; a variable holds one per line.
+    /// The values of a repeatable setting.
     pub(super) fn many(&self, id: &str) -> Result<Vec<Setting<OsString>>, Failure> {
-        if let Some(values) = self.raw.values(id) {
-            let origin = Origin::Flag(flag(id));
-            return values
-                .into_iter()
-                .map(|value| filled(value, &origin))
-                .collect();
+        if let Some(values) = self.given_many(id)? {
+            return Ok(values);
         }
-        let Some((name, value)) = self.own_variable(id) else {
+        let Some((file, item)) = self.in_file(id) else {
             return Ok(Vec::new());
         };
+        match &item.value {
+            Value::List(items) => items
+                .iter()
+                .map(|item| at(file.origin_of(id, item), item.value.filled()))
+                .collect(),
+            Value::Table(pairs) if PAIRS.contains(&id) => pairs
+                .iter()
+                .map(|(name, item)| at(file.origin_of(id, item), joined(name, item)))
+                .collect(),
+            value => Ok(vec![at(file.origin_of(id, item), value.filled())?]),
+        }
+    }
+
+    /// The values that flags or a variable give; a variable holds one per line.
+    pub(super) fn given_many(&self, id: &str) -> Result<Option<Vec<Setting<OsString>>>, Failure> {
+        if let Some(values) = self.raw.values(id) {
+            let origin = Origin::Flag(flag(id));
+            let values = values.into_iter().map(|value| filled(value, &origin));
+            return values.collect::<Result<_, _>>().map(Some);
+        }
+        let Some((name, value)) = self.own_variable(id) else {
+            return Ok(None);
+        };
         let origin = Origin::Variable(name);
-        Ok(value
+        let lines = value
             .as_bytes()
             .split(|&byte| byte == b'\n')
             .filter(|line| !line.trim_ascii().is_empty())
             .map(|line| Setting {
                 value: OsStr::from_bytes(line).to_owned(),
                 origin: origin.clone(),
-            })
-            .collect())
+            });
+        Ok(Some(lines.collect()))
     }
 
     pub(super) fn flag_value(&self, id: &str) -> Result<Option<Setting<OsString>>, Failure> {
@@ -57,6 +82,19 @@ impl Sources<'_> {
         })
     }
 
+    /// What the settings file says.
+    pub(super) fn file_value(&self, id: &str) -> Result<Option<Setting<OsString>>, Failure> {
+        let Some((file, item)) = self.in_file(id) else {
+            return Ok(None);
+        };
+        at(file.origin_of(id, item), item.value.filled()).map(Some)
+    }
+
+    pub(super) fn in_file(&self, id: &str) -> Option<(&SettingsFile, &Item)> {
+        let file = self.file?;
+        Some((file, file.item(id)?))
+    }
+
     /// The variable of a setting, and its value where it has one.
     fn own_variable(&self, id: &str) -> Option<(String, &OsStr)> {
         if !self.environment.has_own() {
@@ -67,8 +105,16 @@ impl Sources<'_> {
         Some((name, value))
     }
 
-    fn one(&self, id: &str) -> Result<Option<Setting<OsString>>, Failure> {
+    /// The value that a flag or a variable gives.
+    pub(super) fn given(&self, id: &str) -> Result<Option<Setting<OsString>>, Failure> {
         Ok(self.flag_value(id)?.or_else(|| self.variable_value(id)))
+    }
+
+    fn one(&self, id: &str) -> Result<Option<Setting<OsString>>, Failure> {
+        match self.given(id)? {
+            Some(setting) => Ok(Some(setting)),
+            None => self.file_value(id),
+        }
     }
 
     pub(super) fn text(&self, id: &str) -> Result<Option<Setting<String>>, Failure> {
@@ -139,13 +185,16 @@ impl Sources<'_> {
     pub fn verbosity(&self) -> Result<Verbosity, Failure> {
         let (verbose, quiet) = self.log_switches()?;
         match (verbose.value, quiet.value) {
-            // The flag wins over the other's variable.
-            (true, true) if is_flag(&verbose) && !is_flag(&quiet) => Ok(Verbosity::Verbose),
-            (true, true) if is_flag(&verbose) == is_flag(&quiet) => Err(Failure::usage(
-                format!("both {} and {}", verbose.origin, quiet.origin),
-                "leave one out",
-            )),
-            (_, true) => Ok(Verbosity::Quiet),
+            // A flag wins over the other's variable, and that over the file.
+            (true, true) => match verbose.origin.rank().cmp(&quiet.origin.rank()) {
+                Ordering::Greater => Ok(Verbosity::Verbose),
+                Ordering::Less => Ok(Verbosity::Quiet),
+                Ordering::Equal => Err(Failure::usage(
+                    format!("both {} and {}", verbose.origin, quiet.origin),
+                    "leave one out",
+                )),
+            },
+            (false, true) => Ok(Verbosity::Quiet),
             (true, false) => Ok(Verbosity::Verbose),
             (false, false) => Ok(Verbosity::Normal),
         }
@@ -169,11 +218,11 @@ impl Sources<'_> {
     /// What the steps are.
     pub fn steps(&self) -> Result<StepSettings, Failure> {
         Ok(StepSettings {
-            backup: self.one("backup")?,
-            migrate: self.many("migrate")?,
+            backup: self.written("backup")?,
+            migrate: self.all_written("migrate")?,
             snapshot: self.one("snapshot")?,
             sql: self.one("sql")?,
-            verify: self.one("verify")?,
+            verify: self.written("verify")?,
             shell: self.switch("shell")?,
             expand_env: self.expand_env()?,
             migrate_timeout: self.limit("migrate_timeout", Duration::ZERO)?,
@@ -220,7 +269,7 @@ impl Sources<'_> {
         let Some(sql) = self.one("sql")? else {
             return Ok(None);
         };
-        Ok(Some(sql).filter(|_| self.many("migrate").is_ok_and(|all| all.is_empty())))
+        Ok(Some(sql).filter(|_| self.all_written("migrate").is_ok_and(|all| all.is_empty())))
     }
 
     /// Where lock and ledger live.
@@ -250,8 +299,29 @@ impl Sources<'_> {
     }
 }
 
-fn is_flag<T>(setting: &Setting<T>) -> bool {
-    matches!(setting.origin, Origin::Flag(_))
+/// What the settings file says, or what is wrong with it there.
+fn at(origin: Origin, value: Result<OsString, Problem>) -> Result<Setting<OsString>, Failure> {
+    match value {
+        Ok(value) => Ok(Setting { value, origin }),
+        Err(problem) => Err(Failure::usage(
+            format!("{origin}: the value {}", problem.what()),
+            problem.hint(),
+        )),
+    }
+}
+
+/// An entry of a table as a flag would be given it.
+fn joined(name: &str, item: &Item) -> Result<OsString, Problem> {
+    if name.is_empty() || name.contains(['=', '\0']) {
+        return Err(Problem::new(
+            "has a name that can't be a variable's",
+            "write `NAME = \"value\"`",
+        ));
+    }
+    let mut text = OsString::from(name);
+    text.push("=");
+    text.push(item.value.one()?);
+    Ok(text)
 }
 
 fn filled(value: &OsStr, origin: &Origin) -> Result<Setting<OsString>, Failure> {

@@ -24,7 +24,7 @@ pub(super) fn tell(log: &Log, name: &str, step: &Step, steps: &Steps, news: &New
         News::Stopping(cut) => {
             let why = match cut {
                 Cut::Stop(number) => format!("{} arrived", signals::name(*number)),
-                Cut::Timeout => "it ran past --migrate-timeout".to_owned(),
+                Cut::Timeout => "it ran past its limit, --migrate-timeout".to_owned(),
                 Cut::Lost(why) => why.clone(),
             };
             let grace = humantime::format_duration(steps.grace);
@@ -48,14 +48,8 @@ pub(super) fn tell(log: &Log, name: &str, step: &Step, steps: &Steps, news: &New
 }
 
 /// `None` where the step ended well and the next may run.
-pub(super) fn judge(
-    log: &Log,
-    step: &Step,
-    steps: &Steps,
-    report: &Report,
-    is_last: bool,
-) -> Option<Verdict> {
-    let name = step.kind.as_str();
+pub(super) fn judge(log: &Log, step: &Step, report: &Report, is_last: bool) -> Option<Verdict> {
+    let name = step.name.as_str();
     let well = report.ended == Ended::Code(0);
     say_ended(log, step, report);
     if let Some(Cut::Lost(why)) = &report.cut {
@@ -75,7 +69,7 @@ pub(super) fn judge(
         });
     }
     if timed_out {
-        let limit = humantime::format_duration(steps.timeout.unwrap_or_default());
+        let limit = humantime::format_duration(step.timeout.unwrap_or_default());
         return Some(Verdict::Failed(Failure::StepTimeout(Problem::new(
             format!("{name} ran past {limit} and was stopped; the server is not started"),
             "raise --migrate-timeout, or split the migration",
@@ -126,7 +120,7 @@ pub fn stopped_after(number: i32, failure: Failure) -> Failure {
 }
 
 fn say_ended(log: &Log, step: &Step, report: &Report) {
-    let name = step.kind.as_str();
+    let name = step.name.as_str();
     let elapsed = report.elapsed;
     let seconds = format!("{}.{:03}", elapsed.as_secs(), elapsed.subsec_millis());
     match report.ended {
@@ -149,7 +143,7 @@ fn say_ended(log: &Log, step: &Step, report: &Report) {
 }
 
 fn failed(step: &Step, ended: Ended) -> Failure {
-    let name = step.kind.as_str();
+    let name = step.name.as_str();
     let (how, hint) = match ended {
         Ended::Code(code) => (
             format!("exited with code {code}"),
@@ -183,7 +177,7 @@ pub(super) fn no_report(failure: &Failure) -> Report {
 }
 
 pub(super) fn not_started(step: &Step, error: &std::io::Error) -> Failure {
-    let name = step.kind.as_str();
+    let name = step.name.as_str();
     let what = format!("{}: failed to start {name}: {error}", step.origin);
     match error.kind() {
         std::io::ErrorKind::NotFound => Failure::NotFound(Problem::new(

@@ -1,11 +1,12 @@
-//! Reading many small files of one folder: every start does it where they are the revision.
+//! Reading files: one that may be no such file, and many small ones of one folder, which every
+//! start does where they are the revision.
 //!
-//! By a name relative to the open folder, with as few system calls as can be, and on as many
+//! The many by a name relative to the open folder, with as few system calls as can be, and on as many
 //! threads as are worth it: of a thousand files it is the calls that take the time.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io;
+use std::fs::{File, metadata};
+use std::io::{self, Read as _};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::thread;
@@ -19,6 +20,41 @@ const SHARE: usize = 128;
 
 /// More threads than this are not worth their start.
 const THREADS: usize = 4;
+
+/// The contents of a file of at most `limit` bytes.
+///
+/// # Errors
+/// It can't be read, or holds more: `FileTooLarge`.
+pub fn read_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut contents = Vec::new();
+    let length = File::open(path)?
+        .take(limit + 1)
+        .read_to_end(&mut contents)?;
+    if length as u64 > limit {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it is larger than {} KiB", limit / 1024),
+        ));
+    }
+    Ok(contents)
+}
+
+/// The same of a regular file: a pipe that nobody writes would be waited for without end.
+///
+/// # Errors
+/// As [`read_up_to`]; it is something else.
+pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let kind = metadata(path)?.file_type();
+    if kind.is_dir() {
+        let what = "it is a folder";
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, what));
+    }
+    if !kind.is_file() {
+        let what = "it is no regular file";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+    }
+    read_up_to(path, limit)
+}
 
 /// What `digest` makes of each file's contents, in the order of the names.
 ///

@@ -24,6 +24,7 @@ mod output;
 mod probe_command;
 mod server_view;
 mod settings;
+mod settings_file;
 mod step_view;
 mod stopping;
 mod unwritable;

@@ -1,0 +1,94 @@
+//! The JSON schema of the settings file, for editors. From the same keys and shapes that the
+//! file is read by.
+
+use serde_json::{Map, Value, json};
+
+use crate::cli::{self, Shape};
+use crate::settings::written::STEP_KEYS;
+
+/// What a duration looks like: as `settings::parse` reads it.
+const DURATION: &str = "^(0+|([0-9]+(ms|s|m|h|d))+)$";
+
+/// The schema, of the draft that editors know best.
+pub(super) fn schema() -> String {
+    let keys = cli::keys();
+    let mut properties = Map::new();
+    for key in keys.iter().filter(|key| key.id != "config") {
+        properties.insert(key.name(), described(key.shape, &key.help));
+    }
+    let steps = STEP_KEYS
+        .iter()
+        .map(|key| (key.name.to_owned(), described(key.shape, key.help)))
+        .collect::<Map<_, _>>();
+    let schema = json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "launchgate.toml",
+        "description": "Settings of launchgate. The keys are the names of its flags.",
+        "type": "object",
+        "additionalProperties": false,
+        "properties": properties,
+        "definitions": {
+            "words": {
+                "type": "array",
+                "minItems": 1,
+                "items": { "type": "string" },
+            },
+            "step": {
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["command"],
+                "properties": steps,
+            },
+        },
+    });
+    format!("{schema:#}\n")
+}
+
+fn described(shape: Shape, help: &str) -> Value {
+    let mut schema = of(shape);
+    if let Value::Object(schema) = &mut schema {
+        schema.insert("description".to_owned(), json!(help));
+    }
+    schema
+}
+
+fn of(shape: Shape) -> Value {
+    let text = json!({ "type": "string", "minLength": 1 });
+    let command = [text.clone(), json!({ "$ref": "#/definitions/words" })];
+    let step = [&command[..], &[json!({ "$ref": "#/definitions/step" })]].concat();
+    let table = json!({ "type": "object", "additionalProperties": {
+        "type": ["string", "integer", "boolean"],
+    } });
+    match shape {
+        Shape::Table => table,
+        Shape::Text => json!({ "type": ["string", "integer"] }),
+        Shape::Switch => json!({ "anyOf": [
+            { "type": "boolean" },
+            { "enum": ["1", "true", "yes", "on", "0", "false", "no", "off", 1, 0] },
+        ] }),
+        Shape::Duration => json!({ "anyOf": [
+            { "type": "string", "pattern": DURATION },
+            { "const": 0 },
+        ] }),
+        Shape::Count => json!({ "anyOf": [
+            { "type": "integer", "minimum": 0 },
+            { "type": "string", "pattern": "^[0-9]+$" },
+        ] }),
+        Shape::List => json!({ "anyOf": [
+            { "type": "array", "items": { "type": ["string", "integer"] } },
+            text,
+        ] }),
+        Shape::Pairs => json!({ "anyOf": [
+            table,
+            { "type": "array", "items": { "type": "string", "pattern": "^[^=]+=" } },
+            text,
+        ] }),
+        Shape::Command => json!({ "anyOf": command }),
+        Shape::Step => json!({ "anyOf": step }),
+        Shape::Steps => json!({ "anyOf": [
+            { "type": "array", "items": { "anyOf": step } },
+            text,
+            { "$ref": "#/definitions/step" },
+        ] }),
+    }
+}

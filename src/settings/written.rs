@@ -1,0 +1,253 @@
+//! The step commands as they were written: as text on the command line, in a variable or in
+//! the settings file; or there as words, with settings of their own.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
+
+use super::file::{Item, Value};
+use super::parse::{parse_duration, parse_name};
+use super::{Origin, Setting, Sources};
+use crate::cli::Shape;
+use crate::exit::{Failure, Problem};
+use crate::identity::Identity;
+
+/// A key of a step's table in the settings file.
+#[derive(Debug)]
+pub struct StepKey {
+    /// Its name.
+    pub name: &'static str,
+    /// What a value looks like.
+    pub shape: Shape,
+    /// What it means.
+    pub help: &'static str,
+}
+
+/// The keys of a step's table.
+pub static STEP_KEYS: [StepKey; 5] = [
+    StepKey {
+        name: "command",
+        shape: Shape::Command,
+        help: "The command, or its words, which nothing splits",
+    },
+    StepKey {
+        name: "name",
+        shape: Shape::Text,
+        help: "Its name in log and ledger, instead of backup, migrate or verify",
+    },
+    StepKey {
+        name: "timeout",
+        shape: Shape::Duration,
+        help: "Stop this step if it runs longer, and fail [default: migrate-timeout]",
+    },
+    StepKey {
+        name: "env",
+        shape: Shape::Table,
+        help: "Set for this step only",
+    },
+    StepKey {
+        name: "user",
+        shape: Shape::Text,
+        help: "Run this step as this user [default: step-user]",
+    },
+];
+
+/// A variable's name and value.
+pub type Variable = (Vec<u8>, Vec<u8>);
+
+/// A step command.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// What to run.
+    pub command: Command,
+    /// Its own name.
+    pub name: Option<String>,
+    /// Its own limit; the inner `None` is no limit.
+    pub timeout: Option<Option<Duration>>,
+    /// Variables of its own, in order.
+    pub environment: Vec<Variable>,
+    /// Who runs it.
+    pub identity: Option<(String, Identity)>,
+}
+
+/// What to run.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// A text to split, or for the shell.
+    Text(OsString),
+    /// Words, the program first.
+    Words(Vec<OsString>),
+}
+
+impl Command {
+    /// As a person would write it.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Text(text) => text.to_string_lossy().trim().to_owned(),
+            Self::Words(words) => {
+                let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+                let words = words.iter().map(AsRef::as_ref);
+                // A word with a NUL in it, which no quoting has, is refused where it is read.
+                shlex::try_join(words).unwrap_or_default()
+            }
+        }
+    }
+}
+
+impl From<Command> for Written {
+    fn from(command: Command) -> Self {
+        Self {
+            command,
+            name: None,
+            timeout: None,
+            environment: Vec::new(),
+            identity: None,
+        }
+    }
+}
+
+fn from_text(setting: Setting<OsString>) -> Setting<Written> {
+    Setting {
+        value: Command::Text(setting.value).into(),
+        origin: setting.origin,
+    }
+}
+
+impl Sources<'_> {
+    /// The step command of a setting that takes one.
+    pub(super) fn written(&self, id: &str) -> Result<Option<Setting<Written>>, Failure> {
+        if let Some(setting) = self.given(id)? {
+            return Ok(Some(from_text(setting)));
+        }
+        let Some((file, item)) = self.in_file(id) else {
+            return Ok(None);
+        };
+        self.step(item, file.origin_of(id, item)).map(Some)
+    }
+
+    /// The step commands of a setting that takes several.
+    pub(super) fn all_written(&self, id: &str) -> Result<Vec<Setting<Written>>, Failure> {
+        if let Some(settings) = self.given_many(id)? {
+            return Ok(settings.into_iter().map(from_text).collect());
+        }
+        let Some((file, item)) = self.in_file(id) else {
+            return Ok(Vec::new());
+        };
+        match &item.value {
+            Value::List(items) => items
+                .iter()
+                .map(|item| self.step(item, file.origin_of(id, item)))
+                .collect(),
+            _ => Ok(vec![self.step(item, file.origin_of(id, item))?]),
+        }
+    }
+
+    fn step(&self, item: &Item, origin: Origin) -> Result<Setting<Written>, Failure> {
+        let Value::Table(pairs) = &item.value else {
+            let command = command(item, &origin)?;
+            return Ok(Setting {
+                value: command.into(),
+                origin,
+            });
+        };
+        let mut words = None;
+        let mut written = Written::from(Command::Words(Vec::new()));
+        for (key, item) in pairs {
+            let at = |problem: &Problem| {
+                Failure::usage(
+                    format!("{origin}: {key} {}", problem.what()),
+                    problem.hint(),
+                )
+            };
+            let text = || {
+                let text = item.value.filled().map_err(|problem| at(&problem))?;
+                text.into_string()
+                    .map_err(|_| at(&Problem::new("is not UTF-8", "write UTF-8")))
+            };
+            match key.as_str() {
+                "command" => words = Some(command(item, &origin)?),
+                "name" => written.name = Some(parse_name(&text()?).map_err(|p| at(&p))?),
+                "timeout" => {
+                    let limit = text()?;
+                    let limit = parse_duration(&limit).map_err(|p| {
+                        at(&Problem::new(format!("`{limit}` {}", p.what()), p.hint()))
+                    })?;
+                    written.timeout = Some(Some(limit).filter(|limit| !limit.is_zero()));
+                }
+                "env" => written.environment = environment(item).map_err(|p| at(&p))?,
+                _ => written.identity = Some(self.find(text()?, &origin)?),
+            }
+        }
+        let Some(words) = words else {
+            return Err(Failure::usage(
+                format!("{origin}: the step has no command"),
+                "add `command = [\"PROGRAM\", \"ARGUMENT\"]`",
+            ));
+        };
+        written.command = words;
+        Ok(Setting {
+            value: written,
+            origin,
+        })
+    }
+}
+
+fn command(item: &Item, origin: &Origin) -> Result<Command, Failure> {
+    let wrong =
+        |problem: &Problem| Failure::usage(format!("{origin}: {}", problem.what()), problem.hint());
+    let Value::List(items) = &item.value else {
+        let text = item.value.filled();
+        return text
+            .map(Command::Text)
+            .map_err(|p| wrong(&Problem::new(format!("the command {}", p.what()), p.hint())));
+    };
+    let words: Vec<OsString> = items
+        .iter()
+        .map(|item| item.value.one())
+        .collect::<Result<_, _>>()
+        .map_err(|p: Problem| {
+            wrong(&Problem::new(
+                format!("a word of the command {}", p.what()),
+                p.hint(),
+            ))
+        })?;
+    if words.first().is_none_or(|program| program.is_empty()) {
+        return Err(wrong(&Problem::new(
+            "the command has no program",
+            "write the program to run as its first word",
+        )));
+    }
+    Ok(Command::Words(words))
+}
+
+fn environment(item: &Item) -> Result<Vec<Variable>, Problem> {
+    let Value::Table(pairs) = &item.value else {
+        return Err(Problem::new(
+            "is no table",
+            "write `env = { NAME = \"value\" }`",
+        ));
+    };
+    pairs
+        .iter()
+        .map(|(name, item)| {
+            if name.is_empty() || name.contains(['=', '\0']) {
+                return Err(Problem::new(
+                    format!("has `{name}`, which can't be a variable's name"),
+                    "write `env = { NAME = \"value\" }`",
+                ));
+            }
+            if name.starts_with("LAUNCHGATE_") {
+                return Err(Problem::new(
+                    format!("has {name}, which is launchgate's own"),
+                    "choose a name that does not begin with LAUNCHGATE_",
+                ));
+            }
+            let value = item
+                .value
+                .one()
+                .map_err(|p| Problem::new(format!("has {name}, which {}", p.what()), p.hint()))?;
+            Ok((name.clone().into_bytes(), value.into_vec()))
+        })
+        .collect()
+}

@@ -13,6 +13,7 @@ use crate::decide::{Decision, decide};
 use crate::embedded::{self, Embedded};
 use crate::exit::{Failure, Problem};
 use crate::gate::{Gate, refused};
+use crate::health::Health;
 use crate::identity::Identity;
 use crate::log::Log;
 use crate::network::{self, Link};
@@ -67,6 +68,7 @@ pub fn check(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failur
         .map(|s| steps::find_server(s, log))
         .transpose()?;
     report::print(host, programs(&ready, program.as_ref()).as_bytes())?;
+    Health::check(sources.health()?.as_ref())?;
     match coordination {
         Coordination::Alone { .. } => report::print(
             host,
@@ -157,6 +159,8 @@ fn settings(sources: &Sources<'_>) -> Result<Vec<Row>, Failure> {
     );
     rows.extend(users(sources)?);
     rows.extend(init(sources)?);
+    let health = sources.health()?;
+    rows.extend(health.map(|s| row("health-listen", s.value.text, &s.origin)));
     rows.extend(log_settings(sources)?);
     for row in &mut rows {
         if let Some(url) = &secrets {

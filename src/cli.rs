@@ -134,6 +134,9 @@ pub struct ServerFlags {
     /// With --init: exit with TO where the server exits with FROM; repeatable
     #[arg(long, value_name = "FROM:TO")]
     pub remap_exit: Vec<OsString>,
+    /// Answer HTTP health checks on ADDR while the gate is closed: `:8080`, `127.0.0.1:8080`, `[::1]:8080`
+    #[arg(long, value_name = "ADDR")]
+    pub health_listen: Option<OsString>,
     /// With --init: get this signal, and forward it, when launchgate's own parent dies
     #[arg(long, value_name = "SIGNAL")]
     pub parent_death_signal: Option<OsString>,

@@ -23,6 +23,7 @@ use crate::steps::{self, Keep, Ready, RunIdentity, Verdict};
 use crate::sys::clock::Moment;
 use crate::sys::host::Host;
 use crate::sys::supervise::NoGuard;
+use crate::timeline::Phase;
 
 /// What the ledger is keyed by, and which release it is.
 #[derive(Debug, Clone, Default)]
@@ -149,8 +150,10 @@ impl Gate {
         let mut outage = Outage::new(&self.policy);
         // Accepting connections is not enough: a disk may be full.
         let mut trouble = Outage::under_lock(&self.policy);
+        self.log.timeline().enter(Phase::Database);
         loop {
             let (session, ledger) = self.open(&mut link, &mut outage).await?;
+            self.log.timeline().enter(Phase::Lock);
             let busy = match self.decide(&ledger)? {
                 Decision::Start => {
                     session.close().await;
@@ -216,6 +219,10 @@ impl Gate {
     ) -> Result<(), Failure> {
         // SQLite: the file is busy because a holder's step is writing it.
         let is_held = matches!(self.target.lock_free(), Ok(Some(false)));
+        let is_busy = is_held || matches!(error, Error::Full(_)) && outage.has_served();
+        if !is_busy {
+            self.log.timeline().enter(Phase::Database);
+        }
         let pause = if is_held {
             outage.busy(&self.log, error)?
         } else {

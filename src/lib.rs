@@ -24,6 +24,7 @@ pub mod environment;
 pub mod exit;
 pub mod gate;
 pub mod generate;
+pub mod health;
 pub mod identity;
 pub mod init;
 pub mod lease;
@@ -44,6 +45,7 @@ pub mod status;
 pub mod steps;
 pub mod sys;
 pub mod termination;
+pub mod timeline;
 pub mod wait;
 
 use std::ffi::OsString;

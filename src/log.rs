@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::exit::{Failure, Problem};
 use crate::settings::{Format, Verbosity};
 use crate::sys::output::Output;
+use crate::timeline::{Timeline, seconds};
 
 /// How much a line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -142,6 +143,10 @@ events! {
     RunRecorded = "run.recorded", Info;
     /// A run's end could not be written into the ledger.
     RunUnrecorded = "run.unrecorded", Warn;
+    /// HTTP health checks are answered on this address until the gate opens.
+    HealthListening = "health.listening", Info;
+    /// What the gate's time was spent on.
+    GateSummary = "gate.summary", Info;
     /// The gate is open and there is no server to start.
     GateDone = "gate.done", Info;
     /// launchgate becomes the server.
@@ -162,6 +167,7 @@ pub struct Log {
     output: Arc<Output>,
     verbosity: Verbosity,
     format: Format,
+    timeline: Timeline,
 }
 
 /// A key and its value.
@@ -175,6 +181,7 @@ impl Log {
             output,
             verbosity,
             format: Format::Text,
+            timeline: Timeline::default(),
         }
     }
 
@@ -182,6 +189,32 @@ impl Log {
     #[must_use]
     pub fn in_format(self, format: Format) -> Self {
         Self { format, ..self }
+    }
+
+    /// What the gate does, and did.
+    #[must_use]
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// Says what the gate's time was spent on.
+    pub fn summarize(&self) {
+        let Some(past) = self.timeline.look() else {
+            return;
+        };
+        let steps = past.list_steps();
+        let (total, database) = (seconds(past.total), seconds(past.database));
+        let lock = seconds(past.lock);
+        let mut fields: Vec<Field<'_>> = vec![("seconds", &total)];
+        // Who waits for nobody has nothing to say of waiting.
+        if past.has_waited() {
+            fields.push(("database_seconds", &database));
+            fields.push(("lock_seconds", &lock));
+        }
+        if !steps.is_empty() {
+            fields.push(("steps", &steps));
+        }
+        self.say(Event::GateSummary, "time spent in the gate", &fields);
     }
 
     /// How a line looks.

@@ -9,6 +9,7 @@ use crate::db::{Backend, DatabaseUrl};
 use crate::embedded::Embedded;
 use crate::exit::{Failure, Problem};
 use crate::gate::{self, Gate, Name, Passed};
+use crate::health::Health;
 use crate::log::{Event, Log};
 use crate::network::{self, Progress, StepsRequest};
 use crate::outcome;
@@ -82,16 +83,19 @@ pub fn run(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure>
         );
         log.warn(Event::ConfigWarning, &problem, &[]);
     } else {
-        match coordination {
+        let health = Health::open(sources.health()?.as_ref(), log)?;
+        let passed = match coordination {
             Coordination::Alone {
                 declined,
                 app,
                 name,
-            } => {
-                alone(host, log, (&steps, &ready), declined.as_ref(), app, name)?;
-            }
-            Coordination::Gate(gate) => together(host, log, (&steps, &ready), *gate)?,
-        }
+            } => alone(host, log, (&steps, &ready), declined.as_ref(), app, name),
+            Coordination::Gate(gate) => together(host, log, (&steps, &ready), *gate),
+        };
+        log.summarize();
+        passed?;
+        // The server may want that address.
+        drop(health);
     }
     leave(host, log, program.as_ref(), url.as_ref())
 }

@@ -15,6 +15,7 @@ pub mod written;
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -157,6 +158,15 @@ pub struct InitSettings {
     pub origin: Origin,
     /// What was set beside it: name, value, origin.
     pub parts: Vec<(&'static str, String, Origin)>,
+}
+
+/// Where health checks are answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthAddress {
+    /// As it was written.
+    pub text: String,
+    /// To listen on the first of these that there is.
+    pub addresses: Vec<SocketAddr>,
 }
 
 /// How a line of the log looks.

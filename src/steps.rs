@@ -26,6 +26,7 @@ use crate::sys::lookup::{self, Unfit};
 use crate::sys::own;
 use crate::sys::supervise::{Guard, Order, Report};
 use crate::sys::user::{self, NotFound};
+use crate::timeline::Phase;
 
 /// The longest part of a step's output that a ledger keeps: 4 KiB.
 pub const TAIL: usize = 4096;
@@ -261,9 +262,11 @@ pub fn run(
             let verdict = Verdict::Lost(lock_lost(&why));
             return Outcome { last, verdict };
         }
+        log.timeline().enter(Phase::Step(name.to_owned()));
         let report = host.supervise(&order, guard, &mut |news| {
             tell(log, name, &ready.step, steps, &news);
         });
+        log.timeline().enter(Phase::Recording);
         let report = match report {
             Ok(report) => report,
             Err(error) => {

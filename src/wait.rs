@@ -5,6 +5,7 @@ use crate::coordination::{self, Coordination};
 use crate::decide::Decision;
 use crate::exit::Failure;
 use crate::gate::Gate;
+use crate::health::Health;
 use crate::log::{Event, Log};
 use crate::network::{self, Link};
 use crate::patience::{Outage, Wait};
@@ -14,6 +15,7 @@ use crate::serve;
 use crate::settings::Sources;
 use crate::steps;
 use crate::sys::host::Host;
+use crate::timeline::Phase;
 
 /// Waits, then becomes the server; returns where there is none.
 ///
@@ -42,7 +44,11 @@ pub fn wait(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure
         .map(|s| steps::find_server(s, log))
         .transpose()?;
     let url = gate.target.url.clone();
-    network::run(host, &mut |_| None, |link| until_succeeded(*gate, link))?;
+    let health = Health::open(sources.health()?.as_ref(), log)?;
+    let waited = network::run(host, &mut |_| None, |link| until_succeeded(*gate, link));
+    log.summarize();
+    waited?;
+    drop(health);
     log.say(Event::GateDone, "the gate is open", &[]);
     run::leave(host, log, program.as_ref(), Some(&url))
 }
@@ -50,8 +56,10 @@ pub fn wait(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure
 async fn until_succeeded(gate: Gate, mut link: Link) -> Result<(), Failure> {
     let mut wait = Wait::new(gate.policy.lock_timeout);
     let mut outage = Outage::new(&gate.policy);
+    gate.log.timeline().enter(Phase::Database);
     loop {
         let (session, ledger) = gate.open(&mut link, &mut outage).await?;
+        gate.log.timeline().enter(Phase::Release);
         session.close().await;
         let revision = gate.name.revision.as_deref();
         let pause = match crate::decide::decide(&ledger, revision, gate.policy.max_attempts) {

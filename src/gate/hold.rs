@@ -18,6 +18,7 @@ use crate::patience;
 use crate::steps::RunIdentity;
 use crate::sys::clock::Moment;
 use crate::sys::supervise::REPORT;
+use crate::timeline::Phase;
 
 impl Gate {
     /// With the lock in hand: look again, prove that it excludes, wait for what an earlier
@@ -49,6 +50,7 @@ impl Gate {
                 return Err(failure.into());
             }
         };
+        self.log.timeline().enter(Phase::Preparing);
         match locked.prove().await? {
             Proof::Proven => {}
             Proof::Unproven(why) => self.log.warn(
@@ -170,6 +172,7 @@ impl Gate {
             self.take_back(&run_id, &error.to_string()).await;
             return Err(error.into());
         }
+        self.log.timeline().attempt(attempt);
         let fields: [Field<'_>; 2] = [("attempt", &attempt), ("run", &run_id)];
         self.log.say(
             Event::LockTaken,

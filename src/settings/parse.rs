@@ -1,9 +1,10 @@
 //! Values from text. What is wrong is said as the end of a sentence about the value.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::exit::Problem;
-use crate::settings::Format;
+use crate::settings::{Format, HealthAddress};
 
 pub(super) fn parse_switch(text: &str) -> Result<bool, Problem> {
     match text.to_ascii_lowercase().as_str() {
@@ -69,6 +70,31 @@ pub(super) fn parse_app(text: &str) -> Result<String, Problem> {
         ));
     }
     Ok(text.to_owned())
+}
+
+/// `:8080` is every address of the machine, of both kinds where it has both.
+pub(super) fn parse_health(text: &str) -> Result<HealthAddress, Problem> {
+    let remedy = "write :8080, 127.0.0.1:8080 or [::1]:8080";
+    let addresses = match text.strip_prefix(':') {
+        Some(port) => {
+            let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+            let port: u16 = port
+                .parse()
+                .ok()
+                .filter(|_| digits)
+                .ok_or_else(|| Problem::new("has no port from 0 to 65535", remedy))?;
+            let (six, four) = (Ipv6Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED);
+            vec![(six, port).into(), (four, port).into()]
+        }
+        None => vec![
+            text.parse()
+                .map_err(|_| Problem::new("is no address and port", remedy))?,
+        ],
+    };
+    Ok(HealthAddress {
+        text: text.to_owned(),
+        addresses,
+    })
 }
 
 /// A step's own name: the ledger's column holds 255 bytes of it.

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use super::file::{Item, SettingsFile, Value};
 use super::parse::{
-    parse_app, parse_count, parse_duration, parse_format, parse_lease, parse_pid, parse_switch,
+    parse_app, parse_count, parse_duration, parse_format, parse_health, parse_lease, parse_pid,
+    parse_switch,
 };
 use super::{
-    CoordinationSettings, DatabaseSettings, Format, Origin, Pair, SKIP, Setting, Sources,
-    StepSettings, Verbosity, flag, variable,
+    CoordinationSettings, DatabaseSettings, Format, HealthAddress, Origin, Pair, SKIP, Setting,
+    Sources, StepSettings, Verbosity, flag, variable,
 };
 use crate::exit::{Failure, Problem};
 
@@ -203,6 +204,13 @@ impl Sources<'_> {
     /// Where the reason of a failure is left, where somebody said so.
     pub fn termination_log(&self) -> Result<Option<Setting<OsString>>, Failure> {
         self.one("termination_log")
+    }
+
+    /// Where health checks are answered, where somebody said so.
+    pub fn health(&self) -> Result<Option<Setting<HealthAddress>>, Failure> {
+        let Setting { value, origin } =
+            self.parsed("health_listen", None, |text| parse_health(text).map(Some))?;
+        Ok(value.map(|value| Setting { value, origin }))
     }
 
     /// The process that `probe` asks about.

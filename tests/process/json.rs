@@ -30,7 +30,12 @@ fn every_line_is_an_object(mode: Mode) {
     let flags = ["--log-format=json", "--migrate=true"];
     let end = place.gate(mode, &flags).server(&["true"]).end();
     let seen = objects(end.code(0));
-    let wanted = ["step.started", "step.succeeded", "server.starting"];
+    let wanted = [
+        "step.started",
+        "step.succeeded",
+        "gate.summary",
+        "server.starting",
+    ];
     assert_eq!(events(&seen), wanted);
     for object in &seen {
         assert_eq!(object["level"], "info");

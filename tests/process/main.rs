@@ -11,6 +11,7 @@ mod check;
 mod codes;
 mod commands;
 mod generate;
+mod health;
 mod init;
 mod init_input;
 mod init_leftovers;

@@ -28,6 +28,7 @@ pub mod health;
 pub mod identity;
 pub mod init;
 pub mod lease;
+pub mod live;
 pub mod log;
 pub mod naming;
 pub mod network;
@@ -55,7 +56,7 @@ use std::sync::Arc;
 use cli::{Parsed, Raw, Verb};
 use environment::Environment;
 use exit::{Failure, Problem};
-use log::{Event, Log};
+use log::{Event, Log, Paint};
 use run::LAST_WORDS;
 use settings::file::SettingsFile;
 use settings::{Sources, Verbosity};
@@ -79,7 +80,8 @@ pub fn main(args: Vec<OsString>) -> u8 {
         Err(error) => return no_host(&error),
     };
     let log = Log::new(Arc::clone(&host.stderr), Verbosity::Normal)
-        .in_format(cli::format_before_parsing(&args, &environment));
+        .in_format(cli::format_before_parsing(&args, &environment))
+        .painted(paint(&environment));
     // 2. What is asked.
     let raw = match cli::parse(args) {
         Ok(Parsed::Command(raw)) => raw,
@@ -112,7 +114,9 @@ pub fn main(args: Vec<OsString>) -> u8 {
     };
     let (log, done) = match said {
         Ok((verbosity, format)) => {
-            let log = Log::new(Arc::clone(&host.stderr), verbosity).in_format(format);
+            let log = Log::new(Arc::clone(&host.stderr), verbosity)
+                .in_format(format)
+                .painted(log.paint());
             warn_of_unknown_variables(&environment, &log);
             // 3. Doing it. Where there is a server to become, this does not return.
             let done = carry_out(&host, &log, &sources);
@@ -133,6 +137,21 @@ pub fn main(args: Vec<OsString>) -> u8 {
             }
             fail(&host, &log, &failure)
         }
+    }
+}
+
+/// Colours are for a terminal alone, and not where `NO_COLOR` is set (<https://no-color.org>)
+/// or the terminal knows none.
+fn paint(environment: &Environment) -> Paint {
+    if !inherited::is_terminal(libc::STDERR_FILENO) {
+        return Paint::Pipe;
+    }
+    match environment.get_filled("TERM") {
+        None => Paint::Plain,
+        // It could not take a line away either.
+        Some(kind) if kind == "dumb" => Paint::Pipe,
+        Some(_) if environment.get_filled("NO_COLOR").is_some() => Paint::Plain,
+        Some(_) => Paint::Colour,
     }
 }
 

@@ -161,12 +161,24 @@ events! {
     ProgramFound = "program.found", Debug;
 }
 
+/// What a line of text is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paint {
+    /// A file or a pipe: the text alone.
+    Pipe,
+    /// A terminal without colours.
+    Plain,
+    /// A terminal with colours.
+    Colour,
+}
+
 /// The log of this process.
 #[derive(Debug, Clone)]
 pub struct Log {
     output: Arc<Output>,
     verbosity: Verbosity,
     format: Format,
+    paint: Paint,
     timeline: Timeline,
 }
 
@@ -181,6 +193,7 @@ impl Log {
             output,
             verbosity,
             format: Format::Text,
+            paint: Paint::Pipe,
             timeline: Timeline::default(),
         }
     }
@@ -189,6 +202,18 @@ impl Log {
     #[must_use]
     pub fn in_format(self, format: Format) -> Self {
         Self { format, ..self }
+    }
+
+    /// The same log for this kind of reader.
+    #[must_use]
+    pub fn painted(self, paint: Paint) -> Self {
+        Self { paint, ..self }
+    }
+
+    /// What a line is made for.
+    #[must_use]
+    pub fn paint(&self) -> Paint {
+        self.paint
     }
 
     /// What the gate does, and did.
@@ -239,7 +264,7 @@ impl Log {
         if event.level() <= most {
             let level = event.level();
             let line = match self.format {
-                Format::Text => render(level, message, fields),
+                Format::Text => render(level, message, fields, self.paint),
                 Format::Json => json::line(level, event, message, fields),
             };
             self.output.write_line(line.as_bytes());
@@ -265,13 +290,21 @@ impl Log {
     }
 }
 
-fn render(level: Level, message: &str, fields: &[Field<'_>]) -> String {
+const FAINT: &str = "\x1b[2mlaunchgate:\x1b[0m ";
+
+fn render(level: Level, message: &str, fields: &[Field<'_>], paint: Paint) -> String {
     let mut line = String::with_capacity(160);
-    line.push_str("launchgate: ");
-    match level {
-        Level::Error => line.push_str("error: "),
-        Level::Warn => line.push_str("warning: "),
-        Level::Info | Level::Debug => {}
+    // Faint, bold red and yellow (ECMA-48: SGR).
+    let parts = match (paint, level) {
+        (Paint::Pipe | Paint::Plain, Level::Error) => ["launchgate: ", "error: "],
+        (Paint::Pipe | Paint::Plain, Level::Warn) => ["launchgate: ", "warning: "],
+        (Paint::Pipe | Paint::Plain, _) => ["launchgate: ", ""],
+        (Paint::Colour, Level::Error) => [FAINT, "\x1b[1;31merror:\x1b[0m "],
+        (Paint::Colour, Level::Warn) => [FAINT, "\x1b[33mwarning:\x1b[0m "],
+        (Paint::Colour, _) => [FAINT, ""],
+    };
+    for part in parts {
+        line.push_str(part);
     }
     escape(&mut line, message);
     for (key, value) in fields {
@@ -350,11 +383,11 @@ mod tests {
     fn a_line_stays_a_line() {
         let fields: [Field<'_>; 3] = [("a", &1), ("b", &"x y"), ("c", &"q\"\\\n\u{1b}")];
         assert_eq!(
-            render(Level::Info, "some\nthing", &fields),
+            render(Level::Info, "some\nthing", &fields, Paint::Plain),
             "launchgate: some\\nthing a=1 b=\"x y\" c=\"q\\\"\\\\\\n\\u{1b}\"\n"
         );
         assert_eq!(
-            render(Level::Error, "no", &[("e", &"")]),
+            render(Level::Error, "no", &[("e", &"")], Paint::Pipe),
             "launchgate: error: no e=\"\"\n"
         );
     }

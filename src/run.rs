@@ -10,6 +10,7 @@ use crate::embedded::Embedded;
 use crate::exit::{Failure, Problem};
 use crate::gate::{self, Gate, Name, Passed};
 use crate::health::Health;
+use crate::live::Live;
 use crate::log::{Event, Log};
 use crate::network::{self, Progress, StepsRequest};
 use crate::outcome;
@@ -198,7 +199,10 @@ fn together(
         let _ = reply.send(outcome);
         signal
     };
-    let passed = network::run(host, &mut serve, |link| gate.pass(link))?;
+    let live = Live::start(host, log);
+    let passed = network::run(host, &mut serve, |link| gate.pass(link));
+    drop(live);
+    let passed = passed?;
     log.say(
         Event::GateDone,
         match passed {

@@ -6,6 +6,7 @@ use crate::decide::Decision;
 use crate::exit::Failure;
 use crate::gate::Gate;
 use crate::health::Health;
+use crate::live::Live;
 use crate::log::{Event, Log};
 use crate::network::{self, Link};
 use crate::patience::{Outage, Wait};
@@ -45,7 +46,9 @@ pub fn wait(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure
         .transpose()?;
     let url = gate.target.url.clone();
     let health = Health::open(sources.health()?.as_ref(), log)?;
+    let live = Live::start(host, log);
     let waited = network::run(host, &mut |_| None, |link| until_succeeded(*gate, link));
+    drop(live);
     log.summarize();
     waited?;
     drop(health);

@@ -35,7 +35,12 @@ struct State {
     kept: Vec<u8>,
     failed: Option<Errno>,
     dropped: usize,
+    /// The last line is one that the next write takes away.
+    live: bool,
 }
+
+/// To the first column, and erase what stands there (ECMA-48: CR, EL).
+const ERASE: &[u8] = b"\r\x1b[K";
 
 #[derive(Debug)]
 enum Way {
@@ -82,6 +87,7 @@ impl Output {
             kept: Vec::new(),
             failed: None,
             dropped: 0,
+            live: false,
         };
         Self {
             fd,
@@ -132,7 +138,27 @@ impl Output {
     /// Writes `bytes`, or keeps what can't be written yet.
     pub fn write(&self, bytes: &[u8]) {
         let mut state = self.state();
+        state.erase();
         state.kept.extend(bytes);
+        state.flush(self.fd);
+    }
+
+    /// Shows a line on a terminal that whatever is written next takes away.
+    pub fn show_live(&self, line: &[u8]) {
+        let mut state = self.state();
+        // Who does not even read the log is not waited for.
+        if state.kept.is_empty() {
+            state.kept.extend(ERASE);
+            state.kept.extend(line);
+            state.live = true;
+            state.flush(self.fd);
+        }
+    }
+
+    /// Takes that line away.
+    pub fn clear_live(&self) {
+        let mut state = self.state();
+        state.erase();
         state.flush(self.fd);
     }
 
@@ -166,6 +192,13 @@ impl Output {
 }
 
 impl State {
+    fn erase(&mut self) {
+        if self.live {
+            self.live = false;
+            self.kept.extend(ERASE);
+        }
+    }
+
     fn flush(&mut self, fd: RawFd) {
         while !self.kept.is_empty() {
             if self.failed.is_some() {

@@ -9,6 +9,7 @@ mod bad_input;
 mod captured;
 mod check;
 mod codes;
+mod colours;
 mod commands;
 mod generate;
 mod health;

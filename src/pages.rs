@@ -1,6 +1,7 @@
 //! The pages of `docs/` that are made from the code, and the tests that hold them against it.
 //! Only in tests, so nothing of it is in the binary. `scripts/generate-docs` writes the pages.
 
+mod commands;
 mod events;
 mod exits;
 mod gate;

@@ -52,6 +52,19 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Whether the same start can end otherwise when it is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// Somebody has to change something first.
+    No,
+    /// It depends on nothing that somebody has to change.
+    Yes,
+    /// launchgate itself says when it is enough.
+    UpToMaxAttempts,
+    /// Nobody knows.
+    Unknown,
+}
+
 /// Everything that keeps a gate closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
@@ -107,6 +120,49 @@ impl Failure {
             Self::NotFound(_) => 127,
             Self::Step(_, code) => *code,
             Self::Stopped(_, signal) => signal_code(*signal),
+        }
+    }
+
+    /// What the code says to whoever sees nothing else, and whether to try again.
+    #[must_use]
+    pub fn meaning(&self) -> (&'static str, Again) {
+        match self {
+            Self::Step(..) => (
+                "a step failed; 128+n where a signal ended it",
+                Again::UpToMaxAttempts,
+            ),
+            Self::Usage(_) => ("usage or configuration; nothing was touched", Again::No),
+            Self::Sql(_) => (
+                "`--sql`: a migration failed, or an applied file was changed or is missing",
+                Again::UpToMaxAttempts,
+            ),
+            Self::Unreachable(_) => (
+                "the database could not be reached within `--wait-timeout`",
+                Again::Yes,
+            ),
+            Self::Bug(_) => ("a bug in launchgate", Again::Unknown),
+            Self::System(_) => (
+                "the system refuses, before anything ran: no permission to switch users, say",
+                Again::No,
+            ),
+            Self::Snapshot(_) => (
+                "the snapshot could not be made; nothing was migrated",
+                Again::UpToMaxAttempts,
+            ),
+            Self::TimedOut(_) => ("a timeout: lock, orphans, `wait`", Again::Yes),
+            Self::LockLost(_) => ("the lock was lost while a step ran", Again::Yes),
+            Self::Refused(_) => ("refused: blocked, or out of attempts", Again::No),
+            Self::Database(_) => (
+                "the database refuses: password, privileges, standby, no such database, unsupported",
+                Again::No,
+            ),
+            Self::StepTimeout(_) => (
+                "a step ran past `--migrate-timeout`",
+                Again::UpToMaxAttempts,
+            ),
+            Self::NotExecutable(_) => ("a step or the server is not executable", Again::No),
+            Self::NotFound(_) => ("a step or the server is not found", Again::No),
+            Self::Stopped(..) => ("signal n stopped the gate", Again::Yes),
         }
     }
 

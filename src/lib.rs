@@ -33,6 +33,8 @@ pub mod log;
 pub mod naming;
 pub mod network;
 pub mod outcome;
+#[cfg(test)]
+mod pages;
 pub mod patience;
 pub mod plan;
 pub mod probe;

@@ -355,29 +355,9 @@ fn push_printable(line: &mut String, c: char) {
     }
 }
 
-/// The table of the events, as Markdown: `docs/events.md`.
-#[must_use]
-pub fn table() -> String {
-    let mut text = String::from(
-        "# The events of the log\n\nThe field `event` with `--log-format json`. The names are an interface.\n\n| event | level | meaning |\n| --- | --- | --- |\n",
-    );
-    for event in Event::ALL {
-        let (name, level) = (event.name(), event.level().as_str());
-        let meaning = event.meaning().trim();
-        // writing to a String cannot fail
-        let _ = writeln!(text, "| `{name}` | {level} | {meaning} |");
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_documents_table_is_that_of_the_code() {
-        assert_eq!(table(), include_str!("../docs/events.md"), "{}", table());
-    }
 
     #[test]
     fn a_line_stays_a_line() {

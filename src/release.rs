@@ -8,7 +8,9 @@ mod fingerprint;
 mod id;
 
 pub use fingerprint::{Fingerprint, FingerprintError, fingerprint, folder_fingerprint};
-pub use id::{Found, Given, PLATFORM_VARIABLES, PassedOver, Release, ReleaseError, from_platform};
+pub use id::{
+    Found, Given, MOVING, PLATFORM_VARIABLES, PassedOver, Release, ReleaseError, from_platform,
+};
 
 use std::error::Error;
 use std::fmt;

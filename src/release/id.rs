@@ -32,7 +32,7 @@ pub const PLATFORM_VARIABLES: [&str; 19] = [
 
 /// Names that stand for another release tomorrow: a ledger keyed by one would skip the next
 /// migration.
-const MOVING: [&str; 5] = ["latest", "main", "master", "dev", "HEAD"];
+pub const MOVING: [&str; 5] = ["latest", "main", "master", "dev", "HEAD"];
 
 /// The one variable whose value is an image's name, with the release in its tag or digest.
 const IMAGE_REFERENCE: &str = "FLY_IMAGE_REF";

@@ -21,6 +21,7 @@ mod inits_page;
 mod json;
 mod last_moment;
 mod leftovers;
+mod links;
 mod order;
 mod output;
 mod probe_command;

@@ -1,0 +1,49 @@
+//! The pages of `docs/` that are made from the code, and the tests that hold them against it.
+//! Only in tests, so nothing of it is in the binary. `scripts/generate-docs` writes the pages.
+
+mod commands;
+mod events;
+mod exits;
+mod gate;
+mod settings;
+
+use std::path::Path;
+use std::{env, fs};
+
+/// Set by `scripts/generate-docs`: write what else would be compared.
+const WRITE: &str = "LAUNCHGATE_WRITE_PAGES";
+
+/// What stands in every page that nobody edits by hand.
+const MADE: &str = "<!-- Made from the code by scripts/generate-docs: edit the code. -->";
+
+fn hold(path: &str, text: &str) {
+    let full = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if env::var_os(WRITE).is_some() {
+        fs::write(&full, text).unwrap();
+    }
+    let found = fs::read_to_string(&full).unwrap_or_default();
+    assert!(
+        found == text,
+        "{path} is not what the code says: `scripts/generate-docs` writes it anew"
+    );
+}
+
+#[test]
+fn the_page_of_events_is_that_of_the_code() {
+    hold("docs/events.md", &events::page());
+}
+
+#[test]
+fn the_page_of_exit_codes_is_that_of_the_code() {
+    hold("docs/exit-codes.md", &exits::page());
+}
+
+#[test]
+fn the_page_of_settings_is_that_of_the_code() {
+    hold("docs/settings.md", &settings::page());
+}
+
+#[test]
+fn the_drawing_of_the_gate_is_that_of_the_code() {
+    hold("docs/gate.svg", &gate::drawing());
+}

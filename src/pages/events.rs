@@ -1,0 +1,18 @@
+//! `docs/events.md`.
+
+use std::fmt::Write as _;
+
+use super::MADE;
+use crate::log::Event;
+
+pub(super) fn page() -> String {
+    let mut text = format!(
+        "# The events of the log\n\n{MADE}\n\nThe field `event` with `--log-format json`. The names are an interface.\n\n| event | level | meaning |\n| --- | --- | --- |\n",
+    );
+    for event in Event::ALL {
+        let (name, level) = (event.name(), event.level().as_str());
+        let meaning = event.meaning().trim();
+        writeln!(text, "| `{name}` | {level} | {meaning} |").unwrap();
+    }
+    text
+}

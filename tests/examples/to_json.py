@@ -3,18 +3,14 @@
 import json
 import sys
 
+import tomli
 import yaml
-
-try:
-    import tomllib
-except ModuleNotFoundError:  # before Python 3.11
-    import tomli as tomllib
 
 
 def documents(path):
     with open(path, "rb") as file:
         if path.endswith(".toml"):
-            return [tomllib.load(file)]
+            return [tomli.load(file)]
         if path.endswith(".json"):
             return [json.load(file)]
         return list(yaml.safe_load_all(file))

@@ -1,0 +1,2 @@
+'use strict';
+module.exports = { client: 'pg', connection: process.env.DATABASE_URL };

@@ -1,0 +1,26 @@
+// Serves what the migrations made.
+'use strict';
+const http = require('node:http');
+const knex = require('knex')(require('./knexfile'));
+
+const server = http.createServer((request, response) => {
+  knex('guests').select('name', 'seat').orderBy('seat').then(
+    (guests) => {
+      response.setHeader('content-type', 'application/json');
+      response.end(`${JSON.stringify(guests)}\n`);
+    },
+    (error) => {
+      console.error(error.message);
+      response.writeHead(500).end();
+    },
+  );
+});
+server.listen(Number(process.env.PORT ?? 8080), () => {
+  console.log(`listening on port ${server.address().port}`);
+});
+
+// As PID 1 a process gets no default action.
+process.on('SIGTERM', () => {
+  server.close(() => knex.destroy().then(() => process.exit(0)));
+  server.closeAllConnections();
+});

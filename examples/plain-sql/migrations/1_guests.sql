@@ -1,0 +1,2 @@
+CREATE TABLE guests (name text NOT NULL);
+INSERT INTO guests VALUES ('Ada Lovelace'), ('Grace Hopper');

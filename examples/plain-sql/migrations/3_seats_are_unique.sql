@@ -1,0 +1,2 @@
+-- no-transaction
+CREATE UNIQUE INDEX CONCURRENTLY guests_seat ON guests (seat);

@@ -2,6 +2,8 @@
 
 mod schema;
 
+pub use schema::schema;
+
 use std::ffi::OsStr;
 use std::io::Write as _;
 
@@ -22,7 +24,7 @@ pub fn print(host: &Host, raw: &Raw) -> Result<(), Failure> {
         Some("bash") => completions(Shell::Bash),
         Some("zsh") => completions(Shell::Zsh),
         Some("fish") => completions(Shell::Fish),
-        Some("schema") => schema::schema().into_bytes(),
+        Some("schema") => schema().into_bytes(),
         _ => man()?,
     };
     crate::report::print(host, &text)

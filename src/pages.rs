@@ -47,3 +47,8 @@ fn the_page_of_settings_is_that_of_the_code() {
 fn the_drawing_of_the_gate_is_that_of_the_code() {
     hold("docs/gate.svg", &gate::drawing());
 }
+
+#[test]
+fn the_schema_of_the_settings_file_is_that_of_the_code() {
+    hold("docs/launchgate.schema.json", &crate::generate::schema());
+}

@@ -10,7 +10,8 @@ use crate::settings::written::STEP_KEYS;
 const DURATION: &str = "^(0+|([0-9]+(ms|s|m|h|d))+)$";
 
 /// The schema, of the draft that editors know best.
-pub(super) fn schema() -> String {
+#[must_use]
+pub fn schema() -> String {
     let keys = cli::keys();
     let mut properties = Map::new();
     for key in keys.iter().filter(|key| key.id != "config") {

@@ -11,15 +11,16 @@ use crate::settings::{AMBIENT_URLS, SKIP, flag, variable};
 use crate::steps::TOLD;
 
 const FRONT: &str = "
-A flag wins over its variable, a variable over the default. An empty variable counts as unset, an
-empty flag is an error. A value that does not parse is an error that names the flag or variable it
-came from. `launchgate check` with the same settings shows the value of each and where it came from.
+A flag wins over its variable, a variable over [the settings file](settings-file.md), that over the
+default. An empty variable counts as unset, an empty flag is an error. A value that does not parse is
+an error that names the flag, the variable or the file's line that it came from. `launchgate check` with the same settings shows the value of each and where it came from.
 
 - Durations read `500ms`, `30s`, `5m`, `1h30m`. `0` is no limit where the setting is a limit. A number
   without a unit is an error.
 - Switches need no value. With one they read `1 true yes on` and `0 false no off`: `--init=off`,
   `LAUNCHGATE_INIT=on`.
-- What is repeatable is given several times, and in the variable one per line.
+- What is repeatable is given several times, in the variable one per line, in the file as a list.
+- The file's keys are the flags' names without the dashes in front.
 ";
 
 /// A flag, and the commands that know it.
@@ -33,7 +34,7 @@ pub(super) fn page() -> String {
     let mut command = cli::command();
     command.build();
     let rows = rows(&command);
-    let with_variable = cli::setting_ids();
+    let with_variable: Vec<String> = cli::keys().into_iter().map(|key| key.id).collect();
     let mut headings: Vec<&str> = Vec::new();
     for row in &rows {
         if !headings.contains(&row.heading.as_str()) {

@@ -277,6 +277,29 @@ fn dockerfile_makes_an_image_of_one_file() {
     );
 }
 
+/// What `scripts/dist` packed, as somebody's Dockerfile takes launchgate from it.
+#[test]
+fn packaged_image_is_one_to_copy_from() {
+    let engine = Engine::answering();
+    let version = env!("CARGO_PKG_VERSION");
+    let dist = std::env::var_os("LAUNCHGATE_DIST");
+    let dist = PathBuf::from(dist.expect("LAUNCHGATE_DIST: what `scripts/dist` printed"));
+    let archive = dist.join(format!("launchgate-{version}-amd64-image.tar"));
+    let archive = archive.to_str().expect("a path in UTF-8");
+    engine.succeed(&["load", "--quiet", "--input", archive]);
+    let context = engine.context();
+    let file = context.join("Dockerfile");
+    let text = format!(
+        "FROM scratch\nCOPY --from=launchgate:{version}-amd64 /launchgate /bin/launchgate\n\
+         ENTRYPOINT [\"/bin/launchgate\"]\n"
+    );
+    fs::write(&file, text).expect("a Dockerfile");
+    let image = engine.build_file(&file, &context, &[]);
+    let container = engine.start_words(&image, &["--version"], &[]);
+    assert_eq!(container.wait(), 0, "{}", container.logs());
+    assert_eq!(container.logs().trim(), format!("launchgate {version}"));
+}
+
 /// `Dockerfile.example` with `examples/node` as the app, under this machine's own node.
 #[test]
 fn dockerfile_example_serves_the_migrated_data() {

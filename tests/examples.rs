@@ -18,6 +18,8 @@ mod common;
 
 #[path = "examples/command_lines.rs"]
 mod command_lines;
+#[path = "examples/pods.rs"]
+mod pods;
 #[path = "examples/reader.rs"]
 mod reader;
 #[path = "examples/roles.rs"]

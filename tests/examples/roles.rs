@@ -27,19 +27,22 @@ fn ends_with(code: i32, output: &Output) {
     assert_eq!(output.status.code(), Some(code), "{said}");
 }
 
-#[test]
-fn the_kubernetes_roles_can_do_their_part_and_no_more() {
+/// A Postgres with the ledger and the two roles, as the README says, and the URLs of `migrator` and `web`.
+pub fn postgres_with_roles() -> (Postgres, String, String) {
     let server = Postgres::start();
-    let ddl = output(Command::new(env!("CARGO_BIN_EXE_launchgate")).args([
-        "print-ddl",
-        "--database",
-        "postgres",
-    ]));
+    let print = ["print-ddl", "--database", "postgres"];
+    let ddl = output(Command::new(env!("CARGO_BIN_EXE_launchgate")).args(print));
     server.sql("postgres", &ddl);
     let roles = fs::read_to_string(repository("examples/kubernetes/roles.sql"));
     server.sql("postgres", &roles.expect("the roles"));
     let migrator = server.url_as("migrator", "change-me", "postgres");
     let web = server.url_as("web", "change-me", "postgres");
+    (server, migrator, web)
+}
+
+#[test]
+fn the_kubernetes_roles_can_do_their_part_and_no_more() {
+    let (_server, migrator, web) = postgres_with_roles();
 
     // Before the Job the server's role waits, after it its server starts.
     let wait = ["wait", "--app=web", "--lock-timeout=1ms"];

@@ -142,7 +142,7 @@ impl Failure {
             ),
             Self::Bug(_) => ("a bug in launchgate", Again::Unknown),
             Self::System(_) => (
-                "the system refuses, before anything ran: no permission to switch users, say",
+                "the system refuses, before anything ran: health address in use, no permission to switch users",
                 Again::No,
             ),
             Self::Snapshot(_) => (

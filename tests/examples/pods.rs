@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -65,9 +65,10 @@ impl Pod {
             "GET {path} HTTP/1.1\r\nHost: pod\r\nConnection: close\r\n\r\n"
         )
         .ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        Some(answer.split(' ').nth(1)?.to_owned())
+        // As a kubelet: what counts is the first line, and who asked is who closes.
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).ok()?;
+        Some(line.split(' ').nth(1)?.to_owned())
     }
 }
 

@@ -131,3 +131,29 @@ fn the_northflank_bodies_fit_the_client() {
         assert!(!result.status.success(), "{other} instead of {word} passes");
     }
 }
+
+/// The files that the document shows, against the schema that editors are given.
+#[test]
+fn the_settings_files_of_the_document_fit_the_schema() {
+    let page = fs::read_to_string(repository("docs/settings-file.md")).expect("a page");
+    let blocks = page.split("```toml\n").skip(1);
+    let files: Vec<_> = blocks
+        .map(|block| {
+            let file = tempfile::Builder::new().suffix(".toml").tempfile();
+            let file = file.expect("a file");
+            let text = block.split("```").next().expect("its text");
+            fs::write(file.path(), text).expect("a file");
+            file
+        })
+        .collect();
+    assert_eq!(files.len(), 2);
+    let paths: Vec<_> = files.iter().map(|file| file.path().to_owned()).collect();
+    let command = || {
+        let mut command = Command::new(tools().join("venv/bin/check-jsonschema"));
+        let schema = repository("docs/launchgate.schema.json");
+        command.arg("--schemafile").arg(schema);
+        command
+    };
+    passes(command, &paths, "migrate-timeout", "migrate-timeuot");
+    passes(command, &paths, "\"10m\"", "10");
+}

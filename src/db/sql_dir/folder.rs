@@ -148,6 +148,11 @@ impl File {
         self.migration.no_tx
     }
 
+    /// Begins as some editors have it, which all databases but SQLite refuse.
+    pub(super) fn has_byte_order_mark(&self) -> bool {
+        self.sql().starts_with('\u{feff}')
+    }
+
     /// Whether the applied file had the same lines with other line endings.
     pub(super) fn differs_in_line_endings_only(&self, applied: &[u8]) -> bool {
         let unix = self.sql().replace("\r\n", "\n");

@@ -321,7 +321,7 @@ fn own_variables(steps: &Steps, identity: &RunIdentity, step: &Step) -> Environm
     if step.kind.is_embedded()
         && let Some(embedded) = &steps.embedded
     {
-        for (name, value) in embedded.variables() {
+        for (name, value) in embedded.variables(step.kind) {
             environment.set(name.as_bytes(), value.as_bytes());
         }
     }

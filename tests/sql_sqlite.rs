@@ -393,6 +393,19 @@ fn a_killed_snapshot_leaves_nothing_that_counts() {
     assert_eq!(applied(&db), ["1|a", "2|b"]);
 }
 
+/// What a quiet run does not print is what somebody needs at night.
+#[test]
+fn the_way_back_is_told_by_a_quiet_run_too() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let files = served(&db, &scene);
+    files.write("2_b.sql", "bogus;");
+    let mut replica = with_both(&scene, "v2").args(["-q"]).start();
+    replica.ends_with(65);
+    let copy = snapshots(&scene).pop().expect("a snapshot");
+    replica.says(&format!("&& cp {}", copy.display()));
+}
+
 /// A folder that a crash takes away takes the snapshot along.
 #[test]
 fn a_new_folder_is_on_the_disk_with_the_snapshot() {

@@ -583,6 +583,18 @@ fn what_cannot_be_meant_is_refused_before_anything_runs() {
     );
 }
 
+#[test]
+fn a_file_that_can_not_be_read_is_told_with_the_reason() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let files = Migrations::new(&scene);
+    fs::write(files.0.join("1_a.sql"), b"-- caf\xe9\n").expect("a file");
+    let mut replica = with_sql(&scene, "v1").start();
+    replica.ends_with(65);
+    replica.says("1_a.sql: stream did not contain valid UTF-8; the server");
+    replica.says("hint=\"save the file as UTF-8\"");
+}
+
 fn check_lists_and_changes_nothing(db: &Db) {
     let scene = Scene::new(db);
     let files = Migrations::new(&scene);

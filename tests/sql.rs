@@ -583,6 +583,29 @@ fn what_cannot_be_meant_is_refused_before_anything_runs() {
     );
 }
 
+/// Nothing is wrong with the file then.
+#[test]
+fn a_session_that_somebody_ends_is_told_as_that() {
+    let db = Db::postgres_15();
+    let scene = Scene::new(&db);
+    let files = Migrations::new(&scene);
+    files.write("1_a.sql", "create table a (x int); select pg_sleep(600);");
+    let mut replica = with_sql(&scene, "v1").start();
+    let all =
+        "from pg_stat_activity where query like '%pg_sleep(600)%' and pid <> pg_backend_pid()";
+    until("the migration", || {
+        db.sql(&format!("select count(*) {all}")) == "1"
+    });
+    db.sql(&format!("select pg_terminate_backend(pid) {all}"));
+    replica.ends_with(65);
+    replica
+        .says("migrations/1_a.sql:1: terminating connection")
+        .says("in the server's log why the connection broke");
+    files.write("1_a.sql", "create table a (x int);");
+    with_sql(&scene, "v2").start().ends_with(0);
+    assert_eq!(applied(&db), ["1|a"]);
+}
+
 #[test]
 fn a_file_that_can_not_be_read_is_told_with_the_reason() {
     let db = Db::sqlite();

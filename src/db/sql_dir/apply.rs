@@ -128,15 +128,15 @@ impl Migrator {
             return self.refuse_open(file).await;
         };
         // What a lost connection has done is not known; its transaction is undone by the server.
-        let is_lost = !matches!(error, sqlx::Error::Database(_));
         let backend = self.wire.backend();
+        let fault = Fault::new(backend, Phase::Call, &error);
+        let is_lost = !matches!(error, sqlx::Error::Database(_)) || ends_session(&fault);
         let stays = Stays::of(file, backend, &statements(file.sql(), backend), done);
         let rest = if is_lost {
             ""
         } else {
             self.undo(file, stays).await
         };
-        let fault = Fault::new(backend, Phase::Call, &error);
         let (place, statement) = place(file, backend, done, &error);
         let words = words(&error, &fault);
         let what = format!("{}:{place}: {words}{rest}", file.shown);
@@ -316,6 +316,19 @@ impl Migrator {
     /// Says goodbye; `SQLite` tidies its write-ahead log.
     pub async fn close(self) {
         self.wire.close().await;
+    }
+}
+
+/// The server's last words: somebody ended the session, or the server itself
+/// (PostgreSQL, "Error Codes", class 57; MariaDB, "Error Codes").
+fn ends_session(fault: &Fault) -> bool {
+    match fault.backend {
+        Backend::Postgres => matches!(
+            fault.code.as_str(),
+            "57P01" | "57P02" | "57P03" | "57P04" | "57P05"
+        ),
+        Backend::Mysql => matches!(fault.code.as_str(), "1053" | "1927"),
+        Backend::Sqlite => false,
     }
 }
 

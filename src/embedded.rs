@@ -112,9 +112,9 @@ impl Embedded {
         self.snapshot.as_deref().map_or(Ok(()), snapshot::check)
     }
 
-    /// How they are told, in variables that no other process gets.
+    /// How one is told, in variables that no other process gets.
     #[must_use]
-    pub fn variables(&self) -> Vec<(&'static str, String)> {
+    pub fn variables(&self, kind: StepKind) -> Vec<(&'static str, String)> {
         let wait = self.wait_timeout.unwrap_or_default().as_millis();
         let mut variables = vec![
             (
@@ -124,6 +124,8 @@ impl Embedded {
             ("LAUNCHGATE_WAIT_TIMEOUT", format!("{wait}ms")),
         ];
         match self.verbosity {
+            // What it made is the only way back, and said in any case.
+            Verbosity::Quiet if kind == StepKind::Snapshot => {}
             Verbosity::Quiet => variables.push(("LAUNCHGATE_QUIET", "on".to_owned())),
             Verbosity::Verbose => variables.push(("LAUNCHGATE_VERBOSE", "on".to_owned())),
             Verbosity::Normal => {}

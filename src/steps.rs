@@ -4,7 +4,7 @@
 
 mod ending;
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -25,7 +25,7 @@ use crate::sys::host::Host;
 use crate::sys::lookup::{self, Unfit};
 use crate::sys::own;
 use crate::sys::supervise::{Guard, Order, Report};
-use crate::sys::user::{self, NotFound};
+use crate::sys::user::{self, NotFound, Part};
 use crate::timeline::Phase;
 
 /// The longest part of a step's output that a ledger keeps: 4 KiB.
@@ -126,11 +126,15 @@ pub fn find(steps: &Steps, log: &Log) -> Result<Vec<Ready>, Failure> {
             let what = format!("{}: {} step", step.origin, step.name);
             let environment = steps.environment_of(step);
             let path = environment.get(b"PATH");
-            let found = if step.kind.is_embedded() {
-                own::program()
-            } else {
-                user::look_up(step.identity.as_ref(), step.argv.program(), path)
-                    .map_err(|error| not_found(&what, "--step-user or --user", error))?
+            let identity = step.identity.as_ref();
+            let look_up = |program: &OsStr| {
+                user::look_up(identity, program, path, Part::Watch)
+                    .map_err(|error| not_found(&what, "--step-user or --user", error))
+            };
+            let found = match (step.kind.is_embedded(), identity) {
+                (true, None) => own::program(),
+                (true, Some(_)) => look_up(own::program().as_os_str())?,
+                (false, _) => look_up(step.argv.program())?,
             };
             let argv = words(step.argv.words());
             lookup::measure(&argv, environment.entries()).map_err(|u| unfit(&what, u))?;
@@ -150,7 +154,11 @@ pub fn find(steps: &Steps, log: &Log) -> Result<Vec<Ready>, Failure> {
 /// It is not there or can't be executed.
 pub fn find_server(server: &Server, log: &Log) -> Result<ReadyServer, Failure> {
     let path = server.environment.get(b"PATH");
-    let found = user::look_up(server.identity.as_ref(), server.argv.program(), path)
+    let part = match server.init {
+        Some(_) => Part::Watch,
+        None => Part::Become,
+    };
+    let found = user::look_up(server.identity.as_ref(), server.argv.program(), path, part)
         .map_err(|error| not_found("server", "--user", error))?;
     let argv = words(server.argv.words());
     let environment = server.environment.entries().to_vec();
@@ -193,6 +201,10 @@ fn not_found(what: &str, setting: &str, error: NotFound) -> Failure {
         NotFound::Refused(error) => Failure::System(Problem::new(
             format!("{what}: failed to become the user that {setting} names: {error}"),
             "start launchgate as root with the capabilities SETUID and SETGID, or as that user, or leave the setting out",
+        )),
+        NotFound::OutOfReach(error) => Failure::System(Problem::new(
+            format!("{what}: failed to signal processes of the user that {setting} names: {error}"),
+            "start launchgate with the capability KILL too, or as that user, or leave the setting out",
         )),
     }
 }
@@ -312,7 +324,7 @@ fn own_variables(steps: &Steps, identity: &RunIdentity, step: &Step) -> Environm
     if step.kind.is_embedded()
         && let Some(embedded) = &steps.embedded
     {
-        for (name, value) in embedded.variables() {
+        for (name, value) in embedded.variables(step.kind) {
             environment.set(name.as_bytes(), value.as_bytes());
         }
     }

@@ -216,6 +216,120 @@ fn concurrent_indexes_need_no_transaction(db: &Db) {
 }
 on_each!(concurrent_indexes_need_no_transaction: postgres_15, postgres_18, pgbouncer);
 
+/// A transaction that nobody ends is undone when the connection closes, and its row with it.
+fn a_transaction_left_open_is_no_success(db: &Db) {
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    files.write("1_a.sql", "-- no-transaction\ncreate table a (x int);");
+    let begun = "-- no-transaction\nbegin;\ncreate table b (x int);";
+    files.write("2_b.sql", begun);
+    let mut replica = with_sql(&scene, "v1").start();
+    replica.ends_with(65);
+    replica
+        .says("migrations/2_b.sql: the file begins a transaction and does not end it")
+        .says("end it with COMMIT");
+    assert_eq!(scene.count("server"), 0);
+    assert_eq!(applied(db), ["1|a"]);
+    files.write("2_b.sql", &format!("{begun}\ncommit;"));
+    with_sql(&scene, "v2").start().ends_with(0);
+    assert_eq!(applied(db), ["1|a", "2|b"]);
+    assert_eq!(db.sql("select count(*) from b"), "0");
+}
+on_each!(a_transaction_left_open_is_no_success: postgres_15, pgbouncer, sqlite);
+
+/// What stays is what the database has, whatever the file's first line promises.
+fn what_stays_is_said(db: &Db) {
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    let statements = "create table a (x int);\nbogus;\n";
+    let table = if db.is_postgres() {
+        "select count(*) from pg_tables where tablename = 'a'"
+    } else {
+        "select count(*) from sqlite_schema where name = 'a'"
+    };
+    let before = "what came before this statement stays";
+    // Several statements in one message are one transaction to Postgres.
+    let (first, said) = if db.is_postgres() {
+        ("0", "nothing of this file stays")
+    } else {
+        ("1", before)
+    };
+    for (release, text, left, said) in [
+        (
+            "v1",
+            format!("-- no-transaction\n{statements}"),
+            first,
+            said,
+        ),
+        (
+            "v2",
+            statements.to_owned(),
+            "0",
+            "nothing of this file stays",
+        ),
+        (
+            "v3",
+            "create table a (x int);\ncommit;\nselect * from nowhere;\n".to_owned(),
+            "1",
+            "the file ends its transaction itself, so what came before stays",
+        ),
+    ] {
+        files.write("1_a.sql", &text);
+        let mut replica = with_sql(&scene, release).start();
+        replica.ends_with(65);
+        replica.says("migrations/1_a.sql:").says(said);
+        assert_eq!(db.sql(table), left, "{text}");
+        let undo = replica.log().contains("undo by hand what stays");
+        assert_eq!(undo, left == "1", "{}", replica.log());
+        db.sql("drop table if exists a");
+    }
+}
+on_each!(what_stays_is_said: postgres_15, pgbouncer, sqlite);
+
+/// A failed CREATE INDEX CONCURRENTLY is no transaction, and leaves an index that is invalid.
+#[test]
+fn part_of_a_single_statement_may_stay() {
+    let db = Db::postgres_15();
+    let scene = Scene::new(&db);
+    let files = Migrations::new(&scene);
+    db.sql("create table a (x int); insert into a values (1), (1)");
+    files.write(
+        "1_i.sql",
+        "-- no-transaction\ncreate unique index concurrently i on a (x);",
+    );
+    let mut replica = with_sql(&scene, "v1").start();
+    replica.ends_with(65);
+    replica
+        .says("part of what it did may stay")
+        .says("such as an invalid index");
+    assert_eq!(
+        db.sql("select indisvalid from pg_index where indexrelid = 'i'::regclass"),
+        "f"
+    );
+}
+
+/// What files that tools or editors wrote do on a server.
+#[test]
+fn a_hidden_table_and_a_byte_order_mark_are_told() {
+    let db = Db::postgres_15();
+    let scene = Scene::new(&db);
+    let files = Migrations::new(&scene);
+    let dumped =
+        "select pg_catalog.set_config('search_path', '', false);\ncreate table public.a (x int);\n";
+    files.write("1_a.sql", dumped);
+    let mut replica = with_sql(&scene, "v1").start();
+    replica.ends_with(65);
+    replica
+        .says("migrations/1_a.sql: behind it the table _sqlx_migrations is not found any more")
+        .says("RESET search_path;");
+    files.write("1_a.sql", &format!("{dumped}reset search_path;\n"));
+    files.write("2_b.sql", "\u{feff}create table b (x int);\n");
+    let mut replica = with_sql(&scene, "v2").start();
+    replica.ends_with(65);
+    replica.says("applied 1_a.sql").says("byte order mark");
+    assert_eq!(applied(&db), ["1|a"]);
+}
+
 /// The schema of the URL is where the migrations' tables go.
 #[test]
 fn postgres_schema_of_the_url() {
@@ -467,6 +581,41 @@ fn what_cannot_be_meant_is_refused_before_anything_runs() {
         &url,
         &["have the same version, 1"],
     );
+}
+
+/// Nothing is wrong with the file then.
+#[test]
+fn a_session_that_somebody_ends_is_told_as_that() {
+    let db = Db::postgres_15();
+    let scene = Scene::new(&db);
+    let files = Migrations::new(&scene);
+    files.write("1_a.sql", "create table a (x int); select pg_sleep(600);");
+    let mut replica = with_sql(&scene, "v1").start();
+    let all =
+        "from pg_stat_activity where query like '%pg_sleep(600)%' and pid <> pg_backend_pid()";
+    until("the migration", || {
+        db.sql(&format!("select count(*) {all}")) == "1"
+    });
+    db.sql(&format!("select pg_terminate_backend(pid) {all}"));
+    replica.ends_with(65);
+    replica
+        .says("migrations/1_a.sql:1: terminating connection")
+        .says("in the server's log why the connection broke");
+    files.write("1_a.sql", "create table a (x int);");
+    with_sql(&scene, "v2").start().ends_with(0);
+    assert_eq!(applied(&db), ["1|a"]);
+}
+
+#[test]
+fn a_file_that_can_not_be_read_is_told_with_the_reason() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let files = Migrations::new(&scene);
+    fs::write(files.0.join("1_a.sql"), b"-- caf\xe9\n").expect("a file");
+    let mut replica = with_sql(&scene, "v1").start();
+    replica.ends_with(65);
+    replica.says("1_a.sql: stream did not contain valid UTF-8; the server");
+    replica.says("hint=\"save the file as UTF-8\"");
 }
 
 fn check_lists_and_changes_nothing(db: &Db) {

@@ -9,7 +9,7 @@ mod gate;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -382,10 +382,46 @@ fn a_killed_snapshot_leaves_nothing_that_counts() {
         assert_eq!(applied(&db), ["1|a"]);
         // Killed, it is left under a name of its own; stopped, it is tidied.
         assert_eq!(partial(), signal == Signal::SIGKILL);
+        // It has all that the database hides, before it has the database's mode.
+        for entry in fs::read_dir(&folder).expect("the folder") {
+            let mode = entry.and_then(|e| e.metadata()).expect("a file").mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
     }
     with_both(&scene, "v2").start().ends_with(0);
     assert_eq!(snapshots(&scene).len(), 1);
     assert_eq!(applied(&db), ["1|a", "2|b"]);
+}
+
+/// What a quiet run does not print is what somebody needs at night.
+#[test]
+fn the_way_back_is_told_by_a_quiet_run_too() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let files = served(&db, &scene);
+    files.write("2_b.sql", "bogus;");
+    let mut replica = with_both(&scene, "v2").args(["-q"]).start();
+    replica.ends_with(65);
+    let copy = snapshots(&scene).pop().expect("a snapshot");
+    replica.says(&format!("&& cp {}", copy.display()));
+}
+
+/// A folder that a crash takes away takes the snapshot along.
+#[test]
+fn a_new_folder_is_on_the_disk_with_the_snapshot() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let files = served(&db, &scene);
+    files.write("2_b.sql", "create table b (x int);");
+    let flags = ["--sql", "migrations", "--snapshot", "new/deep"];
+    let trace = ["strace", "-f", "-y", "-e", "trace=fsync", "-o", "trace"];
+    let replica = scene.bare("v2").args(flags).inside(&trace);
+    replica.start().ends_with(0);
+    let trace = fs::read_to_string(scene.dir.join("trace")).expect("a trace");
+    for folder in ["", "/new", "/new/deep"] {
+        let synced = format!("{}{folder}>)", scene.dir.display());
+        assert!(trace.contains(&synced), "no fsync of {synced}");
+    }
 }
 
 /// The journal mode is the application's, and stays what it is.

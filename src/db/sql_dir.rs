@@ -10,6 +10,7 @@ mod compare;
 mod folder;
 mod history;
 mod place;
+mod stays;
 mod trouble;
 
 pub use apply::Migrator;

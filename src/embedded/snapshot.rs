@@ -1,8 +1,9 @@
 //! `--snapshot`: a copy of a `SQLite` database, of one moment, checked, and on the disk.
 
 use std::cell::Cell;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -18,7 +19,7 @@ use crate::steps;
 use crate::sys::access::may_make_files;
 use crate::sys::clock::Moment;
 use crate::sys::host::{Host, Wake};
-use crate::sys::sqlite::{Copy, Database, LiteError, Open};
+use crate::sys::sqlite::{Copy, Database, LiteError};
 
 /// How the line begins that says it is made: [`super::way_back`] reads it.
 pub(super) const MADE: &str = "the snapshot is made";
@@ -156,6 +157,8 @@ fn attempt(
         let doing = format!("{doing} {}", path.display());
         move |error| Trouble::Io(doing, error)
     };
+    let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let made = folder.ancestors().take_while(is_missing).count();
     fs::create_dir_all(folder).map_err(io("make the folder", folder))?;
     let folder = folder.canonicalize().map_err(io("find", folder))?;
     may_make_files(&folder).map_err(io("write to", &folder))?;
@@ -174,10 +177,21 @@ fn attempt(
         .and_then(|file| file.sync_all())
         .map_err(io("write to the disk", &partial.0))?;
     fs::rename(&partial.0, &copy).map_err(io("name", &copy))?;
-    File::open(&folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(io("write to the disk", &folder))?;
+    // A folder that was just made is on the disk when the one that it is in is.
+    for folder in folder.ancestors().take(made + 1) {
+        sync(folder).map_err(io("write to the disk", folder))?;
+    }
     Ok((copy, bytes))
+}
+
+/// Writes a folder's entries to the disk. One that may be written to but not read can't be
+/// opened for that.
+fn sync(folder: &Path) -> io::Result<()> {
+    match File::open(folder) {
+        Ok(folder) => folder.sync_all(),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// The names of the copy and of what is to become it.
@@ -224,7 +238,7 @@ impl Partial {
                     .map_or(Trouble::Lite(doing, error), Trouble::Stopped)
             }
         };
-        let from = Database::open(file, Open::There).map_err(lite("open"))?;
+        let from = Database::open(file).map_err(lite("open"))?;
         // From here on all that is read is of one moment, whoever writes.
         let tables = c"BEGIN; SELECT name FROM sqlite_schema \
               WHERE tbl_name <> 'launchgate_runs' AND tbl_name NOT LIKE 'sqlite@_%' ESCAPE '@' LIMIT 1";
@@ -232,7 +246,14 @@ impl Partial {
         if tables.is_empty() {
             return Err(Trouble::Nothing);
         }
-        let to = Database::open(&self.0, Open::Fresh).map_err(lite("make a copy of"))?;
+        // Nobody else may read what the database's own mode may hide.
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&self.0)
+            .map_err(|error| Trouble::Io(format!("make {}", self.0.display()), error))?;
+        let to = Database::open(&self.0).map_err(lite("make a copy of"))?;
         // It is nothing until it has its name, and is synced as a whole before that.
         to.ask(
             c"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF",
@@ -247,7 +268,7 @@ impl Partial {
         }
         copy.finish().map_err(lite("copy"))?;
         drop((from, to));
-        let copy = Database::open(&self.0, Open::There).map_err(lite("open the copy of"))?;
+        let copy = Database::open(&self.0).map_err(lite("open the copy of"))?;
         let found = copy
             .ask(c"PRAGMA integrity_check", &keep_going)
             .map_err(lite("check the copy of"))?;

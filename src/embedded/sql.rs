@@ -136,9 +136,12 @@ impl Work {
             let record = migrator.record(file, elapsed);
             match link.unless_stopped(PHASE, record).await? {
                 Ok(()) => break,
-                Err(error @ Error::NotYet(_)) => self.sit_out(link, error.into()).await?,
+                Err(Trouble::Database(error @ Error::NotYet(_))) => {
+                    self.sit_out(link, error.into()).await?;
+                }
+                Err(trouble @ Trouble::Migration { .. }) => return Err(failure(trouble)),
                 // What only shows at its commit, such as a deferred constraint, is its failure.
-                Err(error) => {
+                Err(Trouble::Database(error)) => {
                     return Err(failure(Trouble::Migration {
                         what: format!("{}: at its commit: {error}", file.shown),
                         hint: "mend the file and start again".to_owned(),

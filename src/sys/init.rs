@@ -33,6 +33,9 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// one that waits in the kernel for a file system that is gone.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The exit code where there is no server at all: a bug (`exit`).
+const NO_SERVER: i32 = 70;
+
 /// What happens behind the gate that is worth a line.
 #[derive(Debug, Clone, Copy)]
 pub enum News {
@@ -167,6 +170,8 @@ impl<'a> Front<'a> {
                 Reaped::Quiet => return,
                 Reaped::None => {
                     self.left = Left::Nothing;
+                    // Nobody to stay in front of: started by hand, with somebody else's number.
+                    self.ended.get_or_insert(Ended::Code(NO_SERVER));
                     return;
                 }
             }

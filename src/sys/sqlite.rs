@@ -42,31 +42,18 @@ impl fmt::Display for LiteError {
 
 impl std::error::Error for LiteError {}
 
-/// How a file is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Open {
-    /// It exists.
-    There,
-    /// It is made.
-    Fresh,
-}
-
 /// An open database. Used by one thread alone.
 #[derive(Debug)]
 pub struct Database(*mut ffi::sqlite3);
 
 impl Database {
-    /// Opens a file. Waits for no lock.
-    pub fn open(path: &Path, how: Open) -> Result<Self, LiteError> {
+    /// Opens a file that is there; an empty one is a database too. Waits for no lock.
+    pub fn open(path: &Path) -> Result<Self, LiteError> {
         let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| LiteError {
             code: ffi::SQLITE_CANTOPEN,
             message: "a NUL in the path".to_owned(),
         })?;
         let flags = ffi::SQLITE_OPEN_READWRITE | ffi::SQLITE_OPEN_EXRESCODE;
-        let flags = match how {
-            Open::There => flags,
-            Open::Fresh => flags | ffi::SQLITE_OPEN_CREATE,
-        };
         let mut raw = ptr::null_mut();
         // SAFETY: the name and the place for the handle live through the call.
         let code = unsafe { ffi::sqlite3_open_v2(name.as_ptr(), &raw mut raw, flags, ptr::null()) };

@@ -7,9 +7,12 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::signal::killpg;
 use nix::sys::stat::Mode;
-use nix::unistd::{Pid, getpgid, getpgrp, getpid, getppid, getsid, tcgetpgrp, tcsetpgrp};
+use nix::unistd::{Pid, getpgid, getpgrp, getpid, getppid, getsid, setpgid, tcgetpgrp, tcsetpgrp};
 
 use super::{inherited, signals};
+
+/// How a group of another PID namespace shows.
+const OUTSIDE: Pid = Pid::from_raw(0);
 
 /// This process's controlling terminal.
 #[derive(Debug)]
@@ -35,7 +38,14 @@ impl Terminal {
     pub fn controlling() -> Option<Self> {
         let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
         let fd = open("/dev/tty", flags, Mode::empty()).ok()?;
-        Some(Self { fd, own: getpgrp() })
+        let mut own = getpgrp();
+        // Zero: its leader is outside of this PID namespace (`unshare --pid`, bubblewrap), and a
+        // group that has no number here could never be given the terminal back.
+        if own == OUTSIDE && tcgetpgrp(&fd) == Ok(OUTSIDE) && setpgid(own, own).is_ok() {
+            own = getpgrp();
+            let _ = tcsetpgrp(&fd, own);
+        }
+        Some(Self { fd, own })
     }
 
     /// Whether this process's group is the one that the terminal's keys go to.

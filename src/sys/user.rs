@@ -10,6 +10,7 @@ use std::{ffi::OsStr, ffi::OsString, fs::File};
 
 use libc::{c_int, c_long, gid_t, uid_t};
 use nix::errno::Errno;
+use nix::sys::signal::kill;
 use nix::unistd::{ForkResult, Gid, Group, Uid, User, fork, getgid, getgrouplist};
 
 use super::child;
@@ -82,9 +83,23 @@ pub enum NotFound {
     Unfit(Unfit),
     /// The system does not let this process become that user.
     Refused(io::Error),
+    /// It does, but not signal that user's processes.
+    OutOfReach(io::Error),
+}
+
+/// What this process does once the program of a user runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// It is that program.
+    Become,
+    /// It watches over it, forwards signals to it and ends it.
+    Watch,
 }
 
 /// Finds the file that executing `name` would execute if `identity` did it.
+///
+/// Who watches over another user's process needs the capability KILL, or that user is out of
+/// reach for every signal, also the one that the kernel sends when this process dies.
 ///
 /// # Errors
 /// See [`NotFound`].
@@ -92,11 +107,12 @@ pub fn look_up(
     identity: Option<&Identity>,
     name: &OsStr,
     path: Option<&OsStr>,
+    part: Part,
 ) -> Result<PathBuf, NotFound> {
     let Some(identity) = identity else {
         return lookup::find(name, path).map_err(NotFound::Unfit);
     };
-    let answer = ask_child(|| {
+    let (answer, reach) = ask_child(|| {
         // SAFETY: it calls the system only, and `identity` lives.
         let errno = unsafe { become_user(&Switch::of(identity)) };
         if errno != 0 {
@@ -109,7 +125,12 @@ pub fn look_up(
         }
     })
     .map_err(NotFound::Refused)?;
-    read_answer(&answer)
+    let found = read_answer(&answer)?;
+    match part {
+        Part::Become => {}
+        Part::Watch => reach.map_err(NotFound::OutOfReach)?,
+    }
+    Ok(found)
 }
 
 const FOUND: u8 = 0;
@@ -142,8 +163,9 @@ fn read_answer(answer: &[u8]) -> Result<PathBuf, NotFound> {
     }))
 }
 
-/// Has a child find something out that would change this process.
-fn ask_child(find_out: impl FnOnce() -> Vec<u8>) -> io::Result<Vec<u8>> {
+/// Has a child find something out that would change this process, and whether that child, as
+/// it is then, can be signalled.
+fn ask_child(find_out: impl FnOnce() -> Vec<u8>) -> io::Result<(Vec<u8>, io::Result<()>)> {
     let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
     // SAFETY: this process has one thread until the gate, so the child may do anything.
     match unsafe { fork() }? {
@@ -158,8 +180,10 @@ fn ask_child(find_out: impl FnOnce() -> Vec<u8>) -> io::Result<Vec<u8>> {
             drop(write);
             let mut answer = Vec::new();
             let read = File::from(read).read_to_end(&mut answer);
+            // Dead or not, it is who it became until it is reaped.
+            let reach = kill(child, None).map_err(io::Error::from);
             child::bury(child.as_raw());
-            read.map(|_| answer)
+            read.map(|_| (answer, reach))
         }
     }
 }

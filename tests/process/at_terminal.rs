@@ -252,3 +252,20 @@ fn a_background_job_leaves_the_terminal_alone(mode: Mode) {
     terminal.press("exit 0\n");
     run.end();
 }
+
+/// In a PID namespace whose terminal belongs to a session outside of it, as with `unshare` or
+/// bubblewrap: the group outside has no number that the terminal could be given back to.
+#[test]
+fn the_terminal_comes_back_where_the_session_is_outside() {
+    for flags in ["", "--init"] {
+        let (place, terminal) = (Place::new(), Terminal::new());
+        let script = format!(
+            "unshare -fp --mount-proc ./launchgate run -q --no-database --migrate true {flags} -- ./probe look seen; exit 0"
+        );
+        let gate = place.run(Mode::Ordinary, &["sh", "-c", &script]);
+        sits(gate, &terminal).end().code(0);
+        let seen = place.look("seen");
+        assert_eq!(seen.number("foreground"), seen.number("group"), "{flags}");
+        assert_eq!(seen.number("group"), seen.number("pid"), "{flags}");
+    }
+}

@@ -328,6 +328,14 @@ fn where_it_can_not_be_executed_again_it_stays_as_it_is() {
     run.end().code(7).leaves_nothing();
 }
 
+/// The words of the small state, written by hand.
+#[test]
+fn in_front_of_nobody_it_does_not_stay() {
+    let place = Place::new();
+    let words = ["./launchgate", "init", "server=1", "grace=1ms", "--", "x"];
+    place.run(Mode::Ordinary, &words).end().code(70);
+}
+
 #[test]
 fn the_parents_death_is_a_signal_that_is_forwarded() {
     let place = Place::new();

@@ -15,6 +15,7 @@ four_modes!(
     executables_are_looked_up_as_the_user,
     who_may_not_switch_is_refused_before_anything_runs,
     who_could_switch_back_is_refused,
+    who_may_not_signal_the_user_is_refused_where_it_watches,
     who_is_that_user_already_needs_no_right,
     no_new_privileges_stays_as_it_is,
 );
@@ -214,10 +215,19 @@ fn executables_are_looked_up_as_the_user(mode: Mode) {
     gate.end().code(126).says(&["error", "can't be reached"]);
 }
 
-/// launchgate started by `setpriv` with `options`, from where anybody may execute it.
-fn under(place: &Place, mode: Mode, options: &[&str], flags: &[&str]) -> Finished {
-    fs::copy(env!("CARGO_BIN_EXE_launchgate"), place.path("copy")).unwrap();
+/// launchgate where anybody may execute it. Copied by another program: a descriptor of this one
+/// that another test's child inherits for a moment would keep it from being executed.
+fn copy_launchgate(place: &Place) {
+    let mut cp = std::process::Command::new("cp");
+    cp.arg(env!("CARGO_BIN_EXE_launchgate"))
+        .arg(place.path("copy"));
+    assert!(cp.status().unwrap().success());
     fs::set_permissions(place.folder(), fs::Permissions::from_mode(0o777)).unwrap();
+}
+
+/// A copy of launchgate started by `setpriv` with `options`.
+fn under(place: &Place, mode: Mode, options: &[&str], flags: &[&str]) -> Finished {
+    copy_launchgate(place);
     let init: &[&str] = if mode.has_init() { &["--init"] } else { &[] };
     let words = [
         &["setpriv"],
@@ -261,6 +271,25 @@ fn who_could_switch_back_is_refused(mode: Mode) {
     assert!(!place.has("ran"));
 }
 
+fn who_may_not_signal_the_user_is_refused_where_it_watches(mode: Mode) {
+    let options = ["--bounding-set=-kill"];
+    for flags in [
+        &["--user=1234", "--migrate=touch ran"][..],
+        &["--step-user=1234", "--migrate=touch ran"],
+    ] {
+        let place = Place::new();
+        let end = under(&place, mode, &options, flags);
+        end.code(71).says(&["error", "-user", "KILL", "hint="]);
+        assert!(!place.has("ran") && end.stdout.is_empty());
+    }
+    // What it becomes it need not signal.
+    let place = Place::new();
+    let flags = ["--user=1234", "--step-user=0", "--migrate=touch ran"];
+    let code = if mode.has_init() { 71 } else { 0 };
+    under(&place, mode, &options, &flags).code(code);
+    assert_eq!(place.has("ran"), !mode.has_init());
+}
+
 fn who_is_that_user_already_needs_no_right(mode: Mode) {
     let options = ["--reuid=54321", "--regid=54321", "--clear-groups"];
     for user in ["54321", "54321:54321"] {
@@ -281,6 +310,27 @@ fn no_new_privileges_stays_as_it_is(mode: Mode) {
         let line = format!("NoNewPrivs:\t{value}");
         assert!(who(&end).contains(&line), "{end}");
     }
+}
+
+#[test]
+fn a_step_of_launchgates_own_asks_for_the_right_before_anything_runs_too() {
+    let place = Place::new();
+    copy_launchgate(&place);
+    fs::create_dir(place.path("migrations")).unwrap();
+    place.write("migrations/1_a.sql", "create table a (x int);");
+    let job = |copy: &str, who: &str| {
+        let words = ["--regid=54321", "--clear-groups", copy, "job"];
+        let flags = ["--database-url=sqlite:db", "--sql=migrations"];
+        let words = [&["setpriv", who][..], &words, &flags, &["--step-user=1234"]].concat();
+        place.run(Mode::Ordinary, &words).end()
+    };
+    let end = job("./copy", "--reuid=54321");
+    end.code(71).says(&["error", "--sql", "SETUID", "hint="]);
+    fs::set_permissions(place.path("copy"), fs::Permissions::from_mode(0o700)).unwrap();
+    let end = job("./copy", "--reuid=0");
+    end.code(126)
+        .says(&["error", "not executable by this user"]);
+    assert!(!place.has("db"), "the database was touched");
 }
 
 #[test]

@@ -18,6 +18,7 @@ use sqlx::{
 use super::{
     File, Folder, History, Plan, TABLE, Trouble, compare, history,
     place::{byte_of_character, line, statements},
+    stays::Stays,
 };
 use crate::db::{
     Backend, Error, Target,
@@ -123,24 +124,28 @@ impl Migrator {
     /// A statement failed: what the transaction holds is undone.
     pub async fn execute(&mut self, file: &File) -> Result<(), Trouble> {
         let (done, answer) = self.send(file).await;
-        let Err(error) = answer else { return Ok(()) };
-        // What a lost connection has done is not known; its transaction is undone by the server.
-        let is_lost = !matches!(error, sqlx::Error::Database(_));
-        let stays = if is_lost {
-            String::new()
-        } else {
-            self.undo(file).await
+        let Err(error) = answer else {
+            return self.refuse_open(file).await;
         };
-        let fault = Fault::new(self.wire.backend(), Phase::Call, &error);
-        let (place, statement) = place(file, self.wire.backend(), done, &error);
+        // What a lost connection has done is not known; its transaction is undone by the server.
+        let backend = self.wire.backend();
+        let fault = Fault::new(backend, Phase::Call, &error);
+        let is_lost = !matches!(error, sqlx::Error::Database(_)) || ends_session(&fault);
+        let stays = Stays::of(file, backend, &statements(file.sql(), backend), done);
+        let rest = if is_lost {
+            ""
+        } else {
+            self.undo(file, stays).await
+        };
+        let (place, statement) = place(file, backend, done, &error);
         let words = words(&error, &fault);
-        let what = format!("{}:{place}: {words}{stays}", file.shown);
+        let what = format!("{}:{place}: {words}{rest}", file.shown);
         Err(Trouble::Migration {
             what: self
                 .target
                 .url
                 .redact(&format!("{what}{}", Self::shown(&statement))),
-            hint: hint(self.wire.backend(), file, &fault, is_lost),
+            hint: hint(backend, file, &fault, is_lost, stays),
         })
     }
 
@@ -169,17 +174,46 @@ impl Migrator {
         (done, answer)
     }
 
-    /// Undoes what can be undone, and says what stays.
-    async fn undo(&mut self, file: &File) -> String {
-        let backend = self.wire.backend();
-        if file.has_no_transaction() && backend != Backend::Mysql {
-            return "; the file has `-- no-transaction`, so what came before this statement stays"
-                .to_owned();
+    /// A transaction that a file without one of ours begins and does not end would take the
+    /// file's row along when the connection closes, and all would look applied.
+    async fn refuse_open(&mut self, file: &File) -> Result<(), Trouble> {
+        if !file.has_no_transaction() {
+            return Ok(());
         }
+        let is_open = match self.wire.backend() {
+            Backend::Mysql => false,
+            // A transaction's clock stands still from its beginning.
+            Backend::Postgres => {
+                let asked = "SELECT transaction_timestamp() < statement_timestamp()";
+                let answer = self.wire.rows(asked.to_owned(), CALL).await;
+                let rows = answer.map_err(|fault| history::refused(&fault))?;
+                rows.first().is_some_and(|row| row.flag(0))
+            }
+            Backend::Sqlite => {
+                let answer = self.wire.run("BEGIN; COMMIT".to_owned(), CALL).await;
+                answer.is_err_and(|fault| fault.message.contains("within a transaction"))
+            }
+        };
+        if !is_open {
+            return Ok(());
+        }
+        let _ = self.run("ROLLBACK".to_owned()).await;
+        Err(Trouble::Migration {
+            what: format!(
+                "{}: the file begins a transaction and does not end it, so nothing of that stays",
+                file.shown
+            ),
+            hint: "end it with COMMIT, or leave `-- no-transaction` out: then launchgate does both"
+                .to_owned(),
+        })
+    }
+
+    /// Undoes what can be undone, and says what stays.
+    async fn undo(&mut self, file: &File, stays: Stays) -> &'static str {
         // Where the file ended the transaction itself there is nothing to undo.
         let _ = self.run("ROLLBACK".to_owned()).await;
-        if backend != Backend::Mysql {
-            return "; nothing of this file stays".to_owned();
+        if self.wire.backend() != Backend::Mysql {
+            return stays.words();
         }
         let begun = match history::read(&mut self.wire).await {
             Ok(history) => history
@@ -189,31 +223,46 @@ impl Migrator {
             Err(_) => true,
         };
         if begun {
-            "; MySQL and MariaDB commit at every change of the schema, so what came before this statement stays".to_owned()
+            "; MySQL and MariaDB commit at every change of the schema, so what came before this statement stays"
         } else {
-            "; nothing of this file stays".to_owned()
+            Stays::Nothing.words()
         }
     }
 
     /// Writes the file's row and commits.
-    pub async fn record(&mut self, file: &File, elapsed: Duration) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// Also where the file itself hides the table.
+    pub async fn record(&mut self, file: &File, elapsed: Duration) -> Result<(), Trouble> {
         let nanos = elapsed.as_nanos();
         let version = file.version();
         let row = self.row(file, elapsed, "TRUE");
-        match (self.wire.backend(), file.has_no_transaction()) {
-            (Backend::Mysql, _) => {
-                self.run(format!(
-                    "UPDATE {TABLE} SET success = TRUE, execution_time = {nanos} WHERE version = {version}; COMMIT"
-                ))
-                .await
-            }
-            (_, true) => self.run(row).await,
-            (Backend::Postgres, false) => self.run(format!("{row}; COMMIT")).await,
+        let sql = match (self.wire.backend(), file.has_no_transaction()) {
+            (Backend::Mysql, _) => format!(
+                "UPDATE {TABLE} SET success = TRUE, execution_time = {nanos} WHERE version = {version}; COMMIT"
+            ),
+            (_, true) => row,
+            (Backend::Postgres, false) => format!("{row}; COMMIT"),
             // A commit that waits for readers is asked again: without the row, which stands.
             (Backend::Sqlite, false) => {
                 let once = row.replacen("INSERT", "INSERT OR IGNORE", 1);
-                self.run(format!("{once}; COMMIT")).await
+                format!("{once}; COMMIT")
             }
+        };
+        match self.wire.run(sql, OWN).await {
+            Ok(_) => Ok(()),
+            // As what pg_dump writes does.
+            Err(fault) if fault.is_missing_table() && self.wire.backend() == Backend::Postgres => {
+                Err(Trouble::Migration {
+                    what: format!(
+                        "{}: behind it the table {TABLE} is not found any more: {}",
+                        file.shown, fault.message
+                    ),
+                    hint: "where the file sets search_path, end it with `RESET search_path;`"
+                        .to_owned(),
+                })
+            }
+            Err(fault) => Err(history::refused(&fault).into()),
         }
     }
 
@@ -267,6 +316,19 @@ impl Migrator {
     /// Says goodbye; `SQLite` tidies its write-ahead log.
     pub async fn close(self) {
         self.wire.close().await;
+    }
+}
+
+/// The server's last words: somebody ended the session, or the server itself
+/// (PostgreSQL, "Error Codes", class 57; MariaDB, "Error Codes").
+fn ends_session(fault: &Fault) -> bool {
+    match fault.backend {
+        Backend::Postgres => matches!(
+            fault.code.as_str(),
+            "57P01" | "57P02" | "57P03" | "57P04" | "57P05"
+        ),
+        Backend::Mysql => matches!(fault.code.as_str(), "1053" | "1927"),
+        Backend::Sqlite => false,
     }
 }
 
@@ -327,7 +389,7 @@ fn words(error: &sqlx::Error, fault: &Fault) -> String {
     }
 }
 
-fn hint(backend: Backend, file: &File, fault: &Fault, is_lost: bool) -> String {
+fn hint(backend: Backend, file: &File, fault: &Fault, is_lost: bool, stays: Stays) -> String {
     let version = file.version();
     if is_lost {
         return "see in the database what it did, and in the server's log why the connection broke; then start again".to_owned();
@@ -341,12 +403,13 @@ fn hint(backend: Backend, file: &File, fault: &Fault, is_lost: bool) -> String {
             "begin the file with the line `-- no-transaction`, and have that statement alone in it"
                 .to_owned()
         }
+        _ if file.has_byte_order_mark() => {
+            "save the file as UTF-8 without a byte order mark (BOM), which is no SQL, and start again"
+                .to_owned()
+        }
         (Backend::Mysql, _) => format!(
             "mend the file and start again; where {TABLE} has a row of version {version}, undo by hand what stays and delete that row first"
         ),
-        (_, _) if file.has_no_transaction() => {
-            "undo by hand what stays, mend the file and start again".to_owned()
-        }
-        _ => "mend the file and start again".to_owned(),
+        _ => stays.hint().to_owned(),
     }
 }

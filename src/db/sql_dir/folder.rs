@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha384};
@@ -39,12 +40,24 @@ impl Folder {
         };
         let shown = path.display();
         let found = resolve_blocking(path).map_err(|error| {
-            let why = std::error::Error::source(&error)
-                .map(|source| format!(": {source}"))
-                .unwrap_or_default();
+            let source = std::error::Error::source(&error);
+            let said = error.to_string();
+            // sqlx has the source's words in its own, as a rule.
+            let why = source.map(ToString::to_string);
+            let why = why.filter(|why| !said.contains(why));
+            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+            let hint = match source.and_then(|e| e.downcast_ref()).map(io::Error::kind) {
+                Some(io::ErrorKind::InvalidData) => "save the file as UTF-8",
+                Some(io::ErrorKind::PermissionDenied) => {
+                    "let the user who runs the steps read the folder and its files"
+                }
+                _ => {
+                    "name a folder with files such as 1_guests.sql or 20260131120000_guests.up.sql"
+                }
+            };
             unusable(
-                format!("cannot read the migrations in {shown}: {error}{why}"),
-                "name a folder with files such as 1_guests.sql or 20260131120000_guests.up.sql",
+                format!("cannot read the migrations in {shown}: {said}{why}"),
+                hint,
             )
         })?;
         let files: Vec<File> = found
@@ -146,6 +159,11 @@ impl File {
     /// Begins with `-- no-transaction`.
     pub(super) fn has_no_transaction(&self) -> bool {
         self.migration.no_tx
+    }
+
+    /// Begins as some editors have it, which all databases but SQLite refuse.
+    pub(super) fn has_byte_order_mark(&self) -> bool {
+        self.sql().starts_with('\u{feff}')
     }
 
     /// Whether the applied file had the same lines with other line endings.

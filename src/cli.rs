@@ -10,6 +10,7 @@ mod verb;
 use std::ffi::{OsStr, OsString};
 use std::mem::ManuallyDrop;
 
+use clap::builder::PossibleValue;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Args, Command, ValueHint};
 
@@ -264,10 +265,25 @@ struct PrintDdlCommand {
 }
 
 #[derive(Debug, Args)]
+struct ConvertCommand {
+    /// The chain as it is written: `sh -c "migrate; serve"`, its words behind `--`, a
+    /// Dockerfile's JSON array, or `-` for standard input
+    #[arg(value_name = "CHAIN", required = true, trailing_var_arg = true)]
+    chain: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
 struct GenerateCommand {
     /// What to print
-    #[arg(value_name = "WHAT", required = true, value_parser = ["man", "bash", "zsh", "fish"])]
+    #[arg(value_name = "WHAT", required = true, value_parser = generated())]
     what: Option<String>,
+}
+
+/// What can be generated; the table of events is for the repository alone.
+fn generated() -> [PossibleValue; 5] {
+    let events = PossibleValue::new("events").hide(true);
+    let [man, bash, zsh, fish] = ["man", "bash", "zsh", "fish"].map(PossibleValue::new);
+    [man, bash, zsh, fish, events]
 }
 
 /// The command line as it was given.

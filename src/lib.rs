@@ -16,6 +16,7 @@ pub mod check;
 pub mod cli;
 pub mod command;
 pub mod conceal;
+pub mod convert;
 pub mod coordination;
 pub mod db;
 pub mod decide;
@@ -145,6 +146,7 @@ fn carry_out(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failur
         Verb::Check => check::check(host, log, sources),
         Verb::Probe => probe::probe(host, log, sources),
         Verb::PrintDdl => resolve::print_ddl(host, sources),
+        Verb::Convert => convert::convert(host, sources.raw),
         Verb::Generate => generate::print(host, sources.raw),
         Verb::Embedded => embedded::carry_out(host, log, sources),
     }

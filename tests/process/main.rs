@@ -10,6 +10,7 @@ mod captured;
 mod check;
 mod codes;
 mod commands;
+mod convert;
 mod generate;
 mod init;
 mod init_input;

@@ -1,4 +1,5 @@
-//! Man page and completions, from the definitions of the flags.
+//! Man page and completions, from the definitions of the flags; the table of the log's events.
+//! `scripts/generate` writes them into the repository.
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -20,6 +21,7 @@ pub fn print(host: &Host, raw: &Raw) -> Result<(), Failure> {
         Some("bash") => completions(Shell::Bash),
         Some("zsh") => completions(Shell::Zsh),
         Some("fish") => completions(Shell::Fish),
+        Some("events") => crate::log::table().into_bytes(),
         _ => man()?,
     };
     crate::report::print(host, &text)

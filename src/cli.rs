@@ -288,6 +288,14 @@ struct PrintDdlCommand {
 }
 
 #[derive(Debug, Args)]
+struct ConvertCommand {
+    /// The chain as it is written: `sh -c "migrate; serve"`, its words behind `--`, a
+    /// Dockerfile's JSON array, or `-` for standard input
+    #[arg(value_name = "CHAIN", required = true, trailing_var_arg = true)]
+    chain: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
 struct GenerateCommand {
     /// What to print
     #[arg(value_name = "WHAT", required = true, value_parser = ["man", "bash", "zsh", "fish", "schema"])]

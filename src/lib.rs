@@ -16,6 +16,7 @@ pub mod check;
 pub mod cli;
 pub mod command;
 pub mod conceal;
+pub mod convert;
 pub mod coordination;
 pub mod db;
 pub mod decide;
@@ -177,6 +178,7 @@ fn carry_out(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failur
         Verb::Check => check::check(host, log, sources),
         Verb::Probe => probe::probe(host, log, sources),
         Verb::PrintDdl => resolve::print_ddl(host, sources),
+        Verb::Convert => convert::convert(host, sources.raw),
         Verb::Generate => generate::print(host, sources.raw),
         Verb::Embedded => embedded::carry_out(host, log, sources),
     }
@@ -184,7 +186,10 @@ fn carry_out(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failur
 
 /// For the commands that read settings.
 fn settings_file(raw: &Raw, environment: &Environment) -> Result<Option<SettingsFile>, Failure> {
-    if matches!(raw.verb, Verb::PrintDdl | Verb::Generate | Verb::Embedded) {
+    if matches!(
+        raw.verb,
+        Verb::PrintDdl | Verb::Generate | Verb::Convert | Verb::Embedded
+    ) {
         return Ok(None);
     }
     SettingsFile::load(raw, environment, &|path| {

@@ -3,8 +3,8 @@
 use clap::{Args, Command};
 
 use super::{
-    EmbeddedCommand, GateCommand, GenerateCommand, PrintDdlCommand, ProbeCommand, ResolveCommand,
-    ServerCommand, StatusCommand, WaitCommand,
+    ConvertCommand, EmbeddedCommand, GateCommand, GenerateCommand, PrintDdlCommand, ProbeCommand,
+    ResolveCommand, ServerCommand, StatusCommand, WaitCommand,
 };
 
 /// Which command was asked for.
@@ -26,6 +26,8 @@ pub enum Verb {
     Probe,
     /// Print the ledger's DDL.
     PrintDdl,
+    /// Print the launchgate command for a shell's chain of commands.
+    Convert,
     /// Print man page or completions.
     Generate,
     /// Carry out a step that launchgate does itself; only launchgate asks for it.
@@ -34,7 +36,7 @@ pub enum Verb {
 
 impl Verb {
     /// Those that users know.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Run,
         Self::Job,
         Self::Wait,
@@ -43,6 +45,7 @@ impl Verb {
         Self::Check,
         Self::Probe,
         Self::PrintDdl,
+        Self::Convert,
         Self::Generate,
     ];
 
@@ -58,6 +61,7 @@ impl Verb {
             Self::Check => "check",
             Self::Probe => "probe",
             Self::PrintDdl => "print-ddl",
+            Self::Convert => "convert",
             Self::Generate => "generate",
             Self::Embedded => "embedded",
         }
@@ -75,6 +79,9 @@ impl Verb {
                 "For health checks: exit 0 while the gate is closed, else become COMMAND"
             }
             Self::PrintDdl => "Print the ledger's DDL, for roles that may not create tables",
+            Self::Convert => {
+                "Say what is wrong with a `sh -c` chain and print the launchgate command for it"
+            }
             Self::Generate => "Print the man page or a shell's completions",
             Self::Embedded => "Carry out a step of launchgate's own",
         }
@@ -106,6 +113,7 @@ impl Verb {
             }
             Self::Probe => ProbeCommand::augment_args,
             Self::PrintDdl => PrintDdlCommand::augment_args,
+            Self::Convert => ConvertCommand::augment_args,
             Self::Generate => GenerateCommand::augment_args,
             Self::Embedded => EmbeddedCommand::augment_args,
         }

@@ -45,6 +45,7 @@ fn help_names_every_flag() {
         "resolve",
         "check",
         "print-ddl",
+        "convert",
         "generate",
     ] {
         assert!(
@@ -117,5 +118,38 @@ fn what_is_not_known_is_a_usage_error() {
             .run(Mode::Ordinary, &[&["./launchgate"], words].concat())
             .end();
         end.code(64).says(&["error"]);
+    }
+}
+
+/// What is committed, and what prints it.
+const COMMITTED: [(&str, &str); 5] = [
+    ("docs/launchgate.1", "man"),
+    ("completions/launchgate.bash", "bash"),
+    ("completions/_launchgate", "zsh"),
+    ("completions/launchgate.fish", "fish"),
+    ("docs/launchgate.schema.json", "schema"),
+];
+
+#[test]
+fn the_files_in_the_repository_are_what_the_binary_prints() {
+    for (file, what) in COMMITTED {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            committed == printed(&["generate", what]),
+            "{file} is not what `launchgate generate {what}` prints: run scripts/generate"
+        );
+    }
+}
+
+#[test]
+fn the_man_page_has_every_command() {
+    let page = printed(&["generate", "man"]).replace("\\-", "-");
+    let help = printed(&["--help"]);
+    let commands = help.lines().filter_map(|line| line.strip_prefix("  "));
+    let names = commands.filter_map(|line| line.split_whitespace().next());
+    for name in names.filter(|name| name.starts_with(|c: char| c.is_ascii_lowercase())) {
+        let title = format!(".SH \"LAUNCHGATE {}\"", name.to_uppercase());
+        assert!(name == "launchgate" || page.contains(&title), "{title}");
     }
 }

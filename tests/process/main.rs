@@ -11,6 +11,7 @@ mod check;
 mod codes;
 mod colours;
 mod commands;
+mod convert;
 mod generate;
 mod health;
 mod init;

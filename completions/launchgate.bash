@@ -67,7 +67,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__check)
-            opts="-v -q -h --backup --migrate --snapshot --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --parent-death-signal --verbose --quiet --log-format --termination-log --help"
+            opts="-v -q -h --backup --migrate --snapshot --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -210,6 +210,10 @@ _launchgate() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --health-listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --parent-death-signal)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -235,6 +239,21 @@ _launchgate() {
                     return 0
                     ;;
                 --termination-log)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --config)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -271,7 +290,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__generate)
-            opts="-h --help man bash zsh fish events"
+            opts="-h --help man bash zsh fish schema"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -285,7 +304,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__job)
-            opts="-v -q -h --backup --migrate --snapshot --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --parent-death-signal --verbose --quiet --log-format --termination-log --help"
+            opts="-v -q -h --backup --migrate --snapshot --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -428,6 +447,10 @@ _launchgate() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --health-listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --parent-death-signal)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -453,6 +476,21 @@ _launchgate() {
                     return 0
                     ;;
                 --termination-log)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --config)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -493,7 +531,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__probe)
-            opts="-h --pid --help"
+            opts="-h --pid --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -501,6 +539,21 @@ _launchgate() {
             case "${prev}" in
                 --pid)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 *)
@@ -511,7 +564,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__resolve)
-            opts="-v -q -h --as --note --database-url --database-url-env --database-url-file --no-database --app --wait-timeout --verbose --quiet --log-format --help"
+            opts="-v -q -h --as --note --database-url --database-url-env --database-url-file --no-database --app --wait-timeout --verbose --quiet --log-format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -580,6 +633,21 @@ _launchgate() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -588,7 +656,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__run)
-            opts="-v -q -h --backup --migrate --snapshot --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --parent-death-signal --verbose --quiet --log-format --termination-log --help"
+            opts="-v -q -h --backup --migrate --snapshot --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -731,6 +799,10 @@ _launchgate() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --health-listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --parent-death-signal)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -770,6 +842,21 @@ _launchgate() {
                     fi
                     return 0
                     ;;
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -778,7 +865,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__status)
-            opts="-v -q -h --json --database-url --database-url-env --database-url-file --no-database --app --wait-timeout --verbose --quiet --log-format --help"
+            opts="-v -q -h --json --database-url --database-url-env --database-url-file --no-database --app --wait-timeout --verbose --quiet --log-format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -843,6 +930,21 @@ _launchgate() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -851,7 +953,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__wait)
-            opts="-v -q -h --database-url --database-url-env --database-url-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --orphan-timeout --sql --unset-env --user --init --init-group --rewrite-signal --remap-exit --parent-death-signal --verbose --quiet --log-format --termination-log --help"
+            opts="-v -q -h --database-url --database-url-env --database-url-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --orphan-timeout --sql --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -947,6 +1049,10 @@ _launchgate() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --health-listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --parent-death-signal)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -972,6 +1078,21 @@ _launchgate() {
                     return 0
                     ;;
                 --termination-log)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --config)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"

@@ -32,7 +32,7 @@ complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "wait" -d 'Wai
 complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "status" -d 'Show who holds the gate and the ledger\'s newest rows'
 complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "resolve" -d 'Append an operator\'s decision about a revision to the ledger'
 complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "check" -d 'Change nothing: resolve every setting, find every executable, connect'
-complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "probe" -d 'For health checks: exit 0 while the gate is closed, else become COMMAND'
+complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "probe" -d 'What else says what is wanted'
 complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "print-ddl" -d 'Print the ledger\'s DDL, for roles that may not create tables'
 complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "convert" -d 'Say what is wrong with a `sh -c` chain and print the launchgate command for it'
 complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "generate" -d 'Print the man page or a shell\'s completions'
@@ -66,11 +66,13 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l init -d 'S
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l init-group -d 'With --init: send signals to the server\'s whole process group' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l rewrite-signal -d 'With --init: forward signal FROM as TO, 0 drops it; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l remap-exit -d 'With --init: exit with TO where the server exits with FROM; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l health-listen -d 'Answer HTTP health checks on ADDR while the gate is closed: `:8080`, `127.0.0.1:8080`, `[::1]:8080`' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l parent-death-signal -d 'With --init: get this signal, and forward it, when launchgate\'s own parent dies' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -s v -l verbose -d 'Say more' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -s q -l quiet -d 'Say only what is wrong' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l log-format -d '`text`, or `json`: one object per line, the steps\' output wrapped line by line [default: text]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l termination-log -d 'Write why the gate failed into FILE [default: `/dev/termination-log` where it exists]' -r -F
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, where one is there]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -s h -l help -d 'Print help'
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l backup -d 'Run CMD before the first migrate step, only when a migration is due' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l migrate -d 'Run CMD to migrate; repeatable, in order' -r
@@ -102,11 +104,13 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l init -d 'S
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l init-group -d 'With --init: send signals to the server\'s whole process group' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l rewrite-signal -d 'With --init: forward signal FROM as TO, 0 drops it; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l remap-exit -d 'With --init: exit with TO where the server exits with FROM; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l health-listen -d 'Answer HTTP health checks on ADDR while the gate is closed: `:8080`, `127.0.0.1:8080`, `[::1]:8080`' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l parent-death-signal -d 'With --init: get this signal, and forward it, when launchgate\'s own parent dies' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -s v -l verbose -d 'Say more' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -s q -l quiet -d 'Say only what is wrong' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l log-format -d '`text`, or `json`: one object per line, the steps\' output wrapped line by line [default: text]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l termination-log -d 'Write why the gate failed into FILE [default: `/dev/termination-log` where it exists]' -r -F
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, where one is there]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -s h -l help -d 'Print help'
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l database-url -d 'Keep lock and ledger in this database [default: the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`]' -r -f
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l database-url-env -d 'Read the database\'s URL from this variable' -r
@@ -127,11 +131,13 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l init -d '
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l init-group -d 'With --init: send signals to the server\'s whole process group' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l rewrite-signal -d 'With --init: forward signal FROM as TO, 0 drops it; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l remap-exit -d 'With --init: exit with TO where the server exits with FROM; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l health-listen -d 'Answer HTTP health checks on ADDR while the gate is closed: `:8080`, `127.0.0.1:8080`, `[::1]:8080`' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l parent-death-signal -d 'With --init: get this signal, and forward it, when launchgate\'s own parent dies' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -s v -l verbose -d 'Say more' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -s q -l quiet -d 'Say only what is wrong' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l log-format -d '`text`, or `json`: one object per line, the steps\' output wrapped line by line [default: text]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l termination-log -d 'Write why the gate failed into FILE [default: `/dev/termination-log` where it exists]' -r -F
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, where one is there]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -s h -l help -d 'Print help'
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l json -d 'Print JSON' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l database-url -d 'Keep lock and ledger in this database [default: the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`]' -r -f
@@ -143,6 +149,7 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l wait-ti
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -s v -l verbose -d 'Say more' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -s q -l quiet -d 'Say only what is wrong' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l log-format -d '`text`, or `json`: one object per line, the steps\' output wrapped line by line [default: text]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, where one is there]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -s h -l help -d 'Print help'
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l as -d '`succeeded`: take it as done; `retry`: count attempts anew; `blocked`: never start it' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l note -d 'Why, for whoever reads the ledger' -r
@@ -155,6 +162,7 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l wait-t
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -s v -l verbose -d 'Say more' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -s q -l quiet -d 'Say only what is wrong' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l log-format -d '`text`, or `json`: one object per line, the steps\' output wrapped line by line [default: text]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, where one is there]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -s h -l help -d 'Print help'
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l backup -d 'Run CMD before the first migrate step, only when a migration is due' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l migrate -d 'Run CMD to migrate; repeatable, in order' -r
@@ -186,13 +194,16 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l init -d 
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l init-group -d 'With --init: send signals to the server\'s whole process group' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l rewrite-signal -d 'With --init: forward signal FROM as TO, 0 drops it; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l remap-exit -d 'With --init: exit with TO where the server exits with FROM; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l health-listen -d 'Answer HTTP health checks on ADDR while the gate is closed: `:8080`, `127.0.0.1:8080`, `[::1]:8080`' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l parent-death-signal -d 'With --init: get this signal, and forward it, when launchgate\'s own parent dies' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -s v -l verbose -d 'Say more' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -s q -l quiet -d 'Say only what is wrong' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l log-format -d '`text`, or `json`: one object per line, the steps\' output wrapped line by line [default: text]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l termination-log -d 'Write why the gate failed into FILE [default: `/dev/termination-log` where it exists]' -r -F
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, where one is there]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -s h -l help -d 'Print help'
 complete -c launchgate -n "__fish_launchgate_using_subcommand probe" -l pid -d 'The process that the gate is in front of [default: 1]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand probe" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, where one is there]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand probe" -s h -l help -d 'Print help'
 complete -c launchgate -n "__fish_launchgate_using_subcommand print-ddl" -l database -d '`postgres`, `mysql` or `sqlite`' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand print-ddl" -s h -l help -d 'Print help'

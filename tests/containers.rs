@@ -26,16 +26,19 @@ const STOP_GRACE: &str = "100";
 enum Root {
     Scratch,
     Debian,
+    /// Like Alpine's.
+    Musl,
 }
 
-macro_rules! in_both_roots {
+macro_rules! in_all_roots {
     ($($name:ident),* $(,)?) => {
         mod scratch { $(#[test] fn $name() { super::$name(super::Root::Scratch); })* }
         mod debian { $(#[test] fn $name() { super::$name(super::Root::Debian); })* }
+        mod musl { $(#[test] fn $name() { super::$name(super::Root::Musl); })* }
     };
 }
 
-in_both_roots!(
+in_all_roots!(
     server_is_process_one_and_has_no_children,
     stop_reaches_the_server_at_once,
     failing_migration_never_starts_the_server,
@@ -412,16 +415,17 @@ impl Engine {
         fs::copy(static_binary(), context.join("launchgate")).expect("the binary");
         let base = match root {
             Root::Scratch => {
-                compile(
-                    Path::new("tests/containers/program.c"),
-                    &context.join("program"),
-                );
+                compile("-static", &context.join("program"));
                 "scratch".to_owned()
             }
             Root::Debian => {
                 let program = repository("tests/containers/program.sh");
                 fs::copy(program, context.join("program")).expect("the program");
                 self.import(&["sh", "cat", "tr", "sleep"])
+            }
+            Root::Musl => {
+                compile("-no-pie", &context.join("program"));
+                self.import_tar(&mut Command::new(repository("tests/containers/musl-root")))
             }
         };
         let file = context.join("Dockerfile");
@@ -471,12 +475,16 @@ impl Engine {
 
     /// A Debian root with these programs, made of this machine's files.
     fn import(&self, programs: &[&str]) -> String {
-        let mut tar = Command::new(repository("tests/containers/debian-root"))
-            .args(programs)
+        let mut command = Command::new(repository("tests/containers/debian-root"));
+        self.import_tar(command.args(programs))
+    }
+
+    fn import_tar(&self, command: &mut Command) -> String {
+        let mut tar = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("tests/containers/debian-root");
+            .expect("the root's tar");
         let stream = tar.stdout.take().expect("its output");
         let output = self
             .command()
@@ -484,10 +492,7 @@ impl Engine {
             .stdin(stream)
             .output()
             .expect("docker import");
-        assert!(
-            tar.wait().expect("its end").success(),
-            "no tar of a Debian root"
-        );
+        assert!(tar.wait().expect("its end").success(), "no tar of a root");
         last_line(&succeeded(&["import"], &output))
     }
 
@@ -607,7 +612,7 @@ impl Root {
     /// What the kernel shows as the server's words: a script's come after its interpreter.
     fn program(self) -> &'static [&'static str] {
         match self {
-            Self::Scratch => &["/program"],
+            Self::Scratch | Self::Musl => &["/program"],
             Self::Debian => &["/bin/sh", "/program"],
         }
     }
@@ -628,11 +633,11 @@ fn static_binary() -> &'static Path {
     })
 }
 
-fn compile(source: &Path, program: &Path) {
+fn compile(link: &str, program: &Path) {
     let output = Command::new("musl-gcc")
-        .args(["-static", "-O1", "-Wall", "-Werror", "-o"])
+        .args([link, "-O1", "-Wall", "-Werror", "-o"])
         .arg(program)
-        .arg(repository("").join(source))
+        .arg(repository("tests/containers/program.c"))
         .output()
         .expect("musl-gcc: install musl-tools");
     succeeded(&["musl-gcc"], &output);

@@ -31,5 +31,6 @@ mod settings;
 mod settings_file;
 mod step_view;
 mod stopping;
+mod termination;
 mod unwritable;
 mod users;

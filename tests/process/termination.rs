@@ -1,0 +1,120 @@
+//! The termination log: why a gate failed, where a platform looks for it.
+
+use std::fs;
+
+use crate::both_modes;
+use crate::common::{Finished, Mode, Place};
+
+both_modes!(
+    every_gate_that_fails_leaves_its_reason,
+    a_gate_that_opens_leaves_nothing,
+    one_that_cannot_be_written_changes_nothing_else,
+    the_default_is_written_only_where_it_exists,
+);
+
+const FILE: &str = "--termination-log=why";
+
+#[track_caller]
+fn left(place: &Place, end: &Finished, code: i32, words: &[&str]) {
+    end.code(code);
+    let text = place.text("why");
+    assert_eq!(text.lines().count(), 1, "{text}\n{end}");
+    for word in words
+        .iter()
+        .copied()
+        .chain([&*format!("(exit code {code})")])
+    {
+        assert!(text.contains(word), "{word:?} in {text}\n{end}");
+    }
+}
+
+fn every_gate_that_fails_leaves_its_reason(mode: Mode) {
+    let place = Place::new();
+    let gate = |flags: &[&str]| place.gate(mode, &[flags, &[FILE]].concat());
+    let end = gate(&["--migrate=./probe exit 3"]).server(&["true"]).end();
+    left(&place, &end, 3, &["migrate exited with code 3"]);
+    let end = gate(&["--migrate=a; b"]).server(&["true"]).end();
+    left(&place, &end, 64, &["found `;`"]);
+    let end = gate(&["--migrate=not-here"]).server(&["true"]).end();
+    left(&place, &end, 127, &["not-here"]);
+    // Not even the flags parse: then only the variable says where.
+    let gate = place
+        .gate(mode, &["--migrat=x"])
+        .env("LAUNCHGATE_TERMINATION_LOG", "why");
+    left(&place, &gate.server(&["true"]).end(), 64, &["--migrat"]);
+    let run = place
+        .gate(mode, &["--migrate=./probe note here step wait", FILE])
+        .server(&["true"])
+        .start();
+    place.wait_for_line("here", "step");
+    run.signal(libc::SIGTERM);
+    left(&place, &run.end(), 143, &["stopped by SIGTERM"]);
+    let url = "--database-url=postgres://u:verysecret@127.0.0.1:1/x";
+    let words = [
+        "./launchgate",
+        "job",
+        "--migrate=true",
+        "--wait-timeout=100ms",
+        url,
+        FILE,
+    ];
+    let end = place.run(mode, &words).end();
+    left(
+        &place,
+        &end,
+        69,
+        &["the database did not accept a connection"],
+    );
+    assert!(!place.text("why").contains("verysecret"));
+}
+
+fn a_gate_that_opens_leaves_nothing(mode: Mode) {
+    let place = Place::new();
+    let gate = place.gate(mode, &["--migrate=true", FILE]);
+    gate.server(&["./probe", "exit", "5"]).end().code(5);
+    assert!(!place.has("why"));
+}
+
+fn one_that_cannot_be_written_changes_nothing_else(mode: Mode) {
+    let place = Place::new();
+    fs::create_dir(place.path("folder")).unwrap();
+    let mut pipe = std::process::Command::new("mkfifo");
+    assert!(pipe.arg(place.path("pipe")).status().unwrap().success());
+    // A pipe that nobody reads is not waited for.
+    for file in ["folder", "missing/why", "/dev/full", "pipe"] {
+        let flags = ["--migrate=./probe exit 3", "--termination-log", file];
+        let end = place.gate(mode, &flags).server(&["true"]).end();
+        end.code(3)
+            .says(&["warning", "failed to write", file, "--termination-log"]);
+        end.says(&["error", "migrate exited with code 3"]);
+    }
+}
+
+fn the_default_is_written_only_where_it_exists(mode: Mode) {
+    let place = Place::new();
+    let script = "mount -t tmpfs none /dev && touch $1 && shift && \"$@\"; echo $? >code; cat /dev/termination-log >why";
+    let words = ["unshare", "-m", "sh", "-c", script, "sh"];
+    let gate = [
+        "./launchgate",
+        "job",
+        "--no-database",
+        "--migrate",
+        "./probe exit 3",
+    ];
+    let run = |file: &str| {
+        let words = [&words[..], &[file], &gate].concat();
+        place.run(mode, &words).end()
+    };
+    run("/dev/termination-log").never_says("warning: failed");
+    assert_eq!(place.text("code"), "3\n");
+    assert!(
+        place.text("why").contains("exit code 3"),
+        "{}",
+        place.text("why")
+    );
+    run("/dev/another").never_says("warning: failed");
+    assert_eq!(
+        (place.text("code"), place.text("why")),
+        ("3\n".into(), String::new())
+    );
+}

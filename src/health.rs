@@ -25,7 +25,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use libc::EAFNOSUPPORT;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -35,6 +34,7 @@ use tokio::time::{sleep, timeout};
 use crate::exit::{Failure, Problem};
 use crate::log::{Event, Log};
 use crate::settings::{HealthAddress, Setting};
+use crate::sys::NO_SUCH_FAMILY;
 use crate::timeline::Timeline;
 
 /// More connections at once than probes need; past it the oldest is dropped.
@@ -128,7 +128,7 @@ fn bind(setting: &Setting<HealthAddress>) -> Result<TcpListener, Failure> {
 
 /// Without IPv6 in the kernel, or with it switched off (ipv6(7)).
 fn is_of_no_kind(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(EAFNOSUPPORT) || error.kind() == io::ErrorKind::AddrNotAvailable
+    error.raw_os_error() == Some(NO_SUCH_FAMILY) || error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
 fn refused(setting: &Setting<HealthAddress>, error: &io::Error) -> Failure {

@@ -84,7 +84,7 @@ pub fn main(args: Vec<OsString>) -> u8 {
     };
     let log = Log::new(Arc::clone(&host.stderr), Verbosity::Normal)
         .in_format(cli::format_before_parsing(&args, &environment))
-        .painted(paint(&environment));
+        .painted(paint(host.stderr.number(), &environment));
     // 2. What is asked.
     let raw = match cli::parse(args) {
         Ok(Parsed::Command(raw)) => raw,
@@ -145,8 +145,8 @@ pub fn main(args: Vec<OsString>) -> u8 {
 
 /// Colours are for a terminal alone, and not where `NO_COLOR` is set (<https://no-color.org>)
 /// or the terminal knows none.
-fn paint(environment: &Environment) -> Paint {
-    if !inherited::is_terminal(libc::STDERR_FILENO) {
+fn paint(number: i32, environment: &Environment) -> Paint {
+    if !inherited::is_terminal(number) {
         return Paint::Pipe;
     }
     match environment.get_filled("TERM") {

@@ -4,6 +4,8 @@
 #[path = "common/gate.rs"]
 mod gate;
 
+use std::io::{Read as _, Write as _};
+
 use gate::backends::{Db, on_each};
 use gate::replicas::{Scene, until};
 
@@ -63,14 +65,30 @@ fn a_file_that_a_holders_step_keeps_busy_is_waited_for(db: &Db) {
     let mut late = scene
         .bare("v2")
         .args([step.as_str(), "--wait-timeout=1s"])
+        .args(["--health-listen=127.0.0.1:0"])
         .start();
     late.says_in_time("waiting for the database");
-    // Longer than it may take to reach a database that is not there.
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    // Longer than it may take to reach a database that is not there, by its own count.
+    let log = late.log();
+    let address = log.split("address=").nth(1).expect("an address");
+    let address = address.split_whitespace().next().expect("an address");
+    until("a longer wait", || waited(address) > 1.5);
     scene.touch("release");
     holder.ends_with(0);
     late.ends_with(0);
     assert_eq!(scene.states(), ["succeeded", "succeeded"]);
+}
+/// The seconds that a gate says it has waited for its database.
+fn waited(address: &str) -> f64 {
+    let mut stream = std::net::TcpStream::connect(address).expect("a listener");
+    let request = b"GET /metrics HTTP/1.0\r\n\r\n";
+    stream.write_all(request).expect("a request");
+    let mut text = String::new();
+    // The gate resets whoever waits for it to close.
+    let _ = stream.read_to_string(&mut text);
+    let series = "launchgate_wait_seconds{for=\"database\"} ";
+    let value = text.lines().find_map(|line| line.strip_prefix(series));
+    value.expect("the series").parse().expect("a number")
 }
 on_each!(a_file_that_a_holders_step_keeps_busy_is_waited_for: sqlite);
 

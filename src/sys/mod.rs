@@ -38,3 +38,6 @@ mod watch;
 
 /// `O_NONBLOCK` of open(2), for rooms that open files.
 pub const NONBLOCK: i32 = libc::O_NONBLOCK;
+
+/// `EAFNOSUPPORT` of socket(2): the kernel has no addresses of this kind.
+pub const NO_SUCH_FAMILY: i32 = libc::EAFNOSUPPORT;

@@ -45,7 +45,12 @@ pub fn check(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failur
             b"\nGATE      skipped: LAUNCHGATE_SKIP is set, `run` goes straight to the server\n",
         );
     }
-    let (steps, coordination) = run::plan(sources, log)?;
+    let (steps, mut coordination) = run::plan(sources, log)?;
+    if let Coordination::Gate(gate) = &mut coordination
+        && let Some(reading) = gate.reading.take()
+    {
+        gate.name = reading.read(log)?;
+    }
     let name = match &coordination {
         Coordination::Alone { name, .. } => name,
         Coordination::Gate(gate) => &gate.name,
@@ -143,7 +148,7 @@ fn migrations(host: &Host, target: Target, folder: PathBuf) -> Result<(), Failur
 
 async fn look(gate: Gate, mut link: Link) -> Result<Seen, Failure> {
     let mut outage = Outage::new(&gate.policy);
-    let (mut session, ledger) = gate.open(&mut link, &mut outage).await?;
+    let (mut session, ledger) = gate.open(&mut link, &mut outage, None).await?;
     let info = link
         .unless_stopped("check", session.describe())
         .await?

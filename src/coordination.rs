@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::cli::Verb;
 use crate::db::Target;
 use crate::exit::Failure;
-use crate::gate::{Gate, Name, Policy};
+use crate::gate::{Gate, Policy};
 use crate::log::{Event, Log};
-use crate::naming;
+use crate::naming::{self, Choice, Name};
 use crate::settings::{
     CoordinationSettings, DatabaseChoice, DatabaseSettings, Origin, Setting, Sources,
 };
@@ -53,21 +53,26 @@ pub fn resolve(
             &[("database", &url.value), ("source", &url.origin)],
         );
     }
-    let named = naming::name(sources, &settings, log)?;
+    let choice = naming::choose(sources, &settings, log)?;
     // Where `wait` has none, that is its own failure.
     let is_missed = url && sources.raw.verb != Verb::Wait;
-    if is_missed || named.name.revision.is_some() {
-        naming::say(&named, log);
+    if let Choice::Release(name) = &choice
+        && (is_missed || name.revision.is_some())
+    {
+        naming::say(name, log);
     }
-    let name = named.name;
     let declined = match &database.choice {
         DatabaseChoice::Url(_) => {
             return Ok(Coordination::Gate(Box::new(gate(
-                database, &settings, name, log,
+                database, &settings, choice, log,
             ))));
         }
         DatabaseChoice::Declined(origin) => Some(origin.clone()),
         DatabaseChoice::Unnamed => None,
+    };
+    let name = match choice {
+        Choice::Release(name) => name,
+        Choice::Files(reading) => reading.read(log)?,
     };
     Ok(Coordination::Alone {
         declined,
@@ -79,11 +84,15 @@ pub fn resolve(
 fn gate(
     database: DatabaseSettings,
     settings: &CoordinationSettings,
-    name: Name,
+    choice: Choice,
     log: &Log,
 ) -> Gate {
     let DatabaseChoice::Url(url) = database.choice else {
         unreachable!("the caller looked")
+    };
+    let (name, reading) = match choice {
+        Choice::Release(name) => (name, None),
+        Choice::Files(reading) => (reading.release(), Some(reading)),
     };
     Gate {
         target: Target {
@@ -92,6 +101,7 @@ fn gate(
             lease: settings.lease.value,
         },
         name,
+        reading,
         policy: Policy {
             wait_timeout: database.wait_timeout.value,
             lock_timeout: settings.lock_timeout.value,
@@ -116,7 +126,12 @@ pub fn target(sources: &Sources<'_>, log: &Log) -> Result<Gate, Failure> {
         )));
     }
     let settings = sources.coordination()?;
-    Ok(gate(database, &settings, Name::default(), log))
+    Ok(gate(
+        database,
+        &settings,
+        Choice::Release(Name::default()),
+        log,
+    ))
 }
 
 /// A command that is about the ledger was given no database.

@@ -16,7 +16,8 @@ use crate::db::{self, Error, Session, Target};
 use crate::decide::{Decision, Refusal, decide};
 use crate::exit::{Failure, Problem};
 use crate::log::{Event, Log};
-use crate::network::Link;
+use crate::naming::{Name, Reading};
+use crate::network::{self, Link, Meanwhile};
 use crate::patience::{Outage, Wait};
 use crate::plan::Steps;
 use crate::steps::{self, Keep, Ready, RunIdentity, Verdict};
@@ -24,17 +25,6 @@ use crate::sys::clock::Moment;
 use crate::sys::host::Host;
 use crate::sys::supervise::NoGuard;
 use crate::timeline::Phase;
-
-/// What the ledger is keyed by, and which release it is.
-#[derive(Debug, Clone, Default)]
-pub struct Name {
-    /// The revision, where there is one.
-    pub revision: Option<String>,
-    /// The release's id, where it is known.
-    pub release: Option<String>,
-    /// Where the release's id came from.
-    pub source: Option<String>,
-}
 
 /// The limits of waiting and trying. `None` is no limit.
 #[derive(Debug, Clone, Copy)]
@@ -54,8 +44,10 @@ pub struct Policy {
 pub struct Gate {
     /// Where lock and ledger live.
     pub target: Target,
-    /// Which revision.
+    /// Which revision, as far as it is known.
     pub name: Name,
+    /// The files that are yet to be read for it.
+    pub reading: Option<Reading>,
     /// Limits.
     pub policy: Policy,
     /// Host name and process id.
@@ -63,6 +55,9 @@ pub struct Gate {
     /// The log.
     pub log: Log,
 }
+
+/// A connection that is being made while the files are read.
+pub type Early = Meanwhile<Result<Session, Error>>;
 
 /// How the gate was passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,14 +140,15 @@ impl Gate {
     ///
     /// # Errors
     /// Everything that keeps a gate closed.
-    pub async fn pass(self, mut link: Link) -> Result<Passed, Failure> {
+    pub async fn pass(mut self, mut link: Link) -> Result<Passed, Failure> {
+        let mut early = self.find_name(&mut link).await?;
         let mut wait = Wait::new(self.policy.lock_timeout);
         let mut outage = Outage::new(&self.policy);
         // Accepting connections is not enough: a disk may be full.
         let mut trouble = Outage::under_lock(&self.policy);
         self.log.timeline().enter(Phase::Database);
         loop {
-            let (session, ledger) = self.open(&mut link, &mut outage).await?;
+            let (session, ledger) = self.open(&mut link, &mut outage, early.take()).await?;
             self.log.timeline().enter(Phase::Lock);
             let busy = match self.decide(&ledger)? {
                 Decision::Start => {
@@ -177,17 +173,38 @@ impl Gate {
         }
     }
 
-    /// Connects and looks, until the database answers.
+    /// Reads the files that are the revision, where they are, and connects meanwhile: most starts
+    /// have nothing else to do, and either takes milliseconds.
+    ///
+    /// # Errors
+    /// A file that can't be read; a signal.
+    pub async fn find_name(&mut self, link: &mut Link) -> Result<Option<Early>, Failure> {
+        let Some(reading) = self.reading.take() else {
+            return Ok(None);
+        };
+        let target = self.target.clone();
+        let early = network::meanwhile(async move { target.connect_early().await });
+        let log = self.log.clone();
+        let read = network::on_a_thread(move || reading.read(&log));
+        self.name = link.unless_stopped("the reading of files", read).await??;
+        Ok(Some(early))
+    }
+
+    /// Connects, unless that was done early, and looks, until the database answers.
     pub async fn open(
         &self,
         link: &mut Link,
         outage: &mut Outage,
+        mut early: Option<Early>,
     ) -> Result<(Session, Ledger), Failure> {
         loop {
             let revision = self.name.revision.as_deref();
             let is_first = !outage.has_served();
             let look = async {
-                let mut session = self.target.connect().await?;
+                let mut session = match early.take() {
+                    Some(early) => early.await?,
+                    None => Box::pin(self.target.connect()).await?,
+                };
                 let (ledger, looks) = if is_first {
                     (session.look(revision).await?, None)
                 } else {

@@ -5,81 +5,113 @@ use std::path::Path;
 
 use crate::db::sql_dir::Folder;
 use crate::exit::{Failure, Problem};
-use crate::gate::Name;
 use crate::log::{Event, Log};
-use crate::release::{self, Fingerprint, Found, Given};
+use crate::release::{self, Files, Found, Given};
 use crate::settings::{CoordinationSettings, Sources};
 
-/// The revision, and which setting it comes from where that is not the release's.
-pub struct Named {
-    /// The revision and the release.
-    pub name: Name,
-    by: Option<String>,
+/// What the ledger is keyed by, and which release it is.
+#[derive(Debug, Clone, Default)]
+pub struct Name {
+    /// The revision, where there is one.
+    pub revision: Option<String>,
+    /// The release's id, where it is known.
+    pub release: Option<String>,
+    /// Where the release's id came from.
+    pub source: Option<String>,
 }
 
-/// Finds the revision: the fingerprint, else the release given, else the fingerprint of
-/// `--sql` where nothing else migrates, else the platform's release.
+/// What a revision is to be: its source is chosen, and what that names was found.
+#[derive(Debug, Clone)]
+pub enum Choice {
+    /// The release's id is the revision, or there is none.
+    Release(Name),
+    /// A fingerprint is, of files that are yet to be read.
+    Files(Reading),
+}
+
+/// Files that are the revision, and the release beside it.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    files: Files,
+    /// The setting that names them.
+    origin: String,
+    name: Name,
+}
+
+/// Chooses the revision's source: the fingerprint, else the release given, else the fingerprint of
+/// `--sql` where nothing else migrates, else the platform's release. Reads no file's contents.
 ///
 /// # Errors
 /// A glob that matches nothing, a name that can't be one, a folder without migrations.
-pub fn name(
+pub fn choose(
     sources: &Sources<'_>,
     settings: &CoordinationSettings,
     log: &Log,
-) -> Result<Named, Failure> {
-    let release = release(sources, settings, log)?;
-    let (id, source) = match release {
-        Some(release) => (Some(release.id.as_str().to_owned()), Some(release.source)),
-        None => (None, None),
+) -> Result<Choice, Failure> {
+    let mut name = match release(sources, settings, log)? {
+        Some(release) => Name {
+            revision: None,
+            release: Some(release.id.as_str().to_owned()),
+            source: Some(release.source),
+        },
+        None => Name::default(),
     };
-    let (found, by) = match files(sources, settings)? {
-        Some((found, by)) => (Some(found.revision.as_str().to_owned()), Some(by)),
-        None => (id.clone(), None),
-    };
-    let name = Name {
-        revision: found,
-        release: id,
-        source,
-    };
-    Ok(Named { name, by })
-}
-
-/// The fingerprint, where files are the revision.
-fn files(
-    sources: &Sources<'_>,
-    settings: &CoordinationSettings,
-) -> Result<Option<(Fingerprint, String)>, Failure> {
     if let Some(first) = settings.fingerprint.first() {
         let origin = first.origin.to_string();
-        let globs: Vec<String> = settings
-            .fingerprint
-            .iter()
-            .map(|s| s.value.clone())
-            .collect();
-        let found = release::fingerprint(&globs, Path::new("."))
+        let globs = settings.fingerprint.iter().map(|s| s.value.clone());
+        let globs: Vec<String> = globs.collect();
+        let files = Files::matching(&globs, Path::new("."))
             .map_err(|error| Failure::usage(format!("{origin}: {error}"), error.hint()))?;
-        return Ok(Some((found, origin)));
+        return Ok(Choice::Files(Reading {
+            files,
+            origin,
+            name,
+        }));
     }
-    if settings.release.is_some() {
-        return Ok(None);
+    if settings.release.is_none()
+        && let Some(sql) = sources.sql_alone()?
+    {
+        let origin = sql.origin.to_string();
+        let folder = Path::new(&sql.value);
+        let names = Folder::names(folder).map_err(|trouble| {
+            Failure::usage(format!("{origin}: {}", trouble.what()), trouble.hint())
+        })?;
+        return Ok(Choice::Files(Reading {
+            files: Files::of_folder(folder, names),
+            origin,
+            name,
+        }));
     }
-    let Some(sql) = sources.sql_alone()? else {
-        return Ok(None);
-    };
-    let origin = sql.origin.to_string();
-    let folder = Path::new(&sql.value);
-    let names = Folder::names(folder).map_err(|trouble| {
-        Failure::usage(format!("{origin}: {}", trouble.what()), trouble.hint())
-    })?;
-    match release::folder_fingerprint(folder, names) {
-        Ok(found) => Ok(Some((found, origin))),
-        Err(error) => Err(Failure::usage(
-            format!(
-                "{origin}: failed to read a migration in {}: {error}",
-                folder.display()
-            ),
-            "let this user read the folder and its files",
-        )),
+    name.revision.clone_from(&name.release);
+    Ok(Choice::Release(name))
+}
+
+impl Reading {
+    /// The release, before the files are read.
+    #[must_use]
+    pub fn release(&self) -> Name {
+        self.name.clone()
+    }
+
+    /// Reads the files, and says which revision they are.
+    ///
+    /// # Errors
+    /// One that can't be read.
+    pub fn read(self, log: &Log) -> Result<Name, Failure> {
+        let Self {
+            files,
+            origin,
+            name,
+        } = self;
+        let found = files
+            .fingerprint()
+            .map_err(|error| Failure::usage(format!("{origin}: {error}"), error.hint()))?;
+        let revision = found.revision.as_str().to_owned();
+        say_chosen(log, &revision, &origin);
+        Ok(Name {
+            revision: Some(revision),
+            ..name
+        })
     }
 }
 
@@ -128,15 +160,9 @@ fn release(
 }
 
 /// Says which revision it is and which source won; warns where there is none.
-pub fn say(named: &Named, log: &Log) {
-    let name = &named.name;
-    let source = named.by.clone().or_else(|| name.source.clone());
-    match (&name.revision, source) {
-        (Some(revision), Some(source)) => log.say(
-            Event::RevisionChosen,
-            "this revision",
-            &[("revision", revision), ("source", &source)],
-        ),
+pub fn say(name: &Name, log: &Log) {
+    match (&name.revision, &name.source) {
+        (Some(revision), Some(source)) => say_chosen(log, revision, source),
         _ => log.warn(
             Event::RevisionMissing,
             &Problem::new(
@@ -146,4 +172,12 @@ pub fn say(named: &Named, log: &Log) {
             &[],
         ),
     }
+}
+
+fn say_chosen(log: &Log, revision: &str, source: &str) {
+    log.say(
+        Event::RevisionChosen,
+        "this revision",
+        &[("revision", &revision), ("source", &source)],
+    );
 }

@@ -7,11 +7,14 @@
 
 use std::future::Future;
 use std::os::fd::AsFd;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::exit::{Failure, Problem};
 use crate::lease::LeaseGuard;
@@ -131,6 +134,35 @@ where
     done.0
 }
 
+/// Work that goes on beside the flow.
+pub struct Meanwhile<T>(JoinHandle<T>);
+
+/// Starts such work. For inside of a flow.
+pub fn meanwhile<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Meanwhile<T> {
+    Meanwhile(tokio::spawn(work))
+}
+
+impl<T> Future for Meanwhile<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        Pin::new(&mut self.0).poll(context).map(finished)
+    }
+}
+
+/// Does work that waits in system calls on a thread of its own, so that the flow can be stopped
+/// meanwhile. For inside of a flow.
+pub async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    finished(tokio::task::spawn_blocking(work).await)
+}
+
+/// Nothing is cancelled before the flow is over, and a panic ends the process.
+fn finished<T>(done: Result<T, JoinError>) -> T {
+    done.unwrap_or_else(|error| unreachable!("{error}"))
+}
+
 fn asker<T: Send + 'static>(
     send: Sender<Message<T>>,
     wake: Arc<Event>,
@@ -146,6 +178,7 @@ fn block_on<T, F: Future<Output = Result<T, Failure>>>(
 ) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .thread_name("launchgate-read")
         .build()
         .map_err(|error| no_thread(&error))?;
     let done = runtime.block_on(async { flow().await });

@@ -7,7 +7,7 @@
 mod fingerprint;
 mod id;
 
-pub use fingerprint::{Fingerprint, FingerprintError, fingerprint, folder_fingerprint};
+pub use fingerprint::{Files, Fingerprint, FingerprintError};
 pub use id::{
     Found, Given, MOVING, PLATFORM_VARIABLES, PassedOver, Release, ReleaseError, from_platform,
 };

@@ -73,7 +73,7 @@ async fn append(
 ) -> Result<bool, Failure> {
     gate.name.revision = Some(revision.clone());
     let mut outage = Outage::new(&gate.policy);
-    let (mut session, ledger) = gate.open(&mut link, &mut outage).await?;
+    let (mut session, ledger) = gate.open(&mut link, &mut outage, None).await?;
     let had_succeeded = crate::decide::has_succeeded(&ledger, &revision);
     let write = session.decide_by_operator(&revision, state, note.as_deref(), &gate.holder);
     let written = link.unless_stopped("resolve", write).await?;

@@ -46,7 +46,7 @@ pub fn status(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failu
 
 async fn look(gate: Gate, mut link: Link) -> Result<Seen, Failure> {
     let mut outage = Outage::new(&gate.policy);
-    let (mut session, _) = gate.open(&mut link, &mut outage).await?;
+    let (mut session, _) = gate.open(&mut link, &mut outage, None).await?;
     let read = async {
         let runs = session.history(NEWEST).await?;
         // The lock itself is asked on SQLite, where a lease says nothing; elsewhere the row

@@ -31,7 +31,7 @@ pub fn wait(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure
     let Coordination::Gate(gate) = coordination else {
         return Err(coordination::no_database("launchgate wait"));
     };
-    if gate.name.revision.is_none() {
+    if gate.name.revision.is_none() && gate.reading.is_none() {
         return Err(Failure::usage(
             "no revision is named, so there is nothing to wait for",
             "name it with --release or --fingerprint, as the job that migrates does",
@@ -56,12 +56,13 @@ pub fn wait(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure
     run::leave(host, log, program.as_ref(), Some(&url))
 }
 
-async fn until_succeeded(gate: Gate, mut link: Link) -> Result<(), Failure> {
+async fn until_succeeded(mut gate: Gate, mut link: Link) -> Result<(), Failure> {
+    let mut early = gate.find_name(&mut link).await?;
     let mut wait = Wait::new(gate.policy.lock_timeout);
     let mut outage = Outage::new(&gate.policy);
     gate.log.timeline().enter(Phase::Database);
     loop {
-        let (session, ledger) = gate.open(&mut link, &mut outage).await?;
+        let (session, ledger) = gate.open(&mut link, &mut outage, early.take()).await?;
         gate.log.timeline().enter(Phase::Release);
         session.close().await;
         let revision = gate.name.revision.as_deref();

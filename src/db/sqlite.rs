@@ -26,6 +26,9 @@ use super::{
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(5);
 
+/// How long something may take that is done early.
+const AT_ONCE: Duration = Duration::from_millis(200);
+
 /// What an app's name keeps of itself in a file's name.
 const FILE_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
@@ -34,6 +37,8 @@ pub(super) struct Store {
     path: PathBuf,
     /// A missing file is created.
     pub(super) create: bool,
+    /// Opened ahead of the next call.
+    prepared: Option<Wire>,
 }
 
 fn no_file(message: String) -> Fault {
@@ -56,6 +61,7 @@ impl Store {
         Ok(Self {
             path,
             create: false,
+            prepared: None,
         })
     }
 
@@ -70,7 +76,21 @@ impl Store {
             .is_some_and(|meta| !meta.permissions().readonly())
     }
 
-    pub(super) async fn open(&self, bound: Duration) -> Result<Wire, Fault> {
+    /// Opens the file for the next call and reads its schema, if that can be done at once; what
+    /// is wrong the call itself finds out.
+    pub(super) async fn prepare(&mut self) {
+        let schema = "SELECT 1 FROM sqlite_master LIMIT 0".to_owned();
+        if let Ok(mut wire) = self.open(AT_ONCE).await
+            && wire.rows(schema, AT_ONCE).await.is_ok()
+        {
+            self.prepared = Some(wire);
+        }
+    }
+
+    pub(super) async fn open(&mut self, bound: Duration) -> Result<Wire, Fault> {
+        if let Some(wire) = self.prepared.take() {
+            return Ok(wire);
+        }
         if !self.create && !self.path.exists() {
             return Err(no_file(format!("{} is not there", self.path.display())));
         }

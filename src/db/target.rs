@@ -72,6 +72,16 @@ impl Target {
         Ok(Session::new(self.clone(), link))
     }
 
+    /// The same, and what of the first look can be done before it is known what is asked: a `SQLite`
+    /// file is opened and its schema read, which that look then finds done. Nothing is locked.
+    pub async fn connect_early(&self) -> Result<Session, Error> {
+        let mut session = self.connect().await?;
+        if let Link::File(store) = &mut session.link {
+            store.prepare().await;
+        }
+        Ok(session)
+    }
+
     /// Whether the lock could be had, without touching the database: `SQLite` only, where a
     /// waiter polls the lock file; `None` elsewhere.
     pub fn lock_free(&self) -> Result<Option<bool>, Error> {

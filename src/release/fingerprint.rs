@@ -8,19 +8,19 @@ mod pattern;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use walkdir::{DirEntry, WalkDir};
 
 use super::Revision;
-use crate::sys::files::read_each;
+use crate::sys::files::Folder;
 pub use error::FingerprintError;
 use pattern::Pattern;
 
@@ -39,68 +39,128 @@ pub struct Fingerprint {
     pub files: usize,
 }
 
-/// Files by the bytes of their names, with the paths to open them by.
-type Files = BTreeMap<Vec<u8>, PathBuf>;
-
-/// The fingerprint of the regular files that any of the globs matches.
-///
-/// A glob is relative to `root`, the working directory, or absolute. `*`, `?` and `[a-z]` match
-/// within one name, dotted ones too, `{a,b}` either, `**` any number of directories; `dir/` is
-/// `dir/**`. A file that several globs match counts once. Its name is part of the fingerprint as the globs
-/// reach it: `sql/1.sql` and `/app/sql/1.sql` are two names.
-///
-/// The hash is SHA-256 over each file, sorted by name: the name's length (64 bits, little-endian),
-/// the name, and the SHA-256 of the contents.
-///
-/// # Errors
-///
-/// A glob that matches no file; a symbolic link that a glob matches or would lead through, since
-/// what is behind it need not be a part of the release; what is neither file nor directory, which
-/// is never opened; what can't be read.
-pub fn fingerprint(globs: &[String], root: &Path) -> Result<Fingerprint, FingerprintError> {
-    let mut files = Files::new();
-    for glob in globs {
-        let pattern = Pattern::parse(glob)?;
-        check_prefix(&pattern, root)?;
-        collect(&pattern, root, &mut files)?;
-    }
-    if files.is_empty() {
-        return Err(FingerprintError::NoGlobs);
-    }
-    let hashes = files
-        .into_iter()
-        .map(|(name, path)| Ok((name, contents(&path)?)))
-        .collect::<Result<_, FingerprintError>>()?;
-    Ok(of_hashes(&hashes))
+/// The files that a fingerprint is made of, found and not yet read.
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// Where the names start.
+    root: PathBuf,
+    /// Paths from there, or absolute; in the order of their bytes.
+    names: BTreeSet<OsString>,
 }
 
-/// The fingerprint of the files of one folder, by their names in it.
-///
-/// # Errors
-/// One that can't be read.
-pub fn folder_fingerprint(folder: &Path, names: Vec<OsString>) -> io::Result<Fingerprint> {
-    let hash = |contents: &[u8]| -> [u8; 32] { Sha256::digest(contents).into() };
-    let hashes = read_each(folder, &names, &hash)?;
-    let names = names.into_iter().map(OsStringExt::into_vec);
-    Ok(of_hashes(&names.zip(hashes).collect()))
-}
+impl Files {
+    /// The regular files that any of the globs matches.
+    ///
+    /// A glob is relative to `root`, the working directory, or absolute. `*`, `?` and `[a-z]` match
+    /// within one name, dotted ones too, `{a,b}` either, `**` any number of directories; `dir/` is
+    /// `dir/**`. A file that several globs match counts once. Its name is part of the fingerprint as the globs
+    /// reach it: `sql/1.sql` and `/app/sql/1.sql` are two names.
+    ///
+    /// # Errors
+    ///
+    /// A glob that matches no file; a symbolic link that a glob matches or would lead through, since
+    /// what is behind it need not be a part of the release; what is neither file nor directory, which
+    /// is never opened; a folder that can't be read.
+    pub fn matching(globs: &[String], root: &Path) -> Result<Self, FingerprintError> {
+        let mut files = Self {
+            root: root.to_owned(),
+            names: BTreeSet::new(),
+        };
+        for glob in globs {
+            let pattern = Pattern::parse(glob)?;
+            check_prefix(&pattern, root)?;
+            files.collect(&pattern)?;
+        }
+        if files.names.is_empty() {
+            return Err(FingerprintError::NoGlobs);
+        }
+        Ok(files)
+    }
 
-fn of_hashes(files: &BTreeMap<Vec<u8>, [u8; 32]>) -> Fingerprint {
-    let mut hasher = Sha256::new();
-    hasher.update(ENCODING);
-    for (name, contents) in files {
-        hasher.update((name.len() as u64).to_le_bytes());
-        hasher.update(name);
-        hasher.update(contents);
+    /// These files of one folder, by their names in it.
+    #[must_use]
+    pub fn of_folder(folder: &Path, names: Vec<OsString>) -> Self {
+        Self {
+            root: folder.to_owned(),
+            names: names.into_iter().collect(),
+        }
     }
-    let mut text = "fp-".to_owned();
-    for byte in &hasher.finalize()[..SHOWN_BYTES] {
-        // Writing to a `String` can't fail.
-        let _ = write!(text, "{byte:02x}");
+
+    /// Reads them.
+    ///
+    /// The hash is SHA-256 over each file, sorted by name: the name's length (64 bits, little-endian),
+    /// the name, and the SHA-256 of the contents.
+    ///
+    /// # Errors
+    /// One that can't be read.
+    pub fn fingerprint(&self) -> Result<Fingerprint, FingerprintError> {
+        let unreadable = |path: PathBuf, source| FingerprintError::Unreadable { path, source };
+        let mut folder =
+            Folder::open(&self.root).map_err(|error| unreadable(self.root.clone(), error))?;
+        let mut hasher = Sha256::new();
+        hasher.update(ENCODING);
+        for name in &self.names {
+            let mut contents = Sha256::new();
+            folder
+                .read(name, |piece| contents.update(piece))
+                .map_err(|error| unreadable(self.root.join(name), error))?;
+            hasher.update((name.len() as u64).to_le_bytes());
+            hasher.update(name.as_bytes());
+            hasher.update(contents.finalize());
+        }
+        let mut text = "fp-".to_owned();
+        for byte in &hasher.finalize()[..SHOWN_BYTES] {
+            // Writing to a `String` can't fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        Ok(Fingerprint {
+            revision: Revision(text),
+            files: self.names.len(),
+        })
     }
-    Fingerprint {
-        revision: Revision(text),
-        files: files.len(),
+
+    /// Adds the files that the glob matches.
+    fn collect(&mut self, pattern: &Pattern) -> Result<(), FingerprintError> {
+        let start = self.root.join(pattern.prefix());
+        let depth = if pattern.is_literal() { 0 } else { usize::MAX };
+        let mut walk = WalkDir::new(&start)
+            .follow_root_links(false)
+            .max_depth(depth)
+            .into_iter();
+        let mut matched_files = false;
+        let mut matched_directory = None;
+        while let Some(entry) = walk.next() {
+            let entry = entry.map_err(|error| unreadable(error, &start))?;
+            let name = pattern.name_of(entry.path().strip_prefix(&start).unwrap_or(entry.path()));
+            let matched = pattern.matches(&name);
+            let kind = entry.file_type();
+            if kind.is_dir() {
+                if !pattern.is_literal() && !pattern.leads_through(&name) {
+                    walk.skip_current_dir();
+                }
+                if matched {
+                    matched_directory.get_or_insert(name);
+                }
+            } else if kind.is_symlink() {
+                if matched || leads_on(pattern, &name, &entry) {
+                    return Err(FingerprintError::Symlink {
+                        path: entry.into_path(),
+                    });
+                }
+            } else if matched && !kind.is_file() {
+                return Err(FingerprintError::NotRegular {
+                    path: entry.into_path(),
+                });
+            } else if matched {
+                matched_files = true;
+                self.names.insert(name.into_os_string());
+            }
+        }
+        if matched_files {
+            Ok(())
+        } else {
+            Err(pattern.no_match(matched_directory))
+        }
     }
 }
 
@@ -132,50 +192,6 @@ fn is_missing(error: &io::Error) -> bool {
     )
 }
 
-/// Adds the files that the glob matches.
-fn collect(pattern: &Pattern, root: &Path, files: &mut Files) -> Result<(), FingerprintError> {
-    let start = root.join(pattern.prefix());
-    let depth = if pattern.is_literal() { 0 } else { usize::MAX };
-    let mut walk = WalkDir::new(&start)
-        .follow_root_links(false)
-        .max_depth(depth)
-        .into_iter();
-    let mut matched_files = false;
-    let mut matched_directory = None;
-    while let Some(entry) = walk.next() {
-        let entry = entry.map_err(|error| unreadable(error, &start))?;
-        let name = pattern.name_of(entry.path().strip_prefix(&start).unwrap_or(entry.path()));
-        let matched = pattern.matches(&name);
-        let kind = entry.file_type();
-        if kind.is_dir() {
-            if !pattern.is_literal() && !pattern.leads_through(&name) {
-                walk.skip_current_dir();
-            }
-            if matched {
-                matched_directory.get_or_insert(name);
-            }
-        } else if kind.is_symlink() {
-            if matched || leads_on(pattern, &name, &entry) {
-                return Err(FingerprintError::Symlink {
-                    path: entry.into_path(),
-                });
-            }
-        } else if matched && !kind.is_file() {
-            return Err(FingerprintError::NotRegular {
-                path: entry.into_path(),
-            });
-        } else if matched {
-            matched_files = true;
-            files.insert(name.as_os_str().as_bytes().to_vec(), entry.into_path());
-        }
-    }
-    if matched_files {
-        Ok(())
-    } else {
-        Err(pattern.no_match(matched_directory))
-    }
-}
-
 /// Whether a symbolic link hides a directory that the glob would look into. One to a file that
 /// doesn't match, or to nowhere, hides nothing.
 fn leads_on(pattern: &Pattern, name: &Path, link: &DirEntry) -> bool {
@@ -187,17 +203,5 @@ fn unreadable(error: walkdir::Error, start: &Path) -> FingerprintError {
     FingerprintError::Unreadable {
         path,
         source: error.into(),
-    }
-}
-
-fn contents(path: &Path) -> Result<[u8; 32], FingerprintError> {
-    let mut hasher = Sha256::new();
-    let copied = File::open(path).and_then(|mut file| io::copy(&mut file, &mut hasher));
-    match copied {
-        Ok(_) => Ok(hasher.finalize().into()),
-        Err(source) => Err(FingerprintError::Unreadable {
-            path: path.to_owned(),
-            source,
-        }),
     }
 }

@@ -1,25 +1,16 @@
 //! Reading files: one that may be no such file, and many small ones of one folder, which every
 //! start does where they are the revision.
-//!
-//! The many by a name relative to the open folder, with as few system calls as can be, and on as many
-//! threads as are worth it: of a thousand files it is the calls that take the time.
 
-use std::ffi::OsString;
-use std::fs::{File, metadata};
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions, metadata};
 use std::io::{self, Read as _};
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::thread;
 
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::read;
-
-/// So many files are worth a thread.
-const SHARE: usize = 128;
-
-/// More threads than this are not worth their start.
-const THREADS: usize = 4;
 
 /// The contents of a file of at most `limit` bytes.
 ///
@@ -56,62 +47,41 @@ pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read_up_to(path, limit)
 }
 
-/// What `digest` makes of each file's contents, in the order of the names.
-///
-/// # Errors
-/// The first file that can't be read.
-pub fn read_each<T: Send>(
-    folder: &Path,
-    names: &[OsString],
-    digest: &(dyn Fn(&[u8]) -> T + Sync),
-) -> io::Result<Vec<T>> {
-    let folder = File::open(folder)?;
-    let folder = &folder;
-    let threads = match names.len() / SHARE {
-        0 | 1 => 1,
-        shares => thread::available_parallelism()
-            .map_or(1, usize::from)
-            .min(shares)
-            .min(THREADS),
-    };
-    let share = names.len().div_ceil(threads).max(1);
-    thread::scope(|scope| {
-        let mut shares = names.chunks(share);
-        let first = shares.next().unwrap_or_default();
-        let others: Vec<_> = shares
-            .map(|names| scope.spawn(move || read_share(folder, names, digest)))
-            .collect();
-        let mut all = read_share(folder, first, digest)?;
-        for other in others {
-            let more = other.join();
-            all.extend(more.map_err(|_| io::Error::other("a thread that reads died"))??);
-        }
-        Ok(all)
-    })
+/// A folder whose files are read one after the other, by names relative to it and with as few
+/// system calls as can be: of a thousand small ones it is the calls that take the time.
+#[derive(Debug)]
+pub struct Folder {
+    open: File,
+    buffer: Vec<u8>,
 }
 
-fn read_share<T>(
-    folder: &File,
-    names: &[OsString],
-    digest: &(dyn Fn(&[u8]) -> T + Sync),
-) -> io::Result<Vec<T>> {
-    let mut buffer = vec![0; 16 * 1024];
-    names
-        .iter()
-        .map(|name| {
-            // Not to wait for a pipe's writer.
-            let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-            let file = openat(folder.as_fd(), name.as_os_str(), flags, Mode::empty())?;
-            let mut length = 0;
-            loop {
-                if length == buffer.len() {
-                    buffer.resize(length * 2, 0);
-                }
-                match read(&file, &mut buffer[length..])? {
-                    0 => return Ok(digest(&buffer[..length])),
-                    more => length += more,
-                }
-            }
+impl Folder {
+    /// Opens it. To find files by their names the right to list them is not needed (open(2), `O_PATH`).
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+        let mut options = OpenOptions::new();
+        Ok(Self {
+            open: options.read(true).custom_flags(flags.bits()).open(path)?,
+            buffer: vec![0; 16 * 1024],
         })
-        .collect()
+    }
+
+    /// Gives a file's contents to `take`, piece by piece.
+    ///
+    /// # Errors
+    /// It can't be read to its end.
+    pub fn read(&mut self, name: &OsStr, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+        // Not to wait for a pipe's writer.
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+        let file = openat(self.open.as_fd(), name, flags, Mode::empty())?;
+        loop {
+            match read(&file, &mut self.buffer)? {
+                0 => return Ok(()),
+                length => take(&self.buffer[..length]),
+            }
+        }
+    }
 }

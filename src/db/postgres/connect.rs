@@ -1,5 +1,7 @@
 //! Getting in, directly or through a pooler.
 
+use std::{future::poll_fn, pin::Pin, task::Poll};
+
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sqlx::{
     ConnectOptions, PgConnection,
@@ -30,11 +32,24 @@ pub(in crate::db) async fn connect(
     if let (Purpose::Migrate(_), Some(schema)) = (purpose, url.schema()) {
         options = options.options([("search_path", quoted(schema))]);
     }
-    let conn = options.connect().await?;
+    let conn = without_yielding(Box::pin(options.connect())).await?;
     match conn.server_version_num() {
         Some(version) if version < 110_000 => Err(sqlx::Error::InvalidArgument(TOO_OLD.to_owned())),
         _ => Ok(conn),
     }
+}
+
+/// The driver yields 800 times while it hashes a password for SCRAM, so that other tasks go on, and
+/// on a runtime of one thread each time is a look at every timer and socket: together a millisecond
+/// of every start. Nothing here goes on meanwhile, so work that yields is polled again at once;
+/// what really waits is polled in vain a few times.
+async fn without_yielding<T>(mut work: impl Future<Output = T> + Unpin) -> T {
+    const AGAIN: usize = 64;
+    poll_fn(|context| {
+        let mut polls = (0..AGAIN).map(|_| Pin::new(&mut work).poll(context));
+        polls.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    })
+    .await
 }
 
 fn options(url: &DatabaseUrl, name: &str, mode: TlsMode) -> sqlx::Result<PgConnectOptions> {
@@ -110,7 +125,7 @@ pub(in crate::db) async fn pooler(target: &Target) -> Option<String> {
     let options = options(&target.url, Purpose::Probe.application_name(), mode).ok()?;
     let options = options.options([("launchgate.probe", "1")]);
     let ask = async {
-        let conn = options.connect().await?;
+        let conn = without_yielding(Box::pin(options.connect())).await?;
         let mut wire = Wire::Postgres(conn);
         let rows = wire
             .rows(

@@ -66,7 +66,7 @@ impl FingerprintError {
                 "name the files where they really are, or copy them into the image in its place".to_owned()
             }
             Self::NotRegular { .. } => "only regular files can be fingerprinted: narrow the glob".to_owned(),
-            Self::Unreadable { .. } => "make it readable for the user that launchgate starts as, or narrow the glob".to_owned(),
+            Self::Unreadable { .. } => "make it readable for the user that launchgate starts as".to_owned(),
         }
     }
 }

@@ -23,7 +23,7 @@ fn write(folder: &TempDir, name: &str, contents: &str) {
 
 fn of(folder: &TempDir, globs: &[&str]) -> Result<Fingerprint, FingerprintError> {
     let globs: Vec<String> = globs.iter().map(ToString::to_string).collect();
-    fingerprint(&globs, folder.path())
+    Files::matching(&globs, folder.path())?.fingerprint()
 }
 
 fn files(folder: &TempDir, glob: &str) -> usize {

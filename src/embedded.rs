@@ -18,7 +18,7 @@ use crate::exit::{Failure, Problem};
 use crate::gate::{Gate, Policy};
 use crate::log::Log;
 use crate::plan::StepKind;
-use crate::settings::{DatabaseChoice, Pair, Setting, Sources, StepSettings, Verbosity};
+use crate::settings::{DatabaseChoice, Format, Pair, Setting, Sources, StepSettings, Verbosity};
 use crate::sys::child::Ended;
 use crate::sys::host::Host;
 use crate::sys::supervise::Report;
@@ -34,6 +34,7 @@ pub struct Embedded {
     sql: Option<PathBuf>,
     wait_timeout: Option<Duration>,
     verbosity: Verbosity,
+    format: Format,
 }
 
 impl Embedded {
@@ -91,6 +92,7 @@ impl Embedded {
             sql: folder(settings.sql.as_ref()),
             wait_timeout: gate.policy.wait_timeout,
             verbosity: sources.verbosity()?,
+            format: sources.log_format()?.value,
         })
     }
 
@@ -122,6 +124,7 @@ impl Embedded {
                 self.url.text().expose().to_owned(),
             ),
             ("LAUNCHGATE_WAIT_TIMEOUT", format!("{wait}ms")),
+            ("LAUNCHGATE_LOG_FORMAT", self.format.as_str().to_owned()),
         ];
         match self.verbosity {
             // What it made is the only way back, and said in any case.
@@ -233,8 +236,8 @@ pub fn failure(kind: StepKind, report: &Report) -> Option<Failure> {
 pub fn way_back(tail: &[u8]) -> Option<String> {
     let line = said::line(tail, snapshot::MADE)?;
     let quoted = |text: &str| shlex::try_quote(text).map(std::borrow::Cow::into_owned);
-    let copy = quoted(&said::value(&line, "file")?).ok()?;
-    let file = said::value(&line, "database")?;
+    let copy = quoted(&line.value("file")?).ok()?;
+    let file = line.value("database")?;
     let own = quoted(&file).ok()?;
     let beside =
         ["-wal", "-shm", "-journal"].map(|end| quoted(&format!("{file}{end}")).unwrap_or_default());

@@ -138,6 +138,10 @@ pub fn main(args: Vec<OsString>) -> u8 {
                 let named = sources.termination_log().ok().flatten();
                 termination::write(named.map(|s| PathBuf::from(s.value)), &failure, &log);
             }
+            if raw.verb == Verb::Embedded {
+                log.fail_step(&failure);
+                return end(&host, failure.code());
+            }
             fail(&host, &log, &failure)
         }
     }
@@ -233,7 +237,12 @@ fn print(host: &Host, text: &str) -> u8 {
 
 fn fail(host: &Host, log: &Log, failure: &Failure) -> u8 {
     log.fail(failure);
+    end(host, failure.code())
+}
+
+/// With the last words of this code.
+fn end(host: &Host, code: u8) -> u8 {
     host.stdout.drain(Moment::now() + LAST_WORDS);
     host.stderr.drain(Moment::now() + LAST_WORDS);
-    failure.code()
+    code
 }

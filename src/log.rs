@@ -135,6 +135,8 @@ events! {
     SqlLate = "sql.late", Warn;
     /// Every file of `--sql` is applied.
     SqlDone = "sql.done", Info;
+    /// Why `--sql` or `--snapshot` failed: with file, line and the database's own words.
+    EmbeddedFailed = "embedded.failed", Error;
     /// The snapshot is there, checked and on the disk.
     SnapshotMade = "snapshot.made", Info;
     /// There is no database yet, so there is nothing to copy.
@@ -281,12 +283,18 @@ impl Log {
 
     /// Says why the gate stays closed, with the remedy last.
     pub fn fail(&self, failure: &Failure) {
+        self.say_why(Event::GateFailed, failure);
+    }
+
+    /// Says why an embedded step failed.
+    pub fn fail_step(&self, failure: &Failure) {
+        self.say_why(Event::EmbeddedFailed, failure);
+    }
+
+    fn say_why(&self, event: Event, failure: &Failure) {
         let (code, hint) = (failure.code(), failure.problem().hint());
-        self.say(
-            Event::GateFailed,
-            failure.problem().what(),
-            &[("code", &code), ("hint", &hint)],
-        );
+        let fields: [Field<'_>; 2] = [("code", &code), ("hint", &hint)];
+        self.say(event, failure.problem().what(), &fields);
     }
 }
 

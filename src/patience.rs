@@ -127,6 +127,16 @@ impl Outage {
         }
     }
 
+    /// For a database that has something in the way of a migration.
+    #[must_use]
+    pub fn of_migration(policy: &Policy) -> Self {
+        Self {
+            what: "the database kept the migration waiting",
+            hint: "see who works on it, and start again; --wait-timeout is how long to wait",
+            ..Self::new(policy)
+        }
+    }
+
     /// The pause before the next try.
     ///
     /// # Errors

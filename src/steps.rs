@@ -264,8 +264,9 @@ pub fn run(
                 Keep::Tail(len) => Some(len),
             },
             wrap: match log.format() {
-                Format::Text => None,
-                Format::Json => Some(ready.step.name.clone()),
+                // The embedded ones write events themselves.
+                Format::Json if !ready.step.kind.is_embedded() => Some(ready.step.name.clone()),
+                Format::Json | Format::Text => None,
             },
         };
         let name = ready.step.name.as_str();

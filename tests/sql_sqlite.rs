@@ -576,3 +576,47 @@ fn a_file_that_is_no_database_is_refused() {
         "a".repeat(5000).into_bytes()
     );
 }
+
+/// A file without a transaction can be kept waiting at any of its statements, and says so.
+#[test]
+fn a_lock_in_the_way_of_a_file_without_a_transaction_is_waited_for() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let files = served(&db, &scene);
+    files.write(
+        "2_b.sql",
+        "-- no-transaction\ncreate table b (x int);\ninsert into b values (1);\n",
+    );
+    scene.script("wait", "#!/bin/sh\nuntil [ -e go ]; do sleep 0.05; done\n");
+    let wait = scene.path("wait");
+    let run = |release: &str| {
+        let _ = fs::remove_file(scene.dir.join("go"));
+        let mut replica = scene
+            .bare(release)
+            .args([
+                "--migrate",
+                &wait,
+                "--sql",
+                "migrations",
+                "--wait-timeout",
+                "4s",
+            ])
+            .start();
+        replica.says_in_time("migrate started");
+        let other = Session::on(&db.sqlite_file(), "begin immediate;");
+        scene.touch("go");
+        replica.says_in_time("waiting for the database");
+        (replica, other)
+    };
+    // Longer than it is waited for: nothing was done yet, so nothing is said to stay.
+    let (mut replica, other) = run("v2");
+    replica.says_in_time("the database kept the migration waiting for 4 s: database is locked");
+    drop(other);
+    replica.ends_with(69);
+    assert!(!replica.log().contains("stays"), "{}", replica.log());
+    let (mut replica, other) = run("v3");
+    drop(other);
+    replica.ends_with(0);
+    assert_eq!(applied(&db), ["1|a", "2|b"]);
+    assert_eq!(ask(&db.sqlite_file(), "select count(*) from b"), "1");
+}

@@ -56,14 +56,16 @@ impl Sql {
         }
     }
 
-    /// A text literal: hexadecimal, so that no quoting rule or character set can change it.
-    /// NUL, which Postgres cannot store, becomes U+FFFD.
+    /// A text literal: hexadecimal, so that no quoting rule or character set can change it. But for
+    /// `SQLite`, which has one rule, and would read bytes in the encoding of the file, that may be
+    /// UTF-16. NUL, which Postgres cannot store, becomes U+FFFD.
     pub(super) fn text(&self, value: &str) -> String {
-        let hex = hex(value.replace('\0', "\u{fffd}").as_bytes());
+        let value = value.replace('\0', "\u{fffd}");
+        let hex = || hex(value.as_bytes());
         match self.backend {
-            Backend::Postgres => format!("convert_from(decode('{hex}','hex'),'UTF8')"),
-            Backend::Mysql => format!("_utf8mb4 X'{hex}' COLLATE utf8mb4_bin"),
-            Backend::Sqlite => format!("CAST(X'{hex}' AS TEXT)"),
+            Backend::Postgres => format!("convert_from(decode('{}','hex'),'UTF8')", hex()),
+            Backend::Mysql => format!("_utf8mb4 X'{}' COLLATE utf8mb4_bin", hex()),
+            Backend::Sqlite => format!("'{}'", value.replace('\'', "''")),
         }
     }
 

@@ -7,13 +7,15 @@
 
 mod apply;
 mod compare;
+mod failure;
 mod folder;
 mod history;
 mod place;
+mod send;
 mod stays;
 mod trouble;
 
-pub use apply::Migrator;
+pub use apply::{Migrator, Progress};
 pub use compare::{Plan, compare};
 pub use folder::{File, Folder};
 pub use history::{Applied, History};

@@ -33,6 +33,9 @@ const FILE_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(
 /// The longest part of a revision in a file's name.
 const REVISION: usize = 80;
 
+/// The longest name of a file (limits.h, `NAME_MAX`).
+const LONGEST: usize = 255;
+
 enum Trouble {
     Lite(&'static str, LiteError),
     Io(String, io::Error),
@@ -142,6 +145,8 @@ fn hint(error: &str) -> &'static str {
     let error = error.to_ascii_lowercase();
     if error.contains("full") || error.contains("no space") || error.contains("quota") {
         "make room there: remove snapshots that nobody needs, or give --snapshot a larger disk"
+    } else if error.contains("no such collation") || error.contains("no such function") {
+        "an index needs what only the application knows, so a copy can't be checked: leave --snapshot out, and have --backup run a command of the application's"
     } else {
         "let this user read the database and write to the folder of --snapshot, and see that its disk is sound"
     }
@@ -201,13 +206,11 @@ fn names(file: &Path, revision: &str) -> (String, String) {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    let revision: String = utf8_percent_encode(revision, FILE_NAME)
-        .to_string()
-        .chars()
-        .take(REVISION)
-        .collect();
     let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
     let time = time.replace(['-', ':'], "");
+    let room = LONGEST.saturating_sub(name.len() + time.len() + 2);
+    let revision = utf8_percent_encode(revision, FILE_NAME).to_string();
+    let revision: String = revision.chars().take(REVISION.min(room)).collect();
     // One at a time is made of a database; another of the same name may be its neighbour.
     let whose = Sha256::digest(file.as_os_str().as_encoded_bytes());
     let whose = u32::from_be_bytes([whose[0], whose[1], whose[2], whose[3]]);

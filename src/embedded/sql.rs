@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tokio::time::{Instant, sleep};
 
-use crate::db::sql_dir::{Folder, Migrator, Plan, Trouble, compare};
+use crate::db::sql_dir::{Folder, Migrator, Plan, Progress, Trouble, compare};
 use crate::db::{Error, Target};
 use crate::exit::{Failure, Problem};
 use crate::gate::{Policy, refused};
@@ -52,6 +52,7 @@ impl Work {
                 .map_err(Trouble::from)
         };
         let mut migrator = self.patiently(&mut link, connect).await?;
+        self.outage = Outage::of_migration(&self.policy);
         // The plan has no answer to wait for that would change anything.
         let plan = loop {
             match link.unless_stopped(PHASE, migrator.plan(&folder)).await? {
@@ -116,21 +117,14 @@ impl Work {
         link: &mut Link,
         file: &crate::db::sql_dir::File,
     ) -> Result<(), Failure> {
-        let limit = self.policy.wait_timeout;
         loop {
-            let begin = async {
-                migrator.patient(file, limit).await?;
-                migrator.begin(file).await
-            };
-            match link.unless_stopped(PHASE, begin).await? {
+            match link.unless_stopped(PHASE, migrator.begin(file)).await? {
                 Ok(()) => break,
                 Err(error) => self.sit_out(link, error.into()).await?,
             }
         }
         let started = Instant::now();
-        link.unless_stopped(PHASE, migrator.execute(file))
-            .await?
-            .map_err(failure)?;
+        self.execute(migrator, link, file).await?;
         let elapsed = started.elapsed();
         loop {
             let record = migrator.record(file, elapsed);
@@ -139,14 +133,7 @@ impl Work {
                 Err(Trouble::Database(error @ Error::NotYet(_))) => {
                     self.sit_out(link, error.into()).await?;
                 }
-                Err(trouble @ Trouble::Migration { .. }) => return Err(failure(trouble)),
-                // What only shows at its commit, such as a deferred constraint, is its failure.
-                Err(Trouble::Database(error)) => {
-                    return Err(failure(Trouble::Migration {
-                        what: format!("{}: at its commit: {error}", file.shown),
-                        hint: "mend the file and start again".to_owned(),
-                    }));
-                }
+                Err(trouble) => return Err(failure(trouble)),
             }
         }
         self.outage.over(&self.log);
@@ -157,6 +144,33 @@ impl Work {
             &[("seconds", &seconds)],
         );
         Ok(())
+    }
+
+    /// A file without a transaction can have another process's transaction in its way at every
+    /// statement.
+    async fn execute(
+        &mut self,
+        migrator: &mut Migrator,
+        link: &mut Link,
+        file: &crate::db::sql_dir::File,
+    ) -> Result<(), Failure> {
+        let mut progress = Progress::default();
+        loop {
+            let execute = migrator.execute(file, &mut progress);
+            match link.unless_stopped(PHASE, execute).await? {
+                Ok(()) => return Ok(()),
+                Err(Trouble::Database(error @ Error::NotYet(_))) => {
+                    let why = error.to_string();
+                    match self.sit_out(link, error.into()).await {
+                        Err(Failure::Unreachable(_)) if progress.has_begun() => {
+                            return Err(failure(migrator.give_up(file, &progress, &why).await));
+                        }
+                        waited => waited?,
+                    }
+                }
+                Err(trouble) => return Err(failure(trouble)),
+            }
+        }
     }
 
     async fn patiently<T>(

@@ -11,13 +11,16 @@ use super::{Event, Field, Level};
 const MOST: usize = 16 * 1024;
 
 /// Fields that are numbers; all others are text, whatever they look like.
-const NUMBERS: [&str; 11] = [
+const NUMBERS: [&str; 14] = [
+    "applied",
     "attempt",
+    "bytes",
     "code",
     "database_seconds",
     "files",
     "line",
     "lock_seconds",
+    "pending",
     "pid",
     "processes",
     "seconds",

@@ -42,6 +42,17 @@ impl fmt::Display for LiteError {
 
 impl std::error::Error for LiteError {}
 
+/// Whether a text ends with the end of a statement, as `SQLite` itself splits them: what is in
+/// quotes, comments and the bodies of triggers ends none (<https://www.sqlite.org/c3ref/complete.html>).
+#[must_use]
+pub fn is_complete(sql: &str) -> bool {
+    let Ok(sql) = CString::new(sql) else {
+        return false;
+    };
+    // SAFETY: the text lives through the call.
+    unsafe { ffi::sqlite3_complete(sql.as_ptr()) == 1 }
+}
+
 /// An open database. Used by one thread alone.
 #[derive(Debug)]
 pub struct Database(*mut ffi::sqlite3);

@@ -2,28 +2,28 @@
 //!
 //! Each file goes to the server as it is, by the simple query protocol, in a transaction with its
 //! row in the table. Whatever can be waited for (a `SQLite` file that another process has
-//! locked) is an [`Error::NotYet`] of [`Migrator::begin`] or [`Migrator::record`], and nothing
-//! was changed by it.
+//! locked) is an [`Error::NotYet`], and nothing was changed by the call that it ended.
+//!
+//! MySQL commits by itself, and on `SQLite` a file may end the transaction that was begun for it. So
+//! there the row comes first, as one that did not come to its end: what a file left half done is
+//! never taken for applied.
 
 use std::time::Duration;
 
-use futures_util::TryStreamExt;
-use sqlx::{
-    AssertSqlSafe, Either, Executor,
-    migrate::Migrate,
-    mysql::MySqlDatabaseError,
-    postgres::{PgDatabaseError, PgErrorPosition},
-};
+use sqlx::migrate::Migrate;
 
 use super::{
-    File, Folder, History, Plan, TABLE, Trouble, compare, history,
-    place::{byte_of_character, line, statements},
+    File, Folder, History, Plan, TABLE, Trouble, compare,
+    failure::{ends_session, has_secret, hint, place, without_quotes, words},
+    history,
+    place::{Statement, line, statements},
+    send::{send, send_one_by_one},
     stays::Stays,
 };
 use crate::db::{
     Backend, Error, Target,
     book::Link,
-    error::{Fault, Phase},
+    error::{Fault, Kind, Phase},
     sql::{Sql, hex},
     target::{CALL, Purpose},
     wire::Wire,
@@ -35,13 +35,27 @@ const OWN: Duration = Duration::from_mins(10);
 /// How long the driver of `SQLite` waits for a lock before it says so.
 const LITE_OPEN: Duration = Duration::from_secs(2);
 
-/// How much of a failed statement is shown.
-const SHOWN: usize = 160;
-
 /// A connection for migrations.
 pub struct Migrator {
     target: Target,
     wire: Wire,
+    /// The table's name; with its database where a file can change to another one.
+    table: String,
+}
+
+/// How far a file's execution came.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// So many statements came to their end.
+    done: usize,
+}
+
+impl Progress {
+    /// Whether anything was done.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.done > 0
+    }
 }
 
 impl Migrator {
@@ -57,9 +71,14 @@ impl Migrator {
                 store.open(LITE_OPEN).await?
             }
         };
+        let table = match (wire.backend(), target.url.database()) {
+            (Backend::Mysql, Some(name)) => format!("{}.{TABLE}", back_quoted(name)),
+            _ => TABLE.to_owned(),
+        };
         Ok(Self {
             target: target.clone(),
             wire,
+            table,
         })
     }
 
@@ -108,70 +127,102 @@ impl Migrator {
     /// Opens the file's transaction, where it has one.
     pub async fn begin(&mut self, file: &File) -> Result<(), Error> {
         let begin = match (self.wire.backend(), file.has_no_transaction()) {
-            // MySQL's row says that it was begun, whatever the file commits.
             (Backend::Mysql, _) => format!("BEGIN; {}", self.row(file, Duration::ZERO, "FALSE")),
             (Backend::Postgres, false) => "BEGIN".to_owned(),
             // All writing waits at one place, where nothing was done yet.
-            (Backend::Sqlite, false) => "BEGIN IMMEDIATE".to_owned(),
+            (Backend::Sqlite, false) => {
+                let row = self.row(file, Duration::ZERO, "FALSE");
+                format!("BEGIN IMMEDIATE; {row}")
+            }
             (_, true) => return Ok(()),
         };
-        self.run(begin).await
+        let begun = self.run(begin).await;
+        if begun.is_err() && self.wire.backend() == Backend::Sqlite {
+            let _ = self.run("ROLLBACK".to_owned()).await;
+        }
+        begun
     }
 
-    /// Executes the file.
+    /// Executes the file, from where `progress` says that an earlier call came to.
     ///
     /// # Errors
-    /// A statement failed: what the transaction holds is undone.
-    pub async fn execute(&mut self, file: &File) -> Result<(), Trouble> {
-        let (done, answer) = self.send(file).await;
+    /// A statement failed: what the transaction holds is undone. [`Error::NotYet`]: `SQLite` has the
+    /// next statement wait for another process, and it was not begun.
+    pub async fn execute(&mut self, file: &File, progress: &mut Progress) -> Result<(), Trouble> {
+        let (sql, backend) = (file.sql(), self.wire.backend());
+        if let Some(at) = sql.find('\0').filter(|_| backend != Backend::Mysql) {
+            let _ = self.run("ROLLBACK".to_owned()).await;
+            return Err(Trouble::Migration {
+                what: format!(
+                    "{}:{}: a NUL byte, which is no SQL",
+                    file.shown,
+                    line(sql, at)
+                ),
+                hint: "save the file as UTF-8 text without it and start again".to_owned(),
+            });
+        }
+        let all = statements(sql, backend);
+        let alone = file.has_no_transaction();
+        let answer = match &mut self.wire {
+            Wire::Sqlite(conn) => send_one_by_one(conn, sql, &all, alone, &mut progress.done).await,
+            wire => send(wire, sql, &mut progress.done).await,
+        };
         let Err(error) = answer else {
             return self.refuse_open(file).await;
         };
-        // What a lost connection has done is not known; its transaction is undone by the server.
-        let backend = self.wire.backend();
         let fault = Fault::new(backend, Phase::Call, &error);
-        let is_lost = !matches!(error, sqlx::Error::Database(_)) || ends_session(&fault);
-        let stays = Stays::of(file, backend, &statements(file.sql(), backend), done);
+        if backend == Backend::Sqlite
+            && alone
+            && let Error::NotYet(why) = fault.clone().into()
+        {
+            return Err(Error::NotYet(why).into());
+        }
+        Err(self.failed(file, &all, progress, (&error, &fault)).await)
+    }
+
+    /// What became of a file whose next statement could not be waited for any longer.
+    pub async fn give_up(&mut self, file: &File, progress: &Progress, why: &str) -> Trouble {
+        let all = statements(file.sql(), self.wire.backend());
+        let error = sqlx::Error::Protocol(why.to_owned());
+        let fault = Fault {
+            backend: self.wire.backend(),
+            phase: Phase::Call,
+            kind: Kind::Server,
+            code: String::new(),
+            message: why.to_owned(),
+        };
+        self.failed(file, &all, progress, (&error, &fault)).await
+    }
+
+    /// Undoes what can be undone, and says what failed, where, what stays and what to do.
+    async fn failed(
+        &mut self,
+        file: &File,
+        all: &[Statement],
+        progress: &Progress,
+        (error, fault): (&sqlx::Error, &Fault),
+    ) -> Trouble {
+        let backend = self.wire.backend();
+        // What a lost connection has done is not known; its transaction is undone by the server.
+        let is_lost = fault.kind != Kind::Server || ends_session(fault);
+        let stays = Stays::of(file, backend, all, progress.done);
         let rest = if is_lost {
             ""
         } else {
             self.undo(file, stays).await
         };
-        let (place, statement) = place(file, backend, done, &error);
-        let words = words(&error, &fault);
-        let what = format!("{}:{place}: {words}{rest}", file.shown);
-        Err(Trouble::Migration {
-            what: self
-                .target
-                .url
-                .redact(&format!("{what}{}", Self::shown(&statement))),
-            hint: hint(backend, file, &fault, is_lost, stays),
-        })
-    }
-
-    /// How many statements came to their end, and what stopped the next.
-    async fn send(&mut self, file: &File) -> (usize, sqlx::Result<()>) {
-        let mut done = 0;
-        let sql = sqlx::raw_sql(AssertSqlSafe(file.sql()));
-        macro_rules! count {
-            ($conn:expr) => {{
-                let mut answers = $conn.fetch_many(sql);
-                loop {
-                    match answers.try_next().await {
-                        Ok(Some(Either::Left(_))) => done += 1,
-                        Ok(Some(Either::Right(_))) => {}
-                        Ok(None) => break Ok(()),
-                        Err(error) => break Err(error),
-                    }
-                }
-            }};
-        }
-        let answer = match &mut self.wire {
-            Wire::Postgres(conn) => count!(conn),
-            Wire::Mysql(conn) => count!(conn),
-            Wire::Sqlite(conn) => count!(conn),
+        let statement = all.get(progress.done).or(all.last()).copied();
+        let (line, shown) = place(file, statement, error);
+        let words = words(error, fault);
+        let words = match statement {
+            Some(statement) if has_secret(file.sql(), statement) => without_quotes(&words),
+            _ => &words,
         };
-        (done, answer)
+        let what = format!("{}:{line}: {words}{rest}{shown}", file.shown);
+        Trouble::Migration {
+            what: self.target.url.redact(&what),
+            hint: hint(backend, file, fault, is_lost, stays),
+        }
     }
 
     /// A transaction that a file without one of ours begins and does not end would take the
@@ -232,27 +283,40 @@ impl Migrator {
     /// Writes the file's row and commits.
     ///
     /// # Errors
-    /// Also where the file itself hides the table.
+    /// Also where the file itself hides the table, or undid its row.
     pub async fn record(&mut self, file: &File, elapsed: Duration) -> Result<(), Trouble> {
-        let nanos = elapsed.as_nanos();
-        let version = file.version();
-        let row = self.row(file, elapsed, "TRUE");
-        let sql = match (self.wire.backend(), file.has_no_transaction()) {
-            (Backend::Mysql, _) => format!(
-                "UPDATE {TABLE} SET success = TRUE, execution_time = {nanos} WHERE version = {version}; COMMIT"
-            ),
-            (_, true) => row,
-            (Backend::Postgres, false) => format!("{row}; COMMIT"),
-            // A commit that waits for readers is asked again: without the row, which stands.
-            (Backend::Sqlite, false) => {
-                let once = row.replacen("INSERT", "INSERT OR IGNORE", 1);
-                format!("{once}; COMMIT")
-            }
+        let (backend, table) = (self.wire.backend(), &self.table);
+        let (nanos, version) = (elapsed.as_nanos(), file.version());
+        let done = format!(
+            "UPDATE {table} SET success = TRUE, execution_time = {nanos} WHERE version = {version}; COMMIT"
+        );
+        let sql = match (backend, file.has_no_transaction()) {
+            // The next file starts in the URL's database, wherever this one went.
+            (Backend::Mysql, _) => match self.target.url.database() {
+                Some(name) => format!("{done}; USE {}", back_quoted(name)),
+                None => done,
+            },
+            (_, true) => self.row(file, elapsed, "TRUE"),
+            (Backend::Postgres, false) => format!("{}; COMMIT", self.row(file, elapsed, "TRUE")),
+            // A commit that waits for readers is asked again, which comes to the same.
+            (Backend::Sqlite, false) => done,
         };
         match self.wire.run(sql, OWN).await {
+            Ok(done) if done.affected == 0 => Err(undone(file)),
             Ok(_) => Ok(()),
+            // It ended the transaction itself: with its row in it, all of it is there.
+            Err(fault)
+                if backend == Backend::Sqlite
+                    && fault.message.contains("no transaction is active") =>
+            {
+                if self.has_row(version).await {
+                    Ok(())
+                } else {
+                    Err(undone(file))
+                }
+            }
             // As what pg_dump writes does.
-            Err(fault) if fault.is_missing_table() && self.wire.backend() == Backend::Postgres => {
+            Err(fault) if fault.is_missing_table() && backend == Backend::Postgres => {
                 Err(Trouble::Migration {
                     what: format!(
                         "{}: behind it the table {TABLE} is not found any more: {}",
@@ -262,7 +326,33 @@ impl Migrator {
                         .to_owned(),
                 })
             }
-            Err(fault) => Err(history::refused(&fault).into()),
+            Err(fault) => Err(self.unrecorded(file, fault).await),
+        }
+    }
+
+    async fn has_row(&mut self, version: i64) -> bool {
+        let asked = format!(
+            "SELECT success FROM {} WHERE version = {version}",
+            self.table
+        );
+        let answer = self.wire.rows(asked, CALL).await;
+        answer.is_ok_and(|rows| rows.first().is_some_and(|row| row.flag(0)))
+    }
+
+    /// What only shows at its commit, such as a deferred constraint, is the file's own failure.
+    async fn unrecorded(&mut self, file: &File, fault: Fault) -> Trouble {
+        if fault.kind != Kind::Server {
+            return history::refused(&fault).into();
+        }
+        if let error @ Error::NotYet(_) = fault.clone().into() {
+            return error.into();
+        }
+        let all = statements(file.sql(), self.wire.backend());
+        let stays = Stays::of(file, self.wire.backend(), &all, all.len());
+        let rest = self.undo(file, stays).await;
+        Trouble::Migration {
+            what: format!("{}: at its commit: {}{rest}", file.shown, fault.message),
+            hint: hint(self.wire.backend(), file, &fault, false, stays),
         }
     }
 
@@ -276,8 +366,9 @@ impl Migrator {
             Backend::Mysql | Backend::Sqlite => format!("X'{checksum}'"),
         };
         format!(
-            "INSERT INTO {TABLE} (version, description, success, checksum, execution_time) \
+            "INSERT INTO {} (version, description, success, checksum, execution_time) \
              VALUES ({}, {}, {success}, {checksum}, {})",
+            self.table,
             file.version(),
             sql.text(&file.migration.description),
             elapsed.as_nanos()
@@ -291,125 +382,24 @@ impl Migrator {
         }
     }
 
-    /// A statement that runs in no transaction can't be asked twice, so `SQLite` itself waits.
-    pub async fn patient(&mut self, file: &File, limit: Option<Duration>) -> Result<(), Error> {
-        if self.wire.backend() != Backend::Sqlite || !file.has_no_transaction() {
-            return Ok(());
-        }
-        let limit = limit.map_or(i32::MAX.cast_unsigned().into(), |limit| limit.as_millis());
-        let limit = limit.min(i32::MAX.cast_unsigned().into());
-        self.run(format!("PRAGMA busy_timeout = {limit}")).await
-    }
-
-    fn shown(statement: &str) -> String {
-        let lower = statement.to_ascii_lowercase();
-        // A role's password has no place in a log.
-        if statement.is_empty() || lower.contains("password") || lower.contains("identified") {
-            return String::new();
-        }
-        let cut = statement.len().min(SHOWN);
-        let cut = statement.floor_char_boundary(cut);
-        let more = if cut < statement.len() { "…" } else { "" };
-        format!("; at `{}{more}`", &statement[..cut])
-    }
-
     /// Says goodbye; `SQLite` tidies its write-ahead log.
     pub async fn close(self) {
         self.wire.close().await;
     }
 }
 
-/// The server's last words: somebody ended the session, or the server itself
-/// (PostgreSQL, "Error Codes", class 57; MariaDB, "Error Codes").
-fn ends_session(fault: &Fault) -> bool {
-    match fault.backend {
-        Backend::Postgres => matches!(
-            fault.code.as_str(),
-            "57P01" | "57P02" | "57P03" | "57P04" | "57P05"
+fn undone(file: &File) -> Trouble {
+    Trouble::Migration {
+        what: format!(
+            "{}: the file undoes its transaction with ROLLBACK, and its row in {TABLE} with it",
+            file.shown
         ),
-        Backend::Mysql => matches!(fault.code.as_str(), "1053" | "1927"),
-        Backend::Sqlite => false,
+        hint: "take the ROLLBACK out, undo by hand what stays of the file, and start again"
+            .to_owned(),
     }
 }
 
-/// The line, and the text that stands there.
-fn place(file: &File, backend: Backend, done: usize, error: &sqlx::Error) -> (usize, String) {
-    let sql = file.sql();
-    let all = statements(sql, backend);
-    let statement = all.get(done).or(all.last()).copied();
-    let mut at = statement.map_or(0, |s| s.word);
-    if let sqlx::Error::Database(error) = error {
-        if let Some(error) = error.try_downcast_ref::<PgDatabaseError>() {
-            if let Some(PgErrorPosition::Original(position)) = error.position() {
-                at = byte_of_character(sql, position);
-            }
-        } else if let Some(statement) = statement {
-            let text = &sql[statement.from..statement.end];
-            at = inside(text, error.message()).map_or(at, |inside| statement.from + inside);
-        }
-    }
-    let number = line(sql, at);
-    let text = sql.lines().nth(number - 1).unwrap_or_default();
-    (number, text.trim().to_owned())
-}
-
-/// Where in a statement the words of `SQLite` (`near "x"`) or of `MySQL` (`at line 3`) point to.
-fn inside(statement: &str, message: &str) -> Option<usize> {
-    if let Some(number) = message.rsplit_once(" at line ").map(|(_, number)| number) {
-        let number: usize = number.trim().parse().ok()?;
-        let before = statement.split_inclusive('\n').take(number - 1);
-        let start: usize = before.map(str::len).sum();
-        let blank = statement.get(start..)?;
-        return Some(start + blank.len() - blank.trim_start().len());
-    }
-    let near = message.strip_prefix("near \"")?.split('"').next()?;
-    let mut places = statement.match_indices(near);
-    match (places.next(), places.next()) {
-        (Some((at, _)), None) => Some(at),
-        _ => None,
-    }
-}
-
-/// The database's own words, all that it has.
-fn words(error: &sqlx::Error, fault: &Fault) -> String {
-    let said = &fault.message;
-    let sqlx::Error::Database(error) = error else {
-        return said.clone();
-    };
-    if let Some(error) = error.try_downcast_ref::<PgDatabaseError>() {
-        let more: String = [("detail", error.detail()), ("hint", error.hint())]
-            .iter()
-            .filter_map(|(name, more)| Some(format!(" ({name}: {})", (*more)?)))
-            .collect();
-        return format!("{said}{more} [{}]", error.code());
-    }
-    match error.try_downcast_ref::<MySqlDatabaseError>() {
-        Some(error) => format!("{said} [{}]", error.number()),
-        None => said.clone(),
-    }
-}
-
-fn hint(backend: Backend, file: &File, fault: &Fault, is_lost: bool, stays: Stays) -> String {
-    let version = file.version();
-    if is_lost {
-        return "see in the database what it did, and in the server's log why the connection broke; then start again".to_owned();
-    }
-    match (backend, fault.code.as_str()) {
-        (Backend::Postgres, "25001") if file.has_no_transaction() => {
-            "have this statement alone in its file: several in one file are one transaction"
-                .to_owned()
-        }
-        (Backend::Postgres, "25001") => {
-            "begin the file with the line `-- no-transaction`, and have that statement alone in it"
-                .to_owned()
-        }
-        _ if file.has_byte_order_mark() => {
-            "save the file as UTF-8 without a byte order mark (BOM), which is no SQL, and start again"
-                .to_owned()
-        }
-        (Backend::Mysql, _) => format!(
-            "mend the file and start again; where {TABLE} has a row of version {version}, undo by hand what stays and delete that row first"
-        ),
-        _ => stays.hint().to_owned(),
-    }
+/// `name` as a quoted identifier of MySQL.
+fn back_quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
 }

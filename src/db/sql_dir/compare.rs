@@ -16,6 +16,9 @@ pub struct Plan<'a> {
     pub late: Vec<(&'a File, i64)>,
 }
 
+/// More missing files than this are counted: a message has to fit into what is kept of a step.
+const NAMED: usize = 5;
+
 /// Compares, and changes nothing. Every applied file is looked at before any is applied.
 ///
 /// # Errors
@@ -41,16 +44,21 @@ pub fn compare<'a>(folder: &'a Folder, applied: &[Applied]) -> Result<Plan<'a>, 
             ),
         });
     }
-    let missing: Vec<String> = applied
-        .iter()
-        .filter(|row| !folder.has(row.version))
+    let mut missing = applied.iter().filter(|row| !folder.has(row.version));
+    let named: Vec<String> = missing
+        .by_ref()
+        .take(NAMED)
         .map(|row| format!("{} ({})", row.version, row.description))
         .collect();
-    if !missing.is_empty() {
+    if !named.is_empty() {
+        let more = match missing.count() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
         return Err(Trouble::Migration {
             what: format!(
-                "applied to this database and missing in {shown}: version {}",
-                missing.join(", ")
+                "applied to this database and missing in {shown}: version {}{more}",
+                named.join(", ")
             ),
             hint: "put the file back; where this image is older than the database, deploy the newer one".to_owned(),
         });

@@ -2,9 +2,11 @@
 //!
 //! Servers say which statement of a file failed, by how many came before it, and some say where
 //! in it. To find the line, the file is split as the server's own lexer would: quotes, comments,
-//! Postgres' dollar quotes, and bodies of triggers and routines between BEGIN and END.
+//! Postgres' dollar quotes, and bodies of triggers and routines between BEGIN and END. `SQLite`, to
+//! which statements are handed one by one, says itself where one ends.
 
 use crate::db::Backend;
+use crate::sys::sqlite::is_complete;
 
 /// A statement of a file, by bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +36,7 @@ pub(super) fn statements(sql: &str, backend: Backend) -> Vec<Statement> {
         }
         if is_blank || is_comment(text, backend) {
             // Between two words.
-        } else if text == ";" && body.depth == 0 {
+        } else if text == ";" && ends(&sql[from.unwrap_or(at)..=at], &body, backend) {
             found.extend(open.take().map(|statement| Statement {
                 end: at,
                 ..statement
@@ -52,6 +54,14 @@ pub(super) fn statements(sql: &str, backend: Backend) -> Vec<Statement> {
     }
     found.extend(open);
     found
+}
+
+/// Whether the semicolon at the end of `text` is the end of a statement.
+fn ends(text: &str, body: &Body, backend: Backend) -> bool {
+    match backend {
+        Backend::Sqlite => is_complete(text),
+        Backend::Postgres | Backend::Mysql => body.depth == 0,
+    }
 }
 
 /// The line, from 1, of a byte.

@@ -182,6 +182,10 @@ impl Gate {
         let Some(reading) = self.reading.take() else {
             return Ok(None);
         };
+        if reading.is_quick() {
+            self.name = reading.read(&self.log)?;
+            return Ok(None);
+        }
         let target = self.target.clone();
         let early = network::meanwhile(async move { target.connect_early().await });
         let log = self.log.clone();

@@ -29,9 +29,13 @@ pub enum Choice {
     Files(Reading),
 }
 
+/// So few migrations are read in less time than it takes to start a thread.
+const FEW: usize = 64;
+
 /// Files that are the revision, and the release beside it.
 #[derive(Debug, Clone)]
 pub struct Reading {
+    is_quick: bool,
     files: Files,
     /// The setting that names them.
     origin: String,
@@ -63,6 +67,7 @@ pub fn choose(
         let files = Files::matching(&globs, Path::new("."))
             .map_err(|error| Failure::usage(format!("{origin}: {error}"), error.hint()))?;
         return Ok(Choice::Files(Reading {
+            is_quick: false,
             files,
             origin,
             name,
@@ -77,6 +82,7 @@ pub fn choose(
             Failure::usage(format!("{origin}: {}", trouble.what()), trouble.hint())
         })?;
         return Ok(Choice::Files(Reading {
+            is_quick: names.len() <= FEW,
             files: Files::of_folder(folder, names),
             origin,
             name,
@@ -87,6 +93,12 @@ pub fn choose(
 }
 
 impl Reading {
+    /// Whether nothing is worth doing meanwhile. Fingerprints are not: theirs may be large files.
+    #[must_use]
+    pub fn is_quick(&self) -> bool {
+        self.is_quick
+    }
+
     /// The release, before the files are read.
     #[must_use]
     pub fn release(&self) -> Name {
@@ -102,6 +114,7 @@ impl Reading {
             files,
             origin,
             name,
+            ..
         } = self;
         let found = files
             .fingerprint()

@@ -22,6 +22,7 @@ use super::{
     postgres::lock_id,
     wire::Wire,
 };
+use crate::sys::sqlite_memory::use_own_memory;
 
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(5);
@@ -54,6 +55,7 @@ fn no_file(message: String) -> Fault {
 impl Store {
     /// The file may be missing, its folder not.
     pub(super) fn new(path: &Path) -> Result<Self, Fault> {
+        use_own_memory();
         let path = resolve(path)?;
         if path.is_dir() {
             return Err(no_file(format!("{} is a folder", path.display())));

@@ -31,6 +31,7 @@ pub mod peer;
 pub mod poll;
 pub mod signals;
 pub mod sqlite;
+pub mod sqlite_memory;
 pub mod supervise;
 pub mod terminal;
 pub mod user;

@@ -1,0 +1,142 @@
+//! `SQLite`'s memory, from this program's allocator (<https://www.sqlite.org/malloc.html>).
+//!
+//! The C library's own maps and unmaps a few pages at a time, each of which interrupts the other
+//! processors; the schema of a large database, which every start reads, is a hundred of them.
+
+use std::alloc::{Layout, alloc, dealloc, realloc};
+use std::ffi::{c_int, c_void};
+use std::ptr;
+use std::sync::Once;
+
+use libsqlite3_sys as ffi;
+
+/// The alignment that `SQLite` asks for.
+const ALIGNMENT: usize = 8;
+
+/// In front of each allocation stands its size; what follows is aligned too.
+const HEAD: usize = ALIGNMENT;
+
+/// Has `SQLite` take its memory here. Has to come before its first use in this process.
+pub fn use_own_memory() {
+    static DONE: Once = Once::new();
+    DONE.call_once(|| {
+        let methods = ffi::sqlite3_mem_methods {
+            xMalloc: Some(take),
+            xFree: Some(give_back),
+            xRealloc: Some(resize),
+            xSize: Some(size_of),
+            xRoundup: Some(round_up),
+            xInit: Some(begin),
+            xShutdown: Some(end),
+            pAppData: ptr::null_mut(),
+        };
+        // Where it is in use already it says so, and goes on as it was.
+        // SAFETY: it copies the structure, whose functions are what it asks for.
+        unsafe { ffi::sqlite3_config(ffi::SQLITE_CONFIG_MALLOC, &raw const methods) };
+    });
+}
+
+fn layout(size: usize) -> Option<Layout> {
+    Layout::from_size_align(size.checked_add(HEAD)?, ALIGNMENT).ok()
+}
+
+/// Writes the size in front, where there is memory.
+///
+/// # Safety
+/// `start` is null or an allocation of `layout(size)`.
+unsafe fn headed(start: *mut u8, size: usize) -> *mut c_void {
+    if start.is_null() {
+        return ptr::null_mut();
+    }
+    // SAFETY: the allocation is longer than that.
+    unsafe {
+        start
+            .cast::<[u8; HEAD]>()
+            .write((size as u64).to_ne_bytes());
+        start.add(HEAD).cast()
+    }
+}
+
+/// Where an allocation starts, and its size.
+///
+/// # Safety
+/// `memory` came from `headed`.
+unsafe fn start_of(memory: *mut c_void) -> (*mut u8, usize) {
+    // SAFETY: the size stands in front of it.
+    unsafe {
+        let start = memory.cast::<u8>().sub(HEAD);
+        let size = u64::from_ne_bytes(start.cast::<[u8; HEAD]>().read());
+        (start, usize::try_from(size).unwrap_or_default())
+    }
+}
+
+unsafe extern "C" fn take(size: c_int) -> *mut c_void {
+    let size = usize::try_from(size).unwrap_or(0);
+    let Some(layout) = layout(size) else {
+        return ptr::null_mut();
+    };
+    // SAFETY: the layout has a size.
+    unsafe { headed(alloc(layout), size) }
+}
+
+unsafe extern "C" fn give_back(memory: *mut c_void) {
+    // SAFETY: SQLite gives back what it got, once.
+    unsafe {
+        let (start, size) = start_of(memory);
+        if let Some(layout) = layout(size) {
+            dealloc(start, layout);
+        }
+    }
+}
+
+unsafe extern "C" fn resize(memory: *mut c_void, wanted: c_int) -> *mut c_void {
+    let wanted = usize::try_from(wanted).unwrap_or(0);
+    // SAFETY: SQLite got it here, and forgets it where it gets another.
+    unsafe {
+        let (start, size) = start_of(memory);
+        match (layout(size), layout(wanted)) {
+            (Some(old), Some(new)) => headed(realloc(start, old, new.size()), wanted),
+            _ => ptr::null_mut(),
+        }
+    }
+}
+
+unsafe extern "C" fn size_of(memory: *mut c_void) -> c_int {
+    // SAFETY: SQLite got it here.
+    let (_, size) = unsafe { start_of(memory) };
+    c_int::try_from(size).unwrap_or(c_int::MAX)
+}
+
+unsafe extern "C" fn round_up(size: c_int) -> c_int {
+    size.saturating_add(7) & !7
+}
+
+unsafe extern "C" fn begin(_: *mut c_void) -> c_int {
+    ffi::SQLITE_OK
+}
+
+unsafe extern "C" fn end(_: *mut c_void) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_keeps_what_is_in_it() {
+        // SAFETY: as SQLite calls them.
+        unsafe {
+            let first = take(3);
+            first.cast::<[u8; 3]>().write(*b"abc");
+            let more = resize(first, 100_000);
+            assert_eq!(size_of(more), 100_000);
+            let less = resize(more, 2);
+            assert_eq!(less.cast::<[u8; 2]>().read(), *b"ab");
+            assert_eq!(less as usize % ALIGNMENT, 0);
+            give_back(less);
+            assert_eq!(
+                (round_up(1), round_up(8), round_up(c_int::MAX)),
+                (8, 8, c_int::MAX & !7)
+            );
+        }
+    }
+}

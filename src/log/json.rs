@@ -11,12 +11,13 @@ use super::{Event, Field, Level};
 const MOST: usize = 16 * 1024;
 
 /// Fields that are numbers; all others are text, whatever they look like.
-const NUMBERS: [&str; 11] = [
+const NUMBERS: [&str; 12] = [
     "attempt",
     "code",
     "database_seconds",
     "files",
     "line",
+    "lines",
     "lock_seconds",
     "pid",
     "processes",

@@ -34,7 +34,7 @@ struct State {
     way: Option<Way>,
     kept: Vec<u8>,
     failed: Option<Errno>,
-    dropped: usize,
+    left_out: usize,
     /// The last line is one that the next write takes away.
     live: bool,
 }
@@ -81,12 +81,13 @@ impl Output {
         Self::new(libc::STDERR_FILENO)
     }
 
-    fn new(fd: RawFd) -> Self {
+    /// The stream of this number, which stays open as long as this process lives.
+    pub(crate) fn new(fd: RawFd) -> Self {
         let state = State {
             way: None,
             kept: Vec::new(),
             failed: None,
-            dropped: 0,
+            left_out: 0,
             live: false,
         };
         Self {
@@ -162,19 +163,15 @@ impl Output {
         state.flush(self.fd);
     }
 
-    /// Writes a line of the log; drops it where 64 KiB wait already.
-    pub fn write_line(&self, line: &[u8]) {
-        if !self.has_room() {
-            self.state().dropped += 1;
-            return;
-        }
-        let dropped = std::mem::take(&mut self.state().dropped);
-        if dropped > 0 {
-            self.write(
-                format!("launchgate: {dropped} lines left out, nobody read them\n").as_bytes(),
-            );
-        }
-        self.write(line);
+    /// Counts a line of the log that is left out because 64 KiB wait already.
+    pub fn leave_out(&self) {
+        self.state().left_out += 1;
+    }
+
+    /// How many lines were left out since this was asked last.
+    #[must_use]
+    pub fn take_left_out(&self) -> usize {
+        std::mem::take(&mut self.state().left_out)
     }
 
     /// Writes what was kept, as far as it goes now.

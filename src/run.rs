@@ -185,7 +185,7 @@ fn together(
             if waits_for_ledger {
                 let _ = is_told.recv_timeout(LEDGER);
             }
-            Ok(())
+            None
         };
         let outcome = steps::run(
             host,
@@ -196,7 +196,7 @@ fn together(
             &mut guard,
             &mut before,
         );
-        let signal = outcome.last.as_ref().and_then(|(_, report)| report.signal);
+        let signal = outcome.signal();
         let _ = reply.send(outcome);
         signal
     };

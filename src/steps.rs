@@ -8,7 +8,7 @@ use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use ending::{judge, no_report, not_started, tell};
+use ending::{judge, no_report, not_begun, not_started, tell};
 pub use ending::{lock_lost, server_not_started, stopped, stopped_after};
 
 use crate::embedded;
@@ -24,6 +24,7 @@ use crate::sys::clock::Moment;
 use crate::sys::host::Host;
 use crate::sys::lookup::{self, Unfit};
 use crate::sys::own;
+use crate::sys::signals::Number;
 use crate::sys::supervise::{Guard, Order, Report};
 use crate::sys::user::{self, NotFound, Part};
 use crate::timeline::Phase;
@@ -94,6 +95,17 @@ pub struct Outcome {
     pub last: Option<(Step, Report)>,
     /// How it all ended.
     pub verdict: Verdict,
+}
+
+impl Outcome {
+    /// The signal that stops the gate, where one came.
+    #[must_use]
+    pub fn signal(&self) -> Option<Number> {
+        match &self.verdict {
+            Verdict::Stopped { failure, .. } | Verdict::Lost(failure) => failure.signal(),
+            Verdict::Done | Verdict::Failed(_) => None,
+        }
+    }
 }
 
 /// How a run of steps ended.
@@ -229,8 +241,8 @@ pub enum Keep {
     Tail(usize),
 }
 
-/// Runs the steps in order. `before` is called before each is started; where it fails, the
-/// right to run is lost.
+/// Runs the steps in order. `before` is called before each is started, and returns the signal
+/// that stops the gate, where one came meanwhile.
 pub fn run(
     host: &Host,
     log: &Log,
@@ -238,17 +250,12 @@ pub fn run(
     identity: &RunIdentity,
     keep: Keep,
     guard: &mut dyn Guard,
-    before: &mut dyn FnMut(&Step) -> Result<(), Failure>,
+    before: &mut dyn FnMut(&Step) -> Option<Number>,
 ) -> Outcome {
     let mut last = None;
     let mut way_back = None;
     for (number, ready) in ready.iter().enumerate() {
-        if let Err(failure) = before(&ready.step) {
-            return Outcome {
-                last,
-                verdict: Verdict::Lost(failure),
-            };
-        }
+        let signal = before(&ready.step);
         let environment = own_variables(steps, identity, &ready.step);
         let order = Order {
             program: Program {
@@ -269,9 +276,11 @@ pub fn run(
             },
         };
         let name = ready.step.name.as_str();
+        // A signal that came between two steps, or was inherited as pending, finds none to stop.
+        let signal = signal.or_else(|| host.signals.next_stop());
         // A machine that was frozen since the last look thaws here: no step may start then.
-        if let Some(why) = guard.lost(Moment::now()) {
-            let verdict = Verdict::Lost(lock_lost(&why));
+        let lost = guard.lost(Moment::now());
+        if let Some(verdict) = not_begun(name, lost, signal) {
             return Outcome { last, verdict };
         }
         log.timeline().enter(Phase::Step(name.to_owned()));

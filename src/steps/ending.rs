@@ -6,7 +6,7 @@ use crate::exit::{Failure, Problem, signal_code};
 use crate::log::{Event, Log};
 use crate::plan::{Step, Steps};
 use crate::sys::child::{Ended, Program};
-use crate::sys::signals;
+use crate::sys::signals::{self, Number};
 use crate::sys::supervise::{Cut, News, Report};
 
 pub(super) fn tell(log: &Log, name: &str, step: &Step, steps: &Steps, news: &News<'_>) {
@@ -44,6 +44,23 @@ pub(super) fn tell(log: &Log, name: &str, step: &Step, steps: &Steps, news: &New
             &format!("{name} ended and left processes running, stopping them"),
             &[("step", &name), ("processes", count)],
         ),
+    }
+}
+
+/// Why a step is not even started; `None` where it may be.
+pub(super) fn not_begun(
+    name: &str,
+    lost: Option<String>,
+    signal: Option<Number>,
+) -> Option<Verdict> {
+    let stopped = signal.map(|number| stopped(number, &format!("the start of {name}")));
+    match (lost, stopped) {
+        (Some(why), failure) => Some(Verdict::Lost(failure.unwrap_or_else(|| lock_lost(&why)))),
+        (None, Some(failure)) => Some(Verdict::Stopped {
+            failure,
+            done: false,
+        }),
+        (None, None) => None,
     }
 }
 

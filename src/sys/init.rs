@@ -20,7 +20,7 @@ use super::host::Host;
 use super::inherited;
 use super::launch::NotLaunched;
 use super::poll::{self, Interest};
-use super::signals::{self, Number, Signal};
+use super::signals::{self, Number};
 use super::terminal::Terminal;
 use crate::environment::Entry;
 use crate::identity::Identity;
@@ -323,10 +323,8 @@ impl Host {
         program: &Program,
         identity: Option<&Identity>,
     ) -> Result<(i32, bool), NotLaunched> {
-        while let Some(signal) = self.signals.next() {
-            if let Signal::Stop(number) = signal {
-                return Err(NotLaunched::Stopped(number));
-            }
+        if let Some(number) = self.signals.next_stop() {
+            return Err(NotLaunched::Stopped(number));
         }
         if std::process::id() != 1 {
             self.inherited.adopt_orphans();

@@ -132,6 +132,16 @@ impl Signals {
         }
     }
 
+    /// The next signal that stops the gate, without waiting. For where no step runs: signals
+    /// for a step find none, and do nothing.
+    #[must_use]
+    pub fn next_stop(&self) -> Option<Number> {
+        std::iter::from_fn(|| self.next()).find_map(|signal| match signal {
+            Signal::Stop(number) => Some(number),
+            Signal::Child | Signal::Other(_) => None,
+        })
+    }
+
     fn read(&self) -> Option<(Number, u32)> {
         // SAFETY: all zeroes is a value of this plain C structure.
         let mut info: libc::signalfd_siginfo = unsafe { zeroed() };

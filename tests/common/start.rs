@@ -21,6 +21,8 @@ use super::Mode;
 pub enum Given {
     /// This signal is blocked.
     Blocked(c_int),
+    /// This signal is blocked and was sent.
+    Pending(c_int),
     /// This signal is ignored.
     Ignored(c_int),
     /// This resource is limited, soft and hard.
@@ -230,17 +232,8 @@ unsafe fn give(report: RawFd, given: Given) {
     // SAFETY: the pointers live through the calls.
     unsafe {
         let result = match given {
-            Given::Blocked(number) => {
-                let mask = 1u64 << (number - 1);
-                let blocked = libc::syscall(
-                    libc::SYS_rt_sigprocmask,
-                    libc::SIG_BLOCK,
-                    &raw const mask,
-                    ptr::null::<u64>(),
-                    8,
-                );
-                -c_int::from(blocked < 0)
-            }
+            Given::Blocked(number) => block(number),
+            Given::Pending(number) => block(number).min(libc::kill(libc::getpid(), number)),
             Given::Ignored(number) => {
                 libc::signal(number, libc::SIG_IGN);
                 0
@@ -266,6 +259,21 @@ unsafe fn give(report: RawFd, given: Given) {
         };
         check(report, c"a preparation", result);
     }
+}
+
+unsafe fn block(number: c_int) -> c_int {
+    let mask = 1u64 << (number - 1);
+    // SAFETY: the pointer lives through the call; eight bytes are the kernel's signal set.
+    let blocked = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_BLOCK,
+            &raw const mask,
+            ptr::null::<u64>(),
+            8,
+        )
+    };
+    -c_int::from(blocked < 0)
 }
 
 /// Nothing is left there.

@@ -247,7 +247,9 @@ impl Watch<'_> {
     }
 
     /// Ctrl-Z and its kin: with a shell above, launchgate stops as the step did, and goes on
-    /// when the shell says so; where nobody could say so, the step goes on at once.
+    /// when the shell says so; where nobody could say so, the step goes on at once. So does one
+    /// that wants the terminal where launchgate has it: a job that was started in the background
+    /// and is in the foreground meanwhile, of which the shell tells nobody.
     fn on_stopped(&mut self, by: Number) {
         let Some(terminal) = self.terminal else {
             return;
@@ -255,7 +257,8 @@ impl Watch<'_> {
         if !matches!(by, libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU) || self.cut.is_some() {
             return;
         }
-        if terminal.has_job_control() {
+        let may_have_it = by != libc::SIGTSTP && terminal.is_ours();
+        if !may_have_it && terminal.has_job_control() {
             terminal.take_back(self.pid);
             terminal.stop_ourselves();
         }

@@ -124,6 +124,8 @@ events! {
     StepKilled = "step.killed", Warn;
     /// A step ended and left processes, which are stopped.
     StepLeftovers = "step.leftovers", Warn;
+    /// A process of a step can't be stopped, and is waited for.
+    StepOutOfReach = "step.out_of_reach", Warn;
     /// A step ended well.
     StepSucceeded = "step.succeeded", Info;
     /// A step ended badly.

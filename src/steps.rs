@@ -3,6 +3,7 @@
 //! May touch `sys` and `log`; never SQL or system calls.
 
 mod ending;
+mod variables;
 
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -10,9 +11,11 @@ use std::path::Path;
 
 use ending::{judge, no_report, not_begun, not_started, tell};
 pub use ending::{lock_lost, server_not_started, stopped, stopped_after};
+pub use variables::TOLD;
+use variables::{mark, own_variables};
 
 use crate::embedded;
-use crate::environment::{Environment, until_nul};
+use crate::environment::until_nul;
 use crate::exit::{Failure, Problem};
 use crate::identity::Identity;
 use crate::init::Init;
@@ -31,15 +34,6 @@ use crate::timeline::Phase;
 
 /// The longest part of a step's output that a ledger keeps: 4 KiB.
 pub const TAIL: usize = 4096;
-
-/// The variables that a step is told and that are no settings; a launchgate that runs as
-/// somebody's step finds them in its environment.
-pub const TOLD: [&str; 4] = [
-    "LAUNCHGATE_REVISION",
-    "LAUNCHGATE_RUN_ID",
-    "LAUNCHGATE_STEP",
-    "LAUNCHGATE_ATTEMPT",
-];
 
 /// What each step of one run is told about it.
 #[derive(Debug, Clone)]
@@ -270,6 +264,7 @@ pub fn run(
                 Keep::Nothing => None,
                 Keep::Tail(len) => Some(len),
             },
+            mark: mark(identity),
             wrap: match log.format() {
                 Format::Text => None,
                 Format::Json => Some(ready.step.name.clone()),
@@ -315,32 +310,4 @@ pub fn run(
         last,
         verdict: Verdict::Done,
     }
-}
-
-fn own_variables(steps: &Steps, identity: &RunIdentity, step: &Step) -> Environment {
-    let mut environment = steps.environment_of(step).clone();
-    for (name, value) in [
-        ("LAUNCHGATE_APP", identity.app.as_str()),
-        ("LAUNCHGATE_RELEASE", &identity.release),
-        ("LAUNCHGATE_REVISION", &identity.revision),
-        ("LAUNCHGATE_RUN_ID", &identity.run_id),
-        ("LAUNCHGATE_STEP", &step.name),
-        ("LAUNCHGATE_ATTEMPT", &identity.attempt.to_string()),
-    ] {
-        // What was inherited of these is left out, and `--step-env` may not name them.
-        environment.append(name.as_bytes(), value.as_bytes());
-    }
-    if step.kind.is_embedded()
-        && let Some(embedded) = &steps.embedded
-    {
-        for (name, value) in embedded.variables(step.kind) {
-            environment.set(name.as_bytes(), value.as_bytes());
-        }
-    }
-    if let Some(name) = &identity.application_name
-        && !steps.names_sessions
-    {
-        environment.set(b"PGAPPNAME", name.as_bytes());
-    }
-    environment
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use nix::unistd::gethostname;
 
-use super::child;
 use super::clock::Moment;
+use super::family::Foreign;
 use super::inherited::Inherited;
 use super::output::Output;
 use super::poll::{self, Interest};
@@ -21,7 +21,7 @@ pub struct Host {
     /// The one reader of signals.
     pub signals: Signals,
     /// Descendants that were there before launchgate.
-    pub foreign: Vec<i32>,
+    pub foreign: Foreign,
     /// Standard output.
     pub stdout: Arc<Output>,
     /// Standard error.
@@ -46,7 +46,7 @@ impl Host {
         Ok(Self {
             inherited,
             signals,
-            foreign: child::foreign(),
+            foreign: Foreign::look(),
             stdout: Arc::new(Output::stdout()),
             stderr: Arc::new(Output::stderr()),
         })

@@ -10,6 +10,7 @@ use std::mem::{size_of, zeroed};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use libc::{c_int, c_long};
+use nix::errno::Errno;
 
 use super::inherited::Dispositions;
 
@@ -257,8 +258,13 @@ pub(super) fn pass_on(pid: i32, number: Number, arrived: &libc::signalfd_siginfo
 /// Sends `number` to a process, or to a process group where `pid` is negative. Where there
 /// is none, that is no error: it may have ended meanwhile.
 pub fn send(pid: i32, number: Number) {
+    let _ = try_send(pid, number);
+}
+
+/// The same, and what kill(2) says.
+pub(super) fn try_send(pid: i32, number: Number) -> Result<(), Errno> {
     // SAFETY: kill(2) touches no memory of ours.
-    unsafe { libc::kill(pid, number) };
+    Errno::result(unsafe { libc::kill(pid, number) }).map(drop)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::capture::Capture;
 use super::child::{self, Ended, Input, Program, Streams};
 use super::clock::Moment;
+use super::family::Stray;
 use super::host::Host;
 use super::inherited::is_terminal;
 use super::signals::Number;
@@ -63,6 +64,8 @@ pub struct Order {
     pub grace: Duration,
     /// How many of the last bytes of output to keep; `None` hands over the streams as they are.
     pub tail: Option<usize>,
+    /// The entry of its environment that no process has but this run's.
+    pub mark: Vec<u8>,
     /// The step's name, where its lines become objects of the log.
     pub wrap: Option<String>,
 }
@@ -104,8 +107,10 @@ pub enum News<'a> {
     Stopping(&'a Cut),
     /// It did not stop in time.
     Killing,
-    /// It ended and left this many processes.
-    Leftovers(usize),
+    /// It ended and left processes: this many, where they could be counted.
+    Leftovers(Option<usize>),
+    /// One of its processes can't be stopped, and is waited for.
+    OutOfReach(Stray),
 }
 
 impl Host {

@@ -35,6 +35,8 @@ pub enum Given {
     DeathSignal(c_int),
     /// There is no /proc, for a PID 1.
     NoProc,
+    /// /proc is that of the namespace around, for a PID 1.
+    OuterProc,
     /// `passwd` and `group` of the folder are those of the system, for a PID 1.
     Accounts,
     /// There is no /etc, for a PID 1.
@@ -252,6 +254,7 @@ unsafe fn give(report: RawFd, given: Given) {
             Given::Subreaper => libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1),
             Given::DeathSignal(number) => libc::prctl(libc::PR_SET_PDEATHSIG, number),
             Given::NoProc => cover(c"/proc"),
+            Given::OuterProc => libc::umount2(c"/proc".as_ptr(), libc::MNT_DETACH),
             Given::NoEtc => cover(c"/etc"),
             Given::Accounts => bind(c"passwd", c"/etc/passwd").min(bind(c"group", c"/etc/group")),
             Given::Undumpable => libc::prctl(libc::PR_SET_DUMPABLE, 0),

@@ -116,6 +116,8 @@ events! {
     StepStarted = "step.started", Info;
     /// A line that a step printed, only with `--log-format json`.
     StepOutput = "step.output", Info;
+    /// What a step prints can't be passed on: the stream can't be written, though it is read.
+    StepOutputLost = "step.output_lost", Warn;
     /// A step still runs.
     StepRunning = "step.running", Info;
     /// A step is asked to stop.

@@ -50,6 +50,18 @@ pub(super) fn tell(log: &Log, name: &str, step: &Step, steps: &Steps, news: &New
             let message = format!("{name} ended and left processes running, stopping them");
             log.say(Event::StepLeftovers, &message, &fields);
         }
+        News::Unwritable(stream, error) => {
+            let (stream, words) = match stream {
+                1 => ("stdout", "standard output"),
+                _ => ("stderr", "standard error"),
+            };
+            let problem = Problem::new(
+                format!("{words} can't be written, what {name} prints there is lost"),
+                "make room where it leads, or let it lead elsewhere",
+            );
+            let fields: [Field<'_>; 3] = [("step", &name), ("stream", &stream), ("error", error)];
+            log.warn(Event::StepOutputLost, &problem, &fields);
+        }
         News::OutOfReach(stray) => out_of_reach(log, name, *stray),
     }
 }

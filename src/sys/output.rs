@@ -5,6 +5,7 @@
 //! written when poll says so. The inherited descriptor itself is never made non-blocking:
 //! that flag belongs to everyone who shares it (open(2), "open file description").
 
+use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -34,6 +35,8 @@ struct State {
     way: Option<Way>,
     kept: Vec<u8>,
     failed: Option<Errno>,
+    /// The first failure that is no lack of a reader, until somebody says so.
+    unsaid: Option<Errno>,
     left_out: usize,
     /// The last line is one that the next write takes away.
     live: bool,
@@ -87,6 +90,7 @@ impl Output {
             way: None,
             kept: Vec::new(),
             failed: None,
+            unsaid: None,
             left_out: 0,
             live: false,
         };
@@ -118,7 +122,7 @@ impl Output {
         !self.state().kept.is_empty()
     }
 
-    /// Whether writing failed for good: nobody reads, the disk is full.
+    /// Whether something could not be written: nobody reads, the disk is full.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.state().failed.is_some()
@@ -128,6 +132,12 @@ impl Output {
     #[must_use]
     pub fn is_unread(&self) -> bool {
         self.state().failed == Some(Errno::EPIPE)
+    }
+
+    /// Why it could not be written although somebody reads it; once.
+    #[must_use]
+    pub fn take_failure(&self) -> Option<io::Error> {
+        self.state().unsaid.take().map(io::Error::from)
     }
 
     /// The descriptor to poll for writing.
@@ -198,7 +208,7 @@ impl State {
 
     fn flush(&mut self, fd: RawFd) {
         while !self.kept.is_empty() {
-            if self.failed.is_some() {
+            if self.failed == Some(Errno::EPIPE) {
                 self.kept.clear();
                 return;
             }
@@ -209,7 +219,14 @@ impl State {
                 }
                 Err(Errno::EAGAIN) => return,
                 Err(Errno::EINTR) => {}
-                Err(error) => self.failed = Some(error),
+                Err(error) => {
+                    if self.failed.is_none() && error != Errno::EPIPE {
+                        self.unsaid = Some(error);
+                    }
+                    self.failed = Some(error);
+                    // This is lost; a disk that is full may have room for what comes next.
+                    self.kept.clear();
+                }
             }
         }
     }

@@ -2,7 +2,7 @@
 //! The loop that watches is in `watch`.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,6 +109,8 @@ pub enum News<'a> {
     Killing,
     /// It ended and left processes: this many, where they could be counted.
     Leftovers(Option<usize>),
+    /// What it prints can't be written to this standard stream.
+    Unwritable(RawFd, io::Error),
     /// One of its processes can't be stopped, and is waited for.
     OutOfReach(Stray),
 }

@@ -102,6 +102,9 @@ impl Watch<'_> {
             let is_last = self.is_childless();
             if let Some(capture) = &mut self.capture {
                 capture.pump(is_last);
+                if let Some((stream, error)) = capture.take_failure() {
+                    (self.news)(News::Unwritable(stream, error));
+                }
             }
             if let Some((ended, elapsed)) = self.ended
                 && self.is_childless()

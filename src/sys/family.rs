@@ -156,8 +156,10 @@ impl<'a> Family<'a> {
         let all = descendants::processes()?;
         let own = std::process::id().cast_signed();
         Some(descendants::below_this(&all, |process| {
-            foreign.contains(&process.pid)
-                || (!foreign.is_empty() && process.parent == own && !self.may_own(process))
+            // The step's first process may have the number of one that is gone meanwhile.
+            process.pid != self.leader
+                && (foreign.contains(&process.pid)
+                    || (!foreign.is_empty() && process.parent == own && !self.may_own(process)))
         }))
     }
 
@@ -165,8 +167,7 @@ impl<'a> Family<'a> {
     /// be read and lacks the run's entry was started by somebody who was there before; the
     /// session tells nothing, since a step stays in launchgate's.
     fn may_own(&self, child: &Process) -> bool {
-        child.pid == self.leader
-            || child.group == self.leader
+        child.group == self.leader
             || self
                 .mark
                 .is_none_or(|mark| child.has_entry(mark) != Some(false))

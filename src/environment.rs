@@ -76,6 +76,15 @@ impl Environment {
             .retain(|entry| parts(entry).is_none_or(|(name, _)| keep(name)));
     }
 
+    /// Removes what is launchgate's own: by how an entry begins, since one without `=` would
+    /// reach step and server as well.
+    pub fn remove_own(&mut self) {
+        if self.has_own {
+            self.entries
+                .retain(|entry| !entry.to_bytes().starts_with(OWN));
+        }
+    }
+
     /// Sets `name`, in the place of its first entry or at the end. A NUL ends the value, as
     /// it would for any program that reads it.
     pub fn set(&mut self, name: &[u8], value: &[u8]) {
@@ -150,6 +159,19 @@ mod tests {
         env.retain(|name| name != b"B");
         assert_eq!(shown(&env), ["junk", "A=2", "=x=3", "", "A=4"]);
         assert_eq!(env.get(b"A").unwrap(), "2");
+    }
+
+    #[test]
+    fn nothing_of_launchgates_own_is_left_whatever_it_looks_like() {
+        let mut env = environment(&[
+            "LAUNCHGATE_A=1",
+            "X",
+            "LAUNCHGATE_B",
+            "LAUNCHGATE=1",
+            "Y=LAUNCHGATE_",
+        ]);
+        env.remove_own();
+        assert_eq!(shown(&env), ["X", "LAUNCHGATE=1", "Y=LAUNCHGATE_"]);
     }
 
     #[test]

@@ -123,6 +123,15 @@ impl Failure {
         }
     }
 
+    /// The signal that stopped the gate, where one did.
+    #[must_use]
+    pub fn signal(&self) -> Option<i32> {
+        match self {
+            Self::Stopped(_, signal) => Some(*signal),
+            _ => None,
+        }
+    }
+
     /// What the code says to whoever sees nothing else, and whether to try again.
     #[must_use]
     pub fn meaning(&self) -> (&'static str, Again) {

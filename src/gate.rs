@@ -124,7 +124,7 @@ pub fn pass_alone(
         identity,
         Keep::Nothing,
         &mut NoGuard,
-        &mut |_| Ok(()),
+        &mut |_| None,
     );
     match outcome.verdict {
         Verdict::Done => Ok(()),

@@ -4,10 +4,11 @@
 //! is their list. May touch nothing but the output it is handed.
 
 mod json;
+mod text;
 
 pub use json::{Lines, Stream};
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 use std::sync::Arc;
 
 use crate::exit::{Failure, Problem};
@@ -115,6 +116,8 @@ events! {
     StepStarted = "step.started", Info;
     /// A line that a step printed, only with `--log-format json`.
     StepOutput = "step.output", Info;
+    /// What a step prints can't be passed on: the stream can't be written, though it is read.
+    StepOutputLost = "step.output_lost", Warn;
     /// A step still runs.
     StepRunning = "step.running", Info;
     /// A step is asked to stop.
@@ -123,6 +126,8 @@ events! {
     StepKilled = "step.killed", Warn;
     /// A step ended and left processes, which are stopped.
     StepLeftovers = "step.leftovers", Warn;
+    /// A process of a step can't be stopped, and is waited for.
+    StepOutOfReach = "step.out_of_reach", Warn;
     /// A step ended well.
     StepSucceeded = "step.succeeded", Info;
     /// A step ended badly.
@@ -157,6 +162,8 @@ events! {
     ServerLeftovers = "server.leftovers", Warn;
     /// What the server left did not stop in time and is killed; or can't be.
     ServerLeftoversKilled = "server.leftovers_killed", Warn;
+    /// Lines were left out while 64 KiB of the log waited for a reader. Errors never are.
+    LogLeftOut = "log.left_out", Warn;
     /// The gate stays closed.
     GateFailed = "gate.failed", Error;
     /// An executable was found.
@@ -263,14 +270,35 @@ impl Log {
             Verbosity::Normal => Level::Info,
             Verbosity::Verbose => Level::Debug,
         };
-        if event.level() <= most {
-            let level = event.level();
-            let line = match self.format {
-                Format::Text => render(level, message, fields, self.paint),
-                Format::Json => json::line(level, event, message, fields),
-            };
-            self.output.write_line(line.as_bytes());
+        if event.level() > most {
+            return;
         }
+        // Why the gate stays closed is queued in any case: whoever reads on must find it, and it
+        // is one line.
+        if event.level() != Level::Error && !self.output.has_room() {
+            return self.output.leave_out();
+        }
+        let count = self.output.take_left_out();
+        if count > 0 {
+            self.write(
+                Event::LogLeftOut,
+                "lines of the log were left out, nobody read them",
+                &[
+                    ("lines", &count),
+                    ("hint", &"read the log faster, or say less with -q"),
+                ],
+            );
+        }
+        self.write(event, message, fields);
+    }
+
+    fn write(&self, event: Event, message: &str, fields: &[Field<'_>]) {
+        let level = event.level();
+        let line = match self.format {
+            Format::Text => text::line(level, message, fields, self.paint),
+            Format::Json => json::line(level, event, message, fields),
+        };
+        self.output.write(line.as_bytes());
     }
 
     /// Says something to mend, with the remedy last.
@@ -298,93 +326,5 @@ impl Log {
     }
 }
 
-const FAINT: &str = "\x1b[2mlaunchgate:\x1b[0m ";
-
-fn render(level: Level, message: &str, fields: &[Field<'_>], paint: Paint) -> String {
-    let mut line = String::with_capacity(160);
-    // Faint, bold red and yellow (ECMA-48: SGR).
-    let parts = match (paint, level) {
-        (Paint::Pipe | Paint::Plain, Level::Error) => ["launchgate: ", "error: "],
-        (Paint::Pipe | Paint::Plain, Level::Warn) => ["launchgate: ", "warning: "],
-        (Paint::Pipe | Paint::Plain, _) => ["launchgate: ", ""],
-        (Paint::Colour, Level::Error) => [FAINT, "\x1b[1;31merror:\x1b[0m "],
-        (Paint::Colour, Level::Warn) => [FAINT, "\x1b[33mwarning:\x1b[0m "],
-        (Paint::Colour, _) => [FAINT, ""],
-    };
-    for part in parts {
-        line.push_str(part);
-    }
-    escape(&mut line, message);
-    for (key, value) in fields {
-        line.push(' ');
-        line.push_str(key);
-        line.push('=');
-        push_value(&mut line, &value.to_string());
-    }
-    line.push('\n');
-    line
-}
-
-/// A value with a blank, a quote or nothing in it stands in quotes.
-fn push_value(line: &mut String, value: &str) {
-    let plain = !value.is_empty()
-        && value
-            .chars()
-            .all(|c| !c.is_whitespace() && !c.is_control() && c != '"' && c != '=');
-    if plain {
-        line.push_str(value);
-        return;
-    }
-    line.push('"');
-    for c in value.chars() {
-        match c {
-            '"' => line.push_str("\\\""),
-            '\\' => line.push_str("\\\\"),
-            c => push_printable(line, c),
-        }
-    }
-    line.push('"');
-}
-
-/// A line stays one line, and no control character reaches a terminal.
-fn escape(line: &mut String, text: &str) {
-    text.chars().for_each(|c| push_printable(line, c));
-}
-
-fn push_printable(line: &mut String, c: char) {
-    match c {
-        '\n' => line.push_str("\\n"),
-        '\t' => line.push_str("\\t"),
-        '\r' => line.push_str("\\r"),
-        c if c.is_control() => {
-            let _ = write!(line, "\\u{{{:x}}}", u32::from(c));
-        }
-        c => line.push(c),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_stays_a_line() {
-        let fields: [Field<'_>; 3] = [("a", &1), ("b", &"x y"), ("c", &"q\"\\\n\u{1b}")];
-        assert_eq!(
-            render(Level::Info, "some\nthing", &fields, Paint::Plain),
-            "launchgate: some\\nthing a=1 b=\"x y\" c=\"q\\\"\\\\\\n\\u{1b}\"\n"
-        );
-        assert_eq!(
-            render(Level::Error, "no", &[("e", &"")], Paint::Pipe),
-            "launchgate: error: no e=\"\"\n"
-        );
-    }
-
-    #[test]
-    fn event_names_are_distinct() {
-        let mut names: Vec<_> = Event::ALL.iter().map(|event| event.name()).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), Event::ALL.len());
-    }
-}
+mod tests;

@@ -36,7 +36,17 @@ pub struct Progress {
     /// Its command, without secrets.
     pub command: String,
     /// Dropped once the ledger was told.
-    pub told: std::sync::mpsc::Sender<()>,
+    pub told: Told,
+}
+
+/// Says by its end that the ledger was told, or that nobody is left to tell it.
+#[derive(Debug)]
+pub struct Told(pub Arc<Event>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.0.raise();
+    }
 }
 
 /// Steps to run, asked for by the flow.

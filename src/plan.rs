@@ -14,7 +14,7 @@ use planner::Planner;
 use crate::command::{self, Argv};
 use crate::conceal;
 use crate::embedded::Embedded;
-use crate::environment::{Environment, OWN};
+use crate::environment::Environment;
 use crate::exit::{Failure, Problem};
 use crate::identity::Identity;
 use crate::init::Init;
@@ -186,7 +186,7 @@ fn step_environment(
     identity: Option<&Identity>,
 ) -> Result<Environment, Failure> {
     let mut environment = sources.environment.clone();
-    environment.retain(|name| !is_own(name));
+    environment.remove_own();
     if let Some(identity) = identity {
         environment.set(b"HOME", &identity.home);
     }
@@ -214,10 +214,6 @@ fn step_environment(
     Ok(environment)
 }
 
-fn is_own(name: &[u8]) -> bool {
-    name.starts_with(OWN)
-}
-
 /// Plans the server; `None` where the command line names none.
 pub fn server(sources: &Sources<'_>) -> Result<Option<Server>, Failure> {
     let words = sources.raw.server();
@@ -230,9 +226,9 @@ pub fn server(sources: &Sources<'_>) -> Result<Option<Server>, Failure> {
         // Whatever it was: of root's home another user has nothing.
         environment.set(b"HOME", &identity.home);
     }
+    environment.remove_own();
     environment.retain(|name| {
-        !is_own(name)
-            && !unset.iter().any(|setting| setting.value.as_bytes() == name)
+        !unset.iter().any(|setting| setting.value.as_bytes() == name)
             && !step_only.iter().any(|setting| setting.value.1 == name)
     });
     if words.is_empty() {

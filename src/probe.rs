@@ -5,7 +5,6 @@ use std::ffi::OsString;
 
 use crate::cli::Verb;
 use crate::command::Argv;
-use crate::environment::OWN;
 use crate::exit::Failure;
 use crate::log::Log;
 use crate::plan::Server;
@@ -44,7 +43,7 @@ fn command(sources: &Sources<'_>) -> Option<Server> {
     let words = sources.raw.server();
     let text = words.join(&OsString::from(" "));
     let mut environment = sources.environment.clone();
-    environment.retain(|name| !name.starts_with(OWN));
+    environment.remove_own();
     Some(Server {
         argv: Argv::new(words)?,
         text: text.to_string_lossy().into_owned(),

@@ -1,6 +1,7 @@
 //! `launchgate run` and `launchgate job`: the gate, then the server, where there is one.
 
-use std::sync::mpsc::channel;
+use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::Verb;
@@ -13,14 +14,15 @@ use crate::health::Health;
 use crate::live::Live;
 use crate::log::{Event, Log};
 use crate::naming::Name;
-use crate::network::{self, Progress, StepsRequest};
+use crate::network::{self, Progress, StepsRequest, Told};
 use crate::outcome;
 use crate::plan::{self, Steps};
 use crate::serve;
 use crate::settings::{Origin, Sources};
 use crate::steps::{self, Keep, Ready, ReadyServer, RunIdentity};
 use crate::sys::clock::Moment;
-use crate::sys::host::Host;
+use crate::sys::event;
+use crate::sys::host::{Host, Wake};
 use crate::sys::launch::{self, NotLaunched};
 
 /// How long the last lines of the log may wait for a reader before they are left behind.
@@ -164,7 +166,9 @@ fn together(
     (steps, ready): (&Steps, &[Ready]),
     gate: Gate,
 ) -> Result<(), Failure> {
+    // A file has one writer at a time, and that is the step while it runs.
     let waits_for_ledger = gate.target.backend() == Backend::Sqlite;
+    let told = Arc::new(event::Event::new().map_err(|error| outcome::no_event(&error))?);
     let keep = Keep::Tail(outcome::kept(&gate.target.url));
     let mut serve = |request: StepsRequest| {
         let StepsRequest {
@@ -174,18 +178,20 @@ fn together(
             reply,
         } = request;
         let mut before = |step: &plan::Step| {
-            let (told, is_told) = channel();
+            told.lower();
             // A flow that is gone has nothing to tell; the guard knows.
             let _ = progress.send(Progress {
                 step: step.name.clone(),
                 command: step.text.clone(),
-                told,
+                told: Told(Arc::clone(&told)),
             });
-            // A file has one writer at a time, and that is the step while it runs.
-            if waits_for_ledger {
-                let _ = is_told.recv_timeout(LEDGER);
+            if !waits_for_ledger {
+                return None;
             }
-            Ok(())
+            match host.wait(Some(told.as_fd()), Some(Moment::now() + LEDGER)) {
+                Wake::Stop(number) => Some(number),
+                Wake::Ready | Wake::Time => None,
+            }
         };
         let outcome = steps::run(
             host,
@@ -196,7 +202,7 @@ fn together(
             &mut guard,
             &mut before,
         );
-        let signal = outcome.last.as_ref().and_then(|(_, report)| report.signal);
+        let signal = outcome.signal();
         let _ = reply.send(outcome);
         signal
     };

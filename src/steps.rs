@@ -3,16 +3,19 @@
 //! May touch `sys` and `log`; never SQL or system calls.
 
 mod ending;
+mod variables;
 
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use ending::{judge, no_report, not_started, tell};
+use ending::{judge, no_report, not_begun, not_started, tell};
 pub use ending::{lock_lost, server_not_started, stopped, stopped_after};
+pub use variables::TOLD;
+use variables::{mark, own_variables};
 
 use crate::embedded;
-use crate::environment::{Environment, until_nul};
+use crate::environment::until_nul;
 use crate::exit::{Failure, Problem};
 use crate::identity::Identity;
 use crate::init::Init;
@@ -24,21 +27,13 @@ use crate::sys::clock::Moment;
 use crate::sys::host::Host;
 use crate::sys::lookup::{self, Unfit};
 use crate::sys::own;
+use crate::sys::signals::Number;
 use crate::sys::supervise::{Guard, Order, Report};
 use crate::sys::user::{self, NotFound, Part};
 use crate::timeline::Phase;
 
 /// The longest part of a step's output that a ledger keeps: 4 KiB.
 pub const TAIL: usize = 4096;
-
-/// The variables that a step is told and that are no settings; a launchgate that runs as
-/// somebody's step finds them in its environment.
-pub const TOLD: [&str; 4] = [
-    "LAUNCHGATE_REVISION",
-    "LAUNCHGATE_RUN_ID",
-    "LAUNCHGATE_STEP",
-    "LAUNCHGATE_ATTEMPT",
-];
 
 /// What each step of one run is told about it.
 #[derive(Debug, Clone)]
@@ -94,6 +89,17 @@ pub struct Outcome {
     pub last: Option<(Step, Report)>,
     /// How it all ended.
     pub verdict: Verdict,
+}
+
+impl Outcome {
+    /// The signal that stops the gate, where one came.
+    #[must_use]
+    pub fn signal(&self) -> Option<Number> {
+        match &self.verdict {
+            Verdict::Stopped { failure, .. } | Verdict::Lost(failure) => failure.signal(),
+            Verdict::Done | Verdict::Failed(_) => None,
+        }
+    }
 }
 
 /// How a run of steps ended.
@@ -229,8 +235,8 @@ pub enum Keep {
     Tail(usize),
 }
 
-/// Runs the steps in order. `before` is called before each is started; where it fails, the
-/// right to run is lost.
+/// Runs the steps in order. `before` is called before each is started, and returns the signal
+/// that stops the gate, where one came meanwhile.
 pub fn run(
     host: &Host,
     log: &Log,
@@ -238,17 +244,12 @@ pub fn run(
     identity: &RunIdentity,
     keep: Keep,
     guard: &mut dyn Guard,
-    before: &mut dyn FnMut(&Step) -> Result<(), Failure>,
+    before: &mut dyn FnMut(&Step) -> Option<Number>,
 ) -> Outcome {
     let mut last = None;
     let mut way_back = None;
     for (number, ready) in ready.iter().enumerate() {
-        if let Err(failure) = before(&ready.step) {
-            return Outcome {
-                last,
-                verdict: Verdict::Lost(failure),
-            };
-        }
+        let signal = before(&ready.step);
         let environment = own_variables(steps, identity, &ready.step);
         let order = Order {
             program: Program {
@@ -263,6 +264,7 @@ pub fn run(
                 Keep::Nothing => None,
                 Keep::Tail(len) => Some(len),
             },
+            mark: mark(identity),
             wrap: match log.format() {
                 // The embedded ones write events themselves.
                 Format::Json if !ready.step.kind.is_embedded() => Some(ready.step.name.clone()),
@@ -270,9 +272,11 @@ pub fn run(
             },
         };
         let name = ready.step.name.as_str();
+        // A signal that came between two steps, or was inherited as pending, finds none to stop.
+        let signal = signal.or_else(|| host.signals.next_stop());
         // A machine that was frozen since the last look thaws here: no step may start then.
-        if let Some(why) = guard.lost(Moment::now()) {
-            let verdict = Verdict::Lost(lock_lost(&why));
+        let lost = guard.lost(Moment::now());
+        if let Some(verdict) = not_begun(name, lost, signal) {
             return Outcome { last, verdict };
         }
         log.timeline().enter(Phase::Step(name.to_owned()));
@@ -307,32 +311,4 @@ pub fn run(
         last,
         verdict: Verdict::Done,
     }
-}
-
-fn own_variables(steps: &Steps, identity: &RunIdentity, step: &Step) -> Environment {
-    let mut environment = steps.environment_of(step).clone();
-    for (name, value) in [
-        ("LAUNCHGATE_APP", identity.app.as_str()),
-        ("LAUNCHGATE_RELEASE", &identity.release),
-        ("LAUNCHGATE_REVISION", &identity.revision),
-        ("LAUNCHGATE_RUN_ID", &identity.run_id),
-        ("LAUNCHGATE_STEP", &step.name),
-        ("LAUNCHGATE_ATTEMPT", &identity.attempt.to_string()),
-    ] {
-        // What was inherited of these is left out, and `--step-env` may not name them.
-        environment.append(name.as_bytes(), value.as_bytes());
-    }
-    if step.kind.is_embedded()
-        && let Some(embedded) = &steps.embedded
-    {
-        for (name, value) in embedded.variables(step.kind) {
-            environment.set(name.as_bytes(), value.as_bytes());
-        }
-    }
-    if let Some(name) = &identity.application_name
-        && !steps.names_sessions
-    {
-        environment.set(b"PGAPPNAME", name.as_bytes());
-    }
-    environment
 }

@@ -12,7 +12,7 @@ use std::{
 
 use gate::backends::Db;
 use gate::home::output;
-use gate::replicas::{Running, Scene, is_alive, until};
+use gate::replicas::{Running, Scene, is_alive, signal_tree, until};
 use nix::sys::signal::Signal;
 
 /// A session that has the whole database for itself.
@@ -20,6 +20,15 @@ struct Exclusive(Child);
 
 impl Exclusive {
     fn on(db: &Db) -> Self {
+        Self::with(db, "begin exclusive")
+    }
+
+    /// Everybody else may read, and nobody write.
+    fn writer(db: &Db) -> Self {
+        Self::with(db, "begin immediate")
+    }
+
+    fn with(db: &Db, begin: &str) -> Self {
         let mut child = Command::new("sqlite3")
             .args(["-cmd", ".timeout 20000"])
             .arg(db.sqlite_file())
@@ -29,7 +38,7 @@ impl Exclusive {
             .expect("sqlite3");
         let input = child.stdin.as_mut().expect("piped");
         input
-            .write_all(b"begin exclusive; select 'held';\n")
+            .write_all(format!("{begin}; select 'held';\n").as_bytes())
             .expect("written");
         let mut said = [0; 5];
         std::io::Read::read_exact(child.stdout.as_mut().expect("piped"), &mut said)
@@ -131,6 +140,75 @@ fn a_busy_database_is_waited_for() {
     stopped.ends_with(143);
     drop(session);
     replica.ends_with(0);
+    scene.check_settled("v1");
+}
+
+/// Whether a replica of the scene's app has the lock.
+fn is_locked(scene: &Scene<'_>) -> bool {
+    let mut path = scene.db.sqlite_file().into_os_string();
+    path.push(format!(".{}.launchgate.lock", scene.app));
+    fs::File::open(PathBuf::from(path))
+        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
+}
+
+/// The failure line tells that the call was given up, and not what came after it.
+#[test]
+fn a_stop_is_obeyed_while_the_gate_waits_to_write() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    db.sql("create table guests (name text)");
+    let stopped = || {
+        let session = Exclusive::writer(&db);
+        let mut replica = scene.run("v1").start();
+        until("a holder", || is_locked(&scene));
+        replica.signal(Signal::SIGTERM);
+        replica
+            .ends_with(143)
+            .says("during a call of the database under the lock");
+        drop(session);
+        assert_eq!(scene.count("server"), 0);
+    };
+    // The ledger is to be made.
+    stopped();
+    scene.touch("hold-migrate");
+    let mut killed = scene.run("v1").start();
+    until("the step", || scene.count("start") == 1);
+    signal_tree(killed.pid(), Signal::SIGKILL);
+    killed.ends_with(137);
+    // A dead run is to be marked.
+    stopped();
+    scene.remove("hold-migrate");
+    scene.run("v1").finish().ends_with(0);
+    assert_eq!(scene.states(), ["interrupted", "succeeded"]);
+    scene.check_settled("v1");
+}
+
+/// What the first step did can't be recorded either, and the next start finds that out.
+#[test]
+fn a_stop_is_obeyed_while_the_ledger_is_to_be_told_of_the_next_step() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    scene.touch("hold-backup");
+    let mut replica = scene.run_steps("v1", &["backup", "migrate"]).start();
+    until("the first step", || scene.count("start") == 1);
+    let session = Exclusive::on(&db);
+    scene.remove("hold-backup");
+    replica.says_in_time("backup succeeded");
+    replica.signal(Signal::SIGTERM);
+    replica.ends_with(143);
+    // Nobody waited for the file to say so.
+    assert!(
+        !replica.log().contains("could not be told"),
+        "{}",
+        replica.log()
+    );
+    drop(session);
+    assert_eq!(scene.count("start"), 1);
+    scene
+        .run_steps("v1", &["backup", "migrate"])
+        .finish()
+        .ends_with(0);
+    assert_eq!(scene.states(), ["interrupted", "succeeded"]);
     scene.check_settled("v1");
 }
 

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::{Gate, Held, Passed, Trouble};
 use crate::db::ledger::{Entry, Ledger, NewRun};
-use crate::db::{Backend, Locked, Proof};
+use crate::db::{Backend, Error, Locked, Proof};
 use crate::decide::Decision;
 use crate::exit::Problem;
 use crate::lease::Lease;
@@ -29,7 +29,8 @@ impl Gate {
         asked: Moment,
         link: &mut Link,
     ) -> Result<Held, Trouble> {
-        let ledger = locked.look(self.name.revision.as_deref()).await?;
+        let look = locked.look(self.name.revision.as_deref());
+        let ledger = self.call(link, Box::pin(look)).await?;
         let (attempt, dead) = match self.decide(&ledger) {
             Ok(Decision::Run { attempt, dead }) => (attempt, dead),
             Ok(Decision::Start) => {
@@ -66,8 +67,8 @@ impl Gate {
             locked.release().await;
             return Err(trouble);
         }
-        self.close_dead(&mut locked, &dead).await?;
-        locked.create_ledger().await?;
+        self.close_dead(&mut locked, &dead, link).await?;
+        self.call(link, Box::pin(locked.create_ledger())).await?;
         if matches!(ledger, Ledger::Missing) {
             self.log.say(
                 Event::LedgerCreated,
@@ -78,16 +79,41 @@ impl Gate {
         self.run(locked, attempt, asked, link).await
     }
 
-    async fn close_dead(&self, locked: &mut Locked, dead: &[Entry]) -> Result<(), Trouble> {
+    /// Whether a call under the lock may be dropped before it ended: in a file, what is written
+    /// after all belongs to a run whose lock is free, which the next holder takes for dead. A
+    /// server's connection is of no use after that, and what became of the call is unknown.
+    pub(super) fn gives_up_calls(&self) -> bool {
+        self.target.backend() == Backend::Sqlite
+    }
+
+    /// A call under the lock, ended by a signal where it may be: a file can be busy for long.
+    /// It comes in a box, since the future of all this would hold it more than once.
+    async fn call<T>(
+        &self,
+        link: &mut Link,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Trouble> {
+        if self.gives_up_calls() {
+            Ok(link
+                .unless_stopped("a call of the database under the lock", call)
+                .await??)
+        } else {
+            Ok(call.await?)
+        }
+    }
+
+    async fn close_dead(
+        &self,
+        locked: &mut Locked,
+        dead: &[Entry],
+        link: &mut Link,
+    ) -> Result<(), Trouble> {
         if dead.is_empty() {
             return Ok(());
         }
         let ids: Vec<String> = dead.iter().map(|row| row.run_id.clone()).collect();
-        locked
-            .interrupt(
-                &ids,
-                "its holder died, or lost the lock and could not say so",
-            )
+        let note = "its holder died, or lost the lock and could not say so";
+        self.call(link, Box::pin(locked.interrupt(&ids, note)))
             .await?;
         for row in dead {
             let seconds = row.age_ms / 1000;
@@ -166,7 +192,8 @@ impl Gate {
     ) -> Result<Held, Trouble> {
         let run_id = outcome::run_id()?;
         let beaten = Moment::now();
-        locked.append(&self.new_run(&run_id, attempt)).await?;
+        let new = self.new_run(&run_id, attempt);
+        self.call(link, Box::pin(locked.append(&new))).await?;
         if let Err(error) = locked.confirm().await {
             drop(locked);
             self.take_back(&run_id, &error.to_string()).await;

@@ -49,7 +49,17 @@ impl Gate {
                 biased;
                 ended = &mut outcome => return ended.map_err(|_| outcome::no_answer()),
                 Some(Progress { step, command, told }) = steps.recv() => {
-                    let written = locked.progress(&identity.run_id, &step, &command).await;
+                    let writing = locked.progress(&identity.run_id, &step, &command);
+                    let written = if self.gives_up_calls() {
+                        // A file that is busy keeps nobody who does not wait for it any more.
+                        tokio::select! {
+                            biased;
+                            ended = &mut outcome => return ended.map_err(|_| outcome::no_answer()),
+                            written = writing => written,
+                        }
+                    } else {
+                        writing.await
+                    };
                     if let Err(error) = written {
                         self.note_progress(lease, error);
                     }

@@ -11,7 +11,7 @@ use super::{Event, Field, Level};
 const MOST: usize = 16 * 1024;
 
 /// Fields that are numbers; all others are text, whatever they look like.
-const NUMBERS: [&str; 14] = [
+const NUMBERS: [&str; 15] = [
     "applied",
     "attempt",
     "bytes",
@@ -19,6 +19,7 @@ const NUMBERS: [&str; 14] = [
     "database_seconds",
     "files",
     "line",
+    "lines",
     "lock_seconds",
     "pending",
     "pid",

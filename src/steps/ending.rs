@@ -3,10 +3,11 @@
 use super::Verdict;
 use crate::embedded;
 use crate::exit::{Failure, Problem, signal_code};
-use crate::log::{Event, Log};
+use crate::log::{Event, Field, Log};
 use crate::plan::{Step, Steps};
 use crate::sys::child::{Ended, Program};
-use crate::sys::signals;
+use crate::sys::family::Stray;
+use crate::sys::signals::{self, Number};
 use crate::sys::supervise::{Cut, News, Report};
 
 pub(super) fn tell(log: &Log, name: &str, step: &Step, steps: &Steps, news: &News<'_>) {
@@ -39,11 +40,65 @@ pub(super) fn tell(log: &Log, name: &str, step: &Step, steps: &Steps, news: &New
             &format!("{name} is not gone after --stop-grace, killing it"),
             &[("step", &name)],
         ),
-        News::Leftovers(count) => log.say(
-            Event::StepLeftovers,
-            &format!("{name} ended and left processes running, stopping them"),
-            &[("step", &name), ("processes", count)],
-        ),
+        News::Leftovers(count) => {
+            let mut fields: Vec<Field<'_>> = vec![("step", &name)];
+            fields.extend(
+                count
+                    .iter()
+                    .map(|count| -> Field<'_> { ("processes", count) }),
+            );
+            let message = format!("{name} ended and left processes running, stopping them");
+            log.say(Event::StepLeftovers, &message, &fields);
+        }
+        News::Unwritable(stream, error) => {
+            let (stream, words) = match stream {
+                1 => ("stdout", "standard output"),
+                _ => ("stderr", "standard error"),
+            };
+            let problem = Problem::new(
+                format!("{words} can't be written, what {name} prints there is lost"),
+                "make room where it leads, or let it lead elsewhere",
+            );
+            let fields: [Field<'_>; 3] = [("step", &name), ("stream", &stream), ("error", error)];
+            log.warn(Event::StepOutputLost, &problem, &fields);
+        }
+        News::OutOfReach(stray) => out_of_reach(log, name, *stray),
+    }
+}
+
+fn out_of_reach(log: &Log, name: &str, stray: Stray) {
+    let mut fields: Vec<Field<'_>> = vec![("step", &name)];
+    let Stray::Refused { pid, user, state } = &stray else {
+        let problem = Problem::new(
+            format!("what {name} left can't be found, waiting for its end"),
+            "mount the /proc of this PID namespace, without hidepid, or end it by hand",
+        );
+        return log.warn(Event::StepOutOfReach, &problem, &fields);
+    };
+    fields.push(("pid", pid));
+    fields.extend(user.iter().map(|user| -> Field<'_> { ("user", user) }));
+    fields.push(("state", state));
+    let problem = Problem::new(
+        format!("a process of {name} may not be signalled, waiting for its end"),
+        "end it by hand, or start launchgate as its user or with the capability KILL",
+    );
+    log.warn(Event::StepOutOfReach, &problem, &fields);
+}
+
+/// Why a step is not even started; `None` where it may be.
+pub(super) fn not_begun(
+    name: &str,
+    lost: Option<String>,
+    signal: Option<Number>,
+) -> Option<Verdict> {
+    let stopped = signal.map(|number| stopped(number, &format!("the start of {name}")));
+    match (lost, stopped) {
+        (Some(why), failure) => Some(Verdict::Lost(failure.unwrap_or_else(|| lock_lost(&why)))),
+        (None, Some(failure)) => Some(Verdict::Stopped {
+            failure,
+            done: false,
+        }),
+        (None, None) => None,
     }
 }
 

@@ -164,6 +164,13 @@ impl Capture {
         }
     }
 
+    /// A stream that can't be written although somebody reads it, and why; once for each.
+    #[must_use]
+    pub fn take_failure(&self) -> Option<(RawFd, io::Error)> {
+        let mut outputs = self.pipes.iter().map(|pipe| &pipe.to);
+        outputs.find_map(|to| Some((to.number(), to.take_failure()?)))
+    }
+
     /// Whether all of it was passed on.
     #[must_use]
     pub fn is_done(&self) -> bool {
@@ -190,7 +197,11 @@ fn pump(pipe: &mut Pipe, tail: &mut Tail, last: bool) {
                 turn += n;
                 tail.push(&buffer[..n]);
                 pipe.pass(&buffer[..n]);
-                // Without launchgate the step itself would see that nobody reads.
+                // Without launchgate the step itself would see that nobody reads. Of anything
+                // else, a full disk say, a pipe can't tell it: a pipe that is closed means SIGPIPE,
+                // which ends most programs, where a write would have failed that few look at. A
+                // migration that is killed in the middle is worse than lines that are missing, so
+                // they are passed over, and the log says so.
                 if pipe.to.is_unread() {
                     pipe.end();
                 }

@@ -15,6 +15,7 @@ use std::ptr;
 use libc::{c_char, c_int, pid_t};
 use nix::errno::Errno;
 
+use super::family::{Children, Family};
 use super::inherited::Inherited;
 use super::signals::{self, Mask};
 use super::user::{self, Switch};
@@ -228,28 +229,24 @@ unsafe fn redirect(streams: Streams) {
     }
 }
 
-/// Looks for a child that ended or stopped and reaps it, leaving `foreign` children (those
+/// Looks for a child of the family that ended or stopped and reaps it, leaving others (those
 /// that were there before launchgate) to the server, whose children they will be.
 #[must_use]
-pub fn reap(foreign: &[i32]) -> Reaped {
-    if foreign.is_empty() {
-        return reap_one(Which::Any);
-    }
-    let ours: Vec<i32> = super::descendants::children()
-        .into_iter()
-        .filter(|pid| !foreign.contains(pid))
-        .collect();
-    for pid in &ours {
-        match reap_one(Which::One(*pid)) {
-            Reaped::Quiet | Reaped::None => {}
+pub(super) fn reap(family: &Family<'_>) -> Reaped {
+    let ours = match family.children() {
+        Children::All => return reap_one(Which::Any),
+        Children::These(pids) => pids.into_iter().map(Which::One).collect(),
+        Children::Led(leader) => vec![Which::One(leader), Which::Group(leader)],
+    };
+    let mut found = Reaped::None;
+    for which in ours {
+        match reap_one(which) {
+            Reaped::None => {}
+            Reaped::Quiet => found = Reaped::Quiet,
             news => return news,
         }
     }
-    if ours.is_empty() {
-        Reaped::None
-    } else {
-        Reaped::Quiet
-    }
+    found
 }
 
 /// Which children waitid(2) looks at.
@@ -257,6 +254,7 @@ pub fn reap(foreign: &[i32]) -> Reaped {
 enum Which {
     Any,
     One(i32),
+    Group(i32),
 }
 
 fn reap_one(which: Which) -> Reaped {
@@ -275,6 +273,7 @@ fn wait_for(which: Which, flags: c_int) -> Option<(i32, c_int, c_int)> {
     let (kind, id) = match which {
         Which::Any => (libc::P_ALL, 0),
         Which::One(pid) => (libc::P_PID, pid.cast_unsigned()),
+        Which::Group(leader) => (libc::P_PGID, leader.cast_unsigned()),
     };
     // SAFETY: all zeroes is a value of this C structure; the pointer lives through the call;
     // the fields read are those that waitid fills in.
@@ -298,12 +297,16 @@ pub(super) fn forget_dead() {
     while let Reaped::Ended(..) | Reaped::Stopped(..) = reap_one(Which::Any) {}
 }
 
-/// The descendants that this process has before launchgate starts any: also those further
-/// down, which become its children when the ones between end.
-#[must_use]
-pub fn foreign() -> Vec<i32> {
-    match wait_for(Which::Any, libc::WNOHANG | libc::WEXITED | libc::WNOWAIT) {
-        None => Vec::new(),
-        Some(_) => super::descendants::all(&[]),
-    }
+/// Whether there is a child.
+pub(super) fn has_any() -> bool {
+    is_there(Which::Any)
+}
+
+/// Whether a child is in this process group.
+pub(super) fn has_in_group(leader: i32) -> bool {
+    is_there(Which::Group(leader))
+}
+
+fn is_there(which: Which) -> bool {
+    wait_for(which, libc::WNOHANG | libc::WEXITED | libc::WNOWAIT).is_some()
 }

@@ -1,80 +1,109 @@
-//! What a step left running: every descendant of this process, by /proc (proc(5)).
+//! The processes below this one, by /proc (proc(5)).
 //!
 //! A process that left its group, its session and its parent is still found: launchgate is
 //! PID 1 or a subreaper, so the kernel makes every orphaned descendant its child.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
-/// The children of this process, zombies included.
-#[must_use]
-pub fn children() -> Vec<i32> {
-    let own = std::process::id().cast_signed();
-    processes()
-        .into_iter()
-        .filter(|p| p.parent == own)
-        .map(|p| p.pid)
-        .collect()
+/// A process as /proc shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Process {
+    pub(super) pid: i32,
+    pub(super) parent: i32,
+    pub(super) group: i32,
+    /// `R`, `S`, `D`, `Z` …
+    pub(super) state: char,
 }
 
-/// Every descendant of this process except `foreign` children and what descends from them.
-/// Empty where /proc can't be read.
-#[must_use]
-pub fn all(foreign: &[i32]) -> Vec<i32> {
-    let processes = processes();
-    let mut found = vec![std::process::id().cast_signed()];
+impl Process {
+    /// Who it is; `None` where it is gone.
+    pub(super) fn user(&self) -> Option<u32> {
+        let folder = fs::metadata(format!("/proc/{}", self.pid)).ok()?;
+        Some(folder.uid())
+    }
+
+    /// Whether an entry of its environment is `entry`; `None` where that can't be told: another
+    /// user's, a zombie's, or one in the middle of execve(2), of which nothing is there to read.
+    pub(super) fn has_entry(&self, entry: &[u8]) -> Option<bool> {
+        let environment = fs::read(format!("/proc/{}/environ", self.pid)).ok()?;
+        (!environment.is_empty()).then(|| environment.split(|byte| *byte == 0).any(|e| e == entry))
+    }
+}
+
+/// All processes of this PID namespace. `None` where there is no /proc, or another namespace's,
+/// as for `unshare --pid` alone: its numbers are other processes here.
+pub(super) fn processes() -> Option<Vec<Process>> {
+    let own = fs::read_link("/proc/self").ok()?;
+    if own.to_str()?.parse() != Ok(std::process::id()) {
+        return None;
+    }
+    let entries = fs::read_dir("/proc").ok()?;
+    let found = entries.filter_map(|entry| {
+        let name = entry.ok()?.file_name();
+        let pid: i32 = name.to_str()?.parse().ok()?;
+        // A command's name is any bytes: cut after fifteen, it may end within a character.
+        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        parse(pid, &String::from_utf8_lossy(&stat))
+    });
+    Some(found.collect())
+}
+
+/// Every descendant of this process, parents first, but for those that `skips` and all below them.
+pub(super) fn below_this(processes: &[Process], skips: impl Fn(&Process) -> bool) -> Vec<Process> {
+    let mut found: Vec<Process> = Vec::new();
+    let mut parent = std::process::id().cast_signed();
     let mut at = 0;
-    while at < found.len() {
-        let parent = found[at];
-        found.extend(
-            processes
-                .iter()
-                .filter(|p| p.parent == parent && !foreign.contains(&p.pid))
-                .map(|p| p.pid),
-        );
+    loop {
+        let children = processes.iter().filter(|p| p.parent == parent && !skips(p));
+        found.extend(children);
+        let Some(next) = found.get(at) else {
+            return found;
+        };
+        parent = next.pid;
         at += 1;
     }
-    found.remove(0);
-    found
 }
 
-struct Process {
-    pid: i32,
-    parent: i32,
-}
-
-fn processes() -> Vec<Process> {
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    entries
-        .filter_map(|entry| {
-            let name = entry.ok()?.file_name();
-            let pid: i32 = name.to_str()?.parse().ok()?;
-            // A command's name is any bytes: cut after fifteen, it may end within a character.
-            let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-            Some(Process {
-                pid,
-                parent: parent(&String::from_utf8_lossy(&stat))?,
-            })
-        })
-        .collect()
-}
-
-/// The fourth field; the second is the command in parentheses and may hold anything.
-fn parent(stat: &str) -> Option<i32> {
-    stat.rsplit_once(')')?
-        .1
-        .split_ascii_whitespace()
-        .nth(1)?
-        .parse()
-        .ok()
+/// The third field and those behind it; the second is the command in parentheses and may hold
+/// anything.
+fn parse(pid: i32, stat: &str) -> Option<Process> {
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    Some(Process {
+        pid,
+        state: fields.next()?.chars().next()?,
+        parent: fields.next()?.parse().ok()?,
+        group: fields.next()?.parse().ok()?,
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    fn process(pid: i32, parent: i32) -> Process {
+        Process {
+            pid,
+            parent,
+            group: 1,
+            state: 'S',
+        }
+    }
+
     #[test]
     fn finds_the_parent_behind_any_command_name() {
-        assert_eq!(super::parent("12 (a) S 9) Z 7 12 12 0"), Some(7));
-        assert_eq!(super::parent("12"), None);
+        let found = parse(12, "12 (a) S 9) Z 7 13 12 0").unwrap();
+        assert_eq!((found.parent, found.group, found.state), (7, 13, 'Z'));
+        assert_eq!(parse(12, "12"), None);
+    }
+
+    #[test]
+    fn finds_what_is_below_but_nothing_below_what_is_skipped() {
+        let own = std::process::id().cast_signed();
+        let all = [(-1, -2), (-2, own), (-3, own), (-4, -3), (-5, -1), (-6, -9)];
+        let all = all.map(|(pid, parent)| process(pid, parent));
+        let pids = |found: Vec<Process>| found.iter().map(|p| p.pid).collect::<Vec<_>>();
+        assert_eq!(pids(below_this(&all, |_| false)), [-2, -3, -1, -4, -5]);
+        assert_eq!(pids(below_this(&all, |p| p.pid == -2)), [-3, -4]);
     }
 }

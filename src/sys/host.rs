@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use nix::unistd::gethostname;
 
-use super::child;
 use super::clock::Moment;
+use super::family::Foreign;
 use super::inherited::Inherited;
 use super::output::Output;
 use super::poll::{self, Interest};
-use super::signals::{Number, Signal, Signals};
+use super::signals::{Number, Signals};
 
 /// What a process has that supervises others.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct Host {
     /// The one reader of signals.
     pub signals: Signals,
     /// Descendants that were there before launchgate.
-    pub foreign: Vec<i32>,
+    pub foreign: Foreign,
     /// Standard output.
     pub stdout: Arc<Output>,
     /// Standard error.
@@ -46,21 +46,18 @@ impl Host {
         Ok(Self {
             inherited,
             signals,
-            foreign: child::foreign(),
+            foreign: Foreign::look(),
             stdout: Arc::new(Output::stdout()),
             stderr: Arc::new(Output::stderr()),
         })
     }
 
-    /// Waits until `fd` is readable, `until` has come or a signal stops the gate. Signals
-    /// for a step find none and do nothing.
+    /// Waits until `fd` is readable, `until` has come or a signal stops the gate.
     #[must_use]
     pub fn wait(&self, fd: Option<BorrowedFd<'_>>, until: Option<Moment>) -> Wake {
         loop {
-            while let Some(signal) = self.signals.next() {
-                if let Signal::Stop(number) = signal {
-                    return Wake::Stop(number);
-                }
+            if let Some(number) = self.signals.next_stop() {
+                return Wake::Stop(number);
             }
             if until.is_some_and(|until| Moment::now() >= until) {
                 return Wake::Time;
@@ -85,10 +82,8 @@ impl Host {
     pub fn print(&self, text: &[u8]) -> Result<(), Number> {
         self.stdout.write(text);
         loop {
-            while let Some(signal) = self.signals.next() {
-                if let Signal::Stop(number) = signal {
-                    return Err(number);
-                }
+            if let Some(number) = self.signals.next_stop() {
+                return Err(number);
             }
             self.stdout.flush();
             if !self.stdout.is_waiting() {

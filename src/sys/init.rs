@@ -15,12 +15,12 @@ use libc::c_int;
 
 use super::child::{self, Ended, Input, Program, Reaped, Streams};
 use super::clock::Moment;
-use super::descendants;
+use super::family::Family;
 use super::host::Host;
 use super::inherited;
 use super::launch::NotLaunched;
 use super::poll::{self, Interest};
-use super::signals::{self, Number, Signal};
+use super::signals::{self, Number};
 use super::terminal::Terminal;
 use crate::environment::Entry;
 use crate::identity::Identity;
@@ -158,7 +158,7 @@ impl<'a> Front<'a> {
 
     fn reap(&mut self) {
         loop {
-            match child::reap(&[]) {
+            match child::reap(&Family::of_init(self.server)) {
                 Reaped::Ended(pid, ended) if pid == self.server && self.ended.is_none() => {
                     self.ended = Some(ended);
                     if let Some(terminal) = &self.terminal {
@@ -222,7 +222,8 @@ impl<'a> Front<'a> {
     fn end_leftovers(&mut self, news: &mut dyn FnMut(News)) -> Option<Moment> {
         let now = Moment::now();
         if matches!(self.left, Left::Unknown) && !self.init.grace.is_zero() {
-            let count = signal_leftovers(&[libc::SIGTERM, libc::SIGCONT]);
+            let left = Family::of_init(self.server);
+            let count = left.signal(&[libc::SIGTERM, libc::SIGCONT]).count;
             news(News::Leftovers(count));
             self.left = Left::Asked(now + self.init.grace);
         }
@@ -236,7 +237,7 @@ impl<'a> Front<'a> {
             Left::Asked(_) => news(News::Killing),
             Left::Unknown | Left::Killed(..) => {}
         }
-        signal_leftovers(&[libc::SIGKILL]);
+        Family::of_init(self.server).signal(&[libc::SIGKILL]);
         let end = match self.left {
             Left::Killed(_, end) => end,
             _ => now + PATIENCE,
@@ -244,24 +245,6 @@ impl<'a> Front<'a> {
         self.left = Left::Killed(now + AGAIN, end);
         Some(now + AGAIN)
     }
-}
-
-/// Signals everything that is left; says how many, where they were counted. A PID 1 reaches
-/// all at once, with no /proc and without a race (kill(2), "-1").
-fn signal_leftovers(numbers: &[Number]) -> Option<usize> {
-    if std::process::id() == 1 {
-        for number in numbers {
-            signals::send(-1, *number);
-        }
-        return None;
-    }
-    let left = descendants::all(&[]);
-    for pid in &left {
-        for number in numbers {
-            signals::send(*pid, *number);
-        }
-    }
-    Some(left.len())
 }
 
 /// Prepares this process for its part behind the gate: whatever it inherited beside standard
@@ -323,10 +306,8 @@ impl Host {
         program: &Program,
         identity: Option<&Identity>,
     ) -> Result<(i32, bool), NotLaunched> {
-        while let Some(signal) = self.signals.next() {
-            if let Signal::Stop(number) = signal {
-                return Err(NotLaunched::Stopped(number));
-            }
+        if let Some(number) = self.signals.next_stop() {
+            return Err(NotLaunched::Stopped(number));
         }
         if std::process::id() != 1 {
             self.inherited.adopt_orphans();

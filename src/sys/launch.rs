@@ -6,7 +6,7 @@ use libc::c_int;
 
 use super::child::{self, Program, pointers};
 use super::inherited::Inherited;
-use super::signals::{self, Number, Signal, Signals};
+use super::signals::{self, Number, Signals};
 use super::user::{self, Switch};
 use crate::identity::Identity;
 
@@ -33,10 +33,8 @@ pub fn launch(
     inherited: &Inherited,
     signals: &Signals,
 ) -> NotLaunched {
-    while let Some(signal) = signals.next() {
-        if let Signal::Stop(number) = signal {
-            return NotLaunched::Stopped(number);
-        }
+    if let Some(number) = signals.next_stop() {
+        return NotLaunched::Stopped(number);
     }
     if let Some(identity) = identity
         && let Err(error) = become_user(identity)

@@ -5,6 +5,7 @@
 //! written when poll says so. The inherited descriptor itself is never made non-blocking:
 //! that flag belongs to everyone who shares it (open(2), "open file description").
 
+use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -34,7 +35,9 @@ struct State {
     way: Option<Way>,
     kept: Vec<u8>,
     failed: Option<Errno>,
-    dropped: usize,
+    /// The first failure that is no lack of a reader, until somebody says so.
+    unsaid: Option<Errno>,
+    left_out: usize,
     /// The last line is one that the next write takes away.
     live: bool,
 }
@@ -81,12 +84,14 @@ impl Output {
         Self::new(libc::STDERR_FILENO)
     }
 
-    fn new(fd: RawFd) -> Self {
+    /// The stream of this number, which stays open as long as this process lives.
+    pub(crate) fn new(fd: RawFd) -> Self {
         let state = State {
             way: None,
             kept: Vec::new(),
             failed: None,
-            dropped: 0,
+            unsaid: None,
+            left_out: 0,
             live: false,
         };
         Self {
@@ -117,7 +122,7 @@ impl Output {
         !self.state().kept.is_empty()
     }
 
-    /// Whether writing failed for good: nobody reads, the disk is full.
+    /// Whether something could not be written: nobody reads, the disk is full.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.state().failed.is_some()
@@ -127,6 +132,12 @@ impl Output {
     #[must_use]
     pub fn is_unread(&self) -> bool {
         self.state().failed == Some(Errno::EPIPE)
+    }
+
+    /// Why it could not be written although somebody reads it; once.
+    #[must_use]
+    pub fn take_failure(&self) -> Option<io::Error> {
+        self.state().unsaid.take().map(io::Error::from)
     }
 
     /// The descriptor to poll for writing.
@@ -162,19 +173,15 @@ impl Output {
         state.flush(self.fd);
     }
 
-    /// Writes a line of the log; drops it where 64 KiB wait already.
-    pub fn write_line(&self, line: &[u8]) {
-        if !self.has_room() {
-            self.state().dropped += 1;
-            return;
-        }
-        let dropped = std::mem::take(&mut self.state().dropped);
-        if dropped > 0 {
-            self.write(
-                format!("launchgate: {dropped} lines left out, nobody read them\n").as_bytes(),
-            );
-        }
-        self.write(line);
+    /// Counts a line of the log that is left out because 64 KiB wait already.
+    pub fn leave_out(&self) {
+        self.state().left_out += 1;
+    }
+
+    /// How many lines were left out since this was asked last.
+    #[must_use]
+    pub fn take_left_out(&self) -> usize {
+        std::mem::take(&mut self.state().left_out)
     }
 
     /// Writes what was kept, as far as it goes now.
@@ -201,7 +208,7 @@ impl State {
 
     fn flush(&mut self, fd: RawFd) {
         while !self.kept.is_empty() {
-            if self.failed.is_some() {
+            if self.failed == Some(Errno::EPIPE) {
                 self.kept.clear();
                 return;
             }
@@ -212,7 +219,14 @@ impl State {
                 }
                 Err(Errno::EAGAIN) => return,
                 Err(Errno::EINTR) => {}
-                Err(error) => self.failed = Some(error),
+                Err(error) => {
+                    if self.failed.is_none() && error != Errno::EPIPE {
+                        self.unsaid = Some(error);
+                    }
+                    self.failed = Some(error);
+                    // This is lost; a disk that is full may have room for what comes next.
+                    self.kept.clear();
+                }
             }
         }
     }

@@ -10,6 +10,7 @@ use std::mem::{size_of, zeroed};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use libc::{c_int, c_long};
+use nix::errno::Errno;
 
 use super::inherited::Dispositions;
 
@@ -132,6 +133,16 @@ impl Signals {
         }
     }
 
+    /// The next signal that stops the gate, without waiting. For where no step runs: signals
+    /// for a step find none, and do nothing.
+    #[must_use]
+    pub fn next_stop(&self) -> Option<Number> {
+        std::iter::from_fn(|| self.next()).find_map(|signal| match signal {
+            Signal::Stop(number) => Some(number),
+            Signal::Child | Signal::Other(_) => None,
+        })
+    }
+
     fn read(&self) -> Option<(Number, u32)> {
         // SAFETY: all zeroes is a value of this plain C structure.
         let mut info: libc::signalfd_siginfo = unsafe { zeroed() };
@@ -247,8 +258,13 @@ pub(super) fn pass_on(pid: i32, number: Number, arrived: &libc::signalfd_siginfo
 /// Sends `number` to a process, or to a process group where `pid` is negative. Where there
 /// is none, that is no error: it may have ended meanwhile.
 pub fn send(pid: i32, number: Number) {
+    let _ = try_send(pid, number);
+}
+
+/// The same, and what kill(2) says.
+pub(super) fn try_send(pid: i32, number: Number) -> Result<(), Errno> {
     // SAFETY: kill(2) touches no memory of ours.
-    unsafe { libc::kill(pid, number) };
+    Errno::result(unsafe { libc::kill(pid, number) }).map(drop)
 }
 
 #[cfg(test)]

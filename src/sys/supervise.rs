@@ -2,13 +2,14 @@
 //! The loop that watches is in `watch`.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::capture::Capture;
 use super::child::{self, Ended, Input, Program, Streams};
 use super::clock::Moment;
+use super::family::Stray;
 use super::host::Host;
 use super::inherited::is_terminal;
 use super::signals::Number;
@@ -63,6 +64,8 @@ pub struct Order {
     pub grace: Duration,
     /// How many of the last bytes of output to keep; `None` hands over the streams as they are.
     pub tail: Option<usize>,
+    /// The entry of its environment that no process has but this run's.
+    pub mark: Vec<u8>,
     /// The step's name, where its lines become objects of the log.
     pub wrap: Option<String>,
 }
@@ -104,8 +107,12 @@ pub enum News<'a> {
     Stopping(&'a Cut),
     /// It did not stop in time.
     Killing,
-    /// It ended and left this many processes.
-    Leftovers(usize),
+    /// It ended and left processes: this many, where they could be counted.
+    Leftovers(Option<usize>),
+    /// What it prints can't be written to this standard stream.
+    Unwritable(RawFd, io::Error),
+    /// One of its processes can't be stopped, and is waited for.
+    OutOfReach(Stray),
 }
 
 impl Host {

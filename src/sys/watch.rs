@@ -4,21 +4,19 @@
 //! writes where it would have to wait, and looks at the guard first after every wake-up, so
 //! that a process that was frozen stops its step before it does anything else.
 
+mod ending;
+
 use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::capture::{Capture, Tail};
-use super::child::{self, Ended, Reaped};
+use super::child::Ended;
 use super::clock::{Moment, earliest};
-use super::descendants;
 use super::host::Host;
 use super::poll::{self, Interest};
 use super::signals::{self, Number, Signal};
 use super::supervise::{Cut, Guard, News, Order, REPORT, Report};
 use super::terminal::Terminal;
-
-/// How soon a kill is repeated while processes are left that were born meanwhile.
-const AGAIN: Duration = Duration::from_millis(50);
 
 /// What the step left running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +46,9 @@ pub(super) struct Watch<'a> {
     signal: Option<Number>,
     kill_at: Option<Moment>,
     killed: bool,
+    /// When to look for what is left again.
+    look_at: Option<Moment>,
+    said_stray: bool,
     timeout_at: Option<Moment>,
     report_at: Moment,
 }
@@ -79,6 +80,8 @@ impl<'a> Watch<'a> {
             signal: None,
             kill_at: None,
             killed: false,
+            look_at: None,
+            said_stray: false,
             timeout_at: order.timeout.map(|limit| now + limit),
             report_at: now + REPORT,
         }
@@ -99,6 +102,9 @@ impl Watch<'_> {
             let is_last = self.is_childless();
             if let Some(capture) = &mut self.capture {
                 capture.pump(is_last);
+                if let Some((stream, error)) = capture.take_failure() {
+                    (self.news)(News::Unwritable(stream, error));
+                }
             }
             if let Some((ended, elapsed)) = self.ended
                 && self.is_childless()
@@ -159,95 +165,10 @@ impl Watch<'_> {
         }
     }
 
-    /// Asks the step to stop with `number`, and sets the moment of the kill.
-    fn stop(&mut self, cut: Cut, number: Number, now: Moment) {
-        let first = self.cut.is_none();
-        let cut = self.cut.get_or_insert(cut);
-        if first {
-            (self.news)(News::Stopping(cut));
-        }
-        self.kill_at = earliest(self.kill_at, Some(now + self.order.grace));
-        if self.order.grace.is_zero() {
-            return self.kill(now);
-        }
-        if self.ended.is_none() {
-            signals::send_to_group(self.pid, number);
-            // One that is stopped would not see it.
-            signals::send_to_group(self.pid, libc::SIGCONT);
-        }
-    }
-
-    /// Kills everything that descends from the step, and comes back for what is born meanwhile.
-    fn kill(&mut self, now: Moment) {
-        if !self.killed {
-            self.killed = true;
-            (self.news)(News::Killing);
-        }
-        if self.ended.is_none() {
-            signals::send_to_group(self.pid, libc::SIGKILL);
-        }
-        for pid in descendants::all(&self.host.foreign) {
-            signals::send(pid, libc::SIGKILL);
-        }
-        self.kill_at = Some(now + AGAIN);
-    }
-
-    fn reap(&mut self, now: Moment) {
-        if self.is_childless() {
-            return;
-        }
-        loop {
-            match child::reap(&self.host.foreign) {
-                Reaped::Ended(pid, ended) if pid == self.pid => {
-                    self.ended = Some((ended, now.since(self.started)));
-                    self.on_end(ended);
-                }
-                Reaped::Stopped(pid, by) if pid == self.pid => self.on_stopped(by),
-                Reaped::Ended(..) | Reaped::Stopped(..) => {}
-                Reaped::Quiet => {
-                    if self.ended.is_some() && self.left == Left::Unknown {
-                        self.sweep(now);
-                    }
-                    return;
-                }
-                Reaped::None => {
-                    self.left = Left::Nothing;
-                    return;
-                }
-            }
-        }
-    }
-
-    /// The step's first process is gone.
-    fn on_end(&mut self, ended: Ended) {
-        if let Some(terminal) = self.terminal {
-            terminal.take_back(self.pid);
-        }
-        if self.had_terminal
-            && self.cut.is_none()
-            && let Ended::Signal(number @ (libc::SIGINT | libc::SIGQUIT)) = ended
-        {
-            // Ctrl-C went to the step's group alone; whoever pressed it meant the gate.
-            self.cut = Some(Cut::Stop(number));
-            self.signal = Some(number);
-        }
-    }
-
-    /// What the step left is asked to go too. Looked for only where there are children: to
-    /// read /proc takes longer than everything else here.
-    fn sweep(&mut self, now: Moment) {
-        self.left = Left::Asked;
-        let left = descendants::all(&self.host.foreign);
-        (self.news)(News::Leftovers(left.len()));
-        self.kill_at = earliest(self.kill_at, Some(now + self.order.grace));
-        for pid in left {
-            signals::send(pid, libc::SIGTERM);
-            signals::send(pid, libc::SIGCONT);
-        }
-    }
-
     /// Ctrl-Z and its kin: with a shell above, launchgate stops as the step did, and goes on
-    /// when the shell says so; where nobody could say so, the step goes on at once.
+    /// when the shell says so; where nobody could say so, the step goes on at once. So does one
+    /// that wants the terminal where launchgate has it: a job that was started in the background
+    /// and is in the foreground meanwhile, of which the shell tells nobody.
     fn on_stopped(&mut self, by: Number) {
         let Some(terminal) = self.terminal else {
             return;
@@ -255,7 +176,8 @@ impl Watch<'_> {
         if !matches!(by, libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU) || self.cut.is_some() {
             return;
         }
-        if terminal.has_job_control() {
+        let may_have_it = by != libc::SIGTSTP && terminal.is_ours();
+        if !may_have_it && terminal.has_job_control() {
             terminal.take_back(self.pid);
             terminal.stop_ourselves();
         }
@@ -316,6 +238,7 @@ impl Watch<'_> {
         let clocks = [
             self.kill_at.filter(|_| !self.is_childless()),
             self.timeout_at,
+            self.look_at,
             self.guard.next_look().filter(|_| !lost),
         ];
         let until = clocks.into_iter().fold(Some(self.report_at), earliest);

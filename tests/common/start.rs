@@ -21,6 +21,8 @@ use super::Mode;
 pub enum Given {
     /// This signal is blocked.
     Blocked(c_int),
+    /// This signal is blocked and was sent.
+    Pending(c_int),
     /// This signal is ignored.
     Ignored(c_int),
     /// This resource is limited, soft and hard.
@@ -33,6 +35,8 @@ pub enum Given {
     DeathSignal(c_int),
     /// There is no /proc, for a PID 1.
     NoProc,
+    /// /proc is that of the namespace around, for a PID 1.
+    OuterProc,
     /// `passwd` and `group` of the folder are those of the system, for a PID 1.
     Accounts,
     /// There is no /etc, for a PID 1.
@@ -230,17 +234,8 @@ unsafe fn give(report: RawFd, given: Given) {
     // SAFETY: the pointers live through the calls.
     unsafe {
         let result = match given {
-            Given::Blocked(number) => {
-                let mask = 1u64 << (number - 1);
-                let blocked = libc::syscall(
-                    libc::SYS_rt_sigprocmask,
-                    libc::SIG_BLOCK,
-                    &raw const mask,
-                    ptr::null::<u64>(),
-                    8,
-                );
-                -c_int::from(blocked < 0)
-            }
+            Given::Blocked(number) => block(number),
+            Given::Pending(number) => block(number).min(libc::kill(libc::getpid(), number)),
             Given::Ignored(number) => {
                 libc::signal(number, libc::SIG_IGN);
                 0
@@ -259,6 +254,7 @@ unsafe fn give(report: RawFd, given: Given) {
             Given::Subreaper => libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1),
             Given::DeathSignal(number) => libc::prctl(libc::PR_SET_PDEATHSIG, number),
             Given::NoProc => cover(c"/proc"),
+            Given::OuterProc => libc::umount2(c"/proc".as_ptr(), libc::MNT_DETACH),
             Given::NoEtc => cover(c"/etc"),
             Given::Accounts => bind(c"passwd", c"/etc/passwd").min(bind(c"group", c"/etc/group")),
             Given::Undumpable => libc::prctl(libc::PR_SET_DUMPABLE, 0),
@@ -266,6 +262,21 @@ unsafe fn give(report: RawFd, given: Given) {
         };
         check(report, c"a preparation", result);
     }
+}
+
+unsafe fn block(number: c_int) -> c_int {
+    let mask = 1u64 << (number - 1);
+    // SAFETY: the pointer lives through the call; eight bytes are the kernel's signal set.
+    let blocked = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_BLOCK,
+            &raw const mask,
+            ptr::null::<u64>(),
+            8,
+        )
+    };
+    -c_int::from(blocked < 0)
 }
 
 /// Nothing is left there.

@@ -16,6 +16,8 @@ both_modes!(
     a_stopped_gate_can_be_ended_from_the_shell,
     a_terminal_that_hangs_up_stops_the_gate,
     a_background_job_leaves_the_terminal_alone,
+    a_background_step_that_reads_after_fg_has_the_terminal,
+    a_background_step_that_reads_waits_for_fg,
     a_stop_signal_reaches_a_step_at_a_terminal,
 );
 
@@ -249,6 +251,49 @@ fn a_background_job_leaves_the_terminal_alone(mode: Mode) {
             "{name}"
         );
     }
+    terminal.press("exit 0\n");
+    run.end();
+}
+
+fn a_background_step_that_reads_after_fg_has_the_terminal(mode: Mode) {
+    let (place, mut terminal) = (Place::new(), Terminal::new());
+    let run = shell(&place, mode, &mut terminal);
+    place.write_program(
+        "ask",
+        "#!/bin/sh\necho $$ >step\n./probe await go\nread x\necho got=$x.\n",
+    );
+    terminal.press("./launchgate run -q --no-database --migrate ./ask -- ./probe look seen &\n");
+    let step = run.find(place.wait_for_pid("step")).unwrap();
+    terminal.press("fg\n");
+    wait_until("the job in the foreground", || {
+        (terminal.foreground() == step.parent).then_some(())
+    });
+    place.write("go", "");
+    wait_until("the step in the foreground, or a job that stopped", || {
+        let stopped = terminal.shown().contains("Stopped");
+        (stopped || terminal.foreground() == step.pid).then_some(())
+    });
+    terminal.press("hello\n");
+    terminal.wait_for("got=hello.", 1);
+    wait_until("the server", || place.has("seen").then_some(()));
+    assert!(!terminal.shown().contains("Stopped"));
+    terminal.press("exit 0\n");
+    run.end();
+}
+
+fn a_background_step_that_reads_waits_for_fg(mode: Mode) {
+    let (place, mut terminal) = (Place::new(), Terminal::new());
+    let run = shell(&place, mode, &mut terminal);
+    place.write_program("ask", "#!/bin/sh\necho $$ >step\nread x\necho got=$x.\n");
+    terminal.press("./launchgate job -q --no-database --migrate ./ask &\n");
+    let step = run.find(place.wait_for_pid("step")).unwrap();
+    wait_for_states((step.parent, step.pid), 'T');
+    terminal.press("fg\n");
+    wait_until("the step in the foreground", || {
+        (terminal.foreground() == step.pid).then_some(())
+    });
+    terminal.press("hello\n");
+    terminal.wait_for("got=hello.", 1);
     terminal.press("exit 0\n");
     run.end();
 }

@@ -1,7 +1,7 @@
 //! The same promises where launchgate keeps a step's last output for the ledger: the step
 //! writes into a pipe, and launchgate passes it on.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::Read;
 
 use nix::unistd::pipe;
@@ -17,6 +17,7 @@ both_modes!(
     a_reader_that_left_is_seen_by_a_captured_step,
     the_server_keeps_no_descriptor_of_database_and_pipes,
     a_captured_step_is_stopped,
+    a_stream_that_can_not_be_written_is_said_and_stops_no_step,
 );
 
 fn gate<'a>(place: &'a Place, mode: Mode, flags: &[&str], server: &[&str]) -> Gate<'a> {
@@ -118,4 +119,27 @@ fn a_captured_step_is_stopped(mode: Mode) {
     let end = run.end();
     assert_eq!(end.code(143).stdout, b"rolled-back\n");
     assert!(!place.has("started"));
+}
+
+fn a_stream_that_can_not_be_written_is_said_and_stops_no_step(mode: Mode) {
+    let place = Place::new();
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let flags = ["--migrate=./probe say one await go say two note done x"];
+    let server = ["./probe", "note", "served", "x"];
+    let run = gate(&place, mode, &flags, &server)
+        .descriptor(1, full)
+        .start();
+    run.wait_for_log("can't be written");
+    place.write("go", "");
+    let end = run.end();
+    let words = [
+        "warning",
+        "standard output",
+        "migrate",
+        "No space left",
+        "hint=",
+    ];
+    end.code(0).says(&words);
+    assert_eq!(end.stderr.matches("can't be written").count(), 1, "{end}");
+    assert!(place.has("done") && place.has("served"));
 }

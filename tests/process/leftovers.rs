@@ -1,7 +1,7 @@
 //! Nothing of a step outlives it, and nothing else is touched.
 
 use crate::both_modes;
-use crate::common::{Mode, Place, processes, wait_until};
+use crate::common::{Given, Mode, Place, processes, wait_until};
 
 both_modes!(
     a_background_child_is_stopped_before_the_next_step,
@@ -24,6 +24,8 @@ both_modes!(
     with_sigchld_ignored_no_zombie_waits_for_the_server,
     a_stop_while_leftovers_are_stopped_is_obeyed,
     what_was_inherited_as_ignored_is_no_way_to_survive,
+    what_a_child_from_before_starts_meanwhile_is_left_alone,
+    a_leftover_that_may_not_be_signalled_is_named,
 );
 
 /// Runs a step, then one that looks around: only launchgate may be there.
@@ -280,4 +282,140 @@ fn what_was_inherited_as_ignored_is_no_way_to_survive(mode: Mode) {
         .end()
         .code(0)
         .leaves_nothing();
+}
+
+fn what_a_child_from_before_starts_meanwhile_is_left_alone(mode: Mode) {
+    let place = Place::new();
+    // Two orphans of it, of which one ends, and one of the step's.
+    let words = "./probe pid before await go fork orphan pid ended exit 0 / \
+        fork orphan pid late await end exit 0 / wait & \
+        exec ./launchgate run --no-database --stop-grace=1h \
+        --migrate './probe await before note go x await adopted fork session orphan pid left wait / await left exit 0' \
+        -- ./probe look seen await end";
+    let run = place.run(mode, &["sh", "-c", words]).start();
+    place.wait_for_pid("ended");
+    let late = place.wait_for_pid("late");
+    wait_until("the adoption of what is no step's", || {
+        (run.find(late)?.parent == run.pid()).then_some(())
+    });
+    place.write("adopted", "");
+    wait_until("the server", || place.has("seen").then_some(()));
+    let mut pids: Vec<i64> = place
+        .look("seen")
+        .list("children")
+        .iter()
+        .map(|child| child["pid"].as_i64().unwrap())
+        .collect();
+    pids.sort_unstable();
+    let mut before = [place.wait_for_pid("before"), late].map(i64::from);
+    before.sort_unstable();
+    assert_eq!(pids, before, "neither the step's nor a zombie");
+    place.write("end", "");
+    run.end().code(0).says(&["migrate", "left", "processes=1"]);
+}
+
+fn a_leftover_that_may_not_be_signalled_is_named(mode: Mode) {
+    let place = Place::new();
+    place.write_program(
+        "daemon",
+        "#!/bin/sh\nsetsid setpriv --reuid=1234 --regid=1234 --clear-groups sleep 1000 &\n\
+         until grep -q sleep /proc/$!/comm && grep -q '^State:.S' /proc/$!/status; do sleep 0.01; done\n",
+    );
+    let words = [
+        "setpriv",
+        "--bounding-set=-kill",
+        "./launchgate",
+        "job",
+        "--no-database",
+        "--stop-grace=100ms",
+        "--migrate=./daemon",
+    ];
+    let run = place.run(mode, &words).start();
+    run.wait_for_log("killing");
+    let left = run.others();
+    assert_eq!(left.len(), 1, "{left:#?}");
+    processes::signal(left[0].pid, libc::SIGKILL);
+    let end = run.end();
+    let pid = format!("pid={} ", left[0].own_pid);
+    let words = [
+        "warning",
+        "migrate",
+        "may not be signalled",
+        &pid,
+        "user=1234",
+        "state=S",
+        "hint=",
+    ];
+    end.code(0).says(&words);
+    assert_eq!(end.stderr.matches("may not").count(), 1, "{end}");
+}
+
+/// The probe knows itself by /proc, so that shells have to do.
+const NO_OWN_PROC: [Given; 2] = [Given::NoProc, Given::OuterProc];
+
+#[test]
+fn a_pid_one_needs_no_proc_of_its_own_to_stop_leftovers() {
+    for given in NO_OWN_PROC {
+        let place = Place::new();
+        place.write_program(
+            "daemon",
+            "#!/bin/sh\nsetsid sh -c 'echo up >up; exec sleep 1000' &\nuntil [ -e up ]; do sleep 0.01; done\n",
+        );
+        let flags = [
+            "--stop-grace=1h",
+            "--backup=./daemon",
+            "--migrate=touch next",
+        ];
+        let end = place.gate(Mode::PidOne, &flags).given(given).end();
+        end.code(0)
+            .says(&["backup", "left"])
+            .never_says("processes=");
+        assert!(place.has("next"), "{given:?}");
+        // One that does not listen.
+        place.write_program(
+            "daemon",
+            "#!/bin/sh\ntrap '' TERM\nsetsid sleep 1000 &\nexit 0\n",
+        );
+        let flags = ["--stop-grace=50ms", "--backup=./daemon", "--migrate=true"];
+        let end = place.gate(Mode::PidOne, &flags).given(given).end();
+        end.code(0).says(&["backup", "killing"]);
+    }
+}
+
+#[test]
+fn without_a_proc_of_its_own_the_group_is_stopped_and_the_rest_waited_for() {
+    for given in NO_OWN_PROC {
+        let place = Place::new();
+        place.write_program(
+            "daemon",
+            "#!/bin/sh\nsleep 999 &\nsetsid sh -c 'echo up >up; exec sleep 1000' &\nuntil [ -e up ]; do sleep 0.01; done\n",
+        );
+        let words = "./launchgate job --no-database --stop-grace=50ms --migrate=./daemon; exit $?";
+        let run = place
+            .run(Mode::PidOne, &["sh", "-c", words])
+            .given(given)
+            .start();
+        run.wait_for_log("can't be found");
+        let mut left = run.others();
+        left.retain(|seen| seen.command.starts_with("sleep"));
+        let [left] = left.as_slice() else {
+            panic!("{left:#?}")
+        };
+        assert_eq!(left.command, "sleep 1000 ");
+        processes::signal(left.pid, libc::SIGKILL);
+        run.end().code(0).says(&["migrate", "/proc", "hint="]);
+    }
+}
+
+#[test]
+fn without_a_proc_of_its_own_a_child_from_before_is_left_alone_too() {
+    for given in NO_OWN_PROC {
+        let place = Place::new();
+        let words = "sleep 1000 & echo $! >before; \
+            exec ./launchgate run --no-database --migrate='sleep 0.01' \
+            -- sh -c 'kill -0 $(cat before) && echo served >served'";
+        let run = place.run(Mode::PidOne, &["sh", "-c", words]);
+        run.given(given).end().code(0);
+        assert!(place.has("served"), "{given:?}");
+    }
 }

@@ -214,6 +214,7 @@ fn the_server_sees_no_setting_and_nothing_of_the_steps(mode: Mode) {
         .env("X", "LAUNCHGATE_Y=1")
         .env("LAUNCHGATE_WHATEVER", "a")
         .env("LAUNCHGATE_STEP", "a")
+        .entry(b"LAUNCHGATE_WITHOUT_VALUE")
         .server(&["./probe", "look", "seen"])
         .end()
         .code(0);

@@ -50,6 +50,7 @@ fn a_step_is_told_about_the_run_and_of_no_other_setting(mode: Mode) {
         .env("LAUNCHGATE_STOP_GRACE", "5s")
         .env("LAUNCHGATE_UNKNOWN", "x")
         .env("LAUNCHGATE_STEP", "stale")
+        .entry(b"LAUNCHGATE_WITHOUT_VALUE")
         .end();
     let seen = looks(&place, &end);
     let own = |entry: &String| entry.starts_with("LAUNCHGATE_");

@@ -24,6 +24,7 @@ four_modes!(
     a_signal_that_kills_the_step_is_no_stop,
     a_step_that_left_its_group_is_stopped_too,
     blocked_stop_signals_are_obeyed,
+    a_stop_that_waits_since_before_starts_no_step,
 );
 
 /// A gate whose step listens to every signal until one of `last` comes.
@@ -231,6 +232,28 @@ fn blocked_stop_signals_are_obeyed(mode: Mode) {
     place.wait_for_line("heard", "ready");
     run.signal(libc::SIGTERM);
     run.end().code(143);
+}
+
+fn a_stop_that_waits_since_before_starts_no_step(mode: Mode) {
+    for database in ["--no-database", "--database-url=sqlite:gate.db"] {
+        let place = Place::new();
+        let words = [
+            "./launchgate",
+            "run",
+            database,
+            "--release=1",
+            "--migrate=./probe note started step",
+            "--",
+            "./probe",
+            "note",
+            "started",
+            "server",
+        ];
+        let run = place.run(mode, &words);
+        let end = run.given(Given::Pending(libc::SIGTERM)).end();
+        end.code(143).says(&["error", "SIGTERM", "not started"]);
+        assert!(!place.has("started"), "{database}");
+    }
 }
 
 fn every_other_signal_goes_to_the_step(mode: Mode) {

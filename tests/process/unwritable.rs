@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::unistd::pipe;
+use serde_json::Value;
 
 use crate::common::{Given, Mode, Place, processes, wait_until};
 use crate::four_modes;
@@ -22,6 +23,7 @@ four_modes!(
     a_full_socket_that_nobody_reads_changes_nothing,
     a_failure_code_needs_no_reader,
     signals_are_obeyed_while_nobody_reads_what_is_printed,
+    a_reader_that_is_late_still_learns_why,
 );
 
 /// A full pipe: what reads it, and what would write.
@@ -166,6 +168,44 @@ fn a_failure_code_needs_no_reader(mode: Mode) {
     gate.descriptor(2, write.try_clone().unwrap()).end().code(9);
     let gate = place.gate(mode, &["--migrate-timeout=x"]);
     gate.descriptor(2, write).end().code(64);
+}
+
+fn a_reader_that_is_late_still_learns_why(mode: Mode) {
+    let place = Place::new();
+    let (read, write) = pipe().unwrap();
+    fcntl(&write, FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+    place.write("bytes", "a line of many\n".repeat(20_000));
+    let flags = [
+        "--log-format=json",
+        "--migrate=./probe pid up exec /bin/cat bytes",
+    ];
+    let run = place.gate(mode, &flags).descriptor(2, write).start();
+    let step = place.wait_for_pid("up");
+    wait_until("the step to wait for its reader", || {
+        let seen = run.find(step)?;
+        (seen.command.contains("cat") && seen.state == 'S').then_some(())
+    });
+    run.signal(libc::SIGTERM);
+    // All is said by then, and waits for a last second.
+    wait_until("the end of the step, and its news to wait", || {
+        (run.find(step).is_none() && processes::waits_in_poll(run.pid())).then_some(())
+    });
+    let mut text = String::new();
+    File::from(read).read_to_string(&mut text).unwrap();
+    run.end().code(143);
+    let objects: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let [.., missing, last] = objects.as_slice() else {
+        panic!("{text}")
+    };
+    assert_eq!(missing["event"], "log.left_out", "{missing}");
+    assert!(
+        missing["lines"].is_number() && missing["hint"].is_string(),
+        "{missing}"
+    );
+    assert_eq!(last["event"], "gate.failed", "{last}");
 }
 
 fn signals_are_obeyed_while_nobody_reads_what_is_printed(mode: Mode) {

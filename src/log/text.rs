@@ -1,0 +1,92 @@
+//! The log as text: `launchgate: MESSAGE key=value …`.
+//!
+//! Pure. A line stays one line, whatever its message and values hold.
+
+use std::fmt::Write as _;
+
+use super::{Field, Level, Paint};
+
+/// The name in front of every line, in colours.
+const FAINT: &str = "\x1b[2mlaunchgate:\x1b[0m ";
+
+/// An event as a line.
+pub(super) fn line(level: Level, message: &str, fields: &[Field<'_>], paint: Paint) -> String {
+    let mut line = String::with_capacity(160);
+    // Faint, bold red and yellow (ECMA-48: SGR).
+    let parts = match (paint, level) {
+        (Paint::Pipe | Paint::Plain, Level::Error) => ["launchgate: ", "error: "],
+        (Paint::Pipe | Paint::Plain, Level::Warn) => ["launchgate: ", "warning: "],
+        (Paint::Pipe | Paint::Plain, _) => ["launchgate: ", ""],
+        (Paint::Colour, Level::Error) => [FAINT, "\x1b[1;31merror:\x1b[0m "],
+        (Paint::Colour, Level::Warn) => [FAINT, "\x1b[33mwarning:\x1b[0m "],
+        (Paint::Colour, _) => [FAINT, ""],
+    };
+    for part in parts {
+        line.push_str(part);
+    }
+    escape(&mut line, message);
+    for (key, value) in fields {
+        line.push(' ');
+        line.push_str(key);
+        line.push('=');
+        push_value(&mut line, &value.to_string());
+    }
+    line.push('\n');
+    line
+}
+
+/// A value with a blank, a quote or nothing in it stands in quotes.
+fn push_value(line: &mut String, value: &str) {
+    let plain = !value.is_empty()
+        && value
+            .chars()
+            .all(|c| !c.is_whitespace() && !c.is_control() && c != '"' && c != '=');
+    if plain {
+        line.push_str(value);
+        return;
+    }
+    line.push('"');
+    for c in value.chars() {
+        match c {
+            '"' => line.push_str("\\\""),
+            '\\' => line.push_str("\\\\"),
+            c => push_printable(line, c),
+        }
+    }
+    line.push('"');
+}
+
+/// A line stays one line, and no control character reaches a terminal.
+fn escape(line: &mut String, text: &str) {
+    text.chars().for_each(|c| push_printable(line, c));
+}
+
+fn push_printable(line: &mut String, c: char) {
+    match c {
+        '\n' => line.push_str("\\n"),
+        '\t' => line.push_str("\\t"),
+        '\r' => line.push_str("\\r"),
+        c if c.is_control() => {
+            let _ = write!(line, "\\u{{{:x}}}", u32::from(c));
+        }
+        c => line.push(c),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_stays_a_line() {
+        let fields: [Field<'_>; 3] = [("a", &1), ("b", &"x y"), ("c", &"q\"\\\n\u{1b}")];
+        assert_eq!(
+            line(Level::Info, "some\nthing", &fields, Paint::Plain),
+            "launchgate: some\\nthing a=1 b=\"x y\" c=\"q\\\"\\\\\\n\\u{1b}\"\n"
+        );
+        assert_eq!(
+            line(Level::Error, "no", &[("e", &"")], Paint::Pipe),
+            "launchgate: error: no e=\"\"\n"
+        );
+    }
+}

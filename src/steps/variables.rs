@@ -1,0 +1,50 @@
+//! What a step is told about its run, in its environment.
+
+use super::RunIdentity;
+use crate::environment::Environment;
+use crate::plan::{Step, Steps};
+
+/// The variable by which a step's processes are known: no other run has its value.
+const RUN_ID: &str = "LAUNCHGATE_RUN_ID";
+
+/// The variables that a step is told and that are no settings; a launchgate that runs as
+/// somebody's step finds them in its environment.
+pub const TOLD: [&str; 4] = [
+    "LAUNCHGATE_REVISION",
+    RUN_ID,
+    "LAUNCHGATE_STEP",
+    "LAUNCHGATE_ATTEMPT",
+];
+
+/// The entry that all processes of this run's steps have, and no others.
+pub(super) fn mark(identity: &RunIdentity) -> Vec<u8> {
+    format!("{RUN_ID}={}", identity.run_id).into_bytes()
+}
+
+pub(super) fn own_variables(steps: &Steps, identity: &RunIdentity, step: &Step) -> Environment {
+    let mut environment = steps.environment_of(step).clone();
+    for (name, value) in [
+        ("LAUNCHGATE_APP", identity.app.as_str()),
+        ("LAUNCHGATE_RELEASE", &identity.release),
+        ("LAUNCHGATE_REVISION", &identity.revision),
+        (RUN_ID, &identity.run_id),
+        ("LAUNCHGATE_STEP", &step.name),
+        ("LAUNCHGATE_ATTEMPT", &identity.attempt.to_string()),
+    ] {
+        // What was inherited of these is left out, and `--step-env` may not name them.
+        environment.append(name.as_bytes(), value.as_bytes());
+    }
+    if step.kind.is_embedded()
+        && let Some(embedded) = &steps.embedded
+    {
+        for (name, value) in embedded.variables(step.kind) {
+            environment.set(name.as_bytes(), value.as_bytes());
+        }
+    }
+    if let Some(name) = &identity.application_name
+        && !steps.names_sessions
+    {
+        environment.set(b"PGAPPNAME", name.as_bytes());
+    }
+    environment
+}

@@ -1,0 +1,198 @@
+//! Which processes belong to a step, and signals to all of them.
+//!
+//! Everything below this process is the step's where nothing was there before launchgate. Where
+//! something was (a sidecar that a shell started before `exec launchgate`), it and what it starts
+//! are left alone, also when that becomes launchgate's child because its parent ended.
+
+use nix::errno::Errno;
+
+use super::child;
+use super::descendants::{self, Process};
+use super::signals::{self, Number};
+
+/// What was below this process before launchgate started anything.
+#[derive(Debug)]
+pub enum Foreign {
+    /// Nothing.
+    Nobody,
+    /// These.
+    These(Vec<i32>),
+    /// Something, and there is no /proc to find it by.
+    Unknown,
+}
+
+/// A step's processes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Family<'a> {
+    /// The first of them, which leads a process group.
+    leader: i32,
+    /// The entry that this run's steps have in their environment; `None` where all that is
+    /// below this process belongs together.
+    mark: Option<&'a [u8]>,
+    foreign: &'a Foreign,
+}
+
+/// Which children waitid(2) is to look at.
+#[derive(Debug)]
+pub(super) enum Children {
+    /// All there are.
+    All,
+    /// These.
+    These(Vec<i32>),
+    /// The step's first process and those in its group.
+    Led(i32),
+}
+
+/// Whom a signal came to.
+#[derive(Debug)]
+pub(super) struct Reached {
+    /// How many there were, where they could be counted.
+    pub(super) count: Option<usize>,
+    /// One that it did not come to.
+    pub(super) stray: Option<Stray>,
+}
+
+/// A process that can't be stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stray {
+    /// Somebody else's, whom kill(2) refuses.
+    Refused {
+        /// Its process id.
+        pid: i32,
+        /// Its user, unless it is gone.
+        user: Option<u32>,
+        /// `S`, `D`, `T` …
+        state: char,
+    },
+    /// Something that no /proc shows.
+    Hidden,
+}
+
+impl Foreign {
+    /// What is there now: also further down, where it becomes this process's child when the
+    /// ones between end.
+    #[must_use]
+    pub fn look() -> Self {
+        if !child::has_any() {
+            return Self::Nobody;
+        }
+        match descendants::processes() {
+            None => Self::Unknown,
+            Some(all) => {
+                let found = descendants::below_this(&all, |_| false);
+                Self::These(found.iter().map(|process| process.pid).collect())
+            }
+        }
+    }
+}
+
+impl<'a> Family<'a> {
+    /// Those of the step that `leader` is the first process of.
+    pub(super) fn of_step(leader: i32, mark: &'a [u8], foreign: &'a Foreign) -> Self {
+        Self {
+            leader,
+            mark: Some(mark),
+            foreign,
+        }
+    }
+
+    /// Everything that is below an init, whose first child is `leader`.
+    pub(super) fn of_init(leader: i32) -> Self {
+        Self {
+            leader,
+            mark: None,
+            foreign: &Foreign::Nobody,
+        }
+    }
+
+    /// Those that are this process's own children.
+    pub(super) fn children(&self) -> Children {
+        if matches!(self.foreign, Foreign::Nobody) {
+            return Children::All;
+        }
+        let Some(members) = self.members() else {
+            return Children::Led(self.leader);
+        };
+        let own = std::process::id().cast_signed();
+        let children = members.iter().filter(|process| process.parent == own);
+        Children::These(children.map(|process| process.pid).collect())
+    }
+
+    /// Signals all of them. A PID 1 needs no /proc for that, and has no race, where all that is
+    /// in its namespace may go (kill(2), "-1"); in front of a step it has to where there is no
+    /// /proc, though it reaches a process that somebody sent into the container as well.
+    pub(super) fn signal(&self, numbers: &[Number]) -> Reached {
+        let is_alone = matches!(self.foreign, Foreign::Nobody);
+        let may_reach_all = is_alone && std::process::id() == 1;
+        let members = match self.mark {
+            None if may_reach_all => None,
+            _ => self.members(),
+        };
+        let target = match members {
+            Some(members) => return reach(&members, numbers, is_alone),
+            None if may_reach_all => Some(-1),
+            // Only a group with a child of ours in it is surely still the step's.
+            None => child::has_in_group(self.leader).then_some(-self.leader),
+        };
+        for (target, number) in target
+            .iter()
+            .flat_map(|t| numbers.iter().map(move |n| (t, n)))
+        {
+            signals::send(*target, *number);
+        }
+        Reached {
+            count: None,
+            stray: (!may_reach_all).then_some(Stray::Hidden),
+        }
+    }
+
+    /// All of them; `None` where nobody knows.
+    fn members(&self) -> Option<Vec<Process>> {
+        let foreign: &[i32] = match self.foreign {
+            Foreign::Nobody => &[],
+            Foreign::These(pids) => pids,
+            Foreign::Unknown => return None,
+        };
+        let all = descendants::processes()?;
+        let own = std::process::id().cast_signed();
+        Some(descendants::below_this(&all, |process| {
+            // The step's first process may have the number of one that is gone meanwhile.
+            process.pid != self.leader
+                && (foreign.contains(&process.pid)
+                    || (!foreign.is_empty() && process.parent == own && !self.may_own(process)))
+        }))
+    }
+
+    /// Whether a child may be the step's. One that is in another group and whose environment can
+    /// be read and lacks the run's entry was started by somebody who was there before; the
+    /// session tells nothing, since a step stays in launchgate's.
+    fn may_own(&self, child: &Process) -> bool {
+        child.group == self.leader
+            || self
+                .mark
+                .is_none_or(|mark| child.has_entry(mark) != Some(false))
+    }
+}
+
+fn reach(members: &[Process], numbers: &[Number], is_alone: bool) -> Reached {
+    let mut stray = None;
+    for process in members {
+        for number in numbers {
+            // A zombie needs no signal, whosoever it is.
+            if signals::try_send(process.pid, *number) == Err(Errno::EPERM) && process.state != 'Z'
+            {
+                stray.get_or_insert_with(|| Stray::Refused {
+                    pid: process.pid,
+                    user: process.user(),
+                    state: process.state,
+                });
+            }
+        }
+    }
+    // There is a child, or nobody would have asked: /proc hides other users' (hidepid).
+    let is_hidden = members.is_empty() && is_alone;
+    Reached {
+        count: (!is_hidden).then_some(members.len()),
+        stray: stray.or(is_hidden.then_some(Stray::Hidden)),
+    }
+}

@@ -1,0 +1,116 @@
+//! How a step ends: stopped, killed, by itself; and what becomes of what it left.
+
+use std::time::Duration;
+
+use super::{Left, Watch};
+use crate::sys::child::{self, Ended, Reaped};
+use crate::sys::clock::{Moment, earliest};
+use crate::sys::family::{Family, Stray};
+use crate::sys::signals::{self, Number};
+use crate::sys::supervise::{Cut, News};
+
+/// How soon a kill is repeated while processes are left that were born meanwhile.
+const AGAIN: Duration = Duration::from_millis(50);
+
+impl Watch<'_> {
+    /// Asks the step to stop with `number`, and sets the moment of the kill.
+    pub(super) fn stop(&mut self, cut: Cut, number: Number, now: Moment) {
+        let first = self.cut.is_none();
+        let cut = self.cut.get_or_insert(cut);
+        if first {
+            (self.news)(News::Stopping(cut));
+        }
+        self.kill_at = earliest(self.kill_at, Some(now + self.order.grace));
+        if self.order.grace.is_zero() {
+            return self.kill(now);
+        }
+        if self.ended.is_none() {
+            signals::send_to_group(self.pid, number);
+            // One that is stopped would not see it.
+            signals::send_to_group(self.pid, libc::SIGCONT);
+        }
+    }
+
+    /// Kills everything that descends from the step, and comes back for what is born meanwhile.
+    pub(super) fn kill(&mut self, now: Moment) {
+        let was_killed = std::mem::replace(&mut self.killed, true);
+        if !was_killed {
+            (self.news)(News::Killing);
+        }
+        if self.ended.is_none() {
+            signals::send_to_group(self.pid, libc::SIGKILL);
+        }
+        let stray = self.family().signal(&[libc::SIGKILL]).stray;
+        self.tell(stray.filter(|stray| *stray != Stray::Hidden || was_killed));
+        self.kill_at = Some(now + AGAIN);
+    }
+
+    fn family(&self) -> Family<'_> {
+        Family::of_step(self.pid, &self.order.mark, &self.host.foreign)
+    }
+
+    /// Says, once, that something goes on which can't be stopped.
+    fn tell(&mut self, stray: Option<Stray>) {
+        if let Some(stray) = stray.filter(|_| !self.said_stray) {
+            self.said_stray = true;
+            (self.news)(News::OutOfReach(stray));
+        }
+    }
+
+    pub(super) fn reap(&mut self, now: Moment) {
+        if self.is_childless() {
+            return;
+        }
+        self.look_at = None;
+        loop {
+            match child::reap(&self.family()) {
+                Reaped::Ended(pid, ended) if pid == self.pid => {
+                    self.ended = Some((ended, now.since(self.started)));
+                    self.on_end(ended);
+                }
+                Reaped::Stopped(pid, by) if pid == self.pid => self.on_stopped(by),
+                Reaped::Ended(..) | Reaped::Stopped(..) => {}
+                Reaped::Quiet => {
+                    if self.ended.is_some() && self.left == Left::Unknown {
+                        self.sweep(now);
+                    }
+                    return;
+                }
+                Reaped::None => {
+                    self.left = Left::Nothing;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The step's first process is gone.
+    fn on_end(&mut self, ended: Ended) {
+        if let Some(terminal) = self.terminal {
+            terminal.take_back(self.pid);
+        }
+        if self.had_terminal
+            && self.cut.is_none()
+            && let Ended::Signal(number @ (libc::SIGINT | libc::SIGQUIT)) = ended
+        {
+            // Ctrl-C went to the step's group alone; whoever pressed it meant the gate.
+            self.cut = Some(Cut::Stop(number));
+            self.signal = Some(number);
+        }
+    }
+
+    /// What the step left is asked to go too. Looked for only where there are children: to
+    /// read /proc takes longer than everything else here.
+    fn sweep(&mut self, now: Moment) {
+        let reached = self.family().signal(&[libc::SIGTERM, libc::SIGCONT]);
+        if reached.count == Some(0) && reached.stray.is_none() {
+            // A child that turned out not to be the step's, when its execve(2) was through.
+            self.look_at = Some(now + AGAIN);
+            return;
+        }
+        self.left = Left::Asked;
+        (self.news)(News::Leftovers(reached.count));
+        self.tell(reached.stray.filter(|stray| *stray != Stray::Hidden));
+        self.kill_at = earliest(self.kill_at, Some(now + self.order.grace));
+    }
+}

@@ -231,15 +231,22 @@ fn fork() -> i32 {
     pid
 }
 
-/// Appends a line in one write.
+/// Appends a line in one write. A file that is not there yet comes with its line: who waits for
+/// the one must find the other.
 pub(super) fn note(file: &Path, text: &[u8]) {
     let mut bytes = text.to_vec();
     bytes.push(b'\n');
-    let mut file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(file)
-        .expect("a file");
+    if !file.exists() {
+        let name = format!(".note.{}", std::process::id());
+        let new = file.with_file_name(name);
+        std::fs::write(&new, &bytes).expect("a file");
+        let made = std::fs::hard_link(&new, file);
+        std::fs::remove_file(&new).expect("its first name");
+        if made.is_ok() {
+            return;
+        }
+    }
+    let mut file = OpenOptions::new().append(true).open(file).expect("a file");
     file.write_all(&bytes).expect("a note");
 }
 

@@ -157,7 +157,7 @@ pub(super) fn try_lock(database: &Path, app: &str) -> Result<Option<(Hold, Strin
     if !exclusive(&file, &path)? {
         return Ok(None);
     }
-    let lock_id = lock_id(app, "", &path.to_string_lossy());
+    let lock_id = lock_id(app, &path.to_string_lossy());
     Ok(Some((Hold { file, path }, lock_id)))
 }
 

@@ -4,7 +4,7 @@
 mod gate;
 
 use gate::backends::{Db, on_each};
-use gate::replicas::Scene;
+use gate::replicas::{Running, Scene, until};
 
 /// The lock's session has no lock on the system's tables, which both want for themselves.
 fn a_step_may_rebuild_every_table(db: &Db) {
@@ -19,6 +19,57 @@ fn a_step_may_rebuild_every_table(db: &Db) {
     scene.check_settled("v1");
 }
 on_each!(a_step_may_rebuild_every_table: postgres_15, postgres_18, pgbouncer, pgbouncer_18);
+
+/// Neither lock nor ledger goes by the `search_path`: while the step that changed it runs, nobody
+/// else does, and what it succeeded with never runs again.
+fn a_search_path_that_a_migration_changes_changes_nothing(db: &Db) {
+    db.sql(
+        "create role app superuser login password 'app'; create schema own; \
+         alter role postgres in database shop set search_path = public",
+    );
+    let mut scene = Scene::new(db);
+    scene.url = db.url_as("app", "app");
+    scene.touch("hold-end");
+    scene.script(
+        "do-migrate",
+        "\"$dir/ask\" 'alter database shop set search_path = own' || exit 4\n\
+         say changed\nwhile [ -e \"$dir/hold-end\" ]; do sleep 0.02; done\n",
+    );
+    let mut replicas = vec![scene.run("v1").start()];
+    until("the change", || scene.count("changed") == 1);
+    replicas.push(scene.run("v1").start());
+    let wait = |revision| scene.command("wait").args(["--release", revision]);
+    replicas.push(wait("v1").without_server().start());
+    for waiter in &mut replicas[1..] {
+        waiter.says_in_time("another replica is at it");
+    }
+    let mut status = scene.command("status").without_server().finish();
+    status.ends_with(0);
+    assert!(status.out().contains("holds the gate"), "{}", status.out());
+    scene.remove("hold-end");
+    for replica in &mut replicas {
+        replica.ends_with(0);
+    }
+    let up_to_date = |mut replica: Running| {
+        replica.ends_with(0);
+        assert_eq!(scene.count("start"), 1, "{}", replica.log());
+    };
+    up_to_date(scene.run("v1").finish());
+    up_to_date(wait("v1").without_server().finish());
+    scene.run("v2").finish().ends_with(0);
+    assert_eq!(scene.states(), ["succeeded", "succeeded"]);
+    let ledgers = || db.sql("select count(*) from pg_class where relname = 'launchgate_runs'");
+    assert_eq!(ledgers(), "1");
+    // A URL that names the schema is meant.
+    let url = format!("{}?schema=own", scene.url);
+    scene
+        .run("v1")
+        .env("DATABASE_URL", url)
+        .finish()
+        .ends_with(0);
+    assert_eq!((scene.count("start"), ledgers().as_str()), (3, "2"));
+}
+on_each!(a_search_path_that_a_migration_changes_changes_nothing: postgres_15, postgres_18);
 
 /// What a statement means does not depend on how the database was set up.
 fn a_database_s_settings_change_no_statement(db: &Db) {

@@ -170,6 +170,11 @@ fn the_ledger_is_where_schema_says_and_the_lock_is_the_apps_wherever_that_is() {
             .expect("recorded");
         assert_eq!(connect(&said).await.look(None).await, Ok(Ledger::Missing));
         assert_eq!(rows(&odd, "r").await.len(), 1);
+        assert_eq!(
+            rows(&place.target(), "r").await.len(),
+            1,
+            "it is looked for"
+        );
         let locked = lock(&said).await;
         for other in [&place.target(), &odd] {
             assert!(is_busy(other).await);
@@ -182,6 +187,56 @@ fn the_ledger_is_where_schema_says_and_the_lock_is_the_apps_wherever_that_is() {
             .await
             .expect_err("no such schema");
         refused(&error, "none");
+    });
+}
+
+#[test]
+fn a_ledger_that_the_search_path_does_not_find_is_the_oldest_that_this_role_may_write() {
+    let place = Place::new(Kind::Postgres15);
+    let role = format!("r{}", place.name);
+    place.sql(&format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'p'; CREATE SCHEMA theirs; CREATE SCHEMA older; CREATE SCHEMA newer; \
+         GRANT USAGE ON SCHEMA theirs, older, newer TO {role}; GRANT CREATE ON SCHEMA public TO {role}"
+    ));
+    for schema in ["theirs", "older", "newer"] {
+        place.sql(&ddl(Backend::Postgres, Some(schema)));
+    }
+    place.sql(&format!(
+        "GRANT SELECT ON theirs.launchgate_runs TO {role}; \
+         GRANT SELECT, INSERT, UPDATE ON older.launchgate_runs, newer.launchgate_runs TO {role}"
+    ));
+    let target = target(&place.postgres().url_as(&role, "p", &place.name), "default");
+    let count = |schema: &str| place.sql(&format!("SELECT count(*) FROM {schema}.launchgate_runs"));
+    run(async {
+        hold(&target, "r", RUN)
+            .await
+            .record(RUN, &outcome(State::Succeeded))
+            .await
+            .expect("recorded");
+        assert_eq!(
+            ["theirs", "older", "newer"].map(count),
+            ["0", "1", "0"].map(str::to_owned)
+        );
+        assert_eq!(rows(&target, "r").await.len(), 1);
+        assert_eq!(target.run_state(RUN).await, Ok(Some(State::Succeeded)));
+        drop(hold(&target, "r2", "run2").await);
+        assert_eq!(
+            target
+                .interrupt_own("run2", &outcome(State::Interrupted))
+                .await,
+            Ok(true)
+        );
+        let mut session = connect(&target).await;
+        assert_eq!(session.history(9).await.map(|runs| runs.len()), Ok(2));
+        session
+            .decide_by_operator("r3", State::Blocked, None, "me")
+            .await
+            .expect("decided");
+        assert_eq!(count("older"), "3");
+        // Where there is one in sight, that is it.
+        place.sql(&ddl(Backend::Postgres, Some("public")));
+        place.sql(&format!("GRANT ALL ON public.launchgate_runs TO {role}"));
+        assert_eq!(rows(&target, "r").await.len(), 0);
     });
 }
 

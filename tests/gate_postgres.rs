@@ -112,3 +112,40 @@ fn a_database_s_settings_change_no_statement(db: &Db) {
     assert_eq!(scene.count("start"), 2);
 }
 on_each!(a_database_s_settings_change_no_statement: postgres_15, postgres_18, pgbouncer);
+
+/// What a step printed is kept as far as the database's encoding can hold it: an attempt that is not
+/// recorded would be made again and again.
+#[test]
+fn a_database_that_is_not_utf_8_records_every_failure() {
+    let db = Db::postgres_15();
+    db.sql("create database narrow encoding 'LATIN1' template template0 locale 'C'");
+    let mut scene = Scene::new(&db);
+    scene.url = db.url().replace("/shop", "/narrow");
+    scene.script(
+        "odd",
+        "#!/bin/sh\nprintf 'nul \\000, crab \\360\\237\\246\\200, bytes \\377.\\n'; exit 5\n",
+    );
+    let odd = scene.path("odd");
+    let attempt = |app: &str, release: &str| {
+        let replica = scene.command("job").env("LAUNCHGATE_APP", app);
+        let replica = replica.args(["--release", release, "--migrate", &odd]);
+        replica
+            .args(["--max-attempts", "2"])
+            .without_server()
+            .finish()
+    };
+    attempt(&scene.app, "größe").ends_with(5);
+    attempt(&scene.app, "größe").ends_with(5);
+    attempt(&scene.app, "größe").ends_with(77);
+    let mut status = scene.command("status").without_server().finish();
+    status.ends_with(0);
+    let shown = status.out();
+    assert!(shown.contains("nul ?, crab ?, bytes ?."), "{shown}");
+    for (app, release) in [(scene.app.as_str(), "🦀"), ("🦀", "v1")] {
+        attempt(app, release)
+            .ends_with(78)
+            .says("encoding")
+            .says("--app, --release")
+            .says("UTF8");
+    }
+}

@@ -13,6 +13,7 @@ use crate::sys::supervise::Guard;
 #[derive(Debug)]
 pub struct Lease {
     length: Duration,
+    interval: Duration,
     state: Mutex<State>,
     changed: Event,
 }
@@ -24,23 +25,39 @@ struct State {
 }
 
 impl Lease {
-    /// A lease that was confirmed by something asked at `confirmed`.
+    /// A lease that was confirmed by something asked at `confirmed`, to be renewed every sixth of
+    /// its length.
     pub fn new(length: Duration, confirmed: Moment) -> std::io::Result<Arc<Self>> {
+        Self::with(length, length / 6, confirmed)
+    }
+
+    /// One that never ends by itself: the kernel keeps the lock. It is looked after every `interval`
+    /// all the same.
+    pub fn endless(interval: Duration, confirmed: Moment) -> std::io::Result<Arc<Self>> {
+        Self::with(
+            Duration::from_secs(u64::from(u32::MAX)),
+            interval,
+            confirmed,
+        )
+    }
+
+    fn with(length: Duration, interval: Duration, confirmed: Moment) -> std::io::Result<Arc<Self>> {
         let state = Mutex::new(State {
             confirmed,
             lost: None,
         });
         Ok(Arc::new(Self {
             length,
+            interval,
             state,
             changed: Event::new()?,
         }))
     }
 
-    /// How often it is renewed: every sixth of its length.
+    /// How often it is renewed.
     #[must_use]
     pub fn interval(&self) -> Duration {
-        self.length / 6
+        self.interval
     }
 
     /// How long until it is to be renewed: that much after what last confirmed it was asked,
@@ -48,7 +65,7 @@ impl Lease {
     #[must_use]
     pub fn due(&self, now: Moment) -> Duration {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        self.interval().saturating_sub(now.since(state.confirmed))
+        self.interval.saturating_sub(now.since(state.confirmed))
     }
 
     /// Lock and lease were confirmed by what was asked at `asked`, not when it was answered:

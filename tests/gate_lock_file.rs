@@ -62,3 +62,50 @@ fn waiters_open_nothing_but_the_lock_file() {
     last.ends_with(0);
     scene.check_settled("v1");
 }
+
+/// Others lock the file that has the name: a holder whose file has none holds nothing.
+#[test]
+fn a_step_that_removes_the_lock_file_is_stopped() {
+    // The ledger goes along, or it does not.
+    for (files, states) in [
+        ("shop.db.*.lock", &["interrupted", "succeeded"][..]),
+        ("shop.db*", &["succeeded"]),
+    ] {
+        let db = Db::sqlite();
+        let scene = Scene::new(&db);
+        let folder = db.sqlite_file().with_file_name(files);
+        scene.script(
+            "do-migrate",
+            &format!(
+                "rm -f {}\nsay removed\nwhile [ -e \"$dir/hold-end\" ]; do sleep 0.02; done\n",
+                folder.display()
+            ),
+        );
+        scene.touch("hold-end");
+        let mut holder = scene.run("v1").start();
+        until("the removal", || scene.count("removed") == 1);
+        holder.ends_with(76).says("the lock file").says("hint=");
+        scene.remove("do-migrate");
+        scene.run("v1").finish().ends_with(0);
+        assert_eq!((scene.count("end"), scene.count("server")), (1, 1));
+        assert_eq!(scene.states(), states);
+        scene.check_settled("v1");
+    }
+}
+
+/// Between two looks, and then the steps end well: that is no success.
+#[test]
+fn a_lock_file_that_went_at_the_last_moment_is_missed() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let file = lock_file(&scene).display().to_string();
+    for how in ["rm", "touch new; mv new"] {
+        scene.script("do-migrate", &format!("{how} '{file}'\n"));
+        let replica = scene.run("v1").env("LAUNCHGATE_LEASE", "1h");
+        replica.finish().ends_with(76).says("the lock file");
+    }
+    scene.remove("do-migrate");
+    scene.run("v1").finish().ends_with(0);
+    assert_eq!(scene.states(), ["interrupted", "interrupted", "succeeded"]);
+    scene.check_settled("v1");
+}

@@ -7,7 +7,10 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
-    os::fd::{AsFd, BorrowedFd},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::fs::MetadataExt,
+    },
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -206,6 +209,25 @@ fn unusable(path: &Path, error: &std::io::Error) -> Error {
 }
 
 impl Hold {
+    /// The kernel keeps the lock as long as the file is open. But others lock the file that has its
+    /// name, which after a step's `rm -f shop.db*` is none, or another.
+    pub(super) fn confirm(&self) -> Result<(), Error> {
+        let path = self.path.display();
+        let own = self.file.metadata();
+        match (own, std::fs::metadata(&self.path)) {
+            (Ok(own), Ok(named)) if (own.dev(), own.ino()) == (named.dev(), named.ino()) => Ok(()),
+            (_, Err(error)) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::Broken(
+                format!("cannot look at the lock file {path}: {error}"),
+            )),
+            (Err(error), _) => Err(Error::Broken(format!(
+                "cannot look at the lock file {path}: {error}"
+            ))),
+            _ => Err(Error::Lost(format!(
+                "the lock file {path} is gone or another one: let the steps leave it alone"
+            ))),
+        }
+    }
+
     /// A second lock on the file must fail, and the file must still be the one under that name.
     pub(super) fn excludes(&self) -> Result<bool, Error> {
         let second = open_lock(&self.path)?;

@@ -179,13 +179,13 @@ impl Gate {
             "this replica holds the lock and runs the steps",
             &fields,
         );
-        // SQLite's lock is the kernel's: it lasts as long as the step, with no heartbeat.
-        let length = match self.target.backend() {
-            Backend::Sqlite => Duration::from_secs(u64::from(u32::MAX)),
-            Backend::Postgres | Backend::Mysql => self.target.lease,
-        };
-        let lease =
-            Lease::new(length, asked.max(beaten)).map_err(|error| outcome::no_event(&error))?;
+        let confirmed = asked.max(beaten);
+        let lease = match self.target.backend() {
+            // The kernel's lock lasts as long as the step, with no heartbeat. Its file may go.
+            Backend::Sqlite => Lease::endless(self.target.lease / 6, confirmed),
+            Backend::Postgres | Backend::Mysql => Lease::new(self.target.lease, confirmed),
+        }
+        .map_err(|error| outcome::no_event(&error))?;
         let identity = self.identity(&locked, &run_id, attempt);
         let outcome = self.keep(&mut locked, &lease, &identity, link).await?;
         self.conclude(locked, &lease, &run_id, outcome)

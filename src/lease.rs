@@ -22,6 +22,8 @@ pub struct Lease {
 struct State {
     confirmed: Moment,
     lost: Option<String>,
+    /// The lock answered when it was last asked, the run's row did not.
+    row_alone: bool,
 }
 
 impl Lease {
@@ -45,6 +47,7 @@ impl Lease {
         let state = Mutex::new(State {
             confirmed,
             lost: None,
+            row_alone: false,
         });
         Ok(Arc::new(Self {
             length,
@@ -73,6 +76,24 @@ impl Lease {
     pub fn confirm(&self, asked: Moment) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.confirmed = state.confirmed.max(asked);
+        state.row_alone = false;
+    }
+
+    /// It could not be renewed; `row_alone` where that was for the run's row, the lock being held.
+    pub fn missed(&self, row_alone: bool) {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .row_alone = row_alone;
+    }
+
+    /// Whether the run's row alone is what was not renewed.
+    #[must_use]
+    pub fn misses_row_alone(&self) -> bool {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .row_alone
     }
 
     /// It is lost for certain.

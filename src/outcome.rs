@@ -127,6 +127,18 @@ pub fn orphans_remain(list: &str, waited: std::time::Duration) -> Failure {
     ))
 }
 
+/// Sessions of an earlier run that nothing is done about: they are idle, and no dead holder's, or not
+/// this role's to end.
+#[must_use]
+pub fn idle_orphans(list: &str) -> Problem {
+    Problem::new(
+        format!(
+            "sessions that an earlier run left idle in a transaction are not waited for any longer: {list}"
+        ),
+        "they may keep locks that the steps want: find their client, or end them with pg_terminate_backend(pid)",
+    )
+}
+
 /// The lock was held and the run's row could not be renewed, so that the right to run was `lost`:
 /// what is likely in the way.
 #[must_use]

@@ -109,3 +109,22 @@ fn a_lock_file_that_went_at_the_last_moment_is_missed() {
     assert_eq!(scene.states(), ["interrupted", "interrupted", "succeeded"]);
     scene.check_settled("v1");
 }
+
+/// An app may be named with 255 bytes, which is as much as a file may.
+#[test]
+fn an_app_with_a_long_name_has_a_lock_too() {
+    let db = Db::sqlite();
+    let scene = Scene::named(&db, &"long-".repeat(50));
+    scene.touch("hold-migrate");
+    let mut holder = scene.run("v1").start();
+    until("the step", || scene.count("start") == 1);
+    let mut waiter = scene.run("v1").start();
+    waiter.says_in_time("another replica holds the lock");
+    let other = Scene::named(&db, &format!("{}x", scene.app));
+    other.run("v1").finish().ends_with(0);
+    scene.remove("hold-migrate");
+    holder.ends_with(0);
+    waiter.ends_with(0);
+    scene.check_settled("v1");
+    other.check_settled("v1");
+}

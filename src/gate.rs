@@ -5,12 +5,12 @@
 
 mod hold;
 mod keep;
+mod looks;
 
 use std::time::Duration;
 
-use tokio::time::sleep;
+pub use looks::Looks;
 
-use crate::backoff::Crowd;
 use crate::db::ledger::{Entry, Ledger, State};
 use crate::db::{self, Error, Session, Target};
 use crate::decide::{Decision, Refusal, decide};
@@ -18,7 +18,7 @@ use crate::exit::{Failure, Problem};
 use crate::log::{Event, Log};
 use crate::naming::{Name, Reading};
 use crate::network::{self, Link, Meanwhile};
-use crate::patience::{Outage, Wait};
+use crate::patience::Outage;
 use crate::plan::Steps;
 use crate::steps::{self, Keep, Ready, RunIdentity, Verdict};
 use crate::sys::clock::Moment;
@@ -72,8 +72,8 @@ enum Held {
     Passed(Passed),
     /// Somebody else is at it.
     Again(Option<Entry>),
-    /// The database failed us, and that was sat out.
-    Failed,
+    /// The database failed us, which is to be sat out.
+    Failed(Error),
 }
 
 /// Why the work under the lock did not come to an end.
@@ -142,14 +142,11 @@ impl Gate {
     /// Everything that keeps a gate closed.
     pub async fn pass(mut self, mut link: Link) -> Result<Passed, Failure> {
         let mut early = self.find_name(&mut link).await?;
-        let mut wait = Wait::new(self.policy.lock_timeout);
-        let mut outage = Outage::new(&self.policy);
+        let mut looks = Looks::new(&self, Phase::Lock);
         // Accepting connections is not enough: a disk may be full.
         let mut trouble = Outage::under_lock(&self.policy);
-        self.log.timeline().enter(Phase::Database);
         loop {
-            let (session, ledger) = self.open(&mut link, &mut outage, early.take()).await?;
-            self.log.timeline().enter(Phase::Lock);
+            let (session, ledger) = looks.next(&mut link, early.take()).await?;
             let busy = match self.decide(&ledger)? {
                 Decision::Start => {
                     session.close().await;
@@ -164,12 +161,14 @@ impl Gate {
                 Decision::Run { .. } => match self.lock(session, &mut link, &mut trouble).await? {
                     Held::Passed(passed) => return Ok(passed),
                     Held::Again(entry) => entry,
-                    Held::Failed => continue,
+                    Held::Failed(error) => {
+                        looks.sit_out(&mut link, &mut trouble, &error).await?;
+                        continue;
+                    }
                 },
                 Decision::Refuse(refusal) => return Err(self.refuse(&refusal)),
             };
-            self.turn(&mut link, &mut wait, busy.as_ref(), outage.crowd())
-                .await?;
+            looks.turn(&mut link, busy.as_ref()).await?;
         }
     }
 
@@ -192,84 +191,6 @@ impl Gate {
         let read = network::on_a_thread(move || reading.read(&log));
         self.name = link.unless_stopped("the reading of files", read).await??;
         Ok(Some(early))
-    }
-
-    /// Connects, unless that was done early, and looks, until the database answers.
-    pub async fn open(
-        &self,
-        link: &mut Link,
-        outage: &mut Outage,
-        mut early: Option<Early>,
-    ) -> Result<(Session, Ledger), Failure> {
-        loop {
-            let revision = self.name.revision.as_deref();
-            let is_first = !outage.has_served();
-            let look = async {
-                let mut session = match early.take() {
-                    Some(early) => early.await?,
-                    None => Box::pin(self.target.connect()).await?,
-                };
-                let (ledger, looks) = if is_first {
-                    (session.look(revision).await?, None)
-                } else {
-                    session.look_around(revision).await?
-                };
-                Ok((session, ledger, looks))
-            };
-            match link
-                .unless_stopped("the wait for the database", look)
-                .await?
-            {
-                Ok((session, ledger, looks)) => {
-                    outage.over(&self.log);
-                    outage.sample(looks);
-                    return Ok((session, ledger));
-                }
-                Err(Error::Refused { what, hint }) => return Err(refused(what, hint)),
-                Err(error) => self.sit_out(link, outage, &error).await?,
-            }
-        }
-    }
-
-    /// Waits a little for a database that is away.
-    async fn sit_out(
-        &self,
-        link: &mut Link,
-        outage: &mut Outage,
-        error: &Error,
-    ) -> Result<(), Failure> {
-        // SQLite: the file is busy because a holder's step is writing it.
-        let is_held = matches!(self.target.lock_free(), Ok(Some(false)));
-        let is_busy = is_held || matches!(error, Error::Full(_)) && outage.has_served();
-        if !is_busy {
-            self.log.timeline().enter(Phase::Database);
-        }
-        let pause = if is_held {
-            outage.busy(&self.log, error)?
-        } else {
-            outage.next(&self.log, error)?
-        };
-        link.unless_stopped("the wait for the database", sleep(pause))
-            .await
-    }
-
-    /// Waits for this replica's next look at the ledger or, on SQLite, at the lock file.
-    pub async fn turn(
-        &self,
-        link: &mut Link,
-        wait: &mut Wait,
-        busy: Option<&Entry>,
-        crowd: Crowd,
-    ) -> Result<(), Failure> {
-        loop {
-            let pause = wait.next(&self.log, busy, crowd)?;
-            link.unless_stopped("the wait for the lock", sleep(pause))
-                .await?;
-            // Another database is asked itself: this question is for SQLite alone.
-            if !matches!(self.target.lock_free(), Ok(Some(false))) {
-                return Ok(());
-            }
-        }
     }
 
     fn decide(&self, ledger: &Ledger) -> Result<Decision, Failure> {
@@ -363,7 +284,6 @@ impl Gate {
             Err(Error::Refused { what, hint }) => return Err(refused(what, hint)),
             Err(error) => error,
         };
-        self.sit_out(link, trouble, &error).await?;
-        Ok(Held::Failed)
+        Ok(Held::Failed(error))
     }
 }

@@ -13,6 +13,7 @@ use crate::sys::supervise::Guard;
 #[derive(Debug)]
 pub struct Lease {
     length: Duration,
+    interval: Duration,
     state: Mutex<State>,
     changed: Event,
 }
@@ -21,26 +22,45 @@ pub struct Lease {
 struct State {
     confirmed: Moment,
     lost: Option<String>,
+    /// The lock answered when it was last asked, the run's row did not.
+    row_alone: bool,
 }
 
 impl Lease {
-    /// A lease that was confirmed by something asked at `confirmed`.
+    /// A lease that was confirmed by something asked at `confirmed`, to be renewed every sixth of
+    /// its length.
     pub fn new(length: Duration, confirmed: Moment) -> std::io::Result<Arc<Self>> {
+        Self::with(length, length / 6, confirmed)
+    }
+
+    /// One that never ends by itself: the kernel keeps the lock. It is looked after every `interval`
+    /// all the same.
+    pub fn endless(interval: Duration, confirmed: Moment) -> std::io::Result<Arc<Self>> {
+        Self::with(
+            Duration::from_secs(u64::from(u32::MAX)),
+            interval,
+            confirmed,
+        )
+    }
+
+    fn with(length: Duration, interval: Duration, confirmed: Moment) -> std::io::Result<Arc<Self>> {
         let state = Mutex::new(State {
             confirmed,
             lost: None,
+            row_alone: false,
         });
         Ok(Arc::new(Self {
             length,
+            interval,
             state,
             changed: Event::new()?,
         }))
     }
 
-    /// How often it is renewed: every sixth of its length.
+    /// How often it is renewed.
     #[must_use]
     pub fn interval(&self) -> Duration {
-        self.length / 6
+        self.interval
     }
 
     /// How long until it is to be renewed: that much after what last confirmed it was asked,
@@ -48,7 +68,7 @@ impl Lease {
     #[must_use]
     pub fn due(&self, now: Moment) -> Duration {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        self.interval().saturating_sub(now.since(state.confirmed))
+        self.interval.saturating_sub(now.since(state.confirmed))
     }
 
     /// Lock and lease were confirmed by what was asked at `asked`, not when it was answered:
@@ -56,6 +76,24 @@ impl Lease {
     pub fn confirm(&self, asked: Moment) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.confirmed = state.confirmed.max(asked);
+        state.row_alone = false;
+    }
+
+    /// It could not be renewed; `row_alone` where that was for the run's row, the lock being held.
+    pub fn missed(&self, row_alone: bool) {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .row_alone = row_alone;
+    }
+
+    /// Whether the run's row alone is what was not renewed.
+    #[must_use]
+    pub fn misses_row_alone(&self) -> bool {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .row_alone
     }
 
     /// It is lost for certain.

@@ -110,6 +110,8 @@ events! {
     OrphansWaiting = "orphans.waiting", Warn;
     /// Sessions of a dead holder's run that were idle in a transaction were ended.
     OrphansEnded = "orphans.ended", Warn;
+    /// Sessions of an earlier run are idle in a transaction; the steps run beside them.
+    OrphansLeft = "orphans.left", Warn;
     /// An earlier run died; its row is closed.
     RunInterrupted = "run.interrupted", Warn;
     /// A step was started.

@@ -3,8 +3,8 @@
 
 use std::io;
 
-use crate::db::DatabaseUrl;
 use crate::db::ledger::{self, Orphan, State};
+use crate::db::{Backend, DatabaseUrl};
 use crate::exit::{Failure, Problem};
 use crate::steps::{Outcome, TAIL, Verdict};
 use crate::sys::child::Ended;
@@ -124,6 +124,40 @@ pub fn orphans_remain(list: &str, waited: std::time::Duration) -> Failure {
             waited.as_secs()
         ),
         "let them finish or end them with pg_terminate_backend(pid), then start again; --orphan-timeout is how long to wait",
+    ))
+}
+
+/// Sessions of an earlier run that nothing is done about: they are idle, and no dead holder's, or not
+/// this role's to end.
+#[must_use]
+pub fn idle_orphans(list: &str) -> Problem {
+    Problem::new(
+        format!(
+            "sessions that an earlier run left idle in a transaction are not waited for any longer: {list}"
+        ),
+        "they may keep locks that the steps want: find their client, or end them with pg_terminate_backend(pid)",
+    )
+}
+
+/// The lock was held and the run's row could not be renewed, so that the right to run was `lost`:
+/// what is likely in the way.
+#[must_use]
+pub fn table_locked(lost: &Failure, url: &DatabaseUrl) -> Failure {
+    let hint = match url.backend() {
+        Backend::Mysql => format!(
+            "let a dump lock no table (--single-transaction) or leave this one out (--ignore-table={}.launchgate_runs), then start again",
+            url.database().unwrap_or("DATABASE")
+        ),
+        Backend::Postgres | Backend::Sqlite => {
+            "let no step keep that table locked (LOCK TABLE, or a long transaction that changes it), then start again".to_owned()
+        }
+    };
+    Failure::LockLost(Problem::new(
+        format!(
+            "{}. The lock itself answered, the table launchgate_runs could not be written: a step locks it, most likely",
+            lost.problem().what()
+        ),
+        hint,
     ))
 }
 

@@ -4,12 +4,11 @@
 use crate::coordination::{self, Coordination};
 use crate::decide::Decision;
 use crate::exit::Failure;
-use crate::gate::Gate;
+use crate::gate::{Gate, Looks};
 use crate::health::Health;
 use crate::live::Live;
 use crate::log::{Event, Log};
 use crate::network::{self, Link};
-use crate::patience::{Outage, Wait};
 use crate::plan;
 use crate::run;
 use crate::serve;
@@ -58,23 +57,16 @@ pub fn wait(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure
 
 async fn until_succeeded(mut gate: Gate, mut link: Link) -> Result<(), Failure> {
     let mut early = gate.find_name(&mut link).await?;
-    let mut wait = Wait::new(gate.policy.lock_timeout);
-    let mut outage = Outage::new(&gate.policy);
-    gate.log.timeline().enter(Phase::Database);
+    let mut looks = Looks::new(&gate, Phase::Release);
     loop {
-        let (session, ledger) = gate.open(&mut link, &mut outage, early.take()).await?;
-        gate.log.timeline().enter(Phase::Release);
+        let (session, ledger) = looks.next(&mut link, early.take()).await?;
         session.close().await;
         let revision = gate.name.revision.as_deref();
-        let pause = match crate::decide::decide(&ledger, revision, gate.policy.max_attempts) {
+        match crate::decide::decide(&ledger, revision, gate.policy.max_attempts) {
             Decision::Start => return Ok(()),
             Decision::Refuse(refusal) => return Err(gate.refuse(&refusal)),
-            Decision::Wait(entry) => wait.next(&gate.log, Some(&entry), outage.crowd())?,
-            Decision::Run { .. } => {
-                wait.for_release(&gate.log, revision.unwrap_or_default(), outage.crowd())?
-            }
-        };
-        link.unless_stopped("the wait for the release", tokio::time::sleep(pause))
-            .await?;
+            Decision::Wait(entry) => looks.turn(&mut link, Some(&entry)).await?,
+            Decision::Run { .. } => looks.for_release(&mut link).await?,
+        }
     }
 }

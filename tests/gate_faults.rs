@@ -205,3 +205,52 @@ fn a_holder_whose_heartbeat_session_is_ended_goes_on(db: &Db) {
     scene.check_settled("v1");
 }
 on_each!(a_holder_whose_heartbeat_session_is_ended_goes_on: postgres_15, postgres_18, mariadb);
+
+/// A dump locks every table of its database, the ledger too: nothing renews the lease then. It is
+/// the same at every start, so the message says what it is.
+fn a_step_that_locks_the_ledger_is_told_so(db: &Db) {
+    let scene = Scene::new(db);
+    let lock = match db {
+        Db::Maria(_) => "lock tables launchgate_runs read;",
+        _ => "begin; lock table launchgate_runs in share row exclusive mode;",
+    };
+    // The client, which reads from its input what `ask` gives it as an argument.
+    let client = db
+        .ask()
+        .replace("#!/bin/sh\n", "")
+        .replace("exec ", "")
+        .replace(" -c \"$1\"", "")
+        .replace(" -e \"$1\"", "");
+    scene.script(
+        "dump",
+        &format!("#!/bin/sh\n(echo '{lock}'; echo '\\! touch locked'; exec sleep 600) | {client}"),
+    );
+    let dump = scene.path("dump");
+    let mut holder = scene.run("v1").args(["--backup", &dump]).start();
+    until("the lock on the table", || scene.dir_has("locked"));
+    holder
+        .ends_with(76)
+        .says("the table launchgate_runs could not be written");
+    let remedies: &[&str] = match db {
+        Db::Maria(_) => &[
+            "--single-transaction",
+            "--ignore-table=shop.launchgate_runs",
+        ],
+        _ => &["LOCK TABLE"],
+    };
+    for words in remedies {
+        holder.says(words);
+    }
+    assert_eq!(scene.count("start"), 0);
+    // Another reason is no table's.
+    scene.touch("hold-migrate");
+    let mut holder = scene.run("v1").start();
+    until("the step", || scene.count("start") == 1);
+    cut(db, Cut::Lock);
+    holder.ends_with(76);
+    assert!(!holder.log().contains("could not be written"));
+    scene.remove("hold-migrate");
+    scene.run("v1").finish().ends_with(0);
+    scene.check_settled("v1");
+}
+on_each!(a_step_that_locks_the_ledger_is_told_so: postgres_15, mariadb);

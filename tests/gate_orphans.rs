@@ -72,6 +72,10 @@ fn an_active_session_past_the_limit_is_named_and_nothing_runs(db: &Db) {
     follower
         .ends_with(75)
         .says(&format!("pid {pid} active for "));
+    // There was nothing to end, so nothing to wait for beyond the limit.
+    let log = follower.log();
+    let in_time = ["1", "2"].map(|seconds| format!("in the database after {seconds} s: "));
+    assert!(in_time.iter().any(|words| log.contains(words)), "{log}");
     assert_eq!(scene.count("start"), 0);
     // Dead rows are marked only after the sessions are gone.
     assert_eq!(scene.states(), ["running"]);
@@ -114,6 +118,44 @@ fn what_a_dead_run_left_idle_in_a_transaction_is_ended(db: &Db) {
     scene.check_settled("v1");
 }
 on_each!(what_a_dead_run_left_idle_in_a_transaction_is_ended: postgres_15, postgres_18);
+
+/// Its run is closed, so it is not launchgate's to end, and nothing of it is at work.
+fn what_a_closed_run_left_idle_in_a_transaction_is_named_and_passed(db: &Db) {
+    let scene = Scene::new(db);
+    scene.script("name", "#!/bin/sh\necho \"$PGAPPNAME\" > session\n");
+    let step = scene.path("name");
+    scene
+        .bare("v1")
+        .args(["--migrate", &step])
+        .finish()
+        .ends_with(0);
+    let name = std::fs::read_to_string(scene.path("session")).expect("a name");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let options: PgConnectOptions = scene.url.parse().expect("a URL");
+    let options = options
+        .application_name(name.trim())
+        .extra_float_digits(None);
+    let mut session = runtime.block_on(options.connect()).expect("a session");
+    runtime
+        .block_on(sqlx::raw_sql("begin; select 1").execute(&mut session))
+        .expect("a transaction");
+    let pid = db.sql("select pid from pg_stat_activity where application_name like 'launchgate/%' and state = 'idle in transaction'");
+    for revision in ["v2", "v3"] {
+        let next = scene.run(revision).args(["--orphan-timeout", "1s"]);
+        next.finish()
+            .ends_with(0)
+            .says(&format!("pid {pid} idle in transaction for "))
+            .says("pg_terminate_backend");
+    }
+    runtime
+        .block_on(sqlx::raw_sql("commit").execute(&mut session))
+        .expect("the session is left alone");
+    scene.check_settled("v3");
+}
+on_each!(what_a_closed_run_left_idle_in_a_transaction_is_named_and_passed: postgres_15, pgbouncer);
 
 /// A role without `pg_read_all_stats` sees another role's sessions, but not what they do.
 #[test]

@@ -86,6 +86,20 @@ impl Book {
         Ok(())
     }
 
+    /// Finds out where the ledger is, where nothing but the `search_path` says so: Postgres.
+    pub(super) async fn find(&mut self, bound: Duration) -> Result<(), Error> {
+        if self.sql.backend != Backend::Postgres || self.sql.schema.is_some() {
+            return Ok(());
+        }
+        let rows = self
+            .rows(super::postgres::schema::find(None), bound)
+            .await?;
+        if let Some(schema) = rows.last().and_then(|row| row.opt(0)) {
+            self.sql = Sql::new(Backend::Postgres, Some(&schema));
+        }
+        Ok(())
+    }
+
     pub(super) async fn rows(&mut self, sql: String, bound: Duration) -> Result<Vec<Row>, Error> {
         self.try_rows(sql, bound).await?.map_err(Error::from)
     }

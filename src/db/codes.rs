@@ -98,6 +98,13 @@ fn postgres(fault: Fault, said: String) -> Error {
         ),
         code if code.starts_with("28") => Error::refused(said, CREDENTIALS),
         "42501" => Error::refused(said, PRIVILEGES),
+        // untranslatable_character
+        "22P05" => Error::refused(
+            format!(
+                "the database's encoding can't hold the name of the app or of the revision: {said}"
+            ),
+            "name them in ASCII (--app, --release), or keep the ledger in a database with the encoding UTF8",
+        ),
         "25006" => Error::refused(said, READ_ONLY),
         "3F000" => Error::refused(
             said,

@@ -27,7 +27,7 @@ pub struct ServerInfo {
 impl Session {
     /// Asks the database about itself. Changes nothing.
     pub async fn describe(&mut self) -> Result<ServerInfo, Error> {
-        let shape = self.link.rows(self.target.sql().shape(), CALL).await;
+        let shape = self.link.rows(self.sql.shape(), CALL).await;
         let ledger_exists = match shape {
             Ok(_) => true,
             Err(fault) if fault.is_missing_table() => false,
@@ -43,8 +43,8 @@ impl Session {
     }
 
     async fn postgres(&mut self, ledger_exists: bool) -> Result<ServerInfo, Error> {
-        let sql = self.target.sql();
-        let schema = match self.target.url.schema() {
+        let sql = &self.sql;
+        let schema = match &sql.schema {
             Some(schema) => sql.text(schema),
             None => "current_schema()::text".to_owned(),
         };

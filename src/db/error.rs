@@ -93,6 +93,26 @@ pub(super) struct Fault {
     pub(super) message: String,
 }
 
+/// What the driver takes for an odd answer to its question for TLS, Postgres' first: it reads a
+/// connection that was closed as a zero, which is what a proxy with no server behind it does. And a
+/// server that can't start a process for a connection says so without being asked, after an `E`.
+/// <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL>
+fn unasked(said: &str) -> Option<(Kind, String)> {
+    let (_, answer) = said.split_once("unexpected response from SSLRequest: ")?;
+    let (kind, what) = match answer.get(..4)? {
+        "0x00" => (
+            io::ErrorKind::UnexpectedEof,
+            "the connection was closed before the server said anything",
+        ),
+        "0x45" => (
+            io::ErrorKind::ConnectionAborted,
+            "the server reported an error before it read anything",
+        ),
+        _ => return None,
+    };
+    Some((Kind::Io(kind), what.to_owned()))
+}
+
 impl Fault {
     pub(super) fn new(backend: Backend, phase: Phase, error: &sqlx::Error) -> Self {
         let mut code = String::new();
@@ -112,6 +132,7 @@ impl Fault {
             }
             sqlx::Error::Io(io) => (Kind::Io(io.kind()), io.to_string()),
             sqlx::Error::Tls(tls) => (Kind::Tls, tls.to_string()),
+            sqlx::Error::Protocol(said) if let Some(found) = unasked(said) => found,
             other => (Kind::Driver, other.to_string()),
         };
         Self {

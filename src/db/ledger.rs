@@ -170,3 +170,12 @@ pub struct Orphan {
     /// The run that left it.
     pub run_id: String,
 }
+
+impl Orphan {
+    /// Whether it waits for its client, in a transaction. Where this role may not see what it does,
+    /// it counts as at work.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.state.starts_with("idle")
+    }
+}

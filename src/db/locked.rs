@@ -162,7 +162,8 @@ impl Locked {
             .int(0)
     }
 
-    /// Proves on the lock's own connection, in one round trip, that the lock is still held.
+    /// Proves on the lock's own connection, in one round trip, that the lock is still held; on
+    /// `SQLite`, that the file which others lock is still the one that this holder has.
     ///
     /// # Errors
     ///
@@ -210,7 +211,10 @@ impl Locked {
             Hold::Postgres(hold) => hold.record(&book.sql, run_id, outcome, bound).await,
             Hold::Mysql(hold) => hold.record(&book.sql, run_id, outcome, bound).await,
             // held until the row is written
-            Hold::Sqlite(_held) => record_in_file(&mut book, run_id, outcome).await,
+            Hold::Sqlite(held) => match held.confirm() {
+                Ok(()) => record_in_file(&mut book, run_id, outcome).await,
+                Err(error) => Err(RecordError::NotRecorded(error)),
+            },
         };
         book.close().await;
         answer
@@ -254,8 +258,7 @@ impl Hold {
         match self {
             Self::Postgres(hold) => hold.confirm(bound).await,
             Self::Mysql(hold) => hold.confirm(bound).await,
-            // the kernel keeps the lock as long as the file is open
-            Self::Sqlite(_) => Ok(()),
+            Self::Sqlite(hold) => hold.confirm(),
         }
     }
 }

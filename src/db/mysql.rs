@@ -159,7 +159,7 @@ pub(super) async fn try_lock(
     }
     let facts = Facts {
         sql: target.sql(),
-        lock_id: lock_id(&target.app, "", &database),
+        lock_id: lock_id(&target.app, &database),
     };
     Ok(Ok((
         Hold {

@@ -2,15 +2,17 @@
 //!
 //! The transaction that takes it stays open, so that a pooler in transaction mode keeps the
 //! server connection for it, and does nothing but confirm itself until it records the end: it
-//! holds no lock that a migration could want, no snapshot that `CREATE INDEX CONCURRENTLY` or
-//! vacuum would wait for. The server ends it when it is silent for a lease.
+//! holds no other lock, on the system's tables neither, which `REINDEX DATABASE` and `VACUUM FULL`
+//! want for themselves, and no snapshot that `CREATE INDEX CONCURRENTLY` or vacuum would wait for.
+//! The server ends it when it is silent for a lease.
 //! <https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADVISORY-LOCKS>,
 //! <https://www.pgbouncer.org/features.html>.
 
 mod connect;
 mod orphans;
+pub(super) mod schema;
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use sha2::{Digest, Sha256};
 
@@ -22,7 +24,7 @@ use super::{
     error::{Fault, Kind},
     ledger::Outcome,
     locked::RecordError,
-    sql::{Sql, TABLE, hex},
+    sql::{Sql, hex},
     wire::{Row, Wire},
 };
 
@@ -39,8 +41,8 @@ pub(super) struct Hold {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Key {
-    class: i64,
-    object: i64,
+    class: i32,
+    object: i32,
 }
 
 /// What the server said about itself when the lock was taken.
@@ -49,24 +51,25 @@ pub(super) struct Facts {
     pub(super) lock_id: String,
 }
 
-/// `schema`, `class`, `object`: where the ledger is or would be made, and the lock's key, which
-/// stands for app and schema however the URL is spelt. Advisory locks are per database.
-fn key(target: &Target) -> String {
-    let sql = target.sql();
-    let schema = match target.url.schema() {
-        Some(schema) => sql.text(schema),
-        None => format!(
-            "coalesce((SELECT n.nspname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-             WHERE c.oid = to_regclass('{TABLE}')), current_schema()::text)"
-        ),
-    };
-    format!(
-        "(SELECT s.schema, ('x' || substr(s.hash, 1, 8))::bit(32)::int AS class, \
-         ('x' || substr(s.hash, 9, 8))::bit(32)::int AS object FROM (SELECT l.schema, encode(sha256(convert_to(\
-         'launchgate lock ' || {app}, 'UTF8') || '\\x00'::bytea || convert_to(l.schema, 'UTF8')), 'hex') AS hash \
-         FROM (SELECT {schema} AS schema) l) s)",
-        app = sql.text(&target.app),
-    )
+impl Key {
+    /// It stands for the app alone: advisory locks are per database, and where the ledger is may
+    /// change while the lock is held, by an `ALTER DATABASE … SET search_path` of the migration.
+    fn of(app: &str) -> Self {
+        let hash = Sha256::digest(format!("launchgate lock {app}"));
+        let int = |at| i32::from_be_bytes([hash[at], hash[at + 1], hash[at + 2], hash[at + 3]]);
+        Self {
+            class: int(0),
+            object: int(4),
+        }
+    }
+}
+
+/// As two arguments.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The cast is for the least of all integers, whose digits alone are a bigint.
+        write!(f, "({})::int, ({})::int", self.class, self.object)
+    }
 }
 
 /// Takes the lock; `None` where somebody else has it. Never waits for it.
@@ -75,43 +78,52 @@ pub(super) async fn try_lock(
     target: &Target,
 ) -> Result<Result<(Hold, Facts), Wire>, Error> {
     let bound = target.holder_call();
+    let key = Key::of(&target.app);
+    // What reads a table keeps a lock on it until its transaction ends, here as long as the
+    // migration, and REINDEX or VACUUM FULL would wait for it: the search for the ledger gives
+    // back what it took.
     let batch = format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path TO DEFAULT; \
          SET LOCAL idle_in_transaction_session_timeout = {lease}; \
          SET LOCAL statement_timeout = {ms}; SET LOCAL lock_timeout = {ms}; \
-         SELECT pg_try_advisory_xact_lock(k.class, k.object), k.schema, current_database(), pg_is_in_recovery(), \
+         SELECT pg_try_advisory_xact_lock({key}), current_database(), pg_is_in_recovery(), \
          current_setting('transaction_read_only'), (extract(epoch FROM now()) * 1000000)::bigint, pg_backend_pid(), \
-         current_setting('server_encoding'), k.class, k.object, {durable}, {no_limit} FROM {key} k",
+         current_setting('server_encoding'), {durable}, {no_limit}; \
+         SAVEPOINT launchgate; {schema}; ROLLBACK TO SAVEPOINT launchgate; RELEASE SAVEPOINT launchgate",
         lease = target.lease.as_millis(),
         ms = bound.as_millis(),
-        key = key(target),
+        schema = schema::find(target.url.schema()),
         // with `off` a crash of the server could forget a recorded success
         durable = "set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' \
                    THEN 'local' ELSE current_setting('synchronous_commit') END, true)",
         // PostgreSQL 17 has a limit for whole transactions; this one lasts as long as the migration
-        no_limit = "(SELECT count(set_config(name, '0', true)) FROM pg_settings WHERE name = 'transaction_timeout')",
+        no_limit = "CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL \
+                    THEN set_config('transaction_timeout', '0', true) END",
     );
     let rows = wire.rows(batch, bound).await?;
-    let row = rows
-        .last()
-        .ok_or_else(|| Error::Broken("the server said nothing about the lock".to_owned()))?;
+    let [row, place] = rows.as_slice() else {
+        return Err(Error::Broken(
+            "the server said nothing about the lock".to_owned(),
+        ));
+    };
     refuse_unfit(row)?;
     if !row.flag(0) {
         wire.run("ROLLBACK".to_owned(), bound).await?;
         return Ok(Err(wire));
     }
-    let schema = row.text(1);
-    let mut sql = Sql::new(super::Backend::Postgres, Some(&schema));
-    sql.ascii = !matches!(row.text(7).as_str(), "UTF8" | "SQL_ASCII");
-    let lock_id = lock_id(&target.app, &schema, &row.text(2));
-    let key = Key {
-        class: row.int(8)?,
-        object: row.int(9)?,
+    let Some(schema) = place.opt(0) else {
+        return Err(Error::refused(
+            "the role's search_path names no schema that exists",
+            "create the schema, or name one with ?schema= in the database URL",
+        ));
     };
+    let mut sql = Sql::new(super::Backend::Postgres, Some(&schema));
+    sql.ascii = !matches!(row.text(6).as_str(), "UTF8" | "SQL_ASCII");
+    let lock_id = lock_id(&target.app, &row.text(1));
     let hold = Hold {
         key,
-        began_us: row.int(5)?,
-        pid: row.int(6)?,
+        began_us: row.int(4)?,
+        pid: row.int(5)?,
         confirmed: 0,
         wire,
     };
@@ -119,29 +131,20 @@ pub(super) async fn try_lock(
 }
 
 fn refuse_unfit(row: &Row) -> Result<(), Error> {
-    if row.flag(3) || row.flag(4) {
-        let what = if row.flag(3) {
-            "the server is a standby"
-        } else {
-            "the session is read-only"
-        };
-        return Err(Error::refused(
-            what,
-            "point the database URL at the primary, as a role that may write",
-        ));
-    }
-    if row.opt(1).is_none() {
-        return Err(Error::refused(
-            "the role's search_path names no schema that exists",
-            "create the schema, or name one with ?schema= in the database URL",
-        ));
-    }
-    Ok(())
+    let what = match (row.flag(2), row.flag(3)) {
+        (true, _) => "the server is a standby",
+        (_, true) => "the session is read-only",
+        _ => return Ok(()),
+    };
+    Err(Error::refused(
+        what,
+        "point the database URL at the primary, as a role that may write",
+    ))
 }
 
-/// 16 hexadecimal digits that stand for app, schema and database.
-pub(super) fn lock_id(app: &str, schema: &str, database: &str) -> String {
-    let hash = Sha256::digest(format!("launchgate\0{app}\0{schema}\0{database}"));
+/// 16 hexadecimal digits that stand for app and database.
+pub(super) fn lock_id(app: &str, database: &str) -> String {
+    let hash = Sha256::digest(format!("launchgate\0{app}\0{database}"));
     hex(&hash[..8])
 }
 
@@ -178,12 +181,10 @@ impl Hold {
 
     /// The ledger's connection must not get the lock, and must see this one have it.
     pub(super) async fn excludes(&self, book: &mut Book) -> Result<bool, Error> {
-        let Key { class, object } = self.key;
         let ask = format!(
-            "SELECT pg_try_advisory_xact_lock({class}, {object}), EXISTS (SELECT FROM pg_locks l \
-             JOIN pg_database d ON d.oid = l.database WHERE d.datname = current_database() AND l.granted AND {} \
-             AND l.pid = {})",
-            held(class, object),
+            "SELECT pg_try_advisory_xact_lock({}), EXISTS ({} AND l.pid = {})",
+            self.key,
+            held(self.key),
             self.pid
         );
         let rows = book.rows(ask, book.call()).await?;
@@ -239,22 +240,18 @@ impl Hold {
     }
 }
 
-/// The condition on `pg_locks l` that an advisory lock of two integers has. Its columns are
-/// unsigned: <https://www.postgresql.org/docs/current/view-pg-locks.html>.
-fn held(class: i64, object: i64) -> String {
+/// The rows of `pg_locks l` that an advisory lock of two integers has while it is held. Its columns
+/// are unsigned: <https://www.postgresql.org/docs/current/view-pg-locks.html>.
+fn held(Key { class, object }: Key) -> String {
     format!(
-        "l.locktype = 'advisory' AND l.objsubid = 2 AND l.classid::bigint = {} AND l.objid::bigint = {}",
-        class & 0xffff_ffff,
-        object & 0xffff_ffff
+        "SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE d.datname = current_database() \
+         AND l.granted AND l.locktype = 'advisory' AND l.objsubid = 2 AND l.classid::bigint = {} AND l.objid::bigint = {}",
+        class.cast_unsigned(),
+        object.cast_unsigned()
     )
 }
 
 /// Whether anybody holds the lock, without touching it.
 pub(super) fn is_held(target: &Target) -> String {
-    format!(
-        "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database, {} k \
-         WHERE d.datname = current_database() AND l.granted AND l.locktype = 'advisory' AND l.objsubid = 2 \
-         AND l.classid::bigint = k.class::bigint & 4294967295 AND l.objid::bigint = k.object::bigint & 4294967295)",
-        key(target)
-    )
+    format!("SELECT EXISTS ({})", held(Key::of(&target.app)))
 }

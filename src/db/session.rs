@@ -7,7 +7,7 @@ use super::{
     ledger::{Entry, Ledger, Run, State},
     locked::Hold,
     mysql, postgres,
-    sql::hex,
+    sql::{Sql, hex},
     sqlite,
     target::CALL,
     wire::{Row, Wire},
@@ -20,6 +20,8 @@ const LOOKS: usize = 8;
 pub struct Session {
     pub(super) target: Target,
     pub(super) link: Link,
+    /// Knows the ledger's schema once it had to be looked for.
+    pub(super) sql: Sql,
 }
 
 /// What came of trying to lock.
@@ -32,13 +34,39 @@ pub enum Attempt {
 
 impl Session {
     pub(super) fn new(target: Target, link: Link) -> Self {
-        Self { target, link }
+        let sql = target.sql();
+        Self { target, link, sql }
     }
 
-    /// Looks at the ledger: one round trip, one statement, nothing written, no lock.
+    /// Asks the ledger, and where the `search_path` finds none, one that is elsewhere.
+    async fn ask(&mut self, statement: impl Fn(&Self) -> String) -> Result<Vec<Row>, Fault> {
+        match self.link.rows(statement(self), CALL).await {
+            Err(fault) if fault.is_missing_table() && self.find_elsewhere().await? => {
+                self.link.rows(statement(self), CALL).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Whether there is a ledger that only had to be looked for.
+    async fn find_elsewhere(&mut self) -> Result<bool, Fault> {
+        if self.sql.backend != Backend::Postgres || self.sql.schema.is_some() {
+            return Ok(false);
+        }
+        let ask = postgres::schema::find_elsewhere();
+        let rows = self.link.rows(ask, CALL).await?;
+        let Some(schema) = rows.last().and_then(|row| row.opt(0)) else {
+            return Ok(false);
+        };
+        self.sql = Sql::new(Backend::Postgres, Some(&schema));
+        Ok(true)
+    }
+
+    /// Looks at the ledger: one round trip, one statement, nothing written, no lock. Only a ledger
+    /// that the `search_path` does not find takes two more.
     pub async fn look(&mut self, revision: Option<&str>) -> Result<Ledger, Error> {
-        let sql = self.target.sql().look(&self.target.app, revision);
-        ledger(self.link.rows(sql, CALL).await)
+        let look = |own: &Self| own.sql.look(&own.target.app, revision);
+        ledger(self.ask(look).await)
     }
 
     /// The same for who waits, and how many looks are connected at this moment, this one
@@ -47,8 +75,8 @@ impl Session {
         &mut self,
         revision: Option<&str>,
     ) -> Result<(Ledger, Option<u32>), Error> {
-        let sql = self.target.sql().look_around(&self.target.app, revision);
-        let answer = self.link.rows(sql, CALL).await;
+        let look = |own: &Self| own.sql.look_around(&own.target.app, revision);
+        let answer = self.ask(look).await;
         let first = answer.as_ref().ok().and_then(|rows| rows.first());
         let looks = first.and_then(|row| row.opt(LOOKS)?.parse().ok());
         Ok((ledger(answer)?, looks))
@@ -56,7 +84,7 @@ impl Session {
 
     /// Tries to take the lock, without waiting for it.
     pub async fn try_lock(self) -> Result<Attempt, Error> {
-        let Self { target, link } = self;
+        let Self { target, link, .. } = self;
         match link {
             Link::File(store) => {
                 let path = target.url.sqlite_path().unwrap_or(std::path::Path::new(""));
@@ -69,10 +97,7 @@ impl Session {
                             lock_id,
                         )))
                     }
-                    None => Ok(Attempt::Busy(Self {
-                        target,
-                        link: Link::File(store),
-                    })),
+                    None => Ok(Attempt::Busy(Self::new(target, Link::File(store)))),
                 }
             }
             Link::Wire(wire) => try_lock_wire(target, wire).await,
@@ -92,8 +117,8 @@ impl Session {
 
     /// The newest rows of this app, newest first; none where there is no ledger.
     pub async fn history(&mut self, limit: u32) -> Result<Vec<Run>, Error> {
-        let sql = self.target.sql().history(&self.target.app, limit);
-        match self.link.rows(sql, CALL).await {
+        let newest = |own: &Self| own.sql.history(&own.target.app, limit);
+        match self.ask(newest).await {
             Ok(rows) => rows.iter().map(run).collect(),
             Err(fault) if fault.is_missing_table() => Ok(Vec::new()),
             Err(fault) => Err(fault.into()),
@@ -114,6 +139,7 @@ impl Session {
             .map_err(|error| Error::Broken(format!("no random numbers: {error}")))?;
         let run_id = hex(&random);
         let mut book = Book::new(self.target.clone(), self.target.sql());
+        book.find(CALL).await?;
         book.create(CALL).await?;
         let app = &self.target.app;
         book.run_text(
@@ -136,19 +162,13 @@ async fn try_lock_wire(target: Target, wire: Wire) -> Result<Attempt, Error> {
         Backend::Postgres => match postgres::try_lock(wire, &target).await? {
             Ok((hold, facts)) => (Hold::Postgres(hold), facts.sql, facts.lock_id),
             Err(wire) => {
-                return Ok(Attempt::Busy(Session {
-                    target,
-                    link: Link::Wire(wire),
-                }));
+                return Ok(Attempt::Busy(Session::new(target, Link::Wire(wire))));
             }
         },
         _ => match mysql::try_lock(wire, &target).await? {
             Ok((hold, facts)) => (Hold::Mysql(hold), facts.sql, facts.lock_id),
             Err(wire) => {
-                return Ok(Attempt::Busy(Session {
-                    target,
-                    link: Link::Wire(wire),
-                }));
+                return Ok(Attempt::Busy(Session::new(target, Link::Wire(wire))));
             }
         },
     };

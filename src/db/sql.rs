@@ -73,8 +73,9 @@ impl Sql {
     fn free(&self, value: Option<&str>) -> String {
         match value {
             None => "NULL".to_owned(),
+            // U+FFFD, which stands for NUL, is not to be had either
             Some(value) if self.ascii => {
-                self.text(&value.replace(|letter: char| !letter.is_ascii(), "?"))
+                self.text(&value.replace(|letter: char| !letter.is_ascii() || letter == '\0', "?"))
             }
             Some(value) => self.text(value),
         }

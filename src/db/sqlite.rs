@@ -6,13 +6,18 @@
 //! another file in its place, and never meets a lock of ours. Pragmas that stay are not touched.
 
 use std::{
+    ffi::{OsStr, OsString},
     fs::{File, OpenOptions, TryLockError},
-    os::fd::{AsFd, BorrowedFd},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::{ffi::OsStrExt, fs::MetadataExt},
+    },
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sha2::{Digest, Sha256};
 use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
 use tokio::time::timeout;
 
@@ -20,6 +25,7 @@ use super::{
     Backend, Error,
     error::{Fault, Kind, Phase},
     postgres::lock_id,
+    sql::hex,
     wire::Wire,
 };
 use crate::sys::sqlite_memory::use_own_memory;
@@ -32,6 +38,9 @@ const AT_ONCE: Duration = Duration::from_millis(200);
 
 /// What an app's name keeps of itself in a file's name.
 const FILE_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+
+/// In bytes, on every file system in use: `NAME_MAX` of `pathconf(3)`.
+const LONGEST_NAME: usize = 255;
 
 /// A database file, opened anew by every call.
 pub(super) struct Store {
@@ -138,12 +147,32 @@ fn resolve(path: &Path) -> Result<PathBuf, Fault> {
 }
 
 fn lock_path(database: &Path, app: &str) -> Result<PathBuf, Fault> {
-    let mut path = resolve(database)?.into_os_string();
-    path.push(format!(
-        ".{}.launchgate.lock",
-        utf8_percent_encode(app, FILE_NAME)
-    ));
-    Ok(path.into())
+    let database = resolve(database)?;
+    let own = database.file_name().unwrap_or_default();
+    let name = lock_name(own, app);
+    Ok(database.with_file_name(name))
+}
+
+/// `DATABASE.APP.launchgate.lock`. What is too long for a file's name is hashed: the app, and where
+/// the rest is too long as well, both.
+fn lock_name(database: &OsStr, app: &str) -> OsString {
+    let named = |own: &OsStr, app: &str| {
+        let mut name = own.to_owned();
+        name.push(format!(".{app}.launchgate.lock"));
+        name
+    };
+    let hashed = |text: &[u8]| hex(&Sha256::digest(text)[..16]);
+    let app = utf8_percent_encode(app, FILE_NAME).to_string();
+    let name = named(database, &app);
+    if name.len() <= LONGEST_NAME {
+        return name;
+    }
+    let app = hashed(app.as_bytes());
+    let name = named(database, &app);
+    if name.len() <= LONGEST_NAME {
+        return name;
+    }
+    named(OsStr::new(&hashed(database.as_bytes())), &app)
 }
 
 /// The lock file, held.
@@ -159,7 +188,7 @@ pub(super) fn try_lock(database: &Path, app: &str) -> Result<Option<(Hold, Strin
     if !exclusive(&file, &path)? {
         return Ok(None);
     }
-    let lock_id = lock_id(app, "", &path.to_string_lossy());
+    let lock_id = lock_id(app, &path.to_string_lossy());
     Ok(Some((Hold { file, path }, lock_id)))
 }
 
@@ -208,6 +237,25 @@ fn unusable(path: &Path, error: &std::io::Error) -> Error {
 }
 
 impl Hold {
+    /// The kernel keeps the lock as long as the file is open. But others lock the file that has its
+    /// name, which after a step's `rm -f shop.db*` is none, or another.
+    pub(super) fn confirm(&self) -> Result<(), Error> {
+        let path = self.path.display();
+        let own = self.file.metadata();
+        match (own, std::fs::metadata(&self.path)) {
+            (Ok(own), Ok(named)) if (own.dev(), own.ino()) == (named.dev(), named.ino()) => Ok(()),
+            (_, Err(error)) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::Broken(
+                format!("cannot look at the lock file {path}: {error}"),
+            )),
+            (Err(error), _) => Err(Error::Broken(format!(
+                "cannot look at the lock file {path}: {error}"
+            ))),
+            _ => Err(Error::Lost(format!(
+                "the lock file {path} is gone or another one: let the steps leave it alone"
+            ))),
+        }
+    }
+
     /// A second lock on the file must fail, and the file must still be the one under that name.
     pub(super) fn excludes(&self) -> Result<bool, Error> {
         let second = open_lock(&self.path)?;
@@ -217,5 +265,40 @@ impl Hold {
     /// For the step to inherit: the lock lasts until the last copy is closed.
     pub(super) fn inheritable(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_file_s_name_fits_and_is_the_app_s_alone() {
+        let name = |database: &str, app: &str| lock_name(OsStr::new(database), app);
+        assert_eq!(name("a.db", "shop"), "a.db.shop.launchgate.lock");
+        assert_eq!(name("a.db", "ä/b"), "a.db.%C3%A4%2Fb.launchgate.lock");
+        let (long, longer) = ("a".repeat(300), "a".repeat(301));
+        let fits = "a".repeat(255 - "a.db..launchgate.lock".len());
+        assert_eq!(name("a.db", &fits).len(), 255);
+        let mut names: Vec<_> = [
+            ("a.db", long.as_str()),
+            ("a.db", &longer),
+            ("a.db", &fits),
+            ("b.db", &long),
+            (&long[..240], "shop"),
+            (&long[..241], "shop"),
+            (&long[..241], &long),
+        ]
+        .map(|(database, app)| name(database, app))
+        .into();
+        assert!(names.iter().all(|name| name.len() <= 255), "{names:?}");
+        assert!(
+            names[0].as_bytes().starts_with(b"a.db."),
+            "{}",
+            names[0].display()
+        );
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), 7);
     }
 }

@@ -95,6 +95,7 @@ impl Target {
     /// that got no answer to its commit. On a fresh connection.
     pub async fn run_state(&self, run_id: &str) -> Result<Option<State>, Error> {
         let mut book = Book::new(self.clone(), self.sql());
+        book.find(CALL).await?;
         let rows = book.rows(book.sql.state_of(run_id), CALL).await?;
         book.close().await;
         Ok(rows.first().and_then(|row| State::parse(&row.text(0))))
@@ -111,6 +112,7 @@ impl Target {
             ));
         }
         let mut book = Book::new(self.clone(), self.sql());
+        book.find(CALL).await?;
         let done = book
             .run_text(|sql| sql.finish(run_id, outcome, None), CALL)
             .await?;

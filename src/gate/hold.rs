@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{Gate, Held, Passed, Trouble};
-use crate::db::ledger::{Entry, Ledger, NewRun};
+use crate::db::ledger::{Entry, Ledger, NewRun, Orphan};
 use crate::db::{Backend, Error, Locked, Proof};
 use crate::decide::Decision;
 use crate::exit::Problem;
@@ -19,6 +19,9 @@ use crate::steps::RunIdentity;
 use crate::sys::clock::Moment;
 use crate::sys::supervise::REPORT;
 use crate::timeline::Phase;
+
+/// How long the server may take to end a session that it was told to end.
+const GOING: Duration = Duration::from_secs(2);
 
 impl Gate {
     /// With the lock in hand: look again, prove that it excludes, wait for what an earlier
@@ -130,7 +133,8 @@ impl Gate {
         Ok(())
     }
 
-    /// A statement outlives its client: waits until no session of an earlier run is at work.
+    /// A statement outlives its client: waits until no session of an earlier run is at work. What
+    /// is idle in a transaction is not at work, but it may be about to go on.
     async fn sit_out_orphans(
         &self,
         locked: &mut Locked,
@@ -139,47 +143,63 @@ impl Gate {
     ) -> Result<(), Trouble> {
         let began = Moment::now();
         let mut said: Option<Moment> = None;
-        let mut ended = false;
+        let mut ended: Option<Moment> = None;
         loop {
-            let orphans = locked.orphans().await?;
+            let mut orphans = locked.orphans().await?;
             if orphans.is_empty() {
                 return Ok(());
             }
             let waited = Moment::now().since(began);
-            let list = outcome::list_orphans(&orphans);
-            let is_over = self
-                .policy
-                .orphan_timeout
-                .is_some_and(|limit| waited >= limit);
-            if is_over && !ended {
-                ended = true;
-                let ids: Vec<String> = dead.iter().map(|row| row.run_id.clone()).collect();
-                let count = locked.end_idle_orphans(&ids).await?;
-                if count > 0 {
-                    let message = "ended sessions that a dead run left idle in a transaction";
-                    self.log
-                        .say(Event::OrphansEnded, message, &[("sessions", &count)]);
-                    continue;
+            let limit = self.policy.orphan_timeout.unwrap_or(Duration::MAX);
+            let mut pause = patience::pause(waited).min(limit.saturating_sub(waited));
+            if waited >= limit {
+                if ended.is_none() && self.end_idle(locked, dead).await? {
+                    ended = Some(Moment::now());
+                    orphans = locked.orphans().await?;
                 }
-            }
-            if is_over
-                && waited
-                    >= self.policy.orphan_timeout.unwrap_or_default()
-                        + Duration::from_secs(2 * u64::from(ended))
-            {
-                return Err(outcome::orphans_remain(&list, waited).into());
+                let is_going = ended.is_some_and(|ended| Moment::now().since(ended) < GOING);
+                if !is_going {
+                    return self.judge(&orphans, waited);
+                }
+                pause = GOING / 10;
             }
             if said.is_none_or(|said| Moment::now().since(said) >= REPORT) {
                 said = Some(Moment::now());
+                let list = outcome::list_orphans(&orphans);
                 let message = "waiting for database sessions that an earlier run left at work";
                 let fields: [Field<'_>; 2] = [("seconds", &waited.as_secs()), ("sessions", &list)];
                 self.log.say(Event::OrphansWaiting, message, &fields);
             }
             locked.confirm().await?;
-            let pause = patience::pause(waited).min(self.target.lease / 6);
+            let pause = pause.min(self.target.lease / 6);
             link.unless_stopped("the wait for orphaned sessions", sleep(pause))
                 .await?;
         }
+    }
+
+    /// Ends what dead runs left idle in a transaction; whether there was any.
+    async fn end_idle(&self, locked: &mut Locked, dead: &[Entry]) -> Result<bool, Trouble> {
+        let ids: Vec<String> = dead.iter().map(|row| row.run_id.clone()).collect();
+        let count = locked.end_idle_orphans(&ids).await?;
+        if count > 0 {
+            let message = "ended sessions that a dead run left idle in a transaction";
+            self.log
+                .say(Event::OrphansEnded, message, &[("sessions", &count)]);
+        }
+        Ok(count > 0)
+    }
+
+    /// The time is up: what is at work keeps the gate closed, what is idle does not.
+    fn judge(&self, orphans: &[Orphan], waited: Duration) -> Result<(), Trouble> {
+        let list = outcome::list_orphans(orphans);
+        if !orphans.iter().all(Orphan::is_idle) {
+            return Err(outcome::orphans_remain(&list, waited).into());
+        }
+        if !orphans.is_empty() {
+            self.log
+                .warn(Event::OrphansLeft, &outcome::idle_orphans(&list), &[]);
+        }
+        Ok(())
     }
 
     /// Appends the row, confirms the lock, and only then has the first step started.
@@ -206,13 +226,13 @@ impl Gate {
             "this replica holds the lock and runs the steps",
             &fields,
         );
-        // SQLite's lock is the kernel's: it lasts as long as the step, with no heartbeat.
-        let length = match self.target.backend() {
-            Backend::Sqlite => Duration::from_secs(u64::from(u32::MAX)),
-            Backend::Postgres | Backend::Mysql => self.target.lease,
-        };
-        let lease =
-            Lease::new(length, asked.max(beaten)).map_err(|error| outcome::no_event(&error))?;
+        let confirmed = asked.max(beaten);
+        let lease = match self.target.backend() {
+            // The kernel's lock lasts as long as the step, with no heartbeat. Its file may go.
+            Backend::Sqlite => Lease::endless(self.target.lease / 6, confirmed),
+            Backend::Postgres | Backend::Mysql => Lease::new(self.target.lease, confirmed),
+        }
+        .map_err(|error| outcome::no_event(&error))?;
         let identity = self.identity(&locked, &run_id, attempt);
         let outcome = self.keep(&mut locked, &lease, &identity, link).await?;
         self.conclude(locked, &lease, &run_id, outcome)

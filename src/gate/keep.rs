@@ -74,6 +74,7 @@ impl Gate {
                             lease.due(Moment::now())
                         }
                         (lock, row) => {
+                            lease.missed(lock.is_ok() && matches!(row, Err(Error::Broken(_))));
                             self.note(lease, lock.err());
                             self.note(lease, row.err());
                             lease.interval() / 4
@@ -120,8 +121,13 @@ impl Gate {
         mut locked: Locked,
         lease: &Lease,
         run_id: &str,
-        ended: Outcome,
+        mut ended: Outcome,
     ) -> Result<Held, Failure> {
+        if let Verdict::Lost(failure) = &mut ended.verdict
+            && lease.misses_row_alone()
+        {
+            *failure = outcome::table_locked(failure, &self.target.url);
+        }
         let row = outcome::row(&ended, &self.target.url);
         let (failure, is_done) = match ended.verdict {
             Verdict::Done => (self.blocked_meanwhile(&mut locked, run_id).await, true),

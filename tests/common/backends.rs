@@ -40,8 +40,16 @@ impl Db {
         Self::pgbouncer_with(&[], "pool_mode = transaction\n")
     }
 
+    pub fn pgbouncer_18() -> Self {
+        Self::pooled(&postgres_18(), &[], "pool_mode = transaction\n")
+    }
+
     pub fn pgbouncer_with(settings: &[&str], pooler: &str) -> Self {
-        let server = Postgres::with(&postgres_15(), settings);
+        Self::pooled(&postgres_15(), settings, pooler)
+    }
+
+    fn pooled(bin: &Path, settings: &[&str], pooler: &str) -> Self {
+        let server = Postgres::with(bin, settings);
         server.create_database(NAME);
         let pooler = PgBouncer::with(&server, pooler);
         Self::Pooled(Mutex::new(server), Mutex::new(pooler))

@@ -107,10 +107,10 @@ fn a_search_path_that_a_pooler_kept_leads_nowhere_else() {
                 .await
                 .expect("commit");
         }
-        assert_eq!(
-            connect(&target).await.look(Some("r")).await,
-            Ok(Ledger::Missing),
-            "the fast path asks as it is"
+        let first = connect(&target).await.look(Some("r")).await;
+        assert!(
+            matches!(&first, Ok(Ledger::Rows(rows)) if rows[0].state == Some(State::Succeeded)),
+            "{first:?}"
         );
         let Attempt::Locked(mut locked) =
             connect(&target).await.try_lock().await.expect("an attempt")

@@ -7,7 +7,7 @@ use launchgate::db::{
 
 use super::{
     common::{
-        places::{Kind, Place, connect, lock, run, target, until},
+        places::{Kind, Place, connect, is_busy, lock, run, target, until},
         servers::Postgres,
     },
     rules::{hold, outcome, rows},
@@ -157,7 +157,7 @@ fn a_role_that_may_not_create_uses_a_ledger_that_exists() {
 }
 
 #[test]
-fn the_ledger_is_where_schema_says_and_the_lock_is_the_same_however_it_is_said() {
+fn the_ledger_is_where_schema_says_and_the_lock_is_the_apps_wherever_that_is() {
     let place = Place::new(Kind::Postgres15);
     place.sql("CREATE SCHEMA \"odd \"\"name\"");
     let odd = target(&format!("{}?schema=odd%20%22name", place.url), "default");
@@ -168,14 +168,17 @@ fn the_ledger_is_where_schema_says_and_the_lock_is_the_same_however_it_is_said()
             .record(RUN, &outcome(State::Succeeded))
             .await
             .expect("recorded");
-        assert_eq!(
-            connect(&place.target()).await.look(None).await,
-            Ok(Ledger::Missing)
-        );
+        assert_eq!(connect(&said).await.look(None).await, Ok(Ledger::Missing));
         assert_eq!(rows(&odd, "r").await.len(), 1);
+        assert_eq!(
+            rows(&place.target(), "r").await.len(),
+            1,
+            "it is looked for"
+        );
         let locked = lock(&said).await;
-        assert!(super::common::places::is_busy(&place.target()).await);
-        lock(&odd).await.release().await;
+        for other in [&place.target(), &odd] {
+            assert!(is_busy(other).await);
+        }
         locked.release().await;
         let none = target(&format!("{}?schema=none", place.url), "default");
         let error = lock(&none)
@@ -185,6 +188,74 @@ fn the_ledger_is_where_schema_says_and_the_lock_is_the_same_however_it_is_said()
             .expect_err("no such schema");
         refused(&error, "none");
     });
+}
+
+#[test]
+fn a_ledger_that_the_search_path_does_not_find_is_the_oldest_that_this_role_may_write() {
+    let place = Place::new(Kind::Postgres15);
+    let role = format!("r{}", place.name);
+    place.sql(&format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'p'; CREATE SCHEMA theirs; CREATE SCHEMA older; CREATE SCHEMA newer; \
+         GRANT USAGE ON SCHEMA theirs, older, newer TO {role}; GRANT CREATE ON SCHEMA public TO {role}"
+    ));
+    for schema in ["theirs", "older", "newer"] {
+        place.sql(&ddl(Backend::Postgres, Some(schema)));
+    }
+    place.sql(&format!(
+        "GRANT SELECT ON theirs.launchgate_runs TO {role}; \
+         GRANT SELECT, INSERT, UPDATE ON older.launchgate_runs, newer.launchgate_runs TO {role}"
+    ));
+    let target = target(&place.postgres().url_as(&role, "p", &place.name), "default");
+    let count = |schema: &str| place.sql(&format!("SELECT count(*) FROM {schema}.launchgate_runs"));
+    run(async {
+        hold(&target, "r", RUN)
+            .await
+            .record(RUN, &outcome(State::Succeeded))
+            .await
+            .expect("recorded");
+        assert_eq!(
+            ["theirs", "older", "newer"].map(count),
+            ["0", "1", "0"].map(str::to_owned)
+        );
+        assert_eq!(rows(&target, "r").await.len(), 1);
+        assert_eq!(target.run_state(RUN).await, Ok(Some(State::Succeeded)));
+        drop(hold(&target, "r2", "run2").await);
+        assert_eq!(
+            target
+                .interrupt_own("run2", &outcome(State::Interrupted))
+                .await,
+            Ok(true)
+        );
+        let mut session = connect(&target).await;
+        assert_eq!(session.history(9).await.map(|runs| runs.len()), Ok(2));
+        session
+            .decide_by_operator("r3", State::Blocked, None, "me")
+            .await
+            .expect("decided");
+        assert_eq!(count("older"), "3");
+        // Where there is one in sight, that is it.
+        place.sql(&ddl(Backend::Postgres, Some("public")));
+        place.sql(&format!("GRANT ALL ON public.launchgate_runs TO {role}"));
+        assert_eq!(rows(&target, "r").await.len(), 0);
+    });
+}
+
+#[test]
+fn the_lock_s_transaction_has_no_lock_on_a_table() {
+    for kind in [Kind::Postgres15, Kind::Postgres18, Kind::PgBouncer] {
+        let place = Place::new(kind);
+        run(async {
+            let mut locked = hold(&place.target(), "r", RUN).await;
+            locked.confirm().await.expect("the lock");
+            let others = place.sql(
+                "SELECT string_agg(l.locktype || ' ' || coalesce(l.relation::regclass::text, ''), ', ') FROM pg_locks l \
+                 WHERE l.locktype NOT IN ('advisory', 'virtualxid') AND l.pid IN (SELECT a.pid FROM pg_locks a \
+                 JOIN pg_database d ON d.oid = a.database WHERE a.locktype = 'advisory' AND d.datname = current_database())",
+            );
+            assert_eq!(others, "", "{kind:?}");
+            locked.release().await;
+        });
+    }
 }
 
 #[test]

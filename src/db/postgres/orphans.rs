@@ -10,7 +10,7 @@ impl Hold {
     ///
     /// A run whose row is closed has no client any more: what it left began before this lock. A
     /// later statement under its name is an application's, on a connection that a pooler
-    /// lent to the step before.
+    /// lent to the step before. An application's earlier one can't be told from the step's.
     pub(in crate::db) async fn orphans(
         &self,
         book: &mut Book,

@@ -1,8 +1,8 @@
 //! Passwords: a type that shows none, and the removal of them from other texts.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// What every rendering shows in place of a secret.
 const HIDDEN: &str = "***";
@@ -17,6 +17,9 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
+/// Python's `quote` where nobody says otherwise.
+const PYTHON: &AsciiSet = &UNRESERVED.remove(b'/');
+
 /// How JavaScript's `encodeURIComponent` encodes.
 const JAVASCRIPT: &AsciiSet = &UNRESERVED
     .remove(b'!')
@@ -24,6 +27,42 @@ const JAVASCRIPT: &AsciiSet = &UNRESERVED
     .remove(b'(')
     .remove(b')')
     .remove(b'*');
+
+/// How JavaScript's `encodeURI` encodes, which leaves what has a meaning in a URL.
+const JAVASCRIPT_WHOLE: &AsciiSet = &JAVASCRIPT
+    .remove(b';')
+    .remove(b',')
+    .remove(b'/')
+    .remove(b'?')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'&')
+    .remove(b'=')
+    .remove(b'+')
+    .remove(b'$')
+    .remove(b'#');
+
+/// How a `URL` object shows a password: <https://url.spec.whatwg.org/#userinfo-percent-encode-set>.
+const URL_OBJECT: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}')
+    .add(b'/')
+    .add(b':')
+    .add(b';')
+    .add(b'=')
+    .add(b'@')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'|');
 
 /// A text that `Display` and `Debug` show as `***`.
 #[derive(Clone, PartialEq, Eq)]
@@ -74,9 +113,20 @@ impl Secrets {
         }
         self.texts.extend([written, decoded].map(str::to_owned));
         // A tool that takes the URL apart and shows it again encodes by its own rules.
-        for set in [NON_ALPHANUMERIC, UNRESERVED, JAVASCRIPT] {
-            self.texts
-                .push(utf8_percent_encode(decoded, set).to_string());
+        for set in [
+            NON_ALPHANUMERIC,
+            UNRESERVED,
+            PYTHON,
+            JAVASCRIPT,
+            JAVASCRIPT_WHOLE,
+            URL_OBJECT,
+        ] {
+            let encoded = utf8_percent_encode(decoded, set).to_string();
+            if encoded.contains("%20") {
+                // as forms have it
+                self.texts.push(encoded.replace("%20", "+"));
+            }
+            self.texts.push(encoded);
         }
     }
 
@@ -99,6 +149,12 @@ impl Secrets {
     pub(super) fn finish(&mut self, url: &str) {
         if self.whole {
             self.texts.push(url.to_owned());
+        }
+        for at in 0..self.texts.len() {
+            let text = &self.texts[at];
+            let mut others: Vec<String> = hex_cases(text).into_iter().collect();
+            others.extend(in_json(text));
+            self.texts.append(&mut others);
         }
         self.texts
             .sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
@@ -138,4 +194,65 @@ impl Secrets {
         }
         shown
     }
+}
+
+/// The same with the digits of each `%2F` in the other case: both are usual.
+fn hex_cases(text: &str) -> Vec<String> {
+    if !text.contains('%') {
+        return Vec::new();
+    }
+    let cased = |case: fn(&mut str)| {
+        let mut parts: Vec<String> = text.split('%').map(str::to_owned).collect();
+        for part in parts.iter_mut().skip(1) {
+            if let Some(digits) = part.get_mut(..2) {
+                case(digits);
+            }
+        }
+        parts.join("%")
+    };
+    vec![
+        cased(str::make_ascii_lowercase),
+        cased(str::make_ascii_uppercase),
+    ]
+}
+
+/// The text inside of JSON, where it has to be escaped: every language escapes a quote, a
+/// backslash and controls, and some more than that.
+fn in_json(text: &str) -> Vec<String> {
+    let is_plain =
+        |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '/' | '<' | '>' | '&');
+    if text.chars().all(is_plain) {
+        return Vec::new();
+    }
+    let quoted = serde_json::to_string(text).unwrap_or_default();
+    let inner = quoted
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .unwrap_or_default();
+    let escaped = |more: &[char], slash: bool, unicode: bool| {
+        let mut out = String::with_capacity(inner.len());
+        for c in inner.chars() {
+            if slash && c == '/' {
+                out.push_str("\\/");
+            } else if more.contains(&c) || unicode && !c.is_ascii() {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    // writing to a String cannot fail
+                    let _ = write!(out, "\\u{unit:04x}");
+                }
+            } else {
+                out.push(c);
+            }
+        }
+        out
+    };
+    vec![
+        // JavaScript
+        inner.to_owned(),
+        // Python
+        escaped(&[], false, true),
+        // PHP
+        escaped(&[], true, true),
+        // Go
+        escaped(&['<', '>', '&'], false, false),
+    ]
 }

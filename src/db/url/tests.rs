@@ -555,6 +555,45 @@ fn hides_secrets_in_other_texts() {
     assert!(read.secrets().any(|secret| secret == "p@ss/w"));
 }
 
+/// What Node, Python, PHP and Go make of one password.
+#[test]
+fn hides_a_password_however_a_tool_writes_it() {
+    let read = url("postgres://ann:a%22%5Cb%2F%3C%C3%B6%20%2B%21@h/d");
+    assert_eq!(password(&read), Some("a\"\\b/<ö +!"));
+    for shown in [
+        "a\"\\b/<ö +!",
+        // encodeURIComponent, and in lower case
+        "a%22%5Cb%2F%3C%C3%B6%20%2B!",
+        "a%22%5cb%2f%3c%c3%b6%20%2b!",
+        // encodeURI
+        "a%22%5Cb/%3C%C3%B6%20+!",
+        "a%22%5cb/%3c%c3%b6%20+!",
+        // new URL(…).href
+        "a%22%5Cb%2F%3C%C3%B6%20+!",
+        // urllib.parse.quote, with safe='', quote_plus
+        "a%22%5Cb/%3C%C3%B6%20%2B%21",
+        "a%22%5Cb%2F%3C%C3%B6%20%2B%21",
+        "a%22%5Cb%2F%3C%C3%B6+%2B%21",
+        // JSON.stringify, json.dumps, json_encode, encoding/json
+        r#"a\"\\b/<ö +!"#,
+        r#"a\"\\b/<\u00f6 +!"#,
+        r#"a\"\\b\/<\u00f6 +!"#,
+        r#"a\"\\b/\u003cö +!"#,
+    ] {
+        assert_eq!(read.redact(&format!("-{shown}-")), "-***-");
+    }
+    // Both at once: the address as it was given, in JSON.
+    let read = url("postgres://ann:p%2Fw@h/d?x=1");
+    for shown in [
+        r"postgres:\/\/ann:p%2Fw@h\/d?x=1",
+        "postgres://ann:p%2fw@h/d?x=1",
+    ] {
+        assert_eq!(read.redact(shown), "***");
+    }
+    // What needs no escape has one spelling.
+    assert_eq!(url("postgres://ann:plain@h").secrets().count(), 4);
+}
+
 #[test]
 fn overlapping_secrets_leave_no_ends() {
     let read = url("postgres://u:abcd@h/d?password=cdefg");

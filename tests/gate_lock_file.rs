@@ -1,0 +1,130 @@
+//! SQLite's lock file: what waiters look at, and what becomes of who holds it.
+
+#[path = "common/gate.rs"]
+mod gate;
+
+use std::path::{Path, PathBuf};
+
+use gate::backends::Db;
+use gate::replicas::{Running, Scene, until};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+
+fn lock_file(scene: &Scene<'_>) -> PathBuf {
+    let name = format!("shop.db.{}.launchgate.lock", scene.app);
+    scene.db.sqlite_file().with_file_name(name)
+}
+
+/// How often a file is opened, by anybody, from now on.
+struct Opens(Inotify, usize);
+
+impl Opens {
+    fn of(path: &Path) -> Self {
+        let watch = Inotify::init(InitFlags::IN_NONBLOCK).expect("inotify");
+        let opened = AddWatchFlags::IN_OPEN;
+        watch.add_watch(path, opened).expect("a watch");
+        Self(watch, 0)
+    }
+
+    fn count(&mut self) -> usize {
+        self.1 += self.0.read_events().map_or(0, |events| events.len());
+        self.1
+    }
+}
+
+/// Whatever a replica waits for: from its second look on the database is the holder's alone.
+#[test]
+fn waiters_open_nothing_but_the_lock_file() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    scene.touch("hold-migrate");
+    let mut holder = scene.run("v1").start();
+    until("the step", || scene.count("start") == 1);
+    let wait = |revision| {
+        let command = scene.command("wait").args(["--release", revision]);
+        command.without_server().start()
+    };
+    let mut waiters: Vec<Running> = vec![scene.run("v1").start(), wait("v1"), wait("v2")];
+    for waiter in &mut waiters {
+        waiter.says_in_time("another replica holds the lock, waiting");
+        let mut database = Opens::of(&db.sqlite_file());
+        let mut lock = Opens::of(&lock_file(&scene));
+        until("looks at the lock file", || lock.count() > 8);
+        assert_eq!(database.count(), 0);
+    }
+    scene.remove("hold-migrate");
+    holder.ends_with(0);
+    let mut last = waiters.pop().expect("a waiter");
+    for waiter in &mut waiters {
+        waiter.ends_with(0);
+    }
+    // Nobody is at its release, and then somebody is.
+    scene.run("v2").finish().ends_with(0);
+    last.ends_with(0);
+    scene.check_settled("v1");
+}
+
+/// Others lock the file that has the name: a holder whose file has none holds nothing.
+#[test]
+fn a_step_that_removes_the_lock_file_is_stopped() {
+    // The ledger goes along, or it does not.
+    for (files, states) in [
+        ("shop.db.*.lock", &["interrupted", "succeeded"][..]),
+        ("shop.db*", &["succeeded"]),
+    ] {
+        let db = Db::sqlite();
+        let scene = Scene::new(&db);
+        let folder = db.sqlite_file().with_file_name(files);
+        scene.script(
+            "do-migrate",
+            &format!(
+                "rm -f {}\nsay removed\nwhile [ -e \"$dir/hold-end\" ]; do sleep 0.02; done\n",
+                folder.display()
+            ),
+        );
+        scene.touch("hold-end");
+        let mut holder = scene.run("v1").start();
+        until("the removal", || scene.count("removed") == 1);
+        holder.ends_with(76).says("the lock file").says("hint=");
+        scene.remove("do-migrate");
+        scene.run("v1").finish().ends_with(0);
+        assert_eq!((scene.count("end"), scene.count("server")), (1, 1));
+        assert_eq!(scene.states(), states);
+        scene.check_settled("v1");
+    }
+}
+
+/// Between two looks, and then the steps end well: that is no success.
+#[test]
+fn a_lock_file_that_went_at_the_last_moment_is_missed() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let file = lock_file(&scene).display().to_string();
+    for how in ["rm", "touch new; mv new"] {
+        scene.script("do-migrate", &format!("{how} '{file}'\n"));
+        let replica = scene.run("v1").env("LAUNCHGATE_LEASE", "1h");
+        replica.finish().ends_with(76).says("the lock file");
+    }
+    scene.remove("do-migrate");
+    scene.run("v1").finish().ends_with(0);
+    assert_eq!(scene.states(), ["interrupted", "interrupted", "succeeded"]);
+    scene.check_settled("v1");
+}
+
+/// An app may be named with 255 bytes, which is as much as a file may.
+#[test]
+fn an_app_with_a_long_name_has_a_lock_too() {
+    let db = Db::sqlite();
+    let scene = Scene::named(&db, &"long-".repeat(50));
+    scene.touch("hold-migrate");
+    let mut holder = scene.run("v1").start();
+    until("the step", || scene.count("start") == 1);
+    let mut waiter = scene.run("v1").start();
+    waiter.says_in_time("another replica holds the lock");
+    let other = Scene::named(&db, &format!("{}x", scene.app));
+    other.run("v1").finish().ends_with(0);
+    scene.remove("hold-migrate");
+    holder.ends_with(0);
+    waiter.ends_with(0);
+    scene.check_settled("v1");
+    other.check_settled("v1");
+}

@@ -9,7 +9,7 @@ use crate::gate::{Gate, Policy};
 use crate::log::{Event, Log};
 use crate::naming::{self, Choice, Name};
 use crate::settings::{
-    CoordinationSettings, DatabaseChoice, DatabaseSettings, Origin, Setting, Sources,
+    CoordinationSettings, DatabaseChoice, DatabaseSettings, LONGEST_LEASE, Origin, Setting, Sources,
 };
 use crate::sys::host;
 
@@ -32,19 +32,15 @@ pub enum Coordination {
 ///
 /// # Errors
 /// A setting that can't be meant.
-pub fn resolve(
-    sources: &Sources<'_>,
-    stop_grace: Option<&Setting<Duration>>,
-    log: &Log,
-) -> Result<Coordination, Failure> {
+pub fn resolve(sources: &Sources<'_>, log: &Log) -> Result<Coordination, Failure> {
     let database = sources.database()?;
     let settings = sources.coordination()?;
     let url = match &database.choice {
         DatabaseChoice::Url(_) => true,
         DatabaseChoice::Declined(_) | DatabaseChoice::Unnamed => false,
     };
-    if url && let Some(grace) = stop_grace {
-        check_arithmetic(grace, &settings.lease)?;
+    if url {
+        check_arithmetic(sources, &settings.lease)?;
     }
     if let DatabaseChoice::Url(url) = &database.choice {
         log.say(
@@ -126,6 +122,7 @@ pub fn target(sources: &Sources<'_>, log: &Log) -> Result<Gate, Failure> {
         )));
     }
     let settings = sources.coordination()?;
+    check_arithmetic(sources, &settings.lease)?;
     Ok(gate(
         database,
         &settings,
@@ -143,19 +140,46 @@ pub fn no_database(command: &str) -> Failure {
     )
 }
 
-/// A holder that can't confirm its lock stops its step after a third of the lease; grace and
-/// kill have to fit in the rest.
-fn check_arithmetic(grace: &Setting<Duration>, lease: &Setting<Duration>) -> Result<(), Failure> {
-    let second = Duration::from_secs(1);
-    if (grace.value + second) * 3 <= lease.value * 2 {
+/// Asked of every command that has a database, since one that runs no step shares its settings
+/// with those that do. But it has no flag for the grace: where none is set, it says nothing.
+fn check_arithmetic(sources: &Sources<'_>, lease: &Setting<Duration>) -> Result<(), Failure> {
+    let grace = sources.stop_grace()?;
+    let runs_no_step = matches!(sources.raw.verb, Verb::Wait | Verb::Status | Verb::Resolve);
+    if runs_no_step && grace.origin == Origin::Default {
         return Ok(());
     }
-    let least = (grace.value + second) * 3 / 2;
+    fits(&grace, lease)
+}
+
+/// A holder that can't confirm its lock stops its step after a third of the lease; grace and
+/// kill have to fit in the rest.
+fn fits(grace: &Setting<Duration>, lease: &Setting<Duration>) -> Result<(), Failure> {
+    let needed = grace.value.saturating_add(Duration::from_secs(1));
+    if needed.saturating_mul(3) <= lease.value.saturating_mul(2) {
+        return Ok(());
+    }
     let named = |setting: &Setting<Duration>, flag: &str| match setting.origin {
         Origin::Default => format!("{flag} (by default)"),
         _ => setting.origin.to_string(),
     };
     let show = humantime::format_duration;
+    // In whole seconds, rounded up.
+    let least = needed.saturating_mul(3) / 2;
+    let least = least.saturating_add(Duration::from_nanos(999_999_999));
+    let least = Duration::from_secs(least.as_secs());
+    let hint = if least <= LONGEST_LEASE {
+        format!(
+            "set --lease to at least {}, or a shorter --stop-grace",
+            show(least)
+        )
+    } else {
+        let most = (LONGEST_LEASE * 2 / 3).saturating_sub(Duration::from_secs(1));
+        format!(
+            "set a shorter --stop-grace: at most {} with the longest --lease, {}",
+            show(most),
+            show(LONGEST_LEASE)
+        )
+    };
     Err(Failure::usage(
         format!(
             "{} {} and one second are more than two thirds of {} {}",
@@ -164,15 +188,38 @@ fn check_arithmetic(grace: &Setting<Duration>, lease: &Setting<Duration>) -> Res
             named(lease, "--lease"),
             show(lease.value)
         ),
-        format!(
-            "set --lease to at least {}, or a shorter --stop-grace",
-            show(Duration::from_secs(
-                least
-                    .as_millis()
-                    .div_ceil(1000)
-                    .try_into()
-                    .unwrap_or(u64::MAX)
-            ))
-        ),
+        hint,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(grace: Duration, lease: Duration) -> Result<(), Failure> {
+        let setting = |value| Setting {
+            value,
+            origin: Origin::Default,
+        };
+        fits(&setting(grace), &setting(lease))
+    }
+
+    #[test]
+    fn grace_and_kill_fit_into_two_thirds_of_the_lease() {
+        let seconds = Duration::from_secs;
+        assert!(check(seconds(19), seconds(30)).is_ok());
+        let failure = check(Duration::from_millis(19_001), seconds(30)).unwrap_err();
+        assert_eq!(failure.code(), 64);
+        assert!(failure.problem().hint().contains("--lease to at least 31s"));
+    }
+
+    #[test]
+    fn a_grace_that_no_lease_can_hold_is_refused_however_long_it_is() {
+        for grace in [Duration::from_hours(1), Duration::MAX] {
+            let failure = check(grace, Duration::from_secs(30)).unwrap_err();
+            assert_eq!(failure.code(), 64);
+            let hint = failure.problem().hint();
+            assert!(hint.contains("at most 39m 59s"), "{hint}");
+        }
+    }
 }

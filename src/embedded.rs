@@ -117,13 +117,15 @@ impl Embedded {
     /// How one is told, in variables that no other process gets.
     #[must_use]
     pub fn variables(&self, kind: StepKind) -> Vec<(&'static str, String)> {
-        let wait = self.wait_timeout.unwrap_or_default().as_millis();
+        // In two units, since the longest in milliseconds alone could not be read again.
+        let wait = self.wait_timeout.unwrap_or_default();
+        let wait = format!("{}s{}ms", wait.as_secs(), wait.subsec_millis());
         let mut variables = vec![
             (
                 "LAUNCHGATE_DATABASE_URL",
                 self.url.text().expose().to_owned(),
             ),
-            ("LAUNCHGATE_WAIT_TIMEOUT", format!("{wait}ms")),
+            ("LAUNCHGATE_WAIT_TIMEOUT", wait),
             ("LAUNCHGATE_LOG_FORMAT", self.format.as_str().to_owned()),
         ];
         match self.verbosity {

@@ -128,9 +128,11 @@ impl State {
     /// The state as words of a command line, for a person who reads `ps` too.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
+        // As many milliseconds as can be read again: some hundred million years.
+        let grace = self.init.grace.as_millis().min(u64::MAX.into());
         let mut words = vec![
             format!("server={}", self.server),
-            format!("grace={}ms", self.init.grace.as_millis()),
+            format!("grace={grace}ms"),
         ];
         if self.had_terminal {
             words.push("terminal".to_owned());
@@ -274,6 +276,25 @@ mod tests {
             let words = words.iter().map(|word| word.as_bytes());
             assert_eq!(State::from_words(words), None);
         }
+    }
+
+    #[test]
+    fn the_longest_grace_can_be_read_again() {
+        let state = State {
+            server: 2,
+            had_terminal: false,
+            init: Init {
+                aim: Aim::Server,
+                rewrites: Rewrites::default(),
+                remaps: Remaps::default(),
+                grace: Duration::MAX,
+                death_signal: None,
+            },
+            verbosity: Verbosity::Normal,
+            format: Format::Text,
+        };
+        let words = state.words();
+        assert!(State::from_words(words.iter().map(String::as_bytes)).is_some());
     }
 
     proptest! {

@@ -110,7 +110,7 @@ pub fn plan(sources: &Sources<'_>, log: &Log) -> Result<(Steps, Coordination), F
     let mut steps = plan::steps(sources, &settings, &mut |problem| {
         log.warn(Event::ConfigWarning, &problem, &[]);
     })?;
-    let coordination = coordination::resolve(sources, Some(&settings.stop_grace), log)?;
+    let coordination = coordination::resolve(sources, log)?;
     if steps.list.iter().any(|step| step.kind.is_embedded()) {
         steps.embedded = Some(Embedded::plan(sources, &settings, &coordination)?);
     }

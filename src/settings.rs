@@ -230,6 +230,9 @@ pub const AMBIENT_URLS: [&str; 4] = [
     "MYSQL_CONNECTOR_URI",
 ];
 
+/// The longest that a silent holder may count as alive.
+pub const LONGEST_LEASE: Duration = Duration::from_hours(1);
+
 /// The variable that goes straight to the server.
 pub const SKIP: &str = "LAUNCHGATE_SKIP";
 

@@ -46,10 +46,38 @@ fn settings_that_cannot_be_meant_are_64() {
     refused(lease("30s", "19100ms"), 64, &["--lease"]);
     refused(lease("2s", "0"), 64, &["LAUNCHGATE_LEASE"]);
     refused(lease("61m", "0"), 64, &["LAUNCHGATE_LEASE"]);
+    refused(
+        lease("30s", "18446744073709551615s"),
+        64,
+        &["LAUNCHGATE_STOP_GRACE", "at most"],
+    );
     refused(scene.run(&"r".repeat(10_000)), 64, &["--release"]);
     refused(scene.run("two\nlines"), 64, &["--release"]);
     let wait = scene.command("wait").without_server().start();
     refused_alone(wait);
+    assert!(!db.sqlite_file().exists());
+}
+
+/// A setting that breaks the arithmetic of a lease is told by whoever comes first.
+#[test]
+fn a_grace_too_long_for_the_lease_is_64_wherever_there_is_a_database() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    for words in [
+        &["wait", "--release=v1"][..],
+        &["status"],
+        &["resolve", "v1", "--as=retry"],
+        &["check", "--migrate=true"],
+    ] {
+        let replica = scene.command(words[0]).args(&words[1..]);
+        let replica = replica
+            .env("LAUNCHGATE_LEASE", "30s")
+            .env("LAUNCHGATE_STOP_GRACE", "25s");
+        refused(replica, 64, &["LAUNCHGATE_STOP_GRACE", "two thirds"]);
+    }
+    // A lease alone says nothing of a grace that only `run` has a flag for.
+    let status = scene.command("status").env("LAUNCHGATE_STOP_GRACE", "");
+    status.finish().ends_with(0);
     assert!(!db.sqlite_file().exists());
 }
 

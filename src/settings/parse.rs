@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::exit::Problem;
-use crate::settings::{Format, HealthAddress};
+use crate::settings::{Format, HealthAddress, LONGEST_LEASE};
 
 pub(super) fn parse_switch(text: &str) -> Result<bool, Problem> {
     match text.to_ascii_lowercase().as_str() {
@@ -45,7 +45,7 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, Problem> {
 
 pub(super) fn parse_lease(text: &str) -> Result<Duration, Problem> {
     let lease = parse_duration(text)?;
-    if lease < Duration::from_secs(3) || lease > Duration::from_hours(1) {
+    if lease < Duration::from_secs(3) || lease > LONGEST_LEASE {
         return Err(Problem::new("is no lease", "choose 3s to 1h"));
     }
     Ok(lease)

@@ -240,7 +240,8 @@ impl Sources<'_> {
         })
     }
 
-    pub(super) fn stop_grace(&self) -> Result<Setting<Duration>, Failure> {
+    /// Between TERM and KILL.
+    pub fn stop_grace(&self) -> Result<Setting<Duration>, Failure> {
         self.parsed("stop_grace", Duration::from_secs(10), parse_duration)
     }
 

@@ -57,6 +57,28 @@ fn limits_have_variables_too() {
 }
 
 #[test]
+fn the_longest_duration_is_one() {
+    let longest = "18446744073709551615s";
+    let place = Place::new();
+    let limits = ["migrate-timeout", "stop-grace"].map(|name| format!("--{name}={longest}"));
+    let flags: Vec<&str> = limits.iter().map(String::as_str).collect();
+    for more in [&[][..], &["--init"]] {
+        let flags = [&["--migrate=true"], &flags[..], more].concat();
+        let gate = place.gate(Mode::Ordinary, &flags);
+        gate.server(&["./probe", "exit", "5"]).end().code(5);
+    }
+    // One of launchgate's own steps is told some of them.
+    std::fs::create_dir(place.path("migrations")).unwrap();
+    place.write("migrations/1_a.sql", "create table a (x int);");
+    let waits = ["wait-timeout", "lock-timeout", "orphan-timeout"];
+    let waits = waits.map(|name| format!("--{name}={longest}"));
+    let words = ["./launchgate", "job", "--database-url=sqlite:db"];
+    let words = words.iter().copied().chain(["--sql=migrations"]);
+    let words: Vec<&str> = words.chain(waits.iter().map(String::as_str)).collect();
+    place.run(Mode::Ordinary, &words).end().code(0);
+}
+
+#[test]
 fn switches_have_variables_too() {
     let (_, end) = with(
         &[

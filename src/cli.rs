@@ -5,6 +5,7 @@
 //! variable, file and default wins, and whether it parses, is decided in `settings`, which
 //! can then name the origin. May touch nothing but its arguments.
 
+mod glimpse;
 mod keys;
 mod verb;
 
@@ -14,12 +15,11 @@ use std::mem::ManuallyDrop;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Args, Command, ValueHint};
 
+pub use glimpse::Glimpse;
 pub use keys::{Key, Shape, keys};
 pub use verb::Verb;
 
-use crate::environment::Environment;
 use crate::exit::Failure;
-use crate::settings::Format;
 
 /// What runs before the server, and how.
 #[derive(Debug, Args)]
@@ -367,31 +367,11 @@ Every flag can also be given as a variable or in the settings file launchgate.to
 
   launchgate run --migrate \"node migrate.js\" -- node server.js";
 
-/// How to say that the command line can't be parsed: as it asks for, as far as it can be told.
-#[must_use]
-pub fn format_before_parsing(args: &[OsString], environment: &Environment) -> Format {
-    let flags = args.iter().take_while(|word| *word != "--");
-    let pair = flags.clone().zip(flags.skip(1));
-    let by_flag = args.iter().any(|word| word == "--log-format=json")
-        || pair
-            .into_iter()
-            .any(|(flag, value)| flag == "--log-format" && value == "json");
-    let by_variable = environment.has_own()
-        && environment
-            .get_filled("LAUNCHGATE_LOG_FORMAT")
-            .is_some_and(|value| value == "json");
-    if by_flag || by_variable {
-        Format::Json
-    } else {
-        Format::Text
-    }
-}
-
 /// Parses the process's arguments, the program's name first.
 ///
 /// # Errors
 /// A usage failure that says what was found and what to write.
-pub fn parse(args: Vec<OsString>) -> Result<Parsed, Failure> {
+pub fn parse(args: &[OsString]) -> Result<Parsed, Failure> {
     // Not taken apart: that would take longer than all of the steps' settings, and the process
     // will soon be another.
     let mut known = ManuallyDrop::new(command());
@@ -468,12 +448,8 @@ mod tests {
     use super::*;
 
     fn parse_words(words: &[&str]) -> Result<Parsed, Failure> {
-        parse(
-            std::iter::once("launchgate")
-                .chain(words.iter().copied())
-                .map(OsString::from)
-                .collect(),
-        )
+        let words = std::iter::once("launchgate").chain(words.iter().copied());
+        parse(&words.map(OsString::from).collect::<Vec<_>>())
     }
 
     #[test]

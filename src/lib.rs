@@ -56,7 +56,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cli::{Parsed, Raw, Verb};
+use cli::{Glimpse, Parsed, Raw, Verb};
 use environment::Environment;
 use exit::{Failure, Problem};
 use log::{Event, Log, Paint};
@@ -70,9 +70,9 @@ use sys::inherited::{self, Inherited};
 /// Carries out the command line and returns the exit code. Where a server is started it does
 /// not return.
 #[must_use]
-pub fn main(args: Vec<OsString>) -> u8 {
+pub fn main(args: &[OsString]) -> u8 {
     // 0. Behind the gate already: launchgate executed itself to be small.
-    if let Some(code) = serve::resume(&args) {
+    if let Some(code) = serve::resume(args) {
         return code;
     }
     // 1. What was inherited, before anything changes it.
@@ -83,19 +83,13 @@ pub fn main(args: Vec<OsString>) -> u8 {
         Err(error) => return no_host(&error),
     };
     let log = Log::new(Arc::clone(&host.stderr), Verbosity::Normal)
-        .in_format(cli::format_before_parsing(&args, &environment))
+        .in_format(Glimpse::new(args).log_format(&environment))
         .painted(paint(host.stderr.number(), &environment));
     // 2. What is asked.
     let raw = match cli::parse(args) {
         Ok(Parsed::Command(raw)) => raw,
         Ok(Parsed::Print(text)) => return print(&host, &text),
-        Err(failure) => {
-            let named = environment
-                .get_filled("LAUNCHGATE_TERMINATION_LOG")
-                .map(PathBuf::from);
-            termination::write(named, &failure, &log);
-            return fail(&host, &log, &failure);
-        }
+        Err(failure) => return fail(&host, &log, args, &environment, &failure),
     };
     let read_file = |path: &Path| sys::files::read_up_to(path, settings::file::LIMIT);
     let (file, unfit) = match settings_file(&raw, &environment) {
@@ -133,17 +127,11 @@ pub fn main(args: Vec<OsString>) -> u8 {
             host.stderr.drain(Moment::now() + LAST_WORDS);
             0
         }
-        Err(failure) => {
-            if matches!(raw.verb, Verb::Run | Verb::Job | Verb::Wait) {
-                let named = sources.termination_log().ok().flatten();
-                termination::write(named.map(|s| PathBuf::from(s.value)), &failure, &log);
-            }
-            if raw.verb == Verb::Embedded {
-                log.fail_step(&failure);
-                return end(&host, failure.code());
-            }
-            fail(&host, &log, &failure)
+        Err(failure) if raw.verb == Verb::Embedded => {
+            log.fail_step(&failure);
+            end(&host, failure.code())
         }
+        Err(failure) => fail(&host, &log, args, &environment, &failure),
     }
 }
 
@@ -196,9 +184,22 @@ fn settings_file(raw: &Raw, environment: &Environment) -> Result<Option<Settings
     ) {
         return Ok(None);
     }
-    SettingsFile::load(raw, environment, &|path| {
-        sys::files::read_regular(path, settings::file::LIMIT)
+    SettingsFile::load(raw, environment, &read_settings)
+}
+
+/// Where the reason of a failure is left, where somebody said so; told without the settings,
+/// which may be what failed.
+fn termination_log(glimpse: Glimpse<'_>, environment: &Environment) -> Option<PathBuf> {
+    let id = "termination_log";
+    let given = glimpse.given(id, environment).map(PathBuf::from);
+    given.or_else(|| {
+        let file = SettingsFile::glance(glimpse, environment, &read_settings, id);
+        file.map(PathBuf::from)
     })
+}
+
+fn read_settings(path: &Path) -> std::io::Result<Vec<u8>> {
+    sys::files::read_regular(path, settings::file::LIMIT)
 }
 
 fn warn_of_unknown_variables(environment: &Environment, log: &Log) {
@@ -235,7 +236,18 @@ fn print(host: &Host, text: &str) -> u8 {
     }
 }
 
-fn fail(host: &Host, log: &Log, failure: &Failure) -> u8 {
+/// Says why, also where a platform looks for it.
+fn fail(
+    host: &Host,
+    log: &Log,
+    args: &[OsString],
+    environment: &Environment,
+    failure: &Failure,
+) -> u8 {
+    let glimpse = Glimpse::new(args);
+    if matches!(glimpse.verb(), Some(Verb::Run | Verb::Job | Verb::Wait)) {
+        termination::write(termination_log(glimpse, environment), failure, log);
+    }
     log.fail(failure);
     end(host, failure.code())
 }

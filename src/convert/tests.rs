@@ -368,8 +368,8 @@ fn hold_together(proposal: &Proposal) {
         expanded_by_kubernetes(&proposal.kubernetes_array()),
         proposal.dockerfile_array()
     );
-    let args = words.iter().map(std::ffi::OsString::from).collect();
-    let Ok(Parsed::Command(raw)) = cli::parse(args) else {
+    let args: Vec<_> = words.iter().map(std::ffi::OsString::from).collect();
+    let Ok(Parsed::Command(raw)) = cli::parse(&args) else {
         panic!("launchgate does not take {words:?}");
     };
     let shell = raw.values("shell").is_some();

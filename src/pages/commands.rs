@@ -21,7 +21,8 @@ fn every_command_of_the_documents_is_understood() {
         for words in commands(&fs::read_to_string(&page).unwrap()) {
             count += 1;
             let shown = format!("{}: {words:?}", page.display());
-            match cli::parse(words.into_iter().map(OsString::from).collect()) {
+            let words: Vec<_> = words.into_iter().map(OsString::from).collect();
+            match cli::parse(&words) {
                 Ok(Parsed::Command(raw)) => understood(&raw, &shown),
                 other => panic!("{shown}: {other:?}"),
             }

@@ -7,7 +7,7 @@
 
 mod value;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ pub(super) use value::{Item, Value};
 
 use super::written::STEP_KEYS;
 use super::{Origin, ReadFile, flag, variable};
-use crate::cli::{self, Key, Raw, Shape};
+use crate::cli::{self, Glimpse, Key, Raw, Shape};
 use crate::environment::Environment;
 use crate::exit::Failure;
 
@@ -50,7 +50,8 @@ impl SettingsFile {
         environment: &Environment,
         read: ReadFile<'_>,
     ) -> Result<Option<Self>, Failure> {
-        if let Some((path, origin)) = named(raw, environment)? {
+        let given = raw.values(CONFIG).and_then(|v| v.first().copied());
+        if let Some((path, origin)) = named(given, environment)? {
             let bytes = read(&path).map_err(|error| unreadable(&path, &error))?;
             return Self::parse(&path, origin, &bytes).map(Some);
         }
@@ -63,6 +64,32 @@ impl SettingsFile {
             }
         }
         Ok(None)
+    }
+
+    /// What the file says of one setting, where it is TOML at all, whatever else in it means
+    /// nothing: for telling a failure that may be the file's own.
+    #[must_use]
+    pub fn glance(
+        glimpse: Glimpse<'_>,
+        environment: &Environment,
+        read: ReadFile<'_>,
+        id: &str,
+    ) -> Option<OsString> {
+        let bytes = match named(glimpse.value(CONFIG), environment).ok()? {
+            Some((path, _)) => read(&path).ok()?,
+            None => PLACES
+                .iter()
+                .find_map(|place| read(Path::new(place)).ok())?,
+        };
+        let text = text("", &bytes).ok()?;
+        let table = DeTable::parse(text).ok()?;
+        let name = id.replace('_', "-");
+        let (_, value) = table
+            .get_ref()
+            .iter()
+            .find(|(key, _)| key.get_ref().as_ref() == name)?;
+        let source = Source { path: "", text };
+        Item::new(&source, 0, value).value.filled().ok()
     }
 
     fn parse(path: &Path, origin: Origin, bytes: &[u8]) -> Result<Self, Failure> {
@@ -142,8 +169,10 @@ impl Source<'_> {
     }
 }
 
-fn named(raw: &Raw, environment: &Environment) -> Result<Option<(PathBuf, Origin)>, Failure> {
-    let given = raw.values(CONFIG).and_then(|v| v.first().copied());
+fn named(
+    given: Option<&OsStr>,
+    environment: &Environment,
+) -> Result<Option<(PathBuf, Origin)>, Failure> {
     if let Some(value) = given {
         if value.is_empty() {
             return Err(Failure::usage(

@@ -10,6 +10,8 @@ both_modes!(
     a_gate_that_opens_leaves_nothing,
     one_that_cannot_be_written_changes_nothing_else,
     the_default_is_written_only_where_it_exists,
+    a_command_line_or_a_file_that_is_refused_still_says_where,
+    what_has_no_gate_leaves_nothing,
 );
 
 const FILE: &str = "--termination-log=why";
@@ -37,7 +39,7 @@ fn every_gate_that_fails_leaves_its_reason(mode: Mode) {
     left(&place, &end, 64, &["found `;`"]);
     let end = gate(&["--migrate=not-here"]).server(&["true"]).end();
     left(&place, &end, 127, &["not-here"]);
-    // Not even the flags parse: then only the variable says where.
+    // Not even the flags parse.
     let gate = place
         .gate(mode, &["--migrat=x"])
         .env("LAUNCHGATE_TERMINATION_LOG", "why");
@@ -117,4 +119,66 @@ fn the_default_is_written_only_where_it_exists(mode: Mode) {
         (place.text("code"), place.text("why")),
         ("3\n".into(), String::new())
     );
+    let words = [&words[..], &["/dev/termination-log"], &gate, &["--bogus"]].concat();
+    place.run(mode, &words).end();
+    assert!(
+        place.text("why").contains("--bogus"),
+        "{}",
+        place.text("why")
+    );
+}
+
+fn a_command_line_or_a_file_that_is_refused_still_says_where(mode: Mode) {
+    let place = Place::new();
+    let end = |verb: &str, flags: &[&str], variable: &str| {
+        let words = [&["./launchgate", verb], flags].concat();
+        let gate = place.run(mode, &words);
+        gate.env("LAUNCHGATE_TERMINATION_LOG", variable).end()
+    };
+    let check = |end: &Finished, words: &[&str]| {
+        left(&place, end, 64, words);
+        fs::remove_file(place.path("why")).unwrap();
+    };
+    for verb in ["run", "job", "wait"] {
+        for flags in [
+            &["--bogus", "--termination-log=why"][..],
+            &["--termination-log", "why", "--bogus"],
+        ] {
+            check(&end(verb, flags, "another"), &["--bogus"]);
+        }
+        check(&end(verb, &["--bogus"], "why"), &["--bogus"]);
+    }
+    // Behind the dashes it is the server's.
+    end("run", &["--bogus", "--", "x", "--termination-log=why"], "").code(64);
+    assert!(!place.has("why") && !place.has("another"));
+    for (name, flag) in [
+        ("launchgate.toml", None),
+        ("x.toml", Some("--config=x.toml")),
+    ] {
+        let flags = |more: &'static str| flag.into_iter().chain([more]).collect::<Vec<_>>();
+        place.write(name, "termination-log = \"why\"\n");
+        check(&end("job", &flags("--bogus"), ""), &["--bogus"]);
+        place.write(name, "nonsense = 1\ntermination-log = \"why\"\n");
+        check(&end("job", &flags("--migrate=true"), ""), &["`nonsense`"]);
+        place.write(name, "log-format = \"x\"\ntermination-log = \"why\"\n");
+        check(&end("job", &flags("--migrate=true"), ""), &["log-format"]);
+        fs::remove_file(place.path(name)).unwrap();
+    }
+}
+
+fn what_has_no_gate_leaves_nothing(mode: Mode) {
+    let place = Place::new();
+    for words in [
+        &["status", "--bogus"][..],
+        &["probe", "--bogus"],
+        &["check", "--bogus"],
+        &["generate", "foo"],
+        &["rum"],
+        &["status", "--database-url=x"],
+    ] {
+        let words = [&["./launchgate"], words].concat();
+        let gate = place.run(mode, &words);
+        gate.env("LAUNCHGATE_TERMINATION_LOG", "why").end().code(64);
+        assert!(!place.has("why"), "{words:?}");
+    }
 }

@@ -1,0 +1,102 @@
+//! What a command line says of a few settings before it is parsed, or where it can't be: how to
+//! tell what is wrong with it, and where.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+use super::Verb;
+use crate::environment::Environment;
+use crate::settings::{self, Format};
+
+/// The words in front of the server's.
+#[derive(Debug, Clone, Copy)]
+pub struct Glimpse<'a> {
+    words: &'a [OsString],
+}
+
+impl<'a> Glimpse<'a> {
+    /// Of the process's arguments, the program's name first.
+    #[must_use]
+    pub fn new(args: &'a [OsString]) -> Self {
+        let end = args.iter().position(|word| word == "--");
+        Self {
+            words: &args[..end.unwrap_or(args.len())],
+        }
+    }
+
+    /// The command, where its word is one.
+    #[must_use]
+    pub fn verb(&self) -> Option<Verb> {
+        let word = self.words.get(1)?;
+        Verb::ALL.into_iter().find(|verb| *word == *verb.as_str())
+    }
+
+    /// The value that the flag of the setting `id` gives: `--flag VALUE` or `--flag=VALUE`.
+    #[must_use]
+    pub fn value(&self, id: &str) -> Option<&'a OsStr> {
+        let flag = settings::flag(id);
+        self.words.iter().enumerate().find_map(|(at, word)| {
+            let rest = word.as_bytes().strip_prefix(flag.as_bytes())?;
+            match rest.split_first() {
+                None => self.words.get(at + 1).map(OsString::as_os_str),
+                Some((b'=', value)) => Some(OsStr::from_bytes(value)),
+                Some(_) => None,
+            }
+        })
+    }
+
+    /// What flag or variable of the setting `id` say.
+    #[must_use]
+    pub fn given<'b>(&self, id: &str, environment: &'b Environment) -> Option<&'b OsStr>
+    where
+        'a: 'b,
+    {
+        let flag = self.value(id).filter(|value| !value.is_empty());
+        flag.or_else(|| {
+            let name = environment.has_own().then(|| settings::variable(id))?;
+            environment.get_filled(&name)
+        })
+    }
+
+    /// How a line of the log looks.
+    #[must_use]
+    pub fn log_format(&self, environment: &Environment) -> Format {
+        match self.given("log_format", environment) {
+            Some(value) if value == "json" => Format::Json,
+            _ => Format::Text,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::until_nul;
+
+    fn format(words: &[&str], variable: &str) -> Format {
+        let args: Vec<OsString> = words.iter().map(OsString::from).collect();
+        let entry = format!("LAUNCHGATE_LOG_FORMAT={variable}");
+        let environment = Environment::new(vec![until_nul(entry.into_bytes()).into()]);
+        Glimpse::new(&args).log_format(&environment)
+    }
+
+    #[test]
+    fn a_flag_wins_over_its_variable() {
+        for (words, variable, expected) in [
+            (&["lg", "job", "--bogus"][..], "json", Format::Json),
+            (&["lg", "job", "--bogus"], "", Format::Text),
+            (&["lg", "job", "--log-format", "text"], "json", Format::Text),
+            (&["lg", "job", "--log-format=text"], "json", Format::Text),
+            (&["lg", "job", "--log-format=json"], "text", Format::Json),
+            (&["lg", "job", "--log-format", "json"], "", Format::Json),
+            (&["lg", "job", "--log-format="], "json", Format::Json),
+            (&["lg", "job", "--log-format"], "json", Format::Json),
+            (&["lg", "job", "--log-formats=text"], "json", Format::Json),
+            (&["lg", "run", "--", "--log-format=json"], "", Format::Text),
+            (&["lg"], "", Format::Text),
+            (&[], "", Format::Text),
+        ] {
+            assert_eq!(format(words, variable), expected, "{words:?} {variable}");
+        }
+    }
+}

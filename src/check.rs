@@ -21,7 +21,7 @@ use crate::patience::Outage;
 use crate::plan;
 use crate::report;
 use crate::resolve::failure;
-use crate::run;
+use crate::run::{self, Planned};
 use crate::settings::Sources;
 use crate::steps::{self, ReadyServer};
 use crate::sys::host::Host;
@@ -45,7 +45,11 @@ pub fn check(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failur
             b"\nGATE      skipped: LAUNCHGATE_SKIP is set, `run` goes straight to the server\n",
         );
     }
-    let (steps, mut coordination) = run::plan(sources, log)?;
+    let Planned {
+        steps,
+        mut coordination,
+        health,
+    } = run::plan(sources, log)?;
     if let Coordination::Gate(gate) = &mut coordination
         && let Some(reading) = gate.reading.take()
     {
@@ -68,7 +72,9 @@ pub fn check(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failur
         .map(|s| steps::find_server(s, log))
         .transpose()?;
     report::print(host, programs(&ready, program.as_ref()).as_bytes())?;
-    Health::check(sources.health()?.as_ref())?;
+    if !ready.is_empty() {
+        Health::check(health.as_ref())?;
+    }
     match coordination {
         Coordination::Alone { .. } => report::print(
             host,

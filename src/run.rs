@@ -18,7 +18,7 @@ use crate::network::{self, Progress, StepsRequest, Told};
 use crate::outcome;
 use crate::plan::{self, Steps};
 use crate::serve;
-use crate::settings::{Origin, Sources};
+use crate::settings::{HealthAddress, Origin, Setting, Sources};
 use crate::steps::{self, Keep, Ready, ReadyServer, RunIdentity};
 use crate::sys::clock::Moment;
 use crate::sys::event;
@@ -59,14 +59,11 @@ pub fn run(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure>
         log.warn(Event::GateSkipped, &problem, &[]);
         return leave(host, log, program.as_ref(), None);
     }
-    let (mut steps, coordination) = plan(sources, log)?;
-    if steps.list.is_empty() && matches!(coordination, Coordination::Gate(_)) {
-        // A mistyped variable must not start a server on a schema that nobody migrated.
-        return Err(Failure::usage(
-            "a database is named but no step, so there is nothing to gate",
-            "name the migration with --migrate; or use `launchgate wait` where another job migrates, or --no-database",
-        ));
-    }
+    let Planned {
+        mut steps,
+        coordination,
+        health,
+    } = plan(sources, log)?;
     let url = match &coordination {
         Coordination::Gate(gate) => Some(gate.target.url.clone()),
         Coordination::Alone { .. } => None,
@@ -87,7 +84,7 @@ pub fn run(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure>
         );
         log.warn(Event::ConfigWarning, &problem, &[]);
     } else {
-        let health = Health::open(sources.health()?.as_ref(), log)?;
+        let health = Health::open(health.as_ref(), log)?;
         let passed = match coordination {
             Coordination::Alone {
                 declined,
@@ -104,13 +101,31 @@ pub fn run(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure>
     leave(host, log, program.as_ref(), url.as_ref())
 }
 
+/// What `run` is going to do.
+pub struct Planned {
+    /// The steps.
+    pub steps: Steps,
+    /// What coordinates the replicas.
+    pub coordination: Coordination,
+    /// Where health checks are answered meanwhile.
+    pub health: Option<Setting<HealthAddress>>,
+}
+
 /// Everything that can be wrong with a setting is found here.
-pub fn plan(sources: &Sources<'_>, log: &Log) -> Result<(Steps, Coordination), Failure> {
+pub fn plan(sources: &Sources<'_>, log: &Log) -> Result<Planned, Failure> {
     let settings = sources.steps()?;
+    let health = around(sources)?;
     let mut steps = plan::steps(sources, &settings, &mut |problem| {
         log.warn(Event::ConfigWarning, &problem, &[]);
     })?;
     let coordination = coordination::resolve(sources, log)?;
+    if steps.list.is_empty() && matches!(coordination, Coordination::Gate(_)) {
+        // A mistyped variable must not start a server on a schema that nobody migrated.
+        return Err(Failure::usage(
+            "a database is named but no step, so there is nothing to gate",
+            "name the migration with --migrate; or use `launchgate wait` where another job migrates, or --no-database",
+        ));
+    }
     if steps.list.iter().any(|step| step.kind.is_embedded()) {
         steps.embedded = Some(Embedded::plan(sources, &settings, &coordination)?);
     }
@@ -124,7 +139,18 @@ pub fn plan(sources: &Sources<'_>, log: &Log) -> Result<(Steps, Coordination), F
         );
         log.warn(Event::ConfigWarning, &problem, &[]);
     }
-    Ok((steps, coordination))
+    Ok(Planned {
+        steps,
+        coordination,
+        health,
+    })
+}
+
+/// The settings that say what is told outside while the gate is closed and where it failed. They
+/// are read before they are used, as all others, so that a mistake in one is told by every start.
+pub fn around(sources: &Sources<'_>) -> Result<Option<Setting<HealthAddress>>, Failure> {
+    sources.termination_log()?;
+    sources.health()
 }
 
 /// No log line and no ledger row shows the password of the database's URL.

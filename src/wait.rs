@@ -26,6 +26,7 @@ pub fn wait(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure
     if sources.skip()? {
         return run::run(host, log, sources);
     }
+    let health = run::around(sources)?;
     let coordination = coordination::resolve(sources, log)?;
     let Coordination::Gate(gate) = coordination else {
         return Err(coordination::no_database("launchgate wait"));
@@ -44,7 +45,7 @@ pub fn wait(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure
         .map(|s| steps::find_server(s, log))
         .transpose()?;
     let url = gate.target.url.clone();
-    let health = Health::open(sources.health()?.as_ref(), log)?;
+    let health = Health::open(health.as_ref(), log)?;
     let live = Live::start(host, log);
     let waited = network::run(host, &mut |_| None, |link| until_succeeded(*gate, link));
     drop(live);

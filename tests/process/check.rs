@@ -87,3 +87,16 @@ fn check_fails_as_the_run_would() {
         .code(64)
         .says(&["error", "--stop-grace"]);
 }
+
+#[test]
+fn check_says_that_a_database_without_a_step_gates_nothing() {
+    let place = Place::new();
+    for verb in ["run", "check"] {
+        let words = ["./launchgate", verb, "--database-url=sqlite:db", "--"];
+        let words = [&words[..], &SERVER].concat();
+        let end = place.run(Mode::Ordinary, &words).end();
+        end.code(64)
+            .says(&["error", "a database is named but no step"]);
+        assert!(!place.has("started") && !place.has("db"), "{end}");
+    }
+}

@@ -78,6 +78,75 @@ fn the_longest_duration_is_one() {
     place.run(Mode::Ordinary, &words).end().code(0);
 }
 
+/// Also where there is no step during which it would be used.
+#[test]
+fn what_is_told_outside_is_read_by_every_start() {
+    let place = Place::new();
+    let database = "--database-url=sqlite:db";
+    let commands = [
+        &[
+            "run",
+            "--no-database",
+            "--",
+            "./probe",
+            "note",
+            "started",
+            "x",
+        ][..],
+        &["job", "--no-database"],
+        &["check", "--no-database"],
+        &["wait", database, "--release=1", "--lock-timeout=1ms"],
+    ];
+    let start = |command: &[&str], flag: &str| {
+        let flag = Some(flag).filter(|flag| !flag.is_empty());
+        let words = ["./launchgate", command[0]].into_iter().chain(flag);
+        let words: Vec<&str> = words.chain(command[1..].iter().copied()).collect();
+        let end = place.run(Mode::Ordinary, &words).end();
+        assert!(!place.has("started") && !place.has("db"), "{end}");
+        end
+    };
+    for command in commands {
+        for flag in [
+            "--health-listen=garbage",
+            "--health-listen=",
+            "--termination-log=",
+        ] {
+            let name = flag.split('=').next().unwrap();
+            start(command, flag).code(64).says(&["error", name]);
+        }
+        for line in [
+            "health-listen = \"garbage\"",
+            "health-listen = 8080",
+            "health-listen = [\":80\"]",
+            "termination-log = \"\"",
+            "termination-log = [\"a\", \"b\"]",
+            "termination-log = 1.5",
+        ] {
+            place.write("launchgate.toml", format!("{line}\n"));
+            let name = line.split(' ').next().unwrap();
+            let place = format!("launchgate.toml:1 {name}");
+            start(command, "").code(64).says(&["error", &place]);
+        }
+        std::fs::remove_file(place.path("launchgate.toml")).unwrap();
+    }
+}
+
+#[test]
+fn a_bad_command_line_is_told_in_the_format_that_wins() {
+    let place = Place::new();
+    let said = |flags: &[&str]| {
+        let words = [&["./launchgate", "job", "--bogus"], flags].concat();
+        let gate = place.run(Mode::Ordinary, &words);
+        let end = gate.env("LAUNCHGATE_LOG_FORMAT", "json").end();
+        end.code(64);
+        end.stderr
+    };
+    assert!(said(&[]).starts_with('{'));
+    for flags in [&["--log-format=text"][..], &["--log-format", "text"]] {
+        assert!(said(flags).starts_with("launchgate: error"));
+    }
+}
+
 #[test]
 fn switches_have_variables_too() {
     let (_, end) = with(

@@ -157,12 +157,13 @@ pub fn steps(
         list.push(planner.command(StepKind::Verify, written)?);
     }
     let commands = settings.backup.iter().chain(&settings.migrate);
-    let mut own = commands
+    let own = commands
         .chain(&settings.verify)
         .flat_map(|written| &written.value.environment);
-    let mut shared = settings.step_env.iter().chain(&settings.step_env_from);
-    let names_sessions = shared.any(|setting| setting.value.0 == b"PGAPPNAME")
-        || own.any(|(name, _)| name == b"PGAPPNAME");
+    let shared = settings.step_env.iter().chain(&settings.step_env_from);
+    let names_sessions = shared
+        .chain(own)
+        .any(|setting| setting.value.0 == b"PGAPPNAME");
     Ok(Steps {
         list,
         environment,

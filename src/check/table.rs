@@ -127,20 +127,23 @@ fn commands(steps: &StepSettings) -> Vec<Row> {
 fn command(kind: &str, setting: &Setting<Written>) -> Vec<Row> {
     let Setting { value, origin } = setting;
     let mut rows = vec![row(kind, value.command.shown(), origin)];
-    let mut own =
-        |name: &str, value: String| rows.push(row(&format!("{kind}.{name}"), value, origin));
+    let mut own = |name: &str, value: String, origin: &Origin| {
+        rows.push(row(&format!("{kind}.{name}"), value, origin));
+    };
     if let Some(name) = &value.name {
-        own("name", name.clone());
+        own("name", name.value.clone(), &name.origin);
     }
-    if let Some(timeout) = value.timeout {
-        own("timeout", timeout.map_or("no limit".to_owned(), duration));
+    if let Some(timeout) = &value.timeout {
+        let limit = timeout.value.map_or("no limit".to_owned(), duration);
+        own("timeout", limit, &timeout.origin);
     }
-    for (name, _) in &value.environment {
+    for variable in &value.environment {
         // The value may be a secret.
-        own("env", format!("{}=***", String::from_utf8_lossy(name)));
+        let name = String::from_utf8_lossy(&variable.value.0);
+        own("env", format!("{name}=***"), &variable.origin);
     }
-    if let Some((user, _)) = &value.identity {
-        own("user", user.clone());
+    if let Some(user) = &value.identity {
+        own("user", user.value.0.clone(), &user.origin);
     }
     rows
 }

@@ -31,7 +31,7 @@ impl Planner<'_> {
     ) -> Result<Step, Failure> {
         let (written, origin) = (&setting.value, &setting.origin);
         let identity = match &written.identity {
-            Some((_, identity)) => Some(identity),
+            Some(setting) => Some(&setting.value.1),
             None => self.identity,
         };
         let environment = self.own_environment(written, identity)?;
@@ -51,14 +51,15 @@ impl Planner<'_> {
             kind,
             name: written
                 .name
-                .clone()
-                .unwrap_or_else(|| kind.as_str().to_owned()),
+                .as_ref()
+                .map_or_else(|| kind.as_str().to_owned(), |name| name.value.clone()),
             argv,
             text: conceal::passwords(&shown).into_owned(),
             origin: origin.clone(),
             timeout: written
                 .timeout
-                .unwrap_or(self.settings.migrate_timeout.value),
+                .as_ref()
+                .map_or(self.settings.migrate_timeout.value, |limit| limit.value),
             identity: identity.cloned(),
             environment,
         })
@@ -74,8 +75,8 @@ impl Planner<'_> {
             return Ok(None);
         }
         let mut environment = step_environment(self.sources, self.settings, identity)?;
-        for (name, value) in &written.environment {
-            environment.set(name, value);
+        for setting in &written.environment {
+            environment.set(&setting.value.0, &setting.value.1);
         }
         Ok(Some(environment))
     }

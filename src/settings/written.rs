@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
-use super::file::{Item, Value};
+use super::file::{Item, SettingsFile, Value};
 use super::parse::{parse_duration, parse_name};
-use super::{Origin, Setting, Sources};
+use super::{Origin, Pair, Setting, Sources};
 use crate::cli::Shape;
 use crate::exit::{Failure, Problem};
 use crate::identity::Identity;
@@ -52,22 +52,19 @@ pub static STEP_KEYS: [StepKey; 5] = [
     },
 ];
 
-/// A variable's name and value.
-pub type Variable = (Vec<u8>, Vec<u8>);
-
-/// A step command.
+/// A step command. Each of its own settings stands in a line of its own.
 #[derive(Debug, Clone)]
 pub struct Written {
     /// What to run.
     pub command: Command,
     /// Its own name.
-    pub name: Option<String>,
+    pub name: Option<Setting<String>>,
     /// Its own limit; the inner `None` is no limit.
-    pub timeout: Option<Option<Duration>>,
+    pub timeout: Option<Setting<Option<Duration>>>,
     /// Variables of its own, in order.
-    pub environment: Vec<Variable>,
+    pub environment: Vec<Pair>,
     /// Who runs it.
-    pub identity: Option<(String, Identity)>,
+    pub identity: Option<Setting<(String, Identity)>>,
 }
 
 /// What to run.
@@ -123,7 +120,7 @@ impl Sources<'_> {
         let Some((file, item)) = self.in_file(id) else {
             return Ok(None);
         };
-        self.step(item, file.origin_of(id, item)).map(Some)
+        self.step(Place { file, id }, item).map(Some)
     }
 
     /// The step commands of a setting that takes several.
@@ -134,58 +131,66 @@ impl Sources<'_> {
         let Some((file, item)) = self.in_file(id) else {
             return Ok(Vec::new());
         };
+        let place = Place { file, id };
         match &item.value {
-            Value::List(items) => items
-                .iter()
-                .map(|item| self.step(item, file.origin_of(id, item)))
-                .collect(),
-            _ => Ok(vec![self.step(item, file.origin_of(id, item))?]),
+            Value::List(items) => items.iter().map(|item| self.step(place, item)).collect(),
+            _ => Ok(vec![self.step(place, item)?]),
         }
     }
 
-    fn step(&self, item: &Item, origin: Origin) -> Result<Setting<Written>, Failure> {
+    fn step(&self, place: Place<'_>, item: &Item) -> Result<Setting<Written>, Failure> {
         let Value::Table(pairs) = &item.value else {
-            let command = command(item, &origin)?;
             return Ok(Setting {
-                value: command.into(),
-                origin,
+                value: command(place, item)?.into(),
+                origin: place.origin(item),
             });
         };
-        let mut words = None;
+        let mut command_at = None;
         let mut written = Written::from(Command::Words(Vec::new()));
         for (key, item) in pairs {
-            let at = |problem: &Problem| {
-                Failure::usage(
-                    format!("{origin}: {key} {}", problem.what()),
-                    problem.hint(),
-                )
+            let origin = place.origin(item);
+            let wrong = |problem: Problem| {
+                let what = format!("{key} {}", problem.what());
+                place.wrong(item, &Problem::new(what, problem.hint()))
             };
             let text = || {
-                let text = item.value.filled().map_err(|problem| at(&problem))?;
+                let text = item.value.filled().map_err(wrong)?;
                 text.into_string()
-                    .map_err(|_| at(&Problem::new("is not UTF-8", "write UTF-8")))
+                    .map_err(|_| wrong(Problem::new("is not UTF-8", "write UTF-8")))
             };
             match key.as_str() {
-                "command" => words = Some(command(item, &origin)?),
-                "name" => written.name = Some(parse_name(&text()?).map_err(|p| at(&p))?),
+                "command" => {
+                    written.command = command(place, item)?;
+                    command_at = Some(origin);
+                }
+                "name" => {
+                    let value = parse_name(&text()?).map_err(wrong)?;
+                    written.name = Some(Setting { value, origin });
+                }
                 "timeout" => {
                     let limit = text()?;
                     let limit = parse_duration(&limit).map_err(|p| {
-                        at(&Problem::new(format!("`{limit}` {}", p.what()), p.hint()))
+                        wrong(Problem::new(format!("`{limit}` {}", p.what()), p.hint()))
                     })?;
-                    written.timeout = Some(Some(limit).filter(|limit| !limit.is_zero()));
+                    let value = Some(limit).filter(|limit| !limit.is_zero());
+                    written.timeout = Some(Setting { value, origin });
                 }
-                "env" => written.environment = environment(item).map_err(|p| at(&p))?,
-                _ => written.identity = Some(self.find(text()?, &origin)?),
+                "env" => written.environment = environment(place, item)?,
+                _ => {
+                    let value = self.find(text()?, &origin)?;
+                    written.identity = Some(Setting { value, origin });
+                }
             }
         }
-        let Some(words) = words else {
-            return Err(Failure::usage(
-                format!("{origin}: the step has no command"),
-                "add `command = [\"PROGRAM\", \"ARGUMENT\"]`",
+        let Some(origin) = command_at else {
+            return Err(place.wrong(
+                item,
+                &Problem::new(
+                    "the step has no command",
+                    "add `command = [\"PROGRAM\", \"ARGUMENT\"]`",
+                ),
             ));
         };
-        written.command = words;
         Ok(Setting {
             value: written,
             origin,
@@ -193,61 +198,88 @@ impl Sources<'_> {
     }
 }
 
-fn command(item: &Item, origin: &Origin) -> Result<Command, Failure> {
-    let wrong =
-        |problem: &Problem| Failure::usage(format!("{origin}: {}", problem.what()), problem.hint());
+/// Whose value an item of the file is.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    file: &'a SettingsFile,
+    id: &'a str,
+}
+
+impl Place<'_> {
+    fn origin(self, item: &Item) -> Origin {
+        self.file.origin_of(self.id, item)
+    }
+
+    fn wrong(self, item: &Item, problem: &Problem) -> Failure {
+        let origin = self.origin(item);
+        Failure::usage(format!("{origin}: {}", problem.what()), problem.hint())
+    }
+}
+
+fn command(place: Place<'_>, item: &Item) -> Result<Command, Failure> {
+    let wrong = |item: &Item, of: &str, p: &Problem| {
+        place.wrong(item, &Problem::new(format!("{of} {}", p.what()), p.hint()))
+    };
     let Value::List(items) = &item.value else {
         let text = item.value.filled();
         return text
             .map(Command::Text)
-            .map_err(|p| wrong(&Problem::new(format!("the command {}", p.what()), p.hint())));
+            .map_err(|p| wrong(item, "the command", &p));
     };
     let words: Vec<OsString> = items
         .iter()
-        .map(|item| item.value.one())
-        .collect::<Result<_, _>>()
-        .map_err(|p: Problem| {
-            wrong(&Problem::new(
-                format!("a word of the command {}", p.what()),
-                p.hint(),
-            ))
-        })?;
+        .map(|word| {
+            let text = word.value.one();
+            text.map_err(|p| wrong(word, "a word of the command", &p))
+        })
+        .collect::<Result<_, _>>()?;
     if words.first().is_none_or(|program| program.is_empty()) {
-        return Err(wrong(&Problem::new(
-            "the command has no program",
-            "write the program to run as its first word",
-        )));
+        return Err(place.wrong(
+            item,
+            &Problem::new(
+                "the command has no program",
+                "write the program to run as its first word",
+            ),
+        ));
     }
     Ok(Command::Words(words))
 }
 
-fn environment(item: &Item) -> Result<Vec<Variable>, Problem> {
+fn environment(place: Place<'_>, item: &Item) -> Result<Vec<Pair>, Failure> {
     let Value::Table(pairs) = &item.value else {
-        return Err(Problem::new(
-            "is no table",
-            "write `env = { NAME = \"value\" }`",
+        return Err(place.wrong(
+            item,
+            &Problem::new("env is no table", "write `env = { NAME = \"value\" }`"),
         ));
     };
     pairs
         .iter()
         .map(|(name, item)| {
-            if name.is_empty() || name.contains(['=', '\0']) {
-                return Err(Problem::new(
-                    format!("has `{name}`, which can't be a variable's name"),
-                    "write `env = { NAME = \"value\" }`",
-                ));
-            }
-            if name.starts_with("LAUNCHGATE_") {
-                return Err(Problem::new(
-                    format!("has {name}, which is launchgate's own"),
-                    "choose a name that does not begin with LAUNCHGATE_",
-                ));
-            }
-            let value = item
-                .value
-                .one()
-                .map_err(|p| Problem::new(format!("has {name}, which {}", p.what()), p.hint()))?;
-            Ok((name.clone().into_bytes(), value.into_vec()))
+            let value = variable(name, item).map_err(|p| {
+                let what = format!("env has {}", p.what());
+                place.wrong(item, &Problem::new(what, p.hint()))
+            })?;
+            Ok(Setting {
+                value: (name.clone().into_bytes(), value.into_vec()),
+                origin: place.origin(item),
+            })
         })
         .collect()
+}
+
+fn variable(name: &str, item: &Item) -> Result<OsString, Problem> {
+    if name.is_empty() || name.contains(['=', '\0']) {
+        return Err(Problem::new(
+            format!("`{name}`, which can't be a variable's name"),
+            "write `env = { NAME = \"value\" }`",
+        ));
+    }
+    if name.starts_with("LAUNCHGATE_") {
+        return Err(Problem::new(
+            format!("{name}, which is launchgate's own"),
+            "choose a name that does not begin with LAUNCHGATE_",
+        ));
+    }
+    let value = item.value.one();
+    value.map_err(|p| Problem::new(format!("{name}, which {}", p.what()), p.hint()))
 }

@@ -237,11 +237,11 @@ fn check_says_which_line_a_setting_comes_from() {
         &["config", "x.toml", "--config"][..],
         &["stop-grace", "7s", "x.toml:3 stop-grace"],
         &["step-env", "TOKEN=***", "x.toml:4 step-env"],
-        &["migrate ", "true 'two words'", "x.toml:5 migrate"],
-        &["migrate.name", "seed"],
-        &["migrate.timeout", "no limit"],
-        &["migrate.env", "KEY=***"],
-        &["migrate.user", "0"],
+        &["migrate ", "true 'two words'", "x.toml:7 migrate"],
+        &["migrate.name", "seed", "x.toml:6 migrate"],
+        &["migrate.timeout", "no limit", "x.toml:8 migrate"],
+        &["migrate.env", "KEY=***", "x.toml:9 migrate"],
+        &["migrate.user", "0", "x.toml:10 migrate"],
         &["seed", "/true"],
     ] {
         let is_shown = shown
@@ -322,6 +322,45 @@ fn a_value_that_does_not_parse_is_told_with_its_line() {
     );
     told("step-env = [\"A\"]", &["NAME=VALUE"]);
     told("migrate = [\"true\", \"a | b\"]", &["found `|`"]);
+}
+
+#[test]
+fn what_is_wrong_in_a_steps_table_is_told_with_its_own_line() {
+    for (lines, at, words) in [
+        (
+            "command = \"true\"\ntimeout = \"5\"",
+            3,
+            "timeout `5` has no unit",
+        ),
+        ("command = \"true\"\nname = \" x\"", 3, "is no name"),
+        (
+            "command = \"true\"\n\nuser = \"nobody-here\"",
+            4,
+            "`nobody-here`",
+        ),
+        ("name = \"x\"\ncommand = \"a; b\"", 3, "found `;`"),
+        ("name = \"x\"\ncommand = \"absent-tool\"", 3, "absent-tool"),
+        (
+            "name = \"x\"\ncommand = [\n\"a\",\n[]]",
+            5,
+            "a word of the command is a list",
+        ),
+        ("name = \"x\"\ncommand = []", 3, "no program"),
+        ("command = \"true\"\nenv = 1", 3, "env is no table"),
+        (
+            "command = \"true\"\n[migrate.env]\nA = \"1\"\nLAUNCHGATE_B = \"2\"",
+            5,
+            "launchgate's own",
+        ),
+        ("\nname = \"x\"", 1, "the step has no command"),
+    ] {
+        let place = Place::new();
+        place.write("launchgate.toml", format!("[[migrate]]\n{lines}\n"));
+        let end = place.gate(Mode::Ordinary, &[""; 0]).end();
+        let code = if words == "absent-tool" { 127 } else { 64 };
+        let at = format!("./launchgate.toml:{at} migrate:");
+        end.code(code).says(&[&at, words]);
+    }
 }
 
 #[test]

@@ -405,6 +405,12 @@ pub fn parse(args: &[OsString]) -> Result<Parsed, Failure> {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return Err(Failure::usage("no command", "see `launchgate --help`"));
     }
+    if let Some((flag, value)) = Glimpse::new(args).dashed(&error) {
+        return Err(Failure::usage(
+            format!("{flag} has no value: {value} begins with a dash, so it reads as a flag"),
+            format!("write `{flag}={value}` if that is its value, else give it one"),
+        ));
+    }
     Err(usage(&error, is_job))
 }
 
@@ -494,6 +500,48 @@ mod tests {
             hint.contains("quotes") && !hint.contains("`--`"),
             "{failure:?}"
         );
+    }
+
+    #[test]
+    fn a_value_with_a_dash_in_front_is_told_how_it_is_written() {
+        for (words, flag, hint) in [
+            (
+                &["job", "--max-attempts", "-1"][..],
+                "--max-attempts",
+                "`--max-attempts=-1`",
+            ),
+            (&["job", "--release", "-r1"], "--release", "`--release=-r1`"),
+            (&["job", "--release", "-v"], "--release", "`--release=-v`"),
+            (
+                &["job", "--release", "--bogus"],
+                "--release",
+                "`--release=--bogus`",
+            ),
+            (
+                &["job", "-v", "--migrate", "-c x"],
+                "--migrate",
+                "`--migrate=-c x`",
+            ),
+            (&["resolve", "x", "--as", "-retry"], "--as", "`--as=-retry`"),
+        ] {
+            let failure = parse_words(words).unwrap_err();
+            let problem = failure.problem();
+            assert!(problem.what().starts_with(flag), "{words:?} {failure:?}");
+            assert!(problem.hint().contains(hint), "{words:?} {failure:?}");
+        }
+        for words in [
+            &["job", "--shell", "-x"][..],
+            &["job", "--release=1", "-x"],
+            &["job", "--release"],
+            &["job", "--bogus", "-x"],
+        ] {
+            let failure = parse_words(words).unwrap_err();
+            let what = failure.problem().what();
+            assert!(
+                !what.contains("begins with a dash"),
+                "{words:?} {failure:?}"
+            );
+        }
     }
 
     #[test]

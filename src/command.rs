@@ -6,8 +6,14 @@
 //! for. The scan rewrites the text so that the splitter sees an expanded value as quoted and
 //! a `#` as the ordinary character that the contract says it is.
 
+mod builtin;
+mod refusal;
+
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
+
+pub use builtin::instead_of;
+pub use refusal::{Kind, Refusal};
 
 /// A program with its arguments: never empty, and its first word has at least a byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,24 +59,6 @@ pub struct Split {
     pub argv: Argv,
     /// The first `$NAME` that was left alone, for the warning.
     pub unexpanded: Option<String>,
-}
-
-/// Why a command is refused: what was found, and what to write instead.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// What was found, a lowercase fragment.
-    pub found: String,
-    /// What to write instead.
-    pub instead: String,
-}
-
-impl Refusal {
-    fn new(found: impl Into<String>, instead: impl Into<String>) -> Self {
-        Self {
-            found: found.into(),
-            instead: instead.into(),
-        }
-    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -152,7 +140,7 @@ impl Scan<'_> {
                 (Quote::Single, b'\'') | (Quote::Double, b'"') => self.turn(Quote::None),
                 (Quote::Single, _) => self.take(1),
                 (_, b'\\') => self.backslash()?,
-                (_, b'`') => return Err(substitution("a backtick")),
+                (_, b'`') => return Err(refusal::substitution("a backtick")),
                 (_, b'$') => self.dollar()?,
                 (Quote::Double, _) => self.take(1),
                 (Quote::None, b'\'') => self.turn(Quote::Single),
@@ -162,8 +150,8 @@ impl Scan<'_> {
         }
         match self.quote {
             Quote::None => Ok(()),
-            Quote::Single => Err(unbalanced('\'')),
-            Quote::Double => Err(unbalanced('"')),
+            Quote::Single => Err(refusal::unbalanced('\'')),
+            Quote::Double => Err(refusal::unbalanced('"')),
         }
     }
 
@@ -204,10 +192,7 @@ impl Scan<'_> {
                 self.at = self.text.len();
                 Ok(())
             }
-            b'\n' => Err(Refusal::new(
-                "a line break between words",
-                "a shell would run two commands; give each its own `--migrate`, or end the line with a backslash",
-            )),
+            b'\n' => Err(refusal::line_break()),
             b' ' | b'\t' => {
                 self.take(1);
                 self.fresh = true;
@@ -219,7 +204,7 @@ impl Scan<'_> {
                 Ok(())
             }
             b';' | b'&' | b'|' | b'<' | b'>' | b'(' | b')' => {
-                Err(operator(byte, self.text.get(self.at + 1).copied()))
+                Err(refusal::operator(byte, self.text.get(self.at + 1).copied()))
             }
             _ => {
                 self.take(1);
@@ -230,7 +215,7 @@ impl Scan<'_> {
 
     fn dollar(&mut self) -> Result<(), Refusal> {
         if self.text.get(self.at + 1) == Some(&b'(') {
-            return Err(substitution("`$(`"));
+            return Err(refusal::substitution("`$(`"));
         }
         let Expansion::On(get) = self.expansion else {
             if self.unexpanded.is_none()
@@ -319,13 +304,7 @@ fn dollar(text: &[u8]) -> Result<(Dollar<'_>, usize), Refusal> {
 }
 
 fn lookup(name: &[u8], get: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<Vec<u8>, Refusal> {
-    get(name).ok_or_else(|| {
-        let name = String::from_utf8_lossy(name);
-        Refusal::new(
-            format!("`{name}`, a variable that is not set"),
-            format!("set {name}, or write `$$` for a plain dollar"),
-        )
-    })
+    get(name).ok_or_else(|| refusal::unset(name))
 }
 
 fn name_start(byte: u8) -> bool {
@@ -336,64 +315,26 @@ fn name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
+/// A name with a `=` behind it where the first word would begin, as a shell sees it once the
+/// line continuations are gone.
 fn refuse_assignment(text: &[u8]) -> Result<(), Refusal> {
-    let name = text.iter().take_while(|&&byte| name_byte(byte)).count();
-    if name == 0 || !name_start(text[0]) || text.get(name) != Some(&b'=') {
-        return Ok(());
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some((&byte, behind)) = rest.split_first() {
+        rest = match rest.strip_prefix(b"\\\n") {
+            Some(behind) => behind,
+            None if bytes.is_empty() && byte.is_ascii_whitespace() => behind,
+            None if name_byte(byte) => {
+                bytes.push(byte);
+                behind
+            }
+            None => break,
+        };
     }
-    let name = String::from_utf8_lossy(&text[..name]);
-    Err(Refusal::new(
-        format!("`{name}=` in front of the command"),
-        format!("set it with `--step-env {name}=VALUE`"),
-    ))
-}
-
-fn unbalanced(quote: char) -> Refusal {
-    Refusal::new(
-        format!("a {quote} that is never closed"),
-        format!("add the closing {quote}, or write \\{quote} for a plain one"),
-    )
-}
-
-fn substitution(what: &str) -> Refusal {
-    Refusal::new(
-        format!("{what}, a command substitution"),
-        "use `--shell` where the image has one, or put it in single quotes to mean it literally",
-    )
-}
-
-fn operator(byte: u8, next: Option<u8>) -> Refusal {
-    let twice = next == Some(byte);
-    let (found, instead) = match (byte, twice) {
-        (b'&', true) => (
-            "`&&`",
-            "repeat the flag: `--migrate A --migrate B` stops at the first failure",
-        ),
-        (b';', _) => (
-            "`;`",
-            "repeat the flag: `--migrate A --migrate B` runs one after the other and stops at the first failure",
-        ),
-        (b'|', true) => (
-            "`||`",
-            "a step that fails must fail the release; use `--shell` if it may not",
-        ),
-        (b'|', false) => (
-            "`|`",
-            "a pipe hides the failure of all but its last command; use `--shell` with `set -o pipefail`, or a script",
-        ),
-        (b'&', false) => ("`&`", "a step is waited for; leave the `&` out"),
-        (b'<', _) => ("`<`", "name the file as an argument, or use `--shell`"),
-        (b'>', _) => (
-            "`>`",
-            "leave it out, the output is passed through; or use `--shell`",
-        ),
-        (b'(', _) => ("`(`", "leave it out, or use `--shell`"),
-        _ => ("`)`", "leave it out, or use `--shell`"),
-    };
-    Refusal::new(
-        format!("{found}, which only a shell understands"),
-        format!("{instead}; in quotes it is an ordinary character"),
-    )
+    if bytes.first().is_some_and(|&byte| name_start(byte)) && rest.first() == Some(&b'=') {
+        return Err(refusal::assignment(&bytes));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

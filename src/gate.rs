@@ -211,6 +211,11 @@ impl Gate {
         let revision = self.name.revision.as_deref().unwrap_or_default();
         // As it can be pasted.
         let quoted = shlex::try_quote(revision).unwrap_or_default();
+        let retry = if revision.starts_with('-') {
+            format!("launchgate resolve --as retry -- {quoted}")
+        } else {
+            format!("launchgate resolve {quoted} --as retry")
+        };
         let problem = match refusal {
             Refusal::Blocked { by, note } => {
                 let note = note
@@ -219,9 +224,7 @@ impl Gate {
                     .unwrap_or_default();
                 Problem::new(
                     format!("revision {revision} was blocked by {by}{note}"),
-                    format!(
-                        "deploy another release, or lift it with `launchgate resolve {quoted} --as retry`"
-                    ),
+                    format!("deploy another release, or lift it with `{retry}`"),
                 )
             }
             Refusal::Exhausted { failed, last } => Problem::new(
@@ -229,7 +232,7 @@ impl Gate {
                     "{failed} failed attempts of revision {revision} are enough, the last was run {last}; it is not tried again"
                 ),
                 format!(
-                    "see why with `launchgate status`, then `launchgate resolve {quoted} --as retry`, or deploy a release that mends it"
+                    "see why with `launchgate status`, then `{retry}`, or deploy a release that mends it"
                 ),
             ),
             Refusal::Unknown => {

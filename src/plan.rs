@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use planner::Planner;
 
-use crate::command::{self, Argv};
+use crate::command::{self, Argv, Kind, Refusal};
 use crate::conceal;
 use crate::embedded::Embedded;
-use crate::environment::Environment;
+use crate::environment::{Environment, OWN};
 use crate::exit::{Failure, Problem};
 use crate::identity::Identity;
 use crate::init::Init;
-use crate::settings::{Origin, Setting, Sources, StepSettings};
+use crate::settings::{Origin, Pair, Setting, Sources, StepSettings};
 
 /// What a step is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +103,8 @@ impl Steps {
 /// What launchgate becomes.
 #[derive(Debug, Clone)]
 pub struct Server {
+    /// What it is called where something is said of it: `server`, or a probe's `command`.
+    pub called: &'static str,
     /// Its words.
     pub argv: Argv,
     /// As it was written, for people: what was expanded may be a secret.
@@ -238,12 +240,15 @@ pub fn server(sources: &Sources<'_>) -> Result<Option<Server>, Failure> {
     let written: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
     let text = conceal::passwords(&written.join(" ")).into_owned();
     let words = if sources.expand_env()?.value {
-        expand(words, &environment, "SERVER")?
+        expand(words, &environment, "SERVER", &|refusal| {
+            of_the_server(refusal, &unset, &step_only)
+        })?
     } else {
         words
     };
     match Argv::new(words) {
         Some(argv) => Ok(Some(Server {
+            called: "server",
             argv,
             text,
             environment,
@@ -257,10 +262,42 @@ pub fn server(sources: &Sources<'_>) -> Result<Option<Server>, Failure> {
     }
 }
 
+/// A variable that is not set here may be one that a setting keeps from the server.
+fn of_the_server(refusal: Refusal, unset: &[Setting<OsString>], step_only: &[Pair]) -> Refusal {
+    let Kind::Unset(name) = &refusal.kind else {
+        return refusal;
+    };
+    let shown = String::from_utf8_lossy(name);
+    let by_name = unset
+        .iter()
+        .find(|setting| setting.value.as_bytes() == name);
+    let for_steps = step_only.iter().find(|setting| setting.value.1 == *name);
+    let origin = by_name
+        .map(|setting| &setting.origin)
+        .or(for_steps.map(|setting| &setting.origin));
+    if let Some(origin) = origin {
+        return Refusal::new(
+            format!("`{shown}`, a variable that is not set: {origin} keeps it from the server"),
+            format!("leave it out of the server's command, or out of {origin}"),
+        );
+    }
+    if name.starts_with(OWN) {
+        return Refusal::new(
+            format!(
+                "`{shown}`, a variable that is not set: the server gets none of launchgate's own"
+            ),
+            "leave it out, or give the value another name",
+        );
+    }
+    refusal
+}
+
+/// `better` has the last word on what is refused.
 fn expand(
     words: Vec<OsString>,
     environment: &Environment,
     of: &str,
+    better: &dyn Fn(Refusal) -> Refusal,
 ) -> Result<Vec<OsString>, Failure> {
     let get = |name: &[u8]| {
         environment
@@ -273,6 +310,7 @@ fn expand(
             command::expand(word.as_bytes(), &get)
                 .map(OsString::from_vec)
                 .map_err(|refusal| {
+                    let refusal = better(refusal);
                     Failure::usage(
                         format!(
                             "{of}: found {} in `{}`",

@@ -34,7 +34,7 @@ pub fn probe(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failur
     let launched = launch::launch(&ready.program, None, &host.inherited, &host.signals);
     Err(match launched {
         NotLaunched::Stopped(number) => steps::stopped(number, "start"),
-        NotLaunched::Exec(error) => steps::server_not_started(&ready.program, &error),
+        NotLaunched::Exec(error) => steps::server_not_started(&ready, &error),
     })
 }
 
@@ -45,6 +45,7 @@ fn command(sources: &Sources<'_>) -> Option<Server> {
     let mut environment = sources.environment.clone();
     environment.remove_own();
     Some(Server {
+        called: "command",
         argv: Argv::new(words)?,
         text: text.to_string_lossy().into_owned(),
         environment,

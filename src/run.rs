@@ -274,6 +274,6 @@ pub fn leave(
     };
     Err(match why {
         NotLaunched::Stopped(number) => steps::stopped(number, "start"),
-        NotLaunched::Exec(error) => steps::server_not_started(program, &error),
+        NotLaunched::Exec(error) => steps::server_not_started(ready, &error),
     })
 }

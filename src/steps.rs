@@ -3,33 +3,29 @@
 //! May touch `sys` and `log`; never SQL or system calls.
 
 mod ending;
+mod finding;
 mod variables;
 
-use std::ffi::{CString, OsStr};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::ffi::CString;
 
 use ending::{judge, no_report, not_begun, not_started, tell};
 pub use ending::{lock_lost, server_not_started, stopped, stopped_after};
+pub use finding::{find, find_server};
 pub use variables::TOLD;
 use variables::{mark, own_variables};
 
 use crate::embedded;
-use crate::environment::until_nul;
-use crate::exit::{Failure, Problem};
+use crate::exit::Failure;
 use crate::identity::Identity;
 use crate::init::Init;
-use crate::log::{Event, Log};
-use crate::plan::{Server, Step, StepKind, Steps};
+use crate::log::Log;
+use crate::plan::{Step, StepKind, Steps};
 use crate::settings::Format;
 use crate::sys::child::Program;
 use crate::sys::clock::Moment;
 use crate::sys::host::Host;
-use crate::sys::lookup::{self, Unfit};
-use crate::sys::own;
 use crate::sys::signals::Number;
 use crate::sys::supervise::{Guard, Order, Report};
-use crate::sys::user::{self, NotFound, Part};
 use crate::timeline::Phase;
 
 /// The longest part of a step's output that a ledger keeps: 4 KiB.
@@ -72,6 +68,8 @@ impl Ready {
 /// A server whose executable was found.
 #[derive(Debug, Clone)]
 pub struct ReadyServer {
+    /// What it is called where something is said of it.
+    pub called: &'static str,
     /// What will be executed.
     pub program: Program,
     /// Who executes it; `None`: whoever this is.
@@ -118,112 +116,6 @@ pub enum Verdict {
     },
     /// The right to run was lost.
     Lost(Failure),
-}
-
-/// Finds the executables of all steps.
-///
-/// # Errors
-/// One is not there or can't be executed.
-pub fn find(steps: &Steps, log: &Log) -> Result<Vec<Ready>, Failure> {
-    steps
-        .list
-        .iter()
-        .map(|step| {
-            let what = format!("{}: {} step", step.origin, step.name);
-            let environment = steps.environment_of(step);
-            let path = environment.get(b"PATH");
-            let identity = step.identity.as_ref();
-            let look_up = |program: &OsStr| {
-                user::look_up(identity, program, path, Part::Watch)
-                    .map_err(|error| not_found(&what, "--step-user or --user", error))
-            };
-            let found = match (step.kind.is_embedded(), identity) {
-                (true, None) => own::program(),
-                (true, Some(_)) => look_up(own::program().as_os_str())?,
-                (false, _) => look_up(step.argv.program())?,
-            };
-            let argv = words(step.argv.words());
-            lookup::measure(&argv, environment.entries()).map_err(|u| unfit(&what, u))?;
-            say_found(log, &what, &found);
-            Ok(Ready {
-                step: step.clone(),
-                path: c_path(&found),
-                argv,
-            })
-        })
-        .collect()
-}
-
-/// Finds the server's executable.
-///
-/// # Errors
-/// It is not there or can't be executed.
-pub fn find_server(server: &Server, log: &Log) -> Result<ReadyServer, Failure> {
-    let path = server.environment.get(b"PATH");
-    let part = match server.init {
-        Some(_) => Part::Watch,
-        None => Part::Become,
-    };
-    let found = user::look_up(server.identity.as_ref(), server.argv.program(), path, part)
-        .map_err(|error| not_found("server", "--user", error))?;
-    let argv = words(server.argv.words());
-    let environment = server.environment.entries().to_vec();
-    lookup::measure(&argv, &environment).map_err(|u| unfit("server", u))?;
-    say_found(log, "server", &found);
-    Ok(ReadyServer {
-        program: Program {
-            path: c_path(&found),
-            argv,
-            environment,
-        },
-        identity: server.identity.clone(),
-        init: server.init.clone(),
-        text: server.text.clone(),
-    })
-}
-
-fn say_found(log: &Log, what: &str, path: &Path) {
-    log.say(
-        Event::ProgramFound,
-        "found the executable",
-        &[("of", &what), ("path", &path.display())],
-    );
-}
-
-fn words(words: &[std::ffi::OsString]) -> Vec<CString> {
-    words
-        .iter()
-        .map(|word| until_nul(word.as_bytes().to_vec()))
-        .collect()
-}
-
-fn c_path(path: &Path) -> CString {
-    until_nul(path.as_os_str().as_bytes().to_vec())
-}
-
-fn not_found(what: &str, setting: &str, error: NotFound) -> Failure {
-    match error {
-        NotFound::Unfit(error) => unfit(what, error),
-        NotFound::Refused(error) => Failure::System(Problem::new(
-            format!("{what}: failed to become the user that {setting} names: {error}"),
-            "start launchgate as root with the capabilities SETUID and SETGID, or as that user, or leave the setting out",
-        )),
-        NotFound::OutOfReach(error) => Failure::System(Problem::new(
-            format!("{what}: failed to signal processes of the user that {setting} names: {error}"),
-            "start launchgate with the capability KILL too, or as that user, or leave the setting out",
-        )),
-    }
-}
-
-fn unfit(what: &str, unfit: Unfit) -> Failure {
-    match unfit {
-        Unfit::NotFound { what: why, hint } => {
-            Failure::NotFound(Problem::new(format!("{what}: {why}"), hint))
-        }
-        Unfit::NotExecutable { what: why, hint } => {
-            Failure::NotExecutable(Problem::new(format!("{what}: {why}"), hint))
-        }
-    }
 }
 
 /// Whether a run keeps what the steps print.

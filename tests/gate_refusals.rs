@@ -104,6 +104,22 @@ fn a_revision_with_quotes_is_a_revision(db: &Db) {
 on_each!(a_revision_with_quotes_is_a_revision: postgres_15, mariadb, sqlite);
 
 #[test]
+fn a_revision_with_a_dash_in_front_can_be_resolved_as_the_hint_says() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let resolve = |decision: &str| {
+        let replica = scene.command("resolve");
+        replica.args(["--as", decision, "--", "-r1"]).finish()
+    };
+    resolve("blocked").ends_with(0);
+    let step = format!("--migrate={}", scene.path("step"));
+    let job = || scene.command("job").args(["--release=-r1", &step]);
+    refused(job(), 77, &["`launchgate resolve --as retry -- -r1`"]);
+    resolve("retry").ends_with(0);
+    job().finish().ends_with(0);
+}
+
+#[test]
 fn a_port_where_nobody_listens_is_69() {
     let db = Db::sqlite();
     let scene = Scene::new(&db);

@@ -4,7 +4,9 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-use super::Verb;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::{Key, Shape, Verb, keys};
 use crate::environment::Environment;
 use crate::settings::{self, Format};
 
@@ -66,6 +68,34 @@ impl<'a> Glimpse<'a> {
             _ => Format::Text,
         }
     }
+}
+
+impl Glimpse<'_> {
+    /// Whether the parser failed at what may be a value that begins with a dash: the flag in front
+    /// of it, and the value.
+    pub(super) fn dashed(&self, error: &clap::Error) -> Option<(String, String)> {
+        let Some(ContextValue::String(culprit)) = error.get(ContextKind::InvalidArg) else {
+            return None;
+        };
+        let pair = self.words.windows(2).find_map(|pair| {
+            let (flag, value) = (pair[0].to_str()?, pair[1].to_str()?);
+            let is_it = match error.kind() {
+                ErrorKind::UnknownArgument => value.starts_with(culprit.as_str()),
+                // The flag itself, with what its value is called.
+                ErrorKind::InvalidValue => {
+                    value.starts_with('-') && culprit.split(' ').next() == Some(flag)
+                }
+                _ => false,
+            };
+            (is_it && value.starts_with('-') && takes_value(flag)).then_some((flag, value))
+        });
+        pair.map(|(flag, value)| (flag.to_owned(), value.to_owned()))
+    }
+}
+
+fn takes_value(flag: &str) -> bool {
+    let of_setting = |key: &Key| key.shape != Shape::Switch && settings::flag(&key.id) == flag;
+    ["--as", "--database"].contains(&flag) || keys().iter().any(of_setting)
 }
 
 #[cfg(test)]

@@ -64,6 +64,9 @@ fn refuses_what_only_a_shell_understands() {
         ("a $(b)", "`$(`"),
         ("a \"$(b)\"", "`$(`"),
         ("A=1 b", "`A=`"),
+        ("\\\nA=b ./x", "`A=`"),
+        (" \\\n \\\n\tA=b ./x", "`A=`"),
+        ("A\\\nB\\\n=b ./x", "`AB=`"),
         ("a\nb", "line break"),
         ("a 'b", "'"),
         ("a \"b", "\""),
@@ -79,12 +82,30 @@ fn refuses_what_only_a_shell_understands() {
 }
 
 #[test]
+fn a_setting_that_takes_one_command_is_not_told_to_be_repeated() {
+    for text in ["a; b", "a && b", "a\nb"] {
+        let refusal = words(text).unwrap_err();
+        assert!(refusal.instead.contains("--migrate"), "{refusal:?}");
+        let instead = refusal.instead_of_one();
+        assert!(
+            instead.contains("--shell") && !instead.contains("--migrate"),
+            "{instead}"
+        );
+    }
+    let refusal = words("a > b").unwrap_err();
+    assert_eq!(refusal.instead_of_one(), refusal.instead);
+}
+
+#[test]
 fn quoted_operators_are_ordinary() {
     assert_eq!(
         words(r#"a ';' "&&" '$(x)' \; '`'"#).unwrap(),
         ["a", ";", "&&", "$(x)", ";", "`"]
     );
     assert_eq!(words("env A=1 b").unwrap(), ["env", "A=1", "b"]);
+    for text in ["\\\n./x A=1", "1A=b", "./A=b", "'A'=b", "A-B=c"] {
+        assert!(words(text).is_ok(), "{text}");
+    }
 }
 
 #[test]

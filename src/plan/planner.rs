@@ -5,9 +5,9 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::{Step, StepKind, expand, step_environment};
 use crate::cli::Verb;
-use crate::command::{self, Argv, Expansion, Refusal};
+use crate::command::{self, Argv, Expansion, Kind, Refusal};
 use crate::conceal;
-use crate::environment::Environment;
+use crate::environment::{Environment, OWN};
 use crate::exit::{Failure, Problem};
 use crate::identity::Identity;
 use crate::settings::written::{Command, Written};
@@ -38,13 +38,14 @@ impl Planner<'_> {
         let seen = environment.as_ref().unwrap_or(self.environment);
         let shown = written.command.shown();
         let argv = match &written.command {
-            Command::Text(text) => self.split(text, &shown, origin, seen)?,
-            Command::Words(words) if self.settings.expand_env.value => {
-                let words = expand(words.clone(), seen, &origin.to_string())?;
-                Argv::new(words).ok_or_else(|| refused(&shown, origin, &no_command()))?
-            }
+            Command::Text(text) => self.split(kind, text, &shown, origin, seen)?,
             Command::Words(words) => {
-                Argv::new(words.clone()).ok_or_else(|| refused(&shown, origin, &no_command()))?
+                let words = if self.settings.expand_env.value {
+                    expand(words.clone(), seen, &origin.to_string(), &of_the_step)?
+                } else {
+                    words.clone()
+                };
+                Argv::new(words).ok_or_else(|| refused(kind, &shown, origin, &no_command()))?
             }
         };
         Ok(Step {
@@ -83,6 +84,7 @@ impl Planner<'_> {
 
     fn split(
         &mut self,
+        kind: StepKind,
         text: &OsStr,
         shown: &str,
         origin: &Origin,
@@ -96,7 +98,7 @@ impl Planner<'_> {
             } else {
                 words.to_vec()
             };
-            return Argv::new(words).ok_or_else(|| refused(shown, origin, &no_command()));
+            return Argv::new(words).ok_or_else(|| refused(kind, shown, origin, &no_command()));
         }
         let get = |name: &[u8]| environment.get(name).map(|value| value.as_bytes().to_vec());
         let expansion = if self.settings.expand_env.value {
@@ -104,7 +106,8 @@ impl Planner<'_> {
         } else {
             Expansion::Off
         };
-        let split = command::split(bytes, expansion).map_err(|r| refused(shown, origin, &r))?;
+        let split = command::split(bytes, expansion)
+            .map_err(|refusal| refused(kind, shown, origin, &of_the_step(refusal)))?;
         if let Some(name) = split.unexpanded {
             (self.warn)(Problem::new(
                 format!("{origin}: `${name}` stays as it is, since no shell is involved"),
@@ -125,7 +128,7 @@ impl Planner<'_> {
         let words = ["launchgate", Verb::Embedded.as_str(), kind.as_str(), "--"];
         let words = words.map(OsString::from).into_iter().chain([folder]);
         let argv = Argv::new(words.collect())
-            .ok_or_else(|| refused(&text, &setting.origin, &no_command()))?;
+            .ok_or_else(|| refused(kind, &text, &setting.origin, &no_command()))?;
         Ok(Step {
             kind,
             name: kind.as_str().to_owned(),
@@ -139,14 +142,47 @@ impl Planner<'_> {
     }
 }
 
-fn no_command() -> Refusal {
-    Refusal {
-        found: "no command".into(),
-        instead: "write the program to run".into(),
+/// What launchgate tells a step when it starts, after the step's command was expanded.
+const TOLD: [&[u8]; 7] = [
+    b"LAUNCHGATE_APP",
+    b"LAUNCHGATE_RELEASE",
+    b"LAUNCHGATE_REVISION",
+    b"LAUNCHGATE_RUN_ID",
+    b"LAUNCHGATE_STEP",
+    b"LAUNCHGATE_ATTEMPT",
+    b"PGAPPNAME",
+];
+
+/// A variable that is not set here may be one that nobody can set.
+fn of_the_step(refusal: Refusal) -> Refusal {
+    let Kind::Unset(name) = &refusal.kind else {
+        return refusal;
+    };
+    let shown = String::from_utf8_lossy(name);
+    if TOLD.contains(&name.as_slice()) {
+        return Refusal::new(
+            format!(
+                "`{shown}`, a variable that is not set: launchgate sets it when the step starts"
+            ),
+            "have the program read it from its environment, or use `--shell`, which expands it then",
+        );
     }
+    if name.starts_with(OWN) {
+        return Refusal::new(
+            format!(
+                "`{shown}`, a variable that is not set: no step gets this one of launchgate's own"
+            ),
+            "leave it out, or give the value another name with `--step-env`",
+        );
+    }
+    refusal
 }
 
-fn refused(command: &str, origin: &Origin, refusal: &Refusal) -> Failure {
+fn no_command() -> Refusal {
+    Refusal::new("no command", "write the program to run")
+}
+
+fn refused(kind: StepKind, command: &str, origin: &Origin, refusal: &Refusal) -> Failure {
     // Which of several it is. Not the rest, which may hold a password, nor `NAME=value`.
     let program = command.split_whitespace().next().unwrap_or_default();
     let of = if program.is_empty() || program.contains(['=', '`', '$']) {
@@ -154,8 +190,9 @@ fn refused(command: &str, origin: &Origin, refusal: &Refusal) -> Failure {
     } else {
         format!(" in the command of `{program}`")
     };
-    Failure::usage(
-        format!("{origin}: found {}{of}", refusal.found),
-        &refusal.instead,
-    )
+    let instead = match kind {
+        StepKind::Migrate => refusal.instead.clone(),
+        _ => refusal.instead_of_one(),
+    };
+    Failure::usage(format!("{origin}: found {}{of}", refusal.found), instead)
 }

@@ -1,11 +1,11 @@
 //! What is said while a step runs, and what its end means.
 
-use super::Verdict;
+use super::{ReadyServer, Verdict};
 use crate::embedded;
 use crate::exit::{Failure, Problem, signal_code};
 use crate::log::{Event, Field, Log};
 use crate::plan::{Step, Steps};
-use crate::sys::child::{Ended, Program};
+use crate::sys::child::Ended;
 use crate::sys::family::Stray;
 use crate::sys::signals::{self, Number};
 use crate::sys::supervise::{Cut, News, Report};
@@ -251,10 +251,11 @@ pub(super) fn not_started(step: &Step, error: &std::io::Error) -> Failure {
 
 /// execve refused the server after everything was looked up.
 #[must_use]
-pub fn server_not_started(program: &Program, error: &std::io::Error) -> Failure {
+pub fn server_not_started(server: &ReadyServer, error: &std::io::Error) -> Failure {
     let what = format!(
-        "failed to start the server {}: {error}",
-        program.path.to_string_lossy()
+        "failed to start the {} {}: {error}",
+        server.called,
+        server.program.path.to_string_lossy()
     );
     if error.kind() == std::io::ErrorKind::NotFound {
         return Failure::NotFound(Problem::new(

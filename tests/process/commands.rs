@@ -148,8 +148,88 @@ fn what_only_a_shell_understands_is_refused_with_the_remedy() {
             &[&format!("--migrate={command}")],
             &["--migrate", found, remedy],
         );
-        refused(&[&format!("--verify={command}")], &["--verify", found]);
+        let end = refused(&[&format!("--verify={command}")], &["--verify", found]);
+        // Only one of the settings can be given twice.
+        end.never_says("repeat the flag").never_says("--migrate");
     }
+}
+
+#[test]
+fn what_a_shell_alone_knows_is_named_as_such() {
+    for (command, remedy) in [
+        ("cd /app", "--shell"),
+        ("export A=1", "--step-env"),
+        ("exec node x.js", "leave it out"),
+        ("source ./env", "--shell"),
+        (". ./env", "--shell"),
+        ("set -e", "--shell"),
+        ("ulimit -n 10", "--shell"),
+        ("umask 022", "--shell"),
+        ("eval x", "--shell"),
+        ("unset A", "--step-env"),
+        ("alias a=b", "--shell"),
+        ("trap x EXIT", "--shell"),
+        ("if true", "--shell"),
+    ] {
+        let word = command.split(' ').next().unwrap();
+        let shown = format!("{word} is a shell's own word");
+        let place = Place::new();
+        let flags = [
+            "--backup=./probe note started backup",
+            &format!("--migrate={command}"),
+        ];
+        let end = place.gate(Mode::Ordinary, &flags).end();
+        end.code(127).says(&["error", "--migrate", &shown, remedy]);
+        let words: Vec<&str> = command.split(' ').collect();
+        let end = place.gate(Mode::Ordinary, &flags[..1]).server(&words).end();
+        end.code(127)
+            .says(&["error", "server", &shown, "sh -c"])
+            .never_says("--step-env");
+        assert!(!place.has("started"));
+    }
+    // What is also a program is one.
+    let place = Place::new();
+    let end = place.gate(Mode::Ordinary, &["--migrate=test 1 = 1"]).end();
+    end.code(0);
+}
+
+#[test]
+fn a_variable_that_nobody_can_set_is_not_asked_for() {
+    for (name, says) in [
+        ("LAUNCHGATE_APP", "when the step starts"),
+        ("LAUNCHGATE_RUN_ID", "when the step starts"),
+        ("PGAPPNAME", "when the step starts"),
+        ("LAUNCHGATE_MIGRATE", "no step gets"),
+    ] {
+        for step in [
+            format!("--migrate=true ${name}"),
+            format!("--migrate=true \"${{{name}}}\""),
+        ] {
+            let end = refused(&["--expand-env", &step], &["--migrate", name, says]);
+            end.never_says(&format!("set {name}"));
+        }
+    }
+    let place = Place::new();
+    let server = |flags: &[&str], name: &str, says: &str| {
+        let all = [&["--expand-env", "--migrate=./probe note started x"], flags].concat();
+        let gate = place.gate(Mode::Ordinary, &all).env("ADMIN_URL", "x");
+        let end = gate.server(&["./probe", &format!("${name}")]).end();
+        end.code(64)
+            .says(&["error", "SERVER", name, says])
+            .never_says(&format!("set {name}"));
+        assert!(!place.has("started"));
+    };
+    server(&[], "LAUNCHGATE_APP", "the server gets none");
+    server(
+        &["--unset-env=ADMIN_URL"],
+        "ADMIN_URL",
+        "--unset-env keeps it",
+    );
+    server(
+        &["--step-env-from=DATABASE_URL=ADMIN_URL"],
+        "ADMIN_URL",
+        "--step-env-from keeps it",
+    );
 }
 
 #[test]

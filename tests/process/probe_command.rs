@@ -73,3 +73,13 @@ fn what_is_no_process_is_no_gate(mode: Mode) {
     let words = ["./launchgate", "probe", "--pid=2147483647", "--", "absent"];
     place.run(mode, &words).end().code(127).says(&["absent"]);
 }
+
+#[test]
+fn a_command_that_is_not_there_is_no_server() {
+    let place = Place::new();
+    let words = ["./launchgate", "probe", "--pid=1", "--", "nosuch"];
+    let end = place.run(Mode::Ordinary, &words).end();
+    end.code(127)
+        .says(&["error: command: nosuch is not found"])
+        .never_says("server");
+}

@@ -1,0 +1,133 @@
+//! What a command is refused for, and what to write instead.
+
+/// Why a command is refused: what was found, and what to write instead.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was found, a lowercase fragment.
+    pub found: String,
+    /// What to write instead.
+    pub instead: String,
+    /// What whoever knows the setting can say better.
+    pub kind: Kind,
+}
+
+/// What kind of thing was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// What is to be said is said.
+    Told,
+    /// Several commands: the remedy is that of a setting that can be repeated.
+    Several,
+    /// A variable of this name, which is not set here.
+    Unset(Vec<u8>),
+}
+
+impl Refusal {
+    pub(crate) fn new(found: impl Into<String>, instead: impl Into<String>) -> Self {
+        Self {
+            found: found.into(),
+            instead: instead.into(),
+            kind: Kind::Told,
+        }
+    }
+}
+
+pub(super) fn unset(name: &[u8]) -> Refusal {
+    let shown = String::from_utf8_lossy(name);
+    Refusal {
+        kind: Kind::Unset(name.to_vec()),
+        ..Refusal::new(
+            format!("`{shown}`, a variable that is not set"),
+            format!("set {shown}, or write `$$` for a plain dollar"),
+        )
+    }
+}
+
+pub(super) fn line_break() -> Refusal {
+    Refusal {
+        kind: Kind::Several,
+        ..Refusal::new(
+            "a line break between words",
+            "a shell would run two commands; give each its own `--migrate`, or end the line with a backslash",
+        )
+    }
+}
+
+pub(super) fn assignment(name: &[u8]) -> Refusal {
+    let name = String::from_utf8_lossy(name);
+    Refusal::new(
+        format!("`{name}=` in front of the command"),
+        format!("set it with `--step-env {name}=VALUE`"),
+    )
+}
+
+pub(super) fn unbalanced(quote: char) -> Refusal {
+    Refusal::new(
+        format!("a {quote} that is never closed"),
+        format!("add the closing {quote}, or write \\{quote} for a plain one"),
+    )
+}
+
+pub(super) fn substitution(what: &str) -> Refusal {
+    Refusal::new(
+        format!("{what}, a command substitution"),
+        "use `--shell` where the image has one, or put it in single quotes to mean it literally",
+    )
+}
+
+pub(super) fn operator(byte: u8, next: Option<u8>) -> Refusal {
+    let twice = next == Some(byte);
+    let (found, instead) = match (byte, twice) {
+        (b'&', true) => (
+            "`&&`",
+            "repeat the flag: `--migrate A --migrate B` stops at the first failure",
+        ),
+        (b';', _) => (
+            "`;`",
+            "repeat the flag: `--migrate A --migrate B` runs one after the other and stops at the first failure",
+        ),
+        (b'|', true) => (
+            "`||`",
+            "a step that fails must fail the release; use `--shell` if it may not",
+        ),
+        (b'|', false) => (
+            "`|`",
+            "a pipe hides the failure of all but its last command; use `--shell` with `set -o pipefail`, or a script",
+        ),
+        (b'&', false) => ("`&`", "a step is waited for; leave the `&` out"),
+        (b'<', _) => ("`<`", "name the file as an argument, or use `--shell`"),
+        (b'>', _) => (
+            "`>`",
+            "leave it out, the output is passed through; or use `--shell`",
+        ),
+        (b'(', _) => ("`(`", "leave it out, or use `--shell`"),
+        _ => ("`)`", "leave it out, or use `--shell`"),
+    };
+    let kind = match (byte, twice) {
+        (b'&', true) | (b';', _) => Kind::Several,
+        _ => Kind::Told,
+    };
+    Refusal {
+        kind,
+        ..Refusal::new(
+            format!("{found}, which only a shell understands"),
+            format!("{instead}; {ORDINARY}"),
+        )
+    }
+}
+
+/// What every operator's remedy ends with.
+const ORDINARY: &str = "in quotes it is an ordinary character";
+
+impl Refusal {
+    /// What to write instead where the setting takes one command: several can't be given to it.
+    #[must_use]
+    pub fn instead_of_one(&self) -> String {
+        match self.kind {
+            Kind::Several => format!(
+                "this setting takes one command: put them into a script, or use `--shell` with `set -e`; {ORDINARY}"
+            ),
+            Kind::Told | Kind::Unset(_) => self.instead.clone(),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Finding what is to be executed, before anything runs or connects.
+
+use std::ffi::{CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::{Ready, ReadyServer};
+use crate::command;
+use crate::environment::until_nul;
+use crate::exit::{Failure, Problem};
+use crate::log::{Event, Log};
+use crate::plan::{Server, Steps};
+use crate::sys::child::Program;
+use crate::sys::lookup::{self, Unfit};
+use crate::sys::own;
+use crate::sys::user::{self, NotFound, Part};
+
+/// Finds the executables of all steps.
+///
+/// # Errors
+/// One is not there or can't be executed.
+pub fn find(steps: &Steps, log: &Log) -> Result<Vec<Ready>, Failure> {
+    steps
+        .list
+        .iter()
+        .map(|step| {
+            let what = format!("{}: {} step", step.origin, step.name);
+            let environment = steps.environment_of(step);
+            let path = environment.get(b"PATH");
+            let identity = step.identity.as_ref();
+            let look_up = |program: &OsStr| {
+                user::look_up(identity, program, path, Part::Watch)
+                    .map_err(|error| of_a_shell(program, |remedy| remedy, error))
+                    .map_err(|error| not_found(&what, "--step-user or --user", error))
+            };
+            let found = match (step.kind.is_embedded(), identity) {
+                (true, None) => own::program(),
+                (true, Some(_)) => look_up(own::program().as_os_str())?,
+                (false, _) => look_up(step.argv.program())?,
+            };
+            let argv = words(step.argv.words());
+            lookup::measure(&argv, environment.entries()).map_err(|u| unfit(&what, u))?;
+            say_found(log, &what, &found);
+            Ok(Ready {
+                step: step.clone(),
+                path: c_path(&found),
+                argv,
+            })
+        })
+        .collect()
+}
+
+/// Finds the server's executable.
+///
+/// # Errors
+/// It is not there or can't be executed.
+pub fn find_server(server: &Server, log: &Log) -> Result<ReadyServer, Failure> {
+    let path = server.environment.get(b"PATH");
+    let part = match server.init {
+        Some(_) => Part::Watch,
+        None => Part::Become,
+    };
+    let (called, name) = (server.called, server.argv.program());
+    let found = user::look_up(server.identity.as_ref(), name, path, part)
+        .map_err(|error| of_a_shell(name, |_| SERVER_INSTEAD, error))
+        .map_err(|error| not_found(called, "--user", error))?;
+    let argv = words(server.argv.words());
+    let environment = server.environment.entries().to_vec();
+    lookup::measure(&argv, &environment).map_err(|u| unfit(called, u))?;
+    say_found(log, called, &found);
+    Ok(ReadyServer {
+        called,
+        program: Program {
+            path: c_path(&found),
+            argv,
+            environment,
+        },
+        identity: server.identity.clone(),
+        init: server.init.clone(),
+        text: server.text.clone(),
+    })
+}
+
+fn say_found(log: &Log, what: &str, path: &Path) {
+    log.say(
+        Event::ProgramFound,
+        "found the executable",
+        &[("of", &what), ("path", &path.display())],
+    );
+}
+
+fn words(words: &[std::ffi::OsString]) -> Vec<CString> {
+    words
+        .iter()
+        .map(|word| until_nul(word.as_bytes().to_vec()))
+        .collect()
+}
+
+fn c_path(path: &Path) -> CString {
+    until_nul(path.as_os_str().as_bytes().to_vec())
+}
+
+/// What to write instead of a shell's word that was to be the server.
+const SERVER_INSTEAD: &str = "name the program that it is; what needs a shell stands behind `-- sh -c`, where the image has one";
+
+/// A word that no program has as its name because it is a shell's own.
+fn of_a_shell(
+    program: &OsStr,
+    instead: impl Fn(&'static str) -> &'static str,
+    error: NotFound,
+) -> NotFound {
+    let word = program.to_str();
+    let Some((word, remedy)) = word.and_then(|word| Some((word, command::instead_of(word)?)))
+    else {
+        return error;
+    };
+    let what = format!("{word} is a shell's own word (a builtin), not a program");
+    let hint = instead(remedy).to_owned();
+    match error {
+        NotFound::Unfit(Unfit::NotFound { .. }) => NotFound::Unfit(Unfit::NotFound { what, hint }),
+        // `.` is the name of every folder in itself.
+        NotFound::Unfit(Unfit::NotExecutable { .. }) if word == "." => {
+            NotFound::Unfit(Unfit::NotFound { what, hint })
+        }
+        error => error,
+    }
+}
+
+fn not_found(what: &str, setting: &str, error: NotFound) -> Failure {
+    match error {
+        NotFound::Unfit(error) => unfit(what, error),
+        NotFound::Refused(error) => Failure::System(Problem::new(
+            format!("{what}: failed to become the user that {setting} names: {error}"),
+            "start launchgate as root with the capabilities SETUID and SETGID, or as that user, or leave the setting out",
+        )),
+        NotFound::OutOfReach(error) => Failure::System(Problem::new(
+            format!("{what}: failed to signal processes of the user that {setting} names: {error}"),
+            "start launchgate with the capability KILL too, or as that user, or leave the setting out",
+        )),
+    }
+}
+
+fn unfit(what: &str, unfit: Unfit) -> Failure {
+    match unfit {
+        Unfit::NotFound { what: why, hint } => {
+            Failure::NotFound(Problem::new(format!("{what}: {why}"), hint))
+        }
+        Unfit::NotExecutable { what: why, hint } => {
+            Failure::NotExecutable(Problem::new(format!("{what}: {why}"), hint))
+        }
+    }
+}

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use table::{settings, table};
 
+use crate::conceal;
 use crate::coordination::Coordination;
 use crate::db::{ServerInfo, Target};
 use crate::decide::{Decision, decide};
@@ -208,10 +209,11 @@ fn describe(url: &str, gate: &Gate, seen: &Seen) -> String {
         },
     );
     line("lock", info.lock_mode);
+    let revision = gate.name.revision.as_deref();
+    let revision = revision.map(conceal::passwords);
     line(
         "revision",
-        gate.name
-            .revision
+        revision
             .as_deref()
             .unwrap_or("none: the steps run at every start"),
     );

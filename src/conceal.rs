@@ -1,33 +1,139 @@
 //! Passwords in text that somebody wrote for another program: a command, an argument in the
-//! wrong place, a variable's name that turned out to be a URL. Pure.
+//! wrong place, a note, a variable's name that turned out to be a URL. Pure.
 //!
 //! A database URL of launchgate's own is a type that shows no password, and knows its secrets
-//! by heart. Here nothing is known but the looks of a URL, so rather too much is hidden.
+//! by heart. Here nothing is known but the looks of a URL, of an assignment and of a flag, so
+//! rather too much is hidden.
 
 use std::borrow::Cow;
+use std::ops::Range;
+
+use crate::db::url::DatabaseUrl;
 
 /// What stands in place of a password.
 const HIDDEN: &str = "***";
 
-/// `text` with the password of every URL in it hidden: what is between the first `:` behind
-/// `//` and the last `@` of the word, and the value of every parameter whose name ends like a
-/// password's.
+/// How the name of what holds a password ends.
+const ENDINGS: [&str; 5] = ["password", "passwd", "passphrase", "pass", "pwd"];
+
+/// `text` with the passwords in it hidden:
+///
+/// - of a URL, what is between the first `:` behind `//` and the last `@` of the word, and the
+///   value of every parameter whose name ends like a password's;
+/// - what is assigned to such a name, as in `PGPASSWORD=x`, `--password=x`, and, for libpq,
+///   `host=h password=x`;
+/// - the word behind a flag of such a name.
 #[must_use]
 pub fn passwords(text: &str) -> Cow<'_, str> {
-    if !text.contains("://") {
+    let has_url = text.contains("://");
+    let has_name = has_name(text);
+    if !has_url && !has_name {
         return Cow::Borrowed(text);
     }
-    let mut shown = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, url) = rest.split_at(at + 3);
-        let end = url.find(ends_url).unwrap_or(url.len());
-        shown.push_str(before);
-        url_into(&mut shown, &url[..end]);
-        rest = &url[end..];
+    let text = if has_url { urls(text) } else { text.to_owned() };
+    Cow::Owned(if has_name { names(&text) } else { text })
+}
+
+/// The same, and without what this URL knows as its secrets.
+#[must_use]
+pub fn secrets(text: &str, url: &DatabaseUrl) -> String {
+    passwords(&url.redact(text)).into_owned()
+}
+
+fn has_name(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.windows(4).any(|w| w.eq_ignore_ascii_case(b"pass"))
+        || bytes.windows(3).any(|w| w.eq_ignore_ascii_case(b"pwd"))
+}
+
+fn is_password(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ENDINGS.iter().any(|ending| name.ends_with(ending))
+}
+
+/// The words of a text.
+enum Words {
+    /// As a shell sees them, quotes and all.
+    Quoted(Vec<Range<usize>>),
+    /// Between blanks: a quote is never closed, or looks like the apostrophe that it may be.
+    Plain(Vec<Range<usize>>),
+}
+
+impl Words {
+    fn of(text: &str) -> Self {
+        let (mut words, mut start) = (Vec::new(), None);
+        let (mut quote, mut escaped) = (None, false);
+        let mut is_prose = false;
+        for (at, c) in text.char_indices() {
+            let is_blank = quote.is_none() && !escaped && c.is_whitespace();
+            match (is_blank, start) {
+                (true, Some(from)) => {
+                    words.push(from..at);
+                    start = None;
+                }
+                (false, None) => start = Some(at),
+                _ => {}
+            }
+            match (c, quote) {
+                _ if escaped => escaped = false,
+                ('\\', None | Some('"')) => escaped = true,
+                ('\'' | '"', None) => {
+                    quote = Some(c);
+                    is_prose |= c == '\'' && is_apostrophe(text, at);
+                }
+                (_, Some(open)) if c == open => quote = None,
+                _ => {}
+            }
+        }
+        words.extend(start.map(|from| from..text.len()));
+        if is_prose || quote.is_some() {
+            return Self::Plain(plain(text));
+        }
+        Self::Quoted(words)
     }
-    shown.push_str(rest);
-    Cow::Owned(shown)
+}
+
+/// As in can't and it's.
+fn is_apostrophe(text: &str, at: usize) -> bool {
+    let is_letter = |c: char| c.is_alphanumeric();
+    let (before, behind) = (&text[..at], &text[at + 1..]);
+    let end = behind.find(|c| !is_letter(c)).unwrap_or(behind.len());
+    before.ends_with(is_letter) && (1..=2).contains(&end) && !behind[end..].starts_with('\'')
+}
+
+fn plain(text: &str) -> Vec<Range<usize>> {
+    let mut at = 0;
+    let pieces = text.split_inclusive(char::is_whitespace);
+    let words = pieces.map(|piece| {
+        let word = at..at + piece.trim_end().len();
+        at += piece.len();
+        word
+    });
+    words.filter(|word| !word.is_empty()).collect()
+}
+
+fn urls(text: &str) -> String {
+    let words = Words::of(text);
+    let mut shown = String::with_capacity(text.len());
+    let mut done = 0;
+    while let Some(at) = text[done..].find("://").map(|at| done + at + 3) {
+        let rest = &text[at..];
+        let end = match &words {
+            Words::Quoted(words) => words.iter().map(|word| word.end).find(|end| *end >= at),
+            // It may be in quotes, with blanks in its password: up to the next one.
+            Words::Plain(_) => {
+                let word = rest.find(ends_url).unwrap_or(rest.len());
+                let next = rest[word..].find("://");
+                next.map(|next| at + word + next)
+            }
+        };
+        let end = end.unwrap_or(text.len());
+        shown.push_str(&text[done..at]);
+        url_into(&mut shown, &text[at..end]);
+        done = end;
+    }
+    shown.push_str(&text[done..]);
+    shown
 }
 
 fn ends_url(c: char) -> bool {
@@ -36,11 +142,24 @@ fn ends_url(c: char) -> bool {
 
 /// What is behind the `//`.
 fn url_into(shown: &mut String, url: &str) {
-    let behind = match (url.find(':'), url.rfind('@')) {
+    // An IPv6 address is no user.
+    let host = match url.find(']') {
+        Some(end) if url.starts_with('[') => end,
+        _ => 0,
+    };
+    let colon = url[host..].find(':').map(|colon| host + colon);
+    let behind = match (colon, url.rfind('@')) {
         (Some(colon), Some(at)) if colon < at => {
             shown.push_str(&url[..=colon]);
             shown.push_str(HIDDEN);
             &url[at..]
+        }
+        // Cut off in the middle, it has no `@`.
+        (Some(colon), None) if !is_port(url, colon) => {
+            shown.push_str(&url[..=colon]);
+            shown.push_str(HIDDEN);
+            let rest = &url[colon..];
+            &rest[rest.find(ends_url).unwrap_or(rest.len())..]
         }
         _ => url,
     };
@@ -49,55 +168,90 @@ fn url_into(shown: &mut String, url: &str) {
     for (number, parameter) in query.split('&').filter(|p| !p.is_empty()).enumerate() {
         shown.push(if number == 0 { '?' } else { '&' });
         match parameter.split_once('=') {
-            Some((name, _)) if is_password(name) => {
+            Some((name, value)) if is_password(name) => {
                 shown.push_str(name);
                 shown.push('=');
                 shown.push_str(HIDDEN);
+                // The quotes behind a value may be the word's.
+                shown.push_str(&value[value.trim_end_matches(['\'', '"', '`']).len()..]);
             }
             _ => shown.push_str(parameter),
         }
     }
 }
 
-fn is_password(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["password", "passwd", "passphrase", "pass", "pwd"]
-        .iter()
-        .any(|ending| name.ends_with(ending))
+/// Whether a port, or a variable for one, is behind the colon, or the colon in the path.
+fn is_port(url: &str, colon: usize) -> bool {
+    let behind = &url[colon + 1..];
+    let end = behind.find(|c: char| !c.is_ascii_digit());
+    let next = end.and_then(|end| behind[end..].chars().next());
+    url[..colon].contains(['/', '?', '#'])
+        || behind.starts_with('$')
+        || next.is_none_or(|c| ends_url(c) || "/?#,;.)]}".contains(c))
+}
+
+fn names(text: &str) -> String {
+    let (words, is_quoted) = match Words::of(text) {
+        Words::Quoted(words) => (words, true),
+        Words::Plain(words) => (words, false),
+    };
+    let mut shown = String::with_capacity(text.len());
+    let (mut done, mut is_value) = (0, false);
+    for word in words {
+        shown.push_str(&text[done..word.start]);
+        done = word.end;
+        let bare = text[word.clone()].trim_matches(['\'', '"', '`']);
+        let is_flag = bare.starts_with('-');
+        let word = &text[word];
+        if is_value && !is_flag {
+            shown.push_str(HIDDEN);
+        } else if !word_into(&mut shown, word, is_quoted) {
+            return shown;
+        }
+        is_value = is_flag && !bare.contains('=') && is_password(bare);
+    }
+    shown.push_str(&text[done..]);
+    shown
+}
+
+/// False where it can't be told how far a password goes: nothing behind it is shown.
+fn word_into(shown: &mut String, word: &str, is_quoted: bool) -> bool {
+    let mut rest = word;
+    while let Some(value) = value_in(rest) {
+        shown.push_str(&rest[..value.start]);
+        shown.push_str(HIDDEN);
+        if !is_quoted && rest[value.start..].starts_with(['\'', '"']) {
+            return false;
+        }
+        let is_all = value.end == rest.len();
+        let quote = word.chars().next().filter(|c| matches!(c, '\'' | '"'));
+        shown.extend(quote.filter(|quote| is_all && word.ends_with(*quote)));
+        rest = &rest[value.end..];
+    }
+    shown.push_str(rest);
+    true
+}
+
+/// Where in a word a password is assigned.
+fn value_in(word: &str) -> Option<Range<usize>> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let start = word.len() - word.trim_start_matches(['\'', '"', '`']).len();
+    word.match_indices('=').find_map(|(equals, _)| {
+        let before = word[..equals].trim_end();
+        let name = before.trim_end_matches(is_name).len();
+        let value = word.len() - word[equals + 1..].trim_start().len();
+        let rest = &word[value..];
+        // A parameter's was hidden with its URL.
+        if !is_password(&before[name..]) || rest.is_empty() || rest.starts_with(HIDDEN) {
+            return None;
+        }
+        // What is quoted, or the whole word's value, may have blanks in it.
+        let is_whole = name <= start || rest.contains('\\') || rest.starts_with(['\'', '"']);
+        let end = Some(rest).filter(|_| !is_whole);
+        let end = end.and_then(|rest| rest.find(char::is_whitespace));
+        Some(value..value + end.unwrap_or(rest.len()))
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::passwords;
-    use proptest::prelude::*;
-
-    #[test]
-    fn hides_passwords_and_nothing_else_that_matters() {
-        for (text, shown) in [
-            ("node migrate.js", "node migrate.js"),
-            ("curl http://host:8080/x", "curl http://host:8080/x"),
-            ("psql postgres://u@h/db", "psql postgres://u@h/db"),
-            (
-                "psql 'postgres://u:p@h/db' -c x",
-                "psql 'postgres://u:***@h/db' -c x",
-            ),
-            ("a mysql://u:p/w?@x@h/d b", "a mysql://u:***@h/d b"),
-            ("a://u:p@h b://v:q@h", "a://u:***@h b://v:***@h"),
-            (
-                "x://h/d?user=u&sslpassword=s&a=b",
-                "x://h/d?user=u&sslpassword=***&a=b",
-            ),
-        ] {
-            assert_eq!(passwords(text), shown);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_password_of_a_url_is_left(password in "[!-~&&[^'\"`]]{3,20}", before: String) {
-            let text = format!("{before} postgres://user:{password}@host/db");
-            let expected = " postgres://user:***@host/db";
-            prop_assert!(passwords(&text).ends_with(expected));
-        }
-    }
-}
+mod tests;

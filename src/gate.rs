@@ -220,7 +220,7 @@ impl Gate {
             Refusal::Blocked { by, note } => {
                 let note = note
                     .as_ref()
-                    .map(|note| format!(": {note}"))
+                    .map(|note| format!(": {}", self.target.url.redact(note)))
                     .unwrap_or_default();
                 Problem::new(
                     format!("revision {revision} was blocked by {by}{note}"),

@@ -8,9 +8,11 @@ mod text;
 
 pub use json::{Lines, Stream};
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::sync::Arc;
 
+use crate::conceal;
 use crate::exit::{Failure, Problem};
 use crate::settings::{Format, Verbosity};
 use crate::sys::output::Output;
@@ -296,9 +298,15 @@ impl Log {
 
     fn write(&self, event: Event, message: &str, fields: &[Field<'_>]) {
         let level = event.level();
+        // What a setting was given may be a URL that belongs to another.
+        let message = &conceal::passwords(message);
+        let shown: Vec<String> = fields.iter().map(|(_, value)| shown(*value)).collect();
+        let names = fields.iter().map(|(name, _)| *name);
+        let values = shown.iter().map(|value| -> &dyn Display { value });
+        let fields: Vec<Field<'_>> = names.zip(values).collect();
         let line = match self.format {
-            Format::Text => text::line(level, message, fields, self.paint),
-            Format::Json => json::line(level, event, message, fields),
+            Format::Text => text::line(level, message, &fields, self.paint),
+            Format::Json => json::line(level, event, message, &fields),
         };
         self.output.write(line.as_bytes());
     }
@@ -325,6 +333,14 @@ impl Log {
         let (code, hint) = (failure.code(), failure.problem().hint());
         let fields: [Field<'_>; 2] = [("code", &code), ("hint", &hint)];
         self.say(event, failure.problem().what(), &fields);
+    }
+}
+
+fn shown(value: &dyn Display) -> String {
+    let text = value.to_string();
+    match conceal::passwords(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(shown) => shown,
     }
 }
 

@@ -18,6 +18,7 @@ use crate::environment::{Environment, OWN};
 use crate::exit::{Failure, Problem};
 use crate::identity::Identity;
 use crate::init::Init;
+use crate::settings::written::Command;
 use crate::settings::{Origin, Pair, Setting, Sources, StepSettings};
 
 /// What a step is for.
@@ -237,8 +238,7 @@ pub fn server(sources: &Sources<'_>) -> Result<Option<Server>, Failure> {
     if words.is_empty() {
         return Ok(None);
     }
-    let written: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
-    let text = conceal::passwords(&written.join(" ")).into_owned();
+    let text = conceal::passwords(&Command::Words(words.clone()).shown()).into_owned();
     let words = if sources.expand_env()?.value {
         expand(words, &environment, "SERVER", &|refusal| {
             of_the_server(refusal, &unset, &step_only)

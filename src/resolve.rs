@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 
+use crate::conceal;
 use crate::coordination;
 use crate::db::ledger::State;
 use crate::db::{self, Backend, Error};
@@ -12,7 +13,7 @@ use crate::network::{self, Link};
 use crate::patience::Outage;
 use crate::release::Revision;
 use crate::report;
-use crate::settings::Sources;
+use crate::settings::{Sources, flag};
 use crate::sys::host::Host;
 
 /// Appends an operator's decision to the ledger.
@@ -20,14 +21,22 @@ use crate::sys::host::Host;
 /// # Errors
 /// A word that is no decision, a database that refuses.
 pub fn resolve(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure> {
-    let argument = |id: &str| {
-        let value = sources
-            .raw
-            .values(id)
-            .and_then(|values| values.first().copied());
-        value.map(|value| value.to_string_lossy().into_owned())
+    let argument = |id: &str| -> Result<Option<&str>, Failure> {
+        let values = sources.raw.values(id).unwrap_or_default();
+        let Some(value) = values.first() else {
+            return Ok(None);
+        };
+        let text = value.to_str().ok_or_else(|| {
+            let name = if id == "revision" {
+                "REVISION".to_owned()
+            } else {
+                flag(id)
+            };
+            Failure::usage(format!("{name} is not UTF-8"), "write it in UTF-8")
+        });
+        text.map(Some)
     };
-    let state = match argument("as").as_deref() {
+    let state = match argument("as")? {
         Some("succeeded") => State::Succeeded,
         Some("retry") => State::Reset,
         Some("blocked") => State::Blocked,
@@ -38,17 +47,20 @@ pub fn resolve(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Fail
             ));
         }
     };
-    let revision = Revision::new(argument("revision").unwrap_or_default())
+    // As a release's name is taken: without the white space around it.
+    let revision = Revision::new(argument("revision")?.unwrap_or_default().trim())
         .map_err(|error| Failure::usage(format!("REVISION: {error}"), error.hint()))?;
-    let note = argument("note");
-    if note.as_deref() == Some("") {
+    let note = argument("note")?;
+    if note == Some("") {
         return Err(Failure::usage(
             "--note is empty",
             "give it a value, or leave it out",
         ));
     }
     let gate = coordination::target(sources, log)?;
-    let shown = revision.as_str().to_owned();
+    // Whoever reads the ledger reads it.
+    let note = note.map(|note| conceal::secrets(note, &gate.target.url));
+    let shown = conceal::passwords(revision.as_str()).into_owned();
     let had_succeeded = network::run(host, &mut |_| None, move |link| async move {
         append(gate, link, revision.as_str().to_owned(), state, note).await
     })?;

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use crate::conceal;
 use crate::coordination;
-use crate::db::Backend;
 use crate::db::ledger::Run;
+use crate::db::{Backend, DatabaseUrl};
 use crate::exit::{Failure, Problem};
 use crate::gate::Gate;
 use crate::log::Log;
@@ -72,11 +73,31 @@ async fn look(gate: Gate, mut link: Link) -> Result<Seen, Failure> {
     {
         run.lease_live = is_held;
     }
+    let url = &gate.target.url;
+    for run in &mut runs {
+        hide(run, url);
+    }
     Ok(Seen {
-        app: gate.target.app,
+        app: conceal::passwords(&gate.target.app).into_owned(),
         is_held,
         runs,
     })
+}
+
+/// What stands in the ledger may have been written by hand, with another URL, or be a URL that
+/// somebody gave for something else.
+fn hide(run: &mut Run, url: &DatabaseUrl) {
+    let names = [Some(&mut run.revision), run.release_id.as_mut()];
+    for name in names.into_iter().flatten() {
+        *name = conceal::passwords(name).into_owned();
+    }
+    for text in [&mut run.command, &mut run.note].into_iter().flatten() {
+        *text = conceal::secrets(text, url);
+    }
+    // Output is what a program printed: only what is known is taken out of it.
+    if let Some(tail) = &mut run.output_tail {
+        *tail = url.redact(tail);
+    }
 }
 
 impl Seen {
@@ -111,7 +132,7 @@ fn render_json(seen: &Seen) -> Result<String, Failure> {
 fn run_json(run: &Run) -> Value {
     json!({
         "id": run.id,
-        "app": run.app,
+        "app": conceal::passwords(&run.app),
         "revision": run.revision,
         "release_id": run.release_id,
         "release_source": run.release_source,

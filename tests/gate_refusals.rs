@@ -3,6 +3,8 @@
 #[path = "common/gate.rs"]
 mod gate;
 
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
 use gate::backends::{Db, on_each};
 use gate::home::free_port;
 use gate::replicas::{Replica, Running, Scene, until};
@@ -117,6 +119,29 @@ fn a_revision_with_a_dash_in_front_can_be_resolved_as_the_hint_says() {
     refused(job(), 77, &["`launchgate resolve --as retry -- -r1`"]);
     resolve("retry").ends_with(0);
     job().finish().ends_with(0);
+}
+
+/// As `--release` takes one.
+#[test]
+fn a_revision_to_resolve_is_trimmed_and_is_text() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let resolve = scene.command("resolve").args([" rb\n", "--as=blocked"]);
+    resolve.finish().ends_with(0);
+    assert_eq!(scene.ledger("revision"), ["rb"]);
+    let step = format!("--migrate={}", scene.path("step"));
+    let job = scene.command("job").args(["--release= rb ", &step]);
+    refused(job, 77, &["revision rb was blocked"]);
+    let bytes = OsStr::from_bytes(b"r\xff");
+    let resolve = scene.command("resolve").args(["--as=retry"]).args([bytes]);
+    refused(resolve, 64, &["REVISION is not UTF-8"]);
+    let resolve = scene
+        .command("resolve")
+        .args(["rb", "--as=retry", "--note"]);
+    refused(resolve.args([bytes]), 64, &["--note is not UTF-8"]);
+    let resolve = scene.command("resolve").args(["  ", "--as=retry"]);
+    refused(resolve, 64, &["REVISION"]);
+    assert_eq!(scene.states(), ["blocked"]);
 }
 
 #[test]

@@ -133,7 +133,7 @@ impl Planner<'_> {
             kind,
             name: kind.as_str().to_owned(),
             argv,
-            text,
+            text: conceal::passwords(&text).into_owned(),
             origin: setting.origin.clone(),
             timeout: self.settings.migrate_timeout.value,
             identity: self.identity.cloned(),

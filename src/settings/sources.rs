@@ -228,8 +228,8 @@ impl Sources<'_> {
         Ok(StepSettings {
             backup: self.written("backup")?,
             migrate: self.all_written("migrate")?,
-            snapshot: self.one("snapshot")?,
-            sql: self.one("sql")?,
+            snapshot: self.one("snapshot")?.map(a_path).transpose()?,
+            sql: self.sql()?,
             verify: self.written("verify")?,
             shell: self.switch("shell")?,
             expand_env: self.expand_env()?,
@@ -272,10 +272,14 @@ impl Sources<'_> {
         self.pairs("step_env_from")
     }
 
+    fn sql(&self) -> Result<Option<Setting<OsString>>, Failure> {
+        self.one("sql")?.map(a_path).transpose()
+    }
+
     /// The folder whose fingerprint is the revision, where no other setting is: that of `--sql`
     /// where nothing else migrates.
     pub fn sql_alone(&self) -> Result<Option<Setting<OsString>>, Failure> {
-        let Some(sql) = self.one("sql")? else {
+        let Some(sql) = self.sql()? else {
             return Ok(None);
         };
         Ok(Some(sql).filter(|_| self.all_written("migrate").is_ok_and(|all| all.is_empty())))
@@ -298,7 +302,7 @@ impl Sources<'_> {
             fingerprint: self
                 .many("fingerprint")?
                 .into_iter()
-                .map(into_text)
+                .map(|setting| a_path(setting).and_then(into_text))
                 .collect::<Result<_, _>>()?,
             lock_timeout: self.limit("lock_timeout", Duration::ZERO)?,
             lease,
@@ -344,6 +348,18 @@ fn filled(value: &OsStr, origin: &Origin) -> Result<Setting<OsString>, Failure> 
         value: value.to_owned(),
         origin: origin.clone(),
     })
+}
+
+/// A URL in the place of a path would lend its password to the names of files.
+fn a_path(setting: Setting<OsString>) -> Result<Setting<OsString>, Failure> {
+    let shown = setting.value.to_string_lossy();
+    if shown.contains("://") {
+        return Err(Failure::usage(
+            format!("{}: `{shown}` is a URL", setting.origin),
+            "name files or a folder; the database's URL belongs to --database-url",
+        ));
+    }
+    Ok(setting)
 }
 
 pub(super) fn into_text(setting: Setting<OsString>) -> Result<Setting<String>, Failure> {

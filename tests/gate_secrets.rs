@@ -1,0 +1,138 @@
+//! No password is shown, whoever wrote it and whatever it was meant for.
+
+#[path = "common/gate.rs"]
+mod gate;
+
+use gate::backends::{Db, on_each};
+use gate::replicas::{Replica, Scene};
+
+/// All that a replica said, and how it ended.
+fn said(replica: Replica<'_>) -> (i32, String) {
+    let mut replica = replica.start();
+    let code = replica.wait();
+    (code, replica.log() + &replica.out())
+}
+
+#[track_caller]
+fn shows_none(text: &str) {
+    for secret in ["geheim", "s3cret"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+}
+
+/// A note with a password of another database, and with this one's own.
+fn a_note_hides_what_should_not_stand_in_it(db: &Db) {
+    let scene = Scene::new(db);
+    scene.run("v1").finish().ends_with(0);
+    let note = format!("see mysql://u:geheim@h/x, not {}", scene.url);
+    let resolve = scene
+        .command("resolve")
+        .args(["v2", "--as", "blocked", "--note", &note]);
+    let (code, log) = said(resolve);
+    assert_eq!(code, 0, "{log}");
+    shows_none(&log);
+    let stored = scene.ledger("note").pop().expect("a row");
+    assert!(
+        stored.starts_with("see mysql://u:***@h/x, not "),
+        "{stored}"
+    );
+    shows_none(&stored);
+    // One that somebody wrote past launchgate.
+    db.sql(&format!(
+        "update launchgate_runs set note = '{}' where state = 'blocked'",
+        note.replace('\'', "''")
+    ));
+    let (code, log) = said(scene.run("v2"));
+    assert_eq!(code, 77, "{log}");
+    assert!(log.contains("was blocked by"), "{log}");
+    shows_none(&log);
+    for flags in [&[][..], &["--json"]] {
+        let (code, shown) = said(scene.command("status").args(flags));
+        assert_eq!(code, 0, "{shown}");
+        assert!(shown.contains("mysql://u:***@h/x"), "{shown}");
+        shows_none(&shown);
+    }
+}
+on_each!(a_note_hides_what_should_not_stand_in_it: postgres_15, mariadb, sqlite);
+
+/// The revision itself stays what was given: other starts have to find it.
+fn a_url_in_the_wrong_place_is_not_shown(db: &Db) {
+    let scene = Scene::new(db);
+    let url = "postgres://u:geheim@h/x";
+    let step = format!("--migrate={}", scene.path("step"));
+    let with = |verb: &str, flags: &[&str]| {
+        let (code, log) = said(scene.command(verb).args(flags));
+        shows_none(&log);
+        (code, log)
+    };
+    let release = format!("--release={url}");
+    let (code, log) = with("check", &[&release, &step]);
+    assert_eq!(code, 0, "{log}");
+    for _ in 0..2 {
+        let (code, log) = with("job", &[&release, &step]);
+        assert_eq!(code, 0, "{log}");
+        assert!(log.contains("postgres://u:***@h/x"), "{log}");
+    }
+    assert_eq!(scene.ledger("revision"), [url]);
+    for flags in [&[][..], &["--json"]] {
+        let (code, shown) = with("status", flags);
+        assert_eq!(code, 0, "{shown}");
+        assert!(shown.contains("postgres://u:***@h/x"), "{shown}");
+    }
+    let (code, log) = with("resolve", &[url, "--as", "blocked"]);
+    assert_eq!(code, 0, "{log}");
+    assert_eq!(with("job", &[&release, &step]).0, 77);
+    let (code, log) = with("wait", &[&release]);
+    assert_eq!(code, 77, "{log}");
+    with("job", &["--release=v1", &step, &format!("--app={url}")]);
+    for flag in [
+        "snapshot",
+        "sql",
+        "fingerprint",
+        "user",
+        "config",
+        "database-url-file",
+        "health-listen",
+    ] {
+        let flag = format!("--{flag}={url}");
+        for verb in ["check", "job"] {
+            let (code, log) = with(verb, &["--release=v2", &step, &flag]);
+            assert_eq!(code, 64, "{log}");
+        }
+    }
+}
+on_each!(a_url_in_the_wrong_place_is_not_shown: postgres_15, sqlite);
+
+/// As a database's tools are given one on the command line.
+fn a_steps_command_hides_its_passwords(db: &Db) {
+    let scene = Scene::new(db);
+    for (number, command) in [
+        "true 'host=h password=geheim dbname=d'",
+        "env PGPASSWORD=geheim true",
+        "true --password=geheim",
+        "true --password geheim",
+        "true 'postgres://u:ge heim geheim@h/d'",
+        "true \"postgres://u:it's geheim@h/d\"",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let release = format!("--release=v{number}");
+        let step = format!("--migrate={command}");
+        let words = ["--", "true", "host=h password=geheim x"];
+        for verb in ["check", "run"] {
+            let replica = scene.command(verb).args([&release, &step]).args(words);
+            let (code, log) = said(replica);
+            assert_eq!(code, 0, "{log}");
+            assert!(log.contains("***"), "{log}");
+            shows_none(&log);
+        }
+    }
+    let stored = scene.ledger("command");
+    assert_eq!(stored.len(), 6);
+    for command in stored {
+        assert!(command.contains("***"), "{command}");
+        shows_none(&command);
+    }
+}
+on_each!(a_steps_command_hides_its_passwords: sqlite);

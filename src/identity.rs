@@ -4,11 +4,11 @@
 
 use crate::exit::Problem;
 
-/// `USER` or `USER:GROUP`, names or numbers.
+/// `USER`, `USER:GROUP` or `:GROUP`, names or numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserSpec {
-    /// The user.
-    pub user: Id,
+    /// The user; whoever this is where none is named.
+    pub user: Option<Id>,
     /// The group, where one is named.
     pub group: Option<Id>,
 }
@@ -39,21 +39,22 @@ pub struct Identity {
 const MOST: u32 = i32::MAX.cast_unsigned();
 
 impl UserSpec {
-    /// Reads `USER[:GROUP]`.
+    /// Reads `USER[:GROUP]` or `:GROUP`.
     pub fn parse(text: &str) -> Result<Self, Problem> {
         let (user, group) = match text.split_once(':') {
             // As gosu has it: nothing behind the colon is no group.
             Some((user, group)) => (user, Some(group).filter(|group| !group.is_empty())),
             None => (text, None),
         };
-        if user.is_empty() {
+        if user.is_empty() && group.is_none() {
             return Err(Problem::new(
-                "names a group without a user",
-                "write USER:GROUP, names or numbers",
+                "names nobody",
+                "write USER, USER:GROUP or :GROUP, names or numbers",
             ));
         }
+        let user = Some(user).filter(|user| !user.is_empty());
         Ok(Self {
-            user: id(user)?,
+            user: user.map(id).transpose()?,
             group: group.map(id).transpose()?,
         })
     }
@@ -87,13 +88,15 @@ mod tests {
     fn a_user_and_a_group_are_names_or_numbers() {
         let name = |text: &str| Id::Name(text.to_owned());
         for (text, user, group) in [
-            ("node", name("node"), None),
-            ("1000", Id::Number(1000), None),
-            ("node:www", name("node"), Some(name("www"))),
-            ("0:0", Id::Number(0), Some(Id::Number(0))),
-            ("node:", name("node"), None),
-            ("0day", name("0day"), None),
-            ("2147483647", Id::Number(2_147_483_647), None),
+            ("node", Some(name("node")), None),
+            ("1000", Some(Id::Number(1000)), None),
+            ("node:www", Some(name("node")), Some(name("www"))),
+            ("0:0", Some(Id::Number(0)), Some(Id::Number(0))),
+            ("node:", Some(name("node")), None),
+            (":www", None, Some(name("www"))),
+            (":0", None, Some(Id::Number(0))),
+            ("0day", Some(name("0day")), None),
+            ("2147483647", Some(Id::Number(2_147_483_647)), None),
         ] {
             assert_eq!(UserSpec::parse(text), Ok(UserSpec { user, group }));
         }
@@ -104,7 +107,7 @@ mod tests {
         for text in [
             "",
             ":",
-            ":www",
+            ":a:b",
             "a:b:c",
             "-1",
             "2147483648",

@@ -11,7 +11,7 @@ use std::{ffi::OsStr, ffi::OsString, fs::File};
 use libc::{c_int, c_long, gid_t, uid_t};
 use nix::errno::Errno;
 use nix::sys::signal::kill;
-use nix::unistd::{ForkResult, Gid, Group, Uid, User, fork, getgid, getgrouplist};
+use nix::unistd::{ForkResult, Gid, Group, Uid, User, fork, getgid, getgrouplist, getuid};
 
 use super::child;
 use super::lookup::{self, Unfit};
@@ -19,18 +19,20 @@ use crate::environment::until_nul;
 use crate::exit::Problem;
 use crate::identity::{Id, Identity, UserSpec};
 
-/// Looks up what a user is, in /etc/passwd and /etc/group. A number needs no entry; then the
-/// group stays what it is and `HOME` is `/`. Supplementary groups are those of the entry,
-/// unless a group is named: then there are none.
+/// Looks up what a user is, in /etc/passwd and /etc/group; who is not named is whoever this is.
+/// A number needs no entry; then the group stays what it is and `HOME` is `/`. Supplementary
+/// groups are those that list the user, unless a group is named: then there are none.
 ///
 /// # Errors
 /// There is no such user or group; the end of a sentence about what was written.
 pub fn find(spec: &UserSpec) -> Result<Identity, Problem> {
-    let entry = match &spec.user {
+    let own_number = Id::Number(getuid().as_raw());
+    let named = spec.user.as_ref().unwrap_or(&own_number);
+    let entry = match named {
         Id::Name(name) => User::from_name(name).ok().flatten(),
         Id::Number(number) => User::from_uid(Uid::from_raw(*number)).ok().flatten(),
     };
-    let user = match (&spec.user, &entry) {
+    let user = match (named, &entry) {
         (_, Some(entry)) => entry.uid.as_raw(),
         (Id::Number(number), None) => *number,
         (Id::Name(name), None) => return Err(unknown("user", name, "/etc/passwd")),
@@ -45,7 +47,7 @@ pub fn find(spec: &UserSpec) -> Result<Identity, Problem> {
         },
     };
     let groups = match (&entry, &spec.group) {
-        (Some(entry), None) => member_of(&entry.name, own),
+        (Some(entry), None) => member_of(&entry.name),
         _ => Vec::new(),
     };
     let home = entry.map_or_else(|| b"/".to_vec(), |e| e.dir.into_os_string().into_vec());
@@ -57,10 +59,14 @@ pub fn find(spec: &UserSpec) -> Result<Identity, Problem> {
     })
 }
 
-fn member_of(name: &str, own: Gid) -> Vec<u32> {
+/// The groups that list the user. Its own is one of them only where it lists the user too, so
+/// getgrouplist(3), which always adds the user's own, is given a number that no group can have.
+fn member_of(name: &str) -> Vec<u32> {
+    let none = Gid::from_raw(gid_t::MAX);
     let name = until_nul(name.as_bytes().to_vec());
-    let groups = getgrouplist(&name, own).unwrap_or_default();
-    groups.into_iter().map(Gid::as_raw).collect()
+    let groups = getgrouplist(&name, none).unwrap_or_default();
+    let groups = groups.into_iter().filter(|group| *group != none);
+    groups.map(Gid::as_raw).collect()
 }
 
 fn unknown(kind: &str, name: &str, file: &str) -> Problem {

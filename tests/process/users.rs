@@ -33,8 +33,9 @@ const GROUP: &str = "\
 root:x:0:root
 games:x:60:
 node:x:1000:
+both:x:1001:twin,node
 docker:x:2000:root,node
-audio:x:2001:node,games
+audio:x:2001:node,games,twin
 77:x:1078:
 empty:x:1002:
 ";
@@ -48,19 +49,12 @@ fn accounts<'a>(place: &Place, gate: Gate<'a>) -> Gate<'a> {
     gate.given(Given::Accounts)
 }
 
-/// What [`WHO`] printed; of the groups, the effective set.
+/// What [`WHO`] printed; the groups as a set.
 fn who(end: &Finished) -> Vec<String> {
     let text = String::from_utf8(end.stdout.clone()).unwrap();
-    let field = |line: &str| -> Vec<String> {
-        line.split_whitespace().skip(1).map(str::to_owned).collect()
-    };
-    let find = |name: &str| text.lines().find(|l| l.starts_with(name)).map(field);
-    let gid = find("Gid:").unwrap_or_default();
-    let groups: BTreeSet<String> = find("Groups:")
-        .unwrap_or_default()
-        .into_iter()
-        .chain(gid.first().cloned())
-        .collect();
+    let line = text.lines().find(|line| line.starts_with("Groups:"));
+    let groups = line.unwrap_or_default().split_whitespace().skip(1);
+    let groups: BTreeSet<&str> = groups.collect();
     let rest = text.lines().filter(|line| !line.starts_with("Groups"));
     rest.map(str::to_owned)
         .chain([format!("groups {groups:?}")])
@@ -68,7 +62,7 @@ fn who(end: &Finished) -> Vec<String> {
 }
 
 /// Where a namespace of its own allows it, with accounts of the test's.
-const SPECS: [&str; 20] = [
+const SPECS: [&str; 30] = [
     "0",
     "0:0",
     "root",
@@ -89,12 +83,23 @@ const SPECS: [&str; 20] = [
     "77",
     "empty",
     "twin",
+    "twin:both",
+    "twin:1001",
+    "1000:1000",
+    "node:node",
+    "node:docker",
+    "node:",
+    ":root",
+    ":1234",
+    ":games",
+    "5:60",
 ];
 
 fn a_server_is_who_gosu_makes_it(mode: Mode) {
     for spec in SPECS {
         let own_accounts = mode.is_pid_one();
-        if !own_accounts && ["node", "empty", "twin"].contains(&spec) {
+        let name = spec.split(':').next().unwrap();
+        if !own_accounts && ["node", "empty", "twin"].contains(&name) {
             continue;
         }
         let place = Place::new();

@@ -125,6 +125,7 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l lease -d 
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l max-attempts -d 'Failed attempts of one revision after which it is refused; 0 is no limit [default: 3]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l orphan-timeout -d 'How long to wait for database sessions that an earlier run\'s step left [default: 60s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l sql -d 'The .sql migrations whose fingerprint is the revision, as for `launchgate run --sql`' -r -f -a "(__fish_complete_directories)"
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l expand-env -d 'Expand $NAME and ${NAME} in SERVER\'s arguments, without a shell' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l unset-env -d 'Remove NAME from the server\'s environment; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l user -d 'Run the server as this user: names or numbers' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l init -d 'Stay as an init in front of the server: forward signals, reap zombies' -r

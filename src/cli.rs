@@ -209,6 +209,15 @@ struct SqlRevision {
     sql: Option<OsString>,
 }
 
+/// For a command whose only command is the server's.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Server")]
+struct ServerExpansion {
+    /// Expand $NAME and ${NAME} in SERVER's arguments, without a shell
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    expand_env: Option<OsString>,
+}
+
 #[derive(Debug, Args)]
 struct WaitCommand {
     #[command(flatten)]
@@ -217,6 +226,8 @@ struct WaitCommand {
     coordination: CoordinationFlags,
     #[command(flatten)]
     sql: SqlRevision,
+    #[command(flatten)]
+    expansion: ServerExpansion,
     #[command(flatten)]
     server: ServerFlags,
     #[command(flatten)]

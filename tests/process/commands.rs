@@ -79,6 +79,28 @@ fn the_servers_arguments_are_expanded_too() {
     assert_eq!(place.look("seen").argv()[5], "\\'a b\\' $ $1 $");
 }
 
+/// `wait` has a server too, whoever migrates.
+#[test]
+fn the_arguments_of_a_server_that_waits_are_expanded_too() {
+    let place = Place::new();
+    let database = "--database-url=sqlite:db";
+    let words = ["resolve", "1", "--as=succeeded", database];
+    let words = [&["./launchgate"], &words[..]].concat();
+    place.run(Mode::Ordinary, &words).end().code(0);
+    let server = ["--", "./probe", "look", "seen", "exit", "0", "$A"];
+    let wait = |flag: &[&str], variable: &str| {
+        let words = ["./launchgate", "wait", "--release=1", database];
+        let gate = place.run(Mode::Ordinary, &[&words[..], flag, &server].concat());
+        let gate = gate.env("LAUNCHGATE_EXPAND_ENV", variable).env("A", "a b");
+        gate.end().code(0);
+        place.look("seen").argv()[5].clone()
+    };
+    assert_eq!(wait(&[], ""), "$A");
+    assert_eq!(wait(&["--expand-env"], ""), "a b");
+    assert_eq!(wait(&[], "on"), "a b");
+    assert_eq!(wait(&["--expand-env=off"], "on"), "$A");
+}
+
 fn refused(flags: &[&str], says: &[&str]) -> Finished {
     let place = Place::new();
     let mut all = vec!["--backup=./probe note started backup"];

@@ -183,14 +183,7 @@ fn describe(url: &str, gate: &Gate, seen: &Seen) -> String {
     line("url", url);
     line("server", &format!("{} {}", info.product, info.version));
     line("pooler", info.pooler.as_deref().unwrap_or("none seen"));
-    line(
-        "writable",
-        if info.read_only {
-            "no, read only"
-        } else {
-            "yes"
-        },
-    );
+    line("writable", if info.read_only { "no" } else { "yes" });
     line(
         "ledger",
         if info.ledger_exists {
@@ -238,11 +231,8 @@ fn verdict(gate: &Gate, seen: &Seen) -> Result<(), Failure> {
         Decision::Run { .. } | Decision::Wait(_) => {}
     }
     let backend = gate.target.backend().as_str();
-    if info.read_only {
-        return Err(refused(
-            "the database takes no writes: a standby, or a read-only session".into(),
-            "point the database URL at the primary".into(),
-        ));
+    if let Some((what, hint)) = &info.unfit {
+        return Err(refused(what.clone(), hint.clone()));
     }
     if !info.ledger_exists && info.can_create == Some(false) {
         return Err(refused(

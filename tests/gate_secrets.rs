@@ -103,6 +103,25 @@ fn a_url_in_the_wrong_place_is_not_shown(db: &Db) {
 }
 on_each!(a_url_in_the_wrong_place_is_not_shown: postgres_15, sqlite);
 
+/// The name of the lock's file has the app's in it.
+#[test]
+fn an_apps_name_that_is_a_url_is_not_shown_as_part_of_a_file() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let app = "postgres%3A%2F%2Fu%3Ageheim%40h%2Fx";
+    let lock = format!("{}.{app}.launchgate.lock", db.sqlite_file().display());
+    std::os::unix::fs::symlink(&lock, &lock).expect("a link that leads nowhere");
+    let flags = [
+        "--release=v1",
+        "--migrate=true",
+        "--app=postgres://u:geheim@h/x",
+    ];
+    let (code, log) = said(scene.command("job").args(flags));
+    assert_eq!(code, 78, "{log}");
+    assert!(log.contains("cannot use the lock file"), "{log}");
+    shows_none(&log);
+}
+
 /// As a database's tools are given one on the command line.
 fn a_steps_command_hides_its_passwords(db: &Db) {
     let scene = Scene::new(db);

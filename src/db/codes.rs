@@ -80,11 +80,14 @@ fn driver(fault: &Fault, said: String) -> Error {
     }
 }
 
+pub(super) const FILE: &str = "let this user write the database file and its folder";
 const CREDENTIALS: &str = "check user name and password of the database URL, and whether the server lets this user in from here";
 const DATABASE: &str = "create the database, or correct its name in the database URL";
 const READ_ONLY: &str = "point the database URL at the primary, which takes writes";
 const PRIVILEGES: &str = "grant the role SELECT, INSERT and UPDATE on launchgate_runs (`launchgate wait` needs SELECT only)";
 const SHAPE: &str = "the table launchgate_runs is not as launchgate makes it: rename it, or compare it with `launchgate print-ddl`";
+pub(super) const SCHEMA: &str =
+    "create the schema, or name another with ?schema= in the database URL";
 const POOLING: &str = "let the pooler use transaction or session pooling for launchgate, or give it the server's own address";
 
 fn postgres(fault: Fault, said: String) -> Error {
@@ -106,10 +109,7 @@ fn postgres(fault: Fault, said: String) -> Error {
             "name them in ASCII (--app, --release), or keep the ledger in a database with the encoding UTF8",
         ),
         "25006" => Error::refused(said, READ_ONLY),
-        "3F000" => Error::refused(
-            said,
-            "create the schema, or name another with ?schema= in the database URL",
-        ),
+        "3F000" => Error::refused(said, SCHEMA),
         "42883" if said.contains("sha256") || said.contains("advisory") => {
             Error::refused(said, "launchgate needs PostgreSQL 11 or later")
         }
@@ -227,7 +227,7 @@ fn sqlite(fault: &Fault, said: String) -> Error {
     // the low byte is the primary result code: https://www.sqlite.org/rescode.html
     match fault.code.parse().unwrap_or(1_i32) & 0xff {
         5 | 6 => Error::NotYet(said),
-        8 => Error::refused(said, "let this user write the database file and its folder"),
+        8 => Error::refused(said, FILE),
         3 | 14 | 23 => Error::refused(
             said,
             "let this user read and write the database file and its folder",

@@ -1,6 +1,15 @@
 //! What a database is and what its role may do: for `check`. Reads only.
 
-use super::{Backend, Error, Session, book::Link, sql::TABLE, target::CALL};
+use super::{
+    Backend, Error, Session,
+    book::Link,
+    codes,
+    error::Kind,
+    grants, mysql, postgres,
+    sql::{TABLE, quoted},
+    target::CALL,
+    wire::Row,
+};
 
 /// A database, as `check` tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,11 +24,13 @@ pub struct ServerInfo {
     pub ledger_exists: bool,
     /// Whether this role may create it; `None` where the server does not tell.
     pub can_create: Option<bool>,
-    /// Whether this role may read, append to and update it; `None` where the server does not
-    /// tell, or where it is missing.
+    /// Whether this role may read, append to and update it; `None` where it is missing, or where
+    /// nobody may write.
     pub can_write_ledger: Option<bool>,
-    /// A standby, or a session that may not write.
+    /// A standby, or a session or a file that may not be written.
     pub read_only: bool,
+    /// Why nothing can be recorded here, whatever the role may do, and what to do about it.
+    pub unfit: Option<(String, String)>,
     /// How the lock works here.
     pub lock_mode: &'static str,
 }
@@ -38,63 +49,66 @@ impl Session {
         match self.target.backend() {
             Backend::Postgres => self.postgres(ledger_exists).await,
             Backend::Mysql => self.mysql(ledger_exists).await,
-            Backend::Sqlite => self.sqlite(ledger_exists).await,
+            Backend::Sqlite => self.sqlite(ledger_exists),
         }
     }
 
     async fn postgres(&mut self, ledger_exists: bool) -> Result<ServerInfo, Error> {
         let sql = &self.sql;
-        let schema = match &sql.schema {
+        let named = sql.schema.clone();
+        let schema = match &named {
             Some(schema) => sql.text(schema),
             None => "current_schema()::text".to_owned(),
         };
-        let table = sql.text(&sql.table);
         let ask = format!(
             "SELECT current_setting('server_version'), pg_is_in_recovery(), current_setting('transaction_read_only'), \
-             (SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = {schema}), \
-             (SELECT has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT') \
-             AND has_table_privilege(oid, 'UPDATE') FROM pg_class WHERE oid = to_regclass({table}))"
+             (SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = {schema})"
         );
-        let rows = self.link.rows(ask, CALL).await?;
-        let Some(row) = rows.last() else {
-            return Err(Error::Broken("the server told nothing".to_owned()));
+        let row = self.row(ask).await?;
+        let read_only = row.flag(1) || row.flag(2);
+        let unfit = if read_only {
+            Some(postgres::read_only(row.flag(1)))
+        } else if row.opt(3).is_none() && !ledger_exists {
+            Some(match &named {
+                Some(schema) => no_schema(schema),
+                None => postgres::no_schema(),
+            })
+        } else {
+            None
         };
         Ok(ServerInfo {
             product: "PostgreSQL",
             version: row.text(0),
-            pooler: super::postgres::pooler(&self.target).await,
+            pooler: postgres::pooler(&self.target).await,
             ledger_exists,
             can_create: Some(row.flag(3)),
-            can_write_ledger: row.opt(4).map(|_| row.flag(4)),
-            read_only: row.flag(1) || row.flag(2),
+            can_write_ledger: self.can_write(ledger_exists && !read_only).await?,
+            read_only,
+            unfit,
             lock_mode: "pg_try_advisory_xact_lock in an open transaction",
         })
     }
 
     async fn mysql(&mut self, ledger_exists: bool) -> Result<ServerInfo, Error> {
-        // grants at the database or above; roles are not seen here, so a no is a don't know
-        let grantee = "CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')";
-        let allowed = |privilege: &str| {
-            format!(
-                "(SELECT COUNT(*) FROM (SELECT GRANTEE, PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES \
-                 UNION ALL SELECT GRANTEE, PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES \
-                 WHERE DATABASE() LIKE TABLE_SCHEMA UNION ALL SELECT GRANTEE, PRIVILEGE_TYPE \
-                 FROM information_schema.TABLE_PRIVILEGES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = '{TABLE}') p \
-                 WHERE p.GRANTEE = {grantee} AND p.PRIVILEGE_TYPE = '{privilege}') > 0"
-            )
-        };
-        let ask = format!(
-            "SELECT VERSION(), @@GLOBAL.read_only, {}, {} AND {} AND {}",
-            allowed("CREATE"),
-            allowed("SELECT"),
-            allowed("INSERT"),
-            allowed("UPDATE")
-        );
-        let rows = self.link.rows(ask, CALL).await?;
-        let Some(row) = rows.last() else {
-            return Err(Error::Broken("the server told nothing".to_owned()));
-        };
+        let ask =
+            "SELECT VERSION(), @@GLOBAL.read_only, DATABASE(), @@GLOBAL.lower_case_table_names";
+        let row = self.row(ask.to_owned()).await?;
         let version = row.text(0);
+        let read_only = row.flag(1);
+        let can_create = match self.link.rows("SHOW GRANTS".to_owned(), CALL).await {
+            Ok(lines) => {
+                let lines: Vec<String> = lines.iter().map(|line| line.text(0)).collect();
+                let database = row.text(2);
+                let name = grants::Name {
+                    database: &database,
+                    table: TABLE,
+                    any_case: row.text(3) != "0",
+                };
+                grants::give(&lines, "CREATE", name)
+            }
+            Err(fault) if fault.kind == Kind::Server => None,
+            Err(fault) => return Err(fault.into()),
+        };
         Ok(ServerInfo {
             product: if version.contains("MariaDB") {
                 "MariaDB"
@@ -104,37 +118,59 @@ impl Session {
             version,
             pooler: None,
             ledger_exists,
-            can_create: row.flag(2).then_some(true),
-            can_write_ledger: (ledger_exists && row.flag(3)).then_some(true),
-            read_only: row.flag(1),
+            can_create,
+            can_write_ledger: self.can_write(ledger_exists && !read_only).await?,
+            read_only,
+            unfit: read_only.then(mysql::read_only),
             lock_mode: "GET_LOCK on a session",
         })
     }
 
-    async fn sqlite(&mut self, ledger_exists: bool) -> Result<ServerInfo, Error> {
+    fn sqlite(&mut self, ledger_exists: bool) -> Result<ServerInfo, Error> {
         let Link::File(store) = &self.link else {
             return Err(Error::Broken("no file".to_owned()));
         };
-        let writable = store.is_writable();
-        let version = match self
-            .link
-            .rows("SELECT sqlite_version()".to_owned(), CALL)
-            .await
-        {
-            Ok(rows) => rows.last().map(|row| row.text(0)).unwrap_or_default(),
-            // the file comes with the first run
-            Err(fault) if fault.is_missing_table() => String::new(),
-            Err(fault) => return Err(fault.into()),
-        };
+        let unfit = store.unfit(&self.target.app)?;
+        let writable = unfit.is_none();
         Ok(ServerInfo {
             product: "SQLite",
-            version,
+            version: crate::sys::sqlite::version(),
             pooler: None,
             ledger_exists,
             can_create: Some(writable),
             can_write_ledger: ledger_exists.then_some(writable),
             read_only: !writable,
+            unfit,
             lock_mode: "flock on a file beside the database",
         })
     }
+
+    async fn row(&mut self, ask: String) -> Result<Row, Error> {
+        let rows = self.link.rows(ask, CALL).await?;
+        let row = rows.into_iter().next_back();
+        row.ok_or_else(|| Error::Broken("the server told nothing".to_owned()))
+    }
+
+    /// Asked by statements that are a run's own but for the rows: what a role may do with a table
+    /// is written down in too many places, some of which it may not read.
+    async fn can_write(&mut self, is_there: bool) -> Result<Option<bool>, Error> {
+        if !is_there {
+            return Ok(None);
+        }
+        let sql = &self.sql;
+        for statement in [sql.shape(), sql.may_append(), sql.may_finish()] {
+            match self.link.run(statement, CALL).await {
+                Ok(_) => {}
+                Err(fault) if fault.is_privilege() => return Ok(Some(false)),
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+        Ok(Some(true))
+    }
+}
+
+/// As the server has it when the ledger is to be made there.
+fn no_schema(schema: &str) -> (String, String) {
+    let what = format!("schema {} does not exist", quoted(schema));
+    (what, codes::SCHEMA.to_owned())
 }

@@ -4,7 +4,7 @@
 //! [`Locked`], and only that appends to the ledger a run, its heartbeats and its end. The
 //! exceptions are an operator's decision and the row of a holder that lost its lock.
 //!
-//! May touch sqlx and tokio's time; never nix, processes, the process's arguments or its
+//! May touch sqlx, tokio's time and what `sys` tells of files; never nix, processes, the process's arguments or its
 //! environment. Every call is bounded in time. No message carries the database URL.
 
 mod book;
@@ -12,6 +12,7 @@ mod codes;
 mod ddl;
 mod describe;
 mod error;
+mod grants;
 pub mod ledger;
 mod locked;
 mod mysql;

@@ -142,10 +142,8 @@ pub(super) async fn try_lock(
         ));
     };
     if row.flag(1) {
-        return Err(Error::refused(
-            "the server is read-only",
-            "point the database URL at the primary, which takes writes",
-        ));
+        let (what, hint) = read_only();
+        return Err(Error::refused(what, hint));
     }
     match row.opt(4).as_deref() {
         Some("1") => {}
@@ -170,6 +168,12 @@ pub(super) async fn try_lock(
         },
         facts,
     )))
+}
+
+/// Why nothing can be written, and what to do.
+pub(super) fn read_only() -> (String, String) {
+    let hint = "point the database URL at the primary, which takes writes";
+    ("the server is read-only".to_owned(), hint.to_owned())
 }
 
 /// Holds where `SET` came before it in the same packet, on the session that has the lock. A

@@ -112,10 +112,8 @@ pub(super) async fn try_lock(
         return Ok(Err(wire));
     }
     let Some(schema) = place.opt(0) else {
-        return Err(Error::refused(
-            "the role's search_path names no schema that exists",
-            "create the schema, or name one with ?schema= in the database URL",
-        ));
+        let (what, hint) = no_schema();
+        return Err(Error::refused(what, hint));
     };
     let mut sql = Sql::new(super::Backend::Postgres, Some(&schema));
     sql.ascii = !matches!(row.text(6).as_str(), "UTF8" | "SQL_ASCII");
@@ -131,15 +129,29 @@ pub(super) async fn try_lock(
 }
 
 fn refuse_unfit(row: &Row) -> Result<(), Error> {
-    let what = match (row.flag(2), row.flag(3)) {
-        (true, _) => "the server is a standby",
-        (_, true) => "the session is read-only",
-        _ => return Ok(()),
+    if !row.flag(2) && !row.flag(3) {
+        return Ok(());
+    }
+    let (what, hint) = read_only(row.flag(2));
+    Err(Error::refused(what, hint))
+}
+
+/// Why nothing can be written, and what to do.
+pub(super) fn read_only(is_standby: bool) -> (String, String) {
+    let what = if is_standby {
+        "the server is a standby"
+    } else {
+        "the session is read-only"
     };
-    Err(Error::refused(
-        what,
-        "point the database URL at the primary, as a role that may write",
-    ))
+    let hint = "point the database URL at the primary, as a role that may write";
+    (what.to_owned(), hint.to_owned())
+}
+
+/// Why there is no place for the ledger, and what to do.
+pub(super) fn no_schema() -> (String, String) {
+    let what = "the role's search_path names no schema that exists";
+    let hint = "create the schema, or name one with ?schema= in the database URL";
+    (what.to_owned(), hint.to_owned())
 }
 
 /// 16 hexadecimal digits that stand for app and database.

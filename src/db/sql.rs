@@ -221,6 +221,16 @@ impl Sql {
         format!("UPDATE {} SET {} WHERE 1 = 0", self.table, set.join(", "))
     }
 
+    /// Fails where no row could be appended. Appends none.
+    pub(super) fn may_append(&self) -> String {
+        let columns = "app, revision, release_id, release_source, run_id, attempt, state, holder, version, \
+                       note, started_at, heartbeat_at, lease_until, finished_at";
+        format!(
+            "INSERT INTO {table} ({columns}) SELECT {columns} FROM {table} WHERE 1 = 0",
+            table = self.table
+        )
+    }
+
     /// Appends the `running` row. `guard` must hold for it to be written.
     pub(super) fn append(
         &self,

@@ -6,6 +6,7 @@
 //! another file in its place, and never meets a lock of ours. Pragmas that stay are not touched.
 
 use std::{
+    borrow::Cow,
     ffi::{OsStr, OsString},
     fs::{File, OpenOptions, TryLockError},
     os::{
@@ -16,19 +17,22 @@ use std::{
     time::Duration,
 };
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
 use tokio::time::timeout;
 
 use super::{
-    Backend, Error,
+    Backend, Error, codes,
     error::{Fault, Kind, Phase},
     postgres::lock_id,
     sql::hex,
     wire::Wire,
 };
-use crate::sys::sqlite_memory::use_own_memory;
+use crate::{
+    conceal,
+    sys::{access, sqlite_memory::use_own_memory},
+};
 
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(5);
@@ -76,15 +80,32 @@ impl Store {
         })
     }
 
-    /// Whether this user may write the file, or make it where it is missing.
-    pub(super) fn is_writable(&self) -> bool {
-        if self.path.exists() {
-            return OpenOptions::new().write(true).open(&self.path).is_ok();
+    /// Why no run of this app can be recorded here, and what to do: a file or a folder that this
+    /// user may not use. Makes and opens nothing.
+    pub(super) fn unfit(&self, app: &str) -> Result<Option<(String, String)>, Error> {
+        let folder = self.path.parent().unwrap_or(Path::new("/"));
+        let lock = lock_path(&self.path, app)?;
+        // Reading one that is there is enough to lock it.
+        let locks = match lock.symlink_metadata() {
+            Ok(_) => access::may_read(&lock),
+            Err(_) => access::may_make_files(folder),
+        };
+        if let Err(error) = locks {
+            return Ok(match unusable(&lock, &error) {
+                Error::Refused { what, hint } => Some((what, hint)),
+                _ => None,
+            });
         }
-        self.path
-            .parent()
-            .and_then(|folder| folder.metadata().ok())
-            .is_some_and(|meta| !meta.permissions().readonly())
+        // A transaction makes a journal beside the database.
+        let why = access::may_make_files(folder)
+            .map_err(|error| format!("cannot make files in {}: {error}", folder.display()));
+        let why = why.and_then(|()| match access::may_write(&self.path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(format!("cannot write {}: {error}", self.path.display()))
+            }
+            _ => Ok(()),
+        });
+        Ok(why.err().map(|what| (what, codes::FILE.to_owned())))
     }
 
     /// Opens the file for the next call and reads its schema, if that can be done at once; what
@@ -229,9 +250,19 @@ fn exclusive(file: &File, path: &Path) -> Result<bool, Error> {
     }
 }
 
+/// For messages: the app's name in it may be a URL by mistake, which encoding makes no secret.
+fn shown(lock: &Path) -> String {
+    let file = lock.to_string_lossy();
+    let meant = percent_decode_str(&file).decode_utf8_lossy();
+    match conceal::passwords(&meant) {
+        Cow::Owned(hidden) if hidden != *meant => hidden,
+        _ => file.into_owned(),
+    }
+}
+
 fn unusable(path: &Path, error: &std::io::Error) -> Error {
     Error::refused(
-        format!("cannot use the lock file {}: {error}", path.display()),
+        format!("cannot use the lock file {}: {error}", shown(path)),
         "let this user create and write files in the database's folder, on a file system that can lock",
     )
 }
@@ -240,7 +271,7 @@ impl Hold {
     /// The kernel keeps the lock as long as the file is open. But others lock the file that has its
     /// name, which after a step's `rm -f shop.db*` is none, or another.
     pub(super) fn confirm(&self) -> Result<(), Error> {
-        let path = self.path.display();
+        let path = shown(&self.path);
         let own = self.file.metadata();
         match (own, std::fs::metadata(&self.path)) {
             (Ok(own), Ok(named)) if (own.dev(), own.ino()) == (named.dev(), named.ino()) => Ok(()),

@@ -1,4 +1,4 @@
-//! What this user may do in a folder.
+//! What this user may do with a file and in a folder, told without doing it.
 
 use std::io;
 use std::path::Path;
@@ -9,4 +9,14 @@ use nix::unistd::{AccessFlags, access};
 /// knows a file system that is read-only.
 pub fn may_make_files(folder: &Path) -> io::Result<()> {
     access(folder, AccessFlags::W_OK | AccessFlags::X_OK).map_err(io::Error::from)
+}
+
+/// Whether a file can be written.
+pub fn may_write(file: &Path) -> io::Result<()> {
+    access(file, AccessFlags::W_OK).map_err(io::Error::from)
+}
+
+/// Whether a file can be read.
+pub fn may_read(file: &Path) -> io::Result<()> {
+    access(file, AccessFlags::R_OK).map_err(io::Error::from)
 }

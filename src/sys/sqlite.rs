@@ -1,4 +1,4 @@
-//! Copying a `SQLite` database page by page, which the driver has no call for
+//! `SQLite`'s own: its version, and copying a database page by page, which the driver has no call for
 //! (<https://www.sqlite.org/c3ref/backup_finish.html>).
 //!
 //! `VACUUM INTO` would write another database: it renumbers rows without a key of their own, and
@@ -51,6 +51,14 @@ pub fn is_complete(sql: &str) -> bool {
     };
     // SAFETY: the text lives through the call.
     unsafe { ffi::sqlite3_complete(sql.as_ptr()) == 1 }
+}
+
+/// The version of the library, which needs no file to be told.
+#[must_use]
+pub fn version() -> String {
+    // SAFETY: the text is a constant.
+    let version = unsafe { CStr::from_ptr(ffi::sqlite3_libversion()) };
+    version.to_string_lossy().into_owned()
 }
 
 /// An open database. Used by one thread alone.

@@ -137,7 +137,10 @@ fn a_user_that_may_not_create_uses_a_ledger_that_exists() {
             .describe()
             .await
             .expect("a description");
-        assert_eq!((info.can_create, info.can_write_ledger), (None, Some(true)));
+        assert_eq!(
+            (info.can_create, info.can_write_ledger),
+            (Some(false), Some(true))
+        );
     });
 }
 

@@ -1,0 +1,215 @@
+//! `launchgate check` on a database ends as `launchgate job` does, says the same, and changes
+//! nothing.
+
+#[path = "common/gate.rs"]
+mod gate;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use gate::backends::Db;
+use gate::replicas::{Running, Scene};
+
+/// Ends `check` and then `job` with `code`, both saying `words`; the `check`.
+#[track_caller]
+fn alike(scene: &Scene<'_>, url: &str, revision: &str, code: i32, words: &[&str]) -> Running {
+    alike_as(scene, &[], url, revision, code, words)
+}
+
+/// The same under another program.
+#[track_caller]
+fn alike_as(
+    scene: &Scene<'_>,
+    inside: &[&str],
+    url: &str,
+    revision: &str,
+    code: i32,
+    words: &[&str],
+) -> Running {
+    let [check, _] = ["check", "job"].map(|verb| {
+        let replica = scene.command(verb).env("DATABASE_URL", url).args([
+            "--release",
+            revision,
+            "--migrate=true",
+        ]);
+        let mut ended = if inside.is_empty() {
+            replica.finish()
+        } else {
+            replica.inside(inside).finish()
+        };
+        ended.ends_with(code);
+        for word in words {
+            ended.says(word);
+        }
+        ended
+    });
+    check
+}
+
+/// What `check` says of `name`.
+#[track_caller]
+fn told(check: &Running, name: &str, value: &str) {
+    let out = check.out();
+    let line = out.lines().find_map(|line| line.strip_prefix(name));
+    assert_eq!(line.unwrap_or_default().trim(), value, "{name}\n{out}");
+}
+
+#[test]
+fn postgres() {
+    let db = Db::postgres_15();
+    db.sql(
+        "create role reader login password 'geheim'; create role owner login password 'geheim'; \
+         grant create on schema public to owner",
+    );
+    let scene = Scene::new(&db);
+    let (reader, owner) = (db.url_as("reader", "geheim"), db.url_as("owner", "geheim"));
+    let nowhere = format!("{}?schema=nowhere", db.url());
+    let said = ["schema \"nowhere\" does not exist", "?schema="];
+    alike(&scene, &nowhere, "v1", 78, &said);
+    let check = alike(
+        &scene,
+        &reader,
+        "v1",
+        78,
+        &["print-ddl --database postgres"],
+    );
+    told(&check, "may create it", "no");
+    db.sql("alter role owner set default_transaction_read_only = on");
+    let check = alike(
+        &scene,
+        &owner,
+        "v1",
+        78,
+        &["the session is read-only", "primary"],
+    );
+    told(&check, "writable", "no");
+    db.sql("alter role owner reset default_transaction_read_only; alter role owner set search_path = 'gone'");
+    alike(&scene, &owner, "v1", 78, &["search_path names no schema"]);
+    db.sql("alter role owner reset search_path");
+    let check = alike(&scene, &owner, "v1", 0, &[]);
+    told(&check, "may create it", "yes");
+    db.sql("grant select, insert on launchgate_runs to reader");
+    let check = alike(&scene, &reader, "v2", 78, &["launchgate_runs"]);
+    told(&check, "may write it", "no");
+    // What it needs, column by column.
+    db.sql(
+        "grant update (state, step, exit_code, term_signal, command, note, output_tail, heartbeat_at, \
+         lease_until, finished_at) on launchgate_runs to reader",
+    );
+    let check = alike(&scene, &reader, "v2", 0, &[]);
+    told(&check, "may write it", "yes");
+}
+
+#[test]
+fn mariadb() {
+    let db = Db::mariadb();
+    for user in ["reader", "member", "guest", "wild"] {
+        db.sql(&format!("create user {user}@'%' identified by 'geheim'"));
+    }
+    // A role counts where it is in force, and a grant may name the database by a pattern.
+    db.sql(
+        "grant select on shop.* to reader@'%'; create role makers; \
+         grant select, insert, update, create on shop.* to makers; \
+         grant makers to member@'%'; set default role makers for member@'%'; \
+         grant makers to guest@'%'; grant select on shop.* to guest@'%'; \
+         grant select, insert, update, create on `sh_p`.* to wild@'%'",
+    );
+    let scene = Scene::new(&db);
+    let url = |user: &str| db.url_as(user, "geheim");
+    for user in ["reader", "guest"] {
+        let said = ["print-ddl --database mysql"];
+        let check = alike(&scene, &url(user), "v1", 78, &said);
+        told(&check, "may create it", "no");
+    }
+    for user in ["member", "wild"] {
+        let check = alike(&scene, &url(user), "v1", 0, &[]);
+        told(&check, "may create it", "yes");
+        db.sql("drop table launchgate_runs");
+    }
+    alike(&scene, &url("member"), "v1", 0, &[]);
+    let check = alike(&scene, &url("reader"), "v2", 78, &["launchgate_runs"]);
+    told(&check, "may write it", "no");
+    db.sql("grant insert on shop.launchgate_runs to reader@'%'");
+    alike(&scene, &url("reader"), "v2", 78, &["launchgate_runs"]);
+    db.sql("grant update on shop.launchgate_runs to reader@'%'");
+    let check = alike(&scene, &url("reader"), "v2", 0, &[]);
+    told(&check, "may write it", "yes");
+    db.sql("set global read_only = 1");
+    let check = alike(
+        &scene,
+        &url("reader"),
+        "v3",
+        78,
+        &["the server is read-only"],
+    );
+    told(&check, "writable", "no");
+    let before = db.sql("select count(*), max(id) from launchgate_runs");
+    assert_eq!(before, format!("{0}|{0}", scene.states().len()));
+}
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
+}
+
+#[test]
+fn sqlite() {
+    let db = Db::sqlite();
+    let file = db.sqlite_file();
+    let folder = file.parent().expect("a folder").to_owned();
+    let scene = Scene::new(&db);
+    mode(&scene.dir, 0o755);
+    let nobody = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+    ];
+    let lock = format!("{}.{}.launchgate.lock", file.display(), scene.app);
+    let files = || fs::read_dir(&folder).expect("the folder").count();
+    let with = |revision: &str, code: i32, words: &[&str]| {
+        let before = files();
+        let check = alike_as(&scene, &nobody, &scene.url, revision, code, words);
+        assert!(code == 0 || files() == before, "something was made");
+        check
+    };
+    mode(&folder, 0o755);
+    let no_lock = ["cannot use the lock file", &lock, "database's folder"];
+    let check = with("v1", 78, &no_lock);
+    told(&check, "writable", "no");
+    // No file, no version of its own: the library has one.
+    assert!(check.out().contains("server            SQLite 3."));
+    // A file that anybody may write, in a folder where nobody else may make one.
+    scene.run("v0").finish().ends_with(0);
+    fs::remove_file(&lock).expect("the lock's file");
+    mode(&file, 0o666);
+    with("v1", 78, &no_lock);
+    // The lock's file is there, and no journal can be made.
+    fs::write(&lock, "").expect("a file");
+    let check = with(
+        "v1",
+        78,
+        &["let this user write the database file and its folder"],
+    );
+    check.says(&format!("cannot make files in {}: ", folder.display()));
+    // The file itself.
+    mode(&folder, 0o777);
+    mode(&file, 0o644);
+    let check = with("v1", 78, &["let this user write the database file"]);
+    check.says(&format!("cannot write {}: ", file.display()));
+    mode(&file, 0o666);
+    let check = with("v1", 0, &[]);
+    told(&check, "writable", "yes");
+    // Nothing is made where it could be.
+    let fresh = Db::sqlite();
+    let scene = Scene::new(&fresh);
+    let command = scene
+        .command("check")
+        .args(["--release=v1", "--migrate=true"]);
+    let mut check = command.finish();
+    check.ends_with(0);
+    told(&check, "writable", "yes");
+    let folder = fresh.sqlite_file();
+    let folder = folder.parent().expect("a folder");
+    assert_eq!(fs::read_dir(folder).expect("the folder").count(), 0);
+}

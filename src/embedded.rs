@@ -164,7 +164,7 @@ fn own_url(sources: &Sources<'_>, settings: &StepSettings) -> Result<Option<Data
     };
     let text = String::from_utf8_lossy(&value);
     match DatabaseUrl::parse(&text) {
-        Ok(url) => Ok(Some(url)),
+        Ok(url) => Ok(Some(sources.with_own_user(url))),
         Err(error) => Err(Failure::usage(
             format!("{origin}: the steps' DATABASE_URL: {error}"),
             error.hint(),

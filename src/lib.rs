@@ -102,6 +102,7 @@ pub fn main(args: &[OsString]) -> u8 {
         file: file.as_ref(),
         read_file: &read_file,
         find_user: &sys::user::find,
+        own_user: &sys::user::own_name,
     };
     let said = match unfit {
         Some(failure) => Err(failure),

@@ -207,6 +207,9 @@ pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
 /// Looks up what a user is.
 pub type FindUser<'a> = &'a dyn Fn(&UserSpec) -> Result<Identity, Problem>;
 
+/// Looks up the name of the user that this is.
+pub type OwnUser<'a> = &'a dyn Fn() -> Option<String>;
+
 /// The places a value can come from.
 #[derive(Clone, Copy)]
 pub struct Sources<'a> {
@@ -220,6 +223,8 @@ pub struct Sources<'a> {
     pub read_file: ReadFile<'a>,
     /// For `--user` and `--step-user`.
     pub find_user: FindUser<'a>,
+    /// For a database's URL that names no user.
+    pub own_user: OwnUser<'a>,
 }
 
 /// The variables that a database's URL is taken from when no setting names one, in order.

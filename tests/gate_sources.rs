@@ -5,9 +5,10 @@ mod gate;
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
-use gate::backends::{Db, on_each};
+use gate::backends::{Db, lock, on_each};
 use gate::home::output;
 use gate::replicas::{Scene, until};
+use gate::servers::postgres_15;
 
 fn a_url_comes_from_any_variable_or_a_file(db: &Db) {
     let scene = Scene::new(db);
@@ -38,6 +39,53 @@ fn a_url_comes_from_any_variable_or_a_file(db: &Db) {
     scene.check_settled("v2");
 }
 on_each!(a_url_comes_from_any_variable_or_a_file: postgres_15, mariadb, sqlite);
+
+/// As libpq: `PGUSER`, else the name of the user that launchgate is. The server asks the kernel.
+#[test]
+fn a_url_without_a_user_is_for_whoever_asks() {
+    let db = Db::postgres_15();
+    let Db::Postgres(server) = &db else {
+        unreachable!("it is one")
+    };
+    let (socket, port) = {
+        let server = lock(server);
+        (server.socket().to_owned(), server.port)
+    };
+    let rules = socket.join("data/pg_hba.conf");
+    let others = fs::read_to_string(&rules).expect("the rules");
+    fs::write(&rules, format!("local shop games,owner peer\n{others}")).expect("the rules");
+    db.sql("create role games login; create role owner login; grant create on schema public to games, owner; select pg_reload_conf()");
+    let scene = Scene::new(&db);
+    fs::set_permissions(&scene.dir, fs::Permissions::from_mode(0o755)).expect("a mode");
+    let url = format!("postgres:///shop?host={}&port={port}", socket.display());
+    let ask = format!(
+        "{} -XqAt '{url}' -c 'select current_user'",
+        postgres_15().join("psql").display()
+    );
+    let games = [
+        "setpriv",
+        "--reuid=games",
+        "--regid=games",
+        "--clear-groups",
+    ];
+    let job = |revision: &str, user: &str| {
+        let step = format!("--migrate={ask}");
+        let replica = scene.command("job").args(["--release", revision, &step]);
+        let replica = replica.env("DATABASE_URL", &url);
+        let replica = if user.is_empty() {
+            replica
+        } else {
+            replica.env("PGUSER", user)
+        };
+        replica.inside(&games).finish()
+    };
+    let mut own = job("v1", "");
+    own.ends_with(0);
+    assert_eq!(own.out(), "games\n");
+    let owner = "select tableowner from pg_tables where tablename = 'launchgate_runs'";
+    assert_eq!(db.sql(owner), "games");
+    job("v2", "owner").ends_with(78).says("\"owner\"");
+}
 
 #[test]
 fn a_fingerprint_is_the_same_until_the_files_change() {

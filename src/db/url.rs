@@ -36,6 +36,7 @@ pub struct DatabaseUrl {
     target: Target,
     secrets: Secrets,
     text: Secret,
+    own_user: Option<String>,
 }
 
 #[derive(Clone)]
@@ -85,7 +86,17 @@ impl DatabaseUrl {
             target,
             secrets,
             text,
+            own_user: None,
         })
+    }
+
+    /// The role to log in as where the URL names none; no part of what is shown of it.
+    #[must_use]
+    pub fn with_own_user(self, name: Option<String>) -> Self {
+        Self {
+            own_user: name,
+            ..self
+        }
     }
 
     /// The URL as it was given, to be handed to another process of launchgate.
@@ -127,10 +138,16 @@ impl DatabaseUrl {
         }
     }
 
-    /// The role to log in as.
+    /// The role that the URL names.
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         self.server()?.user.as_deref()
+    }
+
+    /// The role to log in as, where that is known.
+    #[must_use]
+    pub fn login(&self) -> Option<&str> {
+        self.user().or(self.own_user.as_deref())
     }
 
     /// The password, decoded; `None` where there is none or it is empty.

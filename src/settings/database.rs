@@ -7,7 +7,7 @@ use std::path::Path;
 use super::parse::parse_switch;
 use super::sources::into_text;
 use super::{AMBIENT_URLS, DatabaseChoice, Origin, Setting, Sources};
-use crate::db::url::DatabaseUrl;
+use crate::db::url::{Backend, DatabaseUrl};
 use crate::exit::Failure;
 
 type Found = Result<Option<Setting<OsString>>, Failure>;
@@ -31,7 +31,7 @@ impl Sources<'_> {
         for name in AMBIENT_URLS {
             if let Some(value) = self.environment.get_filled(name) {
                 let origin = Origin::Variable(name.to_owned());
-                return url(value, origin).map(DatabaseChoice::Url);
+                return self.url(value, origin).map(DatabaseChoice::Url);
             }
         }
         Ok(DatabaseChoice::Unnamed)
@@ -74,7 +74,36 @@ impl Sources<'_> {
             "database_url_file" => self.url_from_file(&setting)?,
             _ => (setting.value, setting.origin),
         };
-        url(&value, origin).map(|url| Some(DatabaseChoice::Url(url)))
+        self.url(&value, origin)
+            .map(|url| Some(DatabaseChoice::Url(url)))
+    }
+
+    fn url(&self, value: &OsStr, origin: Origin) -> Result<Box<Setting<DatabaseUrl>>, Failure> {
+        // Not shown where it is not UTF-8: it may hold a password.
+        let Some(text) = value.to_str() else {
+            return Err(Failure::usage(
+                format!("{origin}: the database's URL is not UTF-8"),
+                "percent-encode what is not ASCII",
+            ));
+        };
+        match DatabaseUrl::parse(text) {
+            Ok(url) => Ok(Box::new(Setting {
+                value: self.with_own_user(url),
+                origin,
+            })),
+            Err(error) => Err(Failure::usage(format!("{origin}: {error}"), error.hint())),
+        }
+    }
+
+    /// As libpq has it: a URL without a user is for the one that `PGUSER` names, which the driver
+    /// looks at itself, else for the role that has the name of the user that this is.
+    #[must_use]
+    pub fn with_own_user(&self, url: DatabaseUrl) -> DatabaseUrl {
+        let is_named = url.user().is_some() || self.environment.get_filled("PGUSER").is_some();
+        if url.backend() != Backend::Postgres || is_named {
+            return url;
+        }
+        url.with_own_user((self.own_user)())
     }
 
     fn url_from_variable(
@@ -110,20 +139,6 @@ impl Sources<'_> {
             ));
         }
         Ok((OsString::from_vec(text.to_vec()), Origin::Variable(origin)))
-    }
-}
-
-fn url(value: &OsStr, origin: Origin) -> Result<Box<Setting<DatabaseUrl>>, Failure> {
-    // Not shown where it is not UTF-8: it may hold a password.
-    let Some(text) = value.to_str() else {
-        return Err(Failure::usage(
-            format!("{origin}: the database's URL is not UTF-8"),
-            "percent-encode what is not ASCII",
-        ));
-    };
-    match DatabaseUrl::parse(text) {
-        Ok(value) => Ok(Box::new(Setting { value, origin })),
-        Err(error) => Err(Failure::usage(format!("{origin}: {error}"), error.hint())),
     }
 }
 

@@ -11,7 +11,7 @@ use std::{ffi::OsStr, ffi::OsString, fs::File};
 use libc::{c_int, c_long, gid_t, uid_t};
 use nix::errno::Errno;
 use nix::sys::signal::kill;
-use nix::unistd::{ForkResult, Gid, Group, Uid, User, fork, getgid, getgrouplist, getuid};
+use nix::unistd::{ForkResult, Gid, Group, Uid, User, fork, geteuid, getgid, getgrouplist, getuid};
 
 use super::child;
 use super::lookup::{self, Unfit};
@@ -57,6 +57,13 @@ pub fn find(spec: &UserSpec) -> Result<Identity, Problem> {
         groups,
         home,
     })
+}
+
+/// The name of the user that this process acts as; `None` where /etc/passwd has none.
+#[must_use]
+pub fn own_name() -> Option<String> {
+    let entry = User::from_uid(geteuid()).ok().flatten()?;
+    Some(entry.name)
 }
 
 /// The groups that list the user. Its own is one of them only where it lists the user too, so

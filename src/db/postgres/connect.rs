@@ -78,7 +78,7 @@ fn options(url: &DatabaseUrl, name: &str, mode: TlsMode) -> sqlx::Result<PgConne
     } else if url.host().is_some() || url.socket().is_some() {
         options = options.port(5432);
     }
-    if let Some(user) = url.user() {
+    if let Some(user) = url.login() {
         options = options.username(user);
     }
     if let Some(password) = url.password() {
@@ -144,5 +144,24 @@ pub(in crate::db) async fn pooler(target: &Target) -> Option<String> {
             Some("PgBouncer".to_owned())
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn login(url: &str) -> String {
+        let url = DatabaseUrl::parse(url).expect("a URL");
+        let url = url.with_own_user(Some("deploy".to_owned()));
+        let options = options(&url, "x", TlsMode::Disable).expect("options");
+        options.get_username().to_owned()
+    }
+
+    #[test]
+    fn who_is_not_named_logs_in_as_whoever_this_is() {
+        assert_eq!(login("postgres:///shop?host=/run/pg"), "deploy");
+        assert_eq!(login("postgres://h/shop?options=-c%20a%3Db"), "deploy");
+        assert_eq!(login("postgres://ann@h/shop"), "ann");
     }
 }

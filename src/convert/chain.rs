@@ -134,8 +134,13 @@ impl Chain {
             words.extend([flag.clone(), value.clone()]);
         }
         for step in &self.steps {
-            words.push("--migrate".to_owned());
-            words.push(proposal::step_command(step, manner, &self.dialect)?);
+            let command = proposal::step_command(step, manner, &self.dialect)?;
+            // One that begins with a dash would be read as a flag.
+            if command.starts_with('-') {
+                words.push(format!("--migrate={command}"));
+            } else {
+                words.extend(["--migrate".to_owned(), command]);
+            }
         }
         words.push("--".to_owned());
         let named = proposal::server_words(&server, manner, &self.dialect)?;

@@ -343,6 +343,14 @@ fn kubernetes_reads_its_array_back_as_the_words() {
     );
 }
 
+#[test]
+fn a_step_that_begins_with_a_dash_is_no_flag() {
+    let (_, proposal) = one("-jx; node b.js");
+    let proposal = proposal.unwrap();
+    hold_together(&proposal);
+    assert!(proposal.words.contains(&"--migrate=-jx".to_owned()));
+}
+
 /// What Kubernetes does to each word: `$$` is one dollar, `$(NAME)` a variable.
 fn expanded_by_kubernetes(array: &str) -> String {
     let mut out = String::new();

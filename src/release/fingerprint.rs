@@ -8,7 +8,6 @@ mod pattern;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
@@ -44,8 +43,8 @@ pub struct Fingerprint {
 pub struct Files {
     /// Where the names start.
     root: PathBuf,
-    /// Paths from there, or absolute; in the order of their bytes.
-    names: BTreeSet<OsString>,
+    /// Paths from there, or absolute; in the order of their bytes, each once.
+    names: Vec<OsString>,
 }
 
 impl Files {
@@ -64,7 +63,7 @@ impl Files {
     pub fn matching(globs: &[String], root: &Path) -> Result<Self, FingerprintError> {
         let mut files = Self {
             root: root.to_owned(),
-            names: BTreeSet::new(),
+            names: Vec::new(),
         };
         for glob in globs {
             let pattern = Pattern::parse(glob)?;
@@ -74,15 +73,18 @@ impl Files {
         if files.names.is_empty() {
             return Err(FingerprintError::NoGlobs);
         }
+        files.names.sort_unstable();
+        files.names.dedup();
         Ok(files)
     }
 
     /// These files of one folder, by their names in it.
     #[must_use]
-    pub fn of_folder(folder: &Path, names: Vec<OsString>) -> Self {
+    pub fn of_folder(folder: &Path, mut names: Vec<OsString>) -> Self {
+        names.sort_unstable();
         Self {
             root: folder.to_owned(),
-            names: names.into_iter().collect(),
+            names,
         }
     }
 
@@ -153,7 +155,7 @@ impl Files {
                 });
             } else if matched {
                 matched_files = true;
-                self.names.insert(name.into_os_string());
+                self.names.push(name.into_os_string());
             }
         }
         if matched_files {

@@ -1,6 +1,5 @@
 //! The files.
 
-use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -183,7 +182,7 @@ const DOWN: &str = ".down.sql";
 /// The names, by the resolver's rules; `None` where it should be asked itself.
 fn quick_names(path: &Path) -> Option<Vec<OsString>> {
     let mut names = Vec::new();
-    let mut ups = HashSet::new();
+    let mut ups = Vec::new();
     for entry in path.read_dir().ok()? {
         let entry = entry.ok()?;
         let name = entry.file_name();
@@ -200,10 +199,12 @@ fn quick_names(path: &Path) -> Option<Vec<OsString>> {
             continue;
         }
         let version: i64 = version.parse().ok()?;
-        if !rest.ends_with(DOWN) && !ups.insert(version) {
-            return None;
+        if !rest.ends_with(DOWN) {
+            ups.push(version);
         }
         names.push(name);
     }
-    (!ups.is_empty()).then_some(names)
+    ups.sort_unstable();
+    let has_twins = ups.windows(2).any(|two| two[0] == two[1]);
+    (!ups.is_empty() && !has_twins).then_some(names)
 }

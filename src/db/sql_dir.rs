@@ -11,6 +11,7 @@ mod failure;
 mod folder;
 mod history;
 mod place;
+mod record;
 mod send;
 mod stays;
 mod trouble;

@@ -17,6 +17,7 @@ use super::{
     failure::{ends_session, has_secret, hint, place, without_quotes, words},
     history,
     place::{Statement, line, statements},
+    record::back_quoted,
     send::{send, send_one_by_one},
     stays::Stays,
 };
@@ -24,23 +25,22 @@ use crate::db::{
     Backend, Error, Target,
     book::Link,
     error::{Fault, Kind, Phase},
-    sql::{Sql, hex},
     target::{CALL, Purpose},
     wire::Wire,
 };
 
 /// A statement of ours that waits for nobody but the server.
-const OWN: Duration = Duration::from_mins(10);
+pub(super) const OWN: Duration = Duration::from_mins(10);
 
 /// How long the driver of `SQLite` waits for a lock before it says so.
 const LITE_OPEN: Duration = Duration::from_secs(2);
 
 /// A connection for migrations.
 pub struct Migrator {
-    target: Target,
-    wire: Wire,
+    pub(super) target: Target,
+    pub(super) wire: Wire,
     /// The table's name; with its database where a file can change to another one.
-    table: String,
+    pub(super) table: String,
 }
 
 /// How far a file's execution came.
@@ -260,7 +260,7 @@ impl Migrator {
     }
 
     /// Undoes what can be undone, and says what stays.
-    async fn undo(&mut self, file: &File, stays: Stays) -> &'static str {
+    pub(super) async fn undo(&mut self, file: &File, stays: Stays) -> &'static str {
         // Where the file ended the transaction itself there is nothing to undo.
         let _ = self.run("ROLLBACK".to_owned()).await;
         if self.wire.backend() != Backend::Mysql {
@@ -280,101 +280,6 @@ impl Migrator {
         }
     }
 
-    /// Writes the file's row and commits.
-    ///
-    /// # Errors
-    /// Also where the file itself hides the table, or undid its row.
-    pub async fn record(&mut self, file: &File, elapsed: Duration) -> Result<(), Trouble> {
-        let (backend, table) = (self.wire.backend(), &self.table);
-        let (nanos, version) = (elapsed.as_nanos(), file.version());
-        let done = format!(
-            "UPDATE {table} SET success = TRUE, execution_time = {nanos} WHERE version = {version}; COMMIT"
-        );
-        let sql = match (backend, file.has_no_transaction()) {
-            // The next file starts in the URL's database, wherever this one went.
-            (Backend::Mysql, _) => match self.target.url.database() {
-                Some(name) => format!("{done}; USE {}", back_quoted(name)),
-                None => done,
-            },
-            (_, true) => self.row(file, elapsed, "TRUE"),
-            (Backend::Postgres, false) => format!("{}; COMMIT", self.row(file, elapsed, "TRUE")),
-            // A commit that waits for readers is asked again, which comes to the same.
-            (Backend::Sqlite, false) => done,
-        };
-        match self.wire.run(sql, OWN).await {
-            Ok(done) if done.affected == 0 => Err(undone(file)),
-            Ok(_) => Ok(()),
-            // It ended the transaction itself: with its row in it, all of it is there.
-            Err(fault)
-                if backend == Backend::Sqlite
-                    && fault.message.contains("no transaction is active") =>
-            {
-                if self.has_row(version).await {
-                    Ok(())
-                } else {
-                    Err(undone(file))
-                }
-            }
-            // As what pg_dump writes does.
-            Err(fault) if fault.is_missing_table() && backend == Backend::Postgres => {
-                Err(Trouble::Migration {
-                    what: format!(
-                        "{}: behind it the table {TABLE} is not found any more: {}",
-                        file.shown, fault.message
-                    ),
-                    hint: "where the file sets search_path, end it with `RESET search_path;`"
-                        .to_owned(),
-                })
-            }
-            Err(fault) => Err(self.unrecorded(file, fault).await),
-        }
-    }
-
-    async fn has_row(&mut self, version: i64) -> bool {
-        let asked = format!(
-            "SELECT success FROM {} WHERE version = {version}",
-            self.table
-        );
-        let answer = self.wire.rows(asked, CALL).await;
-        answer.is_ok_and(|rows| rows.first().is_some_and(|row| row.flag(0)))
-    }
-
-    /// What only shows at its commit, such as a deferred constraint, is the file's own failure.
-    async fn unrecorded(&mut self, file: &File, fault: Fault) -> Trouble {
-        if fault.kind != Kind::Server {
-            return history::refused(&fault).into();
-        }
-        if let error @ Error::NotYet(_) = fault.clone().into() {
-            return error.into();
-        }
-        let all = statements(file.sql(), self.wire.backend());
-        let stays = Stays::of(file, self.wire.backend(), &all, all.len());
-        let rest = self.undo(file, stays).await;
-        Trouble::Migration {
-            what: format!("{}: at its commit: {}{rest}", file.shown, fault.message),
-            hint: hint(self.wire.backend(), file, &fault, false, stays),
-        }
-    }
-
-    /// The statement for the file's row. The time is what it took until here, in nanoseconds.
-    fn row(&self, file: &File, elapsed: Duration, success: &str) -> String {
-        let backend = self.wire.backend();
-        let sql = Sql::new(backend, None);
-        let checksum = hex(&file.migration.checksum);
-        let checksum = match backend {
-            Backend::Postgres => format!("decode('{checksum}', 'hex')"),
-            Backend::Mysql | Backend::Sqlite => format!("X'{checksum}'"),
-        };
-        format!(
-            "INSERT INTO {} (version, description, success, checksum, execution_time) \
-             VALUES ({}, {}, {success}, {checksum}, {})",
-            self.table,
-            file.version(),
-            sql.text(&file.migration.description),
-            elapsed.as_nanos()
-        )
-    }
-
     async fn run(&mut self, sql: String) -> Result<(), Error> {
         match self.wire.run(sql, OWN).await {
             Ok(_) => Ok(()),
@@ -386,20 +291,4 @@ impl Migrator {
     pub async fn close(self) {
         self.wire.close().await;
     }
-}
-
-fn undone(file: &File) -> Trouble {
-    Trouble::Migration {
-        what: format!(
-            "{}: the file undoes its transaction with ROLLBACK, and its row in {TABLE} with it",
-            file.shown
-        ),
-        hint: "take the ROLLBACK out, undo by hand what stays of the file, and start again"
-            .to_owned(),
-    }
-}
-
-/// `name` as a quoted identifier of MySQL.
-fn back_quoted(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
 }

@@ -610,7 +610,7 @@ fn a_lock_in_the_way_of_a_file_without_a_transaction_is_waited_for() {
     };
     // Longer than it is waited for: nothing was done yet, so nothing is said to stay.
     let (mut replica, other) = run("v2");
-    replica.says_in_time("the database kept the migration waiting for 4 s: database is locked");
+    replica.says_in_time("the database kept the migration waiting for ");
     drop(other);
     replica.ends_with(69);
     assert!(!replica.log().contains("stays"), "{}", replica.log());

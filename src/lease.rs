@@ -22,8 +22,10 @@ pub struct Lease {
 struct State {
     confirmed: Moment,
     lost: Option<String>,
-    /// The lock answered when it was last asked, the run's row did not.
+    /// The lock answered when it was last asked, the run's row did not, or not yet.
     row_alone: bool,
+    /// The same, at the moment when a third of the lease was over.
+    missed_row_alone: Option<bool>,
 }
 
 impl Lease {
@@ -48,6 +50,7 @@ impl Lease {
             confirmed,
             lost: None,
             row_alone: false,
+            missed_row_alone: None,
         });
         Ok(Arc::new(Self {
             length,
@@ -79,21 +82,19 @@ impl Lease {
         state.row_alone = false;
     }
 
-    /// It could not be renewed; `row_alone` where that was for the run's row, the lock being held.
-    pub fn missed(&self, row_alone: bool) {
+    /// The renewal so far: `row_alone` where the lock was confirmed and the run's row was not.
+    pub fn waits_for_row(&self, row_alone: bool) {
         self.state
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .row_alone = row_alone;
     }
 
-    /// Whether the run's row alone is what was not renewed.
+    /// Whether it was the run's row alone that kept it from being renewed in time.
     #[must_use]
-    pub fn misses_row_alone(&self) -> bool {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .row_alone
+    pub fn missed_row_alone(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.missed_row_alone == Some(true)
     }
 
     /// It is lost for certain.
@@ -111,17 +112,21 @@ impl Lease {
     /// the step.
     #[must_use]
     pub fn lost(&self, now: Moment) -> Option<String> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(why) = &state.lost {
             return Some(format!("the lock was lost: {why}"));
         }
         let silent = now.since(state.confirmed);
-        (silent >= self.length / 3).then(|| {
-            format!(
-                "the lock could not be confirmed for {} s, a third of --lease",
-                silent.as_secs()
-            )
-        })
+        if silent < self.length / 3 {
+            return None;
+        }
+        // The step that is stopped for it may be what was in the way.
+        let row_alone = state.row_alone;
+        state.missed_row_alone.get_or_insert(row_alone);
+        Some(format!(
+            "the lock could not be confirmed for {} s, a third of --lease",
+            silent.as_secs()
+        ))
     }
 
     fn deadline(&self) -> Moment {

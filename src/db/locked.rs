@@ -177,29 +177,32 @@ impl Locked {
     /// Renews the lease, on the ledger's connection, which is opened anew where it broke.
     ///
     /// # Errors
-    ///
     /// `Lost` where the row is not `running` any more.
     pub async fn heartbeat(&mut self, run_id: &str) -> Result<(), Error> {
-        beat(&mut self.book, run_id).await
+        beat(&mut self.book, run_id, None).await
     }
 
-    /// [`Self::confirm`] and [`Self::heartbeat`] at the same time.
-    pub async fn renew(&mut self, run_id: &str) -> Renewal {
+    /// [`Self::confirm`] and [`Self::heartbeat`] at the same time; `news`, the step that runs now
+    /// and its command without secrets, go into the ledger with it. `row_waits` is called when the
+    /// first is through and the second, on an open connection, perhaps not.
+    pub async fn renew(
+        &mut self,
+        run_id: &str,
+        news: Option<(&str, &str)>,
+        row_waits: impl FnOnce(),
+    ) -> Renewal {
         let Self { hold, book, .. } = self;
         let bound = book.target.beat();
-        let (lock, lease) = tokio::join!(hold.confirm(bound), beat(book, run_id));
+        let is_open = book.is_open();
+        let confirm = async {
+            let lock = hold.confirm(bound).await;
+            if lock.is_ok() && is_open {
+                row_waits();
+            }
+            lock
+        };
+        let (lock, lease) = tokio::join!(confirm, beat(book, run_id, news));
         Renewal { lock, lease }
-    }
-
-    /// Says in the ledger which step runs now. `command` without secrets.
-    pub async fn progress(&mut self, run_id: &str, step: &str, command: &str) -> Result<(), Error> {
-        let sql = self.book.sql.progress(run_id, step, command);
-        match self.book.run_again(&sql, self.book.call()).await?.affected {
-            1 => Ok(()),
-            _ => Err(Error::Lost(
-                "the run's row is not `running` any more".to_owned(),
-            )),
-        }
     }
 
     /// Records how the run ended, by the connection that holds the lock, and gives the lock
@@ -263,12 +266,16 @@ impl Hold {
     }
 }
 
-async fn beat(book: &mut Book, run_id: &str) -> Result<(), Error> {
-    if book.sql.backend == Backend::Sqlite {
-        return Ok(());
-    }
-    let sql = book.sql.heartbeat(run_id, book.target.lease);
-    match book.run_again(&sql, book.target.beat()).await?.affected {
+async fn beat(book: &mut Book, run_id: &str, news: Option<(&str, &str)>) -> Result<(), Error> {
+    let is_file = book.sql.backend == Backend::Sqlite;
+    // A file needs no heartbeat, and nothing presses.
+    let bound = match (is_file, news) {
+        (true, None) => return Ok(()),
+        (true, Some(_)) => book.call(),
+        (false, _) => book.target.beat(),
+    };
+    let sql = book.sql.heartbeat(run_id, news, book.target.lease);
+    match book.run_again(&sql, bound).await?.affected {
         1 => Ok(()),
         _ => Err(not_running()),
     }

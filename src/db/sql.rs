@@ -292,22 +292,22 @@ impl Sql {
         )
     }
 
-    pub(super) fn heartbeat(&self, run_id: &str, lease: Duration) -> String {
+    /// Renews the lease; `news` are the step that runs now and its command.
+    pub(super) fn heartbeat(
+        &self,
+        run_id: &str,
+        news: Option<(&str, &str)>,
+        lease: Duration,
+    ) -> String {
+        let news = news.map_or(String::new(), |(step, command)| {
+            let [step, command] = [step, command].map(|text| self.free(Some(text)));
+            format!("step = {step}, command = {command}, ")
+        });
         format!(
-            "UPDATE {} SET heartbeat_at = {}, lease_until = {} WHERE {} AND state = 'running'",
+            "UPDATE {} SET {news}heartbeat_at = {}, lease_until = {} WHERE {} AND state = 'running'",
             self.table,
             self.now(),
             self.lease_end(lease),
-            self.is("run_id", run_id),
-        )
-    }
-
-    pub(super) fn progress(&self, run_id: &str, step: &str, command: &str) -> String {
-        format!(
-            "UPDATE {} SET step = {}, command = {} WHERE {} AND state = 'running'",
-            self.table,
-            self.free(Some(step)),
-            self.free(Some(command)),
             self.is("run_id", run_id),
         )
     }

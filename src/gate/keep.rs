@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Gate, Held, Passed};
 use crate::db::ledger::State;
-use crate::db::{self, Error, Locked, RecordError};
+use crate::db::{self, Backend, Error, Locked, RecordError};
 use crate::decide;
 use crate::exit::{Failure, Problem};
 use crate::lease::{Lease, LeaseGuard};
@@ -44,74 +44,73 @@ impl Gate {
             reply,
         });
         let mut next = Instant::now() + lease.due(Moment::now());
+        // Which step runs, until the ledger was told.
+        let mut news: Option<(String, String)> = None;
         loop {
-            tokio::select! {
+            // The ledger is told by a renewal, not beside one: a step may lock the table at once,
+            // and while a statement waits for that nothing else would confirm the lock.
+            let told = tokio::select! {
                 biased;
                 ended = &mut outcome => return ended.map_err(|_| outcome::no_answer()),
                 Some(Progress { step, command, told }) = steps.recv() => {
-                    let writing = locked.progress(&identity.run_id, &step, &command);
-                    let written = if self.gives_up_calls() {
-                        // A file that is busy keeps nobody who does not wait for it any more.
-                        tokio::select! {
-                            biased;
-                            ended = &mut outcome => return ended.map_err(|_| outcome::no_answer()),
-                            written = writing => written,
-                        }
-                    } else {
-                        writing.await
-                    };
-                    if let Err(error) = written {
-                        self.note_progress(lease, error);
-                    }
-                    drop(told);
+                    news = Some((step, command));
+                    Some(told)
                 }
-                () = sleep_until(next) => {
-                    let asked = Moment::now();
-                    let renewal = locked.renew(&identity.run_id).await;
-                    let pause = match (renewal.lock, renewal.lease) {
-                        (Ok(()), Ok(())) => {
-                            lease.confirm(asked);
-                            lease.due(Moment::now())
-                        }
-                        (lock, row) => {
-                            lease.missed(lock.is_ok() && matches!(row, Err(Error::Broken(_))));
-                            self.note(lease, lock.err());
-                            self.note(lease, row.err());
-                            lease.interval() / 4
-                        }
-                    };
-                    next = Instant::now() + pause;
+                () = sleep_until(next) => None,
+            };
+            let asked = Moment::now();
+            let step = news
+                .as_ref()
+                .map(|(step, command)| (step.as_str(), command.as_str()));
+            let renewing = locked.renew(&identity.run_id, step, || lease.waits_for_row(true));
+            let renewal = if self.gives_up_calls() {
+                // A file that is busy keeps nobody who does not wait for it any more.
+                tokio::select! {
+                    biased;
+                    ended = &mut outcome => return ended.map_err(|_| outcome::no_answer()),
+                    renewal = renewing => renewal,
                 }
-            }
-        }
-    }
-
-    /// The row does not say which step runs, which is all that is missing.
-    fn note_progress(&self, lease: &Lease, error: Error) {
-        match error {
-            Error::Lost(why) => lease.lose(why),
-            error => self.log.say(
-                Event::LeaseUnconfirmed,
-                "the ledger could not be told which step runs",
-                &[("error", &error)],
-            ),
+            } else {
+                renewing.await
+            };
+            drop(told);
+            // From here on a file is the step's.
+            news = news.filter(|_| self.target.backend() != Backend::Sqlite);
+            let pause = match (renewal.lock, renewal.lease) {
+                (Ok(()), Ok(())) => {
+                    lease.confirm(asked);
+                    news = None;
+                    lease.due(Moment::now())
+                }
+                (lock, row) => {
+                    lease.waits_for_row(lock.is_ok() && matches!(row, Err(Error::Broken(_))));
+                    self.note(lease, lock.err());
+                    self.note(lease, row.err());
+                    lease.interval() / 4
+                }
+            };
+            next = Instant::now() + pause;
         }
     }
 
     /// A renewal that failed: lost for certain, or not known yet.
     fn note(&self, lease: &Lease, error: Option<Error>) {
-        match error {
-            None => {}
-            Some(Error::Lost(why)) => lease.lose(why),
+        let message = match error {
+            None => return,
+            Some(Error::Lost(why)) => return lease.lose(why),
+            // A file has no lease: all that is missing is which step runs.
+            Some(_) if self.target.backend() == Backend::Sqlite => {
+                "the ledger could not be told which step runs"
+            }
             // It will not get better by asking again: a step dropped the ledger, say.
             Some(Error::Refused { what, .. }) => {
-                lease.lose(format!("the ledger can't be written: {what}"));
+                return lease.lose(format!("the ledger can't be written: {what}"));
             }
-            Some(error) => self.log.say(
-                Event::LeaseUnconfirmed,
-                "the database did not confirm the lock, asking again",
-                &[("error", &error)],
-            ),
+            Some(_) => "the database did not confirm the lock, asking again",
+        };
+        if let Some(error) = error {
+            self.log
+                .say(Event::LeaseUnconfirmed, message, &[("error", &error)]);
         }
     }
 
@@ -124,7 +123,7 @@ impl Gate {
         mut ended: Outcome,
     ) -> Result<Held, Failure> {
         if let Verdict::Lost(failure) = &mut ended.verdict
-            && lease.misses_row_alone()
+            && lease.missed_row_alone()
         {
             *failure = outcome::table_locked(failure, &self.target.url);
         }

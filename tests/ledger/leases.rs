@@ -67,7 +67,7 @@ async fn a_killed_lock_session_is_lost_and_its_run_not_recorded(place: Place) {
     let target = place.target();
     let mut locked = hold(&target, "r", "run1").await;
     place.cut(Cut::Lock);
-    let renewal = locked.renew("run1").await;
+    let renewal = locked.renew("run1", None, || ()).await;
     assert!(matches!(renewal.lock, Err(Error::Lost(_))), "{renewal:?}");
     assert_eq!(renewal.lease, Ok(()));
     let second = lock(&target).await;
@@ -127,7 +127,7 @@ async fn a_cut_network_is_noticed_in_time_and_a_mended_one_confirms(place: Place
     network.cut();
     for _ in 0..2 {
         let since = std::time::Instant::now();
-        let renewal = locked.renew("run1").await;
+        let renewal = locked.renew("run1", None, || ()).await;
         assert!(matches!(renewal.lock, Err(Error::Broken(_))), "{renewal:?}");
         assert!(
             matches!(renewal.lease, Err(Error::Broken(_) | Error::NotYet(_))),
@@ -140,7 +140,7 @@ async fn a_cut_network_is_noticed_in_time_and_a_mended_one_confirms(place: Place
         );
     }
     network.mend();
-    let renewal = locked.renew("run1").await;
+    let renewal = locked.renew("run1", None, || ()).await;
     assert_eq!((renewal.lock, renewal.lease), (Ok(()), Ok(())));
     locked
         .record("run1", &outcome(State::Succeeded))

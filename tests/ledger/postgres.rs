@@ -267,7 +267,11 @@ fn a_migration_may_lock_or_rename_the_ledger_while_the_lock_is_held() {
         place.sql("BEGIN; LOCK TABLE launchgate_runs; COMMIT; ALTER TABLE launchgate_runs ADD COLUMN x int");
         place.sql("CREATE TABLE t (a int)");
         place.sql("CREATE INDEX CONCURRENTLY ON t (a)");
-        locked.renew(RUN).await.lease.expect("a heartbeat");
+        locked
+            .renew(RUN, None, || ())
+            .await
+            .lease
+            .expect("a heartbeat");
         place.sql("DROP TABLE launchgate_runs");
         let error = locked
             .record(RUN, &outcome(State::Succeeded))

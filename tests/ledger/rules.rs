@@ -148,13 +148,11 @@ async fn the_lock_is_proven_to_exclude(place: Place) {
 async fn a_success_is_seen_by_every_look_and_the_lock_is_free(place: Place) {
     let target = place.target();
     let mut locked = hold(&target, "r1", "run1").await;
-    locked
-        .progress("run1", "migrate", "node m.js")
-        .await
-        .expect("progress");
     locked.heartbeat("run1").await.expect("a heartbeat");
-    let renewal = locked.renew("run1").await;
-    assert_eq!((renewal.lock, renewal.lease), (Ok(()), Ok(())));
+    for news in [Some(("migrate", "node m.js")), None] {
+        let renewal = locked.renew("run1", news, || ()).await;
+        assert_eq!((renewal.lock, renewal.lease), (Ok(()), Ok(())));
+    }
     let seen = rows(&target, "other").await;
     assert_eq!(seen.len(), 1, "what runs is seen whatever the revision");
     assert_eq!(seen[0].state, Some(State::Running));
@@ -264,7 +262,10 @@ async fn a_row_leaves_running_once(place: Place) {
         ));
     }
     assert!(matches!(
-        locked.progress("run1", "verify", "x").await,
+        locked
+            .renew("run1", Some(("verify", "x")), || ())
+            .await
+            .lease,
         Err(Error::Lost(_))
     ));
     let error = locked

@@ -1,12 +1,12 @@
 //! Which revision this is, and what is said about where that came from.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::db::sql_dir::Folder;
 use crate::exit::{Failure, Problem};
 use crate::log::{Event, Log};
-use crate::release::{self, Files, Found, Given};
+use crate::release::{self, Files, FingerprintError, Found, Given};
 use crate::settings::{CoordinationSettings, Sources};
 
 /// What the ledger is keyed by, and which release it is.
@@ -29,21 +29,32 @@ pub enum Choice {
     Files(Reading),
 }
 
-/// So few migrations are read in less time than it takes to start a thread.
+/// So few migrations are found and read in less time than it takes to start a thread.
 const FEW: usize = 64;
 
 /// Files that are the revision, and the release beside it.
 #[derive(Debug, Clone)]
 pub struct Reading {
-    is_quick: bool,
-    files: Files,
+    what: What,
     /// The setting that names them.
     origin: String,
     name: Name,
 }
 
+/// What is read.
+#[derive(Debug, Clone)]
+enum What {
+    /// These files, which may be large.
+    Files(Files),
+    /// A few migrations.
+    Few(Files),
+    /// The migrations of this folder, of which there are many.
+    Folder(PathBuf),
+}
+
 /// Chooses the revision's source: the fingerprint, else the release given, else the fingerprint of
-/// `--sql` where nothing else migrates, else the platform's release. Reads no file's contents.
+/// `--sql` where nothing else migrates, else the platform's release. Reads no file's contents, and of
+/// a folder with many migrations no more than that it is one.
 ///
 /// # Errors
 /// A glob that matches nothing, a name that can't be one, a folder without migrations.
@@ -67,8 +78,7 @@ pub fn choose(
         let files = Files::matching(&globs, Path::new("."))
             .map_err(|error| Failure::usage(format!("{origin}: {error}"), error.hint()))?;
         return Ok(Choice::Files(Reading {
-            is_quick: false,
-            files,
+            what: What::Files(files),
             origin,
             name,
         }));
@@ -78,15 +88,11 @@ pub fn choose(
     {
         let origin = sql.origin.to_string();
         let folder = Path::new(&sql.value);
-        let names = Folder::names(folder).map_err(|trouble| {
-            Failure::usage(format!("{origin}: {}", trouble.what()), trouble.hint())
-        })?;
-        return Ok(Choice::Files(Reading {
-            is_quick: names.len() <= FEW,
-            files: Files::of_folder(folder, names),
-            origin,
-            name,
-        }));
+        let what = match migrations(folder, FEW, &origin)? {
+            Some(files) => What::Few(files),
+            None => What::Folder(folder.to_owned()),
+        };
+        return Ok(Choice::Files(Reading { what, origin, name }));
     }
     name.revision.clone_from(&name.release);
     Ok(Choice::Release(name))
@@ -96,7 +102,7 @@ impl Reading {
     /// Whether nothing is worth doing meanwhile. Fingerprints are not: theirs may be large files.
     #[must_use]
     pub fn is_quick(&self) -> bool {
-        self.is_quick
+        matches!(self.what, What::Few(_))
     }
 
     /// The release, before the files are read.
@@ -110,14 +116,13 @@ impl Reading {
     /// # Errors
     /// One that can't be read.
     pub fn read(self, log: &Log) -> Result<Name, Failure> {
-        let Self {
-            files,
-            origin,
-            name,
-            ..
-        } = self;
+        let Self { what, origin, name } = self;
+        let files = match what {
+            What::Files(files) | What::Few(files) => Some(files),
+            What::Folder(folder) => migrations(&folder, usize::MAX, &origin)?,
+        };
         let found = files
-            .fingerprint()
+            .map_or(Err(FingerprintError::NoGlobs), |files| files.fingerprint())
             .map_err(|error| Failure::usage(format!("{origin}: {error}"), error.hint()))?;
         let revision = found.revision.as_str().to_owned();
         say_chosen(log, &revision, &origin);
@@ -126,6 +131,14 @@ impl Reading {
             ..name
         })
     }
+}
+
+/// The migrations of a folder; `None` where they are more than `most`.
+fn migrations(folder: &Path, most: usize, origin: &str) -> Result<Option<Files>, Failure> {
+    let names = Folder::names(folder, most).map_err(|trouble| {
+        Failure::usage(format!("{origin}: {}", trouble.what()), trouble.hint())
+    })?;
+    Ok(names.map(|names| Files::of_folder(folder, names)))
 }
 
 fn release(

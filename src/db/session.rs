@@ -200,7 +200,7 @@ fn entry(row: &Row) -> Result<Entry, Error> {
         state: State::parse(&row.text(3)),
         lease_live: row.flag(4),
         holder: row.text(5),
-        age_ms: row.int(6)?,
+        age_ms: row.milliseconds(6)?,
         note: row.opt(7),
     })
 }

@@ -83,7 +83,15 @@ impl Sql {
 
     /// `column` holds exactly `value`.
     fn is(&self, column: &str, value: &str) -> String {
-        let same = format!("{column} = {}", self.text(value));
+        // No setting changes what such letters mean, and they need no function to be looked up.
+        let is_plain = value
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b" -_.:/@+".contains(&byte));
+        let literal = match self.backend {
+            Backend::Postgres if is_plain => format!("'{value}'"),
+            _ => self.text(value),
+        };
+        let same = format!("{column} = {literal}");
         match self.backend {
             // utf8mb4_bin pads with spaces: to it 'v1' and 'v1 ' are equal
             Backend::Mysql => format!("({same} AND OCTET_LENGTH({column}) = {})", value.len()),
@@ -128,6 +136,16 @@ impl Sql {
             Backend::Sqlite => {
                 format!("CAST(round((julianday({to}) - julianday({from})) * 86400000) AS INTEGER)")
             }
+        }
+    }
+
+    /// Seconds since a row's start. On Postgres by what a new session finds fastest: every start asks.
+    fn age(&self) -> String {
+        let now = self.now();
+        match self.backend {
+            Backend::Postgres => format!("date_part('epoch', {now} - started_at)"),
+            Backend::Mysql => format!("TIMESTAMPDIFF(MICROSECOND, started_at, {now}) / 1000000"),
+            Backend::Sqlite => format!("(julianday({now}) - julianday(started_at)) * 86400"),
         }
     }
 
@@ -183,7 +201,7 @@ impl Sql {
             "SELECT id, revision, run_id, state, {live}, holder, {age}, note{more} FROM {table} \
              WHERE {app} AND (state = 'running'{asked}) ORDER BY id DESC LIMIT {LOOK_LIMIT}",
             live = self.lease_live(),
-            age = self.ms_between("started_at", self.now()),
+            age = self.age(),
             table = self.table,
             app = self.is("app", app),
         )

@@ -59,6 +59,17 @@ impl Row {
         })
     }
 
+    /// Of seconds and their fraction; none of a clock that was set back.
+    pub(super) fn milliseconds(&self, column: usize) -> Result<i64, Error> {
+        let word = self.text(column);
+        let seconds: Option<f64> = word.parse().ok().filter(|s: &f64| s.is_finite());
+        let Some(seconds) = seconds else {
+            return Ok(self.int(column)?.saturating_mul(1000));
+        };
+        let time = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        Ok(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
+    }
+
     pub(super) fn opt_int(&self, column: usize) -> Option<i32> {
         self.opt(column)?.parse().ok()
     }

@@ -126,21 +126,22 @@ impl Folder {
         self.files.iter().any(|file| file.version() == version)
     }
 
-    /// The names of the folder's migrations, those that undo too, in no order. Reads no file
-    /// where nothing is wrong: this is for a start that may have nothing to do.
+    /// The names of the folder's migrations, those that undo too, in no order; `None` where they are
+    /// more than `most`. Reads no file where nothing is wrong: this is for a start that may have
+    /// nothing to do.
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub fn names(path: &Path) -> Result<Vec<OsString>, Trouble> {
-        if let Some(names) = quick_names(path) {
-            return Ok(names);
+    pub fn names(path: &Path, most: usize) -> Result<Option<Vec<OsString>>, Trouble> {
+        match quick_names(path, most) {
+            Quick::All(names) => return Ok(Some(names)),
+            Quick::More => return Ok(None),
+            Quick::Unsure => {}
         }
-        let folder = Self::read(path)?;
-        Ok(folder
-            .files
-            .into_iter()
-            .map(|file| file.name.into())
-            .collect())
+        let files = Self::read(path)?.files;
+        Ok(Some(
+            files.into_iter().map(|file| file.name.into()).collect(),
+        ))
     }
 }
 
@@ -179,8 +180,26 @@ impl File {
 const SIMPLE: &str = ".sql";
 const DOWN: &str = ".down.sql";
 
-/// The names, by the resolver's rules; `None` where it should be asked itself.
-fn quick_names(path: &Path) -> Option<Vec<OsString>> {
+/// What a look at a folder's names found.
+enum Quick {
+    All(Vec<OsString>),
+    /// More than are wanted.
+    More,
+    /// The resolver should be asked itself.
+    Unsure,
+}
+
+fn quick_names(path: &Path, most: usize) -> Quick {
+    match some_names(path, most) {
+        Some(names) if names.len() > most => Quick::More,
+        Some(names) => Quick::All(names),
+        None => Quick::Unsure,
+    }
+}
+
+/// The names, by the resolver's rules, or the first few where they are more than `most`; `None`
+/// where it should be asked itself.
+fn some_names(path: &Path, most: usize) -> Option<Vec<OsString>> {
     let mut names = Vec::new();
     let mut ups = Vec::new();
     for entry in path.read_dir().ok()? {
@@ -203,6 +222,9 @@ fn quick_names(path: &Path) -> Option<Vec<OsString>> {
             ups.push(version);
         }
         names.push(name);
+        if names.len() > most {
+            return Some(names);
+        }
     }
     ups.sort_unstable();
     let has_twins = ups.windows(2).any(|two| two[0] == two[1]);

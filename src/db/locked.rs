@@ -215,8 +215,8 @@ impl Locked {
             Hold::Mysql(hold) => hold.record(&book.sql, run_id, outcome, bound).await,
             // held until the row is written
             Hold::Sqlite(held) => match held.confirm() {
-                Ok(()) => record_in_file(&mut book, run_id, outcome).await,
-                Err(error) => Err(RecordError::NotRecorded(error)),
+                Err(lost @ Error::Lost(_)) => Err(RecordError::NotRecorded(lost)),
+                _ => record_in_file(&mut book, run_id, outcome).await,
             },
         };
         book.close().await;

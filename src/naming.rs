@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::db::sql_dir::Folder;
 use crate::exit::{Failure, Problem};
 use crate::log::{Event, Log};
-use crate::release::{self, Files, FingerprintError, Found, Given};
+use crate::release::{self, Files, Found, Given};
 use crate::settings::{CoordinationSettings, Sources};
 
 /// What the ledger is keyed by, and which release it is.
@@ -118,11 +118,12 @@ impl Reading {
     pub fn read(self, log: &Log) -> Result<Name, Failure> {
         let Self { what, origin, name } = self;
         let files = match what {
-            What::Files(files) | What::Few(files) => Some(files),
-            What::Folder(folder) => migrations(&folder, usize::MAX, &origin)?,
+            What::Files(files) | What::Few(files) => files,
+            What::Folder(folder) => migrations(&folder, usize::MAX, &origin)?
+                .unwrap_or_else(|| unreachable!("more files than can be counted")),
         };
         let found = files
-            .map_or(Err(FingerprintError::NoGlobs), |files| files.fingerprint())
+            .fingerprint()
             .map_err(|error| Failure::usage(format!("{origin}: {error}"), error.hint()))?;
         let revision = found.revision.as_str().to_owned();
         say_chosen(log, &revision, &origin);

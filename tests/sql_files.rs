@@ -287,3 +287,39 @@ fn a_snapshot_that_cannot_be_checked_says_what_to_do() {
         .says("no such collation sequence: app")
         .says("leave --snapshot out, and have --backup run");
 }
+
+/// A folder of many files is looked through while the database is connected to: it is one revision
+/// all the same, and what is wrong with it is a mistake of the settings.
+fn a_large_folder_is_one_revision(db: &Db) {
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    for number in 1..=70 {
+        files.write(
+            &format!("{number}_t.sql"),
+            &format!("create table t{number} (x int);"),
+        );
+    }
+    let start = || {
+        let server = ["--sql", "migrations", "--", "/bin/true"];
+        scene.command("run").args(server).start()
+    };
+    let mut first = start();
+    first.ends_with(0);
+    first
+        .says("this revision revision=fp-")
+        .says("source=--sql");
+    assert_eq!(applied(db).len(), 70);
+    let mut again = start();
+    again.ends_with(0);
+    again.says("the revision succeeded already");
+    assert_eq!(scene.ledger("state").len(), 1);
+    files.write("71_t.sql", "create table t71 (x int);");
+    start().ends_with(0);
+    assert_eq!(applied(db).len(), 71);
+    files.write("071_twin.sql", "create table twin (x int);");
+    let mut refused = start();
+    refused.ends_with(64);
+    refused.says("have the same version, 71");
+    assert_eq!(scene.ledger("state").len(), 2);
+}
+on_each!(a_large_folder_is_one_revision: postgres_15, pgbouncer, mariadb, sqlite);

@@ -34,7 +34,7 @@ pub fn convert(host: &Host, raw: &Raw) -> Result<(), Failure> {
     let words = read_words(host, raw)?;
     let (findings, outcome) = propose(&words);
     let proposal = outcome.as_ref().ok();
-    crate::report::print(host, render::page(&findings, proposal).as_bytes())?;
+    crate::output::print::print(host, render::page(&findings, proposal).as_bytes())?;
     match outcome {
         Ok(_) => Ok(()),
         Err(Unsure { what, hint }) => Err(Failure::usage(

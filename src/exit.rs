@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::conceal;
+use crate::redact;
 
 /// What went wrong and what to do about it, both for the person on call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Problem {
 }
 
 fn concealed(text: String) -> String {
-    match conceal::passwords(&text) {
+    match redact::passwords(&text) {
         Cow::Borrowed(_) => text,
         Cow::Owned(shown) => shown,
     }

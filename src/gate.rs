@@ -3,28 +3,34 @@
 //!
 //! May touch `db`, `sys` and `log`; never SQL or system calls.
 
+pub mod backoff;
+pub mod decide;
 mod hold;
 mod keep;
-mod looks;
+pub mod lease;
+pub mod outcome;
+mod poll;
+pub mod retry;
+pub mod runtime;
 
 use std::time::Duration;
 
-pub use looks::Looks;
+pub use poll::Looks;
 
 use crate::db::ledger::{Entry, Ledger, State};
 use crate::db::{self, Error, Session, Target};
-use crate::decide::{Decision, Refusal, decide};
 use crate::exit::{Failure, Problem};
-use crate::log::{Event, Log};
-use crate::naming::{Name, Reading};
-use crate::network::{self, Link, Meanwhile};
-use crate::patience::Outage;
+use crate::gate::decide::{Decision, Refusal, decide};
+use crate::gate::retry::Outage;
+use crate::gate::runtime::{Link, Meanwhile};
+use crate::output::log::{Event, Log};
+use crate::output::timeline::Phase;
 use crate::plan::Steps;
+use crate::plan::revision::{Name, Reading};
 use crate::steps::{self, Keep, Ready, RunIdentity, Verdict};
 use crate::sys::clock::Moment;
 use crate::sys::host::Host;
 use crate::sys::supervise::NoGuard;
-use crate::timeline::Phase;
 
 /// The limits of waiting and trying. `None` is no limit.
 #[derive(Debug, Clone, Copy)]
@@ -186,9 +192,9 @@ impl Gate {
             return Ok(None);
         }
         let target = self.target.clone();
-        let early = network::meanwhile(async move { target.connect_early().await });
+        let early = runtime::meanwhile(async move { target.connect_early().await });
         let log = self.log.clone();
-        let read = network::on_a_thread(move || reading.read(&log));
+        let read = runtime::on_a_thread(move || reading.read(&log));
         self.name = link.unless_stopped("the reading of files", read).await??;
         Ok(Some(early))
     }

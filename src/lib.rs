@@ -11,59 +11,36 @@
 //! `ARCHITECTURE.md` says which room holds what, and why. This file is the table of contents:
 //! [`main`] reads the process's arguments and environment, once, and carries out the command.
 
-pub mod backoff;
-pub mod check;
 pub mod cli;
-pub mod command;
-pub mod conceal;
+pub mod commands;
 pub mod convert;
-pub mod coordination;
 pub mod db;
-pub mod decide;
-pub mod embedded;
-pub mod environment;
 pub mod exit;
 pub mod gate;
-pub mod generate;
-pub mod health;
-pub mod identity;
-pub mod init;
-pub mod lease;
-pub mod live;
-pub mod log;
-pub mod naming;
-pub mod network;
-pub mod outcome;
+pub mod output;
 #[cfg(test)]
 mod pages;
-pub mod patience;
 pub mod plan;
-pub mod probe;
-pub mod release;
-pub mod report;
-pub mod resolve;
-pub mod run;
-pub mod serve;
+pub mod redact;
 pub mod settings;
-pub mod status;
+pub mod shell_words;
 pub mod steps;
 pub mod sys;
-pub mod termination;
-pub mod timeline;
-pub mod wait;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cli::{Glimpse, Parsed, Raw, Verb};
-use environment::Environment;
+use commands::run::LAST_WORDS;
+use commands::{check, embedded, generate, probe, resolve, run, server, status, wait};
 use exit::{Failure, Problem};
-use log::{Event, Log, Paint};
-use run::LAST_WORDS;
+use output::log::{Event, Log, Paint};
+use output::termination;
 use settings::file::SettingsFile;
 use settings::{Sources, Verbosity};
 use sys::clock::Moment;
+use sys::environment::{self, Environment};
 use sys::host::Host;
 use sys::inherited::{self, Inherited};
 
@@ -72,7 +49,7 @@ use sys::inherited::{self, Inherited};
 #[must_use]
 pub fn main(args: &[OsString]) -> u8 {
     // 0. Behind the gate already: launchgate executed itself to be small.
-    if let Some(code) = serve::resume(args) {
+    if let Some(code) = server::resume(args) {
         return code;
     }
     // 1. What was inherited, before anything changes it.

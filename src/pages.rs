@@ -50,5 +50,8 @@ fn the_drawing_of_the_gate_is_that_of_the_code() {
 
 #[test]
 fn the_schema_of_the_settings_file_is_that_of_the_code() {
-    hold("docs/launchgate.schema.json", &crate::generate::schema());
+    hold(
+        "docs/launchgate.schema.json",
+        &crate::commands::generate::schema(),
+    );
 }

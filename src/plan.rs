@@ -3,7 +3,10 @@
 //! Everything that can be wrong with a setting is found here or in `settings`, before
 //! anything runs or connects.
 
+pub mod coordination;
 mod planner;
+pub mod release;
+pub mod revision;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -11,15 +14,15 @@ use std::time::Duration;
 
 use planner::Planner;
 
-use crate::command::{self, Argv, Kind, Refusal};
-use crate::conceal;
-use crate::embedded::Embedded;
-use crate::environment::{Environment, OWN};
+use crate::commands::embedded::Embedded;
 use crate::exit::{Failure, Problem};
-use crate::identity::Identity;
-use crate::init::Init;
+use crate::redact;
 use crate::settings::written::Command;
 use crate::settings::{Origin, Pair, Setting, Sources, StepSettings};
+use crate::shell_words::{self, Argv, Kind, Refusal};
+use crate::sys::environment::{Environment, OWN};
+use crate::sys::forwarding::Init;
+use crate::sys::identity::Identity;
 
 /// What a step is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -238,7 +241,7 @@ pub fn server(sources: &Sources<'_>) -> Result<Option<Server>, Failure> {
     if words.is_empty() {
         return Ok(None);
     }
-    let text = conceal::passwords(&Command::Words(words.clone()).shown()).into_owned();
+    let text = redact::passwords(&Command::Words(words.clone()).shown()).into_owned();
     let words = if sources.expand_env()?.value {
         expand(words, &environment, "SERVER", &|refusal| {
             of_the_server(refusal, &unset, &step_only)
@@ -307,7 +310,7 @@ fn expand(
     words
         .into_iter()
         .map(|word| {
-            command::expand(word.as_bytes(), &get)
+            shell_words::expand(word.as_bytes(), &get)
                 .map(OsString::from_vec)
                 .map_err(|refusal| {
                     let refusal = better(refusal);

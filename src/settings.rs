@@ -21,10 +21,10 @@ use std::time::Duration;
 
 use crate::cli::Raw;
 use crate::db::url::DatabaseUrl;
-use crate::environment::Environment;
 use crate::exit::Problem;
-use crate::identity::{Identity, UserSpec};
-use crate::init::Init;
+use crate::sys::environment::Environment;
+use crate::sys::forwarding::Init;
+use crate::sys::identity::{Identity, UserSpec};
 use file::SettingsFile;
 use written::Written;
 

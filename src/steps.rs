@@ -14,19 +14,19 @@ pub use finding::{find, find_server};
 pub use variables::TOLD;
 use variables::{mark, own_variables};
 
-use crate::embedded;
+use crate::commands::embedded;
 use crate::exit::Failure;
-use crate::identity::Identity;
-use crate::init::Init;
-use crate::log::Log;
+use crate::output::log::Log;
+use crate::output::timeline::Phase;
 use crate::plan::{Step, StepKind, Steps};
 use crate::settings::Format;
 use crate::sys::child::Program;
 use crate::sys::clock::Moment;
+use crate::sys::forwarding::Init;
 use crate::sys::host::Host;
+use crate::sys::identity::Identity;
 use crate::sys::signals::Number;
 use crate::sys::supervise::{Guard, Order, Report};
-use crate::timeline::Phase;
 
 /// The longest part of a step's output that a ledger keeps: 4 KiB.
 pub const TAIL: usize = 4096;

@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::{Key, Shape, Verb, keys};
-use crate::environment::Environment;
 use crate::settings::{self, Format};
+use crate::sys::environment::Environment;
 
 /// The words in front of the server's.
 #[derive(Debug, Clone, Copy)]
@@ -101,7 +101,7 @@ fn takes_value(flag: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::environment::until_nul;
+    use crate::sys::environment::until_nul;
 
     fn format(words: &[&str], variable: &str) -> Format {
         let args: Vec<OsString> = words.iter().map(OsString::from).collect();

@@ -3,7 +3,7 @@
 use super::Unsure;
 use super::script::{self, Dialect};
 use super::words::{Meaning, Piece, Word};
-use crate::command::{self, Expansion};
+use crate::shell_words::{self, Expansion};
 
 /// What to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -116,7 +116,7 @@ pub(super) fn step_command(
         Manner::Expanded => Expansion::On(&mark),
         _ => Expansion::Off,
     };
-    let found = command::split(text.as_bytes(), expansion)
+    let found = shell_words::split(text.as_bytes(), expansion)
         .ok()
         .map(|split| {
             let words = split.argv.words().iter();

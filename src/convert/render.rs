@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::Findings;
 use super::proposal::Proposal;
-use crate::conceal;
+use crate::redact;
 
 /// The whole page. Passwords are hidden in what is said, and kept in what is to be copied.
 pub(super) fn page(findings: &Findings, proposal: Option<&Proposal>) -> String {
@@ -29,7 +29,7 @@ fn list(page: &mut String, title: &str, lines: &[String]) {
     page.push_str(":\n");
     for line in lines {
         // writing to a String cannot fail
-        let _ = writeln!(page, "  - {}", conceal::passwords(&line.replace('\n', " ")));
+        let _ = writeln!(page, "  - {}", redact::passwords(&line.replace('\n', " ")));
     }
     page.push('\n');
 }
@@ -37,7 +37,7 @@ fn list(page: &mut String, title: &str, lines: &[String]) {
 impl Proposal {
     /// Whether somebody's password would be in everybody's sight.
     pub(super) fn shows_password(&self) -> bool {
-        let hides = |text: &String| *conceal::passwords(text) != **text;
+        let hides = |text: &String| *redact::passwords(text) != **text;
         self.words.iter().any(hides)
     }
 

@@ -383,8 +383,10 @@ fn hold_together(proposal: &Proposal) {
     let shell = raw.values("shell").is_some();
     let get = |_: &[u8]| Some(Vec::new());
     for step in raw.values("migrate").unwrap_or_default() {
-        let split =
-            crate::command::split(step.as_encoded_bytes(), crate::command::Expansion::On(&get));
+        let split = crate::shell_words::split(
+            step.as_encoded_bytes(),
+            crate::shell_words::Expansion::On(&get),
+        );
         assert!(shell || split.is_ok(), "{step:?}: {split:?}");
     }
     assert!(proposal.takes_cmd || !raw.server().is_empty());

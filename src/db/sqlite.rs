@@ -30,7 +30,7 @@ use super::{
     wire::Wire,
 };
 use crate::{
-    conceal,
+    redact,
     sys::{access, sqlite_memory::use_own_memory},
 };
 
@@ -254,7 +254,7 @@ fn exclusive(file: &File, path: &Path) -> Result<bool, Error> {
 fn shown(lock: &Path) -> String {
     let file = lock.to_string_lossy();
     let meant = percent_decode_str(&file).decode_utf8_lossy();
-    match conceal::passwords(&meant) {
+    match redact::passwords(&meant) {
         Cow::Owned(hidden) if hidden != *meant => hidden,
         _ => file.into_owned(),
     }

@@ -8,17 +8,17 @@ use tokio::time::sleep;
 use super::{Gate, Held, Passed, Trouble};
 use crate::db::ledger::{Entry, Ledger, NewRun, Orphan};
 use crate::db::{Backend, Error, Locked, Proof};
-use crate::decide::Decision;
 use crate::exit::Problem;
-use crate::lease::Lease;
-use crate::log::{Event, Field};
-use crate::network::Link;
-use crate::outcome;
-use crate::patience;
+use crate::gate::decide::Decision;
+use crate::gate::lease::Lease;
+use crate::gate::outcome;
+use crate::gate::retry;
+use crate::gate::runtime::Link;
+use crate::output::log::{Event, Field};
+use crate::output::timeline::Phase;
 use crate::steps::RunIdentity;
 use crate::sys::clock::Moment;
 use crate::sys::supervise::REPORT;
-use crate::timeline::Phase;
 
 /// How long the server may take to end a session that it was told to end.
 const GOING: Duration = Duration::from_secs(2);
@@ -151,7 +151,7 @@ impl Gate {
             }
             let waited = Moment::now().since(began);
             let limit = self.policy.orphan_timeout.unwrap_or(Duration::MAX);
-            let mut pause = patience::pause(waited).min(limit.saturating_sub(waited));
+            let mut pause = retry::pause(waited).min(limit.saturating_sub(waited));
             if waited >= limit {
                 if ended.is_none() && self.end_idle(locked, dead).await? {
                     ended = Some(Moment::now());

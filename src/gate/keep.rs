@@ -9,12 +9,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{Gate, Held, Passed};
 use crate::db::ledger::State;
 use crate::db::{self, Backend, Error, Locked, RecordError};
-use crate::decide;
 use crate::exit::{Failure, Problem};
-use crate::lease::{Lease, LeaseGuard};
-use crate::log::{Event, Field};
-use crate::network::{Link, Progress, StepsRequest};
-use crate::outcome;
+use crate::gate::decide;
+use crate::gate::lease::{Lease, LeaseGuard};
+use crate::gate::outcome;
+use crate::gate::runtime::{Link, Progress, StepsRequest};
+use crate::output::log::{Event, Field};
 use crate::steps::{Outcome, RunIdentity, Verdict};
 use crate::sys::clock::Moment;
 

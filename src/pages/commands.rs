@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::cli::{self, Parsed, Raw, Verb};
-use crate::command::{self, Expansion};
+use crate::shell_words::{self, Expansion};
 
 #[test]
 fn every_command_of_the_documents_is_understood() {
@@ -34,7 +34,7 @@ fn every_command_of_the_documents_is_understood() {
 fn understood(raw: &Raw, shown: &str) {
     for step in ["backup", "migrate", "verify"] {
         for text in raw.values(step).unwrap_or_default() {
-            let split = command::split(text.as_bytes(), Expansion::Off);
+            let split = shell_words::split(text.as_bytes(), Expansion::Off);
             assert!(split.is_ok(), "{shown}: {:?}", split.err());
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::MADE;
-use crate::log::Event;
+use crate::output::log::Event;
 
 pub(super) fn page() -> String {
     let mut text = format!(

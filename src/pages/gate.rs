@@ -7,10 +7,10 @@ use std::fmt::Write as _;
 use super::exits;
 use crate::db::DatabaseUrl;
 use crate::db::ledger::{Entry, State};
-use crate::decide::{Decision, Refusal};
 use crate::exit::{Failure, Problem};
-use crate::log::Event;
-use crate::outcome;
+use crate::gate::decide::{Decision, Refusal};
+use crate::gate::outcome;
+use crate::output::log::Event;
 use crate::plan::StepKind;
 use crate::steps::{Outcome, Verdict};
 

@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, Command};
 
 use super::MADE;
 use crate::cli;
-use crate::release::{MOVING, PLATFORM_VARIABLES};
+use crate::plan::release::{MOVING, PLATFORM_VARIABLES};
 use crate::settings::{AMBIENT_URLS, SKIP, flag, variable};
 use crate::steps::TOLD;
 

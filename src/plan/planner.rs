@@ -5,13 +5,13 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::{Step, StepKind, expand, step_environment};
 use crate::cli::Verb;
-use crate::command::{self, Argv, Expansion, Kind, Refusal};
-use crate::conceal;
-use crate::environment::{Environment, OWN};
 use crate::exit::{Failure, Problem};
-use crate::identity::Identity;
+use crate::redact;
 use crate::settings::written::{Command, Written};
 use crate::settings::{Origin, Setting, Sources, StepSettings};
+use crate::shell_words::{self, Argv, Expansion, Kind, Refusal};
+use crate::sys::environment::{Environment, OWN};
+use crate::sys::identity::Identity;
 
 /// Everything that the plan of one step needs.
 pub(super) struct Planner<'a> {
@@ -55,7 +55,7 @@ impl Planner<'_> {
                 .as_ref()
                 .map_or_else(|| kind.as_str().to_owned(), |name| name.value.clone()),
             argv,
-            text: conceal::passwords(&shown).into_owned(),
+            text: redact::passwords(&shown).into_owned(),
             origin: origin.clone(),
             timeout: written
                 .timeout
@@ -106,7 +106,7 @@ impl Planner<'_> {
         } else {
             Expansion::Off
         };
-        let split = command::split(bytes, expansion)
+        let split = shell_words::split(bytes, expansion)
             .map_err(|refusal| refused(kind, shown, origin, &of_the_step(refusal)))?;
         if let Some(name) = split.unexpanded {
             (self.warn)(Problem::new(
@@ -133,7 +133,7 @@ impl Planner<'_> {
             kind,
             name: kind.as_str().to_owned(),
             argv,
-            text: conceal::passwords(&text).into_owned(),
+            text: redact::passwords(&text).into_owned(),
             origin: setting.origin.clone(),
             timeout: self.settings.migrate_timeout.value,
             identity: self.identity.cloned(),

@@ -19,8 +19,8 @@ pub(super) use value::{Item, Value};
 use super::written::STEP_KEYS;
 use super::{Origin, ReadFile, flag, variable};
 use crate::cli::{self, Glimpse, Key, Raw, Shape};
-use crate::environment::Environment;
 use crate::exit::Failure;
+use crate::sys::environment::Environment;
 
 /// Where a settings file is looked for when nobody names one.
 pub const PLACES: [&str; 2] = ["./launchgate.toml", "/etc/launchgate.toml"];

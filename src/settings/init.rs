@@ -2,8 +2,8 @@
 
 use super::{InitSettings, Origin, Setting, Sources, flag};
 use crate::exit::Failure;
-use crate::identity::{Identity, UserSpec};
-use crate::init::{Aim, Init, Remaps, Rewrites};
+use crate::sys::forwarding::{Aim, Init, Remaps, Rewrites};
+use crate::sys::identity::{Identity, UserSpec};
 use crate::sys::signals;
 
 /// Everything here. Most starts use none of it, and then none is parsed.

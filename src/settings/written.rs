@@ -10,7 +10,7 @@ use super::parse::{parse_duration, parse_name};
 use super::{Origin, Pair, Setting, Sources};
 use crate::cli::Shape;
 use crate::exit::{Failure, Problem};
-use crate::identity::Identity;
+use crate::sys::identity::Identity;
 
 /// A key of a step's table in the settings file.
 #[derive(Debug)]

@@ -1,9 +1,9 @@
 //! What is said while a step runs, and what its end means.
 
 use super::{ReadyServer, Verdict};
-use crate::embedded;
+use crate::commands::embedded;
 use crate::exit::{Failure, Problem, signal_code};
-use crate::log::{Event, Field, Log};
+use crate::output::log::{Event, Field, Log};
 use crate::plan::{Step, Steps};
 use crate::sys::child::Ended;
 use crate::sys::family::Stray;

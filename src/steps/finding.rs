@@ -5,12 +5,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::{Ready, ReadyServer};
-use crate::command;
-use crate::environment::until_nul;
 use crate::exit::{Failure, Problem};
-use crate::log::{Event, Log};
+use crate::output::log::{Event, Log};
 use crate::plan::{Server, Steps};
+use crate::shell_words;
 use crate::sys::child::Program;
+use crate::sys::environment::until_nul;
 use crate::sys::lookup::{self, Unfit};
 use crate::sys::own;
 use crate::sys::user::{self, NotFound, Part};
@@ -110,7 +110,7 @@ fn of_a_shell(
     error: NotFound,
 ) -> NotFound {
     let word = program.to_str();
-    let Some((word, remedy)) = word.and_then(|word| Some((word, command::instead_of(word)?)))
+    let Some((word, remedy)) = word.and_then(|word| Some((word, shell_words::instead_of(word)?)))
     else {
         return error;
     };

@@ -1,8 +1,8 @@
 //! What a step is told about its run, in its environment.
 
 use super::RunIdentity;
-use crate::environment::Environment;
 use crate::plan::{Step, Steps};
+use crate::sys::environment::Environment;
 
 /// The variable by which a step's processes are known: no other run has its value.
 const RUN_ID: &str = "LAUNCHGATE_RUN_ID";

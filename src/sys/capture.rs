@@ -11,7 +11,7 @@ use nix::unistd::{pipe2, read};
 
 use super::output::{Output, same_file};
 use super::poll::Interest;
-use crate::log::{Lines, Stream};
+use crate::output::log::{Lines, Stream};
 
 /// How much is read before the loop looks at signals and clocks again.
 const TURN: usize = 256 * 1024;

@@ -19,8 +19,8 @@ use super::family::{Children, Family};
 use super::inherited::Inherited;
 use super::signals::{self, Mask};
 use super::user::{self, Switch};
-use crate::environment::Entry;
-use crate::identity::Identity;
+use crate::sys::environment::Entry;
+use crate::sys::identity::Identity;
 
 /// A program ready to be executed.
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStringExt;
 use libc::{c_char, c_int};
 
 use super::signals::{self, Mask, Number};
-use crate::environment::{Entry, Environment};
+use crate::sys::environment::{Entry, Environment};
 
 unsafe extern "C" {
     static environ: *const *const c_char;

@@ -22,9 +22,9 @@ use super::launch::NotLaunched;
 use super::poll::{self, Interest};
 use super::signals::{self, Number};
 use super::terminal::Terminal;
-use crate::environment::Entry;
-use crate::identity::Identity;
-use crate::init::{Aim, Init, State};
+use crate::sys::environment::Entry;
+use crate::sys::forwarding::{Aim, Init, State};
+use crate::sys::identity::Identity;
 
 /// How soon a kill is repeated while processes are left that were born meanwhile.
 const AGAIN: Duration = Duration::from_millis(50);

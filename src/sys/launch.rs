@@ -8,7 +8,7 @@ use super::child::{self, Program, pointers};
 use super::inherited::Inherited;
 use super::signals::{self, Number, Signals};
 use super::user::{self, Switch};
-use crate::identity::Identity;
+use crate::sys::identity::Identity;
 
 /// Why the server did not start.
 #[derive(Debug)]

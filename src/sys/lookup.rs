@@ -16,7 +16,7 @@ use nix::fcntl::AtFlags;
 use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::{AccessFlags, faccessat};
 
-use crate::environment::Entry;
+use crate::sys::environment::Entry;
 
 /// What execvp(3) searches where `PATH` is not set: glibc's and musl's are one or the other.
 const DEFAULT_PATH: &str = "/usr/local/bin:/bin:/usr/bin";

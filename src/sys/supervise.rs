@@ -15,7 +15,7 @@ use super::inherited::is_terminal;
 use super::signals::Number;
 use super::terminal::Terminal;
 use super::watch::Watch;
-use crate::identity::Identity;
+use crate::sys::identity::Identity;
 
 /// How often a step that goes on says so.
 pub const REPORT: Duration = Duration::from_secs(30);

@@ -15,9 +15,9 @@ use nix::unistd::{ForkResult, Gid, Group, Uid, User, fork, geteuid, getgid, getg
 
 use super::child;
 use super::lookup::{self, Unfit};
-use crate::environment::until_nul;
 use crate::exit::Problem;
-use crate::identity::{Id, Identity, UserSpec};
+use crate::sys::environment::until_nul;
+use crate::sys::identity::{Id, Identity, UserSpec};
 
 /// Looks up what a user is, in /etc/passwd and /etc/group; who is not named is whoever this is.
 /// A number needs no entry; then the group stays what it is and `HOME` is `/`. Supplementary

@@ -4,12 +4,12 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::conceal;
 use crate::exit::Failure;
-use crate::identity::Identity;
+use crate::output::termination;
+use crate::redact;
 use crate::settings::written::Written;
 use crate::settings::{DatabaseChoice, Format, Origin, SKIP, Setting, Sources, StepSettings};
-use crate::termination;
+use crate::sys::identity::Identity;
 
 /// A line: setting, value, origin.
 pub(super) type Row = (String, String, String);
@@ -104,7 +104,7 @@ pub(super) fn settings(sources: &Sources<'_>) -> Result<Vec<Row>, Failure> {
             row.1 = url.redact(&row.1);
         }
         // The URL itself is shown by a type that hides its password.
-        row.1 = conceal::passwords(&row.1).into_owned();
+        row.1 = redact::passwords(&row.1).into_owned();
     }
     Ok(rows)
 }

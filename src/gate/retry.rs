@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use crate::backoff::{self, Crowd};
 use crate::db::Error;
 use crate::db::ledger::Entry;
 use crate::exit::{Failure, Problem};
 use crate::gate::Policy;
-use crate::log::{Event, Log};
+use crate::gate::backoff::{self, Crowd};
+use crate::output::log::{Event, Log};
 use crate::sys::clock::Moment;
 use crate::sys::supervise::REPORT;
 
@@ -324,7 +324,7 @@ impl Wait {
             ))),
             Turn::Wait(waited, say) => {
                 if say {
-                    let fields: [crate::log::Field<'_>; 2] =
+                    let fields: [crate::output::log::Field<'_>; 2] =
                         [("seconds", &waited.as_secs()), ("revision", &revision)];
                     log.say(
                         Event::LockWaiting,

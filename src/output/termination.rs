@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::exit::{Failure, Problem};
-use crate::log::{Event, Log};
+use crate::output::log::{Event, Log};
 
 /// Where Kubernetes mounts the file (`terminationMessagePath`).
 pub const DEFAULT: &str = "/dev/termination-log";

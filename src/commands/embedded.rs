@@ -12,12 +12,12 @@ mod sql;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::coordination::Coordination;
 use crate::db::{Backend, DatabaseUrl, Target};
 use crate::exit::{Failure, Problem};
 use crate::gate::{Gate, Policy};
-use crate::log::Log;
+use crate::output::log::Log;
 use crate::plan::StepKind;
+use crate::plan::coordination::Coordination;
 use crate::settings::{DatabaseChoice, Format, Pair, Setting, Sources, StepSettings, Verbosity};
 use crate::sys::child::Ended;
 use crate::sys::host::Host;

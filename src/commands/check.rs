@@ -8,21 +8,21 @@ use std::path::PathBuf;
 
 use table::{settings, table};
 
-use crate::conceal;
-use crate::coordination::Coordination;
+use crate::commands::embedded::{self, Embedded};
+use crate::commands::resolve::failure;
+use crate::commands::run::{self, Planned};
 use crate::db::{ServerInfo, Target};
-use crate::decide::{Decision, decide};
-use crate::embedded::{self, Embedded};
 use crate::exit::{Failure, Problem};
+use crate::gate::decide::{Decision, decide};
+use crate::gate::retry::Outage;
+use crate::gate::runtime::{self, Link};
 use crate::gate::{Gate, refused};
-use crate::health::Health;
-use crate::log::Log;
-use crate::network::{self, Link};
-use crate::patience::Outage;
+use crate::output::health::Health;
+use crate::output::log::Log;
+use crate::output::print;
 use crate::plan;
-use crate::report;
-use crate::resolve::failure;
-use crate::run::{self, Planned};
+use crate::plan::coordination::Coordination;
+use crate::redact;
 use crate::settings::Sources;
 use crate::steps::{self, ReadyServer};
 use crate::sys::host::Host;
@@ -35,13 +35,13 @@ pub fn check(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failur
     let server = plan::server(sources)?;
     let mut rows = settings(sources)?;
     if sources.skip()? {
-        report::print(host, table("SETTING", &rows).as_bytes())?;
+        print::print(host, table("SETTING", &rows).as_bytes())?;
         let program = server.as_ref().map(|s| steps::find_server(s, log));
-        report::print(
+        print::print(
             host,
             programs(&[], program.transpose()?.as_ref()).as_bytes(),
         )?;
-        return report::print(
+        return print::print(
             host,
             b"\nGATE      skipped: LAUNCHGATE_SKIP is set, `run` goes straight to the server\n",
         );
@@ -66,18 +66,18 @@ pub fn check(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failur
     {
         rows.push(("release".to_owned(), release.clone(), source.clone()));
     }
-    report::print(host, table("SETTING", &rows).as_bytes())?;
+    print::print(host, table("SETTING", &rows).as_bytes())?;
     let ready = steps::find(&steps, log)?;
     let program = server
         .as_ref()
         .map(|s| steps::find_server(s, log))
         .transpose()?;
-    report::print(host, programs(&ready, program.as_ref()).as_bytes())?;
+    print::print(host, programs(&ready, program.as_ref()).as_bytes())?;
     if !ready.is_empty() {
         Health::check(health.as_ref())?;
     }
     match coordination {
-        Coordination::Alone { .. } => report::print(
+        Coordination::Alone { .. } => print::print(
             host,
             b"\nDATABASE  none: the steps run at every start, in every replica\n",
         ),
@@ -119,8 +119,8 @@ struct Seen {
 fn database(host: &Host, gate: &Gate, embedded: Option<&Embedded>) -> Result<(), Failure> {
     let shown = gate.target.url.to_string();
     let asked = gate.clone();
-    let seen = network::run(host, &mut |_| None, |link| look(asked, link))?;
-    report::print(host, describe(&shown, gate, &seen).as_bytes())?;
+    let seen = runtime::run(host, &mut |_| None, |link| look(asked, link))?;
+    print::print(host, describe(&shown, gate, &seen).as_bytes())?;
     let migrations = match embedded.and_then(|embedded| embedded.migrations(gate)) {
         Some((target, folder)) => migrations(host, target, folder),
         None => Ok(()),
@@ -142,7 +142,7 @@ fn migrations(host: &Host, target: Target, folder: PathBuf) -> Result<(), Failur
         link.unless_stopped("check", embedded::list(&target, &folder))
             .await?
     };
-    let (pending, applied) = network::run(host, &mut |_| None, list)?;
+    let (pending, applied) = runtime::run(host, &mut |_| None, list)?;
     let mut out = format!(
         "\nMIGRATIONS in {shown}\napplied         {applied}\nto be applied   {}\n",
         pending.len()
@@ -150,7 +150,7 @@ fn migrations(host: &Host, target: Target, folder: PathBuf) -> Result<(), Failur
     for name in pending {
         let _ = writeln!(out, "  {name}");
     }
-    report::print(host, out.as_bytes())
+    print::print(host, out.as_bytes())
 }
 
 async fn look(gate: Gate, mut link: Link) -> Result<Seen, Failure> {
@@ -203,7 +203,7 @@ fn describe(url: &str, gate: &Gate, seen: &Seen) -> String {
     );
     line("lock", info.lock_mode);
     let revision = gate.name.revision.as_deref();
-    let revision = revision.map(conceal::passwords);
+    let revision = revision.map(redact::passwords);
     line(
         "revision",
         revision

@@ -2,17 +2,17 @@
 
 use std::ffi::OsStr;
 
-use crate::conceal;
-use crate::coordination;
 use crate::db::ledger::State;
 use crate::db::{self, Backend, Error};
 use crate::exit::{Failure, Problem};
+use crate::gate::retry::Outage;
+use crate::gate::runtime::{self, Link};
 use crate::gate::{Gate, refused};
-use crate::log::Log;
-use crate::network::{self, Link};
-use crate::patience::Outage;
-use crate::release::Revision;
-use crate::report;
+use crate::output::log::Log;
+use crate::output::print;
+use crate::plan::coordination;
+use crate::plan::release::Revision;
+use crate::redact;
 use crate::settings::{Sources, flag};
 use crate::sys::host::Host;
 
@@ -59,9 +59,9 @@ pub fn resolve(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Fail
     }
     let gate = coordination::target(sources, log)?;
     // Whoever reads the ledger reads it.
-    let note = note.map(|note| conceal::secrets(note, &gate.target.url));
-    let shown = conceal::passwords(revision.as_str()).into_owned();
-    let had_succeeded = network::run(host, &mut |_| None, move |link| async move {
+    let note = note.map(|note| redact::secrets(note, &gate.target.url));
+    let shown = redact::passwords(revision.as_str()).into_owned();
+    let had_succeeded = runtime::run(host, &mut |_| None, move |link| async move {
         append(gate, link, revision.as_str().to_owned(), state, note).await
     })?;
     let said = match state {
@@ -72,7 +72,7 @@ pub fn resolve(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Fail
         }
         _ => "attempts are counted anew: the next start runs its steps",
     };
-    report::print(host, format!("revision {shown}: {said}\n").as_bytes())
+    print::print(host, format!("revision {shown}: {said}\n").as_bytes())
 }
 
 /// Returns whether the revision had succeeded before.
@@ -86,7 +86,7 @@ async fn append(
     gate.name.revision = Some(revision.clone());
     let mut outage = Outage::new(&gate.policy);
     let (mut session, ledger) = gate.open(&mut link, &mut outage, None).await?;
-    let had_succeeded = crate::decide::has_succeeded(&ledger, &revision);
+    let had_succeeded = crate::gate::decide::has_succeeded(&ledger, &revision);
     let write = session.decide_by_operator(&revision, state, note.as_deref(), &gate.holder);
     let written = link.unless_stopped("resolve", write).await?;
     session.close().await;
@@ -129,5 +129,5 @@ pub fn print_ddl(host: &Host, sources: &Sources<'_>) -> Result<(), Failure> {
             ));
         }
     };
-    report::print(host, db::ddl(backend, None).as_bytes())
+    print::print(host, db::ddl(backend, None).as_bytes())
 }

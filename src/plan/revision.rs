@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::db::sql_dir::Folder;
 use crate::exit::{Failure, Problem};
-use crate::log::{Event, Log};
-use crate::release::{self, Files, Found, Given};
+use crate::output::log::{Event, Log};
+use crate::plan::release::{self, Files, Found, Given};
 use crate::settings::{CoordinationSettings, Sources};
 
 /// What the ledger is keyed by, and which release it is.

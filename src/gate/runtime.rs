@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::exit::{Failure, Problem};
-use crate::lease::LeaseGuard;
+use crate::gate::lease::LeaseGuard;
 use crate::steps::{self, Outcome, RunIdentity, Verdict};
 use crate::sys::clock::Moment;
 use crate::sys::event::Event;

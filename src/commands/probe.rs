@@ -4,11 +4,11 @@
 use std::ffi::OsString;
 
 use crate::cli::Verb;
-use crate::command::Argv;
 use crate::exit::Failure;
-use crate::log::Log;
+use crate::output::log::Log;
 use crate::plan::Server;
 use crate::settings::Sources;
+use crate::shell_words::Argv;
 use crate::steps;
 use crate::sys::host::Host;
 use crate::sys::launch::{self, NotLaunched};

@@ -32,10 +32,10 @@ use tokio::task::{AbortHandle, yield_now};
 use tokio::time::{sleep, timeout};
 
 use crate::exit::{Failure, Problem};
-use crate::log::{Event, Log};
+use crate::output::log::{Event, Log};
+use crate::output::timeline::Timeline;
 use crate::settings::{HealthAddress, Setting};
 use crate::sys::NO_SUCH_FAMILY;
-use crate::timeline::Timeline;
 
 /// More connections at once than probes need; past it the oldest is dropped.
 const MOST: usize = 64;

@@ -7,10 +7,10 @@ use tokio::time::{Instant, sleep};
 use crate::db::sql_dir::{Folder, Migrator, Plan, Progress, Trouble, compare};
 use crate::db::{Error, Target};
 use crate::exit::{Failure, Problem};
+use crate::gate::retry::Outage;
+use crate::gate::runtime::{self, Link};
 use crate::gate::{Policy, refused};
-use crate::log::{Event, Log};
-use crate::network::{self, Link};
-use crate::patience::Outage;
+use crate::output::log::{Event, Log};
 use crate::sys::host::Host;
 
 /// What a signal that stops it is said to have come in the middle of.
@@ -32,7 +32,7 @@ pub(super) fn apply(
         target,
         name,
     };
-    network::run(host, &mut |_| None, |link| work.apply(folder, link))
+    runtime::run(host, &mut |_| None, |link| work.apply(folder, link))
 }
 
 struct Work {
@@ -81,7 +81,7 @@ impl Work {
         let shown = folder.path().display();
         let pending = plan.pending.len();
         if pending == 0 {
-            let fields: [crate::log::Field<'_>; 2] =
+            let fields: [crate::output::log::Field<'_>; 2] =
                 [("folder", &shown), ("applied", &plan.applied)];
             self.log.say(
                 Event::SqlDone,

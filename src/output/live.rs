@@ -8,12 +8,12 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use crate::log::{Log, Paint};
+use crate::output::log::{Log, Paint};
+use crate::output::timeline::{Phase, Timeline};
 use crate::settings::{Format, Verbosity};
 use crate::sys::host::Host;
 use crate::sys::output::Output;
 use crate::sys::terminal::Terminal;
-use crate::timeline::{Phase, Timeline};
 
 /// How often it is written anew.
 const TICK: Duration = Duration::from_secs(1);

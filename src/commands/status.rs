@@ -4,17 +4,17 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::conceal;
-use crate::coordination;
+use crate::commands::resolve::failure;
 use crate::db::ledger::Run;
 use crate::db::{Backend, DatabaseUrl};
 use crate::exit::{Failure, Problem};
 use crate::gate::Gate;
-use crate::log::Log;
-use crate::network::{self, Link};
-use crate::patience::Outage;
-use crate::report;
-use crate::resolve::failure;
+use crate::gate::retry::Outage;
+use crate::gate::runtime::{self, Link};
+use crate::output::log::Log;
+use crate::output::print;
+use crate::plan::coordination;
+use crate::redact;
 use crate::settings::Sources;
 use crate::sys::host::Host;
 
@@ -36,13 +36,13 @@ struct Seen {
 pub fn status(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure> {
     let as_json = sources.json()?;
     let gate = coordination::target(sources, log)?;
-    let seen = network::run(host, &mut |_| None, |link| look(gate, link))?;
+    let seen = runtime::run(host, &mut |_| None, |link| look(gate, link))?;
     let text = if as_json {
         render_json(&seen)?
     } else {
         render(&seen)
     };
-    report::print(host, text.as_bytes())
+    print::print(host, text.as_bytes())
 }
 
 async fn look(gate: Gate, mut link: Link) -> Result<Seen, Failure> {
@@ -78,7 +78,7 @@ async fn look(gate: Gate, mut link: Link) -> Result<Seen, Failure> {
         hide(run, url);
     }
     Ok(Seen {
-        app: conceal::passwords(&gate.target.app).into_owned(),
+        app: redact::passwords(&gate.target.app).into_owned(),
         is_held,
         runs,
     })
@@ -89,10 +89,10 @@ async fn look(gate: Gate, mut link: Link) -> Result<Seen, Failure> {
 fn hide(run: &mut Run, url: &DatabaseUrl) {
     let names = [Some(&mut run.revision), run.release_id.as_mut()];
     for name in names.into_iter().flatten() {
-        *name = conceal::passwords(name).into_owned();
+        *name = redact::passwords(name).into_owned();
     }
     for text in [&mut run.command, &mut run.note].into_iter().flatten() {
-        *text = conceal::secrets(text, url);
+        *text = redact::secrets(text, url);
     }
     // Output is what a program printed: only what is known is taken out of it.
     if let Some(tail) = &mut run.output_tail {
@@ -132,7 +132,7 @@ fn render_json(seen: &Seen) -> Result<String, Failure> {
 fn run_json(run: &Run) -> Value {
     json!({
         "id": run.id,
-        "app": conceal::passwords(&run.app),
+        "app": redact::passwords(&run.app),
         "revision": run.revision,
         "release_id": run.release_id,
         "release_source": run.release_source,

@@ -5,19 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::Verb;
-use crate::coordination::{self, Coordination};
+use crate::commands::embedded::Embedded;
+use crate::commands::server;
 use crate::db::{Backend, DatabaseUrl};
-use crate::embedded::Embedded;
 use crate::exit::{Failure, Problem};
+use crate::gate::outcome;
+use crate::gate::runtime::{self, Progress, StepsRequest, Told};
 use crate::gate::{self, Gate, Passed};
-use crate::health::Health;
-use crate::live::Live;
-use crate::log::{Event, Log};
-use crate::naming::Name;
-use crate::network::{self, Progress, StepsRequest, Told};
-use crate::outcome;
+use crate::output::health::Health;
+use crate::output::live::Live;
+use crate::output::log::{Event, Log};
+use crate::plan::coordination::{self, Coordination};
+use crate::plan::revision::Name;
 use crate::plan::{self, Steps};
-use crate::serve;
 use crate::settings::{HealthAddress, Origin, Setting, Sources};
 use crate::steps::{self, Keep, Ready, ReadyServer, RunIdentity};
 use crate::sys::clock::Moment;
@@ -45,7 +45,7 @@ pub fn run(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure>
         ));
     }
     if let Some(server) = &server {
-        serve::prepare(server);
+        server::prepare(server);
     }
     if sources.skip()? {
         let program = server
@@ -233,7 +233,7 @@ fn together(
         signal
     };
     let live = Live::start(host, log);
-    let passed = network::run(host, &mut serve, |link| gate.pass(link));
+    let passed = runtime::run(host, &mut serve, |link| gate.pass(link));
     drop(live);
     let passed = passed?;
     log.say(
@@ -270,7 +270,7 @@ pub fn leave(
     let identity = ready.identity.as_ref();
     let why = match &ready.init {
         None => launch::launch(program, identity, &host.inherited, &host.signals),
-        Some(init) => serve::serve(host, log, ready, init),
+        Some(init) => server::serve(host, log, ready, init),
     };
     Err(match why {
         NotLaunched::Stopped(number) => steps::stopped(number, "start"),

@@ -6,8 +6,8 @@ use crate::cli::Verb;
 use crate::db::Target;
 use crate::exit::Failure;
 use crate::gate::{Gate, Policy};
-use crate::log::{Event, Log};
-use crate::naming::{self, Choice, Name};
+use crate::output::log::{Event, Log};
+use crate::plan::revision::{self, Choice, Name};
 use crate::settings::{
     CoordinationSettings, DatabaseChoice, DatabaseSettings, LONGEST_LEASE, Origin, Setting, Sources,
 };
@@ -49,13 +49,13 @@ pub fn resolve(sources: &Sources<'_>, log: &Log) -> Result<Coordination, Failure
             &[("database", &url.value), ("source", &url.origin)],
         );
     }
-    let choice = naming::choose(sources, &settings, log)?;
+    let choice = revision::choose(sources, &settings, log)?;
     // Where `wait` has none, that is its own failure.
     let is_missed = url && sources.raw.verb != Verb::Wait;
     if let Choice::Release(name) = &choice
         && (is_missed || name.revision.is_some())
     {
-        naming::say(name, log);
+        revision::say(name, log);
     }
     let declined = match &database.choice {
         DatabaseChoice::Url(_) => {

@@ -12,11 +12,11 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::sync::Arc;
 
-use crate::conceal;
 use crate::exit::{Failure, Problem};
+use crate::output::timeline::{Timeline, seconds};
+use crate::redact;
 use crate::settings::{Format, Verbosity};
 use crate::sys::output::Output;
-use crate::timeline::{Timeline, seconds};
 
 /// How much a line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -299,7 +299,7 @@ impl Log {
     fn write(&self, event: Event, message: &str, fields: &[Field<'_>]) {
         let level = event.level();
         // What a setting was given may be a URL that belongs to another.
-        let message = &conceal::passwords(message);
+        let message = &redact::passwords(message);
         let shown: Vec<String> = fields.iter().map(|(_, value)| shown(*value)).collect();
         let names = fields.iter().map(|(name, _)| *name);
         let values = shown.iter().map(|value| -> &dyn Display { value });
@@ -338,7 +338,7 @@ impl Log {
 
 fn shown(value: &dyn Display) -> String {
     let text = value.to_string();
-    match conceal::passwords(&text) {
+    match redact::passwords(&text) {
         Cow::Borrowed(_) => text,
         Cow::Owned(shown) => shown,
     }

@@ -6,9 +6,9 @@ use super::{Early, Gate, refused};
 use crate::db::ledger::{Entry, Ledger};
 use crate::db::{Error, Session};
 use crate::exit::Failure;
-use crate::network::Link;
-use crate::patience::{Outage, Wait};
-use crate::timeline::Phase;
+use crate::gate::retry::{Outage, Wait};
+use crate::gate::runtime::Link;
+use crate::output::timeline::Phase;
 
 impl Gate {
     /// Connects and looks, until the database answers. For a command that only asks.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::timeline::{Past, Phase, seconds};
+use crate::output::timeline::{Past, Phase, seconds};
 
 /// An answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -113,7 +113,7 @@ fn escaped(label: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::timeline::Timeline;
+    use crate::output::timeline::Timeline;
 
     #[test]
     fn only_liveness_is_fine_while_the_gate_is_closed() {

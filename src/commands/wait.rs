@@ -1,21 +1,21 @@
 //! `launchgate wait`: until the ledger says that this revision succeeded, then the server.
 //! Reads only.
 
-use crate::coordination::{self, Coordination};
-use crate::decide::Decision;
+use crate::commands::run;
+use crate::commands::server;
 use crate::exit::Failure;
+use crate::gate::decide::Decision;
+use crate::gate::runtime::{self, Link};
 use crate::gate::{Gate, Looks};
-use crate::health::Health;
-use crate::live::Live;
-use crate::log::{Event, Log};
-use crate::network::{self, Link};
+use crate::output::health::Health;
+use crate::output::live::Live;
+use crate::output::log::{Event, Log};
+use crate::output::timeline::Phase;
 use crate::plan;
-use crate::run;
-use crate::serve;
+use crate::plan::coordination::{self, Coordination};
 use crate::settings::Sources;
 use crate::steps;
 use crate::sys::host::Host;
-use crate::timeline::Phase;
 
 /// Waits, then becomes the server; returns where there is none.
 ///
@@ -38,7 +38,7 @@ pub fn wait(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure
         ));
     }
     if let Some(server) = &server {
-        serve::prepare(server);
+        server::prepare(server);
     }
     let program = server
         .as_ref()
@@ -47,7 +47,7 @@ pub fn wait(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure
     let url = gate.target.url.clone();
     let health = Health::open(health.as_ref(), log)?;
     let live = Live::start(host, log);
-    let waited = network::run(host, &mut |_| None, |link| until_succeeded(*gate, link));
+    let waited = runtime::run(host, &mut |_| None, |link| until_succeeded(*gate, link));
     drop(live);
     log.summarize();
     waited?;
@@ -63,7 +63,7 @@ async fn until_succeeded(mut gate: Gate, mut link: Link) -> Result<(), Failure> 
         let (session, ledger) = looks.next(&mut link, early.take()).await?;
         session.close().await;
         let revision = gate.name.revision.as_deref();
-        match crate::decide::decide(&ledger, revision, gate.policy.max_attempts) {
+        match crate::gate::decide::decide(&ledger, revision, gate.policy.max_attempts) {
             Decision::Start => return Ok(()),
             Decision::Refuse(refusal) => return Err(gate.refuse(&refusal)),
             Decision::Wait(entry) => looks.turn(&mut link, Some(&entry)).await?,

@@ -27,7 +27,7 @@ pub fn print(host: &Host, raw: &Raw) -> Result<(), Failure> {
         Some("schema") => schema().into_bytes(),
         _ => man()?,
     };
-    crate::report::print(host, &text)
+    crate::output::print::print(host, &text)
 }
 
 fn completions(shell: Shell) -> Vec<u8> {

@@ -1,0 +1,13 @@
+//! One file per command. Each reads like the order of what it does.
+//!
+//! May use every other room; nothing imports this one but `lib.rs`.
+
+pub mod check;
+pub mod embedded;
+pub mod generate;
+pub mod probe;
+pub mod resolve;
+pub mod run;
+pub mod server;
+pub mod status;
+pub mod wait;

@@ -5,8 +5,8 @@
 //! variable, file and default wins, and whether it parses, is decided in `settings`, which
 //! can then name the origin. May touch nothing but its arguments.
 
-mod glimpse;
 mod keys;
+mod peek;
 mod verb;
 
 use std::ffi::{OsStr, OsString};
@@ -15,8 +15,8 @@ use std::mem::ManuallyDrop;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Args, Command, ValueHint};
 
-pub use glimpse::Glimpse;
 pub use keys::{Key, Shape, keys};
+pub use peek::PreParsedArgs;
 pub use verb::Verb;
 
 use crate::exit::Failure;
@@ -416,7 +416,7 @@ pub fn parse(args: &[OsString]) -> Result<Parsed, Failure> {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return Err(Failure::usage("no command", "see `launchgate --help`"));
     }
-    if let Some((flag, value)) = Glimpse::new(args).dashed(&error) {
+    if let Some((flag, value)) = PreParsedArgs::new(args).dashed(&error) {
         return Err(Failure::usage(
             format!("{flag} has no value: {value} begins with a dash, so it reads as a flag"),
             format!("write `{flag}={value}` if that is its value, else give it one"),

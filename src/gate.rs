@@ -15,19 +15,19 @@ pub mod runtime;
 
 use std::time::Duration;
 
-pub use poll::Looks;
+pub use poll::LedgerPoll;
 
 use crate::db::ledger::{Entry, Ledger, State};
 use crate::db::{self, Error, Session, Target};
 use crate::exit::{Failure, Problem};
 use crate::gate::decide::{Decision, Refusal, decide};
-use crate::gate::retry::Outage;
-use crate::gate::runtime::{Link, Meanwhile};
+use crate::gate::retry::ConnectRetry;
+use crate::gate::runtime::{GateLink, Meanwhile};
 use crate::output::log::{Event, Log};
 use crate::output::timeline::Phase;
 use crate::plan::Steps;
-use crate::plan::revision::{Name, Reading};
-use crate::steps::{self, Keep, Ready, RunIdentity, Verdict};
+use crate::plan::revision::{Reading, RevisionInfo};
+use crate::steps::{self, OutputCapture, Ready, RunIdentity, Verdict};
 use crate::sys::clock::Moment;
 use crate::sys::host::Host;
 use crate::sys::supervise::NoGuard;
@@ -51,7 +51,7 @@ pub struct Gate {
     /// Where lock and ledger live.
     pub target: Target,
     /// Which revision, as far as it is known.
-    pub name: Name,
+    pub name: RevisionInfo,
     /// The files that are yet to be read for it.
     pub reading: Option<Reading>,
     /// Limits.
@@ -128,7 +128,7 @@ pub fn pass_alone(
         log,
         work,
         identity,
-        Keep::Nothing,
+        OutputCapture::Nothing,
         &mut NoGuard,
         &mut |_| None,
     );
@@ -146,11 +146,11 @@ impl Gate {
     ///
     /// # Errors
     /// Everything that keeps a gate closed.
-    pub async fn pass(mut self, mut link: Link) -> Result<Passed, Failure> {
+    pub async fn pass(mut self, mut link: GateLink) -> Result<Passed, Failure> {
         let mut early = self.find_name(&mut link).await?;
-        let mut looks = Looks::new(&self, Phase::Lock);
+        let mut looks = LedgerPoll::new(&self, Phase::Lock);
         // Accepting connections is not enough: a disk may be full.
-        let mut trouble = Outage::under_lock(&self.policy);
+        let mut trouble = ConnectRetry::under_lock(&self.policy);
         loop {
             let (session, ledger) = looks.next(&mut link, early.take()).await?;
             let busy = match self.decide(&ledger)? {
@@ -168,13 +168,13 @@ impl Gate {
                     Held::Passed(passed) => return Ok(passed),
                     Held::Again(entry) => entry,
                     Held::Failed(error) => {
-                        looks.sit_out(&mut link, &mut trouble, &error).await?;
+                        looks.wait_out(&mut link, &mut trouble, &error).await?;
                         continue;
                     }
                 },
                 Decision::Refuse(refusal) => return Err(self.refuse(&refusal)),
             };
-            looks.turn(&mut link, busy.as_ref()).await?;
+            looks.next_poll(&mut link, busy.as_ref()).await?;
         }
     }
 
@@ -183,7 +183,7 @@ impl Gate {
     ///
     /// # Errors
     /// A file that can't be read; a signal.
-    pub async fn find_name(&mut self, link: &mut Link) -> Result<Option<Early>, Failure> {
+    pub async fn find_name(&mut self, link: &mut GateLink) -> Result<Option<Early>, Failure> {
         let Some(reading) = self.reading.take() else {
             return Ok(None);
         };
@@ -271,8 +271,8 @@ impl Gate {
     async fn lock(
         &self,
         session: Session,
-        link: &mut Link,
-        trouble: &mut Outage,
+        link: &mut GateLink,
+        trouble: &mut ConnectRetry,
     ) -> Result<Held, Failure> {
         let asked = Moment::now();
         let locking = link.unless_stopped("the wait for the lock", session.try_lock());

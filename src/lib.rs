@@ -31,7 +31,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cli::{Glimpse, Parsed, Raw, Verb};
+use cli::{Parsed, PreParsedArgs, Raw, Verb};
 use commands::run::LAST_WORDS;
 use commands::{check, embedded, generate, probe, resolve, run, server, status, wait};
 use exit::{Failure, Problem};
@@ -60,7 +60,7 @@ pub fn main(args: &[OsString]) -> u8 {
         Err(error) => return no_host(&error),
     };
     let log = Log::new(Arc::clone(&host.stderr), Verbosity::Normal)
-        .in_format(Glimpse::new(args).log_format(&environment))
+        .in_format(PreParsedArgs::new(args).log_format(&environment))
         .painted(paint(host.stderr.number(), &environment));
     // 2. What is asked.
     let raw = match cli::parse(args) {
@@ -167,11 +167,11 @@ fn settings_file(raw: &Raw, environment: &Environment) -> Result<Option<Settings
 
 /// Where the reason of a failure is left, where somebody said so; told without the settings,
 /// which may be what failed.
-fn termination_log(glimpse: Glimpse<'_>, environment: &Environment) -> Option<PathBuf> {
+fn termination_log(pre_parsed: PreParsedArgs<'_>, environment: &Environment) -> Option<PathBuf> {
     let id = "termination_log";
-    let given = glimpse.given(id, environment).map(PathBuf::from);
+    let given = pre_parsed.given(id, environment).map(PathBuf::from);
     given.or_else(|| {
-        let file = SettingsFile::glance(glimpse, environment, &read_settings, id);
+        let file = SettingsFile::peek(pre_parsed, environment, &read_settings, id);
         file.map(PathBuf::from)
     })
 }
@@ -222,9 +222,9 @@ fn fail(
     environment: &Environment,
     failure: &Failure,
 ) -> u8 {
-    let glimpse = Glimpse::new(args);
-    if matches!(glimpse.verb(), Some(Verb::Run | Verb::Job | Verb::Wait)) {
-        termination::write(termination_log(glimpse, environment), failure, log);
+    let pre_parsed = PreParsedArgs::new(args);
+    if matches!(pre_parsed.verb(), Some(Verb::Run | Verb::Job | Verb::Wait)) {
+        termination::write(termination_log(pre_parsed, environment), failure, log);
     }
     log.fail(failure);
     end(host, failure.code())

@@ -26,7 +26,7 @@ use crate::sys::environment::Environment;
 use crate::sys::forwarding::Init;
 use crate::sys::identity::{Identity, UserSpec};
 use file::SettingsFile;
-use written::Written;
+use written::StepSpec;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,15 +87,15 @@ pub type Pair = Setting<(Vec<u8>, Vec<u8>)>;
 #[derive(Debug, Clone)]
 pub struct StepSettings {
     /// Before the first migrate step.
-    pub backup: Option<Setting<Written>>,
+    pub backup: Option<Setting<StepSpec>>,
     /// In order.
-    pub migrate: Vec<Setting<Written>>,
+    pub migrate: Vec<Setting<StepSpec>>,
     /// Before the first migrate step: a copy of the `SQLite` database goes there.
     pub snapshot: Option<Setting<OsString>>,
     /// After the migrate commands: the folder of migrations.
     pub sql: Option<Setting<OsString>>,
     /// After the migrate steps.
-    pub verify: Option<Setting<Written>>,
+    pub verify: Option<Setting<StepSpec>>,
     /// Through `/bin/sh -c`.
     pub shell: Setting<bool>,
     /// Expand variables.

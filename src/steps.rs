@@ -120,7 +120,7 @@ pub enum Verdict {
 
 /// Whether a run keeps what the steps print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keep {
+pub enum OutputCapture {
     /// The streams are handed over as they are.
     Nothing,
     /// This many last bytes, passed on meanwhile.
@@ -134,12 +134,12 @@ pub fn run(
     log: &Log,
     (steps, ready): (&Steps, &[Ready]),
     identity: &RunIdentity,
-    keep: Keep,
+    keep: OutputCapture,
     guard: &mut dyn Guard,
     before: &mut dyn FnMut(&Step) -> Option<Number>,
 ) -> Outcome {
     let mut last = None;
-    let mut way_back = None;
+    let mut restore_hint = None;
     for (number, ready) in ready.iter().enumerate() {
         let signal = before(&ready.step);
         let environment = own_variables(steps, identity, &ready.step);
@@ -153,8 +153,8 @@ pub fn run(
             timeout: ready.step.timeout,
             grace: steps.grace,
             tail: match keep {
-                Keep::Nothing => None,
-                Keep::Tail(len) => Some(len),
+                OutputCapture::Nothing => None,
+                OutputCapture::Tail(len) => Some(len),
             },
             mark: mark(identity),
             wrap: match log.format() {
@@ -189,12 +189,12 @@ pub fn run(
         let is_last = number + 1 == steps.list.len();
         let verdict = judge(log, &ready.step, &report, is_last);
         if ready.step.kind == StepKind::Snapshot {
-            way_back = embedded::way_back(&report.tail);
+            restore_hint = embedded::restore_hint(&report.tail);
         }
         last = Some((ready.step.clone(), report));
         if let Some(mut verdict) = verdict {
-            if let (Verdict::Failed(failure), Some(way_back)) = (&mut verdict, &way_back) {
-                failure.add_hint(way_back);
+            if let (Verdict::Failed(failure), Some(restore_hint)) = (&mut verdict, &restore_hint) {
+                failure.add_hint(restore_hint);
             }
             return Outcome { last, verdict };
         }

@@ -14,8 +14,8 @@ use crate::commands::run::{self, Planned};
 use crate::db::{ServerInfo, Target};
 use crate::exit::{Failure, Problem};
 use crate::gate::decide::{Decision, decide};
-use crate::gate::retry::Outage;
-use crate::gate::runtime::{self, Link};
+use crate::gate::retry::ConnectRetry;
+use crate::gate::runtime::{self, GateLink};
 use crate::gate::{Gate, refused};
 use crate::output::health::Health;
 use crate::output::log::Log;
@@ -138,7 +138,7 @@ fn database(host: &Host, gate: &Gate, embedded: Option<&Embedded>) -> Result<(),
 /// What `--sql` would apply, in order.
 fn migrations(host: &Host, target: Target, folder: PathBuf) -> Result<(), Failure> {
     let shown = folder.display().to_string();
-    let list = move |mut link: Link| async move {
+    let list = move |mut link: GateLink| async move {
         link.unless_stopped("check", embedded::list(&target, &folder))
             .await?
     };
@@ -153,8 +153,8 @@ fn migrations(host: &Host, target: Target, folder: PathBuf) -> Result<(), Failur
     print::print(host, out.as_bytes())
 }
 
-async fn look(gate: Gate, mut link: Link) -> Result<Seen, Failure> {
-    let mut outage = Outage::new(&gate.policy);
+async fn look(gate: Gate, mut link: GateLink) -> Result<Seen, Failure> {
+    let mut outage = ConnectRetry::new(&gate.policy);
     let (mut session, ledger) = gate.open(&mut link, &mut outage, None).await?;
     let info = link
         .unless_stopped("check", session.describe())

@@ -235,7 +235,7 @@ pub fn failure(kind: StepKind, report: &Report) -> Option<Failure> {
 
 /// How to go back to the snapshot that a step made, from what it said.
 #[must_use]
-pub fn way_back(tail: &[u8]) -> Option<String> {
+pub fn restore_hint(tail: &[u8]) -> Option<String> {
     let line = said::line(tail, snapshot::MADE)?;
     let quoted = |text: &str| shlex::try_quote(text).map(std::borrow::Cow::into_owned);
     let copy = quoted(&line.value("file")?).ok()?;

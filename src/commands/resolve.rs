@@ -5,8 +5,8 @@ use std::ffi::OsStr;
 use crate::db::ledger::State;
 use crate::db::{self, Backend, Error};
 use crate::exit::{Failure, Problem};
-use crate::gate::retry::Outage;
-use crate::gate::runtime::{self, Link};
+use crate::gate::retry::ConnectRetry;
+use crate::gate::runtime::{self, GateLink};
 use crate::gate::{Gate, refused};
 use crate::output::log::Log;
 use crate::output::print;
@@ -78,13 +78,13 @@ pub fn resolve(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Fail
 /// Returns whether the revision had succeeded before.
 async fn append(
     mut gate: Gate,
-    mut link: Link,
+    mut link: GateLink,
     revision: String,
     state: State,
     note: Option<String>,
 ) -> Result<bool, Failure> {
     gate.name.revision = Some(revision.clone());
-    let mut outage = Outage::new(&gate.policy);
+    let mut outage = ConnectRetry::new(&gate.policy);
     let (mut session, ledger) = gate.open(&mut link, &mut outage, None).await?;
     let had_succeeded = crate::gate::decide::has_succeeded(&ledger, &revision);
     let write = session.decide_by_operator(&revision, state, note.as_deref(), &gate.holder);

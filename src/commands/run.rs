@@ -10,16 +10,16 @@ use crate::commands::server;
 use crate::db::{Backend, DatabaseUrl};
 use crate::exit::{Failure, Problem};
 use crate::gate::outcome;
-use crate::gate::runtime::{self, Progress, StepsRequest, Told};
+use crate::gate::runtime::{self, Progress, StepAnnounced, StepsRequest};
 use crate::gate::{self, Gate, Passed};
 use crate::output::health::Health;
 use crate::output::live::Live;
 use crate::output::log::{Event, Log};
 use crate::plan::coordination::{self, Coordination};
-use crate::plan::revision::Name;
+use crate::plan::revision::RevisionInfo;
 use crate::plan::{self, Steps};
 use crate::settings::{HealthAddress, Origin, Setting, Sources};
-use crate::steps::{self, Keep, Ready, ReadyServer, RunIdentity};
+use crate::steps::{self, OutputCapture, Ready, ReadyServer, RunIdentity};
 use crate::sys::clock::Moment;
 use crate::sys::event;
 use crate::sys::host::{Host, Wake};
@@ -166,7 +166,7 @@ fn alone(
     (steps, ready): (&Steps, &[Ready]),
     declined: Option<&Origin>,
     app: String,
-    name: Name,
+    name: RevisionInfo,
 ) -> Result<(), Failure> {
     if declined.is_none() {
         let problem = Problem::new(
@@ -195,7 +195,7 @@ fn together(
     // A file has one writer at a time, and that is the step while it runs.
     let waits_for_ledger = gate.target.backend() == Backend::Sqlite;
     let told = Arc::new(event::Event::new().map_err(|error| outcome::no_event(&error))?);
-    let keep = Keep::Tail(outcome::kept(&gate.target.url));
+    let keep = OutputCapture::Tail(outcome::kept(&gate.target.url));
     let mut serve = |request: StepsRequest| {
         let StepsRequest {
             identity,
@@ -209,7 +209,7 @@ fn together(
             let _ = progress.send(Progress {
                 step: step.name.clone(),
                 command: step.text.clone(),
-                told: Told(Arc::clone(&told)),
+                told: StepAnnounced(Arc::clone(&told)),
             });
             if !waits_for_ledger {
                 return None;

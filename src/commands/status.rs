@@ -9,8 +9,8 @@ use crate::db::ledger::Run;
 use crate::db::{Backend, DatabaseUrl};
 use crate::exit::{Failure, Problem};
 use crate::gate::Gate;
-use crate::gate::retry::Outage;
-use crate::gate::runtime::{self, Link};
+use crate::gate::retry::ConnectRetry;
+use crate::gate::runtime::{self, GateLink};
 use crate::output::log::Log;
 use crate::output::print;
 use crate::plan::coordination;
@@ -45,8 +45,8 @@ pub fn status(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failu
     print::print(host, text.as_bytes())
 }
 
-async fn look(gate: Gate, mut link: Link) -> Result<Seen, Failure> {
-    let mut outage = Outage::new(&gate.policy);
+async fn look(gate: Gate, mut link: GateLink) -> Result<Seen, Failure> {
+    let mut outage = ConnectRetry::new(&gate.policy);
     let (mut session, _) = gate.open(&mut link, &mut outage, None).await?;
     let read = async {
         let runs = session.history(NEWEST).await?;

@@ -5,8 +5,8 @@ use crate::commands::run;
 use crate::commands::server;
 use crate::exit::Failure;
 use crate::gate::decide::Decision;
-use crate::gate::runtime::{self, Link};
-use crate::gate::{Gate, Looks};
+use crate::gate::runtime::{self, GateLink};
+use crate::gate::{Gate, LedgerPoll};
 use crate::output::health::Health;
 use crate::output::live::Live;
 use crate::output::log::{Event, Log};
@@ -56,9 +56,9 @@ pub fn wait(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure
     run::leave(host, log, program.as_ref(), Some(&url))
 }
 
-async fn until_succeeded(mut gate: Gate, mut link: Link) -> Result<(), Failure> {
+async fn until_succeeded(mut gate: Gate, mut link: GateLink) -> Result<(), Failure> {
     let mut early = gate.find_name(&mut link).await?;
-    let mut looks = Looks::new(&gate, Phase::Release);
+    let mut looks = LedgerPoll::new(&gate, Phase::Release);
     loop {
         let (session, ledger) = looks.next(&mut link, early.take()).await?;
         session.close().await;
@@ -66,7 +66,7 @@ async fn until_succeeded(mut gate: Gate, mut link: Link) -> Result<(), Failure> 
         match crate::gate::decide::decide(&ledger, revision, gate.policy.max_attempts) {
             Decision::Start => return Ok(()),
             Decision::Refuse(refusal) => return Err(gate.refuse(&refusal)),
-            Decision::Wait(entry) => looks.turn(&mut link, Some(&entry)).await?,
+            Decision::Wait(entry) => looks.next_poll(&mut link, Some(&entry)).await?,
             Decision::Run { .. } => looks.for_release(&mut link).await?,
         }
     }

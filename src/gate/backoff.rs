@@ -25,7 +25,7 @@ const LEAST_WHEN_FULL: Duration = Duration::from_millis(500);
 /// of the migration's time after its end, spread by `chance` (0 to 255) so that replicas
 /// that started together do not look together. Longer at the start where others crowd.
 #[must_use]
-pub fn pause(waited: Duration, crowd: Crowd, chance: u8) -> Duration {
+pub fn pause(waited: Duration, crowd: Contention, chance: u8) -> Duration {
     let tenth = (waited / 10).clamp(LEAST_SPREAD, MOST);
     let stretched = (tenth * crowd.stretch).min(MOST_IN_A_CROWD);
     // Down to three quarters, never up: a tenth is the promise, and the shortest stays one.
@@ -48,17 +48,17 @@ fn spread(pause: Duration, part: u32, chance: u8) -> Duration {
 /// by. A waiter sees a sample each time, and many of them together find the rate at which few
 /// are connected at any moment, without knowing how many they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Crowd {
+pub struct Contention {
     stretch: u32,
 }
 
-impl Default for Crowd {
+impl Default for Contention {
     fn default() -> Self {
         Self { stretch: 1 }
     }
 }
 
-impl Crowd {
+impl Contention {
     /// Takes a sample: this many looks, one's own among them, at the moment of one's own.
     pub fn sample(&mut self, looks: u32) {
         if looks > FEW {
@@ -76,7 +76,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn alone(waited: Duration, chance: u8) -> Duration {
-        pause(waited, Crowd::default(), chance)
+        pause(waited, Contention::default(), chance)
     }
 
     #[test]
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn one_sample_of_a_crowd_is_enough() {
-        let mut crowd = Crowd::default();
+        let mut crowd = Contention::default();
         crowd.sample(36);
         assert_eq!(pause(Duration::ZERO, crowd, 0), LEAST_SPREAD * 9);
         crowd.sample(36);
@@ -99,12 +99,12 @@ mod tests {
 
     #[test]
     fn a_crowd_that_is_gone_is_forgotten() {
-        let mut crowd = Crowd::default();
+        let mut crowd = Contention::default();
         crowd.sample(1000);
         for _ in 0..6 {
             crowd.sample(1);
         }
-        assert_eq!(crowd, Crowd::default());
+        assert_eq!(crowd, Contention::default());
     }
 
     #[test]
@@ -125,7 +125,7 @@ mod tests {
         fn a_crowd_costs_nobody_more_than_a_tenth_of_a_long_wait(
             ms in 40_000u64..10_000_000, chance: u8, samples: Vec<u32>,
         ) {
-            let mut crowd = Crowd::default();
+            let mut crowd = Contention::default();
             for looks in samples {
                 crowd.sample(looks);
             }
@@ -135,7 +135,7 @@ mod tests {
 
         #[test]
         fn is_always_between_its_bounds(ms: u32, chance: u8, looks: u32, refusals: u32) {
-            let mut crowd = Crowd::default();
+            let mut crowd = Contention::default();
             crowd.sample(looks);
             let waited = Duration::from_millis(ms.into());
             for pause in [pause(waited, crowd, chance), pause_when_full(refusals, chance)] {

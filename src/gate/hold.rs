@@ -13,7 +13,7 @@ use crate::gate::decide::Decision;
 use crate::gate::lease::Lease;
 use crate::gate::outcome;
 use crate::gate::retry;
-use crate::gate::runtime::Link;
+use crate::gate::runtime::GateLink;
 use crate::output::log::{Event, Field};
 use crate::output::timeline::Phase;
 use crate::steps::RunIdentity;
@@ -30,7 +30,7 @@ impl Gate {
         &self,
         mut locked: Locked,
         asked: Moment,
-        link: &mut Link,
+        link: &mut GateLink,
     ) -> Result<Held, Trouble> {
         let look = locked.look(self.name.revision.as_deref());
         let ledger = self.call(link, Box::pin(look)).await?;
@@ -93,7 +93,7 @@ impl Gate {
     /// It comes in a box, since the future of all this would hold it more than once.
     async fn call<T>(
         &self,
-        link: &mut Link,
+        link: &mut GateLink,
         call: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Trouble> {
         if self.gives_up_calls() {
@@ -109,7 +109,7 @@ impl Gate {
         &self,
         locked: &mut Locked,
         dead: &[Entry],
-        link: &mut Link,
+        link: &mut GateLink,
     ) -> Result<(), Trouble> {
         if dead.is_empty() {
             return Ok(());
@@ -139,7 +139,7 @@ impl Gate {
         &self,
         locked: &mut Locked,
         dead: &[Entry],
-        link: &mut Link,
+        link: &mut GateLink,
     ) -> Result<(), Trouble> {
         let began = Moment::now();
         let mut said: Option<Moment> = None;
@@ -208,7 +208,7 @@ impl Gate {
         mut locked: Locked,
         attempt: i32,
         asked: Moment,
-        link: &mut Link,
+        link: &mut GateLink,
     ) -> Result<Held, Trouble> {
         let run_id = outcome::run_id()?;
         let beaten = Moment::now();

@@ -13,7 +13,7 @@ use crate::exit::{Failure, Problem};
 use crate::gate::decide;
 use crate::gate::lease::{Lease, LeaseGuard};
 use crate::gate::outcome;
-use crate::gate::runtime::{Link, Progress, StepsRequest};
+use crate::gate::runtime::{GateLink, Progress, StepsRequest};
 use crate::output::log::{Event, Field};
 use crate::steps::{Outcome, RunIdentity, Verdict};
 use crate::sys::clock::Moment;
@@ -25,7 +25,7 @@ impl Gate {
         locked: &mut Locked,
         lease: &Arc<Lease>,
         identity: &RunIdentity,
-        link: &Link,
+        link: &GateLink,
     ) -> Result<Outcome, Failure> {
         let (reply, mut outcome) = oneshot::channel();
         let (progress, mut steps) = mpsc::unbounded_channel();

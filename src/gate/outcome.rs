@@ -8,7 +8,7 @@ use crate::db::{Backend, DatabaseUrl};
 use crate::exit::{Failure, Problem};
 use crate::steps::{Outcome, TAIL, Verdict};
 use crate::sys::child::Ended;
-use crate::sys::supervise::Cut;
+use crate::sys::supervise::StopReason;
 
 /// A new run's id: 128 random bits.
 pub fn run_id() -> Result<String, Failure> {
@@ -28,7 +28,7 @@ pub fn row(outcome: &Outcome, url: &DatabaseUrl) -> ledger::Outcome {
     let timed_out = outcome
         .last
         .as_ref()
-        .is_some_and(|(_, r)| r.cut == Some(Cut::Timeout));
+        .is_some_and(|(_, r)| r.cut == Some(StopReason::Timeout));
     let (state, note) = match &outcome.verdict {
         Verdict::Done => (State::Succeeded, None),
         Verdict::Failed(failure) => (State::Failed, Some(failure)),

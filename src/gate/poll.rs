@@ -6,22 +6,22 @@ use super::{Early, Gate, refused};
 use crate::db::ledger::{Entry, Ledger};
 use crate::db::{Error, Session};
 use crate::exit::Failure;
-use crate::gate::retry::{Outage, Wait};
-use crate::gate::runtime::Link;
+use crate::gate::retry::{ConnectRetry, Wait};
+use crate::gate::runtime::GateLink;
 use crate::output::timeline::Phase;
 
 impl Gate {
     /// Connects and looks, until the database answers. For a command that only asks.
     pub async fn open(
         &self,
-        link: &mut Link,
-        outage: &mut Outage,
+        link: &mut GateLink,
+        outage: &mut ConnectRetry,
         mut early: Option<Early>,
     ) -> Result<(Session, Ledger), Failure> {
         loop {
             match self.look(link, outage, early.take()).await? {
                 Ok(seen) => return Ok(seen),
-                Err(error) => self.sit_out(link, outage, &error).await?,
+                Err(error) => self.wait_out(link, outage, &error).await?,
             }
         }
     }
@@ -29,8 +29,8 @@ impl Gate {
     /// Connects, unless that was done early, and looks, once. What the database refuses is final.
     async fn look(
         &self,
-        link: &mut Link,
-        outage: &mut Outage,
+        link: &mut GateLink,
+        outage: &mut ConnectRetry,
         early: Option<Early>,
     ) -> Result<Result<(Session, Ledger), Error>, Failure> {
         let revision = self.name.revision.as_deref();
@@ -62,10 +62,10 @@ impl Gate {
     }
 
     /// Waits a little for a database that is away.
-    async fn sit_out(
+    async fn wait_out(
         &self,
-        link: &mut Link,
-        outage: &mut Outage,
+        link: &mut GateLink,
+        outage: &mut ConnectRetry,
         error: &Error,
     ) -> Result<(), Failure> {
         let is_held = self.is_file_held();
@@ -91,15 +91,15 @@ impl Gate {
 
 /// A replica's looks. The first one asks the database, since an old revision must start at once;
 /// after that, on SQLite, the database is left to whoever holds the lock file.
-pub struct Looks<'a> {
+pub struct LedgerPoll<'a> {
     gate: &'a Gate,
     wait: Wait,
-    outage: Outage,
+    outage: ConnectRetry,
     /// What the replica is at when the database answers.
     phase: Phase,
 }
 
-impl<'a> Looks<'a> {
+impl<'a> LedgerPoll<'a> {
     /// None yet.
     #[must_use]
     pub fn new(gate: &'a Gate, phase: Phase) -> Self {
@@ -107,7 +107,7 @@ impl<'a> Looks<'a> {
         Self {
             gate,
             wait: Wait::new(gate.policy.lock_timeout),
-            outage: Outage::new(&gate.policy),
+            outage: ConnectRetry::new(&gate.policy),
             phase,
         }
     }
@@ -118,7 +118,7 @@ impl<'a> Looks<'a> {
     /// The database refuses, or it took too long; a signal.
     pub async fn next(
         &mut self,
-        link: &mut Link,
+        link: &mut GateLink,
         mut early: Option<Early>,
     ) -> Result<(Session, Ledger), Failure> {
         loop {
@@ -137,10 +137,10 @@ impl<'a> Looks<'a> {
     ///
     /// # Errors
     /// It took too long; a signal.
-    pub async fn sit_out(
+    pub async fn wait_out(
         &mut self,
-        link: &mut Link,
-        trouble: &mut Outage,
+        link: &mut GateLink,
+        trouble: &mut ConnectRetry,
         error: &Error,
     ) -> Result<(), Failure> {
         self.sit(link, Some(trouble), error).await
@@ -148,23 +148,27 @@ impl<'a> Looks<'a> {
 
     async fn sit(
         &mut self,
-        link: &mut Link,
-        outage: Option<&mut Outage>,
+        link: &mut GateLink,
+        outage: Option<&mut ConnectRetry>,
         error: &Error,
     ) -> Result<(), Failure> {
         if self.gate.is_file_held() {
             self.gate.log.timeline().enter(self.phase.clone());
-            return self.turn(link, None).await;
+            return self.next_poll(link, None).await;
         }
         let outage = outage.unwrap_or(&mut self.outage);
-        self.gate.sit_out(link, outage, error).await
+        self.gate.wait_out(link, outage, error).await
     }
 
     /// Waits for this replica's next look at the ledger or, on SQLite, at the lock file.
     ///
     /// # Errors
     /// It took too long; a signal.
-    pub async fn turn(&mut self, link: &mut Link, busy: Option<&Entry>) -> Result<(), Failure> {
+    pub async fn next_poll(
+        &mut self,
+        link: &mut GateLink,
+        busy: Option<&Entry>,
+    ) -> Result<(), Failure> {
         loop {
             let pause = self.wait.next(&self.gate.log, busy, self.outage.crowd())?;
             link.unless_stopped("the wait for the lock", sleep(pause))
@@ -179,7 +183,7 @@ impl<'a> Looks<'a> {
     ///
     /// # Errors
     /// It took too long; a signal.
-    pub async fn for_release(&mut self, link: &mut Link) -> Result<(), Failure> {
+    pub async fn for_release(&mut self, link: &mut GateLink) -> Result<(), Failure> {
         if !self.gate.is_file_held() {
             let revision = self.gate.name.revision.as_deref().unwrap_or_default();
             let pause = self
@@ -189,7 +193,7 @@ impl<'a> Looks<'a> {
                 .await?;
         }
         if self.gate.is_file_held() {
-            self.turn(link, None).await?;
+            self.next_poll(link, None).await?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::db::Error;
 use crate::db::ledger::Entry;
 use crate::exit::{Failure, Problem};
 use crate::gate::Policy;
-use crate::gate::backoff::{self, Crowd};
+use crate::gate::backoff::{self, Contention};
 use crate::output::log::{Event, Log};
 use crate::sys::clock::Moment;
 use crate::sys::supervise::REPORT;
@@ -15,7 +15,7 @@ use crate::sys::supervise::REPORT;
 /// The next pause after `waited`, where nobody crowds.
 #[must_use]
 pub fn pause(waited: Duration) -> Duration {
-    backoff::pause(waited, Crowd::default(), chance())
+    backoff::pause(waited, Contention::default(), chance())
 }
 
 fn chance() -> u8 {
@@ -63,7 +63,7 @@ impl Turns {
     }
 
     /// The pause after `waited`: no longer than until the limit.
-    fn pause(&self, waited: Duration, crowd: Crowd) -> Duration {
+    fn pause(&self, waited: Duration, crowd: Contention) -> Duration {
         self.cut(waited, backoff::pause(waited, crowd, chance()))
     }
 
@@ -77,14 +77,14 @@ impl Turns {
 
 /// A database that does not serve us at the moment.
 #[derive(Debug)]
-pub struct Outage {
+pub struct ConnectRetry {
     turns: Turns,
     /// Times when it is busy with others, which is no outage: a replica that is at it will end.
     full: Turns,
     served: bool,
     /// How often in a row it had no connection to spare, or no answer in time.
     refusals: u32,
-    crowd: Crowd,
+    crowd: Contention,
     fullness: Fullness,
     what: &'static str,
     hint: &'static str,
@@ -99,7 +99,7 @@ enum Fullness {
     Away,
 }
 
-impl Outage {
+impl ConnectRetry {
     /// None yet. One that lasts longer than `--wait-timeout` is the end; being busy, once it
     /// has served us, is a wait for others and ends with `--lock-timeout`.
     #[must_use]
@@ -109,7 +109,7 @@ impl Outage {
             full: Turns::new(policy.lock_timeout),
             served: false,
             refusals: 0,
-            crowd: Crowd::default(),
+            crowd: Contention::default(),
             fullness: Fullness::Busy,
             what: "the database did not accept a connection",
             hint: "see whether it runs and whether the URL names it; --wait-timeout is how long to wait",
@@ -207,7 +207,7 @@ impl Outage {
 
     /// How crowded it is.
     #[must_use]
-    pub fn crowd(&self) -> Crowd {
+    pub fn crowd(&self) -> Contention {
         self.crowd
     }
 
@@ -263,7 +263,7 @@ impl Wait {
         &mut self,
         log: &Log,
         busy: Option<&Entry>,
-        crowd: Crowd,
+        crowd: Contention,
     ) -> Result<Duration, Failure> {
         let holder = busy.map_or("another replica", |entry| &entry.holder);
         // Another run than the one that was said is news.
@@ -312,7 +312,7 @@ impl Wait {
         &mut self,
         log: &Log,
         revision: &str,
-        crowd: Crowd,
+        crowd: Contention,
     ) -> Result<Duration, Failure> {
         match self.turns.next() {
             Turn::Over(waited) => Err(Failure::TimedOut(Problem::new(

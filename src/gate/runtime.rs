@@ -36,14 +36,14 @@ pub struct Progress {
     /// Its command, without secrets.
     pub command: String,
     /// Dropped once the ledger was told.
-    pub told: Told,
+    pub told: StepAnnounced,
 }
 
 /// Says by its end that the ledger was told, or that nobody is left to tell it.
 #[derive(Debug)]
-pub struct Told(pub Arc<Event>);
+pub struct StepAnnounced(pub Arc<Event>);
 
-impl Drop for Told {
+impl Drop for StepAnnounced {
     fn drop(&mut self) {
         self.0.raise();
     }
@@ -68,12 +68,12 @@ enum Message<T> {
 }
 
 /// The flow's side.
-pub struct Link {
+pub struct GateLink {
     stop: watch::Receiver<Option<Number>>,
     ask: Box<dyn Fn(StepsRequest) + Send>,
 }
 
-impl Link {
+impl GateLink {
     /// The signal that stops the gate, once it comes.
     pub async fn stopped(&mut self) -> Number {
         loop {
@@ -114,7 +114,7 @@ impl Link {
 pub fn run<T, F>(
     host: &Host,
     serve: &mut dyn FnMut(StepsRequest) -> Option<Number>,
-    flow: impl FnOnce(Link) -> F + Send + 'static,
+    flow: impl FnOnce(GateLink) -> F + Send + 'static,
 ) -> Result<T, Failure>
 where
     T: Send + 'static,
@@ -123,7 +123,7 @@ where
     let wake = Arc::new(Event::new().map_err(|error| no_thread(&error))?);
     let (send, messages) = channel();
     let (stop, stopped) = watch::channel(None);
-    let link = Link {
+    let link = GateLink {
         stop: stopped,
         ask: asker(send.clone(), Arc::clone(&wake)),
     };

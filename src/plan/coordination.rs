@@ -7,7 +7,7 @@ use crate::db::Target;
 use crate::exit::Failure;
 use crate::gate::{Gate, Policy};
 use crate::output::log::{Event, Log};
-use crate::plan::revision::{self, Choice, Name};
+use crate::plan::revision::{self, Choice, RevisionInfo};
 use crate::settings::{
     CoordinationSettings, DatabaseChoice, DatabaseSettings, LONGEST_LEASE, Origin, Setting, Sources,
 };
@@ -22,7 +22,7 @@ pub enum Coordination {
         /// The app's name.
         app: String,
         /// The revision, as the steps are told.
-        name: Name,
+        name: RevisionInfo,
     },
     /// Lock and ledger.
     Gate(Box<Gate>),
@@ -126,7 +126,7 @@ pub fn target(sources: &Sources<'_>, log: &Log) -> Result<Gate, Failure> {
     Ok(gate(
         database,
         &settings,
-        Choice::Release(Name::default()),
+        Choice::Release(RevisionInfo::default()),
         log,
     ))
 }

@@ -7,7 +7,7 @@ use super::{Step, StepKind, expand, step_environment};
 use crate::cli::Verb;
 use crate::exit::{Failure, Problem};
 use crate::redact;
-use crate::settings::written::{Command, Written};
+use crate::settings::written::{Command, StepSpec};
 use crate::settings::{Origin, Setting, Sources, StepSettings};
 use crate::shell_words::{self, Argv, Expansion, Kind, Refusal};
 use crate::sys::environment::{Environment, OWN};
@@ -27,7 +27,7 @@ impl Planner<'_> {
     pub(super) fn command(
         &mut self,
         kind: StepKind,
-        setting: &Setting<Written>,
+        setting: &Setting<StepSpec>,
     ) -> Result<Step, Failure> {
         let (written, origin) = (&setting.value, &setting.origin);
         let identity = match &written.identity {
@@ -69,7 +69,7 @@ impl Planner<'_> {
     /// The environment of a step that has settings of its own.
     fn own_environment(
         &self,
-        written: &Written,
+        written: &StepSpec,
         identity: Option<&Identity>,
     ) -> Result<Option<Environment>, Failure> {
         if written.environment.is_empty() && written.identity.is_none() {

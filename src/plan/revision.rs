@@ -11,7 +11,7 @@ use crate::settings::{CoordinationSettings, Sources};
 
 /// What the ledger is keyed by, and which release it is.
 #[derive(Debug, Clone, Default)]
-pub struct Name {
+pub struct RevisionInfo {
     /// The revision, where there is one.
     pub revision: Option<String>,
     /// The release's id, where it is known.
@@ -24,7 +24,7 @@ pub struct Name {
 #[derive(Debug, Clone)]
 pub enum Choice {
     /// The release's id is the revision, or there is none.
-    Release(Name),
+    Release(RevisionInfo),
     /// A fingerprint is, of files that are yet to be read.
     Files(Reading),
 }
@@ -38,7 +38,7 @@ pub struct Reading {
     what: What,
     /// The setting that names them.
     origin: String,
-    name: Name,
+    name: RevisionInfo,
 }
 
 /// What is read.
@@ -64,12 +64,12 @@ pub fn choose(
     log: &Log,
 ) -> Result<Choice, Failure> {
     let mut name = match release(sources, settings, log)? {
-        Some(release) => Name {
+        Some(release) => RevisionInfo {
             revision: None,
             release: Some(release.id.as_str().to_owned()),
             source: Some(release.source),
         },
-        None => Name::default(),
+        None => RevisionInfo::default(),
     };
     if let Some(first) = settings.fingerprint.first() {
         let origin = first.origin.to_string();
@@ -107,7 +107,7 @@ impl Reading {
 
     /// The release, before the files are read.
     #[must_use]
-    pub fn release(&self) -> Name {
+    pub fn release(&self) -> RevisionInfo {
         self.name.clone()
     }
 
@@ -115,7 +115,7 @@ impl Reading {
     ///
     /// # Errors
     /// One that can't be read.
-    pub fn read(self, log: &Log) -> Result<Name, Failure> {
+    pub fn read(self, log: &Log) -> Result<RevisionInfo, Failure> {
         let Self { what, origin, name } = self;
         let files = match what {
             What::Files(files) | What::Few(files) => files,
@@ -127,7 +127,7 @@ impl Reading {
             .map_err(|error| Failure::usage(format!("{origin}: {error}"), error.hint()))?;
         let revision = found.revision.as_str().to_owned();
         say_chosen(log, &revision, &origin);
-        Ok(Name {
+        Ok(RevisionInfo {
             revision: Some(revision),
             ..name
         })
@@ -187,7 +187,7 @@ fn release(
 }
 
 /// Says which revision it is and which source won; warns where there is none.
-pub fn say(name: &Name, log: &Log) {
+pub fn say(name: &RevisionInfo, log: &Log) {
     match (&name.revision, &name.source) {
         (Some(revision), Some(source)) => say_chosen(log, revision, source),
         _ => log.warn(

@@ -18,7 +18,7 @@ pub(super) use value::{Item, Value};
 
 use super::written::STEP_KEYS;
 use super::{Origin, ReadFile, flag, variable};
-use crate::cli::{self, Glimpse, Key, Raw, Shape};
+use crate::cli::{self, Key, PreParsedArgs, Raw, Shape};
 use crate::exit::Failure;
 use crate::sys::environment::Environment;
 
@@ -69,13 +69,13 @@ impl SettingsFile {
     /// What the file says of one setting, where it is TOML at all, whatever else in it means
     /// nothing: for telling a failure that may be the file's own.
     #[must_use]
-    pub fn glance(
-        glimpse: Glimpse<'_>,
+    pub fn peek(
+        pre_parsed: PreParsedArgs<'_>,
         environment: &Environment,
         read: ReadFile<'_>,
         id: &str,
     ) -> Option<OsString> {
-        let bytes = match named(glimpse.value(CONFIG), environment).ok()? {
+        let bytes = match named(pre_parsed.value(CONFIG), environment).ok()? {
             Some((path, _)) => read(&path).ok()?,
             None => PLACES
                 .iter()

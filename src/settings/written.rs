@@ -54,7 +54,7 @@ pub static STEP_KEYS: [StepKey; 5] = [
 
 /// A step command. Each of its own settings stands in a line of its own.
 #[derive(Debug, Clone)]
-pub struct Written {
+pub struct StepSpec {
     /// What to run.
     pub command: Command,
     /// Its own name.
@@ -92,7 +92,7 @@ impl Command {
     }
 }
 
-impl From<Command> for Written {
+impl From<Command> for StepSpec {
     fn from(command: Command) -> Self {
         Self {
             command,
@@ -104,7 +104,7 @@ impl From<Command> for Written {
     }
 }
 
-fn from_text(setting: Setting<OsString>) -> Setting<Written> {
+fn from_text(setting: Setting<OsString>) -> Setting<StepSpec> {
     Setting {
         value: Command::Text(setting.value).into(),
         origin: setting.origin,
@@ -113,7 +113,7 @@ fn from_text(setting: Setting<OsString>) -> Setting<Written> {
 
 impl Sources<'_> {
     /// The step command of a setting that takes one.
-    pub(super) fn written(&self, id: &str) -> Result<Option<Setting<Written>>, Failure> {
+    pub(super) fn written(&self, id: &str) -> Result<Option<Setting<StepSpec>>, Failure> {
         if let Some(setting) = self.given(id)? {
             return Ok(Some(from_text(setting)));
         }
@@ -124,7 +124,7 @@ impl Sources<'_> {
     }
 
     /// The step commands of a setting that takes several.
-    pub(super) fn all_written(&self, id: &str) -> Result<Vec<Setting<Written>>, Failure> {
+    pub(super) fn all_written(&self, id: &str) -> Result<Vec<Setting<StepSpec>>, Failure> {
         if let Some(settings) = self.given_many(id)? {
             return Ok(settings.into_iter().map(from_text).collect());
         }
@@ -138,7 +138,7 @@ impl Sources<'_> {
         }
     }
 
-    fn step(&self, place: Place<'_>, item: &Item) -> Result<Setting<Written>, Failure> {
+    fn step(&self, place: Place<'_>, item: &Item) -> Result<Setting<StepSpec>, Failure> {
         let Value::Table(pairs) = &item.value else {
             return Ok(Setting {
                 value: command(place, item)?.into(),
@@ -146,7 +146,7 @@ impl Sources<'_> {
             });
         };
         let mut command_at = None;
-        let mut written = Written::from(Command::Words(Vec::new()));
+        let mut written = StepSpec::from(Command::Words(Vec::new()));
         for (key, item) in pairs {
             let origin = place.origin(item);
             let wrong = |problem: Problem| {

@@ -8,25 +8,25 @@ use crate::plan::{Step, Steps};
 use crate::sys::child::Ended;
 use crate::sys::family::Stray;
 use crate::sys::signals::{self, Number};
-use crate::sys::supervise::{Cut, News, Report};
+use crate::sys::supervise::{Report, StepEvent, StopReason};
 
-pub(super) fn tell(log: &Log, name: &str, step: &Step, steps: &Steps, news: &News<'_>) {
+pub(super) fn tell(log: &Log, name: &str, step: &Step, steps: &Steps, news: &StepEvent<'_>) {
     match news {
-        News::Started(pid) => log.say(
+        StepEvent::Started(pid) => log.say(
             Event::StepStarted,
             &format!("{name} started"),
             &[("step", &name), ("pid", pid), ("command", &step.text)],
         ),
-        News::Running(elapsed) => log.say(
+        StepEvent::Running(elapsed) => log.say(
             Event::StepRunning,
             &format!("{name} still runs"),
             &[("step", &name), ("seconds", &elapsed.as_secs())],
         ),
-        News::Stopping(cut) => {
+        StepEvent::Stopping(cut) => {
             let why = match cut {
-                Cut::Stop(number) => format!("{} arrived", signals::name(*number)),
-                Cut::Timeout => "it ran past its limit, --migrate-timeout".to_owned(),
-                Cut::Lost(why) => why.clone(),
+                StopReason::Stop(number) => format!("{} arrived", signals::name(*number)),
+                StopReason::Timeout => "it ran past its limit, --migrate-timeout".to_owned(),
+                StopReason::Lost(why) => why.clone(),
             };
             let grace = humantime::format_duration(steps.grace);
             log.say(
@@ -35,12 +35,12 @@ pub(super) fn tell(log: &Log, name: &str, step: &Step, steps: &Steps, news: &New
                 &[("step", &name), ("grace", &grace)],
             );
         }
-        News::Killing => log.say(
+        StepEvent::Killing => log.say(
             Event::StepKilled,
             &format!("{name} is not gone after --stop-grace, killing it"),
             &[("step", &name)],
         ),
-        News::Leftovers(count) => {
+        StepEvent::Leftovers(count) => {
             let mut fields: Vec<Field<'_>> = vec![("step", &name)];
             fields.extend(
                 count
@@ -50,7 +50,7 @@ pub(super) fn tell(log: &Log, name: &str, step: &Step, steps: &Steps, news: &New
             let message = format!("{name} ended and left processes running, stopping them");
             log.say(Event::StepLeftovers, &message, &fields);
         }
-        News::Unwritable(stream, error) => {
+        StepEvent::Unwritable(stream, error) => {
             let (stream, words) = match stream {
                 1 => ("stdout", "standard output"),
                 _ => ("stderr", "standard error"),
@@ -62,7 +62,7 @@ pub(super) fn tell(log: &Log, name: &str, step: &Step, steps: &Steps, news: &New
             let fields: [Field<'_>; 3] = [("step", &name), ("stream", &stream), ("error", error)];
             log.warn(Event::StepOutputLost, &problem, &fields);
         }
-        News::OutOfReach(stray) => out_of_reach(log, name, *stray),
+        StepEvent::OutOfReach(stray) => out_of_reach(log, name, *stray),
     }
 }
 
@@ -107,14 +107,14 @@ pub(super) fn judge(log: &Log, step: &Step, report: &Report, is_last: bool) -> O
     let name = step.name.as_str();
     let well = report.ended == Ended::Code(0);
     say_ended(log, step, report);
-    if let Some(Cut::Lost(why)) = &report.cut {
+    if let Some(StopReason::Lost(why)) = &report.cut {
         let failure = match report.signal {
             Some(number) => stopped(number, name),
             None => lock_lost(why),
         };
         return Some(Verdict::Lost(failure));
     }
-    let timed_out = report.cut == Some(Cut::Timeout);
+    let timed_out = report.cut == Some(StopReason::Timeout);
     if let Some(number) = report.signal {
         let failure = stopped(number, name);
         // A step past its limit has failed, whatever came later.

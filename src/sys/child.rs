@@ -287,7 +287,7 @@ fn wait_for(which: Which, flags: c_int) -> Option<(i32, c_int, c_int)> {
 }
 
 /// Waits for the end of this child and reaps it.
-pub(super) fn bury(pid: i32) {
+pub(super) fn wait_and_reap(pid: i32) {
     let _ = wait_for(Which::One(pid), libc::WEXITED);
 }
 

@@ -72,7 +72,7 @@ pub struct Order {
 
 /// Why launchgate stopped a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cut {
+pub enum StopReason {
     /// A signal stopped the gate.
     Stop(Number),
     /// It ran past its limit.
@@ -87,7 +87,7 @@ pub struct Report {
     /// How its first process ended.
     pub ended: Ended,
     /// Why it was stopped, where it was.
-    pub cut: Option<Cut>,
+    pub cut: Option<StopReason>,
     /// The signal that stops the gate, where one came.
     pub signal: Option<Number>,
     /// How long its first process ran.
@@ -98,13 +98,13 @@ pub struct Report {
 
 /// What happens while a step runs.
 #[derive(Debug)]
-pub enum News<'a> {
+pub enum StepEvent<'a> {
     /// It runs.
     Started(i32),
     /// It still runs, this long now.
     Running(Duration),
     /// It is asked to stop.
-    Stopping(&'a Cut),
+    Stopping(&'a StopReason),
     /// It did not stop in time.
     Killing,
     /// It ended and left processes: this many, where they could be counted.
@@ -124,7 +124,7 @@ impl Host {
         &self,
         order: &Order,
         guard: &mut dyn Guard,
-        news: &mut dyn FnMut(News<'_>),
+        news: &mut dyn FnMut(StepEvent<'_>),
     ) -> io::Result<Report> {
         self.inherited.adopt_orphans();
         let terminal = Terminal::open();
@@ -166,7 +166,7 @@ impl Host {
         if let Some(capture) = &mut capture {
             capture.close_ends();
         }
-        news(News::Started(pid));
+        news(StepEvent::Started(pid));
         let foreground = foreground.is_some();
         let streams = (capture, terminal.as_ref(), foreground);
         Ok(Watch::new(self, order, guard, news, pid, streams).run())

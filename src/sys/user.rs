@@ -195,7 +195,7 @@ fn ask_child(find_out: impl FnOnce() -> Vec<u8>) -> io::Result<(Vec<u8>, io::Res
             let read = File::from(read).read_to_end(&mut answer);
             // Dead or not, it is who it became until it is reaped.
             let reach = kill(child, None).map_err(io::Error::from);
-            child::bury(child.as_raw());
+            child::wait_and_reap(child.as_raw());
             read.map(|_| (answer, reach))
         }
     }

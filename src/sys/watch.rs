@@ -15,7 +15,7 @@ use super::clock::{Moment, earliest};
 use super::host::Host;
 use super::poll::{self, Interest};
 use super::signals::{self, Number, Signal};
-use super::supervise::{Cut, Guard, News, Order, REPORT, Report};
+use super::supervise::{Guard, Order, REPORT, Report, StepEvent, StopReason};
 use super::terminal::Terminal;
 
 /// What the step left running.
@@ -34,7 +34,7 @@ pub(super) struct Watch<'a> {
     host: &'a Host,
     order: &'a Order,
     guard: &'a mut dyn Guard,
-    news: &'a mut dyn FnMut(News<'_>),
+    news: &'a mut dyn FnMut(StepEvent<'_>),
     capture: Option<Capture>,
     terminal: Option<&'a Terminal>,
     had_terminal: bool,
@@ -42,7 +42,7 @@ pub(super) struct Watch<'a> {
     started: Moment,
     ended: Option<(Ended, Duration)>,
     left: Left,
-    cut: Option<Cut>,
+    cut: Option<StopReason>,
     signal: Option<Number>,
     kill_at: Option<Moment>,
     killed: bool,
@@ -59,7 +59,7 @@ impl<'a> Watch<'a> {
         host: &'a Host,
         order: &'a Order,
         guard: &'a mut dyn Guard,
-        news: &'a mut dyn FnMut(News<'_>),
+        news: &'a mut dyn FnMut(StepEvent<'_>),
         pid: i32,
         (capture, terminal, had_terminal): (Option<Capture>, Option<&'a Terminal>, bool),
     ) -> Self {
@@ -103,7 +103,7 @@ impl Watch<'_> {
             if let Some(capture) = &mut self.capture {
                 capture.pump(is_last);
                 if let Some((stream, error)) = capture.take_failure() {
-                    (self.news)(News::Unwritable(stream, error));
+                    (self.news)(StepEvent::Unwritable(stream, error));
                 }
             }
             if let Some((ended, elapsed)) = self.ended
@@ -122,12 +122,12 @@ impl Watch<'_> {
     }
 
     fn look_at_guard(&mut self, now: Moment) {
-        if !matches!(self.cut, Some(Cut::Lost(_)))
+        if !matches!(self.cut, Some(StopReason::Lost(_)))
             && let Some(why) = self.guard.lost(now)
         {
             // The first reason stays, but a lost lock outranks them: nothing may be recorded.
             self.cut = None;
-            self.stop(Cut::Lost(why), libc::SIGTERM, now);
+            self.stop(StopReason::Lost(why), libc::SIGTERM, now);
         }
     }
 
@@ -135,7 +135,7 @@ impl Watch<'_> {
         if self.timeout_at.is_some_and(|at| now >= at) {
             self.timeout_at = None;
             if self.ended.is_none() {
-                self.stop(Cut::Timeout, libc::SIGTERM, now);
+                self.stop(StopReason::Timeout, libc::SIGTERM, now);
             }
         }
         if self.kill_at.is_some_and(|at| now >= at) && !self.is_childless() {
@@ -143,7 +143,7 @@ impl Watch<'_> {
         }
         if now >= self.report_at {
             self.report_at = now + REPORT;
-            (self.news)(News::Running(now.since(self.started)));
+            (self.news)(StepEvent::Running(now.since(self.started)));
         }
     }
 
@@ -152,7 +152,7 @@ impl Watch<'_> {
             Signal::Child => {}
             Signal::Stop(number) => {
                 self.signal.get_or_insert(number);
-                self.stop(Cut::Stop(number), number, now);
+                self.stop(StopReason::Stop(number), number, now);
             }
             Signal::Other(number) => {
                 if number == libc::SIGCONT {
@@ -223,7 +223,7 @@ impl Watch<'_> {
         let host = self.host;
         let mut fds = vec![(host.signals.as_fd(), Interest::Read)];
         // A right that is lost has no more news.
-        let lost = matches!(self.cut, Some(Cut::Lost(_)));
+        let lost = matches!(self.cut, Some(StopReason::Lost(_)));
         if !lost {
             fds.extend(self.guard.descriptor().map(|fd| (fd, Interest::Read)));
         }

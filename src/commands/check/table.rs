@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::exit::Failure;
 use crate::output::termination;
 use crate::redact;
-use crate::settings::written::Written;
+use crate::settings::written::StepSpec;
 use crate::settings::{DatabaseChoice, Format, Origin, SKIP, Setting, Sources, StepSettings};
 use crate::sys::identity::Identity;
 
@@ -124,7 +124,7 @@ fn commands(steps: &StepSettings) -> Vec<Row> {
 }
 
 /// A step command, and what it has of its own.
-fn command(kind: &str, setting: &Setting<Written>) -> Vec<Row> {
+fn command(kind: &str, setting: &Setting<StepSpec>) -> Vec<Row> {
     let Setting { value, origin } = setting;
     let mut rows = vec![row(kind, value.command.shown(), origin)];
     let mut own = |name: &str, value: String, origin: &Origin| {

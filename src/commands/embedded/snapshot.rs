@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::db::Error;
 use crate::exit::{Failure, Problem};
 use crate::gate::Policy;
-use crate::gate::retry::Outage;
+use crate::gate::retry::ConnectRetry;
 use crate::output::log::{Event, Log};
 use crate::steps;
 use crate::sys::access::may_make_files;
@@ -21,7 +21,7 @@ use crate::sys::clock::Moment;
 use crate::sys::host::{Host, Wake};
 use crate::sys::sqlite::{Copy, Database, LiteError};
 
-/// How the line begins that says it is made: [`super::way_back`] reads it.
+/// How the line begins that says it is made: [`super::restore_hint`] reads it.
 pub(super) const MADE: &str = "the snapshot is made";
 
 /// How many pages are copied between two looks at the signals: 4 MiB of the usual pages.
@@ -66,7 +66,7 @@ pub(super) fn make(
         return needless();
     };
     let started = Moment::now();
-    let mut outage = Outage::new(policy);
+    let mut outage = ConnectRetry::new(policy);
     loop {
         let error = match attempt(host, &file, revision, folder) {
             Ok((copy, bytes)) => {

@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep};
 use crate::db::sql_dir::{Folder, Migrator, Plan, Progress, Trouble, compare};
 use crate::db::{Error, Target};
 use crate::exit::{Failure, Problem};
-use crate::gate::retry::Outage;
-use crate::gate::runtime::{self, Link};
+use crate::gate::retry::ConnectRetry;
+use crate::gate::runtime::{self, GateLink};
 use crate::gate::{Policy, refused};
 use crate::output::log::{Event, Log};
 use crate::sys::host::Host;
@@ -27,7 +27,7 @@ pub(super) fn apply(
     let folder = Folder::read(folder).map_err(failure)?;
     let work = Work {
         log: log.clone(),
-        outage: Outage::new(&policy),
+        outage: ConnectRetry::new(&policy),
         policy,
         target,
         name,
@@ -38,13 +38,13 @@ pub(super) fn apply(
 struct Work {
     log: Log,
     policy: Policy,
-    outage: Outage,
+    outage: ConnectRetry,
     target: Target,
     name: String,
 }
 
 impl Work {
-    async fn apply(mut self, folder: Folder, mut link: Link) -> Result<(), Failure> {
+    async fn apply(mut self, folder: Folder, mut link: GateLink) -> Result<(), Failure> {
         let (target, name) = (self.target.clone(), self.name.clone());
         let connect = async || {
             Migrator::connect(&target, &name)
@@ -52,12 +52,12 @@ impl Work {
                 .map_err(Trouble::from)
         };
         let mut migrator = self.patiently(&mut link, connect).await?;
-        self.outage = Outage::of_migration(&self.policy);
+        self.outage = ConnectRetry::of_migration(&self.policy);
         // The plan has no answer to wait for that would change anything.
         let plan = loop {
             match link.unless_stopped(PHASE, migrator.plan(&folder)).await? {
                 Ok(plan) => break plan,
-                Err(trouble) => self.sit_out(&mut link, trouble).await?,
+                Err(trouble) => self.wait_out(&mut link, trouble).await?,
             }
         };
         self.say(&folder, &plan);
@@ -114,13 +114,13 @@ impl Work {
     async fn file(
         &mut self,
         migrator: &mut Migrator,
-        link: &mut Link,
+        link: &mut GateLink,
         file: &crate::db::sql_dir::File,
     ) -> Result<(), Failure> {
         loop {
             match link.unless_stopped(PHASE, migrator.begin(file)).await? {
                 Ok(()) => break,
-                Err(error) => self.sit_out(link, error.into()).await?,
+                Err(error) => self.wait_out(link, error.into()).await?,
             }
         }
         let started = Instant::now();
@@ -131,7 +131,7 @@ impl Work {
             match link.unless_stopped(PHASE, record).await? {
                 Ok(()) => break,
                 Err(Trouble::Database(error @ Error::NotYet(_))) => {
-                    self.sit_out(link, error.into()).await?;
+                    self.wait_out(link, error.into()).await?;
                 }
                 Err(trouble) => return Err(failure(trouble)),
             }
@@ -151,7 +151,7 @@ impl Work {
     async fn execute(
         &mut self,
         migrator: &mut Migrator,
-        link: &mut Link,
+        link: &mut GateLink,
         file: &crate::db::sql_dir::File,
     ) -> Result<(), Failure> {
         let mut progress = Progress::default();
@@ -161,7 +161,7 @@ impl Work {
                 Ok(()) => return Ok(()),
                 Err(Trouble::Database(error @ Error::NotYet(_))) => {
                     let why = error.to_string();
-                    match self.sit_out(link, error.into()).await {
+                    match self.wait_out(link, error.into()).await {
                         Err(Failure::Unreachable(_)) if progress.has_begun() => {
                             return Err(failure(migrator.give_up(file, &progress, &why).await));
                         }
@@ -175,7 +175,7 @@ impl Work {
 
     async fn patiently<T>(
         &mut self,
-        link: &mut Link,
+        link: &mut GateLink,
         call: impl AsyncFn() -> Result<T, Trouble>,
     ) -> Result<T, Failure> {
         loop {
@@ -184,13 +184,13 @@ impl Work {
                     self.outage.over(&self.log);
                     return Ok(value);
                 }
-                Err(trouble) => self.sit_out(link, trouble).await?,
+                Err(trouble) => self.wait_out(link, trouble).await?,
             }
         }
     }
 
     /// Waits a little, where that can help.
-    async fn sit_out(&mut self, link: &mut Link, trouble: Trouble) -> Result<(), Failure> {
+    async fn wait_out(&mut self, link: &mut GateLink, trouble: Trouble) -> Result<(), Failure> {
         let Trouble::Database(error @ (Error::NotYet(_) | Error::Full(_))) = trouble else {
             return Err(failure(trouble));
         };

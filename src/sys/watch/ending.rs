@@ -7,18 +7,18 @@ use crate::sys::child::{self, Ended, Reaped};
 use crate::sys::clock::{Moment, earliest};
 use crate::sys::family::{Family, Stray};
 use crate::sys::signals::{self, Number};
-use crate::sys::supervise::{Cut, News};
+use crate::sys::supervise::{StepEvent, StopReason};
 
 /// How soon a kill is repeated while processes are left that were born meanwhile.
 const AGAIN: Duration = Duration::from_millis(50);
 
 impl Watch<'_> {
     /// Asks the step to stop with `number`, and sets the moment of the kill.
-    pub(super) fn stop(&mut self, cut: Cut, number: Number, now: Moment) {
+    pub(super) fn stop(&mut self, cut: StopReason, number: Number, now: Moment) {
         let first = self.cut.is_none();
         let cut = self.cut.get_or_insert(cut);
         if first {
-            (self.news)(News::Stopping(cut));
+            (self.news)(StepEvent::Stopping(cut));
         }
         self.kill_at = earliest(self.kill_at, Some(now + self.order.grace));
         if self.order.grace.is_zero() {
@@ -35,7 +35,7 @@ impl Watch<'_> {
     pub(super) fn kill(&mut self, now: Moment) {
         let was_killed = std::mem::replace(&mut self.killed, true);
         if !was_killed {
-            (self.news)(News::Killing);
+            (self.news)(StepEvent::Killing);
         }
         if self.ended.is_none() {
             signals::send_to_group(self.pid, libc::SIGKILL);
@@ -53,7 +53,7 @@ impl Watch<'_> {
     fn tell(&mut self, stray: Option<Stray>) {
         if let Some(stray) = stray.filter(|_| !self.said_stray) {
             self.said_stray = true;
-            (self.news)(News::OutOfReach(stray));
+            (self.news)(StepEvent::OutOfReach(stray));
         }
     }
 
@@ -94,7 +94,7 @@ impl Watch<'_> {
             && let Ended::Signal(number @ (libc::SIGINT | libc::SIGQUIT)) = ended
         {
             // Ctrl-C went to the step's group alone; whoever pressed it meant the gate.
-            self.cut = Some(Cut::Stop(number));
+            self.cut = Some(StopReason::Stop(number));
             self.signal = Some(number);
         }
     }
@@ -109,7 +109,7 @@ impl Watch<'_> {
             return;
         }
         self.left = Left::Asked;
-        (self.news)(News::Leftovers(reached.count));
+        (self.news)(StepEvent::Leftovers(reached.count));
         self.tell(reached.stray.filter(|stray| *stray != Stray::Hidden));
         self.kill_at = earliest(self.kill_at, Some(now + self.order.grace));
     }

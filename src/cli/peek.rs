@@ -12,11 +12,11 @@ use crate::sys::environment::Environment;
 
 /// The words in front of the server's.
 #[derive(Debug, Clone, Copy)]
-pub struct Glimpse<'a> {
+pub struct PreParsedArgs<'a> {
     words: &'a [OsString],
 }
 
-impl<'a> Glimpse<'a> {
+impl<'a> PreParsedArgs<'a> {
     /// Of the process's arguments, the program's name first.
     #[must_use]
     pub fn new(args: &'a [OsString]) -> Self {
@@ -70,7 +70,7 @@ impl<'a> Glimpse<'a> {
     }
 }
 
-impl Glimpse<'_> {
+impl PreParsedArgs<'_> {
     /// Whether the parser failed at what may be a value that begins with a dash: the flag in front
     /// of it, and the value.
     pub(super) fn dashed(&self, error: &clap::Error) -> Option<(String, String)> {
@@ -107,7 +107,7 @@ mod tests {
         let args: Vec<OsString> = words.iter().map(OsString::from).collect();
         let entry = format!("LAUNCHGATE_LOG_FORMAT={variable}");
         let environment = Environment::new(vec![until_nul(entry.into_bytes()).into()]);
-        Glimpse::new(&args).log_format(&environment)
+        PreParsedArgs::new(&args).log_format(&environment)
     }
 
     #[test]

@@ -22,7 +22,7 @@ use std::os::fd::AsFd as _;
 pub use proposal::Proposal;
 
 use crate::cli::Raw;
-use crate::exit::{Failure, Problem};
+use crate::exit::{Failure, FailureKind, Problem};
 use crate::sys::host::{Host, Wake};
 use crate::sys::signals;
 
@@ -133,9 +133,9 @@ fn read_standard_input(host: &Host) -> Result<Vec<u8>, Failure> {
         let wake = host.wait(Some(std::io::stdin().as_fd()), None);
         if let Wake::Stop(number) = wake {
             let what = format!("stopped by {} while reading", signals::name(number));
-            return Err(Failure::Stopped(
+            return Err(Failure::new(
+                FailureKind::Stopped(number),
                 Problem::new(what, "see who writes standard input"),
-                number,
             ));
         }
         match stdin.read(&mut part) {

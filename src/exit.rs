@@ -21,8 +21,8 @@ impl Problem {
     /// Passwords of URLs in either are hidden: what was found may be one in the wrong place.
     pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
-            what: concealed(what.into()),
-            hint: concealed(hint.into()),
+            what: redacted(what.into()),
+            hint: redacted(hint.into()),
         }
     }
 
@@ -39,7 +39,7 @@ impl Problem {
     }
 }
 
-fn concealed(text: String) -> String {
+fn redacted(text: String) -> String {
     match redact::passwords(&text) {
         Cow::Borrowed(_) => text,
         Cow::Owned(shown) => shown,
@@ -65,163 +65,176 @@ pub enum Again {
     Unknown,
 }
 
-/// Everything that keeps a gate closed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
-    /// A flag, variable or file says something that can't be done; nothing was touched.
-    Usage(Problem),
-    /// The embedded migrator failed.
-    Sql(Problem),
-    /// The database could not be reached in time.
-    Unreachable(Problem),
-    /// launchgate is wrong.
-    Bug(Problem),
-    /// The system refuses something before anything ran.
-    System(Problem),
-    /// The snapshot could not be made.
-    Snapshot(Problem),
-    /// Waiting took too long: lock, orphans, `wait`.
-    TimedOut(Problem),
-    /// The lock was lost while a step ran.
-    LockLost(Problem),
-    /// The ledger says no: blocked, or out of attempts.
-    Refused(Problem),
-    /// The database says no: password, privileges, standby, no such database, unsupported.
-    Database(Problem),
+/// What keeps a gate closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
     /// A step failed, with its own exit code or 128+n.
-    Step(Problem, u8),
+    Step(u8),
+    /// A flag, variable or file says something that can't be done; nothing was touched.
+    Usage,
+    /// The embedded migrator failed.
+    Sql,
+    /// The database could not be reached in time.
+    Unreachable,
+    /// launchgate is wrong.
+    Bug,
+    /// The system refuses something before anything ran.
+    System,
+    /// The snapshot could not be made.
+    Snapshot,
+    /// Waiting took too long: lock, orphans, `wait`.
+    TimedOut,
+    /// The lock was lost while a step ran.
+    LockLost,
+    /// The ledger says no: blocked, or out of attempts.
+    Refused,
+    /// The database says no: password, privileges, standby, no such database, unsupported.
+    Database,
     /// A step ran past its limit.
-    StepTimeout(Problem),
-    /// A step or the server is there but can't be executed.
-    NotExecutable(Problem),
-    /// A step or the server is not there.
-    NotFound(Problem),
+    StepTimeout,
+    /// A step or the server exists but can't be executed.
+    NotExecutable,
+    /// A step or the server does not exist.
+    NotFound,
     /// This signal stopped the gate.
-    Stopped(Problem, i32),
+    Stopped(i32),
+}
+
+impl FailureKind {
+    /// One of each, in the order of `docs/exit-codes.md`.
+    pub const ALL: [Self; 15] = [
+        Self::Step(1),
+        Self::Usage,
+        Self::Sql,
+        Self::Unreachable,
+        Self::Bug,
+        Self::System,
+        Self::Snapshot,
+        Self::TimedOut,
+        Self::LockLost,
+        Self::Refused,
+        Self::Database,
+        Self::StepTimeout,
+        Self::NotExecutable,
+        Self::NotFound,
+        Self::Stopped(15),
+    ];
+
+    /// The process's exit code.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Usage => 64,
+            Self::Sql => 65,
+            Self::Unreachable => 69,
+            Self::Bug => 70,
+            Self::System => 71,
+            Self::Snapshot => 73,
+            Self::TimedOut => 75,
+            Self::LockLost => 76,
+            Self::Refused => 77,
+            Self::Database => 78,
+            Self::StepTimeout => 124,
+            Self::NotExecutable => 126,
+            Self::NotFound => 127,
+            Self::Step(code) => code,
+            Self::Stopped(signal) => signal_code(signal),
+        }
+    }
+
+    /// What the code tells someone who sees nothing else, and whether to try again.
+    #[must_use]
+    pub fn meaning(self) -> (&'static str, Again) {
+        match self {
+            Self::Step(_) => (
+                "a step failed; 128+n where a signal ended it",
+                Again::UpToMaxAttempts,
+            ),
+            Self::Usage => ("usage or configuration; nothing was touched", Again::No),
+            Self::Sql => (
+                "`--sql`: a migration failed, or an applied file was changed or is missing",
+                Again::UpToMaxAttempts,
+            ),
+            Self::Unreachable => (
+                "the database could not be reached within `--wait-timeout`",
+                Again::Yes,
+            ),
+            Self::Bug => ("a bug in launchgate", Again::Unknown),
+            Self::System => (
+                "the system refuses, before anything ran: health address in use, no permission to switch users",
+                Again::No,
+            ),
+            Self::Snapshot => (
+                "the snapshot could not be made; nothing was migrated",
+                Again::UpToMaxAttempts,
+            ),
+            Self::TimedOut => ("a timeout: lock, orphans, `wait`", Again::Yes),
+            Self::LockLost => ("the lock was lost while a step ran", Again::Yes),
+            Self::Refused => ("refused: blocked, or out of attempts", Again::No),
+            Self::Database => (
+                "the database refuses: password, privileges, standby, no such database, unsupported",
+                Again::No,
+            ),
+            Self::StepTimeout => (
+                "a step ran past `--migrate-timeout`",
+                Again::UpToMaxAttempts,
+            ),
+            Self::NotExecutable => ("a step or the server is not executable", Again::No),
+            Self::NotFound => ("a step or the server is not found", Again::No),
+            Self::Stopped(_) => ("signal n stopped the gate", Again::Yes),
+        }
+    }
+}
+
+/// Why a gate stays closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    kind: FailureKind,
+    problem: Problem,
 }
 
 impl Failure {
+    /// A failure of this kind.
+    #[must_use]
+    pub fn new(kind: FailureKind, problem: Problem) -> Self {
+        Self { kind, problem }
+    }
+
+    /// A usage failure, the most common kind.
+    pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(FailureKind::Usage, Problem::new(what, hint))
+    }
+
+    /// What kind it is.
+    #[must_use]
+    pub fn kind(&self) -> FailureKind {
+        self.kind
+    }
+
     /// The process's exit code.
     #[must_use]
     pub fn code(&self) -> u8 {
-        match self {
-            Self::Usage(_) => 64,
-            Self::Sql(_) => 65,
-            Self::Unreachable(_) => 69,
-            Self::Bug(_) => 70,
-            Self::System(_) => 71,
-            Self::Snapshot(_) => 73,
-            Self::TimedOut(_) => 75,
-            Self::LockLost(_) => 76,
-            Self::Refused(_) => 77,
-            Self::Database(_) => 78,
-            Self::StepTimeout(_) => 124,
-            Self::NotExecutable(_) => 126,
-            Self::NotFound(_) => 127,
-            Self::Step(_, code) => *code,
-            Self::Stopped(_, signal) => signal_code(*signal),
-        }
+        self.kind.code()
     }
 
     /// The signal that stopped the gate, where one did.
     #[must_use]
     pub fn signal(&self) -> Option<i32> {
-        match self {
-            Self::Stopped(_, signal) => Some(*signal),
+        match self.kind {
+            FailureKind::Stopped(signal) => Some(signal),
             _ => None,
-        }
-    }
-
-    /// What the code says to whoever sees nothing else, and whether to try again.
-    #[must_use]
-    pub fn meaning(&self) -> (&'static str, Again) {
-        match self {
-            Self::Step(..) => (
-                "a step failed; 128+n where a signal ended it",
-                Again::UpToMaxAttempts,
-            ),
-            Self::Usage(_) => ("usage or configuration; nothing was touched", Again::No),
-            Self::Sql(_) => (
-                "`--sql`: a migration failed, or an applied file was changed or is missing",
-                Again::UpToMaxAttempts,
-            ),
-            Self::Unreachable(_) => (
-                "the database could not be reached within `--wait-timeout`",
-                Again::Yes,
-            ),
-            Self::Bug(_) => ("a bug in launchgate", Again::Unknown),
-            Self::System(_) => (
-                "the system refuses, before anything ran: health address in use, no permission to switch users",
-                Again::No,
-            ),
-            Self::Snapshot(_) => (
-                "the snapshot could not be made; nothing was migrated",
-                Again::UpToMaxAttempts,
-            ),
-            Self::TimedOut(_) => ("a timeout: lock, orphans, `wait`", Again::Yes),
-            Self::LockLost(_) => ("the lock was lost while a step ran", Again::Yes),
-            Self::Refused(_) => ("refused: blocked, or out of attempts", Again::No),
-            Self::Database(_) => (
-                "the database refuses: password, privileges, standby, no such database, unsupported",
-                Again::No,
-            ),
-            Self::StepTimeout(_) => (
-                "a step ran past `--migrate-timeout`",
-                Again::UpToMaxAttempts,
-            ),
-            Self::NotExecutable(_) => ("a step or the server is not executable", Again::No),
-            Self::NotFound(_) => ("a step or the server is not found", Again::No),
-            Self::Stopped(..) => ("signal n stopped the gate", Again::Yes),
         }
     }
 
     /// What went wrong, and what to do.
     #[must_use]
     pub fn problem(&self) -> &Problem {
-        match self {
-            Self::Usage(problem)
-            | Self::Sql(problem)
-            | Self::Unreachable(problem)
-            | Self::Bug(problem)
-            | Self::System(problem)
-            | Self::Snapshot(problem)
-            | Self::TimedOut(problem)
-            | Self::LockLost(problem)
-            | Self::Refused(problem)
-            | Self::Database(problem)
-            | Self::Step(problem, _)
-            | Self::StepTimeout(problem)
-            | Self::NotExecutable(problem)
-            | Self::NotFound(problem)
-            | Self::Stopped(problem, _) => problem,
-        }
+        &self.problem
     }
 
-    /// Says one more thing to do.
+    /// Adds another thing to do.
     pub fn add_hint(&mut self, more: &str) {
-        let problem = match self {
-            Self::Usage(problem)
-            | Self::Sql(problem)
-            | Self::Unreachable(problem)
-            | Self::Bug(problem)
-            | Self::System(problem)
-            | Self::Snapshot(problem)
-            | Self::TimedOut(problem)
-            | Self::LockLost(problem)
-            | Self::Refused(problem)
-            | Self::Database(problem)
-            | Self::Step(problem, _)
-            | Self::StepTimeout(problem)
-            | Self::NotExecutable(problem)
-            | Self::NotFound(problem)
-            | Self::Stopped(problem, _) => problem,
-        };
-        problem.hint = concealed(format!("{}; {more}", problem.hint));
-    }
-
-    /// A usage failure, the commonest.
-    pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Usage(Problem::new(what, hint))
+        self.problem.hint = redacted(format!("{}; {more}", self.problem.hint));
     }
 }
 

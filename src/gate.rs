@@ -19,7 +19,7 @@ pub use poll::LedgerPoll;
 
 use crate::db::ledger::{Entry, Ledger, State};
 use crate::db::{self, Error, Session, Target};
-use crate::exit::{Failure, Problem};
+use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::decide::{Decision, Refusal, decide};
 use crate::gate::retry::ConnectRetry;
 use crate::gate::runtime::{GateLink, Meanwhile};
@@ -108,7 +108,7 @@ impl From<Error> for Trouble {
 /// The database refuses.
 #[must_use]
 pub fn refused(what: String, hint: String) -> Failure {
-    Failure::Database(Problem::new(what, hint))
+    Failure::new(FailureKind::Database, Problem::new(what, hint))
 }
 
 /// Runs the steps with no lock and no ledger.
@@ -242,15 +242,18 @@ impl Gate {
                 ),
             ),
             Refusal::Unknown => {
-                return Failure::Database(Problem::new(
-                    format!(
-                        "the ledger has a row about revision {revision} in a state that this launchgate does not know"
+                return Failure::new(
+                    FailureKind::Database,
+                    Problem::new(
+                        format!(
+                            "the ledger has a row about revision {revision} in a state that this launchgate does not know"
+                        ),
+                        "a newer launchgate wrote it: use at least that version in this image",
                     ),
-                    "a newer launchgate wrote it: use at least that version in this image",
-                ));
+                );
             }
         };
-        Failure::Refused(problem)
+        Failure::new(FailureKind::Refused, problem)
     }
 
     fn say_up_to_date(&self, ledger: &Ledger) {

@@ -18,8 +18,6 @@ pub mod db;
 pub mod exit;
 pub mod gate;
 pub mod output;
-#[cfg(test)]
-mod pages;
 pub mod plan;
 pub mod redact;
 pub mod settings;
@@ -34,7 +32,7 @@ use std::sync::Arc;
 use cli::{Parsed, PreParsedArgs, Raw, Verb};
 use commands::run::LAST_WORDS;
 use commands::{check, embedded, generate, probe, resolve, run, server, status, wait};
-use exit::{Failure, Problem};
+use exit::{Failure, FailureKind, Problem};
 use output::log::{Event, Log, Paint};
 use output::termination;
 use settings::file::SettingsFile;
@@ -131,10 +129,13 @@ fn paint(number: i32, environment: &Environment) -> Paint {
 /// Not even the descriptors to say it in order.
 fn no_host(error: &std::io::Error) -> u8 {
     let output = sys::output::Output::stderr();
-    let failure = Failure::System(Problem::new(
-        format!("failed to take over signals: {error}"),
-        "raise the limit of open files",
-    ));
+    let failure = Failure::new(
+        FailureKind::System,
+        Problem::new(
+            format!("failed to take over signals: {error}"),
+            "raise the limit of open files",
+        ),
+    );
     Log::new(Arc::new(output), Verbosity::Normal).fail(&failure);
     failure.code()
 }

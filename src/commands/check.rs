@@ -12,7 +12,7 @@ use crate::commands::embedded::{self, Embedded};
 use crate::commands::resolve::failure;
 use crate::commands::run::{self, Planned};
 use crate::db::{ServerInfo, Target};
-use crate::exit::{Failure, Problem};
+use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::decide::{Decision, decide};
 use crate::gate::retry::ConnectRetry;
 use crate::gate::runtime::{self, GateLink};
@@ -243,10 +243,13 @@ fn verdict(gate: &Gate, seen: &Seen) -> Result<(), Failure> {
         ));
     }
     if info.ledger_exists && info.can_write_ledger == Some(false) {
-        return Err(Failure::Database(Problem::new(
-            "this role may not write the ledger",
-            "grant it SELECT, INSERT and UPDATE on launchgate_runs",
-        )));
+        return Err(Failure::new(
+            FailureKind::Database,
+            Problem::new(
+                "this role may not write the ledger",
+                "grant it SELECT, INSERT and UPDATE on launchgate_runs",
+            ),
+        ));
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::db::{Backend, DatabaseUrl, Target};
-use crate::exit::{Failure, Problem};
+use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::{Gate, Policy};
 use crate::output::log::Log;
 use crate::plan::StepKind;
@@ -227,9 +227,9 @@ pub fn failure(kind: StepKind, report: &Report) -> Option<Failure> {
         hint,
     );
     Some(match code {
-        65 => Failure::Sql(problem),
-        73 => Failure::Snapshot(problem),
-        _ => Failure::Step(problem, u8::try_from(code).unwrap_or(1)),
+        65 => Failure::new(FailureKind::Sql, problem),
+        73 => Failure::new(FailureKind::Snapshot, problem),
+        _ => Failure::new(FailureKind::Step(u8::try_from(code).unwrap_or(1)), problem),
     })
 }
 

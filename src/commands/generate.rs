@@ -12,7 +12,7 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 
 use crate::cli::{self, Raw};
-use crate::exit::{Failure, Problem};
+use crate::exit::{Failure, FailureKind, Problem};
 use crate::sys::host::Host;
 
 /// Prints what was asked for on standard output.
@@ -38,7 +38,12 @@ fn completions(shell: Shell) -> Vec<u8> {
 
 /// One page for all: a section per command behind the general part.
 fn man() -> Result<Vec<u8>, Failure> {
-    render_man().map_err(|error| Failure::Bug(Problem::new(format!("{error:#}"), "report it")))
+    render_man().map_err(|error| {
+        Failure::new(
+            FailureKind::Bug,
+            Problem::new(format!("{error:#}"), "report it"),
+        )
+    })
 }
 
 fn render_man() -> anyhow::Result<Vec<u8>> {

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 
 use crate::db::ledger::State;
 use crate::db::{self, Backend, Error};
-use crate::exit::{Failure, Problem};
+use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::retry::ConnectRetry;
 use crate::gate::runtime::{self, GateLink};
 use crate::gate::{Gate, refused};
@@ -99,10 +99,13 @@ async fn append(
 pub fn failure(error: Error) -> Failure {
     match error {
         Error::Refused { what, hint } => refused(what, hint),
-        other => Failure::Unreachable(Problem::new(
-            format!("the database did not answer: {other}"),
-            "try again, and look at `launchgate status`",
-        )),
+        other => Failure::new(
+            FailureKind::Unreachable,
+            Problem::new(
+                format!("the database did not answer: {other}"),
+                "try again, and look at `launchgate status`",
+            ),
+        ),
     }
 }
 

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use crate::commands::run::LAST_WORDS;
-use crate::exit::{Failure, Problem};
+use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::log::{Event, Log};
 use crate::plan::Server;
 use crate::steps::ReadyServer;
@@ -82,10 +82,13 @@ fn stay(state: &State, log: &Log) -> u8 {
     let front = match Front::new(state) {
         Ok(front) => front,
         Err(error) => {
-            let failure = Failure::System(Problem::new(
-                format!("failed to watch over the server: {error}"),
-                "raise the limit of open files",
-            ));
+            let failure = Failure::new(
+                FailureKind::System,
+                Problem::new(
+                    format!("failed to watch over the server: {error}"),
+                    "raise the limit of open files",
+                ),
+            );
             // The server dies with this process.
             log.fail(&failure);
             return failure.code();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::commands::resolve::failure;
 use crate::db::ledger::Run;
 use crate::db::{Backend, DatabaseUrl};
-use crate::exit::{Failure, Problem};
+use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::Gate;
 use crate::gate::retry::ConnectRetry;
 use crate::gate::runtime::{self, GateLink};
@@ -121,10 +121,10 @@ fn render_json(seen: &Seen) -> Result<String, Failure> {
         "runs": seen.runs.iter().map(run_json).collect::<Vec<Value>>(),
     });
     let text = serde_json::to_string_pretty(&value).map_err(|error| {
-        Failure::Bug(Problem::new(
-            format!("failed to write JSON: {error}"),
-            "report it",
-        ))
+        Failure::new(
+            FailureKind::Bug,
+            Problem::new(format!("failed to write JSON: {error}"), "report it"),
+        )
     })?;
     Ok(text + "\n")
 }

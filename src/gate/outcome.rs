@@ -5,7 +5,7 @@ use std::io;
 
 use crate::db::ledger::{self, Orphan, State};
 use crate::db::{Backend, DatabaseUrl};
-use crate::exit::{Failure, Problem};
+use crate::exit::{Failure, FailureKind, Problem};
 use crate::steps::{Outcome, TAIL, Verdict};
 use crate::sys::child::Ended;
 use crate::sys::supervise::StopReason;
@@ -14,10 +14,13 @@ use crate::sys::supervise::StopReason;
 pub fn run_id() -> Result<String, Failure> {
     let mut bits = [0; 16];
     getrandom::fill(&mut bits).map_err(|error| {
-        Failure::System(Problem::new(
-            format!("failed to get random numbers: {error}"),
-            "allow getrandom(2) in the container's seccomp profile",
-        ))
+        Failure::new(
+            FailureKind::System,
+            Problem::new(
+                format!("failed to get random numbers: {error}"),
+                "allow getrandom(2) in the container's seccomp profile",
+            ),
+        )
     })?;
     Ok(format!("{:032x}", u128::from_be_bytes(bits)))
 }
@@ -118,13 +121,16 @@ pub fn list_orphans(orphans: &[Orphan]) -> String {
 /// Sessions of an earlier run are still at work.
 #[must_use]
 pub fn orphans_remain(list: &str, waited: std::time::Duration) -> Failure {
-    Failure::TimedOut(Problem::new(
-        format!(
-            "sessions of an earlier run are still at work in the database after {} s: {list}",
-            waited.as_secs()
+    Failure::new(
+        FailureKind::TimedOut,
+        Problem::new(
+            format!(
+                "sessions of an earlier run are still at work in the database after {} s: {list}",
+                waited.as_secs()
+            ),
+            "let them finish or end them with pg_terminate_backend(pid), then start again; --orphan-timeout is how long to wait",
         ),
-        "let them finish or end them with pg_terminate_backend(pid), then start again; --orphan-timeout is how long to wait",
-    ))
+    )
 }
 
 /// Sessions of an earlier run that nothing is done about: they are idle, and no dead holder's, or not
@@ -152,36 +158,45 @@ pub fn table_locked(lost: &Failure, url: &DatabaseUrl) -> Failure {
             "let no step keep that table locked (LOCK TABLE, or a long transaction that changes it), then start again".to_owned()
         }
     };
-    Failure::LockLost(Problem::new(
-        format!(
-            "{}. The lock itself answered, the table launchgate_runs could not be written: a step locks it, most likely",
-            lost.problem().what()
+    Failure::new(
+        FailureKind::LockLost,
+        Problem::new(
+            format!(
+                "{}. The lock itself answered, the table launchgate_runs could not be written: a step locks it, most likely",
+                lost.problem().what()
+            ),
+            hint,
         ),
-        hint,
-    ))
+    )
 }
 
 /// The steps ended well, but that could not be recorded by the connection with the lock.
 #[must_use]
 pub fn unrecorded(why: &str) -> Failure {
-    Failure::LockLost(Problem::new(
-        format!("the steps ended well, but that could not be recorded under the lock: {why}"),
-        "start it again: the steps will run again",
-    ))
+    Failure::new(
+        FailureKind::LockLost,
+        Problem::new(
+            format!("the steps ended well, but that could not be recorded under the lock: {why}"),
+            "start it again: the steps will run again",
+        ),
+    )
 }
 
 /// The first thread dropped a request, which it never does.
 #[must_use]
 pub fn no_answer() -> Failure {
-    Failure::Bug(Problem::new(
-        "the steps were never answered for",
-        "report it",
-    ))
+    Failure::new(
+        FailureKind::Bug,
+        Problem::new("the steps were never answered for", "report it"),
+    )
 }
 
 /// No descriptor left.
 #[must_use]
 pub fn no_event(error: &io::Error) -> Failure {
     let what = format!("failed to open a descriptor: {error}");
-    Failure::System(Problem::new(what, "raise the limit of open files"))
+    Failure::new(
+        FailureKind::System,
+        Problem::new(what, "raise the limit of open files"),
+    )
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::db::Error;
 use crate::db::ledger::Entry;
-use crate::exit::{Failure, Problem};
+use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::Policy;
 use crate::gate::backoff::{self, Contention};
 use crate::output::log::{Event, Log};
@@ -150,10 +150,13 @@ impl ConnectRetry {
             return self.busy(log, error);
         }
         match self.turns.next() {
-            Turn::Over(waited) => Err(Failure::Unreachable(Problem::new(
-                format!("{} for {} s: {error}", self.what, waited.as_secs()),
-                self.hint,
-            ))),
+            Turn::Over(waited) => Err(Failure::new(
+                FailureKind::Unreachable,
+                Problem::new(
+                    format!("{} for {} s: {error}", self.what, waited.as_secs()),
+                    self.hint,
+                ),
+            )),
             Turn::Wait(waited, say) => {
                 if say {
                     waiting(log, waited, error);
@@ -169,13 +172,16 @@ impl ConnectRetry {
     /// It took too long.
     pub fn busy(&mut self, log: &Log, error: &Error) -> Result<Duration, Failure> {
         match self.full.next() {
-            Turn::Over(waited) => Err(Failure::TimedOut(Problem::new(
-                format!(
-                    "the database was busy with others for {} s: {error}",
-                    waited.as_secs()
+            Turn::Over(waited) => Err(Failure::new(
+                FailureKind::TimedOut,
+                Problem::new(
+                    format!(
+                        "the database was busy with others for {} s: {error}",
+                        waited.as_secs()
+                    ),
+                    "see `launchgate status`; --lock-timeout is how long to wait",
                 ),
-                "see `launchgate status`; --lock-timeout is how long to wait",
-            ))),
+            )),
             Turn::Wait(waited, say) => {
                 if say {
                     waiting(log, waited, error);
@@ -269,13 +275,16 @@ impl Wait {
         // Another run than the one that was said is news.
         let is_new = busy.is_some_and(|entry| self.said.as_ref() != Some(&entry.run_id));
         match self.turns.next() {
-            Turn::Over(waited) => Err(Failure::TimedOut(Problem::new(
-                format!(
-                    "waited {} s for {holder}; the server is not started",
-                    waited.as_secs()
+            Turn::Over(waited) => Err(Failure::new(
+                FailureKind::TimedOut,
+                Problem::new(
+                    format!(
+                        "waited {} s for {holder}; the server is not started",
+                        waited.as_secs()
+                    ),
+                    "see `launchgate status`; --lock-timeout is how long to wait",
                 ),
-                "see `launchgate status`; --lock-timeout is how long to wait",
-            ))),
+            )),
             Turn::Wait(waited, say) => {
                 if say || is_new {
                     let seconds = waited.as_secs();
@@ -315,13 +324,16 @@ impl Wait {
         crowd: Contention,
     ) -> Result<Duration, Failure> {
         match self.turns.next() {
-            Turn::Over(waited) => Err(Failure::TimedOut(Problem::new(
-                format!(
-                    "waited {} s for revision {revision} to succeed",
-                    waited.as_secs()
+            Turn::Over(waited) => Err(Failure::new(
+                FailureKind::TimedOut,
+                Problem::new(
+                    format!(
+                        "waited {} s for revision {revision} to succeed",
+                        waited.as_secs()
+                    ),
+                    "see whether its job runs, and `launchgate status`; --lock-timeout is how long to wait",
                 ),
-                "see whether its job runs, and `launchgate status`; --lock-timeout is how long to wait",
-            ))),
+            )),
             Turn::Wait(waited, say) => {
                 if say {
                     let fields: [crate::output::log::Field<'_>; 2] =

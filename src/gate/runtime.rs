@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::exit::{Failure, Problem};
+use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::lease::LeaseGuard;
 use crate::steps::{self, Outcome, RunIdentity, Verdict};
 use crate::sys::clock::Moment;
@@ -253,8 +253,11 @@ fn attend<T>(
 }
 
 fn no_thread(error: &std::io::Error) -> Failure {
-    Failure::System(Problem::new(
-        format!("failed to start the thread for the network: {error}"),
-        "raise the limit of processes, threads or open files",
-    ))
+    Failure::new(
+        FailureKind::System,
+        Problem::new(
+            format!("failed to start the thread for the network: {error}"),
+            "raise the limit of processes, threads or open files",
+        ),
+    )
 }

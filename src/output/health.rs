@@ -31,7 +31,7 @@ use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, yield_now};
 use tokio::time::{sleep, timeout};
 
-use crate::exit::{Failure, Problem};
+use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::log::{Event, Log};
 use crate::output::timeline::Timeline;
 use crate::settings::{HealthAddress, Setting};
@@ -144,13 +144,16 @@ fn refused(setting: &Setting<HealthAddress>, error: &io::Error) -> Failure {
         }
         _ => "choose another address, or leave the setting out",
     };
-    Failure::System(Problem::new(
-        format!(
-            "{}: failed to listen on {}: {error}",
-            setting.origin, setting.value.text
+    Failure::new(
+        FailureKind::System,
+        Problem::new(
+            format!(
+                "{}: failed to listen on {}: {error}",
+                setting.origin, setting.value.text
+            ),
+            hint,
         ),
-        hint,
-    ))
+    )
 }
 
 fn block_on(listener: TcpListener, timeline: Timeline, stopped: oneshot::Receiver<()>) {

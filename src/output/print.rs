@@ -1,6 +1,6 @@
 //! Standard output: what a command prints for people or programs.
 
-use crate::exit::{Failure, Problem};
+use crate::exit::{Failure, FailureKind, Problem};
 use crate::sys::host::Host;
 use crate::sys::signals;
 
@@ -11,14 +11,17 @@ use crate::sys::signals;
 pub fn print(host: &Host, text: &[u8]) -> Result<(), Failure> {
     host.print(text).map_err(|number| {
         let what = format!("stopped by {} while printing", signals::name(number));
-        Failure::Stopped(Problem::new(what, "see who reads standard output"), number)
+        Failure::new(
+            FailureKind::Stopped(number),
+            Problem::new(what, "see who reads standard output"),
+        )
     })?;
     // A reader that has seen enough (`| head`) is no failure.
     if host.stdout.has_failed() && !host.stdout.is_unread() {
-        return Err(Failure::System(Problem::new(
-            "failed to write to standard output",
-            "see where it leads",
-        )));
+        return Err(Failure::new(
+            FailureKind::System,
+            Problem::new("failed to write to standard output", "see where it leads"),
+        ));
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::{ReadyServer, Verdict};
 use crate::commands::embedded;
-use crate::exit::{Failure, Problem, signal_code};
+use crate::exit::{Failure, FailureKind, Problem, signal_code};
 use crate::output::log::{Event, Field, Log};
 use crate::plan::{Step, Steps};
 use crate::sys::child::Ended;
@@ -125,10 +125,13 @@ pub(super) fn judge(log: &Log, step: &Step, report: &Report, is_last: bool) -> O
     }
     if timed_out {
         let limit = humantime::format_duration(step.timeout.unwrap_or_default());
-        return Some(Verdict::Failed(Failure::StepTimeout(Problem::new(
-            format!("{name} ran past {limit} and was stopped; the server is not started"),
-            "raise --migrate-timeout, or split the migration",
-        ))));
+        return Some(Verdict::Failed(Failure::new(
+            FailureKind::StepTimeout,
+            Problem::new(
+                format!("{name} ran past {limit} and was stopped; the server is not started"),
+                "raise --migrate-timeout, or split the migration",
+            ),
+        )));
     }
     (!well).then(|| {
         Verdict::Failed(
@@ -140,22 +143,25 @@ pub(super) fn judge(log: &Log, step: &Step, report: &Report, is_last: bool) -> O
 /// The lock was lost; `why` says how it is known.
 #[must_use]
 pub fn lock_lost(why: &str) -> Failure {
-    Failure::LockLost(Problem::new(
-        format!("{why}; no step of this run goes on and the server is not started"),
-        "start it again: whoever holds the lock then goes on",
-    ))
+    Failure::new(
+        FailureKind::LockLost,
+        Problem::new(
+            format!("{why}; no step of this run goes on and the server is not started"),
+            "start it again: whoever holds the lock then goes on",
+        ),
+    )
 }
 
 /// A signal stopped the gate while it was at `phase`.
 #[must_use]
 pub fn stopped(number: i32, phase: &str) -> Failure {
     let name = signals::name(number);
-    Failure::Stopped(
+    Failure::new(
+        FailureKind::Stopped(number),
         Problem::new(
             format!("stopped by {name} during {phase}; the server is not started"),
             "nothing to mend; the next start goes on",
         ),
-        number,
     )
 }
 
@@ -163,14 +169,14 @@ pub fn stopped(number: i32, phase: &str) -> Failure {
 /// signal's, the words are about both.
 #[must_use]
 pub fn stopped_after(number: i32, failure: Failure) -> Failure {
-    if matches!(failure, Failure::Stopped(..) | Failure::Bug(_)) {
+    if matches!(failure.kind(), FailureKind::Stopped(_) | FailureKind::Bug) {
         return failure;
     }
     let (what, hint) = (failure.problem().what(), failure.problem().hint());
     let name = signals::name(number);
-    Failure::Stopped(
+    Failure::new(
+        FailureKind::Stopped(number),
         Problem::new(format!("stopped by {name}; before that, {what}"), hint),
-        number,
     )
 }
 
@@ -217,7 +223,7 @@ fn failed(step: &Step, ended: Ended) -> Failure {
         ),
     };
     let problem = Problem::new(format!("{name} {how}; the server is not started"), hint);
-    Failure::Step(problem, ended.shell_code())
+    Failure::new(FailureKind::Step(ended.shell_code()), problem)
 }
 
 /// What the ledger keeps of a step that could not be started: a shell's exit code for it.
@@ -235,17 +241,21 @@ pub(super) fn not_started(step: &Step, error: &std::io::Error) -> Failure {
     let name = step.name.as_str();
     let what = format!("{}: failed to start {name}: {error}", step.origin);
     match error.kind() {
-        std::io::ErrorKind::NotFound => Failure::NotFound(Problem::new(
-            what,
-            "it was there a moment ago; look for who removed it",
-        )),
-        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::OutOfMemory => {
-            Failure::System(Problem::new(what, "raise the limit of processes or memory"))
-        }
-        _ => Failure::NotExecutable(Problem::new(
-            what,
-            "see whether its file system allows execution and it was built for this machine",
-        )),
+        std::io::ErrorKind::NotFound => Failure::new(
+            FailureKind::NotFound,
+            Problem::new(what, "it was there a moment ago; look for who removed it"),
+        ),
+        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::OutOfMemory => Failure::new(
+            FailureKind::System,
+            Problem::new(what, "raise the limit of processes or memory"),
+        ),
+        _ => Failure::new(
+            FailureKind::NotExecutable,
+            Problem::new(
+                what,
+                "see whether its file system allows execution and it was built for this machine",
+            ),
+        ),
     }
 }
 
@@ -258,13 +268,16 @@ pub fn server_not_started(server: &ReadyServer, error: &std::io::Error) -> Failu
         server.program.path.to_string_lossy()
     );
     if error.kind() == std::io::ErrorKind::NotFound {
-        return Failure::NotFound(Problem::new(
-            what,
-            "it was there a moment ago; look for who removed it",
-        ));
+        return Failure::new(
+            FailureKind::NotFound,
+            Problem::new(what, "it was there a moment ago; look for who removed it"),
+        );
     }
-    Failure::NotExecutable(Problem::new(
-        what,
-        "see whether its file system allows execution and it was built for this machine",
-    ))
+    Failure::new(
+        FailureKind::NotExecutable,
+        Problem::new(
+            what,
+            "see whether its file system allows execution and it was built for this machine",
+        ),
+    )
 }

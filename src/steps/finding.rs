@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::{Ready, ReadyServer};
-use crate::exit::{Failure, Problem};
+use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::log::{Event, Log};
 use crate::plan::{Server, Steps};
 use crate::shell_words;
@@ -129,24 +129,34 @@ fn of_a_shell(
 fn not_found(what: &str, setting: &str, error: NotFound) -> Failure {
     match error {
         NotFound::Unfit(error) => unfit(what, error),
-        NotFound::Refused(error) => Failure::System(Problem::new(
-            format!("{what}: failed to become the user that {setting} names: {error}"),
-            "start launchgate as root with the capabilities SETUID and SETGID, or as that user, or leave the setting out",
-        )),
-        NotFound::OutOfReach(error) => Failure::System(Problem::new(
-            format!("{what}: failed to signal processes of the user that {setting} names: {error}"),
-            "start launchgate with the capability KILL too, or as that user, or leave the setting out",
-        )),
+        NotFound::Refused(error) => Failure::new(
+            FailureKind::System,
+            Problem::new(
+                format!("{what}: failed to become the user that {setting} names: {error}"),
+                "start launchgate as root with the capabilities SETUID and SETGID, or as that user, or leave the setting out",
+            ),
+        ),
+        NotFound::OutOfReach(error) => Failure::new(
+            FailureKind::System,
+            Problem::new(
+                format!(
+                    "{what}: failed to signal processes of the user that {setting} names: {error}"
+                ),
+                "start launchgate with the capability KILL too, or as that user, or leave the setting out",
+            ),
+        ),
     }
 }
 
 fn unfit(what: &str, unfit: Unfit) -> Failure {
     match unfit {
-        Unfit::NotFound { what: why, hint } => {
-            Failure::NotFound(Problem::new(format!("{what}: {why}"), hint))
-        }
-        Unfit::NotExecutable { what: why, hint } => {
-            Failure::NotExecutable(Problem::new(format!("{what}: {why}"), hint))
-        }
+        Unfit::NotFound { what: why, hint } => Failure::new(
+            FailureKind::NotFound,
+            Problem::new(format!("{what}: {why}"), hint),
+        ),
+        Unfit::NotExecutable { what: why, hint } => Failure::new(
+            FailureKind::NotExecutable,
+            Problem::new(format!("{what}: {why}"), hint),
+        ),
     }
 }

@@ -11,7 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
 use crate::db::Error;
-use crate::exit::{Failure, Problem};
+use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::Policy;
 use crate::gate::retry::ConnectRetry;
 use crate::output::log::{Event, Log};
@@ -88,7 +88,8 @@ pub(super) fn make(
             Err(trouble) => return Err(failure(trouble, &file)),
         };
         let pause = outage.next(log, &Error::NotYet(error.to_string()));
-        let pause = pause.map_err(|failure| Failure::Snapshot(failure.problem().clone()))?;
+        let pause = pause
+            .map_err(|failure| Failure::new(FailureKind::Snapshot, failure.problem().clone()))?;
         if let Wake::Stop(number) = host.wait(None, Some(Moment::now() + pause)) {
             return Err(steps::stopped(number, "snapshot"));
         }
@@ -109,7 +110,10 @@ pub(super) fn check(folder: &Path) -> Result<(), Failure> {
     };
     let refused = |why: &dyn std::fmt::Display| {
         let what = format!("no snapshot can be made in {}: {why}", folder.display());
-        Err(Failure::Snapshot(Problem::new(what, hint(""))))
+        Err(Failure::new(
+            FailureKind::Snapshot,
+            Problem::new(what, hint("")),
+        ))
     };
     if !there.is_dir() {
         return refused(&format!("{} is no folder", there.display()));
@@ -135,10 +139,10 @@ fn failure(trouble: Trouble, file: &Path) -> Failure {
             "the database itself is damaged: see `PRAGMA integrity_check`, and restore it from a backup",
         ),
     };
-    Failure::Snapshot(Problem::new(
-        format!("no snapshot, so nothing is migrated: {what}"),
-        hint,
-    ))
+    Failure::new(
+        FailureKind::Snapshot,
+        Problem::new(format!("no snapshot, so nothing is migrated: {what}"), hint),
+    )
 }
 
 fn hint(error: &str) -> &'static str {

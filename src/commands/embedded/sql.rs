@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::db::sql_dir::{Folder, Migrator, Plan, Progress, Trouble, compare};
 use crate::db::{Error, Target};
-use crate::exit::{Failure, Problem};
+use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::retry::ConnectRetry;
 use crate::gate::runtime::{self, GateLink};
 use crate::gate::{Policy, refused};
@@ -162,7 +162,9 @@ impl Work {
                 Err(Trouble::Database(error @ Error::NotYet(_))) => {
                     let why = error.to_string();
                     match self.wait_out(link, error.into()).await {
-                        Err(Failure::Unreachable(_)) if progress.has_begun() => {
+                        Err(error)
+                            if error.kind() == FailureKind::Unreachable && progress.has_begun() =>
+                        {
                             return Err(failure(migrator.give_up(file, &progress, &why).await));
                         }
                         waited => waited?,
@@ -202,12 +204,17 @@ impl Work {
 /// The failure of a step.
 fn failure(trouble: Trouble) -> Failure {
     match trouble {
-        Trouble::Migration { what, hint } => Failure::Sql(Problem::new(what, hint)),
+        Trouble::Migration { what, hint } => {
+            Failure::new(FailureKind::Sql, Problem::new(what, hint))
+        }
         Trouble::Database(Error::Refused { what, hint }) => refused(what, hint),
-        Trouble::Database(error) => Failure::Unreachable(Problem::new(
-            error.to_string(),
-            "see the database's log; then start again",
-        )),
+        Trouble::Database(error) => Failure::new(
+            FailureKind::Unreachable,
+            Problem::new(
+                error.to_string(),
+                "see the database's log; then start again",
+            ),
+        ),
     }
 }
 

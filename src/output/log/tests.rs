@@ -3,6 +3,7 @@ use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
 use super::*;
+use crate::exit::FailureKind;
 use crate::sys::clock::Moment;
 
 /// A log into a pipe that is full, and what comes out of it once somebody reads.
@@ -31,7 +32,7 @@ fn a_reader_that_is_late_gets_the_failure_and_how_much_is_missing() {
                 log.say(Event::StepRunning, &"still running ".repeat(10), &[]);
             }
             let problem = Problem::new("it failed", "mend it");
-            log.fail(&Failure::Bug(problem));
+            log.fail(&Failure::new(FailureKind::Bug, problem));
         });
         let lines: Vec<_> = text.lines().collect();
         let [.., missing, last] = lines.as_slice() else {

@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::cli::{self, Parsed, Raw, Verb};
-use crate::shell_words::{self, Expansion};
+use launchgate::cli::{self, Parsed, Raw, Verb};
+use launchgate::shell_words::{self, Expansion};
 
 #[test]
 fn every_command_of_the_documents_is_understood() {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::MADE;
-use crate::exit::{Again, Failure, Problem};
+use launchgate::exit::{Again, FailureKind};
 
 const BEHIND: &str = "
 \"Up to `--max-attempts`\": launchgate counts the failed attempts of one revision, over all replicas,
@@ -24,44 +24,17 @@ it launchgate is gone by then.
 Sources of the numbers: `sysexits.h` (64 to 78), `timeout(1)` (124), the POSIX shell (126, 127, 128+n).
 ";
 
-/// The kind behind this one, so that a new kind asks for its place here.
-fn next(failure: &Failure) -> Option<Failure> {
-    let problem = || Problem::new("", "");
-    Some(match failure {
-        Failure::Step(..) => Failure::Usage(problem()),
-        Failure::Usage(_) => Failure::Sql(problem()),
-        Failure::Sql(_) => Failure::Unreachable(problem()),
-        Failure::Unreachable(_) => Failure::Bug(problem()),
-        Failure::Bug(_) => Failure::System(problem()),
-        Failure::System(_) => Failure::Snapshot(problem()),
-        Failure::Snapshot(_) => Failure::TimedOut(problem()),
-        Failure::TimedOut(_) => Failure::LockLost(problem()),
-        Failure::LockLost(_) => Failure::Refused(problem()),
-        Failure::Refused(_) => Failure::Database(problem()),
-        Failure::Database(_) => Failure::StepTimeout(problem()),
-        Failure::StepTimeout(_) => Failure::NotExecutable(problem()),
-        Failure::NotExecutable(_) => Failure::NotFound(problem()),
-        Failure::NotFound(_) => Failure::Stopped(problem(), 15),
-        Failure::Stopped(..) => return None,
-    })
-}
-
-/// One of each kind.
-pub(super) fn all() -> impl Iterator<Item = Failure> {
-    std::iter::successors(Some(Failure::Step(Problem::new("", ""), 1)), next)
-}
-
 pub(super) fn page() -> String {
     let mut text = format!(
         "# Exit codes\n\n{MADE}\n\n| code | meaning | try again? |\n| --- | --- | --- |\n| 0 | `job`: the gate is open. `wait` without a server: the revision succeeded. `probe`: the gate is closed | |\n"
     );
-    for failure in all() {
-        let code = match &failure {
-            Failure::Step(..) => "the step's own".to_owned(),
-            Failure::Stopped(..) => "128+n".to_owned(),
+    for kind in FailureKind::ALL {
+        let code = match kind {
+            FailureKind::Step(_) => "the step's own".to_owned(),
+            FailureKind::Stopped(_) => "128+n".to_owned(),
             other => other.code().to_string(),
         };
-        let (meaning, again) = failure.meaning();
+        let (meaning, again) = kind.meaning();
         let again = match again {
             Again::No => "no",
             Again::Yes => "yes",

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::MADE;
-use crate::output::log::Event;
+use launchgate::output::log::Event;
 
 pub(super) fn page() -> String {
     let mut text = format!(

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use clap::{Arg, ArgAction, Command};
 
 use super::MADE;
-use crate::cli;
-use crate::plan::release::{MOVING, PLATFORM_VARIABLES};
-use crate::settings::{AMBIENT_URLS, SKIP, flag, variable};
-use crate::steps::TOLD;
+use launchgate::cli;
+use launchgate::plan::release::{MOVING, PLATFORM_VARIABLES};
+use launchgate::settings::{AMBIENT_URLS, SKIP, flag, variable};
+use launchgate::steps::TOLD;
 
 const FRONT: &str = "
 A flag wins over its variable, a variable over [the settings file](settings-file.md), that over the

@@ -6,6 +6,7 @@
 pub mod health;
 pub mod live;
 pub mod log;
+pub mod options;
 pub mod print;
 pub mod termination;
 pub mod timeline;

@@ -15,7 +15,6 @@ pub mod written;
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -158,47 +157,6 @@ pub struct InitSettings {
     pub origin: Origin,
     /// What was set beside it: name, value, origin.
     pub parts: Vec<(&'static str, String, Origin)>,
-}
-
-/// Where health checks are answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HealthAddress {
-    /// As it was written.
-    pub text: String,
-    /// To listen on the first of these that there is.
-    pub addresses: Vec<SocketAddr>,
-}
-
-/// How a line of the log looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Format {
-    /// For people.
-    #[default]
-    Text,
-    /// One object per line.
-    Json,
-}
-
-impl Format {
-    /// As `--log-format` has it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Json => "json",
-        }
-    }
-}
-
-/// How much is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verbosity {
-    /// Only what is wrong.
-    Quiet,
-    /// One line per transition.
-    Normal,
-    /// More.
-    Verbose,
 }
 
 /// Reads the contents of a file.

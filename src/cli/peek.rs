@@ -7,7 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::{Key, Shape, Verb, keys};
-use crate::settings::{self, Format};
+use crate::output::options::Format;
+use crate::settings;
 use crate::sys::environment::Environment;
 
 /// The words in front of the server's.

@@ -15,10 +15,11 @@ use crate::gate::{self, Gate, Passed};
 use crate::output::health::Health;
 use crate::output::live::Live;
 use crate::output::log::{Event, Log};
+use crate::output::options::HealthAddress;
 use crate::plan::coordination::{self, Coordination};
 use crate::plan::revision::RevisionInfo;
 use crate::plan::{self, Steps};
-use crate::settings::{HealthAddress, Origin, Setting, Sources};
+use crate::settings::{Origin, Sources};
 use crate::steps::{self, OutputCapture, Ready, ReadyServer, RunIdentity};
 use crate::sys::clock::Moment;
 use crate::sys::event;
@@ -108,13 +109,13 @@ pub struct Planned {
     /// What coordinates the replicas.
     pub coordination: Coordination,
     /// Where health checks are answered meanwhile.
-    pub health: Option<Setting<HealthAddress>>,
+    pub health: Option<HealthAddress>,
 }
 
 /// Everything that can be wrong with a setting is found here.
 pub fn plan(sources: &Sources<'_>, log: &Log) -> Result<Planned, Failure> {
     let settings = sources.steps()?;
-    let health = around(sources)?;
+    let health = external(sources)?;
     let mut steps = plan::steps(sources, &settings, &mut |problem| {
         log.warn(Event::ConfigWarning, &problem, &[]);
     })?;
@@ -146,11 +147,11 @@ pub fn plan(sources: &Sources<'_>, log: &Log) -> Result<Planned, Failure> {
     })
 }
 
-/// The settings that say what is told outside while the gate is closed and where it failed. They
-/// are read before they are used, as all others, so that a mistake in one is told by every start.
-pub fn around(sources: &Sources<'_>) -> Result<Option<Setting<HealthAddress>>, Failure> {
+/// The settings of what the outside sees while the gate is closed, and where it failed. They are
+/// read up front like all others, so that every start reports a mistake in one.
+pub fn external(sources: &Sources<'_>) -> Result<Option<HealthAddress>, Failure> {
     sources.termination_log()?;
-    sources.health()
+    Ok(sources.health()?.map(|setting| setting.value))
 }
 
 /// No log line and no ledger row shows the password of the database's URL.

@@ -26,7 +26,7 @@ pub fn wait(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure
     if sources.skip()? {
         return run::run(host, log, sources);
     }
-    let health = run::around(sources)?;
+    let health = run::external(sources)?;
     let coordination = coordination::resolve(sources, log)?;
     let Coordination::Gate(gate) = coordination else {
         return Err(coordination::no_database("launchgate wait"));

@@ -33,8 +33,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::log::{Event, Log};
+use crate::output::options::HealthAddress;
 use crate::output::timeline::Timeline;
-use crate::settings::{HealthAddress, Setting};
 use crate::sys::NO_SUCH_FAMILY;
 
 /// More connections at once than probes need; past it the oldest is dropped.
@@ -64,25 +64,22 @@ impl Health {
     ///
     /// # Errors
     /// The address can't be had.
-    pub fn open(
-        wanted: Option<&Setting<HealthAddress>>,
-        log: &Log,
-    ) -> Result<Option<Self>, Failure> {
-        let Some(setting) = wanted else {
+    pub fn open(wanted: Option<&HealthAddress>, log: &Log) -> Result<Option<Self>, Failure> {
+        let Some(wanted) = wanted else {
             return Ok(None);
         };
-        let listener = bind(setting)?;
-        let address = listener.local_addr().map_err(|e| refused(setting, &e))?;
+        let listener = bind(wanted)?;
+        let address = listener.local_addr().map_err(|e| refused(wanted, &e))?;
         let (stop, stopped) = oneshot::channel();
         let timeline = log.timeline().clone();
         let thread = Builder::new()
             .name("launchgate-http".into())
             .spawn(move || block_on(listener, timeline, stopped))
-            .map_err(|error| refused(setting, &error))?;
+            .map_err(|error| refused(wanted, &error))?;
         log.say(
             Event::HealthListening,
             "answering health checks until the gate opens",
-            &[("address", &address), ("source", &setting.origin)],
+            &[("address", &address), ("source", &wanted.source)],
         );
         Ok(Some(Self {
             stop: Some(stop),
@@ -94,8 +91,8 @@ impl Health {
     ///
     /// # Errors
     /// What `run` would fail with.
-    pub fn check(wanted: Option<&Setting<HealthAddress>>) -> Result<(), Failure> {
-        wanted.map_or(Ok(()), |setting| bind(setting).map(drop))
+    pub fn check(wanted: Option<&HealthAddress>) -> Result<(), Failure> {
+        wanted.map_or(Ok(()), |wanted| bind(wanted).map(drop))
     }
 }
 
@@ -109,21 +106,21 @@ impl Drop for Health {
 
 /// The first of the addresses that is of a kind which this machine has; `SO_REUSEADDR` is set
 /// by std.
-fn bind(setting: &Setting<HealthAddress>) -> Result<TcpListener, Failure> {
+fn bind(wanted: &HealthAddress) -> Result<TcpListener, Failure> {
     let mut missing = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in &setting.value.addresses {
+    for address in &wanted.addresses {
         match TcpListener::bind(address) {
             Ok(listener) => {
                 let unblocked = listener.set_nonblocking(true);
                 return unblocked
                     .map(|()| listener)
-                    .map_err(|error| refused(setting, &error));
+                    .map_err(|error| refused(wanted, &error));
             }
             Err(error) if is_of_no_kind(&error) => missing = error,
-            Err(error) => return Err(refused(setting, &error)),
+            Err(error) => return Err(refused(wanted, &error)),
         }
     }
-    Err(refused(setting, &missing))
+    Err(refused(wanted, &missing))
 }
 
 /// Without IPv6 in the kernel, or with it switched off (ipv6(7)).
@@ -131,7 +128,7 @@ fn is_of_no_kind(error: &io::Error) -> bool {
     error.raw_os_error() == Some(NO_SUCH_FAMILY) || error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
-fn refused(setting: &Setting<HealthAddress>, error: &io::Error) -> Failure {
+fn refused(wanted: &HealthAddress, error: &io::Error) -> Failure {
     let hint = match error.kind() {
         io::ErrorKind::AddrInUse => {
             "end what listens there, or choose another port; the gate and its server can share one"
@@ -149,7 +146,7 @@ fn refused(setting: &Setting<HealthAddress>, error: &io::Error) -> Failure {
         Problem::new(
             format!(
                 "{}: failed to listen on {}: {error}",
-                setting.origin, setting.value.text
+                wanted.source, wanted.text
             ),
             hint,
         ),

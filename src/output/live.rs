@@ -9,8 +9,8 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use crate::output::log::{Log, Paint};
+use crate::output::options::{Format, Verbosity};
 use crate::output::timeline::{Phase, Timeline};
-use crate::settings::{Format, Verbosity};
 use crate::sys::host::Host;
 use crate::sys::output::Output;
 use crate::sys::terminal::Terminal;

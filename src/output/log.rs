@@ -13,9 +13,9 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use crate::exit::{Failure, Problem};
+use crate::output::options::{Format, Verbosity};
 use crate::output::timeline::{Timeline, seconds};
 use crate::redact;
-use crate::settings::{Format, Verbosity};
 use crate::sys::output::Output;
 
 /// How much a line matters.

@@ -3,8 +3,9 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use super::LONGEST_LEASE;
 use crate::exit::Problem;
-use crate::settings::{Format, HealthAddress, LONGEST_LEASE};
+use crate::output::options::{Format, HealthAddress};
 
 pub(super) fn parse_switch(text: &str) -> Result<bool, Problem> {
     match text.to_ascii_lowercase().as_str() {
@@ -94,6 +95,7 @@ pub(super) fn parse_health(text: &str) -> Result<HealthAddress, Problem> {
     Ok(HealthAddress {
         text: text.to_owned(),
         addresses,
+        source: String::new(),
     })
 }
 

@@ -12,10 +12,11 @@ use super::parse::{
     parse_switch,
 };
 use super::{
-    CoordinationSettings, DatabaseSettings, Format, HealthAddress, Origin, Pair, SKIP, Setting,
-    Sources, StepSettings, Verbosity, flag, variable,
+    CoordinationSettings, DatabaseSettings, Origin, Pair, SKIP, Setting, Sources, StepSettings,
+    flag, variable,
 };
 use crate::exit::{Failure, Problem};
+use crate::output::options::{Format, HealthAddress, Verbosity};
 
 /// The settings that are names with a value each, which a table says best.
 const PAIRS: [&str; 2] = ["step_env", "step_env_from"];
@@ -210,7 +211,13 @@ impl Sources<'_> {
     pub fn health(&self) -> Result<Option<Setting<HealthAddress>>, Failure> {
         let Setting { value, origin } =
             self.parsed("health_listen", None, |text| parse_health(text).map(Some))?;
-        Ok(value.map(|value| Setting { value, origin }))
+        Ok(value.map(|value| Setting {
+            value: HealthAddress {
+                source: origin.to_string(),
+                ..value
+            },
+            origin,
+        }))
     }
 
     /// The process that `probe` asks about.

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::settings::{Format, Verbosity};
+use crate::output::options::{Format, Verbosity};
 
 /// A signal's number, 1 to 64.
 type Number = i32;

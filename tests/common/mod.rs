@@ -18,6 +18,7 @@
     reason = "in a test a panic is the report, and standard error is where it goes"
 )]
 
+pub mod backends;
 pub mod home;
 pub mod look;
 pub mod mariadb;
@@ -25,7 +26,9 @@ pub mod place;
 pub mod places;
 pub mod probe;
 pub mod processes;
+pub mod replicas;
 pub mod run;
+pub mod running;
 pub mod servers;
 pub mod start;
 pub mod terminal;

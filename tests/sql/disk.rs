@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::gate::home::output;
+use crate::common::home::output;
 
 /// A mounted tmpfs, gone with the test.
 pub struct Disk(Option<tempfile::TempDir>);

@@ -9,8 +9,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::gate::backends::Db;
-use super::gate::replicas::Scene;
+use crate::common::backends::Db;
+use crate::common::replicas::Scene;
 
 /// The folder `migrations` beside the scene's scripts.
 pub struct Migrations(pub PathBuf);

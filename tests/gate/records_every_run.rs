@@ -1,10 +1,7 @@
 //! What a run leaves in the ledger, and what an operator and other roles do with it.
 
-#[path = "common/gate.rs"]
-mod gate;
-
-use gate::backends::{Db, on_each};
-use gate::replicas::{Running, Scene, until};
+use crate::common::backends::{Db, on_each};
+use crate::common::replicas::{Running, Scene, until};
 use nix::sys::signal::Signal;
 
 fn a_failed_run_says_why_without_the_password(db: &Db) {
@@ -118,7 +115,7 @@ fn a_row_leaves_running_once() {
                 .is_some_and(|l| l.word() == "start" && l.get("replica") == pid)
         });
         if fault == Signal::SIGSTOP {
-            gate::replicas::signal_tree(holder.pid(), fault);
+            crate::common::replicas::signal_tree(holder.pid(), fault);
             scene.remove("exclusive");
         } else {
             holder.signal(fault);

@@ -6,10 +6,10 @@
 
 #![allow(unreachable_pub, reason = "shared by the test binaries")]
 
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "tools/project.rs"]
+
 mod project;
-#[path = "tools/replicas.rs"]
 mod replicas;
 
 use project::{Project, Tool};

@@ -1,8 +1,5 @@
 //! SQLite: a lock that lasts as long as the step, and a file that others use too.
 
-#[path = "common/gate.rs"]
-mod gate;
-
 use std::{
     fs,
     io::Write,
@@ -10,9 +7,9 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use gate::backends::Db;
-use gate::home::output;
-use gate::replicas::{Running, Scene, is_alive, signal_tree, until};
+use crate::common::backends::Db;
+use crate::common::home::output;
+use crate::common::replicas::{Running, Scene, is_alive, signal_tree, until};
 use nix::sys::signal::Signal;
 
 /// A session that has the whole database for itself.

@@ -1,10 +1,7 @@
 //! What a migration on Postgres may do to its database, and a database's settings to launchgate.
 
-#[path = "common/gate.rs"]
-mod gate;
-
-use gate::backends::{Db, on_each};
-use gate::replicas::{Running, Scene, until};
+use crate::common::backends::{Db, on_each};
+use crate::common::replicas::{Running, Scene, until};
 
 /// The lock's session has no lock on the system's tables, which both want for themselves.
 fn a_step_may_rebuild_every_table(db: &Db) {

@@ -1,12 +1,9 @@
 //! Replicas that are hit at random moments, again and again, until the release is through.
 
-#[path = "common/gate.rs"]
-mod gate;
-
 use std::time::{Duration, Instant};
 
-use gate::backends::{Db, on_each};
-use gate::replicas::{DEADLINE, Running, Scene, signal_tree};
+use crate::common::backends::{Db, on_each};
+use crate::common::replicas::{DEADLINE, Running, Scene, signal_tree};
 use nix::sys::signal::Signal;
 
 /// How many releases each database is put through; more with `LAUNCHGATE_TEST_CHAOS=100`.

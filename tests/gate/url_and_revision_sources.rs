@@ -1,14 +1,11 @@
 //! Where the database's URL and the revision come from, and what a replica's clock changes.
 
-#[path = "common/gate.rs"]
-mod gate;
-
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
-use gate::backends::{Db, lock, on_each};
-use gate::home::output;
-use gate::replicas::{Scene, until};
-use gate::servers::postgres_15;
+use crate::common::backends::{Db, lock, on_each};
+use crate::common::home::output;
+use crate::common::replicas::{Scene, until};
+use crate::common::servers::postgres_15;
 
 fn a_url_comes_from_any_variable_or_a_file(db: &Db) {
     let scene = Scene::new(db);

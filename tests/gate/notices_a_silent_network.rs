@@ -1,13 +1,10 @@
 //! Packets that are swallowed: no refusal, no reset, only silence.
 
-#[path = "common/gate.rs"]
-mod gate;
-
 use std::process::Command;
 
-use gate::backends::{Db, lock};
-use gate::home::output;
-use gate::replicas::{Scene, until};
+use crate::common::backends::{Db, lock};
+use crate::common::home::output;
+use crate::common::replicas::{Scene, until};
 
 fn ip(words: &str) {
     output(Command::new("ip").args(words.split(' ')));
@@ -86,7 +83,10 @@ fn open_to_the_wire(which: &str) -> Db {
         );
         return db;
     }
-    let db = Db::postgres_with(&gate::servers::postgres_15(), &["listen_addresses=*"]);
+    let db = Db::postgres_with(
+        &crate::common::servers::postgres_15(),
+        &["listen_addresses=*"],
+    );
     let Db::Postgres(server) = &db else {
         unreachable!()
     };

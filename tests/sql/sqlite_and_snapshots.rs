@@ -1,23 +1,16 @@
 //! `--sql` and `--snapshot` on SQLite, with a file system and neighbours that are not kind.
 
-#[path = "sql/disk.rs"]
-mod disk;
-#[path = "sql/folder.rs"]
-mod folder;
-#[path = "common/gate.rs"]
-mod gate;
-
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use disk::Disk;
-use folder::{Migrations, applied};
-use gate::backends::Db;
-use gate::home::output;
-use gate::replicas::{Replica, Scene, signal_tree, until};
+use crate::common::backends::Db;
+use crate::common::home::output;
+use crate::common::replicas::{Replica, Scene, signal_tree, until};
+use crate::disk::Disk;
+use crate::folder::{Migrations, applied};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 

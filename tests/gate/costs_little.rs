@@ -1,14 +1,11 @@
 //! What a start costs the database, as the server's own log has it; and what it leaves alone.
 
-#[path = "common/gate.rs"]
-mod gate;
-
 use std::process::Command;
 
-use gate::backends::{Db, lock, on_each};
-use gate::home::{command_as, free_port, output};
-use gate::replicas::{Running, Scene, until};
-use gate::servers::postgres_15;
+use crate::common::backends::{Db, lock, on_each};
+use crate::common::home::{command_as, free_port, output};
+use crate::common::replicas::{Running, Scene, until};
+use crate::common::servers::postgres_15;
 
 /// What the server logged between two marks.
 fn logged(db: &Db, work: impl FnOnce()) -> Vec<String> {

@@ -1,11 +1,8 @@
 //! However many replicas start together: one runs the steps, every server starts.
 
-#[path = "common/gate.rs"]
-mod gate;
-
-use gate::backends::{Db, on_each};
-use gate::replicas::{Running, Scene, until};
-use gate::servers::{postgres_15, postgres_18};
+use crate::common::backends::{Db, on_each};
+use crate::common::replicas::{Running, Scene, until};
+use crate::common::servers::{postgres_15, postgres_18};
 
 const REPLICAS: usize = 50;
 

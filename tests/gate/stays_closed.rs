@@ -1,13 +1,10 @@
 //! What keeps the gate closed, with the exit code that says so and what to do about it.
 
-#[path = "common/gate.rs"]
-mod gate;
-
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
-use gate::backends::{Db, on_each};
-use gate::home::free_port;
-use gate::replicas::{Replica, Running, Scene, until};
+use crate::common::backends::{Db, on_each};
+use crate::common::home::free_port;
+use crate::common::replicas::{Replica, Running, Scene, until};
 use nix::sys::signal::Signal;
 
 /// Ends with `code` before any step or server, says why and what to do, and shows no password.

@@ -8,25 +8,19 @@
 //!
 //! What is changed is the port, 8080, so that tests can run side by side, and the URL of the
 //! Postgres that a reader is told to start.
-
 //!
 //! What can't be run here is checked: [`command_lines`] and [`schemas`].
 
 #![allow(unreachable_pub, reason = "shared by the test binaries")]
 
+#[path = "../common/mod.rs"]
 mod common;
 
-#[path = "examples/command_lines.rs"]
 mod command_lines;
-#[path = "examples/pods.rs"]
 mod pods;
-#[path = "examples/reader.rs"]
 mod reader;
-#[path = "examples/roles.rs"]
 mod roles;
-#[path = "examples/schemas.rs"]
 mod schemas;
-#[path = "examples/texts.rs"]
 mod texts;
 
 use std::fs;

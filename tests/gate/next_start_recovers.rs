@@ -1,10 +1,7 @@
 //! Whatever is killed, at whatever moment: the five rules hold, and the next start goes on.
 
-#[path = "common/gate.rs"]
-mod gate;
-
-use gate::backends::{Db, on_each};
-use gate::replicas::{Running, Scene, is_alive, signal_tree, until};
+use crate::common::backends::{Db, on_each};
+use crate::common::replicas::{Running, Scene, is_alive, signal_tree, until};
 use nix::sys::signal::Signal;
 
 const STEPS: [&str; 3] = ["backup", "migrate", "verify"];

@@ -3,22 +3,15 @@
 
 #![allow(unreachable_pub, reason = "shared by the test binaries")]
 
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "ledger/entry.rs"]
+
 mod entry;
-#[path = "ledger/leases.rs"]
 mod leases;
-#[path = "ledger/mariadb.rs"]
 mod mariadb;
-#[path = "ledger/orphans.rs"]
 mod orphans;
-#[path = "ledger/pgbouncer.rs"]
 mod pgbouncer;
-#[path = "ledger/postgres.rs"]
 mod postgres;
-#[path = "ledger/rules.rs"]
 mod rules;
-#[path = "ledger/sqlite.rs"]
 mod sqlite;
-#[path = "ledger/table.rs"]
 mod table;

@@ -1,13 +1,10 @@
 //! Databases that a run could not be recorded in, that are busy, that are not there: what starts,
 //! and what is said.
 
-#[path = "common/gate.rs"]
-mod gate;
-
 use std::io::{Read as _, Write as _};
 
-use gate::backends::{Db, on_each};
-use gate::replicas::{Scene, until};
+use crate::common::backends::{Db, on_each};
+use crate::common::replicas::{Scene, until};
 
 /// A ledger made by hand, or by another version, that lacks what a run's end is written into:
 /// the migration must not find out after it ran.
@@ -96,8 +93,9 @@ on_each!(a_file_that_a_holders_step_keeps_busy_is_waited_for: sqlite);
 fn the_log_says_which_database_and_who_named_it(db: &Db) {
     let scene = Scene::new(db);
     let nowhere = "postgres://user:sEcReT@127.0.0.1:1/shop";
-    let run =
-        |replica: gate::replicas::Replica<'_>| replica.args(["--wait-timeout=100ms"]).finish();
+    let run = |replica: crate::common::replicas::Replica<'_>| {
+        replica.args(["--wait-timeout=100ms"]).finish()
+    };
     let mut ended = run(scene.run("v1").env("DATABASE_URL", nowhere));
     ended
         .ends_with(69)

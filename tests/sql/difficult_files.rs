@@ -1,14 +1,9 @@
 //! `--sql`: files that have transactions of their own, are large, or are no text, and what is then
 //! taken for applied.
 
-#[path = "sql/folder.rs"]
-mod folder;
-#[path = "common/gate.rs"]
-mod gate;
-
-use folder::{Migrations, applied};
-use gate::backends::{Db, on_each};
-use gate::replicas::{Replica, Scene};
+use crate::common::backends::{Db, on_each};
+use crate::common::replicas::{Replica, Scene};
+use crate::folder::{Migrations, applied};
 
 fn with_sql<'a>(scene: &'a Scene<'a>, revision: &str) -> Replica<'a> {
     scene.bare(revision).args(["--sql", "migrations"])

@@ -1,17 +1,14 @@
 //! Servers that hang up: a proxy whose database is away takes connections and closes them, at any
 //! point of the handshake. That is not yet a database, and no refusal.
 
-#[path = "common/gate.rs"]
-mod gate;
-
 use std::{
     io::{Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
     thread,
 };
 
-use gate::backends::{Db, lock};
-use gate::replicas::Scene;
+use crate::common::backends::{Db, lock};
+use crate::common::replicas::Scene;
 
 /// What a client is told before the connection is closed, after each of its messages.
 type Script = &'static [&'static [u8]];

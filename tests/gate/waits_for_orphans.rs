@@ -1,12 +1,9 @@
 //! What a step leaves at work in Postgres: the next holder waits for it.
 
-#[path = "common/gate.rs"]
-mod gate;
-
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use gate::backends::{Db, on_each};
-use gate::replicas::{Running, Scene, until};
+use crate::common::backends::{Db, on_each};
+use crate::common::replicas::{Running, Scene, until};
 use nix::sys::signal::Signal;
 use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 

@@ -1,10 +1,7 @@
 //! No password is shown, whoever wrote it and whatever it was meant for.
 
-#[path = "common/gate.rs"]
-mod gate;
-
-use gate::backends::{Db, on_each};
-use gate::replicas::{Replica, Scene};
+use crate::common::backends::{Db, on_each};
+use crate::common::replicas::{Replica, Scene};
 
 /// All that a replica said, and how it ended.
 fn said(replica: Replica<'_>) -> (i32, String) {

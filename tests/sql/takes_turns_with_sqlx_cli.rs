@@ -1,16 +1,11 @@
 //! `--sql` and the real sqlx-cli, taking turns on the same database.
 
-#[path = "sql/folder.rs"]
-mod folder;
-#[path = "common/gate.rs"]
-mod gate;
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use folder::{Migrations, applied};
-use gate::backends::{Db, on_each};
-use gate::replicas::{Replica, Scene};
+use crate::common::backends::{Db, on_each};
+use crate::common::replicas::{Replica, Scene};
+use crate::folder::{Migrations, applied};
 
 /// What `scripts/install-test-tools` installed.
 fn sqlx() -> PathBuf {

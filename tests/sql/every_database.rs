@@ -1,15 +1,10 @@
 //! `--sql`: a folder of migrations, on every database.
 
-#[path = "sql/folder.rs"]
-mod folder;
-#[path = "common/gate.rs"]
-mod gate;
-
 use std::fs;
 
-use folder::{Migrations, applied};
-use gate::backends::{Db, on_each};
-use gate::replicas::{Replica, Scene, until};
+use crate::common::backends::{Db, on_each};
+use crate::common::replicas::{Replica, Scene, until};
+use crate::folder::{Migrations, applied};
 use nix::sys::signal::Signal;
 
 /// `launchgate run --sql`, without a step of anybody else's.

@@ -1,15 +1,12 @@
 //! `launchgate check` on a database ends as `launchgate job` does, says the same, and changes
 //! nothing.
 
-#[path = "common/gate.rs"]
-mod gate;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use gate::backends::Db;
-use gate::replicas::{Running, Scene};
+use crate::common::backends::Db;
+use crate::common::replicas::{Running, Scene};
 
 /// Ends `check` and then `job` with `code`, both saying `words`; the `check`.
 #[track_caller]

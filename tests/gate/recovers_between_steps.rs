@@ -1,13 +1,10 @@
 //! A holder that is hit at the moments between its steps: while it appends its row, while
 //! it records, while that is committed. The database itself holds it there, by a trigger.
 
-#[path = "common/gate.rs"]
-mod gate;
-
 use std::process::{Child, Command, Stdio};
 
-use gate::backends::{Db, lock, on_each};
-use gate::replicas::{Running, Scene, until};
+use crate::common::backends::{Db, lock, on_each};
+use crate::common::replicas::{Running, Scene, until};
 use nix::sys::signal::Signal;
 
 /// Where the holder is held.

@@ -1,12 +1,9 @@
 //! SQLite's lock file: what waiters look at, and what becomes of who holds it.
 
-#[path = "common/gate.rs"]
-mod gate;
-
 use std::path::{Path, PathBuf};
 
-use gate::backends::Db;
-use gate::replicas::{Running, Scene, until};
+use crate::common::backends::Db;
+use crate::common::replicas::{Running, Scene, until};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 fn lock_file(scene: &Scene<'_>) -> PathBuf {

@@ -1,0 +1,23 @@
+//! The gate against real database servers: the built binary, as many replicas as a test needs,
+//! and what their steps and servers wrote down.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod check_agrees_with_job;
+mod costs_little;
+mod hides_passwords;
+mod keeps_its_lock_file;
+mod migrations_may_change_postgres;
+mod next_start_recovers;
+mod notices_a_silent_network;
+mod records_every_run;
+mod recovers_between_steps;
+mod shares_a_sqlite_file;
+mod stays_closed;
+mod steps_run_once;
+mod survives_random_faults;
+mod unusable_databases;
+mod url_and_revision_sources;
+mod waits_for_orphans;
+mod waits_for_servers_that_hang_up;

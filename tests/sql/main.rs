@@ -1,0 +1,12 @@
+//! `--sql` and `--snapshot` against real database servers.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod disk;
+mod folder;
+
+mod difficult_files;
+mod every_database;
+mod sqlite_and_snapshots;
+mod takes_turns_with_sqlx_cli;

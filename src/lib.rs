@@ -18,6 +18,7 @@ pub mod db;
 pub mod exit;
 pub mod gate;
 pub mod output;
+pub mod placeholder;
 pub mod plan;
 pub mod redact;
 pub mod settings;

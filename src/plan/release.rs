@@ -9,7 +9,8 @@ mod id;
 
 pub use fingerprint::{Files, Fingerprint, FingerprintError};
 pub use id::{
-    Found, Given, MOVING, PLATFORM_VARIABLES, PassedOver, Release, ReleaseError, from_platform,
+    Found, Given, MEANINGLESS, MOVING, PLATFORM_VARIABLES, PassedOver, Release, ReleaseError,
+    Useless, from_platform,
 };
 
 use std::error::Error;

@@ -174,10 +174,7 @@ fn release(
         log.warn(
             Event::RevisionPassedOver,
             &Problem::new(
-                format!(
-                    "{} says {}, a name that moves from release to release",
-                    passed.source, passed.value
-                ),
+                format!("{} says {}, {}", passed.source, passed.value, passed.why),
                 "name the release by its commit or image digest",
             ),
             &[],

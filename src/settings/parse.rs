@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::LONGEST_LEASE;
 use crate::exit::Problem;
 use crate::output::options::{Format, HealthAddress};
+use crate::placeholder::{self, Context};
 
 pub(super) fn parse_switch(text: &str) -> Result<bool, Problem> {
     match text.to_ascii_lowercase().as_str() {
@@ -68,6 +69,12 @@ pub(super) fn parse_app(text: &str) -> Result<String, Problem> {
         return Err(Problem::new(
             "is no name for an app",
             "use at most 255 bytes, no control characters and no blanks around it",
+        ));
+    }
+    if let Some(found) = placeholder::find(text, Context::Name) {
+        return Err(Problem::new(
+            format!("still holds `{found}`, which nothing replaced"),
+            "a command without a shell expands nothing: write the app's name itself",
         ));
     }
     Ok(text.to_owned())

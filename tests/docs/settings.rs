@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, Command};
 
 use super::MADE;
 use launchgate::cli;
-use launchgate::plan::release::{MOVING, PLATFORM_VARIABLES};
+use launchgate::plan::release::{MEANINGLESS, MOVING, PLATFORM_VARIABLES};
 use launchgate::settings::{AMBIENT_URLS, SKIP, flag, variable};
 use launchgate::steps::TOLD;
 
@@ -114,6 +114,7 @@ fn names() -> String {
         names.join(", ")
     };
     let (release, moving) = (list(&PLATFORM_VARIABLES), list(&MOVING));
+    let meaningless = list(&MEANINGLESS);
     let (urls, told) = (list(&AMBIENT_URLS), list(&TOLD));
     format!(
         "
@@ -121,8 +122,10 @@ fn names() -> String {
 
 The first that is set of `--release`, {release}.
 
-Names that move from release to release ({moving}, whatever their case) are passed over with a warning.
-The log says which one won. [Once per release](once-per-release.md) says what it is for.
+Names that move from release to release ({moving}) and names that say nothing ({meaningless}), in
+any case of letters, are refused in `--release` and passed over with a warning in a platform's
+variable. Of an image's name, its tag or digest counts. A placeholder that nothing replaced, such as
+`$TAG` or `${{{{ github.sha }}}}`, is refused wherever it comes from. The log says which source won. [Once per release](once-per-release.md) says what it is for.
 
 ## Other variables
 

@@ -57,6 +57,56 @@ fn settings_that_cannot_be_meant_are_64() {
     assert!(!db.sqlite_file().exists());
 }
 
+/// "A release, an app's name or a database URL that still holds a placeholder is refused (64), with
+/// the reason: the exec form expands nothing."
+#[test]
+fn a_name_that_nothing_expanded_is_64() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let step = scene.path("step");
+    let job = || scene.command("job").args(["--migrate", &step]);
+    for text in [
+        "$TAG",
+        "${GIT_SHA}",
+        "$(git rev-parse HEAD)",
+        "${{ github.sha }}",
+        "{{ .Values.tag }}",
+        "%SHA%",
+    ] {
+        let words = ["nothing replaced", text, "without a shell"];
+        refused(
+            scene.run(text),
+            64,
+            &["--release", words[0], words[1], words[2]],
+        );
+        let by_variable = job().env("GIT_SHA", text);
+        refused(by_variable, 64, &["GIT_SHA", words[0], words[1], words[2]]);
+        let app = scene.run("v1").env("LAUNCHGATE_APP", text);
+        refused(app, 64, &["LAUNCHGATE_APP", "which nothing replaced", text]);
+    }
+}
+
+/// Names that move and names that say nothing "are passed over with a warning where a platform's
+/// variable has them, and refused (64) in `--release`, its variable and its key".
+#[test]
+fn a_release_that_tells_nothing_is_64_and_passed_over_in_a_platforms_variable() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let step = scene.path("step");
+    let job = || scene.command("job").args(["--migrate", &step]);
+    for name in ["latest", "MAIN", "nightly", "unknown", "null", "app:latest"] {
+        refused(scene.run(name), 64, &["--release", name, "commit"]);
+        let by_variable = job().env("LAUNCHGATE_RELEASE", name);
+        refused(by_variable, 64, &["LAUNCHGATE_RELEASE", name]);
+        let passed = job().env("GIT_SHA", name).env("COMMIT_SHA", "c0ffee");
+        let mut passed = passed.start();
+        passed
+            .ends_with(0)
+            .says("revision=c0ffee source=COMMIT_SHA");
+        passed.says(&format!("GIT_SHA says {name}"));
+    }
+}
+
 /// A setting that breaks the arithmetic of a lease is told by whoever comes first.
 #[test]
 fn a_grace_too_long_for_the_lease_is_64_wherever_there_is_a_database() {

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 
 use super::{Revision, RevisionError};
+use crate::placeholder::{self, Context};
 
 /// The variables that platforms and build pipelines set, in the order they are looked at: those of
 /// one platform before those that many tools use, a commit before a deployment.
@@ -30,11 +31,16 @@ pub const PLATFORM_VARIABLES: [&str; 19] = [
     "COMMIT_SHA",
 ];
 
-/// Names that stand for another release tomorrow: a ledger keyed by one would skip the next
+/// Names that mean another release tomorrow: a ledger keyed by one would skip the next
 /// migration.
-pub const MOVING: [&str; 5] = ["latest", "main", "master", "dev", "HEAD"];
+pub const MOVING: [&str; 9] = [
+    "latest", "main", "master", "dev", "develop", "HEAD", "stable", "edge", "nightly",
+];
 
-/// The one variable whose value is an image's name, with the release in its tag or digest.
+/// What a build writes where it did not know the release: the same in every release.
+pub const MEANINGLESS: [&str; 4] = ["unknown", "undefined", "null", "none"];
+
+/// The variable whose value is always an image's name.
 const IMAGE_REFERENCE: &str = "FLY_IMAGE_REF";
 
 /// A release id that a setting named.
@@ -55,13 +61,33 @@ pub struct Release {
     pub source: String,
 }
 
-/// A name that moves, which the caller warns about.
+/// A platform's variable whose value names no release, which the caller warns about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PassedOver {
-    /// The setting's origin or the variable's name.
-    pub source: String,
-    /// What it says, without white space around it. No control characters.
+    /// The variable's name.
+    pub source: &'static str,
+    /// Its value, without white space around it. No control characters.
     pub value: String,
+    /// Why it names no release.
+    pub why: Useless,
+}
+
+/// Why a name can't tell one release from the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Useless {
+    /// It is one of [`MOVING`].
+    Moves,
+    /// It is one of [`MEANINGLESS`].
+    Meaningless,
+}
+
+impl fmt::Display for Useless {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Moves => "a name that moves from release to release",
+            Self::Meaningless => "which names no release",
+        })
+    }
 }
 
 /// What the search for a release found.
@@ -69,35 +95,48 @@ pub struct PassedOver {
 pub struct Found {
     /// The first id that can serve.
     pub release: Option<Release>,
-    /// The names that move, of sources before it.
+    /// The platform's variables before it whose values name no release.
     pub passed_over: Vec<PassedOver>,
 }
 
 /// The release's id: what was given, else the first of [`PLATFORM_VARIABLES`] that `get` has a
-/// value for. Names that move are passed over wherever they come from; a variable of nothing but
-/// white space counts as unset. Sources behind the one that won are not looked at.
+/// value for. A platform's variable that names no release is passed over; one that is blank counts
+/// as unset. Sources behind the one that won are not looked at.
+///
+/// # Errors
+/// A value that can't be a revision, a placeholder that nothing replaced, or a given name that
+/// does not tell one release from the next.
 pub fn from_platform(
     given: Option<Given<'_>>,
     get: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Found, ReleaseError> {
-    let mut found = Found::default();
-    if let Some(given) = given {
-        let id = read(given.origin, given.value)?;
-        let id = id.ok_or_else(|| {
-            ReleaseError::new(given.origin, Problem::Revision(RevisionError::Empty))
-        })?;
-        if take(&mut found, given.origin, id) {
-            return Ok(found);
+    if let Some(Given { origin, value }) = given {
+        let error = |problem| Err(ReleaseError::new(origin, problem));
+        let Some(id) = read(origin, value)? else {
+            return error(Problem::Revision(RevisionError::Empty));
+        };
+        if let Some(why) = useless(origin, id.as_str()) {
+            return error(Problem::Useless(id.0, why));
         }
+        let source = origin.to_owned();
+        return Ok(Found {
+            release: Some(Release { id, source }),
+            passed_over: Vec::new(),
+        });
     }
-    for variable in PLATFORM_VARIABLES {
-        let Some(value) = get(variable) else { continue };
-        let Some(id) = read(variable, &value)? else {
+    let mut found = Found::default();
+    for source in PLATFORM_VARIABLES {
+        let Some(value) = get(source) else { continue };
+        let Some(id) = read(source, &value)? else {
             continue;
         };
-        if take(&mut found, variable, id) {
+        let Some(why) = useless(source, id.as_str()) else {
+            let source = source.to_owned();
+            found.release = Some(Release { id, source });
             break;
-        }
+        };
+        let value = id.0;
+        found.passed_over.push(PassedOver { source, value, why });
     }
     Ok(found)
 }
@@ -111,41 +150,46 @@ fn read(source: &str, value: &OsStr) -> Result<Option<Revision>, ReleaseError> {
     if text.is_empty() {
         return Ok(None);
     }
+    if let Some(placeholder) = placeholder::find(text, Context::Name) {
+        let problem = Problem::Placeholder(placeholder.to_owned());
+        return Err(ReleaseError::new(source, problem));
+    }
     Revision::new(text)
         .map(Some)
         .map_err(|error| ReleaseError::new(source, Problem::Revision(error)))
 }
 
-/// Whether it can serve; where it can't, it is noted.
-fn take(found: &mut Found, source: &str, id: Revision) -> bool {
-    let source = source.to_owned();
-    let moves = moves(id.as_str()) || source == IMAGE_REFERENCE && image_moves(id.as_str());
-    if moves {
-        found.passed_over.push(PassedOver {
-            source,
-            value: id.0,
-        });
-    } else {
-        found.release = Some(Release { id, source });
+/// Why a name can't serve; `None` where it can.
+fn useless(source: &str, name: &str) -> Option<Useless> {
+    if name.contains("@sha256:") {
+        return None;
     }
-    !moves
+    // Of an image's name, `registry/app:tag`, the tag counts; of a ref, its last part.
+    let last = name.rsplit('/').next().unwrap_or(name);
+    let is_one_of = |word: &str, list: &[&str]| list.iter().any(|w| word.eq_ignore_ascii_case(w));
+    let word = match last.split_once(':') {
+        Some((_, "")) => return Some(Useless::Moves),
+        Some((_, tag)) => tag,
+        // No tag means `latest`.
+        None if source == IMAGE_REFERENCE || has_registry(name) => return Some(Useless::Moves),
+        None => last,
+    };
+    if is_one_of(word, &MOVING) || name.starts_with("refs/heads/") {
+        return Some(Useless::Moves);
+    }
+    is_one_of(word, &MEANINGLESS).then_some(Useless::Meaningless)
 }
 
-fn moves(name: &str) -> bool {
-    MOVING
-        .iter()
-        .any(|moving| name.eq_ignore_ascii_case(moving))
+/// Whether a name begins with the host of a registry, as `localhost:5000/app` does.
+fn has_registry(name: &str) -> bool {
+    name.split_once('/')
+        .is_some_and(|(host, _)| host.contains(':') || host == "localhost" || is_domain(host))
 }
 
-/// Whether `registry/image[:tag][@digest]` may be another image tomorrow. No tag means `latest`.
-fn image_moves(reference: &str) -> bool {
-    if reference.contains('@') {
-        return false;
-    }
-    // A colon before the last slash belongs to the registry's port.
-    let name = reference.rsplit('/').next().unwrap_or(reference);
-    name.split_once(':')
-        .is_none_or(|(_, tag)| tag.is_empty() || moves(tag))
+/// `registry.fly.io`, but not `v1.2`.
+fn is_domain(host: &str) -> bool {
+    host.rsplit_once('.')
+        .is_some_and(|(_, top)| top.len() > 1 && top.bytes().all(|b| b.is_ascii_alphabetic()))
 }
 
 /// A release id that can't be one.
@@ -155,9 +199,11 @@ pub struct ReleaseError {
     problem: Problem,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Problem {
     NotUtf8,
+    Placeholder(String),
+    Useless(String, Useless),
     Revision(RevisionError),
 }
 
@@ -172,8 +218,12 @@ impl ReleaseError {
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> String {
-        let remedy = match self.problem {
+        let remedy = match &self.problem {
             Problem::NotUtf8 => "use text in UTF-8, such as the commit",
+            Problem::Placeholder(_) => {
+                return "a command without a shell expands nothing: write the value itself, or leave it out and set the variable GIT_SHA to the commit, for example by ARG and ENV in the Dockerfile".to_owned();
+            }
+            Problem::Useless(..) => "name the release by its commit, its tag or its image's digest",
             Problem::Revision(error) => error.hint(),
         };
         if PLATFORM_VARIABLES.contains(&self.source.as_str()) {
@@ -186,8 +236,18 @@ impl ReleaseError {
 
 impl fmt::Display for ReleaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the release id in {} ", self.source)?;
+        let source = &self.source;
         match &self.problem {
+            Problem::Placeholder(text) => {
+                return write!(f, "nothing replaced `{text}` in the release id of {source}");
+            }
+            Problem::Useless(name, why) => return write!(f, "{source} is `{name}`, {why}"),
+            Problem::NotUtf8 | Problem::Revision(_) => {
+                write!(f, "the release id in {source} ")?;
+            }
+        }
+        match &self.problem {
+            Problem::Placeholder(_) | Problem::Useless(..) => Ok(()),
             Problem::NotUtf8 => f.write_str("is not UTF-8"),
             Problem::Revision(error) => error.fmt(f),
         }
@@ -259,37 +319,78 @@ mod tests {
     }
 
     #[test]
-    fn names_that_move_are_passed_over() {
-        let found = search(
-            Some("Latest"),
-            &[
-                ("SOURCE_COMMIT", "HEAD"),
-                ("GIT_SHA", "main"),
-                ("COMMIT_SHA", "c0ffee"),
-            ],
-        )
-        .expect("valid");
+    fn a_platform_that_names_no_release_is_passed_over() {
+        let found = find(&[
+            ("SOURCE_COMMIT", "HEAD"),
+            ("GIT_SHA", "Unknown"),
+            ("COMMIT_SHA", "c0ffee"),
+        ]);
         assert_eq!(winner(&found), Some(("COMMIT_SHA", "c0ffee")));
-        let passed: Vec<_> = found
-            .passed_over
-            .iter()
-            .map(|p| (p.source.as_str(), p.value.as_str()))
-            .collect();
+        let passed = |source, value: &str, why| PassedOver {
+            source,
+            value: value.to_owned(),
+            why,
+        };
         assert_eq!(
-            passed,
+            found.passed_over,
             [
-                ("--release", "Latest"),
-                ("SOURCE_COMMIT", "HEAD"),
-                ("GIT_SHA", "main")
+                passed("SOURCE_COMMIT", "HEAD", Useless::Moves),
+                passed("GIT_SHA", "Unknown", Useless::Meaningless),
             ]
         );
-        for name in ["latest", "MAIN", "master", "dev", "head"] {
-            assert_eq!(winner(&find(&[("GIT_SHA", name)])), None);
+        for name in MOVING.iter().chain(&MEANINGLESS) {
+            for name in [
+                (*name).to_owned(),
+                name.to_uppercase(),
+                format!(" {name}\n"),
+            ] {
+                assert_eq!(winner(&find(&[("GIT_SHA", &name)])), None, "{name}");
+            }
         }
-        assert_eq!(
-            winner(&find(&[("GIT_SHA", "main-7")])),
-            Some(("GIT_SHA", "main-7"))
-        );
+        for name in ["main-7", "latest1", "v1.2/3", "feature/x"] {
+            assert_eq!(winner(&find(&[("GIT_SHA", name)])), Some(("GIT_SHA", name)));
+        }
+    }
+
+    #[test]
+    fn a_given_name_that_names_no_release_is_refused() {
+        for name in [
+            "latest",
+            "Main",
+            "unknown",
+            "NULL",
+            "app:latest",
+            "origin/main",
+            "refs/heads/x",
+        ] {
+            let error = search(Some(name), &[("GIT_SHA", "c0ffee")]).expect_err(name);
+            let said = error.to_string();
+            assert!(
+                said.starts_with(&format!("--release is `{name}`, ")),
+                "{said}"
+            );
+            assert!(error.hint().contains("commit"));
+        }
+    }
+
+    #[test]
+    fn a_placeholder_is_refused_from_every_source() {
+        for text in [
+            "$TAG",
+            "${GIT_SHA}",
+            "$(git rev-parse HEAD)",
+            "${{ github.sha }}",
+            "%SHA%",
+        ] {
+            let given = search(Some(text), &[]).expect_err(text);
+            let platform = search(None, &[("GIT_SHA", text)]).expect_err(text);
+            for (error, source) in [(given, "--release"), (platform, "GIT_SHA")] {
+                let said = error.to_string();
+                let expected = format!("nothing replaced `{text}` in the release id of {source}");
+                assert_eq!(said, expected);
+                assert!(error.hint().contains("without a shell"));
+            }
+        }
     }
 
     #[test]
@@ -298,22 +399,21 @@ mod tests {
             ("registry.fly.io/app:deployment-01H9", true),
             ("registry.fly.io/app:latest", false),
             ("registry.fly.io/app:Main", false),
+            ("registry.fly.io/app:unknown", false),
             ("registry.fly.io/app", false),
             ("localhost:5000/app", false),
+            ("localhost:5000/app:", false),
             ("localhost:5000/app:7", true),
             ("registry.fly.io/app:latest@sha256:0123", true),
             ("app@sha256:0123", true),
         ] {
-            assert_eq!(
-                winner(&find(&[("FLY_IMAGE_REF", reference)])).is_some(),
-                steady,
-                "{reference}"
-            );
+            for variable in ["FLY_IMAGE_REF", "GIT_SHA"] {
+                let found = find(&[(variable, reference)]);
+                assert_eq!(winner(&found).is_some(), steady, "{reference}");
+            }
         }
-        assert!(
-            winner(&find(&[("GIT_SHA", "app:latest")])).is_some(),
-            "only Fly's variable is an image"
-        );
+        assert!(winner(&find(&[("FLY_IMAGE_REF", "app")])).is_none());
+        assert!(winner(&find(&[("GIT_SHA", "app")])).is_some());
     }
 
     #[test]
@@ -347,7 +447,7 @@ mod tests {
                 .filter_map(|(name, value)| Some((name, value.as_deref()?))).collect();
             match search(None, &variables) {
                 Ok(Found { release: Some(release), .. }) => {
-                    prop_assert!(!moves(release.id.as_str()));
+                    prop_assert!(useless(&release.source, release.id.as_str()).is_none());
                     prop_assert_eq!(release.id.as_str().trim(), release.id.as_str());
                 }
                 Ok(found) => prop_assert!(found.passed_over.len() <= variables.len()),

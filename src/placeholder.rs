@@ -43,7 +43,8 @@ fn starting(text: &str, context: Context) -> Option<&str> {
         return Some(&text[..rest.find('`')? + 2]);
     }
     if let Some(rest) = text.strip_prefix('$') {
-        return Some(&text[..1 + Some(word_len(rest)).filter(|len| *len > 0)?]);
+        let len = word_len(rest);
+        return (len > 0).then(|| &text[..=len]);
     }
     let rest = text.strip_prefix('%')?;
     let len = word_len(rest);

@@ -5,6 +5,7 @@
 pub mod check;
 pub mod embedded;
 pub mod generate;
+mod init_state;
 pub mod probe;
 pub mod resolve;
 pub mod run;

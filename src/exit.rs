@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::redact;
+use crate::sys::signals::signal_code;
 
 /// What went wrong and what to do about it, both for the person on call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -238,21 +239,9 @@ impl Failure {
     }
 }
 
-/// The exit code of something that `signal` ended: 128+n, as a shell has it.
-#[must_use]
-pub fn signal_code(signal: i32) -> u8 {
-    u8::try_from(128 + signal).unwrap_or(u8::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_signal_is_128_and_its_number() {
-        assert_eq!(signal_code(15), 143);
-        assert_eq!(signal_code(64), 192);
-    }
 
     #[test]
     fn a_problem_reads_as_one_sentence_with_its_remedy() {

@@ -30,7 +30,7 @@ use crate::plan::revision::{Reading, RevisionInfo};
 use crate::steps::{self, OutputCapture, Ready, RunIdentity, Verdict};
 use crate::sys::clock::Moment;
 use crate::sys::host::Host;
-use crate::sys::supervise::NoGuard;
+use crate::sys::step::NoGuard;
 
 /// The limits of waiting and trying. `None` is no limit.
 #[derive(Debug, Clone, Copy)]

@@ -213,7 +213,7 @@ fn warn_of_unknown_variables(environment: &Environment, log: &Log) {
 fn print(host: &Host, text: &str) -> u8 {
     match host.print(text.as_bytes()) {
         Ok(()) => u8::from(host.stdout.has_failed() && !host.stdout.is_unread()),
-        Err(number) => exit::signal_code(number),
+        Err(number) => sys::signals::signal_code(number),
     }
 }
 

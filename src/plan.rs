@@ -19,7 +19,7 @@ use crate::exit::{Failure, Problem};
 use crate::redact;
 use crate::settings::written::Command;
 use crate::settings::{Origin, Pair, Setting, Sources, StepSettings};
-use crate::shell_words::{self, Argv, Kind, Refusal};
+use crate::shell_words::{self, Argv, RefusalKind, SplitRefusal};
 use crate::sys::environment::{Environment, OWN};
 use crate::sys::forwarding::Init;
 use crate::sys::identity::Identity;
@@ -266,8 +266,12 @@ pub fn server(sources: &Sources<'_>) -> Result<Option<Server>, Failure> {
 }
 
 /// A variable that is not set here may be one that a setting keeps from the server.
-fn of_the_server(refusal: Refusal, unset: &[Setting<OsString>], step_only: &[Pair]) -> Refusal {
-    let Kind::Unset(name) = &refusal.kind else {
+fn of_the_server(
+    refusal: SplitRefusal,
+    unset: &[Setting<OsString>],
+    step_only: &[Pair],
+) -> SplitRefusal {
+    let RefusalKind::Unset(name) = &refusal.kind else {
         return refusal;
     };
     let shown = String::from_utf8_lossy(name);
@@ -279,13 +283,13 @@ fn of_the_server(refusal: Refusal, unset: &[Setting<OsString>], step_only: &[Pai
         .map(|setting| &setting.origin)
         .or(for_steps.map(|setting| &setting.origin));
     if let Some(origin) = origin {
-        return Refusal::new(
+        return SplitRefusal::new(
             format!("`{shown}`, a variable that is not set: {origin} keeps it from the server"),
             format!("leave it out of the server's command, or out of {origin}"),
         );
     }
     if name.starts_with(OWN) {
-        return Refusal::new(
+        return SplitRefusal::new(
             format!(
                 "`{shown}`, a variable that is not set: the server gets none of launchgate's own"
             ),
@@ -300,7 +304,7 @@ fn expand(
     words: Vec<OsString>,
     environment: &Environment,
     of: &str,
-    better: &dyn Fn(Refusal) -> Refusal,
+    better: &dyn Fn(SplitRefusal) -> SplitRefusal,
 ) -> Result<Vec<OsString>, Failure> {
     let get = |name: &[u8]| {
         environment

@@ -20,10 +20,9 @@ use std::time::Duration;
 
 use crate::cli::Raw;
 use crate::db::url::DatabaseUrl;
-use crate::exit::Problem;
 use crate::sys::environment::Environment;
 use crate::sys::forwarding::Init;
-use crate::sys::identity::{Identity, UserSpec};
+use crate::sys::identity::{Identity, UserError, UserSpec};
 use file::SettingsFile;
 use written::StepSpec;
 
@@ -163,7 +162,7 @@ pub struct InitSettings {
 pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
 
 /// Looks up what a user is.
-pub type FindUser<'a> = &'a dyn Fn(&UserSpec) -> Result<Identity, Problem>;
+pub type FindUser<'a> = &'a dyn Fn(&UserSpec) -> Result<Identity, UserError>;
 
 /// Looks up the name of the user that this is.
 pub type OwnUser<'a> = &'a dyn Fn() -> Option<String>;

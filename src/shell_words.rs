@@ -13,7 +13,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
 pub use builtin::instead_of;
-pub use refusal::{Kind, Refusal};
+pub use refusal::{RefusalKind, SplitRefusal};
 
 /// A program with its arguments: never empty, and its first word has at least a byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub struct Split {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Quote {
+enum Quoting {
     None,
     Single,
     Double,
@@ -71,7 +71,7 @@ enum Quote {
 struct Scan<'a> {
     text: &'a [u8],
     at: usize,
-    quote: Quote,
+    quote: Quoting,
     /// Whether the next byte would begin a word.
     fresh: bool,
     out: Vec<u8>,
@@ -84,13 +84,13 @@ struct Scan<'a> {
 /// # Errors
 /// What only a shell can do (operators, substitutions, assignments, a second line), an
 /// unbalanced quote, an unset variable, or no word at all.
-pub fn split(text: &[u8], expansion: Expansion<'_>) -> Result<Split, Refusal> {
+pub fn split(text: &[u8], expansion: Expansion<'_>) -> Result<Split, SplitRefusal> {
     let text = text.trim_ascii_start();
     refuse_assignment(text)?;
     let mut scan = Scan {
         text,
         at: 0,
-        quote: Quote::None,
+        quote: Quoting::None,
         fresh: true,
         out: Vec::with_capacity(text.len()),
         unexpanded: None,
@@ -105,7 +105,7 @@ pub fn split(text: &[u8], expansion: Expansion<'_>) -> Result<Split, Refusal> {
             argv,
             unexpanded: scan.unexpanded,
         }),
-        None => Err(Refusal::new("no command", "write the program to run")),
+        None => Err(SplitRefusal::new("no command", "write the program to run")),
     }
 }
 
@@ -113,7 +113,10 @@ pub fn split(text: &[u8], expansion: Expansion<'_>) -> Result<Split, Refusal> {
 ///
 /// # Errors
 /// A variable that is not set, or a brace that is not closed.
-pub fn expand(argument: &[u8], get: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<Vec<u8>, Refusal> {
+pub fn expand(
+    argument: &[u8],
+    get: &dyn Fn(&[u8]) -> Option<Vec<u8>>,
+) -> Result<Vec<u8>, SplitRefusal> {
     let mut out = Vec::with_capacity(argument.len());
     let mut at = 0;
     while let Some(&byte) = argument.get(at) {
@@ -134,24 +137,24 @@ pub fn expand(argument: &[u8], get: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result
 }
 
 impl Scan<'_> {
-    fn run(&mut self) -> Result<(), Refusal> {
+    fn run(&mut self) -> Result<(), SplitRefusal> {
         while let Some(&byte) = self.text.get(self.at) {
             match (self.quote, byte) {
-                (Quote::Single, b'\'') | (Quote::Double, b'"') => self.turn(Quote::None),
-                (Quote::Single, _) => self.take(1),
+                (Quoting::Single, b'\'') | (Quoting::Double, b'"') => self.turn(Quoting::None),
+                (Quoting::Single, _) => self.take(1),
                 (_, b'\\') => self.backslash()?,
                 (_, b'`') => return Err(refusal::substitution("a backtick")),
                 (_, b'$') => self.dollar()?,
-                (Quote::Double, _) => self.take(1),
-                (Quote::None, b'\'') => self.turn(Quote::Single),
-                (Quote::None, b'"') => self.turn(Quote::Double),
-                (Quote::None, _) => self.plain(byte)?,
+                (Quoting::Double, _) => self.take(1),
+                (Quoting::None, b'\'') => self.turn(Quoting::Single),
+                (Quoting::None, b'"') => self.turn(Quoting::Double),
+                (Quoting::None, _) => self.plain(byte)?,
             }
         }
         match self.quote {
-            Quote::None => Ok(()),
-            Quote::Single => Err(refusal::unbalanced('\'')),
-            Quote::Double => Err(refusal::unbalanced('"')),
+            Quoting::None => Ok(()),
+            Quoting::Single => Err(refusal::unbalanced('\'')),
+            Quoting::Double => Err(refusal::unbalanced('"')),
         }
     }
 
@@ -162,15 +165,15 @@ impl Scan<'_> {
         self.fresh = false;
     }
 
-    fn turn(&mut self, quote: Quote) {
+    fn turn(&mut self, quote: Quoting) {
         self.take(1);
         self.quote = quote;
     }
 
-    fn backslash(&mut self) -> Result<(), Refusal> {
+    fn backslash(&mut self) -> Result<(), SplitRefusal> {
         match self.text.get(self.at + 1) {
             // A shell would wait for the next line.
-            None => Err(Refusal::new(
+            None => Err(SplitRefusal::new(
                 "a backslash with nothing behind it",
                 "write two backslashes, or leave it out",
             )),
@@ -186,7 +189,7 @@ impl Scan<'_> {
         }
     }
 
-    fn plain(&mut self, byte: u8) -> Result<(), Refusal> {
+    fn plain(&mut self, byte: u8) -> Result<(), SplitRefusal> {
         match byte {
             b'\n' if self.text[self.at..].trim_ascii().is_empty() => {
                 self.at = self.text.len();
@@ -213,7 +216,7 @@ impl Scan<'_> {
         }
     }
 
-    fn dollar(&mut self) -> Result<(), Refusal> {
+    fn dollar(&mut self) -> Result<(), SplitRefusal> {
         if self.text.get(self.at + 1) == Some(&b'(') {
             return Err(refusal::substitution("`$(`"));
         }
@@ -247,7 +250,7 @@ impl Scan<'_> {
 
     /// Writes a value so that the splitter takes it as it is, in the quotes it stands in.
     fn quoted(&mut self, value: &[u8]) {
-        if self.quote == Quote::Double {
+        if self.quote == Quoting::Double {
             for &byte in value {
                 if matches!(byte, b'$' | b'`' | b'"' | b'\\') {
                     self.out.push(b'\\');
@@ -278,15 +281,15 @@ enum Dollar<'a> {
 }
 
 /// What the dollar that `text` begins with stands for, and how many bytes it takes.
-fn dollar(text: &[u8]) -> Result<(Dollar<'_>, usize), Refusal> {
+fn dollar(text: &[u8]) -> Result<(Dollar<'_>, usize), SplitRefusal> {
     match text.get(1) {
         Some(b'$') => Ok((Dollar::Plain, 2)),
         Some(b'{') => match text.iter().position(|&byte| byte == b'}') {
-            None => Err(Refusal::new(
+            None => Err(SplitRefusal::new(
                 "`${` without its `}`",
                 "close the brace, or write `$$` for a plain dollar",
             )),
-            Some(2) => Err(Refusal::new(
+            Some(2) => Err(SplitRefusal::new(
                 "`${}` without a name",
                 "write the variable's name between the braces",
             )),
@@ -303,7 +306,7 @@ fn dollar(text: &[u8]) -> Result<(Dollar<'_>, usize), Refusal> {
     }
 }
 
-fn lookup(name: &[u8], get: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<Vec<u8>, Refusal> {
+fn lookup(name: &[u8], get: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<Vec<u8>, SplitRefusal> {
     get(name).ok_or_else(|| refusal::unset(name))
 }
 
@@ -317,7 +320,7 @@ fn name_byte(byte: u8) -> bool {
 
 /// A name with a `=` behind it where the first word would begin, as a shell sees it once the
 /// line continuations are gone.
-fn refuse_assignment(text: &[u8]) -> Result<(), Refusal> {
+fn refuse_assignment(text: &[u8]) -> Result<(), SplitRefusal> {
     let mut bytes = Vec::new();
     let mut rest = text;
     while let Some((&byte, behind)) = rest.split_first() {

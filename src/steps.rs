@@ -17,7 +17,6 @@ use variables::{mark, own_variables};
 use crate::commands::embedded;
 use crate::exit::Failure;
 use crate::output::log::Log;
-use crate::output::options::Format;
 use crate::output::timeline::Phase;
 use crate::plan::{Step, StepKind, Steps};
 use crate::sys::child::Program;
@@ -25,8 +24,8 @@ use crate::sys::clock::Moment;
 use crate::sys::forwarding::Init;
 use crate::sys::host::Host;
 use crate::sys::identity::Identity;
-use crate::sys::signals::Number;
-use crate::sys::supervise::{Guard, Order, Report};
+use crate::sys::signals::Signal;
+use crate::sys::step::{Guard, StepProcess, StepReport};
 
 /// The longest part of a step's output that a ledger keeps: 4 KiB.
 pub const TAIL: usize = 4096;
@@ -84,7 +83,7 @@ pub struct ReadyServer {
 #[derive(Debug)]
 pub struct Outcome {
     /// The last step that ran, and how it ended; none where there was none to run.
-    pub last: Option<(Step, Report)>,
+    pub last: Option<(Step, StepReport)>,
     /// How it all ended.
     pub verdict: Verdict,
 }
@@ -92,7 +91,7 @@ pub struct Outcome {
 impl Outcome {
     /// The signal that stops the gate, where one came.
     #[must_use]
-    pub fn signal(&self) -> Option<Number> {
+    pub fn signal(&self) -> Option<Signal> {
         match &self.verdict {
             Verdict::Stopped { failure, .. } | Verdict::Lost(failure) => failure.signal(),
             Verdict::Done | Verdict::Failed(_) => None,
@@ -136,14 +135,14 @@ pub fn run(
     identity: &RunIdentity,
     keep: OutputCapture,
     guard: &mut dyn Guard,
-    before: &mut dyn FnMut(&Step) -> Option<Number>,
+    before: &mut dyn FnMut(&Step) -> Option<Signal>,
 ) -> Outcome {
     let mut last = None;
     let mut restore_hint = None;
     for (number, ready) in ready.iter().enumerate() {
         let signal = before(&ready.step);
         let environment = own_variables(steps, identity, &ready.step);
-        let order = Order {
+        let process = StepProcess {
             program: Program {
                 path: ready.path.clone(),
                 argv: ready.argv.clone(),
@@ -152,16 +151,7 @@ pub fn run(
             identity: ready.step.identity.clone(),
             timeout: ready.step.timeout,
             grace: steps.grace,
-            tail: match keep {
-                OutputCapture::Nothing => None,
-                OutputCapture::Tail(len) => Some(len),
-            },
             mark: mark(identity),
-            wrap: match log.format() {
-                // The embedded ones write events themselves.
-                Format::Json if !ready.step.kind.is_embedded() => Some(ready.step.name.clone()),
-                Format::Json | Format::Text => None,
-            },
         };
         let name = ready.step.name.as_str();
         // A signal that came between two steps, or was inherited as pending, finds none to stop.
@@ -172,7 +162,12 @@ pub fn run(
             return Outcome { last, verdict };
         }
         log.timeline().enter(Phase::Step(name.to_owned()));
-        let report = host.supervise(&order, guard, &mut |news| {
+        let tail = match keep {
+            OutputCapture::Nothing => None,
+            OutputCapture::Tail(len) => Some(len),
+        };
+        let output = log.step_output(name, tail, ready.step.kind.is_embedded());
+        let report = host.supervise(&process, output, guard, &mut |news| {
             tell(log, name, &ready.step, steps, &news);
         });
         log.timeline().enter(Phase::Recording);

@@ -18,7 +18,6 @@ pub mod child;
 pub mod clock;
 mod descendants;
 pub mod environment;
-pub mod event;
 pub mod family;
 pub mod files;
 pub mod forwarding;
@@ -36,9 +35,12 @@ pub mod poll;
 pub mod signals;
 pub mod sqlite;
 pub mod sqlite_memory;
-pub mod supervise;
+pub mod step;
+mod supervise;
 pub mod terminal;
 pub mod user;
+pub mod wait;
+pub mod wakeup;
 mod watch;
 
 /// `O_NONBLOCK` of open(2), for rooms that open files.

@@ -20,9 +20,9 @@ use crate::output::options::{Format, Verbosity};
 use crate::plan::StepKind;
 use crate::plan::coordination::Coordination;
 use crate::settings::{DatabaseChoice, Pair, Setting, Sources, StepSettings};
-use crate::sys::child::Ended;
 use crate::sys::host::Host;
-use crate::sys::supervise::Report;
+use crate::sys::step::StepReport;
+use crate::sys::wait::Ended;
 
 pub use sql::list;
 
@@ -218,7 +218,7 @@ pub fn carry_out(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Fa
 
 /// Why an embedded step failed, in its own words; `None` for any other step.
 #[must_use]
-pub fn failure(kind: StepKind, report: &Report) -> Option<Failure> {
+pub fn failure(kind: StepKind, report: &StepReport) -> Option<Failure> {
     let Ended::Code(code) = report.ended else {
         return None;
     };

@@ -22,9 +22,9 @@ use crate::plan::{self, Steps};
 use crate::settings::{Origin, Sources};
 use crate::steps::{self, OutputCapture, Ready, ReadyServer, RunIdentity};
 use crate::sys::clock::Moment;
-use crate::sys::event;
 use crate::sys::host::{Host, Wake};
 use crate::sys::launch::{self, NotLaunched};
+use crate::sys::wakeup::Wakeup;
 
 /// How long the last lines of the log may wait for a reader before they are left behind.
 pub const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -195,7 +195,7 @@ fn together(
 ) -> Result<(), Failure> {
     // A file has one writer at a time, and that is the step while it runs.
     let waits_for_ledger = gate.target.backend() == Backend::Sqlite;
-    let told = Arc::new(event::Event::new().map_err(|error| outcome::no_event(&error))?);
+    let told = Arc::new(Wakeup::new().map_err(|error| outcome::no_event(&error))?);
     let keep = OutputCapture::Tail(outcome::kept(&gate.target.url));
     let mut serve = |request: StepsRequest| {
         let StepsRequest {

@@ -6,19 +6,20 @@ use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
+use crate::commands::init_state::InitState;
 use crate::commands::run::LAST_WORDS;
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::log::{Event, Log};
 use crate::plan::Server;
 use crate::steps::ReadyServer;
-use crate::sys::child::Ended;
 use crate::sys::clock::Moment;
 use crate::sys::environment::until_nul;
-use crate::sys::forwarding::{Init, State};
+use crate::sys::forwarding::Init;
 use crate::sys::host::Host;
-use crate::sys::init::{self, Front, News};
+use crate::sys::init::{self, InitEvent, InitLoop};
 use crate::sys::launch::NotLaunched;
 use crate::sys::output::Output;
+use crate::sys::wait::Ended;
 
 /// The word that says that launchgate executed itself. No command has this name.
 const WORD: &str = "init";
@@ -37,7 +38,7 @@ pub fn serve(host: &Host, log: &Log, server: &ReadyServer, init: &Init) -> NotLa
         Ok(started) => started,
         Err(why) => return why,
     };
-    let state = State {
+    let state = InitState {
         server: pid,
         had_terminal,
         init: init.clone(),
@@ -52,7 +53,7 @@ pub fn serve(host: &Host, log: &Log, server: &ReadyServer, init: &Init) -> NotLa
 }
 
 /// What `ps` shows: nothing of the gate's own arguments, among which may be a password.
-fn arguments(state: &State, server: &[CString]) -> Vec<CString> {
+fn arguments(state: &InitState, server: &[CString]) -> Vec<CString> {
     let mut words = vec!["launchgate".to_owned(), WORD.to_owned()];
     words.extend(state.words());
     words.push("--".to_owned());
@@ -68,7 +69,7 @@ pub fn resume<W: AsRef<OsStr>>(args: &[W]) -> Option<u8> {
     if words.next()? != WORD.as_bytes() {
         return None;
     }
-    let state = State::from_words(words)?;
+    let state = InitState::from_words(words)?;
     crate::sys::panic::exit_with(70);
     init::settle();
     let stderr = Arc::new(Output::stderr());
@@ -78,8 +79,8 @@ pub fn resume<W: AsRef<OsStr>>(args: &[W]) -> Option<u8> {
     Some(code)
 }
 
-fn stay(state: &State, log: &Log) -> u8 {
-    let front = match Front::new(state) {
+fn stay(state: &InitState, log: &Log) -> u8 {
+    let front = match InitLoop::new(state.server, &state.init, state.had_terminal) {
         Ok(front) => front,
         Err(error) => {
             let failure = Failure::new(
@@ -95,7 +96,7 @@ fn stay(state: &State, log: &Log) -> u8 {
         }
     };
     let ended = front.stay(&mut |news| match news {
-        News::Leftovers(count) => {
+        InitEvent::Leftovers(count) => {
             let problem = Problem::new(
                 "the server ended and left processes, stopping them",
                 "let the server wait for its children",
@@ -105,14 +106,14 @@ fn stay(state: &State, log: &Log) -> u8 {
                 None => log.warn(Event::ServerLeftovers, &problem, &[]),
             }
         }
-        News::Killing => {
+        InitEvent::Killing => {
             let problem = Problem::new(
                 "what the server left did not stop in time, killing it",
                 "see why it ignores SIGTERM, or raise --stop-grace",
             );
             log.warn(Event::ServerLeftoversKilled, &problem, &[]);
         }
-        News::LeftBehind => {
+        InitEvent::LeftBehind => {
             let problem = Problem::new(
                 "what the server left can't be killed, leaving it behind",
                 "look for processes of another user, or in state D",

@@ -18,7 +18,7 @@ use crate::output::log::{Event, Field};
 use crate::output::timeline::Phase;
 use crate::steps::RunIdentity;
 use crate::sys::clock::Moment;
-use crate::sys::supervise::REPORT;
+use crate::sys::step::PROGRESS_INTERVAL;
 
 /// How long the server may take to end a session that it was told to end.
 const GOING: Duration = Duration::from_secs(2);
@@ -163,7 +163,7 @@ impl Gate {
                 }
                 pause = GOING / 10;
             }
-            if said.is_none_or(|said| Moment::now().since(said) >= REPORT) {
+            if said.is_none_or(|said| Moment::now().since(said) >= PROGRESS_INTERVAL) {
                 said = Some(Moment::now());
                 let list = outcome::list_orphans(&orphans);
                 let message = "waiting for database sessions that an earlier run left at work";

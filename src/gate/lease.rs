@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::sys::clock::Moment;
-use crate::sys::event::Event;
-use crate::sys::supervise::Guard;
+use crate::sys::step::Guard;
+use crate::sys::wakeup::Wakeup;
 
 /// When the right to run was last confirmed, and whether it is lost for certain.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub struct Lease {
     length: Duration,
     interval: Duration,
     state: Mutex<State>,
-    changed: Event,
+    changed: Wakeup,
 }
 
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl Lease {
             length,
             interval,
             state,
-            changed: Event::new()?,
+            changed: Wakeup::new()?,
         }))
     }
 

@@ -7,8 +7,8 @@ use crate::db::ledger::{self, Orphan, State};
 use crate::db::{Backend, DatabaseUrl};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::steps::{Outcome, TAIL, Verdict};
-use crate::sys::child::Ended;
-use crate::sys::supervise::StopReason;
+use crate::sys::step::StopReason;
+use crate::sys::wait::Ended;
 
 /// A new run's id: 128 random bits.
 pub fn run_id() -> Result<String, Failure> {

@@ -10,7 +10,7 @@ use crate::gate::Policy;
 use crate::gate::backoff::{self, Contention};
 use crate::output::log::{Event, Log};
 use crate::sys::clock::Moment;
-use crate::sys::supervise::REPORT;
+use crate::sys::step::PROGRESS_INTERVAL;
 
 /// The next pause after `waited`, where nobody crowds.
 #[must_use]
@@ -55,7 +55,9 @@ impl Turns {
         if self.limit.is_some_and(|limit| waited >= limit) {
             return Turn::Over(waited);
         }
-        let say = self.said.is_none_or(|said| now.since(said) >= REPORT);
+        let say = self
+            .said
+            .is_none_or(|said| now.since(said) >= PROGRESS_INTERVAL);
         if say {
             self.said = Some(now);
         }

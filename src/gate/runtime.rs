@@ -20,9 +20,9 @@ use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::lease::LeaseGuard;
 use crate::steps::{self, Outcome, RunIdentity, Verdict};
 use crate::sys::clock::Moment;
-use crate::sys::event::Event;
 use crate::sys::host::{Host, Wake};
-use crate::sys::signals::Number;
+use crate::sys::signals::Signal;
+use crate::sys::wakeup::Wakeup;
 
 /// How long a flow may take to end in order once a signal came: a call of the database is
 /// bounded by this, and platforms grant 30 s.
@@ -41,7 +41,7 @@ pub struct Progress {
 
 /// Says by its end that the ledger was told, or that nobody is left to tell it.
 #[derive(Debug)]
-pub struct StepAnnounced(pub Arc<Event>);
+pub struct StepAnnounced(pub Arc<Wakeup>);
 
 impl Drop for StepAnnounced {
     fn drop(&mut self) {
@@ -69,13 +69,13 @@ enum Message<T> {
 
 /// The flow's side.
 pub struct GateLink {
-    stop: watch::Receiver<Option<Number>>,
+    stop: watch::Receiver<Option<Signal>>,
     ask: Box<dyn Fn(StepsRequest) + Send>,
 }
 
 impl GateLink {
     /// The signal that stops the gate, once it comes.
-    pub async fn stopped(&mut self) -> Number {
+    pub async fn stopped(&mut self) -> Signal {
         loop {
             if let Some(number) = *self.stop.borrow_and_update() {
                 return number;
@@ -113,14 +113,14 @@ impl GateLink {
 /// The flow's, or the signal that stopped it.
 pub fn run<T, F>(
     host: &Host,
-    serve: &mut dyn FnMut(StepsRequest) -> Option<Number>,
+    serve: &mut dyn FnMut(StepsRequest) -> Option<Signal>,
     flow: impl FnOnce(GateLink) -> F + Send + 'static,
 ) -> Result<T, Failure>
 where
     T: Send + 'static,
     F: Future<Output = Result<T, Failure>>,
 {
-    let wake = Arc::new(Event::new().map_err(|error| no_thread(&error))?);
+    let wake = Arc::new(Wakeup::new().map_err(|error| no_thread(&error))?);
     let (send, messages) = channel();
     let (stop, stopped) = watch::channel(None);
     let link = GateLink {
@@ -175,7 +175,7 @@ fn finished<T>(done: Result<T, JoinError>) -> T {
 
 fn asker<T: Send + 'static>(
     send: Sender<Message<T>>,
-    wake: Arc<Event>,
+    wake: Arc<Wakeup>,
 ) -> Box<dyn Fn(StepsRequest) + Send> {
     Box::new(move |request| {
         let _ = send.send(Message::Steps(Box::new(request)));
@@ -200,10 +200,10 @@ fn block_on<T, F: Future<Output = Result<T, Failure>>>(
 /// The first thread's part. Returns the result and whether the flow is over.
 fn attend<T>(
     host: &Host,
-    serve: &mut dyn FnMut(StepsRequest) -> Option<Number>,
-    wake: &Event,
+    serve: &mut dyn FnMut(StepsRequest) -> Option<Signal>,
+    wake: &Wakeup,
     messages: &Receiver<Message<T>>,
-    stop: &watch::Sender<Option<Number>>,
+    stop: &watch::Sender<Option<Signal>>,
 ) -> (Result<T, Failure>, bool) {
     let mut deadline = None;
     let mut stopped = None;

@@ -6,8 +6,6 @@
 mod json;
 mod text;
 
-pub use json::{Lines, Stream};
-
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -16,6 +14,7 @@ use crate::exit::{Failure, Problem};
 use crate::output::options::{Format, Verbosity};
 use crate::output::timeline::{Timeline, seconds};
 use crate::redact;
+use crate::sys::capture::{LineSink, StepOutput};
 use crate::sys::output::Output;
 
 /// How much a line matters.
@@ -253,6 +252,26 @@ impl Log {
             fields.push(("steps", &steps));
         }
         self.say(Event::GateSummary, "time spent in the gate", &fields);
+    }
+
+    /// What happens to the output of a step of which `tail` bytes are kept: in the JSON format
+    /// its lines become objects, unless the step writes events of its own.
+    #[must_use]
+    pub fn step_output(&self, step: &str, tail: Option<usize>, writes_events: bool) -> StepOutput {
+        match (self.format, tail) {
+            (Format::Json, tail) if !writes_events => {
+                let sink = |stream| -> Box<dyn LineSink> {
+                    Box::new(json::StepLines::new(step, stream, Arc::clone(&self.output)))
+                };
+                StepOutput::Lines {
+                    tail: tail.unwrap_or_default(),
+                    stdout: sink(json::StepStream::Stdout),
+                    stderr: sink(json::StepStream::Stderr),
+                }
+            }
+            (_, Some(tail)) => StepOutput::Tail(tail),
+            (_, None) => StepOutput::Inherited,
+        }
     }
 
     /// How a line looks.

@@ -9,7 +9,7 @@ use crate::exit::{Failure, Problem};
 use crate::redact;
 use crate::settings::written::{Command, StepSpec};
 use crate::settings::{Origin, Setting, Sources, StepSettings};
-use crate::shell_words::{self, Argv, Expansion, Kind, Refusal};
+use crate::shell_words::{self, Argv, Expansion, RefusalKind, SplitRefusal};
 use crate::sys::environment::{Environment, OWN};
 use crate::sys::identity::Identity;
 
@@ -154,13 +154,13 @@ const TOLD: [&[u8]; 7] = [
 ];
 
 /// A variable that is not set here may be one that nobody can set.
-fn of_the_step(refusal: Refusal) -> Refusal {
-    let Kind::Unset(name) = &refusal.kind else {
+fn of_the_step(refusal: SplitRefusal) -> SplitRefusal {
+    let RefusalKind::Unset(name) = &refusal.kind else {
         return refusal;
     };
     let shown = String::from_utf8_lossy(name);
     if TOLD.contains(&name.as_slice()) {
-        return Refusal::new(
+        return SplitRefusal::new(
             format!(
                 "`{shown}`, a variable that is not set: launchgate sets it when the step starts"
             ),
@@ -168,7 +168,7 @@ fn of_the_step(refusal: Refusal) -> Refusal {
         );
     }
     if name.starts_with(OWN) {
-        return Refusal::new(
+        return SplitRefusal::new(
             format!(
                 "`{shown}`, a variable that is not set: no step gets this one of launchgate's own"
             ),
@@ -178,11 +178,11 @@ fn of_the_step(refusal: Refusal) -> Refusal {
     refusal
 }
 
-fn no_command() -> Refusal {
-    Refusal::new("no command", "write the program to run")
+fn no_command() -> SplitRefusal {
+    SplitRefusal::new("no command", "write the program to run")
 }
 
-fn refused(kind: StepKind, command: &str, origin: &Origin, refusal: &Refusal) -> Failure {
+fn refused(kind: StepKind, command: &str, origin: &Origin, refusal: &SplitRefusal) -> Failure {
     // Which of several it is. Not the rest, which may hold a password, nor `NAME=value`.
     let program = command.split_whitespace().next().unwrap_or_default();
     let of = if program.is_empty() || program.contains(['=', '`', '$']) {

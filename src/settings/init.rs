@@ -146,9 +146,9 @@ impl Sources<'_> {
     ) -> Result<(String, Identity), Failure> {
         match UserSpec::parse(&value).and_then(|spec| (self.find_user)(&spec)) {
             Ok(identity) => Ok((value, identity)),
-            Err(problem) => Err(Failure::usage(
-                format!("{origin}: `{value}` {}", problem.what()),
-                problem.hint(),
+            Err(error) => Err(Failure::usage(
+                format!("{origin}: `{value}` {}", error.what),
+                error.hint,
             )),
         }
     }

@@ -2,18 +2,18 @@
 
 /// Why a command is refused: what was found, and what to write instead.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct SplitRefusal {
     /// What was found, a lowercase fragment.
     pub found: String,
     /// What to write instead.
     pub instead: String,
     /// What whoever knows the setting can say better.
-    pub kind: Kind,
+    pub kind: RefusalKind,
 }
 
 /// What kind of thing was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum RefusalKind {
     /// What is to be said is said.
     Told,
     /// Several commands: the remedy is that of a setting that can be repeated.
@@ -22,60 +22,60 @@ pub enum Kind {
     Unset(Vec<u8>),
 }
 
-impl Refusal {
+impl SplitRefusal {
     pub(crate) fn new(found: impl Into<String>, instead: impl Into<String>) -> Self {
         Self {
             found: found.into(),
             instead: instead.into(),
-            kind: Kind::Told,
+            kind: RefusalKind::Told,
         }
     }
 }
 
-pub(super) fn unset(name: &[u8]) -> Refusal {
+pub(super) fn unset(name: &[u8]) -> SplitRefusal {
     let shown = String::from_utf8_lossy(name);
-    Refusal {
-        kind: Kind::Unset(name.to_vec()),
-        ..Refusal::new(
+    SplitRefusal {
+        kind: RefusalKind::Unset(name.to_vec()),
+        ..SplitRefusal::new(
             format!("`{shown}`, a variable that is not set"),
             format!("set {shown}, or write `$$` for a plain dollar"),
         )
     }
 }
 
-pub(super) fn line_break() -> Refusal {
-    Refusal {
-        kind: Kind::Several,
-        ..Refusal::new(
+pub(super) fn line_break() -> SplitRefusal {
+    SplitRefusal {
+        kind: RefusalKind::Several,
+        ..SplitRefusal::new(
             "a line break between words",
             "a shell would run two commands; give each its own `--migrate`, or end the line with a backslash",
         )
     }
 }
 
-pub(super) fn assignment(name: &[u8]) -> Refusal {
+pub(super) fn assignment(name: &[u8]) -> SplitRefusal {
     let name = String::from_utf8_lossy(name);
-    Refusal::new(
+    SplitRefusal::new(
         format!("`{name}=` in front of the command"),
         format!("set it with `--step-env {name}=VALUE`"),
     )
 }
 
-pub(super) fn unbalanced(quote: char) -> Refusal {
-    Refusal::new(
+pub(super) fn unbalanced(quote: char) -> SplitRefusal {
+    SplitRefusal::new(
         format!("a {quote} that is never closed"),
         format!("add the closing {quote}, or write \\{quote} for a plain one"),
     )
 }
 
-pub(super) fn substitution(what: &str) -> Refusal {
-    Refusal::new(
+pub(super) fn substitution(what: &str) -> SplitRefusal {
+    SplitRefusal::new(
         format!("{what}, a command substitution"),
         "use `--shell` where the image has one, or put it in single quotes to mean it literally",
     )
 }
 
-pub(super) fn operator(byte: u8, next: Option<u8>) -> Refusal {
+pub(super) fn operator(byte: u8, next: Option<u8>) -> SplitRefusal {
     let twice = next == Some(byte);
     let (found, instead) = match (byte, twice) {
         (b'&', true) => (
@@ -104,12 +104,12 @@ pub(super) fn operator(byte: u8, next: Option<u8>) -> Refusal {
         _ => ("`)`", "leave it out, or use `--shell`"),
     };
     let kind = match (byte, twice) {
-        (b'&', true) | (b';', _) => Kind::Several,
-        _ => Kind::Told,
+        (b'&', true) | (b';', _) => RefusalKind::Several,
+        _ => RefusalKind::Told,
     };
-    Refusal {
+    SplitRefusal {
         kind,
-        ..Refusal::new(
+        ..SplitRefusal::new(
             format!("{found}, which only a shell understands"),
             format!("{instead}; {ORDINARY}"),
         )
@@ -119,15 +119,15 @@ pub(super) fn operator(byte: u8, next: Option<u8>) -> Refusal {
 /// What every operator's remedy ends with.
 const ORDINARY: &str = "in quotes it is an ordinary character";
 
-impl Refusal {
+impl SplitRefusal {
     /// What to write instead where the setting takes one command: several can't be given to it.
     #[must_use]
     pub fn instead_of_one(&self) -> String {
         match self.kind {
-            Kind::Several => format!(
+            RefusalKind::Several => format!(
                 "this setting takes one command: put them into a script, or use `--shell` with `set -e`; {ORDINARY}"
             ),
-            Kind::Told | Kind::Unset(_) => self.instead.clone(),
+            RefusalKind::Told | RefusalKind::Unset(_) => self.instead.clone(),
         }
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-fn words(text: &str) -> Result<Vec<String>, Refusal> {
+fn words(text: &str) -> Result<Vec<String>, SplitRefusal> {
     split(text.as_bytes(), Expansion::Off).map(|split| strings(&split))
 }
 
@@ -14,7 +14,7 @@ fn strings(split: &Split) -> Vec<String> {
         .collect()
 }
 
-fn expanded(text: &str) -> Result<Vec<String>, Refusal> {
+fn expanded(text: &str) -> Result<Vec<String>, SplitRefusal> {
     let get = |name: &[u8]| match name {
         b"A" => Some(b"a b".to_vec()),
         b"Q" => Some(b"it's \"$HOME\" \\ `x`".to_vec()),

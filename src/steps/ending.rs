@@ -2,13 +2,13 @@
 
 use super::{ReadyServer, Verdict};
 use crate::commands::embedded;
-use crate::exit::{Failure, FailureKind, Problem, signal_code};
+use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::log::{Event, Field, Log};
 use crate::plan::{Step, Steps};
-use crate::sys::child::Ended;
 use crate::sys::family::Stray;
-use crate::sys::signals::{self, Number};
-use crate::sys::supervise::{Report, StepEvent, StopReason};
+use crate::sys::signals::{self, Signal, signal_code};
+use crate::sys::step::{StepEvent, StepReport, StopReason};
+use crate::sys::wait::Ended;
 
 pub(super) fn tell(log: &Log, name: &str, step: &Step, steps: &Steps, news: &StepEvent<'_>) {
     match news {
@@ -89,7 +89,7 @@ fn out_of_reach(log: &Log, name: &str, stray: Stray) {
 pub(super) fn not_begun(
     name: &str,
     lost: Option<String>,
-    signal: Option<Number>,
+    signal: Option<Signal>,
 ) -> Option<Verdict> {
     let stopped = signal.map(|number| stopped(number, &format!("the start of {name}")));
     match (lost, stopped) {
@@ -103,7 +103,7 @@ pub(super) fn not_begun(
 }
 
 /// `None` where the step ended well and the next may run.
-pub(super) fn judge(log: &Log, step: &Step, report: &Report, is_last: bool) -> Option<Verdict> {
+pub(super) fn judge(log: &Log, step: &Step, report: &StepReport, is_last: bool) -> Option<Verdict> {
     let name = step.name.as_str();
     let well = report.ended == Ended::Code(0);
     say_ended(log, step, report);
@@ -180,7 +180,7 @@ pub fn stopped_after(number: i32, failure: Failure) -> Failure {
     )
 }
 
-fn say_ended(log: &Log, step: &Step, report: &Report) {
+fn say_ended(log: &Log, step: &Step, report: &StepReport) {
     let name = step.name.as_str();
     let elapsed = report.elapsed;
     let seconds = format!("{}.{:03}", elapsed.as_secs(), elapsed.subsec_millis());
@@ -227,8 +227,8 @@ fn failed(step: &Step, ended: Ended) -> Failure {
 }
 
 /// What the ledger keeps of a step that could not be started: a shell's exit code for it.
-pub(super) fn no_report(failure: &Failure) -> Report {
-    Report {
+pub(super) fn no_report(failure: &Failure) -> StepReport {
+    StepReport {
         ended: Ended::Code(i32::from(failure.code())),
         cut: None,
         signal: None,

@@ -1,6 +1,7 @@
-//! The step's output on its way through: passed on byte for byte, its last bytes kept.
+//! A step's output on its way through launchgate: passed on as it comes, its end kept.
 
 use std::collections::VecDeque;
+use std::fmt::Debug;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
@@ -11,10 +12,35 @@ use nix::unistd::{pipe2, read};
 
 use super::output::{Output, same_file};
 use super::poll::Interest;
-use crate::output::log::{Lines, Stream};
 
 /// How much is read before the loop looks at signals and clocks again.
 const TURN: usize = 256 * 1024;
+
+/// Takes the bytes of one stream of a step and writes whole lines in a format of its own.
+pub trait LineSink: Debug {
+    /// Takes the next bytes.
+    fn push(&mut self, bytes: &[u8]);
+    /// The stream has ended; a last line without a line break counts too.
+    fn end(&mut self);
+}
+
+/// What happens to the output of a step.
+#[derive(Debug)]
+pub enum StepOutput {
+    /// The step has launchgate's own standard streams.
+    Inherited,
+    /// It is passed on byte for byte, and this many of its last bytes are kept.
+    Tail(usize),
+    /// Each stream is handed to a sink, which writes its lines to standard error.
+    Lines {
+        /// How many of the last bytes are kept.
+        tail: usize,
+        /// Takes standard output.
+        stdout: Box<dyn LineSink>,
+        /// Takes standard error.
+        stderr: Box<dyn LineSink>,
+    },
+}
 
 /// The last bytes of something.
 #[derive(Debug)]
@@ -50,40 +76,34 @@ struct Pipe {
     read: Option<OwnedFd>,
     write: Option<OwnedFd>,
     to: Arc<Output>,
-    /// Makes objects of the lines, where the log is JSON.
-    lines: Option<Lines>,
+    /// Takes the bytes instead of `to`, and writes there itself.
+    sink: Option<Box<dyn LineSink>>,
 }
 
 impl Pipe {
-    fn new(to: Arc<Output>, lines: Option<Lines>) -> io::Result<Self> {
+    fn new(to: Arc<Output>, sink: Option<Box<dyn LineSink>>) -> io::Result<Self> {
         let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
-        // Only our end: the step's must behave as any pipe does.
+        // Only our end: the step's must behave like any pipe.
         fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         Ok(Self {
             read: Some(read),
             write: Some(write),
             to,
-            lines,
+            sink,
         })
     }
 
-    /// Passes on what was read.
-    fn pass(&mut self, bytes: &[u8]) {
-        let Some(lines) = &mut self.lines else {
-            return self.to.write(bytes);
-        };
-        let mut objects = Vec::new();
-        lines.push(bytes, &mut objects);
-        self.to.write(&objects);
+    fn pass_on(&mut self, bytes: &[u8]) {
+        match &mut self.sink {
+            Some(sink) => sink.push(bytes),
+            None => self.to.write(bytes),
+        }
     }
 
-    /// Nothing more comes.
     fn end(&mut self) {
         self.read = None;
-        if let Some(mut lines) = self.lines.take() {
-            let mut objects = Vec::new();
-            lines.end(&mut objects);
-            self.to.write(&objects);
+        if let Some(mut sink) = self.sink.take() {
+            sink.end();
         }
     }
 
@@ -100,9 +120,9 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Makes the pipes: one where both streams lead to the same place, so that what the step
-    /// writes keeps its order.
-    pub fn new(stdout: Arc<Output>, stderr: Arc<Output>, tail: usize) -> io::Result<Self> {
+    /// Passes the output on byte for byte. If both streams lead to the same place there is
+    /// one pipe, so that the order in which the step writes is kept.
+    pub fn passing_on(stdout: Arc<Output>, stderr: Arc<Output>, tail: usize) -> io::Result<Self> {
         let mut pipes = Vec::with_capacity(2);
         if !same_file(stdout.number(), stderr.number()) {
             pipes.push(Pipe::new(stdout, None)?);
@@ -111,13 +131,17 @@ impl Capture {
         Ok(Self::of(pipes, tail))
     }
 
-    /// Makes pipes whose lines become objects of the log, with the step's name.
-    pub fn wrapped(log: &Arc<Output>, tail: usize, step: &str) -> io::Result<Self> {
-        let pipe = |stream| {
-            let lines = Lines::new(step.to_owned(), stream);
-            Pipe::new(Arc::clone(log), Some(lines))
-        };
-        let pipes = vec![pipe(Stream::Stdout)?, pipe(Stream::Stderr)?];
+    /// Hands each stream to its sink. Both sinks write to `log`.
+    pub fn by_line(
+        log: &Arc<Output>,
+        stdout: Box<dyn LineSink>,
+        stderr: Box<dyn LineSink>,
+        tail: usize,
+    ) -> io::Result<Self> {
+        let pipes = vec![
+            Pipe::new(Arc::clone(log), Some(stdout))?,
+            Pipe::new(Arc::clone(log), Some(stderr))?,
+        ];
         Ok(Self::of(pipes, tail))
     }
 
@@ -196,12 +220,12 @@ fn pump(pipe: &mut Pipe, tail: &mut Tail, last: bool) {
             Ok(n) => {
                 turn += n;
                 tail.push(&buffer[..n]);
-                pipe.pass(&buffer[..n]);
-                // Without launchgate the step itself would see that nobody reads. Of anything
-                // else, a full disk say, a pipe can't tell it: a pipe that is closed means SIGPIPE,
-                // which ends most programs, where a write would have failed that few look at. A
-                // migration that is killed in the middle is worse than lines that are missing, so
-                // they are passed over, and the log says so.
+                pipe.pass_on(&buffer[..n]);
+                // Without launchgate the step would see that its reader is gone, so it does
+                // here too. It can't be told of any other write error, such as a full disk:
+                // closing the pipe would mean SIGPIPE, which kills most programs, where few
+                // check a failed write. Losing lines is better than killing a migration
+                // halfway, so the lines are dropped and the log says so.
                 if pipe.to.is_unread() {
                     pipe.end();
                 }

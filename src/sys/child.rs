@@ -15,11 +15,11 @@ use std::ptr;
 use libc::{c_char, c_int, pid_t};
 use nix::errno::Errno;
 
-use super::family::{Children, Family};
 use super::inherited::Inherited;
 use super::signals::{self, Mask};
 use super::user::{self, Switch};
-use crate::sys::environment::Entry;
+use super::wait;
+use crate::sys::environment::EnvEntry;
 use crate::sys::identity::Identity;
 
 /// A program ready to be executed.
@@ -30,7 +30,7 @@ pub struct Program {
     /// Its arguments, the name first.
     pub argv: Vec<CString>,
     /// Its environment.
-    pub environment: Vec<Entry>,
+    pub environment: Vec<EnvEntry>,
 }
 
 /// Standard input of a step.
@@ -51,39 +51,6 @@ pub struct Streams {
     pub output: RawFd,
     /// Standard error.
     pub error: RawFd,
-}
-
-/// How a child ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// With this exit code.
-    Code(i32),
-    /// By this signal.
-    Signal(i32),
-}
-
-impl Ended {
-    /// The exit code as a shell has it: 128+n for a signal.
-    #[must_use]
-    pub fn shell_code(self) -> u8 {
-        match self {
-            Self::Code(code) => u8::try_from(code & 0xff).unwrap_or(u8::MAX),
-            Self::Signal(signal) => crate::exit::signal_code(signal),
-        }
-    }
-}
-
-/// What a look at the children found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reaped {
-    /// This one ended and is reaped.
-    Ended(i32, Ended),
-    /// This one was stopped by a signal.
-    Stopped(i32, i32),
-    /// There are children, and none has news.
-    Quiet,
-    /// There are no children of ours.
-    None,
 }
 
 /// Everything the child needs between clone and exec, made before, so that the child only
@@ -152,7 +119,7 @@ pub fn start(
     if errno == 0 {
         return Ok(pid);
     }
-    let _ = wait_for(Which::One(pid), libc::WEXITED);
+    wait::wait_and_reap(pid);
     Err(io::Error::from_raw_os_error(errno))
 }
 
@@ -194,7 +161,7 @@ extern "C" fn run_child(argument: *mut c_void) -> c_int {
             libc::fcntl(fd, libc::F_SETFD, 0);
         }
         if start.inherited.ignored.ignores(libc::SIGCHLD) {
-            super::inherited::set_ignored(libc::SIGCHLD, true);
+            signals::set_ignored(libc::SIGCHLD, true);
         }
         let _ = signals::set_mask(start.inherited.mask);
         libc::execve(start.path, start.argv, start.envp);
@@ -227,86 +194,4 @@ unsafe fn redirect(streams: Streams) {
             }
         }
     }
-}
-
-/// Looks for a child of the family that ended or stopped and reaps it, leaving others (those
-/// that were there before launchgate) to the server, whose children they will be.
-#[must_use]
-pub(super) fn reap(family: &Family<'_>) -> Reaped {
-    let ours = match family.children() {
-        Children::All => return reap_one(Which::Any),
-        Children::These(pids) => pids.into_iter().map(Which::One).collect(),
-        Children::Led(leader) => vec![Which::One(leader), Which::Group(leader)],
-    };
-    let mut found = Reaped::None;
-    for which in ours {
-        match reap_one(which) {
-            Reaped::None => {}
-            Reaped::Quiet => found = Reaped::Quiet,
-            news => return news,
-        }
-    }
-    found
-}
-
-/// Which children waitid(2) looks at.
-#[derive(Debug, Clone, Copy)]
-enum Which {
-    Any,
-    One(i32),
-    Group(i32),
-}
-
-fn reap_one(which: Which) -> Reaped {
-    match wait_for(which, libc::WNOHANG | libc::WEXITED | libc::WSTOPPED) {
-        None => Reaped::None,
-        Some((0, ..)) => Reaped::Quiet,
-        Some((pid, libc::CLD_EXITED, code)) => Reaped::Ended(pid, Ended::Code(code)),
-        Some((pid, libc::CLD_STOPPED, signal)) => Reaped::Stopped(pid, signal),
-        Some((pid, _, signal)) => Reaped::Ended(pid, Ended::Signal(signal)),
-    }
-}
-
-/// waitid(2): process id (0: no news), what happened, and its status; `None` where there is
-/// no such child. Called as it is because the wrapper knows no real-time signals.
-fn wait_for(which: Which, flags: c_int) -> Option<(i32, c_int, c_int)> {
-    let (kind, id) = match which {
-        Which::Any => (libc::P_ALL, 0),
-        Which::One(pid) => (libc::P_PID, pid.cast_unsigned()),
-        Which::Group(leader) => (libc::P_PGID, leader.cast_unsigned()),
-    };
-    // SAFETY: all zeroes is a value of this C structure; the pointer lives through the call;
-    // the fields read are those that waitid fills in.
-    unsafe {
-        let mut info: libc::siginfo_t = std::mem::zeroed();
-        if libc::waitid(kind, id, &raw mut info, flags) < 0 {
-            return None;
-        }
-        Some((info.si_pid(), info.si_code, info.si_status()))
-    }
-}
-
-/// Waits for the end of this child and reaps it.
-pub(super) fn wait_and_reap(pid: i32) {
-    let _ = wait_for(Which::One(pid), libc::WEXITED);
-}
-
-/// Reaps every child that ended. For a server that ignores SIGCHLD: had launchgate not taken
-/// that back for a while, the kernel would have reaped them.
-pub(super) fn forget_dead() {
-    while let Reaped::Ended(..) | Reaped::Stopped(..) = reap_one(Which::Any) {}
-}
-
-/// Whether there is a child.
-pub(super) fn has_any() -> bool {
-    is_there(Which::Any)
-}
-
-/// Whether a child is in this process group.
-pub(super) fn has_in_group(leader: i32) -> bool {
-    is_there(Which::Group(leader))
-}
-
-fn is_there(which: Which) -> bool {
-    wait_for(which, libc::WNOHANG | libc::WEXITED | libc::WNOWAIT).is_some()
 }

@@ -12,12 +12,12 @@ pub const OWN: &[u8] = b"LAUNCHGATE_";
 
 /// One entry. What was inherited lives as long as the process and is not copied: each step
 /// and the server have an environment of their own, of mostly the same entries.
-pub type Entry = Cow<'static, CStr>;
+pub type EnvEntry = Cow<'static, CStr>;
 
 /// The entries of an environment, in order.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
-    entries: Vec<Entry>,
+    entries: Vec<EnvEntry>,
     /// Whether a name may begin with [`OWN`]: most environments have none, and every setting
     /// asks.
     has_own: bool,
@@ -26,14 +26,14 @@ pub struct Environment {
 impl Environment {
     /// Takes entries as they stand in `environ`.
     #[must_use]
-    pub fn new(entries: Vec<Entry>) -> Self {
+    pub fn new(entries: Vec<EnvEntry>) -> Self {
         let has_own = entries.iter().any(|e| e.to_bytes().starts_with(OWN));
         Self { entries, has_own }
     }
 
     /// The entries.
     #[must_use]
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[EnvEntry] {
         &self.entries
     }
 
@@ -106,7 +106,7 @@ impl Environment {
     }
 }
 
-fn entry(name: &[u8], value: &[u8]) -> Entry {
+fn entry(name: &[u8], value: &[u8]) -> EnvEntry {
     let mut bytes = Vec::with_capacity(name.len() + value.len() + 2);
     bytes.extend(name);
     bytes.push(b'=');

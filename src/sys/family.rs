@@ -6,9 +6,9 @@
 
 use nix::errno::Errno;
 
-use super::child;
 use super::descendants::{self, Process};
-use super::signals::{self, Number};
+use super::signals::{self, Signal};
+use super::wait::{self, Reaped, Which};
 
 /// What was below this process before launchgate started anything.
 #[derive(Debug)]
@@ -30,17 +30,6 @@ pub(super) struct Family<'a> {
     /// below this process belongs together.
     mark: Option<&'a [u8]>,
     foreign: &'a Foreign,
-}
-
-/// Which children waitid(2) is to look at.
-#[derive(Debug)]
-pub(super) enum Children {
-    /// All there are.
-    All,
-    /// These.
-    These(Vec<i32>),
-    /// The step's first process and those in its group.
-    Led(i32),
 }
 
 /// Whom a signal came to.
@@ -73,7 +62,7 @@ impl Foreign {
     /// ones between end.
     #[must_use]
     pub fn look() -> Self {
-        if !child::has_any() {
+        if !wait::has_any() {
             return Self::Nobody;
         }
         match descendants::processes() {
@@ -105,23 +94,29 @@ impl<'a> Family<'a> {
         }
     }
 
-    /// Those that are this process's own children.
-    pub(super) fn children(&self) -> Children {
+    /// Reaps one member that ended, or reports one that was stopped. Children that were there
+    /// before launchgate are left alone: they will be the server's.
+    pub(super) fn reap(&self) -> Reaped {
+        wait::reap(&self.children())
+    }
+
+    /// The members that are this process's own children.
+    fn children(&self) -> Vec<Which> {
         if matches!(self.foreign, Foreign::Nobody) {
-            return Children::All;
+            return vec![Which::Any];
         }
         let Some(members) = self.members() else {
-            return Children::Led(self.leader);
+            return vec![Which::One(self.leader), Which::Group(self.leader)];
         };
         let own = std::process::id().cast_signed();
         let children = members.iter().filter(|process| process.parent == own);
-        Children::These(children.map(|process| process.pid).collect())
+        children.map(|process| Which::One(process.pid)).collect()
     }
 
     /// Signals all of them. A PID 1 needs no /proc for that, and has no race, where all that is
     /// in its namespace may go (kill(2), "-1"); in front of a step it has to where there is no
     /// /proc, though it reaches a process that somebody sent into the container as well.
-    pub(super) fn signal(&self, numbers: &[Number]) -> Reached {
+    pub(super) fn signal(&self, numbers: &[Signal]) -> Reached {
         let is_alone = matches!(self.foreign, Foreign::Nobody);
         let may_reach_all = is_alone && std::process::id() == 1;
         let members = match self.mark {
@@ -132,7 +127,7 @@ impl<'a> Family<'a> {
             Some(members) => return reach(&members, numbers, is_alone),
             None if may_reach_all => Some(-1),
             // Only a group with a child of ours in it is surely still the step's.
-            None => child::has_in_group(self.leader).then_some(-self.leader),
+            None => wait::has_in_group(self.leader).then_some(-self.leader),
         };
         for (target, number) in target
             .iter()
@@ -174,7 +169,7 @@ impl<'a> Family<'a> {
     }
 }
 
-fn reach(members: &[Process], numbers: &[Number], is_alone: bool) -> Reached {
+fn reach(members: &[Process], numbers: &[Signal], is_alone: bool) -> Reached {
     let mut stray = None;
     for process in members {
         for number in numbers {

@@ -50,12 +50,12 @@ pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// A folder whose files are read one after the other, by names relative to it and with as few
 /// system calls as can be: of a thousand small ones it is the calls that take the time.
 #[derive(Debug)]
-pub struct Folder {
+pub struct OpenFolder {
     open: File,
     buffer: Vec<u8>,
 }
 
-impl Folder {
+impl OpenFolder {
     /// Opens it. To find files by their names the right to list them is not needed (open(2), `O_PATH`).
     ///
     /// # Errors

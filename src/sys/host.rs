@@ -11,7 +11,7 @@ use super::family::Foreign;
 use super::inherited::Inherited;
 use super::output::Output;
 use super::poll::{self, Interest};
-use super::signals::{Number, Signals};
+use super::signals::{Signal, Signals};
 
 /// What a process has that supervises others.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub enum Wake {
     /// The moment has come.
     Time,
     /// This signal stops the gate.
-    Stop(Number),
+    Stop(Signal),
 }
 
 impl Host {
@@ -79,7 +79,7 @@ impl Host {
     ///
     /// # Errors
     /// This signal came instead, and what was not read by then is left behind.
-    pub fn print(&self, text: &[u8]) -> Result<(), Number> {
+    pub fn print(&self, text: &[u8]) -> Result<(), Signal> {
         self.stdout.write(text);
         loop {
             if let Some(number) = self.signals.next_stop() {

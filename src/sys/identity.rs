@@ -1,22 +1,20 @@
-//! Users: how they are written, and what one comes to.
+//! Users: the notation, and the numbers behind it.
 //!
-//! Pure. What a name means is looked up in `sys::user`.
-
-use crate::exit::Problem;
+//! Pure. `sys::user` looks names up.
 
 /// `USER`, `USER:GROUP` or `:GROUP`, names or numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserSpec {
-    /// The user; whoever this is where none is named.
+    /// The user; `None` is the current one.
     pub user: Option<Id>,
-    /// The group, where one is named.
+    /// The group, if one is given.
     pub group: Option<Id>,
 }
 
 /// A user or a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Id {
-    /// Its number, whether anything has that number or not.
+    /// Its number, whether or not an account has it.
     Number(u32),
     /// Its name.
     Name(String),
@@ -35,20 +33,38 @@ pub struct Identity {
     pub home: Vec<u8>,
 }
 
-/// The highest number that is taken: gosu and Docker draw the line here too.
+/// Why this is not a user: the end of a sentence about what was written, and what to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserError {
+    /// What is wrong with it.
+    pub what: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl UserError {
+    pub(super) fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+}
+
+/// The highest number accepted; gosu and Docker have the same limit.
 const MOST: u32 = i32::MAX.cast_unsigned();
 
 impl UserSpec {
     /// Reads `USER[:GROUP]` or `:GROUP`.
-    pub fn parse(text: &str) -> Result<Self, Problem> {
+    pub fn parse(text: &str) -> Result<Self, UserError> {
         let (user, group) = match text.split_once(':') {
-            // As gosu has it: nothing behind the colon is no group.
+            // As in gosu: nothing after the colon means no group.
             Some((user, group)) => (user, Some(group).filter(|group| !group.is_empty())),
             None => (text, None),
         };
         if user.is_empty() && group.is_none() {
-            return Err(Problem::new(
-                "names nobody",
+            return Err(UserError::new(
+                "names neither a user nor a group",
                 "write USER, USER:GROUP or :GROUP, names or numbers",
             ));
         }
@@ -60,20 +76,20 @@ impl UserSpec {
     }
 }
 
-fn id(text: &str) -> Result<Id, Problem> {
+fn id(text: &str) -> Result<Id, UserError> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return match text.parse::<u32>() {
             Ok(number) if number <= MOST => Ok(Id::Number(number)),
-            _ => Err(Problem::new(
+            _ => Err(UserError::new(
                 "has a number that no user or group can have",
                 format!("write a number from 0 to {MOST}"),
             )),
         };
     }
     if text.contains(['\0', '\n', ':']) {
-        return Err(Problem::new(
-            "is no user",
+        return Err(UserError::new(
+            "is not a valid user",
             "write USER or USER:GROUP, names or numbers",
         ));
     }

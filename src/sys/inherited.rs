@@ -11,8 +11,8 @@ use std::os::unix::ffi::OsStringExt;
 
 use libc::{c_char, c_int};
 
-use super::signals::{self, Mask, Number};
-use crate::sys::environment::{Entry, Environment};
+use super::signals::{self, Dispositions, Mask};
+use crate::sys::environment::{EnvEntry, Environment};
 
 unsafe extern "C" {
     static environ: *const *const c_char;
@@ -29,55 +29,6 @@ pub struct Inherited {
     pub subreaper: bool,
 }
 
-/// The inherited dispositions. After an exec each is either default or ignored
-/// (execve(2)), so a bit each will do: bit n-1 is set where signal n is ignored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Dispositions(u64);
-
-impl Dispositions {
-    /// Whether `number` was ignored.
-    #[must_use]
-    pub fn ignores(self, number: Number) -> bool {
-        (1..=signals::LAST).contains(&number) && self.0 & (1 << (number - 1)) != 0
-    }
-
-    fn read() -> Self {
-        // Only those that launchgate has to know: the stops it must leave alone, and the
-        // one it has to change. Every other disposition is never touched.
-        let numbers = signals::STOPS.into_iter().chain([libc::SIGCHLD]);
-        Self(
-            numbers
-                .filter(|&n| is_ignored(n))
-                .fold(0, |bits, n| bits | 1 << (n - 1)),
-        )
-    }
-}
-
-fn is_ignored(number: Number) -> bool {
-    // SAFETY: all zeroes is a value of this C structure, the pointer to it lives through
-    // the call, and a null pointer asks only.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        libc::sigaction(number, std::ptr::null(), &raw mut action) == 0
-            && action.sa_sigaction == libc::SIG_IGN
-    }
-}
-
-/// Sets a disposition to ignore or default.
-pub(super) fn set_ignored(number: Number, ignored: bool) {
-    // SAFETY: all zeroes is a value of this C structure, with no flags and no handler
-    // function; the pointer lives through the call.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = if ignored {
-            libc::SIG_IGN
-        } else {
-            libc::SIG_DFL
-        };
-        libc::sigaction(number, &raw const action, std::ptr::null_mut());
-    }
-}
-
 impl Inherited {
     /// Blocks every signal and reads what was inherited. Call it first.
     pub fn capture() -> io::Result<Self> {
@@ -85,7 +36,7 @@ impl Inherited {
         let ignored = Dispositions::read();
         if ignored.ignores(libc::SIGCHLD) {
             // Else the kernel would reap our children itself and their exit codes be lost.
-            set_ignored(libc::SIGCHLD, false);
+            signals::set_ignored(libc::SIGCHLD, false);
         }
         occupy_standard_streams();
         Ok(Self {
@@ -108,7 +59,7 @@ impl Inherited {
             set_subreaper(false);
         }
         if self.ignored.ignores(libc::SIGCHLD) {
-            set_ignored(libc::SIGCHLD, true);
+            signals::set_ignored(libc::SIGCHLD, true);
         }
     }
 }
@@ -163,13 +114,13 @@ pub unsafe fn arguments(argc: c_int, argv: *const *const c_char) -> Vec<OsString
 /// The environment, entry by entry.
 #[must_use]
 pub fn environment() -> Environment {
-    let mut entries: Vec<Entry> = Vec::with_capacity(64);
+    let mut entries: Vec<EnvEntry> = Vec::with_capacity(64);
     // SAFETY: `environ` is null or an array of C strings that ends with a null pointer, which
     // live on this process's first stack as long as it does; nothing in it changes them.
     unsafe {
         let mut at = environ;
         while !at.is_null() && !(*at).is_null() {
-            entries.push(Entry::Borrowed(CStr::from_ptr(*at)));
+            entries.push(EnvEntry::Borrowed(CStr::from_ptr(*at)));
             at = at.add(1);
         }
     }

@@ -13,17 +13,18 @@ use std::time::Duration;
 
 use libc::c_int;
 
-use super::child::{self, Ended, Input, Program, Reaped, Streams};
+use super::child::{self, Input, Program, Streams};
 use super::clock::Moment;
 use super::family::Family;
 use super::host::Host;
 use super::inherited;
 use super::launch::NotLaunched;
 use super::poll::{self, Interest};
-use super::signals::{self, Number};
+use super::signals::{self, Signal};
 use super::terminal::Terminal;
-use crate::sys::environment::Entry;
-use crate::sys::forwarding::{Aim, Init, State};
+use super::wait::{Ended, Reaped};
+use crate::sys::environment::EnvEntry;
+use crate::sys::forwarding::{Aim, Init};
 use crate::sys::identity::Identity;
 
 /// How soon a kill is repeated while processes are left that were born meanwhile.
@@ -38,7 +39,7 @@ const NO_SERVER: i32 = 70;
 
 /// What happens behind the gate that is worth a line.
 #[derive(Debug, Clone, Copy)]
-pub enum News {
+pub enum InitEvent {
     /// The server ended and left this many processes; a PID 1 does not count them.
     Leftovers(Option<usize>),
     /// They did not stop in time.
@@ -49,7 +50,7 @@ pub enum News {
 
 /// What the server left.
 #[derive(Debug, Clone, Copy)]
-enum Left {
+enum ServerLeftovers {
     /// Not looked at yet.
     Unknown,
     /// Something, asked to go until then.
@@ -62,7 +63,7 @@ enum Left {
 
 /// The server, and the one who stays in front of it.
 #[derive(Debug)]
-pub struct Front<'a> {
+pub struct InitLoop<'a> {
     server: i32,
     init: &'a Init,
     signals: OwnedFd,
@@ -71,32 +72,32 @@ pub struct Front<'a> {
     /// We stopped with the server, and it has to be continued with us.
     stopped_with_it: bool,
     ended: Option<Ended>,
-    left: Left,
+    left: ServerLeftovers,
 }
 
 /// A signal as signalfd(2) tells of it.
-type Arrived = libc::signalfd_siginfo;
+type SignalInfo = libc::signalfd_siginfo;
 
-impl<'a> Front<'a> {
+impl<'a> InitLoop<'a> {
     /// In front of a server that was just started as the leader of its own process group.
     ///
     /// # Errors
     /// There is no descriptor to be had.
-    pub fn new(state: &'a State) -> std::io::Result<Self> {
+    pub fn new(server: i32, init: &'a Init, had_terminal: bool) -> std::io::Result<Self> {
         Ok(Self {
-            server: state.server,
-            init: &state.init,
+            server,
+            init,
             signals: signals::descriptor()?,
             terminal: Terminal::controlling(),
-            had_terminal: state.had_terminal,
+            had_terminal,
             stopped_with_it: false,
             ended: None,
-            left: Left::Unknown,
+            left: ServerLeftovers::Unknown,
         })
     }
 
     /// Stays until the server and everything that it left are gone; returns how it ended.
-    pub fn stay(mut self, news: &mut dyn FnMut(News)) -> Ended {
+    pub fn stay(mut self, news: &mut dyn FnMut(InitEvent)) -> Ended {
         loop {
             self.forward_all();
             self.reap();
@@ -115,15 +116,15 @@ impl<'a> Front<'a> {
     fn forward_all(&mut self) {
         // A few at once: a flood of real-time signals is one system call for eight.
         // SAFETY: all zeroes is a value of this plain C structure.
-        let mut buffer: [Arrived; 8] = unsafe { zeroed() };
+        let mut buffer: [SignalInfo; 8] = unsafe { zeroed() };
         loop {
-            let space = size_of::<[Arrived; 8]>();
+            let space = size_of::<[SignalInfo; 8]>();
             // SAFETY: the pointer is to `space` writable bytes that live through the call.
             let len = unsafe {
                 let target = (&raw mut buffer).cast();
                 libc::read(self.signals.as_raw_fd(), target, space)
             };
-            let count = usize::try_from(len).unwrap_or(0) / size_of::<Arrived>();
+            let count = usize::try_from(len).unwrap_or(0) / size_of::<SignalInfo>();
             for arrived in &buffer[..count] {
                 self.forward(arrived);
             }
@@ -133,7 +134,7 @@ impl<'a> Front<'a> {
         }
     }
 
-    fn forward(&mut self, arrived: &Arrived) {
+    fn forward(&mut self, arrived: &SignalInfo) {
         let number = arrived.ssi_signo.cast_signed();
         // A write of our own to a pipe that nobody reads.
         let by_write = matches!(number, libc::SIGPIPE | libc::SIGXFSZ)
@@ -158,7 +159,7 @@ impl<'a> Front<'a> {
 
     fn reap(&mut self) {
         loop {
-            match child::reap(&Family::of_init(self.server)) {
+            match Family::of_init(self.server).reap() {
                 Reaped::Ended(pid, ended) if pid == self.server && self.ended.is_none() => {
                     self.ended = Some(ended);
                     if let Some(terminal) = &self.terminal {
@@ -169,7 +170,7 @@ impl<'a> Front<'a> {
                 Reaped::Ended(..) | Reaped::Stopped(..) => {}
                 Reaped::Quiet => return,
                 Reaped::None => {
-                    self.left = Left::Nothing;
+                    self.left = ServerLeftovers::Nothing;
                     // Nobody to stay in front of: started by hand, with somebody else's number.
                     self.ended.get_or_insert(Ended::Code(NO_SERVER));
                     return;
@@ -181,7 +182,7 @@ impl<'a> Front<'a> {
     /// The server was stopped. With a shell above, launchgate stops as the server did, and goes
     /// on when the shell says so. Where nobody could say so, what the terminal stopped goes on
     /// at once; who was stopped by a process waits for that process.
-    fn on_stopped(&mut self, by: Number) {
+    fn on_stopped(&mut self, by: Signal) {
         let Some(terminal) = &self.terminal else {
             return;
         };
@@ -219,30 +220,32 @@ impl<'a> Front<'a> {
     }
 
     /// What outlives the server is asked to go, then killed; `None` where nothing is waited for.
-    fn end_leftovers(&mut self, news: &mut dyn FnMut(News)) -> Option<Moment> {
+    fn end_leftovers(&mut self, news: &mut dyn FnMut(InitEvent)) -> Option<Moment> {
         let now = Moment::now();
-        if matches!(self.left, Left::Unknown) && !self.init.grace.is_zero() {
+        if matches!(self.left, ServerLeftovers::Unknown) && !self.init.grace.is_zero() {
             let left = Family::of_init(self.server);
             let count = left.signal(&[libc::SIGTERM, libc::SIGCONT]).count;
-            news(News::Leftovers(count));
-            self.left = Left::Asked(now + self.init.grace);
+            news(InitEvent::Leftovers(count));
+            self.left = ServerLeftovers::Asked(now + self.init.grace);
         }
         match self.left {
-            Left::Nothing => return None,
-            Left::Asked(until) | Left::Killed(until, _) if now < until => return Some(until),
-            Left::Killed(_, end) if now >= end => {
-                news(News::LeftBehind);
+            ServerLeftovers::Nothing => return None,
+            ServerLeftovers::Asked(until) | ServerLeftovers::Killed(until, _) if now < until => {
+                return Some(until);
+            }
+            ServerLeftovers::Killed(_, end) if now >= end => {
+                news(InitEvent::LeftBehind);
                 return None;
             }
-            Left::Asked(_) => news(News::Killing),
-            Left::Unknown | Left::Killed(..) => {}
+            ServerLeftovers::Asked(_) => news(InitEvent::Killing),
+            ServerLeftovers::Unknown | ServerLeftovers::Killed(..) => {}
         }
         Family::of_init(self.server).signal(&[libc::SIGKILL]);
         let end = match self.left {
-            Left::Killed(_, end) => end,
+            ServerLeftovers::Killed(_, end) => end,
             _ => now + PATIENCE,
         };
-        self.left = Left::Killed(now + AGAIN, end);
+        self.left = ServerLeftovers::Killed(now + AGAIN, end);
         Some(now + AGAIN)
     }
 }
@@ -270,7 +273,7 @@ pub fn settle() {
 /// that could not be, and then everything is as it was.
 pub fn reenter(arguments: &[CString]) {
     let argv = child::pointers(arguments);
-    let envp = child::pointers::<Entry>(&[]);
+    let envp = child::pointers::<EnvEntry>(&[]);
     let own = c"/proc/self/exe".as_ptr();
     // SAFETY: every pointer is to a C string or to an array of them that ends with a null
     // pointer; getauxval(3) gives one that lives as long as this process, or null.
@@ -290,7 +293,7 @@ pub fn exit(code: u8) -> ! {
 }
 
 /// Sets the signal that this process gets when its parent dies.
-pub fn set_death_signal(number: Number) {
+pub fn set_death_signal(number: Signal) {
     // SAFETY: this prctl takes a number and touches no memory.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::c_long::from(number)) };
 }

@@ -4,17 +4,18 @@ use std::io;
 
 use libc::c_int;
 
-use super::child::{self, Program, pointers};
+use super::child::{Program, pointers};
 use super::inherited::Inherited;
-use super::signals::{self, Number, Signals};
+use super::signals::{self, Signal, Signals};
 use super::user::{self, Switch};
+use super::wait;
 use crate::sys::identity::Identity;
 
 /// Why the server did not start.
 #[derive(Debug)]
 pub enum NotLaunched {
     /// A signal arrived before the point of no return.
-    Stopped(Number),
+    Stopped(Signal),
     /// execve(2) refused.
     Exec(io::Error),
 }
@@ -43,7 +44,7 @@ pub fn launch(
     }
     inherited.restore();
     if inherited.ignored.ignores(libc::SIGCHLD) {
-        child::forget_dead();
+        wait::reap_all_dead();
     }
     for number in signals::STOPS {
         if !inherited.ignored.ignores(number) {
@@ -92,7 +93,7 @@ extern "C" fn exit_by_signal(number: c_int) {
     unsafe { libc::_exit(128 + number) }
 }
 
-fn set_handler(number: Number, handler: usize) {
+fn set_handler(number: Signal, handler: usize) {
     // SAFETY: all zeroes is a value of this C structure; the handler is a function of the
     // type that sa_flags without SA_SIGINFO asks for, or SIG_DFL.
     unsafe {

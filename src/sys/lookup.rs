@@ -16,7 +16,7 @@ use nix::fcntl::AtFlags;
 use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::{AccessFlags, faccessat};
 
-use crate::sys::environment::Entry;
+use crate::sys::environment::EnvEntry;
 
 /// What execvp(3) searches where `PATH` is not set: glibc's and musl's are one or the other.
 const DEFAULT_PATH: &str = "/usr/local/bin:/bin:/usr/bin";
@@ -290,7 +290,7 @@ fn elf_interpreter(head: &[u8], opened: &File) -> Option<Vec<u8>> {
 ///
 /// # Errors
 /// They are too long, alone or together.
-pub fn measure(argv: &[CString], environment: &[Entry]) -> Result<(), Unfit> {
+pub fn measure(argv: &[CString], environment: &[EnvEntry]) -> Result<(), Unfit> {
     let mut total = ADDED;
     let strings = argv.iter().map(|word| &**word);
     for string in strings.chain(environment.iter().map(|entry| &**entry)) {

@@ -27,11 +27,11 @@ const AT_ONCE: usize = 4096;
 #[derive(Debug)]
 pub struct Output {
     fd: RawFd,
-    state: Mutex<State>,
+    state: Mutex<StreamState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct StreamState {
     way: Option<Way>,
     kept: Vec<u8>,
     failed: Option<Errno>,
@@ -86,7 +86,7 @@ impl Output {
 
     /// The stream of this number, which stays open as long as this process lives.
     pub(crate) fn new(fd: RawFd) -> Self {
-        let state = State {
+        let state = StreamState {
             way: None,
             kept: Vec::new(),
             failed: None,
@@ -100,7 +100,7 @@ impl Output {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, StreamState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -198,7 +198,7 @@ impl Output {
     }
 }
 
-impl State {
+impl StreamState {
     fn erase(&mut self) {
         if self.live {
             self.live = false;

@@ -12,16 +12,18 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use libc::{c_int, c_long};
 use nix::errno::Errno;
 
-use super::inherited::Dispositions;
+mod names;
+
+pub use names::{name, number};
 
 /// A signal's number.
-pub type Number = i32;
+pub type Signal = i32;
 
 /// The highest signal number of Linux.
-pub const LAST: Number = 64;
+pub const LAST: Signal = 64;
 
 /// The signals that stop a gate.
-pub const STOPS: [Number; 4] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT];
+pub const STOPS: [Signal; 4] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT];
 
 /// A signal mask as the kernel has it: bit n-1 is signal n.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,15 +33,64 @@ impl Mask {
     const ALL: Self = Self(!0);
 }
 
+/// The inherited dispositions. After an exec each is either default or ignored
+/// (execve(2)), so a bit each will do: bit n-1 is set where signal n is ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Dispositions(u64);
+
+impl Dispositions {
+    /// Whether `number` was ignored.
+    #[must_use]
+    pub fn ignores(self, number: Signal) -> bool {
+        (1..=LAST).contains(&number) && self.0 & (1 << (number - 1)) != 0
+    }
+
+    pub(super) fn read() -> Self {
+        // Only those that launchgate has to know: the stops it must leave alone, and the
+        // one it has to change. Every other disposition is never touched.
+        let numbers = STOPS.into_iter().chain([libc::SIGCHLD]);
+        Self(
+            numbers
+                .filter(|&n| is_ignored(n))
+                .fold(0, |bits, n| bits | 1 << (n - 1)),
+        )
+    }
+}
+
+fn is_ignored(number: Signal) -> bool {
+    // SAFETY: all zeroes is a value of this C structure, the pointer to it lives through
+    // the call, and a null pointer asks only.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(number, std::ptr::null(), &raw mut action) == 0
+            && action.sa_sigaction == libc::SIG_IGN
+    }
+}
+
+/// Sets a disposition to ignore or default.
+pub(super) fn set_ignored(number: Signal, ignored: bool) {
+    // SAFETY: all zeroes is a value of this C structure, with no flags and no handler
+    // function; the pointer lives through the call.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = if ignored {
+            libc::SIG_IGN
+        } else {
+            libc::SIG_DFL
+        };
+        libc::sigaction(number, &raw const action, std::ptr::null_mut());
+    }
+}
+
 /// What arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
+pub enum Arrived {
     /// TERM, INT, HUP or QUIT: the gate is to stop.
-    Stop(Number),
+    Stop(Signal),
     /// A child changed its state.
     Child,
     /// Goes to the step.
-    Other(Number),
+    Other(Signal),
 }
 
 /// The one reader of this process's signals.
@@ -111,7 +162,7 @@ impl Signals {
 
     /// The next signal that arrived, without waiting.
     #[must_use]
-    pub fn next(&self) -> Option<Signal> {
+    pub fn next(&self) -> Option<Arrived> {
         loop {
             let (number, sender) = self.read()?;
             // A write of ours to a pipe that nobody reads or past RLIMIT_FSIZE; the write's
@@ -126,9 +177,9 @@ impl Signals {
                 continue;
             }
             return Some(match number {
-                libc::SIGCHLD => Signal::Child,
-                n if STOPS.contains(&n) => Signal::Stop(n),
-                n => Signal::Other(n),
+                libc::SIGCHLD => Arrived::Child,
+                n if STOPS.contains(&n) => Arrived::Stop(n),
+                n => Arrived::Other(n),
             });
         }
     }
@@ -136,14 +187,14 @@ impl Signals {
     /// The next signal that stops the gate, without waiting. For where no step runs: signals
     /// for a step find none, and do nothing.
     #[must_use]
-    pub fn next_stop(&self) -> Option<Number> {
+    pub fn next_stop(&self) -> Option<Signal> {
         std::iter::from_fn(|| self.next()).find_map(|signal| match signal {
-            Signal::Stop(number) => Some(number),
-            Signal::Child | Signal::Other(_) => None,
+            Arrived::Stop(number) => Some(number),
+            Arrived::Child | Arrived::Other(_) => None,
         })
     }
 
-    fn read(&self) -> Option<(Number, u32)> {
+    fn read(&self) -> Option<(Signal, u32)> {
         // SAFETY: all zeroes is a value of this plain C structure.
         let mut info: libc::signalfd_siginfo = unsafe { zeroed() };
         let size = size_of::<libc::signalfd_siginfo>();
@@ -159,58 +210,15 @@ impl AsFd for Signals {
     }
 }
 
-/// The signal's name, as in `SIGTERM`.
+/// The exit code of a process that `signal` ended: 128+n, as in a shell.
 #[must_use]
-pub fn name(number: Number) -> String {
-    match signal_hook::low_level::signal_name(number) {
-        Some(name) => name.to_owned(),
-        None => format!("signal {number}"),
-    }
-}
-
-/// The number that a name or a number means: with or without `SIG`, in any case, and
-/// `RTMIN+n`, `RTMAX-n` for real-time signals, counted from 34 as the GNU C library and the
-/// shells do, whichever C library this is.
-#[must_use]
-pub fn number(text: &str) -> Option<Number> {
-    const FIRST_REAL_TIME: Number = 34;
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text.parse().ok().filter(|n| (1..=LAST).contains(n));
-    }
-    let upper = text.to_ascii_uppercase();
-    let short = upper.strip_prefix("SIG").unwrap_or(&upper);
-    let real_time = |base: Number, sign: char| match short[5..].strip_prefix(sign) {
-        Some(count) if count.bytes().all(|byte| byte.is_ascii_digit()) => {
-            let count: Number = count.parse().ok().filter(|n| *n <= LAST)?;
-            let number = if sign == '+' {
-                base + count
-            } else {
-                base - count
-            };
-            (FIRST_REAL_TIME..=LAST).contains(&number).then_some(number)
-        }
-        Some(_) => None,
-        None => short[5..].is_empty().then_some(base),
-    };
-    if short.starts_with("RTMIN") {
-        return real_time(FIRST_REAL_TIME, '+');
-    }
-    if short.starts_with("RTMAX") {
-        return real_time(LAST, '-');
-    }
-    match short {
-        "CLD" => Some(libc::SIGCHLD),
-        "IOT" => Some(libc::SIGABRT),
-        "POLL" => Some(libc::SIGIO),
-        short => nix::sys::signal::Signal::iterator()
-            .find(|signal| signal.as_str()[3..] == *short)
-            .map(|signal| signal as Number),
-    }
+pub fn signal_code(signal: Signal) -> u8 {
+    u8::try_from(128 + signal).unwrap_or(u8::MAX)
 }
 
 /// Sends `number` to the process group that `leader` was made the leader of, and to `leader`
 /// itself where it moved to another, as a shell with job control may. It must not be reaped yet.
-pub fn send_to_group(leader: i32, number: Number) {
+pub fn send_to_group(leader: i32, number: Signal) {
     send(-leader, number);
     // SAFETY: getpgid(2) touches no memory.
     if unsafe { libc::getpgid(leader) } != leader {
@@ -220,7 +228,7 @@ pub fn send_to_group(leader: i32, number: Number) {
 
 /// Sends to `pid` as `number` what arrived here. The value that sigqueue(3) gave goes along,
 /// with its sender; the kernel lets nobody pretend more than that (`rt_sigqueueinfo(2)`).
-pub(super) fn pass_on(pid: i32, number: Number, arrived: &libc::signalfd_siginfo) {
+pub(super) fn pass_on(pid: i32, number: Signal, arrived: &libc::signalfd_siginfo) {
     /// The kernel's `siginfo_t` as sigqueue(3) fills it in.
     #[repr(C)]
     struct Queued {
@@ -257,12 +265,12 @@ pub(super) fn pass_on(pid: i32, number: Number, arrived: &libc::signalfd_siginfo
 
 /// Sends `number` to a process, or to a process group where `pid` is negative. Where there
 /// is none, that is no error: it may have ended meanwhile.
-pub fn send(pid: i32, number: Number) {
+pub fn send(pid: i32, number: Signal) {
     let _ = try_send(pid, number);
 }
 
 /// The same, and what kill(2) says.
-pub(super) fn try_send(pid: i32, number: Number) -> Result<(), Errno> {
+pub(super) fn try_send(pid: i32, number: Signal) -> Result<(), Errno> {
     // SAFETY: kill(2) touches no memory of ours.
     Errno::result(unsafe { libc::kill(pid, number) }).map(drop)
 }
@@ -272,60 +280,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_number_and_every_name_of_linux_is_known() {
-        for n in 1..=LAST {
-            assert_eq!(number(&n.to_string()), Some(n));
-        }
-        let names = [
-            "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV",
-            "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN",
-            "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
-        ];
-        for (name, n) in names.into_iter().zip(1..) {
-            for text in [name.to_owned(), format!("SIG{name}"), name.to_lowercase()] {
-                assert_eq!(number(&text), Some(n), "{text}");
-            }
-        }
-        for (name, n) in [("CLD", 17), ("IOT", 6), ("SIGPOLL", 29)] {
-            assert_eq!(number(name), Some(n));
-        }
-    }
-
-    #[test]
-    fn real_time_signals_count_from_both_ends() {
-        for n in 0..=30 {
-            assert_eq!(number(&format!("RTMIN+{n}")), Some(34 + n));
-            assert_eq!(number(&format!("SIGRTMAX-{n}")), Some(64 - n));
-        }
-        assert_eq!(number("rtmin"), Some(34));
-        assert_eq!(number("SIGRTMAX"), Some(64));
-    }
-
-    #[test]
-    fn what_is_no_signal_is_none() {
-        for text in [
-            "",
-            "SIG",
-            "0",
-            "65",
-            "-1",
-            "+9",
-            "1.5",
-            "TERMX",
-            "SIGSIGTERM",
-            "RTMIN+31",
-            "RTMAX-31",
-            "RTMIN-1",
-            "RTMAX+1",
-            "RTMIN+",
-            "RTMIN+-1",
-            "RTMINX",
-            "99999999999999999999",
-            "RTMIN+99999999999999999999",
-            "SIGTERM ",
-            "ÄÖÜ",
-        ] {
-            assert_eq!(number(text), None, "{text}");
-        }
+    fn the_exit_code_of_a_signal_is_128_and_its_number() {
+        assert_eq!(signal_code(15), 143);
+        assert_eq!(signal_code(64), 192);
     }
 }

@@ -13,11 +13,10 @@ use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::{ForkResult, Gid, Group, Uid, User, fork, geteuid, getgid, getgrouplist, getuid};
 
-use super::child;
 use super::lookup::{self, Unfit};
-use crate::exit::Problem;
+use super::wait;
 use crate::sys::environment::until_nul;
-use crate::sys::identity::{Id, Identity, UserSpec};
+use crate::sys::identity::{Id, Identity, UserError, UserSpec};
 
 /// Looks up what a user is, in /etc/passwd and /etc/group; who is not named is whoever this is.
 /// A number needs no entry; then the group stays what it is and `HOME` is `/`. Supplementary
@@ -25,7 +24,7 @@ use crate::sys::identity::{Id, Identity, UserSpec};
 ///
 /// # Errors
 /// There is no such user or group; the end of a sentence about what was written.
-pub fn find(spec: &UserSpec) -> Result<Identity, Problem> {
+pub fn find(spec: &UserSpec) -> Result<Identity, UserError> {
     let own_number = Id::Number(getuid().as_raw());
     let named = spec.user.as_ref().unwrap_or(&own_number);
     let entry = match named {
@@ -76,14 +75,14 @@ fn member_of(name: &str) -> Vec<u32> {
     groups.map(Gid::as_raw).collect()
 }
 
-fn unknown(kind: &str, name: &str, file: &str) -> Problem {
+fn unknown(kind: &str, name: &str, file: &str) -> UserError {
     if std::fs::metadata(file).is_ok() {
-        return Problem::new(
+        return UserError::new(
             format!("is no {kind} of this system: {file} has no {name}"),
             format!("add it to the image, or write the {kind}'s number"),
         );
     }
-    Problem::new(
+    UserError::new(
         format!("is no {kind} of this system, which has no {file}"),
         format!("write the {kind}'s number, which needs no entry"),
     )
@@ -195,7 +194,7 @@ fn ask_child(find_out: impl FnOnce() -> Vec<u8>) -> io::Result<(Vec<u8>, io::Res
             let read = File::from(read).read_to_end(&mut answer);
             // Dead or not, it is who it became until it is reaped.
             let reach = kill(child, None).map_err(io::Error::from);
-            child::wait_and_reap(child.as_raw());
+            wait::wait_and_reap(child.as_raw());
             read.map(|_| (answer, reach))
         }
     }

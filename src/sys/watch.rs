@@ -10,17 +10,17 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::capture::{Capture, Tail};
-use super::child::Ended;
 use super::clock::{Moment, earliest};
 use super::host::Host;
 use super::poll::{self, Interest};
-use super::signals::{self, Number, Signal};
-use super::supervise::{Guard, Order, REPORT, Report, StepEvent, StopReason};
+use super::signals::{self, Arrived, Signal};
+use super::step::{Guard, PROGRESS_INTERVAL, StepEvent, StepProcess, StepReport, StopReason};
 use super::terminal::Terminal;
+use super::wait::Ended;
 
 /// What the step left running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Left {
+enum StepLeftovers {
     /// Not looked at yet.
     Unknown,
     /// Something, which was asked to go.
@@ -32,7 +32,7 @@ enum Left {
 /// A step that runs, and everything that it started.
 pub(super) struct Watch<'a> {
     host: &'a Host,
-    order: &'a Order,
+    step: &'a StepProcess,
     guard: &'a mut dyn Guard,
     news: &'a mut dyn FnMut(StepEvent<'_>),
     capture: Option<Capture>,
@@ -41,9 +41,9 @@ pub(super) struct Watch<'a> {
     pid: i32,
     started: Moment,
     ended: Option<(Ended, Duration)>,
-    left: Left,
+    left: StepLeftovers,
     cut: Option<StopReason>,
-    signal: Option<Number>,
+    signal: Option<Signal>,
     kill_at: Option<Moment>,
     killed: bool,
     /// When to look for what is left again.
@@ -57,7 +57,7 @@ impl<'a> Watch<'a> {
     /// Watches the process `pid`, just started.
     pub(super) fn new(
         host: &'a Host,
-        order: &'a Order,
+        step: &'a StepProcess,
         guard: &'a mut dyn Guard,
         news: &'a mut dyn FnMut(StepEvent<'_>),
         pid: i32,
@@ -66,7 +66,7 @@ impl<'a> Watch<'a> {
         let now = Moment::now();
         Self {
             host,
-            order,
+            step,
             guard,
             news,
             capture,
@@ -75,22 +75,22 @@ impl<'a> Watch<'a> {
             pid,
             started: now,
             ended: None,
-            left: Left::Unknown,
+            left: StepLeftovers::Unknown,
             cut: None,
             signal: None,
             kill_at: None,
             killed: false,
             look_at: None,
             said_stray: false,
-            timeout_at: order.timeout.map(|limit| now + limit),
-            report_at: now + REPORT,
+            timeout_at: step.timeout.map(|limit| now + limit),
+            report_at: now + PROGRESS_INTERVAL,
         }
     }
 }
 
 impl Watch<'_> {
     /// Watches to the end.
-    pub(super) fn run(&mut self) -> Report {
+    pub(super) fn run(&mut self) -> StepReport {
         loop {
             let now = Moment::now();
             self.look_at_guard(now);
@@ -118,7 +118,7 @@ impl Watch<'_> {
 
     /// Whether the step and everything that it started are gone.
     fn is_childless(&self) -> bool {
-        self.left == Left::Nothing
+        self.left == StepLeftovers::Nothing
     }
 
     fn look_at_guard(&mut self, now: Moment) {
@@ -142,19 +142,19 @@ impl Watch<'_> {
             self.kill(now);
         }
         if now >= self.report_at {
-            self.report_at = now + REPORT;
+            self.report_at = now + PROGRESS_INTERVAL;
             (self.news)(StepEvent::Running(now.since(self.started)));
         }
     }
 
-    fn on_signal(&mut self, signal: Signal, now: Moment) {
+    fn on_signal(&mut self, signal: Arrived, now: Moment) {
         match signal {
-            Signal::Child => {}
-            Signal::Stop(number) => {
+            Arrived::Child => {}
+            Arrived::Stop(number) => {
                 self.signal.get_or_insert(number);
                 self.stop(StopReason::Stop(number), number, now);
             }
-            Signal::Other(number) => {
+            Arrived::Other(number) => {
                 if number == libc::SIGCONT {
                     self.hand_over_terminal();
                 }
@@ -169,7 +169,7 @@ impl Watch<'_> {
     /// when the shell says so; where nobody could say so, the step goes on at once. So does one
     /// that wants the terminal where launchgate has it: a job that was started in the background
     /// and is in the foreground meanwhile, of which the shell tells nobody.
-    fn on_stopped(&mut self, by: Number) {
+    fn on_stopped(&mut self, by: Signal) {
         let Some(terminal) = self.terminal else {
             return;
         };
@@ -201,11 +201,11 @@ impl Watch<'_> {
         self.cut.is_some() || self.capture.as_ref().is_none_or(Capture::is_done)
     }
 
-    fn report(&mut self, ended: Ended, elapsed: Duration) -> Report {
+    fn report(&mut self, ended: Ended, elapsed: Duration) -> StepReport {
         if let Some(terminal) = self.terminal.filter(|_| self.had_terminal) {
             terminal.take_back_from_dead();
         }
-        Report {
+        StepReport {
             ended,
             cut: self.cut.take(),
             signal: self.signal,

@@ -119,7 +119,7 @@ fn who_is_unknown_is_refused() {
             ("0day", "/etc/passwd has no 0day"),
             ("0:nobody-here", "/etc/group has no nobody-here"),
             (":nobody-here", "/etc/group has no nobody-here"),
-            (":", "names nobody"),
+            (":", "names neither a user nor a group"),
             ("-1", "no user or group can have"),
             ("4294967295", "no user or group can have"),
             ("0:2147483648", "no user or group can have"),

@@ -3,9 +3,13 @@
 //! Pure. Whatever bytes a step prints, every line of the log parses, and no more than
 //! [`MOST`] of them are held back while their line has no end.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::{Event, Field, Level};
+use crate::sys::capture::LineSink;
+use crate::sys::output::Output;
 
 /// The most of a line that one object holds: 16 KiB. A longer one is continued in the next.
 const MOST: usize = 16 * 1024;
@@ -61,33 +65,57 @@ fn finished(object: Map<String, Value>) -> String {
     line
 }
 
-/// Which of a step's streams.
+/// Which stream of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
-    /// Standard output.
+pub(super) enum StepStream {
     Stdout,
-    /// Standard error.
     Stderr,
 }
 
-/// Makes objects of what a step writes to one stream.
+/// Wraps what a step writes to one stream in objects of the log.
 #[derive(Debug)]
-pub struct Lines {
+pub(super) struct StepLines {
+    lines: Lines,
+    output: Arc<Output>,
+}
+
+impl StepLines {
+    /// For the step of this name.
+    pub(super) fn new(step: &str, stream: StepStream, output: Arc<Output>) -> Self {
+        let lines = Lines::new(step.to_owned(), stream);
+        Self { lines, output }
+    }
+}
+
+impl LineSink for StepLines {
+    fn push(&mut self, bytes: &[u8]) {
+        let mut objects = Vec::new();
+        self.lines.push(bytes, &mut objects);
+        self.output.write(&objects);
+    }
+
+    fn end(&mut self) {
+        let mut objects = Vec::new();
+        self.lines.end(&mut objects);
+        self.output.write(&objects);
+    }
+}
+
+#[derive(Debug)]
+struct Lines {
     step: String,
-    stream: Stream,
+    stream: StepStream,
     held: Vec<u8>,
 }
 
 impl Lines {
-    /// For the step of this kind.
-    #[must_use]
-    pub fn new(step: String, stream: Stream) -> Self {
+    fn new(step: String, stream: StepStream) -> Self {
         let held = Vec::new();
         Self { step, stream, held }
     }
 
-    /// Takes bytes as they come and adds the lines that they end to `out`, as objects.
-    pub fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
+    /// Takes bytes as they come and adds each line that they complete to `out`, as an object.
+    fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
         while let Some(end) = bytes.iter().position(|&byte| byte == b'\n') {
             self.hold(&bytes[..end], out);
             self.say(false, out);
@@ -96,8 +124,8 @@ impl Lines {
         self.hold(bytes, out);
     }
 
-    /// The stream is over: what has no line end is a line all the same.
-    pub fn end(&mut self, out: &mut Vec<u8>) {
+    /// The stream has ended: text without a line break is a line too.
+    fn end(&mut self, out: &mut Vec<u8>) {
         if !self.held.is_empty() {
             self.say(false, out);
         }
@@ -119,8 +147,8 @@ impl Lines {
     fn say(&mut self, is_continued: bool, out: &mut Vec<u8>) {
         let text = String::from_utf8_lossy(&self.held);
         let stream = match self.stream {
-            Stream::Stdout => "stdout",
-            Stream::Stderr => "stderr",
+            StepStream::Stdout => "stdout",
+            StepStream::Stderr => "stderr",
         };
         let mut object = Map::new();
         put(&mut object, Level::Info, Event::StepOutput, &text);
@@ -157,7 +185,7 @@ mod tests {
     use super::*;
 
     fn wrapped(pieces: &[&[u8]]) -> Vec<Value> {
-        let mut lines = Lines::new("migrate".to_owned(), Stream::Stdout);
+        let mut lines = Lines::new("migrate".to_owned(), StepStream::Stdout);
         let mut out = Vec::new();
         for piece in pieces {
             lines.push(piece, &mut out);

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use walkdir::{DirEntry, WalkDir};
 
 use super::Revision;
-use crate::sys::files::Folder;
+use crate::sys::files::OpenFolder;
 pub use error::FingerprintError;
 use pattern::Pattern;
 
@@ -98,7 +98,7 @@ impl Files {
     pub fn fingerprint(&self) -> Result<Fingerprint, FingerprintError> {
         let unreadable = |path: PathBuf, source| FingerprintError::Unreadable { path, source };
         let mut folder =
-            Folder::open(&self.root).map_err(|error| unreadable(self.root.clone(), error))?;
+            OpenFolder::open(&self.root).map_err(|error| unreadable(self.root.clone(), error))?;
         let mut hasher = Sha256::new();
         hasher.update(ENCODING);
         for name in &self.names {

@@ -2,26 +2,26 @@
 
 use std::time::Duration;
 
-use super::{Left, Watch};
-use crate::sys::child::{self, Ended, Reaped};
+use super::{StepLeftovers, Watch};
 use crate::sys::clock::{Moment, earliest};
 use crate::sys::family::{Family, Stray};
-use crate::sys::signals::{self, Number};
-use crate::sys::supervise::{StepEvent, StopReason};
+use crate::sys::signals::{self, Signal};
+use crate::sys::step::{StepEvent, StopReason};
+use crate::sys::wait::{Ended, Reaped};
 
 /// How soon a kill is repeated while processes are left that were born meanwhile.
 const AGAIN: Duration = Duration::from_millis(50);
 
 impl Watch<'_> {
     /// Asks the step to stop with `number`, and sets the moment of the kill.
-    pub(super) fn stop(&mut self, cut: StopReason, number: Number, now: Moment) {
+    pub(super) fn stop(&mut self, cut: StopReason, number: Signal, now: Moment) {
         let first = self.cut.is_none();
         let cut = self.cut.get_or_insert(cut);
         if first {
             (self.news)(StepEvent::Stopping(cut));
         }
-        self.kill_at = earliest(self.kill_at, Some(now + self.order.grace));
-        if self.order.grace.is_zero() {
+        self.kill_at = earliest(self.kill_at, Some(now + self.step.grace));
+        if self.step.grace.is_zero() {
             return self.kill(now);
         }
         if self.ended.is_none() {
@@ -46,7 +46,7 @@ impl Watch<'_> {
     }
 
     fn family(&self) -> Family<'_> {
-        Family::of_step(self.pid, &self.order.mark, &self.host.foreign)
+        Family::of_step(self.pid, &self.step.mark, &self.host.foreign)
     }
 
     /// Says, once, that something goes on which can't be stopped.
@@ -63,7 +63,7 @@ impl Watch<'_> {
         }
         self.look_at = None;
         loop {
-            match child::reap(&self.family()) {
+            match self.family().reap() {
                 Reaped::Ended(pid, ended) if pid == self.pid => {
                     self.ended = Some((ended, now.since(self.started)));
                     self.on_end(ended);
@@ -71,13 +71,13 @@ impl Watch<'_> {
                 Reaped::Stopped(pid, by) if pid == self.pid => self.on_stopped(by),
                 Reaped::Ended(..) | Reaped::Stopped(..) => {}
                 Reaped::Quiet => {
-                    if self.ended.is_some() && self.left == Left::Unknown {
+                    if self.ended.is_some() && self.left == StepLeftovers::Unknown {
                         self.sweep(now);
                     }
                     return;
                 }
                 Reaped::None => {
-                    self.left = Left::Nothing;
+                    self.left = StepLeftovers::Nothing;
                     return;
                 }
             }
@@ -108,9 +108,9 @@ impl Watch<'_> {
             self.look_at = Some(now + AGAIN);
             return;
         }
-        self.left = Left::Asked;
+        self.left = StepLeftovers::Asked;
         (self.news)(StepEvent::Leftovers(reached.count));
         self.tell(reached.stray.filter(|stray| *stray != Stray::Hidden));
-        self.kill_at = earliest(self.kill_at, Some(now + self.order.grace));
+        self.kill_at = earliest(self.kill_at, Some(now + self.step.grace));
     }
 }

@@ -7,9 +7,9 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 /// Readable from when it is raised until it is lowered.
 #[derive(Debug)]
-pub struct Event(EventFd);
+pub struct Wakeup(EventFd);
 
-impl Event {
+impl Wakeup {
     /// A lowered one.
     pub fn new() -> io::Result<Self> {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
@@ -28,7 +28,7 @@ impl Event {
     }
 }
 
-impl AsFd for Event {
+impl AsFd for Wakeup {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }

@@ -1,0 +1,115 @@
+//! The names of signals, and the numbers they stand for.
+
+use super::{LAST, Signal};
+
+/// The signal's name, as in `SIGTERM`.
+#[must_use]
+pub fn name(number: Signal) -> String {
+    match signal_hook::low_level::signal_name(number) {
+        Some(name) => name.to_owned(),
+        None => format!("signal {number}"),
+    }
+}
+
+/// The number that a name or a number means: with or without `SIG`, in any case, and
+/// `RTMIN+n`, `RTMAX-n` for real-time signals, counted from 34 as the GNU C library and the
+/// shells do, whichever C library this is.
+#[must_use]
+pub fn number(text: &str) -> Option<Signal> {
+    const FIRST_REAL_TIME: Signal = 34;
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text.parse().ok().filter(|n| (1..=LAST).contains(n));
+    }
+    let upper = text.to_ascii_uppercase();
+    let short = upper.strip_prefix("SIG").unwrap_or(&upper);
+    let real_time = |base: Signal, sign: char| match short[5..].strip_prefix(sign) {
+        Some(count) if count.bytes().all(|byte| byte.is_ascii_digit()) => {
+            let count: Signal = count.parse().ok().filter(|n| *n <= LAST)?;
+            let number = if sign == '+' {
+                base + count
+            } else {
+                base - count
+            };
+            (FIRST_REAL_TIME..=LAST).contains(&number).then_some(number)
+        }
+        Some(_) => None,
+        None => short[5..].is_empty().then_some(base),
+    };
+    if short.starts_with("RTMIN") {
+        return real_time(FIRST_REAL_TIME, '+');
+    }
+    if short.starts_with("RTMAX") {
+        return real_time(LAST, '-');
+    }
+    match short {
+        "CLD" => Some(libc::SIGCHLD),
+        "IOT" => Some(libc::SIGABRT),
+        "POLL" => Some(libc::SIGIO),
+        short => nix::sys::signal::Signal::iterator()
+            .find(|signal| signal.as_str()[3..] == *short)
+            .map(|signal| signal as Signal),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_and_every_name_of_linux_is_known() {
+        for n in 1..=LAST {
+            assert_eq!(number(&n.to_string()), Some(n));
+        }
+        let names = [
+            "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV",
+            "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN",
+            "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+        ];
+        for (name, n) in names.into_iter().zip(1..) {
+            for text in [name.to_owned(), format!("SIG{name}"), name.to_lowercase()] {
+                assert_eq!(number(&text), Some(n), "{text}");
+            }
+        }
+        for (name, n) in [("CLD", 17), ("IOT", 6), ("SIGPOLL", 29)] {
+            assert_eq!(number(name), Some(n));
+        }
+    }
+
+    #[test]
+    fn real_time_signals_count_from_both_ends() {
+        for n in 0..=30 {
+            assert_eq!(number(&format!("RTMIN+{n}")), Some(34 + n));
+            assert_eq!(number(&format!("SIGRTMAX-{n}")), Some(64 - n));
+        }
+        assert_eq!(number("rtmin"), Some(34));
+        assert_eq!(number("SIGRTMAX"), Some(64));
+    }
+
+    #[test]
+    fn what_is_no_signal_is_none() {
+        for text in [
+            "",
+            "SIG",
+            "0",
+            "65",
+            "-1",
+            "+9",
+            "1.5",
+            "TERMX",
+            "SIGSIGTERM",
+            "RTMIN+31",
+            "RTMAX-31",
+            "RTMIN-1",
+            "RTMAX+1",
+            "RTMIN+",
+            "RTMIN+-1",
+            "RTMINX",
+            "99999999999999999999",
+            "RTMIN+99999999999999999999",
+            "SIGTERM ",
+            "ÄÖÜ",
+        ] {
+            assert_eq!(number(text), None, "{text}");
+        }
+    }
+}

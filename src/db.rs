@@ -7,19 +7,20 @@
 //! May touch sqlx, tokio's time and what `sys` tells of files; never nix, processes, the process's arguments or its
 //! environment. Every call is bounded in time. No message carries the database URL.
 
-mod book;
+mod backend;
 mod codes;
 mod ddl;
 mod describe;
 mod error;
 mod grants;
 pub mod ledger;
+mod ledger_connection;
 mod locked;
+pub mod migrator;
 mod mysql;
 mod postgres;
 mod session;
 mod sql;
-pub mod sql_dir;
 mod sqlite;
 mod target;
 pub mod url;

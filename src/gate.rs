@@ -17,7 +17,7 @@ use std::time::Duration;
 
 pub use poll::LedgerPoll;
 
-use crate::db::ledger::{Entry, Ledger, State};
+use crate::db::ledger::{Ledger, LedgerRow, RunState};
 use crate::db::{self, Error, Session, Target};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::decide::{Decision, Refusal, decide};
@@ -77,7 +77,7 @@ pub enum Passed {
 enum Held {
     Passed(Passed),
     /// Somebody else is at it.
-    Again(Option<Entry>),
+    Again(Option<LedgerRow>),
     /// The database failed us, which is to be sat out.
     Failed(Error),
 }
@@ -258,7 +258,9 @@ impl Gate {
 
     fn say_up_to_date(&self, ledger: &Ledger) {
         let run = match ledger {
-            Ledger::Rows(rows) => rows.iter().find(|row| row.state == Some(State::Succeeded)),
+            Ledger::Rows(rows) => rows
+                .iter()
+                .find(|row| row.state == Some(RunState::Succeeded)),
             Ledger::Missing => None,
         };
         let none = String::new();

@@ -12,7 +12,7 @@ mod sql;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::db::{Backend, DatabaseUrl, Target};
+use crate::db::{DatabaseUrl, Target};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::{Gate, Policy};
 use crate::output::log::Log;
@@ -64,7 +64,7 @@ impl Embedded {
             None => gate.target.url.clone(),
         };
         if let Some(setting) = &settings.snapshot
-            && url.backend() != Backend::Sqlite
+            && !url.backend().can_snapshot()
         {
             return Err(Failure::usage(
                 format!(

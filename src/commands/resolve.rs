@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 
-use crate::db::ledger::State;
+use crate::db::ledger::RunState;
 use crate::db::{self, Backend, Error};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::retry::ConnectRetry;
@@ -37,9 +37,9 @@ pub fn resolve(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Fail
         text.map(Some)
     };
     let state = match argument("as")? {
-        Some("succeeded") => State::Succeeded,
-        Some("retry") => State::Reset,
-        Some("blocked") => State::Blocked,
+        Some("succeeded") => RunState::Succeeded,
+        Some("retry") => RunState::Reset,
+        Some("blocked") => RunState::Blocked,
         other => {
             return Err(Failure::usage(
                 format!("--as: `{}` is no decision", other.unwrap_or_default()),
@@ -65,8 +65,8 @@ pub fn resolve(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Fail
         append(gate, link, revision.as_str().to_owned(), state, note).await
     })?;
     let said = match state {
-        State::Succeeded => "taken as succeeded: it starts without running its steps",
-        State::Blocked => "blocked: it does not start",
+        RunState::Succeeded => "taken as succeeded: it starts without running its steps",
+        RunState::Blocked => "blocked: it does not start",
         _ if had_succeeded => {
             "attempts are counted anew; it succeeded before, so its steps do not run again"
         }
@@ -80,7 +80,7 @@ async fn append(
     mut gate: Gate,
     mut link: GateLink,
     revision: String,
-    state: State,
+    state: RunState,
     note: Option<String>,
 ) -> Result<bool, Failure> {
     gate.name.revision = Some(revision.clone());
@@ -118,19 +118,14 @@ pub fn print_ddl(host: &Host, sources: &Sources<'_>) -> Result<(), Failure> {
         .raw
         .values("database")
         .and_then(|values| values.first().copied());
-    let backend = match word.and_then(OsStr::to_str) {
-        Some("postgres" | "postgresql") => Backend::Postgres,
-        Some("mysql" | "mariadb") => Backend::Mysql,
-        Some("sqlite") => Backend::Sqlite,
-        _ => {
-            return Err(Failure::usage(
-                format!(
-                    "--database: `{}` is no database launchgate knows",
-                    word.unwrap_or_default().to_string_lossy()
-                ),
-                "write postgres, mysql or sqlite",
-            ));
-        }
+    let Some(backend) = word.and_then(OsStr::to_str).and_then(Backend::named) else {
+        return Err(Failure::usage(
+            format!(
+                "--database: launchgate knows no database called `{}`",
+                word.unwrap_or_default().to_string_lossy()
+            ),
+            format!("write {}", Backend::ALL.map(Backend::as_str).join(", ")),
+        ));
     };
     print::print(host, db::ddl(backend, None).as_bytes())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::cli::Verb;
 use crate::commands::embedded::Embedded;
 use crate::commands::server;
-use crate::db::{Backend, DatabaseUrl};
+use crate::db::DatabaseUrl;
 use crate::exit::{Failure, Problem};
 use crate::gate::outcome;
 use crate::gate::runtime::{self, Progress, StepAnnounced, StepsRequest};
@@ -131,11 +131,11 @@ pub fn plan(sources: &Sources<'_>, log: &Log) -> Result<Planned, Failure> {
         steps.embedded = Some(Embedded::plan(sources, &settings, &coordination)?);
     }
     if let Coordination::Gate(gate) = &coordination
-        && gate.target.backend() == Backend::Postgres
+        && gate.target.backend().names_sessions()
         && steps.names_sessions
     {
         let problem = Problem::new(
-            "--step-env sets PGAPPNAME, so sessions that a dead step leaves in Postgres can't be recognised",
+            "--step-env sets PGAPPNAME, so sessions that a dead step leaves in the database can't be recognised",
             "leave PGAPPNAME to launchgate",
         );
         log.warn(Event::ConfigWarning, &problem, &[]);
@@ -194,7 +194,7 @@ fn together(
     gate: Gate,
 ) -> Result<(), Failure> {
     // A file has one writer at a time, and that is the step while it runs.
-    let waits_for_ledger = gate.target.backend() == Backend::Sqlite;
+    let waits_for_ledger = gate.target.backend().single_writer();
     let told = Arc::new(Wakeup::new().map_err(|error| outcome::no_event(&error))?);
     let keep = OutputCapture::Tail(outcome::kept(&gate.target.url));
     let mut serve = |request: StepsRequest| {

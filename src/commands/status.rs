@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::commands::resolve::failure;
+use crate::db::DatabaseUrl;
 use crate::db::ledger::Run;
-use crate::db::{Backend, DatabaseUrl};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::Gate;
 use crate::gate::retry::ConnectRetry;
@@ -50,16 +50,11 @@ async fn look(gate: Gate, mut link: GateLink) -> Result<Seen, Failure> {
     let (mut session, _) = gate.open(&mut link, &mut outage, None).await?;
     let read = async {
         let runs = session.history(NEWEST).await?;
-        // The lock itself is asked on SQLite, where a lease says nothing; elsewhere the row
-        // and its lease are what other replicas go by.
-        let is_held = match gate.target.backend() {
-            Backend::Sqlite => session.is_locked().await?,
-            Backend::Postgres | Backend::Mysql => {
-                runs.iter()
-                    .any(|run| run.state == "running" && run.lease_live)
-                    || session.is_locked().await?
-            }
-        };
+        // Other replicas go by the row's lease where there is one, and then by the lock.
+        let has_live_row = runs
+            .iter()
+            .any(|run| run.state == "running" && run.lease_live);
+        let is_held = has_live_row || session.is_locked().await?;
         Ok((runs, is_held))
     };
     let (mut runs, is_held) = link
@@ -67,8 +62,8 @@ async fn look(gate: Gate, mut link: GateLink) -> Result<Seen, Failure> {
         .await?
         .map_err(failure)?;
     session.close().await;
-    // There is no lease on SQLite: the newest run lives as long as its lock.
-    if gate.target.backend() == Backend::Sqlite
+    // Without a lease the newest run lives as long as its lock.
+    if !gate.target.backend().has_lease()
         && let Some(run) = runs.iter_mut().find(|run| run.state == "running")
     {
         run.lease_live = is_held;

@@ -8,7 +8,7 @@ use std::io;
 
 use super::{
     Backend,
-    error::{Error, Fault, Kind, Phase},
+    error::{Error, Fault, FaultKind, FaultPhase},
     postgres::TOO_OLD,
 };
 
@@ -16,26 +16,28 @@ impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         let said = fault.message.trim_end_matches('.').to_owned();
         match fault.kind {
-            Kind::Io(io::ErrorKind::PermissionDenied) if fault.phase == Phase::Connect => {
+            FaultKind::Io(io::ErrorKind::PermissionDenied)
+                if fault.phase == FaultPhase::Connect =>
+            {
                 Self::refused(
                     said,
                     "let this user open the server's socket, or connect by TCP",
                 )
             }
-            Kind::Io(io::ErrorKind::InvalidInput) => {
+            FaultKind::Io(io::ErrorKind::InvalidInput) => {
                 Self::refused(said, "correct the host name in the database URL")
             }
-            Kind::Io(_) | Kind::Timeout => fault.broken_or_not_yet(said),
-            Kind::Tls => Self::refused(
+            FaultKind::Io(_) | FaultKind::Timeout => fault.broken_or_not_yet(said),
+            FaultKind::Tls => Self::refused(
                 format!("no TLS connection: {said}"),
                 tls_hint(fault.backend, &said),
             ),
-            Kind::NoFile => Self::refused(
+            FaultKind::NoFile => Self::refused(
                 said,
                 "create the database file, or correct its path in the URL",
             ),
-            Kind::Driver => driver(&fault, said),
-            Kind::Server => match fault.backend {
+            FaultKind::Driver => driver(&fault, said),
+            FaultKind::Server => match fault.backend {
                 Backend::Postgres => postgres(fault, said),
                 Backend::Mysql => mysql(fault, said),
                 Backend::Sqlite => sqlite(&fault, said),
@@ -72,11 +74,11 @@ fn driver(fault: &Fault, said: String) -> Error {
     }
     match fault.phase {
         // A proxy that accepts and then says something else than the protocol's greeting.
-        Phase::Connect => Error::refused(
+        FaultPhase::Connect => Error::refused(
             format!("the server does not speak as expected: {said}"),
             "check that host and port of the database URL are the database's, and that its authentication method is a common one",
         ),
-        Phase::Call => Error::Broken(said),
+        FaultPhase::Call => Error::Broken(said),
     }
 }
 
@@ -180,7 +182,7 @@ fn mysql(fault: Fault, said: String) -> Error {
         1045 | 1130 | 1251 | 1396 | 1698 | 1862 | 1820 | 3118 | 3955 | 4151 => {
             Error::refused(said, CREDENTIALS)
         }
-        1044 | 1049 if fault.phase == Phase::Connect => Error::refused(said, DATABASE),
+        1044 | 1049 if fault.phase == FaultPhase::Connect => Error::refused(said, DATABASE),
         1044 | 1142 | 1143 | 1227 | 1370 => Error::refused(said, PRIVILEGES),
         1129 => Error::refused(said, "run `mysqladmin flush-hosts` on the server"),
         3159 => Error::refused(

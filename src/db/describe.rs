@@ -1,11 +1,11 @@
 //! What a database is and what its role may do: for `check`. Reads only.
 
 use super::{
-    Backend, Error, Session,
-    book::Link,
-    codes,
-    error::Kind,
-    grants, mysql, postgres,
+    Backend, Error, Session, codes,
+    error::FaultKind,
+    grants,
+    ledger_connection::Link,
+    mysql, postgres,
     sql::{TABLE, quoted},
     target::CALL,
     wire::Row,
@@ -106,7 +106,7 @@ impl Session {
                 };
                 grants::give(&lines, "CREATE", name)
             }
-            Err(fault) if fault.kind == Kind::Server => None,
+            Err(fault) if fault.kind == FaultKind::Server => None,
             Err(fault) => return Err(fault.into()),
         };
         Ok(ServerInfo {

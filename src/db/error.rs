@@ -62,13 +62,13 @@ impl Error {
 
 /// When a fault came up: the same code means "not yet" at the door and "broken" inside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum FaultPhase {
     Connect,
     Call,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FaultKind {
     /// No answer in time.
     Timeout,
     /// The socket's own error.
@@ -87,8 +87,8 @@ pub(super) enum Kind {
 #[derive(Debug, Clone)]
 pub(super) struct Fault {
     pub(super) backend: Backend,
-    pub(super) phase: Phase,
-    pub(super) kind: Kind,
+    pub(super) phase: FaultPhase,
+    pub(super) kind: FaultKind,
     pub(super) code: String,
     pub(super) message: String,
 }
@@ -97,7 +97,7 @@ pub(super) struct Fault {
 /// connection that was closed as a zero, which is what a proxy with no server behind it does. And a
 /// server that can't start a process for a connection says so without being asked, after an `E`.
 /// <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL>
-fn unasked(said: &str) -> Option<(Kind, String)> {
+fn unasked(said: &str) -> Option<(FaultKind, String)> {
     let (_, answer) = said.split_once("unexpected response from SSLRequest: ")?;
     let (kind, what) = match answer.get(..4)? {
         "0x00" => (
@@ -110,11 +110,11 @@ fn unasked(said: &str) -> Option<(Kind, String)> {
         ),
         _ => return None,
     };
-    Some((Kind::Io(kind), what.to_owned()))
+    Some((FaultKind::Io(kind), what.to_owned()))
 }
 
 impl Fault {
-    pub(super) fn new(backend: Backend, phase: Phase, error: &sqlx::Error) -> Self {
+    pub(super) fn new(backend: Backend, phase: FaultPhase, error: &sqlx::Error) -> Self {
         let mut code = String::new();
         let (kind, message) = match error {
             sqlx::Error::Database(server) => {
@@ -122,18 +122,18 @@ impl Fault {
                     Some(mysql) => mysql.number().to_string(),
                     None => server.code().unwrap_or_default().into_owned(),
                 };
-                (Kind::Server, server.message().to_owned())
+                (FaultKind::Server, server.message().to_owned())
             }
             // rustls hands its alerts and certificate errors through as InvalidData
             sqlx::Error::Io(io)
-                if io.kind() == io::ErrorKind::InvalidData && phase == Phase::Connect =>
+                if io.kind() == io::ErrorKind::InvalidData && phase == FaultPhase::Connect =>
             {
-                (Kind::Tls, io.to_string())
+                (FaultKind::Tls, io.to_string())
             }
-            sqlx::Error::Io(io) => (Kind::Io(io.kind()), io.to_string()),
-            sqlx::Error::Tls(tls) => (Kind::Tls, tls.to_string()),
+            sqlx::Error::Io(io) => (FaultKind::Io(io.kind()), io.to_string()),
+            sqlx::Error::Tls(tls) => (FaultKind::Tls, tls.to_string()),
             sqlx::Error::Protocol(said) if let Some(found) = unasked(said) => found,
-            other => (Kind::Driver, other.to_string()),
+            other => (FaultKind::Driver, other.to_string()),
         };
         Self {
             backend,
@@ -144,12 +144,12 @@ impl Fault {
         }
     }
 
-    pub(super) fn timeout(backend: Backend, phase: Phase, bound: Duration) -> Self {
+    pub(super) fn timeout(backend: Backend, phase: FaultPhase, bound: Duration) -> Self {
         let message = format!("no answer within {} ms", bound.as_millis());
         Self {
             backend,
             phase,
-            kind: Kind::Timeout,
+            kind: FaultKind::Timeout,
             code: String::new(),
             message,
         }
@@ -157,8 +157,8 @@ impl Fault {
 
     /// The ledger's table is not there (or the `SQLite` file that would hold it).
     pub(super) fn is_missing_table(&self) -> bool {
-        self.kind == Kind::NoFile
-            || self.kind == Kind::Server
+        self.kind == FaultKind::NoFile
+            || self.kind == FaultKind::Server
                 && match self.backend {
                     Backend::Postgres => self.code == "42P01",
                     Backend::Mysql => self.code == "1146",
@@ -168,7 +168,7 @@ impl Fault {
 
     /// Somebody else created the same table at the same moment.
     pub(super) fn is_created_meanwhile(&self) -> bool {
-        self.kind == Kind::Server
+        self.kind == FaultKind::Server
             && match self.backend {
                 Backend::Postgres => {
                     matches!(self.code.as_str(), "23505" | "42P07" | "42710" | "XX000")
@@ -180,7 +180,7 @@ impl Fault {
 
     /// The role may not do it.
     pub(super) fn is_privilege(&self) -> bool {
-        self.kind == Kind::Server
+        self.kind == FaultKind::Server
             && match self.backend {
                 Backend::Postgres => self.code == "42501",
                 Backend::Mysql => matches!(
@@ -193,8 +193,8 @@ impl Fault {
 
     pub(super) fn broken_or_not_yet(self, what: String) -> Error {
         match self.phase {
-            Phase::Connect => Error::NotYet(what),
-            Phase::Call => Error::Broken(what),
+            FaultPhase::Connect => Error::NotYet(what),
+            FaultPhase::Call => Error::Broken(what),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// What became of an attempt: the column `state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum RunState {
     /// Its holder is at it, or died at it.
     Running,
     /// Every step ended well.
@@ -19,7 +19,7 @@ pub enum State {
     Reset,
 }
 
-impl State {
+impl RunState {
     /// Every state, in the order of a row's life.
     pub const ALL: [Self; 6] = [
         Self::Running,
@@ -50,7 +50,7 @@ impl State {
     }
 }
 
-impl fmt::Display for State {
+impl fmt::Display for RunState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -61,7 +61,7 @@ pub const REVISION_MAX: usize = 255;
 
 /// What the decision needs of one row. Rows come newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct LedgerRow {
     /// The row's `id`: later rows have larger ones.
     pub id: i64,
     /// The revision it is about; empty where the run had none.
@@ -69,7 +69,7 @@ pub struct Entry {
     /// The run it is about.
     pub run_id: String,
     /// What became of it; `None` where a newer launchgate wrote a word this one doesn't know.
-    pub state: Option<State>,
+    pub state: Option<RunState>,
     /// Whether `lease_until` is still ahead, by the database's clock.
     pub lease_live: bool,
     /// Who ran it, for messages.
@@ -88,7 +88,7 @@ pub enum Ledger {
     /// This app's rows: those of the revision asked for that can decide something
     /// (`succeeded`, `failed`, `interrupted`, `blocked`, `reset`) and all that are `running`,
     /// newest first.
-    Rows(Vec<Entry>),
+    Rows(Vec<LedgerRow>),
 }
 
 /// A new row, in state `running`; the database fills in the times.
@@ -110,9 +110,9 @@ pub struct NewRun {
 
 /// How a run ended: what its row leaves `running` with.
 #[derive(Debug, Clone)]
-pub struct Outcome {
+pub struct RunOutcome {
     /// `Succeeded`, `Failed` or `Interrupted`.
-    pub state: State,
+    pub state: RunState,
     /// The step that ran last, where one did.
     pub step: Option<String>,
     /// Its exit code, where it exited.

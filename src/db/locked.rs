@@ -6,8 +6,8 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     Backend, Error,
-    book::Book,
-    ledger::{Ledger, NewRun, Orphan, Outcome, REVISION_MAX},
+    ledger::{Ledger, NewRun, Orphan, REVISION_MAX, RunOutcome},
+    ledger_connection::LedgerConnection,
     mysql, postgres,
     session::ledger,
     sqlite,
@@ -16,7 +16,7 @@ use super::{
 /// The lock. Dropping it gives the lock back as well, without a goodbye.
 pub struct Locked {
     hold: Hold,
-    pub(super) book: Book,
+    pub(super) book: LedgerConnection,
     lock_id: String,
 }
 
@@ -54,7 +54,7 @@ pub enum RecordError {
 }
 
 impl Locked {
-    pub(super) fn new(hold: Hold, book: Book, lock_id: String) -> Self {
+    pub(super) fn new(hold: Hold, book: LedgerConnection, lock_id: String) -> Self {
         Self {
             hold,
             book,
@@ -67,6 +67,13 @@ impl Locked {
     #[must_use]
     pub fn lock_id(&self) -> &str {
         &self.lock_id
+    }
+
+    /// What the sessions of the steps of `run_id` are called, where the server shows such names.
+    #[must_use]
+    pub fn session_name(&self, run_id: &str) -> Option<String> {
+        let names = self.book.target.backend().names_sessions();
+        names.then(|| format!("launchgate/{}/{run_id}", self.lock_id))
     }
 
     /// `SQLite`'s lock file, for the steps to inherit: the lock then lasts as long as they do.
@@ -85,7 +92,7 @@ impl Locked {
     }
 
     /// Looks at the ledger again, on its own connection.
-    pub async fn look(&mut self, revision: Option<&str>) -> Result<Ledger, Error> {
+    pub async fn read_ledger(&mut self, revision: Option<&str>) -> Result<Ledger, Error> {
         let sql = self.book.sql.look(&self.book.target.app, revision);
         ledger(self.book.try_rows(sql, self.book.call()).await?)
     }
@@ -148,7 +155,7 @@ impl Locked {
             ));
         }
         let bound = self.book.call();
-        let Book { target, sql, .. } = &self.book;
+        let LedgerConnection { target, sql, .. } = &self.book;
         if let Hold::Mysql(hold) = &mut self.hold {
             return hold.append(target, sql, run, bound).await;
         }
@@ -207,7 +214,7 @@ impl Locked {
 
     /// Records how the run ended, by the connection that holds the lock, and gives the lock
     /// back. Where it fails the lock is given back too, or lost.
-    pub async fn record(self, run_id: &str, outcome: &Outcome) -> Result<(), RecordError> {
+    pub async fn record(self, run_id: &str, outcome: &RunOutcome) -> Result<(), RecordError> {
         let Self { hold, mut book, .. } = self;
         let bound = book.call();
         let answer = match hold {
@@ -266,7 +273,11 @@ impl Hold {
     }
 }
 
-async fn beat(book: &mut Book, run_id: &str, news: Option<(&str, &str)>) -> Result<(), Error> {
+async fn beat(
+    book: &mut LedgerConnection,
+    run_id: &str,
+    news: Option<(&str, &str)>,
+) -> Result<(), Error> {
     let is_file = book.sql.backend == Backend::Sqlite;
     // A file needs no heartbeat, and nothing presses.
     let bound = match (is_file, news) {
@@ -290,9 +301,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// With the lock file held, nothing presses.
 async fn record_in_file(
-    book: &mut Book,
+    book: &mut LedgerConnection,
     run_id: &str,
-    outcome: &Outcome,
+    outcome: &RunOutcome,
 ) -> Result<(), RecordError> {
     let since = Instant::now();
     let mut asked_before = false;

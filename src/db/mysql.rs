@@ -13,13 +13,13 @@ use sqlx::{
 
 use super::{
     DatabaseUrl, Error, Target,
-    book::Book,
-    error::{Fault, Kind},
-    ledger::{NewRun, Outcome},
+    error::{Fault, FaultKind},
+    ledger::{NewRun, RunOutcome},
+    ledger_connection::LedgerConnection,
     locked::RecordError,
     postgres::lock_id,
     sql::Sql,
-    target::Purpose,
+    target::ConnectionPurpose,
     url::TlsMode,
     wire::Wire,
 };
@@ -28,13 +28,13 @@ use super::{
 /// times are asked for in UTC. Migrations get the session that sqlx-cli gives them.
 pub(super) async fn connect(
     url: &DatabaseUrl,
-    purpose: Purpose<'_>,
+    purpose: ConnectionPurpose<'_>,
     mode: TlsMode,
 ) -> sqlx::Result<MySqlConnection> {
     let mut options = MySqlConnectOptions::new()
         .statement_cache_capacity(0)
         .disable_statement_logging();
-    if !matches!(purpose, Purpose::Migrate(_)) {
+    if !matches!(purpose, ConnectionPurpose::Migrate(_)) {
         options = options
             .no_engine_substitution(false)
             .pipes_as_concat(false)
@@ -207,7 +207,7 @@ impl Hold {
             Ok(_) => Err(Error::Lost(
                 "the session that held the lock is gone".to_owned(),
             )),
-            Err(fault) if fault.kind == Kind::Timeout => Err(Error::Broken(fault.message)),
+            Err(fault) if fault.kind == FaultKind::Timeout => Err(Error::Broken(fault.message)),
             Err(fault) => Err(Error::Lost(format!(
                 "the lock's connection broke: {}",
                 fault.message
@@ -216,7 +216,7 @@ impl Hold {
     }
 
     /// The ledger's connection must not get the lock, and must see this one have it.
-    pub(super) async fn excludes(&self, book: &mut Book) -> Result<bool, Error> {
+    pub(super) async fn excludes(&self, book: &mut LedgerConnection) -> Result<bool, Error> {
         let ask = format!("SELECT GET_LOCK('{0}', 0), IS_USED_LOCK('{0}')", self.name);
         let rows = book.rows(ask, book.call()).await?;
         let excluded = rows.last().is_some_and(|row| {
@@ -249,7 +249,7 @@ impl Hold {
         mut self,
         sql: &Sql,
         run_id: &str,
-        outcome: &Outcome,
+        outcome: &RunOutcome,
         bound: Duration,
     ) -> Result<(), RecordError> {
         let update = self.guarded(&sql.finish(run_id, outcome, Some(GUARD)));
@@ -288,7 +288,8 @@ impl Hold {
 /// The statement certainly had no effect. A statement that was killed may be one that was
 /// committed before the news came.
 fn answered(fault: &Fault) -> bool {
-    fault.kind == Kind::Server && !matches!(fault.code.as_str(), "1053" | "1317" | "1927" | "4031")
+    fault.kind == FaultKind::Server
+        && !matches!(fault.code.as_str(), "1053" | "1317" | "1927" | "4031")
 }
 
 /// Whether anybody holds the lock, without touching it.

@@ -20,9 +20,9 @@ pub(super) use connect::{TOO_OLD, connect, pooler};
 
 use super::{
     Error, Target,
-    book::Book,
-    error::{Fault, Kind},
-    ledger::Outcome,
+    error::{Fault, FaultKind},
+    ledger::RunOutcome,
+    ledger_connection::LedgerConnection,
     locked::RecordError,
     sql::{Sql, hex},
     wire::{Row, Wire},
@@ -183,7 +183,7 @@ impl Hold {
             Ok(_) => Err(Error::Lost(
                 "the transaction that held the lock is gone".to_owned(),
             )),
-            Err(fault) if fault.kind == Kind::Timeout => Err(Error::Broken(fault.message)),
+            Err(fault) if fault.kind == FaultKind::Timeout => Err(Error::Broken(fault.message)),
             Err(fault) => Err(Error::Lost(format!(
                 "the lock's connection broke: {}",
                 fault.message
@@ -192,7 +192,7 @@ impl Hold {
     }
 
     /// The ledger's connection must not get the lock, and must see this one have it.
-    pub(super) async fn excludes(&self, book: &mut Book) -> Result<bool, Error> {
+    pub(super) async fn excludes(&self, book: &mut LedgerConnection) -> Result<bool, Error> {
         let ask = format!(
             "SELECT pg_try_advisory_xact_lock({}), EXISTS ({} AND l.pid = {})",
             self.key,
@@ -208,11 +208,11 @@ impl Hold {
         mut self,
         sql: &Sql,
         run_id: &str,
-        outcome: &Outcome,
+        outcome: &RunOutcome,
         bound: Duration,
     ) -> Result<(), RecordError> {
         let lost = |fault: Fault| match fault.kind {
-            Kind::Server => Error::from(fault),
+            FaultKind::Server => Error::from(fault),
             _ => Error::Lost(format!("the lock's connection broke: {}", fault.message)),
         };
         let done = self
@@ -228,7 +228,7 @@ impl Hold {
                 )));
             }
             Err(fault) => {
-                let answered = fault.kind == Kind::Server;
+                let answered = fault.kind == FaultKind::Server;
                 if answered {
                     self.release(bound).await;
                 }

@@ -2,9 +2,9 @@
 
 use super::{
     Backend, Error, Locked, Target,
-    book::{Book, Link},
     error::Fault,
-    ledger::{Entry, Ledger, Run, State},
+    ledger::{Ledger, LedgerRow, Run, RunState},
+    ledger_connection::{LedgerConnection, Link},
     locked::Hold,
     mysql, postgres,
     sql::{Sql, hex},
@@ -64,14 +64,14 @@ impl Session {
 
     /// Looks at the ledger: one round trip, one statement, nothing written, no lock. Only a ledger
     /// that the `search_path` does not find takes two more.
-    pub async fn look(&mut self, revision: Option<&str>) -> Result<Ledger, Error> {
+    pub async fn read_ledger(&mut self, revision: Option<&str>) -> Result<Ledger, Error> {
         let look = |own: &Self| own.sql.look(&own.target.app, revision);
         ledger(self.ask(look).await)
     }
 
     /// The same for who waits, and how many looks are connected at this moment, this one
     /// among them, where the server tells: Postgres does, of sessions of the same role.
-    pub async fn look_around(
+    pub async fn read_ledger_and_count(
         &mut self,
         revision: Option<&str>,
     ) -> Result<(Ledger, Option<u32>), Error> {
@@ -90,7 +90,7 @@ impl Session {
                 let path = target.url.sqlite_path().unwrap_or(std::path::Path::new(""));
                 match sqlite::try_lock(path, &target.app)? {
                     Some((hold, lock_id)) => {
-                        let book = Book::new(target.clone(), target.sql());
+                        let book = LedgerConnection::new(target.clone(), target.sql());
                         Ok(Attempt::Locked(Locked::new(
                             Hold::Sqlite(hold),
                             book,
@@ -130,7 +130,7 @@ impl Session {
     pub async fn decide_by_operator(
         &mut self,
         revision: &str,
-        state: State,
+        state: RunState,
         note: Option<&str>,
         who: &str,
     ) -> Result<String, Error> {
@@ -138,7 +138,7 @@ impl Session {
         getrandom::fill(&mut random)
             .map_err(|error| Error::Broken(format!("no random numbers: {error}")))?;
         let run_id = hex(&random);
-        let mut book = Book::new(self.target.clone(), self.target.sql());
+        let mut book = LedgerConnection::new(self.target.clone(), self.target.sql());
         book.find(CALL).await?;
         book.create(CALL).await?;
         let app = &self.target.app;
@@ -174,7 +174,7 @@ async fn try_lock_wire(target: Target, wire: Wire) -> Result<Attempt, Error> {
     };
     Ok(Attempt::Locked(Locked::new(
         hold,
-        Book::new(target, sql),
+        LedgerConnection::new(target, sql),
         lock_id,
     )))
 }
@@ -192,12 +192,12 @@ pub(super) fn ledger(answer: Result<Vec<Row>, Fault>) -> Result<Ledger, Error> {
     }
 }
 
-fn entry(row: &Row) -> Result<Entry, Error> {
-    Ok(Entry {
+fn entry(row: &Row) -> Result<LedgerRow, Error> {
+    Ok(LedgerRow {
         id: row.int(0)?,
         revision: row.text(1),
         run_id: row.text(2),
-        state: State::parse(&row.text(3)),
+        state: RunState::parse(&row.text(3)),
         lease_live: row.flag(4),
         holder: row.text(5),
         age_ms: row.milliseconds(6)?,

@@ -4,8 +4,8 @@ use std::{fmt::Write as _, time::Duration};
 
 use super::{
     Backend,
-    ledger::{NewRun, Outcome, State},
-    target::Purpose,
+    ledger::{NewRun, RunOutcome, RunState},
+    target::ConnectionPurpose,
 };
 
 /// The table's name.
@@ -186,7 +186,7 @@ impl Sql {
             Backend::Postgres => format!(
                 ", (SELECT count(*) FROM pg_catalog.pg_stat_get_activity(NULL) \
                  WHERE application_name = '{}')",
-                Purpose::Look.application_name()
+                ConnectionPurpose::Look.application_name()
             ),
             Backend::Mysql | Backend::Sqlite => String::new(),
         };
@@ -291,7 +291,7 @@ impl Sql {
         &self,
         app: &str,
         revision: &str,
-        state: State,
+        state: RunState,
         run_id: &str,
         note: Option<&str>,
         who: &str,
@@ -331,7 +331,7 @@ impl Sql {
     }
 
     /// The row leaves `running`, once. `guard` must hold for it to be written.
-    pub(super) fn finish(&self, run_id: &str, outcome: &Outcome, guard: Option<&str>) -> String {
+    pub(super) fn finish(&self, run_id: &str, outcome: &RunOutcome, guard: Option<&str>) -> String {
         let number =
             |value: Option<i32>| value.map_or("NULL".to_owned(), |value| value.to_string());
         let now = self.now();

@@ -24,7 +24,7 @@ use tokio::time::timeout;
 
 use super::{
     Backend, Error, codes,
-    error::{Fault, Kind, Phase},
+    error::{Fault, FaultKind, FaultPhase},
     postgres::lock_id,
     sql::hex,
     wire::Wire,
@@ -58,8 +58,8 @@ pub(super) struct Store {
 fn no_file(message: String) -> Fault {
     Fault {
         backend: Backend::Sqlite,
-        phase: Phase::Connect,
-        kind: Kind::NoFile,
+        phase: FaultPhase::Connect,
+        kind: FaultKind::NoFile,
         code: String::new(),
         message,
     }
@@ -134,8 +134,8 @@ impl Store {
             .disable_statement_logging();
         match timeout(bound, options.connect()).await {
             Ok(Ok(conn)) => Ok(Wire::Sqlite(conn)),
-            Ok(Err(error)) => Err(Fault::new(Backend::Sqlite, Phase::Connect, &error)),
-            Err(_) => Err(Fault::timeout(Backend::Sqlite, Phase::Connect, bound)),
+            Ok(Err(error)) => Err(Fault::new(Backend::Sqlite, FaultPhase::Connect, &error)),
+            Err(_) => Err(Fault::timeout(Backend::Sqlite, FaultPhase::Connect, bound)),
         }
     }
 }

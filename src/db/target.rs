@@ -6,9 +6,9 @@ use tokio::time::timeout;
 
 use super::{
     Backend, DatabaseUrl, Locked, Session,
-    book::{Book, Link},
-    error::{Error, Fault, Kind, Phase},
-    ledger::{Outcome, State},
+    error::{Error, Fault, FaultKind, FaultPhase},
+    ledger::{RunOutcome, RunState},
+    ledger_connection::{LedgerConnection, Link},
     mysql, postgres,
     sql::Sql,
     sqlite,
@@ -36,7 +36,7 @@ pub struct Target {
 /// What a connection is for: the end of the name that the server shows for it. None of launchgate's
 /// own can be taken for a step's session, whose name starts with `launchgate/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose<'a> {
+pub(super) enum ConnectionPurpose<'a> {
     Look,
     Ledger,
     Probe,
@@ -45,7 +45,7 @@ pub(super) enum Purpose<'a> {
     Migrate(&'a str),
 }
 
-impl<'a> Purpose<'a> {
+impl<'a> ConnectionPurpose<'a> {
     pub(super) fn application_name(self) -> &'a str {
         match self {
             Self::Migrate(name) => name,
@@ -68,7 +68,7 @@ impl Target {
     /// `SQLite` has no server to connect to: its file is opened and closed by every call, and
     /// here it only has to be possible that it is there one day.
     pub async fn connect(&self) -> Result<Session, Error> {
-        let link = self.link(Purpose::Look, CONNECT).await?;
+        let link = self.link(ConnectionPurpose::Look, CONNECT).await?;
         Ok(Session::new(self.clone(), link))
     }
 
@@ -93,25 +93,25 @@ impl Target {
 
     /// What the ledger says became of a run; `None` where it has no such row. For a holder
     /// that got no answer to its commit. On a fresh connection.
-    pub async fn run_state(&self, run_id: &str) -> Result<Option<State>, Error> {
-        let mut book = Book::new(self.clone(), self.sql());
+    pub async fn run_state(&self, run_id: &str) -> Result<Option<RunState>, Error> {
+        let mut book = LedgerConnection::new(self.clone(), self.sql());
         book.find(CALL).await?;
         let rows = book.rows(book.sql.state_of(run_id), CALL).await?;
         book.close().await;
-        Ok(rows.first().and_then(|row| State::parse(&row.text(0))))
+        Ok(rows.first().and_then(|row| RunState::parse(&row.text(0))))
     }
 
     /// Ends the row of a run whose holder lost its lock and has reaped its step. On a fresh
     /// connection. False where the row had left `running` already.
     ///
     /// A run that lost its lock never counts as succeeded: that state is refused.
-    pub async fn interrupt_own(&self, run_id: &str, outcome: &Outcome) -> Result<bool, Error> {
-        if outcome.state == State::Succeeded {
+    pub async fn interrupt_own(&self, run_id: &str, outcome: &RunOutcome) -> Result<bool, Error> {
+        if outcome.state == RunState::Succeeded {
             return Err(Error::Lost(
                 "a run that lost its lock cannot be recorded as succeeded".to_owned(),
             ));
         }
-        let mut book = Book::new(self.clone(), self.sql());
+        let mut book = LedgerConnection::new(self.clone(), self.sql());
         book.find(CALL).await?;
         let done = book
             .run_text(|sql| sql.finish(run_id, outcome, None), CALL)
@@ -137,12 +137,16 @@ impl Target {
         (self.lease / 6).clamp(Duration::from_millis(300), CALL)
     }
 
-    pub(super) async fn link(&self, purpose: Purpose<'_>, bound: Duration) -> Result<Link, Error> {
+    pub(super) async fn link(
+        &self,
+        purpose: ConnectionPurpose<'_>,
+        bound: Duration,
+    ) -> Result<Link, Error> {
         let bound = bound.min(CONNECT);
         let mode = self.url.tls().mode;
         match self.link_once(purpose, bound, mode).await {
             // `prefer` goes on without, `allow` goes on with TLS, as libpq has it
-            Err(fault) if fault.kind == Kind::Tls && mode == TlsMode::Prefer => {
+            Err(fault) if fault.kind == FaultKind::Tls && mode == TlsMode::Prefer => {
                 self.link_once(purpose, bound, TlsMode::Disable).await
             }
             Err(fault) if fault.code == "28000" && mode == TlsMode::Allow => {
@@ -156,7 +160,7 @@ impl Target {
 
     async fn link_once(
         &self,
-        purpose: Purpose<'_>,
+        purpose: ConnectionPurpose<'_>,
         bound: Duration,
         mode: TlsMode,
     ) -> Result<Link, Fault> {
@@ -174,11 +178,11 @@ impl Target {
                 }
             }
             .map(Link::Wire)
-            .map_err(|error| Fault::new(backend, Phase::Connect, &error))
+            .map_err(|error| Fault::new(backend, FaultPhase::Connect, &error))
         };
         match timeout(bound, connect).await {
             Ok(answer) => answer,
-            Err(_) => Err(Fault::timeout(backend, Phase::Connect, bound)),
+            Err(_) => Err(Fault::timeout(backend, FaultPhase::Connect, bound)),
         }
     }
 

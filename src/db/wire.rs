@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::{
     Backend,
-    error::{Error, Fault, Phase},
+    error::{Error, Fault, FaultPhase},
 };
 
 /// Closing politely is worth this much time and no more.
@@ -152,8 +152,8 @@ async fn bounded<T>(
 ) -> Result<T, Fault> {
     match timeout(bound, call).await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(Fault::new(backend, Phase::Call, &error)),
-        Err(_) => Err(Fault::timeout(backend, Phase::Call, bound)),
+        Ok(Err(error)) => Err(Fault::new(backend, FaultPhase::Call, &error)),
+        Err(_) => Err(Fault::timeout(backend, FaultPhase::Call, bound)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The one place that decides: what the ledger means for this revision. Pure.
 
-use crate::db::ledger::{Entry, Ledger, State};
+use crate::db::ledger::{Ledger, LedgerRow, RunState};
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,10 +13,10 @@ pub enum Decision {
         /// 1 for the first run since the last reset.
         attempt: i32,
         /// Rows still `running` whose lease is over.
-        dead: Vec<Entry>,
+        dead: Vec<LedgerRow>,
     },
     /// Somebody is at it.
-    Wait(Box<Entry>),
+    Wait(Box<LedgerRow>),
     /// This revision must not start.
     Refuse(Refusal),
 }
@@ -52,7 +52,7 @@ pub fn decide(ledger: &Ledger, revision: Option<&str>, max_attempts: Option<u32>
             dead: Vec::new(),
         };
     };
-    let own: Vec<&Entry> = rows
+    let own: Vec<&LedgerRow> = rows
         .iter()
         .filter(|row| revision.is_some_and(|revision| row.revision == revision))
         .collect();
@@ -61,10 +61,10 @@ pub fn decide(ledger: &Ledger, revision: Option<&str>, max_attempts: Option<u32>
     }
     // An operator's block and a success: the newer one counts. A reset lifts a block and
     // counts failures anew, but a revision that succeeded never runs again.
-    let reset = newest(&own, State::Reset);
+    let reset = newest(&own, RunState::Reset);
     let blocked =
-        newest(&own, State::Blocked).filter(|row| row.id > reset.map_or(i64::MIN, |r| r.id));
-    let succeeded = newest(&own, State::Succeeded);
+        newest(&own, RunState::Blocked).filter(|row| row.id > reset.map_or(i64::MIN, |r| r.id));
+    let succeeded = newest(&own, RunState::Succeeded);
     match (blocked, succeeded) {
         (Some(blocked), succeeded) if succeeded.is_none_or(|row| row.id < blocked.id) => {
             return Decision::Refuse(Refusal::Blocked {
@@ -75,7 +75,7 @@ pub fn decide(ledger: &Ledger, revision: Option<&str>, max_attempts: Option<u32>
         (_, Some(_)) => return Decision::Start,
         _ => {}
     }
-    let is_live = |row: &&Entry| row.state == Some(State::Running) && row.lease_live;
+    let is_live = |row: &&LedgerRow| row.state == Some(RunState::Running) && row.lease_live;
     if let Some(row) = own.iter().copied().find(is_live) {
         return Decision::Wait(Box::new(row.clone()));
     }
@@ -87,7 +87,7 @@ pub fn decide(ledger: &Ledger, revision: Option<&str>, max_attempts: Option<u32>
     }
     let dead = rows
         .iter()
-        .filter(|row| row.state == Some(State::Running))
+        .filter(|row| row.state == Some(RunState::Running))
         .cloned()
         .collect();
     Decision::Run {
@@ -103,7 +103,7 @@ pub fn has_succeeded(ledger: &Ledger, revision: &str) -> bool {
         return false;
     };
     rows.iter()
-        .any(|row| row.revision == revision && row.state == Some(State::Succeeded))
+        .any(|row| row.revision == revision && row.state == Some(RunState::Succeeded))
 }
 
 /// The block that an operator put on `revision` while the run `run_id` of it was on.
@@ -112,10 +112,10 @@ pub fn blocked_meanwhile(ledger: &Ledger, revision: &str, run_id: &str) -> Optio
     let Ledger::Rows(rows) = ledger else {
         return None;
     };
-    let own: Vec<&Entry> = rows.iter().filter(|row| row.revision == revision).collect();
+    let own: Vec<&LedgerRow> = rows.iter().filter(|row| row.revision == revision).collect();
     let run = own.iter().find(|row| row.run_id == run_id)?.id;
-    let lifted = newest(&own, State::Reset).map_or(run, |reset| reset.id.max(run));
-    let blocked = newest(&own, State::Blocked).filter(|row| row.id > lifted)?;
+    let lifted = newest(&own, RunState::Reset).map_or(run, |reset| reset.id.max(run));
+    let blocked = newest(&own, RunState::Blocked).filter(|row| row.id > lifted)?;
     Some(Refusal::Blocked {
         by: blocked.holder.clone(),
         note: blocked.note.clone(),
@@ -123,30 +123,37 @@ pub fn blocked_meanwhile(ledger: &Ledger, revision: &str, run_id: &str) -> Optio
 }
 
 /// Rows come newest first.
-fn newest<'a>(rows: &[&'a Entry], state: State) -> Option<&'a Entry> {
+fn newest<'a>(rows: &[&'a LedgerRow], state: RunState) -> Option<&'a LedgerRow> {
     rows.iter().copied().find(|row| row.state == Some(state))
 }
 
-fn since_reset<'a>(own: &'a [&Entry], reset: Option<&Entry>) -> impl Iterator<Item = &'a Entry> {
+fn since_reset<'a>(
+    own: &'a [&LedgerRow],
+    reset: Option<&LedgerRow>,
+) -> impl Iterator<Item = &'a LedgerRow> {
     let from = reset.map_or(i64::MIN, |row| row.id);
     own.iter().copied().filter(move |row| row.id > from)
 }
 
-fn exhausted(own: &[&Entry], reset: Option<&Entry>, max_attempts: Option<u32>) -> Option<Refusal> {
+fn exhausted(
+    own: &[&LedgerRow],
+    reset: Option<&LedgerRow>,
+    max_attempts: Option<u32>,
+) -> Option<Refusal> {
     let mut failed = since_reset(own, reset)
-        .filter(|row| row.state == Some(State::Failed))
+        .filter(|row| row.state == Some(RunState::Failed))
         .peekable();
     let last = failed.peek()?.run_id.clone();
     let failed = failed.count();
     (failed >= usize::try_from(max_attempts?).ok()?).then_some(Refusal::Exhausted { failed, last })
 }
 
-fn attempt(own: &[&Entry], reset: Option<&Entry>) -> i32 {
+fn attempt(own: &[&LedgerRow], reset: Option<&LedgerRow>) -> i32 {
     let runs = since_reset(own, reset)
         .filter(|row| {
             matches!(
                 row.state,
-                Some(State::Failed | State::Interrupted | State::Running)
+                Some(RunState::Failed | RunState::Interrupted | RunState::Running)
             )
         })
         .count();
@@ -158,8 +165,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn row(id: i64, revision: &str, state: State, lease_live: bool) -> Entry {
-        Entry {
+    fn row(id: i64, revision: &str, state: RunState, lease_live: bool) -> LedgerRow {
+        LedgerRow {
             id,
             revision: revision.into(),
             run_id: format!("run{id}"),
@@ -172,12 +179,12 @@ mod tests {
     }
 
     /// States of revision `r`, oldest first; `+` marks a live lease.
-    fn decided(states: &[State], max: Option<u32>) -> Decision {
+    fn decided(states: &[RunState], max: Option<u32>) -> Decision {
         let rows = states
             .iter()
             .enumerate()
             .map(|(i, s)| row(i64::try_from(i).unwrap(), "r", *s, false));
-        let mut rows: Vec<Entry> = rows.collect();
+        let mut rows: Vec<LedgerRow> = rows.collect();
         rows.reverse();
         decide(&Ledger::Rows(rows), Some("r"), max)
     }
@@ -189,11 +196,11 @@ mod tests {
         }
     }
 
-    use State::{Blocked, Failed, Interrupted, Reset, Running, Succeeded};
+    use RunState::{Blocked, Failed, Interrupted, Reset, Running, Succeeded};
 
     #[test]
     fn a_block_during_a_run_is_the_runs_own() {
-        let seen = |states: &[State]| {
+        let seen = |states: &[RunState]| {
             let rows = states.iter().zip(0..);
             let mut rows: Vec<_> = rows.map(|(s, id)| row(id, "r", *s, true)).collect();
             rows.reverse();
@@ -292,8 +299,8 @@ mod tests {
             states in proptest::collection::vec((0usize..6, any::<bool>(), any::<bool>()), 0..12),
             max in proptest::option::of(1u32..4),
         ) {
-            let mut rows: Vec<Entry> = states.iter().enumerate().map(|(i, (s, live, own))| {
-                row(i64::try_from(i).unwrap(), if *own { "r" } else { "x" }, State::ALL[*s], *live)
+            let mut rows: Vec<LedgerRow> = states.iter().enumerate().map(|(i, (s, live, own))| {
+                row(i64::try_from(i).unwrap(), if *own { "r" } else { "x" }, RunState::ALL[*s], *live)
             }).collect();
             rows.reverse();
             let succeeded = rows.iter().any(|r| r.revision == "r" && r.state == Some(Succeeded));

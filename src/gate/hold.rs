@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{Gate, Held, Passed, Trouble};
-use crate::db::ledger::{Entry, Ledger, NewRun, Orphan};
-use crate::db::{Backend, Error, Locked, Proof};
+use crate::db::ledger::{Ledger, LedgerRow, NewRun, Orphan};
+use crate::db::{Error, Locked, Proof};
 use crate::exit::Problem;
 use crate::gate::decide::Decision;
 use crate::gate::lease::Lease;
@@ -32,7 +32,7 @@ impl Gate {
         asked: Moment,
         link: &mut GateLink,
     ) -> Result<Held, Trouble> {
-        let look = locked.look(self.name.revision.as_deref());
+        let look = locked.read_ledger(self.name.revision.as_deref());
         let ledger = self.call(link, Box::pin(look)).await?;
         let (attempt, dead) = match self.decide(&ledger) {
             Ok(Decision::Run { attempt, dead }) => (attempt, dead),
@@ -86,7 +86,7 @@ impl Gate {
     /// after all belongs to a run whose lock is free, which the next holder takes for dead. A
     /// server's connection is of no use after that, and what became of the call is unknown.
     pub(super) fn gives_up_calls(&self) -> bool {
-        self.target.backend() == Backend::Sqlite
+        self.target.backend().may_drop_calls()
     }
 
     /// A call under the lock, ended by a signal where it may be: a file can be busy for long.
@@ -108,7 +108,7 @@ impl Gate {
     async fn close_dead(
         &self,
         locked: &mut Locked,
-        dead: &[Entry],
+        dead: &[LedgerRow],
         link: &mut GateLink,
     ) -> Result<(), Trouble> {
         if dead.is_empty() {
@@ -138,7 +138,7 @@ impl Gate {
     async fn sit_out_orphans(
         &self,
         locked: &mut Locked,
-        dead: &[Entry],
+        dead: &[LedgerRow],
         link: &mut GateLink,
     ) -> Result<(), Trouble> {
         let began = Moment::now();
@@ -178,7 +178,7 @@ impl Gate {
     }
 
     /// Ends what dead runs left idle in a transaction; whether there was any.
-    async fn end_idle(&self, locked: &mut Locked, dead: &[Entry]) -> Result<bool, Trouble> {
+    async fn end_idle(&self, locked: &mut Locked, dead: &[LedgerRow]) -> Result<bool, Trouble> {
         let ids: Vec<String> = dead.iter().map(|row| row.run_id.clone()).collect();
         let count = locked.end_idle_orphans(&ids).await?;
         if count > 0 {
@@ -227,10 +227,11 @@ impl Gate {
             &fields,
         );
         let confirmed = asked.max(beaten);
-        let lease = match self.target.backend() {
-            // The kernel's lock lasts as long as the step, with no heartbeat. Its file may go.
-            Backend::Sqlite => Lease::endless(self.target.lease / 6, confirmed),
-            Backend::Postgres | Backend::Mysql => Lease::new(self.target.lease, confirmed),
+        let lease = if self.target.backend().has_lease() {
+            Lease::new(self.target.lease, confirmed)
+        } else {
+            // The kernel keeps the lock as long as the step lives. But its file may be removed.
+            Lease::endless(self.target.lease / 6, confirmed)
         }
         .map_err(|error| outcome::no_event(&error))?;
         let identity = self.identity(&locked, &run_id, attempt);
@@ -252,15 +253,13 @@ impl Gate {
     }
 
     fn identity(&self, locked: &Locked, run_id: &str, attempt: i32) -> RunIdentity {
-        let is_postgres = self.target.backend() == Backend::Postgres;
         RunIdentity {
             app: self.target.app.clone(),
             release: self.name.release.clone().unwrap_or_default(),
             revision: self.name.revision.clone().unwrap_or_default(),
             run_id: run_id.to_owned(),
             attempt,
-            application_name: is_postgres
-                .then(|| format!("launchgate/{}/{run_id}", locked.lock_id())),
+            application_name: locked.session_name(run_id),
         }
     }
 }

@@ -7,8 +7,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Gate, Held, Passed};
-use crate::db::ledger::State;
-use crate::db::{self, Backend, Error, Locked, RecordError};
+use crate::db::ledger::RunState;
+use crate::db::{self, Error, Locked, RecordError};
 use crate::exit::{Failure, Problem};
 use crate::gate::decide;
 use crate::gate::lease::{Lease, LeaseGuard};
@@ -75,7 +75,7 @@ impl Gate {
             };
             drop(told);
             // From here on a file is the step's.
-            news = news.filter(|_| self.target.backend() != Backend::Sqlite);
+            news = news.filter(|_| !self.target.backend().single_writer());
             let pause = match (renewal.lock, renewal.lease) {
                 (Ok(()), Ok(())) => {
                     lease.confirm(asked);
@@ -99,7 +99,7 @@ impl Gate {
             None => return,
             Some(Error::Lost(why)) => return lease.lose(why),
             // A file has no lease: all that is missing is which step runs.
-            Some(_) if self.target.backend() == Backend::Sqlite => {
+            Some(_) if !self.target.backend().has_lease() => {
                 "the ledger could not be told which step runs"
             }
             // It will not get better by asking again: a step dropped the ledger, say.
@@ -125,7 +125,7 @@ impl Gate {
         if let Verdict::Lost(failure) = &mut ended.verdict
             && lease.missed_row_alone()
         {
-            *failure = outcome::table_locked(failure, &self.target.url);
+            *failure = outcome::table_locked(failure, &self.target);
         }
         let row = outcome::row(&ended, &self.target.url);
         let (failure, is_done) = match ended.verdict {
@@ -170,7 +170,7 @@ impl Gate {
     /// recorded, but the server must not start. No answer says nothing.
     async fn blocked_meanwhile(&self, locked: &mut Locked, run_id: &str) -> Option<Failure> {
         let revision = self.name.revision.as_deref()?;
-        let ledger = locked.look(Some(revision)).await.ok()?;
+        let ledger = locked.read_ledger(Some(revision)).await.ok()?;
         decide::blocked_meanwhile(&ledger, revision, run_id).map(|refusal| self.refuse(&refusal))
     }
 
@@ -180,7 +180,7 @@ impl Gate {
         &self,
         lease: &Lease,
         run_id: &str,
-        wanted: State,
+        wanted: RunState,
         error: &Error,
     ) -> Result<(), String> {
         loop {
@@ -194,7 +194,7 @@ impl Gate {
     }
 
     /// Closes the row of a run that lost its lock; its step is gone by now.
-    async fn finish_lost(&self, run_id: &str, row: &db::ledger::Outcome) {
+    async fn finish_lost(&self, run_id: &str, row: &db::ledger::RunOutcome) {
         match self.target.interrupt_own(run_id, row).await {
             Ok(true) => self.log.say(
                 Event::RunRecorded,

@@ -3,8 +3,8 @@
 
 use std::io;
 
-use crate::db::ledger::{self, Orphan, State};
-use crate::db::{Backend, DatabaseUrl};
+use crate::db::ledger::{self, Orphan, RunState};
+use crate::db::{DatabaseUrl, Target};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::steps::{Outcome, TAIL, Verdict};
 use crate::sys::step::StopReason;
@@ -27,24 +27,24 @@ pub fn run_id() -> Result<String, Failure> {
 
 /// What the run's row leaves `running` with; no password in it.
 #[must_use]
-pub fn row(outcome: &Outcome, url: &DatabaseUrl) -> ledger::Outcome {
+pub fn row(outcome: &Outcome, url: &DatabaseUrl) -> ledger::RunOutcome {
     let timed_out = outcome
         .last
         .as_ref()
         .is_some_and(|(_, r)| r.cut == Some(StopReason::Timeout));
     let (state, note) = match &outcome.verdict {
-        Verdict::Done => (State::Succeeded, None),
-        Verdict::Failed(failure) => (State::Failed, Some(failure)),
+        Verdict::Done => (RunState::Succeeded, None),
+        Verdict::Failed(failure) => (RunState::Failed, Some(failure)),
         Verdict::Stopped {
             done: true,
             failure,
-        } => (State::Succeeded, Some(failure)),
-        Verdict::Stopped { failure, .. } if timed_out => (State::Failed, Some(failure)),
+        } => (RunState::Succeeded, Some(failure)),
+        Verdict::Stopped { failure, .. } if timed_out => (RunState::Failed, Some(failure)),
         Verdict::Stopped { failure, .. } | Verdict::Lost(failure) => {
-            (State::Interrupted, Some(failure))
+            (RunState::Interrupted, Some(failure))
         }
     };
-    let mut row = ledger::Outcome {
+    let mut row = ledger::RunOutcome {
         state,
         step: None,
         exit_code: None,
@@ -60,7 +60,7 @@ pub fn row(outcome: &Outcome, url: &DatabaseUrl) -> ledger::Outcome {
             Ended::Code(code) => row.exit_code = Some(code),
             Ended::Signal(number) => row.term_signal = Some(number),
         }
-        if state != State::Succeeded && !report.tail.is_empty() {
+        if state != RunState::Succeeded && !report.tail.is_empty() {
             row.output_tail = Some(tail(&report.tail, url));
         }
     }
@@ -95,9 +95,9 @@ fn tail(kept: &[u8], url: &DatabaseUrl) -> String {
 
 /// The row of a run that did not count.
 #[must_use]
-pub fn interrupted(why: &str) -> ledger::Outcome {
-    ledger::Outcome {
-        state: State::Interrupted,
+pub fn interrupted(why: &str) -> ledger::RunOutcome {
+    ledger::RunOutcome {
+        state: RunState::Interrupted,
         step: None,
         exit_code: None,
         term_signal: None,
@@ -148,16 +148,7 @@ pub fn idle_orphans(list: &str) -> Problem {
 /// The lock was held and the run's row could not be renewed, so that the right to run was `lost`:
 /// what is likely in the way.
 #[must_use]
-pub fn table_locked(lost: &Failure, url: &DatabaseUrl) -> Failure {
-    let hint = match url.backend() {
-        Backend::Mysql => format!(
-            "let a dump lock no table (--single-transaction) or leave this one out (--ignore-table={}.launchgate_runs), then start again",
-            url.database().unwrap_or("DATABASE")
-        ),
-        Backend::Postgres | Backend::Sqlite => {
-            "let no step keep that table locked (LOCK TABLE, or a long transaction that changes it), then start again".to_owned()
-        }
-    };
+pub fn table_locked(lost: &Failure, target: &Target) -> Failure {
     Failure::new(
         FailureKind::LockLost,
         Problem::new(
@@ -165,7 +156,7 @@ pub fn table_locked(lost: &Failure, url: &DatabaseUrl) -> Failure {
                 "{}. The lock itself answered, the table launchgate_runs could not be written: a step locks it, most likely",
                 lost.problem().what()
             ),
-            hint,
+            target.backend().locked_table_hint(&target.url),
         ),
     )
 }

@@ -3,7 +3,7 @@
 use tokio::time::sleep;
 
 use super::{Early, Gate, refused};
-use crate::db::ledger::{Entry, Ledger};
+use crate::db::ledger::{Ledger, LedgerRow};
 use crate::db::{Error, Session};
 use crate::exit::Failure;
 use crate::gate::retry::{ConnectRetry, Wait};
@@ -41,9 +41,9 @@ impl Gate {
                 None => Box::pin(self.target.connect()).await?,
             };
             let (ledger, looks) = if is_first {
-                (session.look(revision).await?, None)
+                (session.read_ledger(revision).await?, None)
             } else {
-                session.look_around(revision).await?
+                session.read_ledger_and_count(revision).await?
             };
             Ok((session, ledger, looks))
         };
@@ -167,7 +167,7 @@ impl<'a> LedgerPoll<'a> {
     pub async fn next_poll(
         &mut self,
         link: &mut GateLink,
-        busy: Option<&Entry>,
+        busy: Option<&LedgerRow>,
     ) -> Result<(), Failure> {
         loop {
             let pause = self.wait.next(&self.gate.log, busy, self.outage.crowd())?;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::db::Error;
-use crate::db::ledger::Entry;
+use crate::db::ledger::LedgerRow;
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::Policy;
 use crate::gate::backoff::{self, Contention};
@@ -270,7 +270,7 @@ impl Wait {
     pub fn next(
         &mut self,
         log: &Log,
-        busy: Option<&Entry>,
+        busy: Option<&LedgerRow>,
         crowd: Contention,
     ) -> Result<Duration, Failure> {
         let holder = busy.map_or("another replica", |entry| &entry.holder);

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::db::sql_dir::Folder;
+use crate::db::migrator::MigrationFolder;
 use crate::exit::{Failure, Problem};
 use crate::output::log::{Event, Log};
 use crate::plan::release::{self, Files, Found, Given};
@@ -49,7 +49,7 @@ enum What {
     /// A few migrations.
     Few(Files),
     /// The migrations of this folder, of which there are many.
-    Folder(PathBuf),
+    MigrationFolder(PathBuf),
 }
 
 /// Chooses the revision's source: the fingerprint, else the release given, else the fingerprint of
@@ -90,7 +90,7 @@ pub fn choose(
         let folder = Path::new(&sql.value);
         let what = match migrations(folder, FEW, &origin)? {
             Some(files) => What::Few(files),
-            None => What::Folder(folder.to_owned()),
+            None => What::MigrationFolder(folder.to_owned()),
         };
         return Ok(Choice::Files(Reading { what, origin, name }));
     }
@@ -119,7 +119,7 @@ impl Reading {
         let Self { what, origin, name } = self;
         let files = match what {
             What::Files(files) | What::Few(files) => files,
-            What::Folder(folder) => migrations(&folder, usize::MAX, &origin)?
+            What::MigrationFolder(folder) => migrations(&folder, usize::MAX, &origin)?
                 .unwrap_or_else(|| unreachable!("more files than can be counted")),
         };
         let found = files
@@ -136,7 +136,7 @@ impl Reading {
 
 /// The migrations of a folder; `None` where they are more than `most`.
 fn migrations(folder: &Path, most: usize, origin: &str) -> Result<Option<Files>, Failure> {
-    let names = Folder::names(folder, most).map_err(|trouble| {
+    let names = MigrationFolder::names(folder, most).map_err(|trouble| {
         Failure::usage(format!("{origin}: {}", trouble.what()), trouble.hint())
     })?;
     Ok(names.map(|names| Files::of_folder(folder, names)))

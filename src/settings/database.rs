@@ -7,7 +7,7 @@ use std::path::Path;
 use super::parse::parse_switch;
 use super::sources::into_text;
 use super::{AMBIENT_URLS, DatabaseChoice, Origin, Setting, Sources};
-use crate::db::url::{Backend, DatabaseUrl};
+use crate::db::url::DatabaseUrl;
 use crate::exit::Failure;
 
 type Found = Result<Option<Setting<OsString>>, Failure>;
@@ -100,7 +100,7 @@ impl Sources<'_> {
     #[must_use]
     pub fn with_own_user(&self, url: DatabaseUrl) -> DatabaseUrl {
         let is_named = url.user().is_some() || self.environment.get_filled("PGUSER").is_some();
-        if url.backend() != Backend::Postgres || is_named {
+        if is_named || !url.backend().logs_in_as_system_user() {
             return url;
         }
         url.with_own_user((self.own_user)())

@@ -49,7 +49,10 @@ fn what_goes_over_is_not_yet_and_what_stays_is_refused() {
         not_yet(&connect_error(&server.url("postgres")).await);
         not_yet(&connect_error("postgres://u:p@name.invalid/db").await);
         for mut session in sessions {
-            assert!(matches!(session.look(None).await, Err(Error::Broken(_))));
+            assert!(matches!(
+                session.read_ledger(None).await,
+                Err(Error::Broken(_))
+            ));
         }
     });
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use launchgate::db::{Error, RecordError, ledger::State};
+use launchgate::db::{Error, RecordError, ledger::RunState};
 
 use super::{
     common::{
@@ -55,7 +55,7 @@ async fn a_lease_counts_by_the_servers_clock_and_is_renewed(place: Place) {
     let seen = rows(&target, "r").await;
     assert_eq!(
         (seen[0].state, seen[0].note.as_deref()),
-        (Some(State::Interrupted), Some("dead"))
+        (Some(RunState::Interrupted), Some("dead"))
     );
     assert!(matches!(
         locked.heartbeat("run1").await,
@@ -73,10 +73,10 @@ async fn a_killed_lock_session_is_lost_and_its_run_not_recorded(place: Place) {
     let second = lock(&target).await;
     assert!(matches!(locked.confirm().await, Err(Error::Lost(_))));
     locked
-        .record("run1", &outcome(State::Succeeded))
+        .record("run1", &outcome(RunState::Succeeded))
         .await
         .expect_err("the lock is gone");
-    assert_eq!(target.run_state("run1").await, Ok(Some(State::Running)));
+    assert_eq!(target.run_state("run1").await, Ok(Some(RunState::Running)));
     second.release().await;
 }
 
@@ -91,7 +91,7 @@ async fn a_killed_ledger_session_is_replaced_by_the_next_heartbeat(place: Place)
         .await
         .expect("the lock is on another connection");
     locked
-        .record("run1", &outcome(State::Succeeded))
+        .record("run1", &outcome(RunState::Succeeded))
         .await
         .expect("recorded");
 }
@@ -143,7 +143,7 @@ async fn a_cut_network_is_noticed_in_time_and_a_mended_one_confirms(place: Place
     let renewal = locked.renew("run1", None, || ()).await;
     assert_eq!((renewal.lock, renewal.lease), (Ok(()), Ok(())));
     locked
-        .record("run1", &outcome(State::Succeeded))
+        .record("run1", &outcome(RunState::Succeeded))
         .await
         .expect("recorded");
 }
@@ -153,7 +153,7 @@ async fn an_answer_to_the_commit_that_never_comes_is_unknown(place: Place) {
     let locked = hold(&target, "r", "run1").await;
     network.cut();
     let error = locked
-        .record("run1", &outcome(State::Succeeded))
+        .record("run1", &outcome(RunState::Succeeded))
         .await
         .expect_err("no answer");
     let (RecordError::NotRecorded(error) | RecordError::Unknown(error)) = error;

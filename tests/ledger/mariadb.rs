@@ -1,6 +1,6 @@
 //! What is `MariaDB`'s own.
 
-use launchgate::db::{Backend, Error, ddl, ledger::State};
+use launchgate::db::{Backend, Error, ddl, ledger::RunState};
 
 use super::{
     common::{
@@ -53,7 +53,10 @@ fn what_goes_over_is_not_yet_and_what_stays_is_refused() {
         let down = connect_error(&server.url("mysql")).await;
         assert!(matches!(down, Error::NotYet(_)), "{down:?}");
         for mut session in sessions {
-            assert!(matches!(session.look(None).await, Err(Error::Broken(_))));
+            assert!(matches!(
+                session.read_ledger(None).await,
+                Err(Error::Broken(_))
+            ));
         }
     });
 }
@@ -66,7 +69,7 @@ fn a_read_only_server_is_refused_but_may_be_looked_at() {
     run(async {
         hold(&target, "r", "run1")
             .await
-            .record("run1", &outcome(State::Succeeded))
+            .record("run1", &outcome(RunState::Succeeded))
             .await
             .expect("recorded");
         server.sql("", "SET GLOBAL read_only = 1");
@@ -100,10 +103,13 @@ fn defaults_of_the_server_change_nothing() {
         assert!(rows(&target, "r 🦀").await[0].lease_live);
         locked.prove().await.expect("proof");
         locked
-            .record("run1", &outcome(State::Succeeded))
+            .record("run1", &outcome(RunState::Succeeded))
             .await
             .expect("recorded");
-        assert_eq!(rows(&target, "r 🦀").await[0].state, Some(State::Succeeded));
+        assert_eq!(
+            rows(&target, "r 🦀").await[0].state,
+            Some(RunState::Succeeded)
+        );
     });
 }
 
@@ -129,7 +135,7 @@ fn a_user_that_may_not_create_uses_a_ledger_that_exists() {
         place.sql(&ddl(Backend::Mysql, None));
         hold(&target, "r", "run1")
             .await
-            .record("run1", &outcome(State::Succeeded))
+            .record("run1", &outcome(RunState::Succeeded))
             .await
             .expect("recorded");
         let info = connect(&target)
@@ -159,7 +165,7 @@ fn a_restarted_server_has_no_holder() {
             .expect("the row is still there");
         assert_eq!(
             target
-                .interrupt_own("run1", &outcome(State::Interrupted))
+                .interrupt_own("run1", &outcome(RunState::Interrupted))
                 .await,
             Ok(true)
         );

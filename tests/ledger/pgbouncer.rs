@@ -2,7 +2,7 @@
 
 use launchgate::db::{
     Attempt, Error,
-    ledger::{Ledger, State},
+    ledger::{Ledger, RunState},
 };
 
 use super::{
@@ -27,7 +27,10 @@ fn pgbouncer_says_no_and_not_yet() {
             Ok(session) => session,
         };
         refused(
-            &session.look(None).await.expect_err("no such database"),
+            &session
+                .read_ledger(None)
+                .await
+                .expect_err("no such database"),
             "none",
         );
     });
@@ -46,7 +49,7 @@ fn pgbouncer_says_no_and_not_yet() {
             match target.connect().await {
                 Err(error) => matches!(error, Error::NotYet(_)),
                 Ok(mut session) => matches!(
-                    session.look(None).await,
+                    session.read_ledger(None).await,
                     Err(Error::NotYet(_) | Error::Broken(_))
                 ),
             }
@@ -82,7 +85,7 @@ fn a_search_path_that_a_pooler_kept_leads_nowhere_else() {
     run(async {
         hold(&target, "r", RUN)
             .await
-            .record(RUN, &outcome(State::Succeeded))
+            .record(RUN, &outcome(RunState::Succeeded))
             .await
             .expect("recorded");
         // as pg_dump leaves it on every connection of the pool
@@ -107,9 +110,9 @@ fn a_search_path_that_a_pooler_kept_leads_nowhere_else() {
                 .await
                 .expect("commit");
         }
-        let first = connect(&target).await.look(Some("r")).await;
+        let first = connect(&target).await.read_ledger(Some("r")).await;
         assert!(
-            matches!(&first, Ok(Ledger::Rows(rows)) if rows[0].state == Some(State::Succeeded)),
+            matches!(&first, Ok(Ledger::Rows(rows)) if rows[0].state == Some(RunState::Succeeded)),
             "{first:?}"
         );
         let Attempt::Locked(mut locked) =
@@ -117,8 +120,8 @@ fn a_search_path_that_a_pooler_kept_leads_nowhere_else() {
         else {
             panic!("busy")
         };
-        match locked.look(Some("r")).await.expect("a look") {
-            Ledger::Rows(rows) => assert_eq!(rows[0].state, Some(State::Succeeded)),
+        match locked.read_ledger(Some("r")).await.expect("a look") {
+            Ledger::Rows(rows) => assert_eq!(rows[0].state, Some(RunState::Succeeded)),
             Ledger::Missing => panic!("another ledger"),
         }
         locked.release().await;

@@ -2,7 +2,7 @@
 
 use launchgate::db::{
     Backend, Error, RecordError, ddl,
-    ledger::{Ledger, State},
+    ledger::{Ledger, RunState},
 };
 
 use super::{
@@ -51,14 +51,16 @@ fn the_fast_path_is_one_statement() {
     run(async {
         hold(&target, "r", "run1")
             .await
-            .record("run1", &outcome(State::Succeeded))
+            .record("run1", &outcome(RunState::Succeeded))
             .await
     })
     .expect("recorded");
     server.sql("postgres", "SELECT 'before'");
     run(async {
         let mut session = connect(&target).await;
-        assert!(matches!(session.look(Some("r")).await, Ok(Ledger::Rows(rows)) if rows.len() == 1));
+        assert!(
+            matches!(session.read_ledger(Some("r")).await, Ok(Ledger::Rows(rows)) if rows.len() == 1)
+        );
         session.close().await;
         server.sql("postgres", "SELECT 'after'");
         until("the log has it", async || server.log().contains("'after'")).await;
@@ -83,7 +85,7 @@ fn a_read_only_session_is_refused_but_may_look() {
     run(async {
         hold(&target, "r", RUN)
             .await
-            .record(RUN, &outcome(State::Succeeded))
+            .record(RUN, &outcome(RunState::Succeeded))
             .await
             .expect("recorded");
         place.sql(&format!(
@@ -131,7 +133,7 @@ fn a_role_that_may_not_create_uses_a_ledger_that_exists() {
         refused(
             &connect(&target)
                 .await
-                .look(None)
+                .read_ledger(None)
                 .await
                 .expect_err("no privilege"),
             "permission denied",
@@ -141,7 +143,7 @@ fn a_role_that_may_not_create_uses_a_ledger_that_exists() {
         ));
         hold(&target, "r", RUN)
             .await
-            .record(RUN, &outcome(State::Succeeded))
+            .record(RUN, &outcome(RunState::Succeeded))
             .await
             .expect("recorded");
         let info = connect(&target)
@@ -165,10 +167,13 @@ fn the_ledger_is_where_schema_says_and_the_lock_is_the_apps_wherever_that_is() {
     run(async {
         hold(&odd, "r", RUN)
             .await
-            .record(RUN, &outcome(State::Succeeded))
+            .record(RUN, &outcome(RunState::Succeeded))
             .await
             .expect("recorded");
-        assert_eq!(connect(&said).await.look(None).await, Ok(Ledger::Missing));
+        assert_eq!(
+            connect(&said).await.read_ledger(None).await,
+            Ok(Ledger::Missing)
+        );
         assert_eq!(rows(&odd, "r").await.len(), 1);
         assert_eq!(
             rows(&place.target(), "r").await.len(),
@@ -210,7 +215,7 @@ fn a_ledger_that_the_search_path_does_not_find_is_the_oldest_that_this_role_may_
     run(async {
         hold(&target, "r", RUN)
             .await
-            .record(RUN, &outcome(State::Succeeded))
+            .record(RUN, &outcome(RunState::Succeeded))
             .await
             .expect("recorded");
         assert_eq!(
@@ -218,18 +223,18 @@ fn a_ledger_that_the_search_path_does_not_find_is_the_oldest_that_this_role_may_
             ["0", "1", "0"].map(str::to_owned)
         );
         assert_eq!(rows(&target, "r").await.len(), 1);
-        assert_eq!(target.run_state(RUN).await, Ok(Some(State::Succeeded)));
+        assert_eq!(target.run_state(RUN).await, Ok(Some(RunState::Succeeded)));
         drop(hold(&target, "r2", "run2").await);
         assert_eq!(
             target
-                .interrupt_own("run2", &outcome(State::Interrupted))
+                .interrupt_own("run2", &outcome(RunState::Interrupted))
                 .await,
             Ok(true)
         );
         let mut session = connect(&target).await;
         assert_eq!(session.history(9).await.map(|runs| runs.len()), Ok(2));
         session
-            .decide_by_operator("r3", State::Blocked, None, "me")
+            .decide_by_operator("r3", RunState::Blocked, None, "me")
             .await
             .expect("decided");
         assert_eq!(count("older"), "3");
@@ -274,7 +279,7 @@ fn a_migration_may_lock_or_rename_the_ledger_while_the_lock_is_held() {
             .expect("a heartbeat");
         place.sql("DROP TABLE launchgate_runs");
         let error = locked
-            .record(RUN, &outcome(State::Succeeded))
+            .record(RUN, &outcome(RunState::Succeeded))
             .await
             .expect_err("no ledger");
         let RecordError::NotRecorded(error) = error else {
@@ -293,7 +298,7 @@ fn a_database_that_cannot_hold_unicode_gets_ascii() {
     ));
     let target = target(&place.postgres().url(&name), "default");
     run(async {
-        let mut end = outcome(State::Succeeded);
+        let mut end = outcome(RunState::Succeeded);
         end.output_tail = Some("done 🦀".to_owned());
         hold(&target, "r", RUN)
             .await
@@ -308,11 +313,11 @@ fn a_database_that_cannot_hold_unicode_gets_ascii() {
             .remove(0);
         assert_eq!(run.output_tail.as_deref(), Some("done ?"));
         drop(hold(&target, "r2", "run2").await);
-        end.state = State::Interrupted;
+        end.state = RunState::Interrupted;
         assert_eq!(target.interrupt_own("run2", &end).await, Ok(true));
         let mut session = connect(&target).await;
         session
-            .decide_by_operator("r", State::Blocked, Some("🦀"), "me")
+            .decide_by_operator("r", RunState::Blocked, Some("🦀"), "me")
             .await
             .expect("decided");
     });
@@ -330,13 +335,13 @@ fn a_restarted_server_has_no_holder() {
         locked.heartbeat(RUN).await.expect("the row is still there");
         assert!(
             locked
-                .record(RUN, &outcome(State::Succeeded))
+                .record(RUN, &outcome(RunState::Succeeded))
                 .await
                 .is_err()
         );
         assert_eq!(
             target
-                .interrupt_own(RUN, &outcome(State::Interrupted))
+                .interrupt_own(RUN, &outcome(RunState::Interrupted))
                 .await,
             Ok(true)
         );
@@ -356,7 +361,7 @@ fn a_limit_for_transactions_does_not_end_the_lock() {
         place.sql("SET transaction_timeout = 0; SELECT pg_sleep(1)");
         locked.confirm().await.expect("the lock");
         locked
-            .record(RUN, &outcome(State::Succeeded))
+            .record(RUN, &outcome(RunState::Succeeded))
             .await
             .expect("recorded");
     });

@@ -2,7 +2,7 @@
 
 use launchgate::db::{
     Error, Locked, Proof, RecordError, Target,
-    ledger::{Entry, Ledger, NewRun, Outcome, State},
+    ledger::{Ledger, LedgerRow, NewRun, RunOutcome, RunState},
 };
 
 use super::common::places::{Kind, Place, connect, is_busy, lock, until};
@@ -52,8 +52,8 @@ pub fn new_run(revision: &str, run_id: &str) -> NewRun {
     }
 }
 
-pub fn outcome(state: State) -> Outcome {
-    Outcome {
+pub fn outcome(state: RunState) -> RunOutcome {
+    RunOutcome {
         state,
         step: Some("migrate".to_owned()),
         exit_code: Some(0),
@@ -76,10 +76,10 @@ pub async fn hold(target: &Target, revision: &str, run_id: &str) -> Locked {
     locked
 }
 
-pub async fn rows(target: &Target, revision: &str) -> Vec<Entry> {
+pub async fn rows(target: &Target, revision: &str) -> Vec<LedgerRow> {
     match connect(target)
         .await
-        .look(Some(revision))
+        .read_ledger(Some(revision))
         .await
         .expect("a look")
     {
@@ -91,11 +91,11 @@ pub async fn rows(target: &Target, revision: &str) -> Vec<Entry> {
 async fn a_look_makes_nothing(place: Place) {
     let target = place.target();
     let mut session = connect(&target).await;
-    assert_eq!(session.look(Some("r1")).await, Ok(Ledger::Missing));
-    assert_eq!(session.look(None).await, Ok(Ledger::Missing));
+    assert_eq!(session.read_ledger(Some("r1")).await, Ok(Ledger::Missing));
+    assert_eq!(session.read_ledger(None).await, Ok(Ledger::Missing));
     assert!(session.history(10).await.expect("history").is_empty());
     assert_eq!(session.is_locked().await, Ok(false));
-    assert_eq!(session.look(Some("r1")).await, Ok(Ledger::Missing));
+    assert_eq!(session.read_ledger(Some("r1")).await, Ok(Ledger::Missing));
     assert!(target.run_state("none").await.is_err(), "no ledger to ask");
     session.close().await;
     if place.kind == Kind::Sqlite {
@@ -124,12 +124,12 @@ async fn apps_do_not_exclude_each_other(place: Place) {
     assert_eq!(one.lock_id().len(), 16);
     assert_eq!(one.prove().await, Ok(Proof::Proven));
     assert_eq!(two.prove().await, Ok(Proof::Proven));
-    two.record("2", &outcome(State::Succeeded))
+    two.record("2", &outcome(RunState::Succeeded))
         .await
         .expect("recorded");
     assert_eq!(
         rows(&place.target_for("one"), "r").await[0].state,
-        Some(State::Running)
+        Some(RunState::Running)
     );
     one.release().await;
 }
@@ -155,19 +155,22 @@ async fn a_success_is_seen_by_every_look_and_the_lock_is_free(place: Place) {
     }
     let seen = rows(&target, "other").await;
     assert_eq!(seen.len(), 1, "what runs is seen whatever the revision");
-    assert_eq!(seen[0].state, Some(State::Running));
+    assert_eq!(seen[0].state, Some(RunState::Running));
     assert_eq!(seen[0].lease_live, place.kind != Kind::Sqlite);
     assert!((0..60_000).contains(&seen[0].age_ms), "{seen:?}");
     locked
-        .record("run1", &outcome(State::Succeeded))
+        .record("run1", &outcome(RunState::Succeeded))
         .await
         .expect("recorded");
 
     let seen = rows(&target, "r1").await;
-    assert_eq!(seen[0].state, Some(State::Succeeded));
+    assert_eq!(seen[0].state, Some(RunState::Succeeded));
     assert!(!seen[0].lease_live);
     assert!(rows(&target, "other").await.is_empty());
-    assert_eq!(target.run_state("run1").await, Ok(Some(State::Succeeded)));
+    assert_eq!(
+        target.run_state("run1").await,
+        Ok(Some(RunState::Succeeded))
+    );
     assert_eq!(target.run_state("run2").await, Ok(None));
     lock(&target).await.release().await;
 
@@ -208,8 +211,8 @@ async fn a_success_is_seen_by_every_look_and_the_lock_is_free(place: Place) {
 async fn a_failure_keeps_its_step_code_and_output(place: Place) {
     let target = place.target();
     let locked = hold(&target, "r1", "run1").await;
-    let failed = Outcome {
-        state: State::Failed,
+    let failed = RunOutcome {
+        state: RunState::Failed,
         step: Some("verify".to_owned()),
         exit_code: None,
         term_signal: Some(9),
@@ -248,7 +251,7 @@ async fn a_dropped_holder_leaves_the_lock(place: Place) {
     let target = place.target();
     drop(hold(&target, "r", "run1").await);
     until("the lock is free", async || !is_busy(&target).await).await;
-    assert_eq!(rows(&target, "r").await[0].state, Some(State::Running));
+    assert_eq!(rows(&target, "r").await[0].state, Some(RunState::Running));
 }
 
 async fn a_row_leaves_running_once(place: Place) {
@@ -269,14 +272,17 @@ async fn a_row_leaves_running_once(place: Place) {
         Err(Error::Lost(_))
     ));
     let error = locked
-        .record("run1", &outcome(State::Succeeded))
+        .record("run1", &outcome(RunState::Succeeded))
         .await
         .expect_err("not running");
     assert!(
         matches!(error, RecordError::NotRecorded(Error::Lost(_))),
         "{error:?}"
     );
-    assert_eq!(target.run_state("run1").await, Ok(Some(State::Interrupted)));
+    assert_eq!(
+        target.run_state("run1").await,
+        Ok(Some(RunState::Interrupted))
+    );
     until("the lock is free", async || !is_busy(&target).await).await;
 }
 
@@ -285,27 +291,32 @@ async fn an_end_without_the_lock_is_never_a_success(place: Place) {
     drop(hold(&target, "r", "run1").await);
     assert!(
         target
-            .interrupt_own("run1", &outcome(State::Succeeded))
+            .interrupt_own("run1", &outcome(RunState::Succeeded))
             .await
             .is_err()
     );
     assert_eq!(
         target
-            .interrupt_own("run1", &outcome(State::Interrupted))
+            .interrupt_own("run1", &outcome(RunState::Interrupted))
             .await,
         Ok(true)
     );
     assert_eq!(
-        target.interrupt_own("run1", &outcome(State::Failed)).await,
+        target
+            .interrupt_own("run1", &outcome(RunState::Failed))
+            .await,
         Ok(false)
     );
-    assert_eq!(target.run_state("run1").await, Ok(Some(State::Interrupted)));
+    assert_eq!(
+        target.run_state("run1").await,
+        Ok(Some(RunState::Interrupted))
+    );
 }
 
 async fn an_operators_decision_needs_no_ledger_before(place: Place) {
     let target = place.target();
     let mut session = connect(&target).await;
-    for state in [State::Blocked, State::Reset, State::Succeeded] {
+    for state in [RunState::Blocked, RunState::Reset, RunState::Succeeded] {
         session
             .decide_by_operator("r", state, Some("by hand 🦀"), "me")
             .await

@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use launchgate::db::{Error, ledger::State};
+use launchgate::db::{Error, ledger::RunState};
 
 use super::{
     common::places::{Kind, Place, connect, is_busy, lock, run, target, until},
@@ -59,7 +59,7 @@ fn a_folder_that_is_missing_is_refused_and_a_file_is_made() {
         assert!(!place.file().exists());
         hold(&place.target(), "r", "run1")
             .await
-            .record("run1", &outcome(State::Succeeded))
+            .record("run1", &outcome(RunState::Succeeded))
             .await
             .expect("recorded");
         assert!(place.file().exists());
@@ -77,7 +77,7 @@ fn a_file_that_is_no_database_is_refused() {
     run(async {
         let error = connect(&place.target())
             .await
-            .look(None)
+            .read_ledger(None)
             .await
             .expect_err("no database");
         assert!(
@@ -132,21 +132,21 @@ fn a_transaction_of_somebody_else_is_not_yet_and_none_of_ours_stays() {
         assert_eq!(line, "begun\n");
         let error = connect(&target)
             .await
-            .look(Some("r"))
+            .read_ledger(Some("r"))
             .await
             .expect_err("busy");
         assert!(matches!(error, Error::NotYet(_)), "{error:?}");
         drop(stdin);
         writer.wait().expect("wait");
         until("the file is free", async || {
-            connect(&target).await.look(Some("r")).await.is_ok()
+            connect(&target).await.read_ledger(Some("r")).await.is_ok()
         })
         .await;
         locked
-            .record("run1", &outcome(State::Succeeded))
+            .record("run1", &outcome(RunState::Succeeded))
             .await
             .expect("recorded");
-        assert_eq!(rows(&target, "r").await[0].state, Some(State::Succeeded));
+        assert_eq!(rows(&target, "r").await[0].state, Some(RunState::Succeeded));
     });
 }
 
@@ -160,9 +160,9 @@ fn a_step_may_put_another_file_in_the_databases_place() {
         fs::copy(place.file(), &copy).expect("a copy");
         fs::rename(&copy, place.file()).expect("in place");
         locked
-            .record("run1", &outcome(State::Succeeded))
+            .record("run1", &outcome(RunState::Succeeded))
             .await
             .expect("recorded");
-        assert_eq!(rows(&target, "r").await[0].state, Some(State::Succeeded));
+        assert_eq!(rows(&target, "r").await[0].state, Some(RunState::Succeeded));
     });
 }

@@ -2,7 +2,7 @@
 
 use launchgate::db::{
     Error,
-    ledger::{REVISION_MAX, State},
+    ledger::{REVISION_MAX, RunState},
 };
 
 use super::{
@@ -26,7 +26,7 @@ async fn any_text_comes_back_as_it_was(place: Place) {
     let odd = "v1'; DROP TABLE launchgate_runs; --\n\\'\"`%_$1?🦀 ü \u{1}";
     hold(&target, odd, "odd'\\")
         .await
-        .record("odd'\\", &outcome(State::Succeeded))
+        .record("odd'\\", &outcome(RunState::Succeeded))
         .await
         .expect("recorded");
     let seen = rows(&target, odd).await;
@@ -37,7 +37,7 @@ async fn any_text_comes_back_as_it_was(place: Place) {
     let long = "é".repeat(REVISION_MAX);
     hold(&target, &long, "long")
         .await
-        .record("long", &outcome(State::Succeeded))
+        .record("long", &outcome(RunState::Succeeded))
         .await
         .expect("recorded");
     assert_eq!(rows(&target, &long).await[0].revision, long);
@@ -59,7 +59,7 @@ async fn revisions_that_differ_by_a_trailing_space_are_two(place: Place) {
     let target = place.target();
     hold(&target, "v1 ", "run1")
         .await
-        .record("run1", &outcome(State::Succeeded))
+        .record("run1", &outcome(RunState::Succeeded))
         .await
         .expect("recorded");
     assert!(rows(&target, "v1").await.is_empty());
@@ -72,7 +72,7 @@ async fn a_ledger_of_another_shape_is_refused_by_name_of_the_column(place: Place
     place.sql("CREATE TABLE launchgate_runs (id int, app varchar(9), revision varchar(9), run_id varchar(9), state varchar(9))");
     let error = connect(&target)
         .await
-        .look(Some("r"))
+        .read_ledger(Some("r"))
         .await
         .expect_err("another shape");
     assert!(
@@ -92,7 +92,7 @@ async fn rows_of_a_newer_launchgate_are_tolerated(place: Place) {
     let target = place.target();
     hold(&target, "r", "run1")
         .await
-        .record("run1", &outcome(State::Succeeded))
+        .record("run1", &outcome(RunState::Succeeded))
         .await
         .expect("recorded");
     place.sql("ALTER TABLE launchgate_runs ADD COLUMN colour varchar(9)");
@@ -104,7 +104,7 @@ async fn rows_of_a_newer_launchgate_are_tolerated(place: Place) {
     );
     hold(&target, "r2", "run2")
         .await
-        .record("run2", &outcome(State::Succeeded))
+        .record("run2", &outcome(RunState::Succeeded))
         .await
         .expect("recorded");
 }
@@ -136,7 +136,7 @@ async fn a_look_is_bounded_in_rows(place: Place) {
     let target = place.target();
     hold(&target, "r", "run1")
         .await
-        .record("run1", &outcome(State::Failed))
+        .record("run1", &outcome(RunState::Failed))
         .await
         .expect("recorded");
     for doubling in 0..12 {

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use tokio::time::{Instant, sleep};
 
-use crate::db::sql_dir::{Folder, Migrator, Plan, Progress, Trouble, compare};
+use crate::db::migrator::{
+    FileProgress, MigrationError, MigrationFile, MigrationFolder, MigrationPlan, Migrator, compare,
+};
 use crate::db::{Error, Target};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::retry::ConnectRetry;
@@ -24,7 +26,7 @@ pub(super) fn apply(
     name: String,
     folder: &Path,
 ) -> Result<(), Failure> {
-    let folder = Folder::read(folder).map_err(failure)?;
+    let folder = MigrationFolder::read(folder).map_err(failure)?;
     let work = Work {
         log: log.clone(),
         outage: ConnectRetry::new(&policy),
@@ -44,12 +46,12 @@ struct Work {
 }
 
 impl Work {
-    async fn apply(mut self, folder: Folder, mut link: GateLink) -> Result<(), Failure> {
+    async fn apply(mut self, folder: MigrationFolder, mut link: GateLink) -> Result<(), Failure> {
         let (target, name) = (self.target.clone(), self.name.clone());
         let connect = async || {
             Migrator::connect(&target, &name)
                 .await
-                .map_err(Trouble::from)
+                .map_err(MigrationError::from)
         };
         let mut migrator = self.patiently(&mut link, connect).await?;
         self.outage = ConnectRetry::of_migration(&self.policy);
@@ -77,7 +79,7 @@ impl Work {
         Ok(())
     }
 
-    fn say(&self, folder: &Folder, plan: &Plan<'_>) {
+    fn say(&self, folder: &MigrationFolder, plan: &MigrationPlan<'_>) {
         let shown = folder.path().display();
         let pending = plan.pending.len();
         if pending == 0 {
@@ -115,7 +117,7 @@ impl Work {
         &mut self,
         migrator: &mut Migrator,
         link: &mut GateLink,
-        file: &crate::db::sql_dir::File,
+        file: &MigrationFile,
     ) -> Result<(), Failure> {
         loop {
             match link.unless_stopped(PHASE, migrator.begin(file)).await? {
@@ -130,7 +132,7 @@ impl Work {
             let record = migrator.record(file, elapsed);
             match link.unless_stopped(PHASE, record).await? {
                 Ok(()) => break,
-                Err(Trouble::Database(error @ Error::NotYet(_))) => {
+                Err(MigrationError::Database(error @ Error::NotYet(_))) => {
                     self.wait_out(link, error.into()).await?;
                 }
                 Err(trouble) => return Err(failure(trouble)),
@@ -152,14 +154,14 @@ impl Work {
         &mut self,
         migrator: &mut Migrator,
         link: &mut GateLink,
-        file: &crate::db::sql_dir::File,
+        file: &MigrationFile,
     ) -> Result<(), Failure> {
-        let mut progress = Progress::default();
+        let mut progress = FileProgress::default();
         loop {
             let execute = migrator.execute(file, &mut progress);
             match link.unless_stopped(PHASE, execute).await? {
                 Ok(()) => return Ok(()),
-                Err(Trouble::Database(error @ Error::NotYet(_))) => {
+                Err(MigrationError::Database(error @ Error::NotYet(_))) => {
                     let why = error.to_string();
                     match self.wait_out(link, error.into()).await {
                         Err(error)
@@ -178,7 +180,7 @@ impl Work {
     async fn patiently<T>(
         &mut self,
         link: &mut GateLink,
-        call: impl AsyncFn() -> Result<T, Trouble>,
+        call: impl AsyncFn() -> Result<T, MigrationError>,
     ) -> Result<T, Failure> {
         loop {
             match link.unless_stopped(PHASE, call()).await? {
@@ -192,8 +194,12 @@ impl Work {
     }
 
     /// Waits a little, where that can help.
-    async fn wait_out(&mut self, link: &mut GateLink, trouble: Trouble) -> Result<(), Failure> {
-        let Trouble::Database(error @ (Error::NotYet(_) | Error::Full(_))) = trouble else {
+    async fn wait_out(
+        &mut self,
+        link: &mut GateLink,
+        trouble: MigrationError,
+    ) -> Result<(), Failure> {
+        let MigrationError::Database(error @ (Error::NotYet(_) | Error::Full(_))) = trouble else {
             return Err(failure(trouble));
         };
         let pause = self.outage.next(&self.log, &error)?;
@@ -202,13 +208,13 @@ impl Work {
 }
 
 /// The failure of a step.
-fn failure(trouble: Trouble) -> Failure {
+fn failure(trouble: MigrationError) -> Failure {
     match trouble {
-        Trouble::Migration { what, hint } => {
+        MigrationError::Migration { what, hint } => {
             Failure::new(FailureKind::Sql, Problem::new(what, hint))
         }
-        Trouble::Database(Error::Refused { what, hint }) => refused(what, hint),
-        Trouble::Database(error) => Failure::new(
+        MigrationError::Database(Error::Refused { what, hint }) => refused(what, hint),
+        MigrationError::Database(error) => Failure::new(
             FailureKind::Unreachable,
             Problem::new(
                 error.to_string(),
@@ -223,7 +229,7 @@ fn failure(trouble: Trouble) -> Failure {
 /// # Errors
 /// What the step would fail with.
 pub async fn list(target: &Target, folder: &Path) -> Result<(Vec<String>, usize), Failure> {
-    let folder = Folder::read(folder).map_err(failure)?;
+    let folder = MigrationFolder::read(folder).map_err(failure)?;
     let history = Migrator::look(target)
         .await
         .map_err(|error| failure(error.into()))?;

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::super::{
     DatabaseUrl, Target,
     sql::quoted,
-    target::{CALL, Purpose},
+    target::{CALL, ConnectionPurpose},
     url::TlsMode,
     wire::Wire,
 };
@@ -24,12 +24,12 @@ pub(in crate::db) const TOO_OLD: &str = "the server is older than PostgreSQL 11"
 /// every Postgres client does.
 pub(in crate::db) async fn connect(
     url: &DatabaseUrl,
-    purpose: Purpose<'_>,
+    purpose: ConnectionPurpose<'_>,
     mode: TlsMode,
 ) -> sqlx::Result<PgConnection> {
     let mut options = options(url, purpose.application_name(), mode)?;
     // launchgate names its own table with the schema, and migrations name none.
-    if let (Purpose::Migrate(_), Some(schema)) = (purpose, url.schema()) {
+    if let (ConnectionPurpose::Migrate(_), Some(schema)) = (purpose, url.schema()) {
         options = options.options([("search_path", quoted(schema))]);
     }
     let conn = without_yielding(Box::pin(options.connect())).await?;
@@ -122,7 +122,12 @@ fn tls(options: PgConnectOptions, url: &DatabaseUrl, mode: TlsMode) -> PgConnect
 /// connection; a pooler refuses it or drops it. A connection of its own.
 pub(in crate::db) async fn pooler(target: &Target) -> Option<String> {
     let mode = target.url.tls().mode;
-    let options = options(&target.url, Purpose::Probe.application_name(), mode).ok()?;
+    let options = options(
+        &target.url,
+        ConnectionPurpose::Probe.application_name(),
+        mode,
+    )
+    .ok()?;
     let options = options.options([("launchgate.probe", "1")]);
     let ask = async {
         let conn = without_yielding(Box::pin(options.connect())).await?;

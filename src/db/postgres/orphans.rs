@@ -1,7 +1,7 @@
 //! Sessions that an earlier run's steps left on the server.
 
 use super::{
-    super::{Error, book::Book, ledger::Orphan},
+    super::{Error, ledger::Orphan, ledger_connection::LedgerConnection},
     Hold,
 };
 
@@ -13,10 +13,10 @@ impl Hold {
     /// lent to the step before. An application's earlier one can't be told from the step's.
     pub(in crate::db) async fn orphans(
         &self,
-        book: &mut Book,
+        book: &mut LedgerConnection,
         lock_id: &str,
     ) -> Result<Vec<Orphan>, Error> {
-        let ask = |book: &Book, at_work: &str| {
+        let ask = |book: &LedgerConnection, at_work: &str| {
             format!(
                 "SELECT a.pid, coalesce(a.state, 'unknown'), \
                  coalesce((extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.query_start, a.backend_start)) * 1000)::bigint, 0), \
@@ -61,7 +61,7 @@ impl Hold {
     /// may not.
     pub(in crate::db) async fn end_idle_orphans(
         &self,
-        book: &mut Book,
+        book: &mut LedgerConnection,
         lock_id: &str,
         run_ids: &[String],
     ) -> Result<u32, Error> {
@@ -94,7 +94,7 @@ impl Hold {
     /// own virtual id tells as much, and everybody may see that:
     /// <https://www.postgresql.org/docs/current/view-pg-locks.html>.
     /// `at_work`: what else must hold for a session that is active.
-    fn orphaned(&self, book: &Book, lock_id: &str, at_work: &str) -> String {
+    fn orphaned(&self, book: &LedgerConnection, lock_id: &str, at_work: &str) -> String {
         format!(
             "a.pid <> pg_backend_pid() \
              AND starts_with(a.application_name, {name}) \

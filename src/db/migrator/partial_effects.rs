@@ -1,11 +1,11 @@
 //! What of a file that failed stays in the database, and what to do about it. Pure.
 
-use super::{File, place::Statement};
+use super::{MigrationFile, place::Statement};
 use crate::db::Backend;
 
 /// How much of a file is still there after one of its statements failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stays {
+pub(super) enum PartialEffects {
     /// Nothing.
     Nothing,
     /// All that came before the statement.
@@ -16,9 +16,14 @@ pub(super) enum Stays {
     Committed,
 }
 
-impl Stays {
+impl PartialEffects {
     /// After `done` of these statements. Not for MySQL, whose table tells.
-    pub(super) fn of(file: &File, backend: Backend, all: &[Statement], done: usize) -> Self {
+    pub(super) fn of(
+        file: &MigrationFile,
+        backend: Backend,
+        all: &[Statement],
+        done: usize,
+    ) -> Self {
         let sql = file.sql();
         let mut ran = all.iter().take(done);
         if ran.any(|s| ends_transaction(&sql[s.word..s.end], backend)) {

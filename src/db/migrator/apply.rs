@@ -13,19 +13,19 @@ use std::time::Duration;
 use sqlx::migrate::Migrate;
 
 use super::{
-    File, Folder, History, Plan, TABLE, Trouble, compare,
+    History, MigrationError, MigrationFile, MigrationFolder, MigrationPlan, TABLE, compare,
     failure::{ends_session, has_secret, hint, place, without_quotes, words},
     history,
+    partial_effects::PartialEffects,
     place::{Statement, line, statements},
     record::back_quoted,
     send::{send, send_one_by_one},
-    stays::Stays,
 };
 use crate::db::{
     Backend, Error, Target,
-    book::Link,
-    error::{Fault, Kind, Phase},
-    target::{CALL, Purpose},
+    error::{Fault, FaultKind, FaultPhase},
+    ledger_connection::Link,
+    target::{CALL, ConnectionPurpose},
     wire::Wire,
 };
 
@@ -45,12 +45,12 @@ pub struct Migrator {
 
 /// How far a file's execution came.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub struct FileProgress {
     /// So many statements came to their end.
     done: usize,
 }
 
-impl Progress {
+impl FileProgress {
     /// Whether anything was done.
     #[must_use]
     pub fn has_begun(&self) -> bool {
@@ -64,7 +64,7 @@ impl Migrator {
     /// `name`: what a Postgres server shows for the session, so that one that outlives its
     /// client is known for what it is.
     pub async fn connect(target: &Target, name: &str) -> Result<Self, Error> {
-        let wire = match target.link(Purpose::Migrate(name), CALL).await? {
+        let wire = match target.link(ConnectionPurpose::Migrate(name), CALL).await? {
             Link::Wire(wire) => wire,
             Link::File(mut store) => {
                 store.create = true;
@@ -84,7 +84,7 @@ impl Migrator {
 
     /// What was applied, without changing anything; a `SQLite` file that is missing is not made.
     pub async fn look(target: &Target) -> Result<History, Error> {
-        let mut link = target.link(Purpose::Look, CALL).await?;
+        let mut link = target.link(ConnectionPurpose::Look, CALL).await?;
         let history = match &mut link {
             Link::Wire(wire) => history::read(wire).await,
             Link::File(store) => match store.open(LITE_OPEN).await {
@@ -101,7 +101,10 @@ impl Migrator {
     }
 
     /// What is to be done; the table is made where it is missing.
-    pub async fn plan<'a>(&mut self, folder: &'a Folder) -> Result<Plan<'a>, Trouble> {
+    pub async fn plan<'a>(
+        &mut self,
+        folder: &'a MigrationFolder,
+    ) -> Result<MigrationPlan<'a>, MigrationError> {
         let history = history::read(&mut self.wire).await?;
         if history == History::Missing {
             self.create().await?;
@@ -118,14 +121,14 @@ impl Migrator {
         };
         made.map_err(|error| match error {
             sqlx::migrate::MigrateError::Execute(error) => {
-                history::refused(&Fault::new(self.wire.backend(), Phase::Call, &error))
+                history::refused(&Fault::new(self.wire.backend(), FaultPhase::Call, &error))
             }
             other => Error::Broken(other.to_string()),
         })
     }
 
     /// Opens the file's transaction, where it has one.
-    pub async fn begin(&mut self, file: &File) -> Result<(), Error> {
+    pub async fn begin(&mut self, file: &MigrationFile) -> Result<(), Error> {
         let begin = match (self.wire.backend(), file.has_no_transaction()) {
             (Backend::Mysql, _) => format!("BEGIN; {}", self.row(file, Duration::ZERO, "FALSE")),
             (Backend::Postgres, false) => "BEGIN".to_owned(),
@@ -148,11 +151,15 @@ impl Migrator {
     /// # Errors
     /// A statement failed: what the transaction holds is undone. [`Error::NotYet`]: `SQLite` has the
     /// next statement wait for another process, and it was not begun.
-    pub async fn execute(&mut self, file: &File, progress: &mut Progress) -> Result<(), Trouble> {
+    pub async fn execute(
+        &mut self,
+        file: &MigrationFile,
+        progress: &mut FileProgress,
+    ) -> Result<(), MigrationError> {
         let (sql, backend) = (file.sql(), self.wire.backend());
         if let Some(at) = sql.find('\0').filter(|_| backend != Backend::Mysql) {
             let _ = self.run("ROLLBACK".to_owned()).await;
-            return Err(Trouble::Migration {
+            return Err(MigrationError::Migration {
                 what: format!(
                     "{}:{}: a NUL byte, which is no SQL",
                     file.shown,
@@ -170,7 +177,7 @@ impl Migrator {
         let Err(error) = answer else {
             return self.refuse_open(file).await;
         };
-        let fault = Fault::new(backend, Phase::Call, &error);
+        let fault = Fault::new(backend, FaultPhase::Call, &error);
         if backend == Backend::Sqlite
             && alone
             && let Error::NotYet(why) = fault.clone().into()
@@ -181,13 +188,18 @@ impl Migrator {
     }
 
     /// What became of a file whose next statement could not be waited for any longer.
-    pub async fn give_up(&mut self, file: &File, progress: &Progress, why: &str) -> Trouble {
+    pub async fn give_up(
+        &mut self,
+        file: &MigrationFile,
+        progress: &FileProgress,
+        why: &str,
+    ) -> MigrationError {
         let all = statements(file.sql(), self.wire.backend());
         let error = sqlx::Error::Protocol(why.to_owned());
         let fault = Fault {
             backend: self.wire.backend(),
-            phase: Phase::Call,
-            kind: Kind::Server,
+            phase: FaultPhase::Call,
+            kind: FaultKind::Server,
             code: String::new(),
             message: why.to_owned(),
         };
@@ -197,15 +209,15 @@ impl Migrator {
     /// Undoes what can be undone, and says what failed, where, what stays and what to do.
     async fn failed(
         &mut self,
-        file: &File,
+        file: &MigrationFile,
         all: &[Statement],
-        progress: &Progress,
+        progress: &FileProgress,
         (error, fault): (&sqlx::Error, &Fault),
-    ) -> Trouble {
+    ) -> MigrationError {
         let backend = self.wire.backend();
         // What a lost connection has done is not known; its transaction is undone by the server.
-        let is_lost = fault.kind != Kind::Server || ends_session(fault);
-        let stays = Stays::of(file, backend, all, progress.done);
+        let is_lost = fault.kind != FaultKind::Server || ends_session(fault);
+        let stays = PartialEffects::of(file, backend, all, progress.done);
         let rest = if is_lost {
             ""
         } else {
@@ -219,7 +231,7 @@ impl Migrator {
             _ => &words,
         };
         let what = format!("{}:{line}: {words}{rest}{shown}", file.shown);
-        Trouble::Migration {
+        MigrationError::Migration {
             what: self.target.url.redact(&what),
             hint: hint(backend, file, fault, is_lost, stays),
         }
@@ -227,7 +239,7 @@ impl Migrator {
 
     /// A transaction that a file without one of ours begins and does not end would take the
     /// file's row along when the connection closes, and all would look applied.
-    async fn refuse_open(&mut self, file: &File) -> Result<(), Trouble> {
+    async fn refuse_open(&mut self, file: &MigrationFile) -> Result<(), MigrationError> {
         if !file.has_no_transaction() {
             return Ok(());
         }
@@ -249,7 +261,7 @@ impl Migrator {
             return Ok(());
         }
         let _ = self.run("ROLLBACK".to_owned()).await;
-        Err(Trouble::Migration {
+        Err(MigrationError::Migration {
             what: format!(
                 "{}: the file begins a transaction and does not end it, so nothing of that stays",
                 file.shown
@@ -260,7 +272,11 @@ impl Migrator {
     }
 
     /// Undoes what can be undone, and says what stays.
-    pub(super) async fn undo(&mut self, file: &File, stays: Stays) -> &'static str {
+    pub(super) async fn undo(
+        &mut self,
+        file: &MigrationFile,
+        stays: PartialEffects,
+    ) -> &'static str {
         // Where the file ended the transaction itself there is nothing to undo.
         let _ = self.run("ROLLBACK".to_owned()).await;
         if self.wire.backend() != Backend::Mysql {
@@ -276,7 +292,7 @@ impl Migrator {
         if begun {
             "; MySQL and MariaDB commit at every change of the schema, so what came before this statement stays"
         } else {
-            Stays::Nothing.words()
+            PartialEffects::Nothing.words()
         }
     }
 

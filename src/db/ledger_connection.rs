@@ -6,10 +6,10 @@ use tokio::time::Instant;
 
 use super::{
     Backend, Target, ddl,
-    error::{Error, Fault, Kind},
+    error::{Error, Fault, FaultKind},
     sql::Sql,
     sqlite::Store,
-    target::{CALL, Purpose},
+    target::{CALL, ConnectionPurpose},
     wire::{Done, Row, Wire},
 };
 
@@ -55,13 +55,13 @@ impl Link {
 }
 
 /// The ledger, on a connection that is opened when it is needed and again when it broke.
-pub(super) struct Book {
+pub(super) struct LedgerConnection {
     pub(super) target: Target,
     pub(super) sql: Sql,
     link: Option<Link>,
 }
 
-impl Book {
+impl LedgerConnection {
     pub(super) fn new(target: Target, sql: Sql) -> Self {
         Self {
             target,
@@ -73,7 +73,7 @@ impl Book {
     /// Opens the connection where none is open.
     pub(super) async fn open(&mut self, bound: Duration) -> Result<(), Error> {
         if self.link.is_none() {
-            let mut link = self.target.link(Purpose::Ledger, bound).await?;
+            let mut link = self.target.link(ConnectionPurpose::Ledger, bound).await?;
             if self.sql.backend == Backend::Mysql {
                 link.run(
                     super::mysql::session(self.target.lease * SILENT_LEASES, bound),
@@ -175,7 +175,7 @@ impl Book {
     /// and would take it for the next call's.
     fn keep_or_drop<T>(&mut self, answer: Result<T, Fault>) -> Result<T, Fault> {
         if let Err(fault) = &answer
-            && (fault.kind != Kind::Server
+            && (fault.kind != FaultKind::Server
                 || matches!(
                     Error::from(fault.clone()),
                     Error::Broken(_) | Error::NotYet(_) | Error::Full(_)

@@ -4,7 +4,7 @@ use crate::db::Error;
 
 /// Why the migrations of a folder were not all applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
+pub enum MigrationError {
     /// The migrations themselves: one failed, or they don't fit what was applied.
     Migration {
         /// File, line and the database's own words.
@@ -16,7 +16,7 @@ pub enum Trouble {
     Database(Error),
 }
 
-impl Trouble {
+impl MigrationError {
     /// What is wrong.
     #[must_use]
     pub fn what(&self) -> String {
@@ -36,7 +36,7 @@ impl Trouble {
     }
 }
 
-impl From<Error> for Trouble {
+impl From<Error> for MigrationError {
     fn from(error: Error) -> Self {
         Self::Database(error)
     }

@@ -6,9 +6,9 @@ use sqlx::{
 };
 
 use super::{
-    File, TABLE,
+    MigrationFile, TABLE,
+    partial_effects::PartialEffects,
     place::{Statement, byte_of_character, line},
-    stays::Stays,
 };
 use crate::db::{Backend, error::Fault};
 
@@ -30,7 +30,7 @@ pub(super) fn ends_session(fault: &Fault) -> bool {
 
 /// The line of the failed statement in the file, and what stands there.
 pub(super) fn place(
-    file: &File,
+    file: &MigrationFile,
     statement: Option<Statement>,
     error: &sqlx::Error,
 ) -> (usize, String) {
@@ -112,10 +112,10 @@ pub(super) fn words(error: &sqlx::Error, fault: &Fault) -> String {
 /// What to do.
 pub(super) fn hint(
     backend: Backend,
-    file: &File,
+    file: &MigrationFile,
     fault: &Fault,
     is_lost: bool,
-    stays: Stays,
+    stays: PartialEffects,
 ) -> String {
     let version = file.version();
     if is_lost {
@@ -143,6 +143,6 @@ pub(super) fn hint(
 }
 
 /// Whether the file's row, which says that it did not come to its end, may be there.
-fn leaves_row(backend: Backend, stays: Stays) -> bool {
-    backend == Backend::Mysql || stays == Stays::Committed
+fn leaves_row(backend: Backend, stays: PartialEffects) -> bool {
+    backend == Backend::Mysql || stays == PartialEffects::Committed
 }

@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha384};
 use sqlx::migrate::{Migration, resolve_blocking};
 
-use super::Trouble;
+use super::MigrationError;
 
 /// A folder's migrations, in the order in which they are applied.
 #[derive(Debug)]
-pub struct Folder {
+pub struct MigrationFolder {
     path: PathBuf,
-    files: Vec<File>,
+    files: Vec<MigrationFile>,
 }
 
 /// One file of the folder.
 #[derive(Debug)]
-pub struct File {
+pub struct MigrationFile {
     /// Its name in the folder.
     pub name: String,
     /// For messages: the folder as it was given, and the name.
@@ -26,14 +26,14 @@ pub struct File {
     pub(super) migration: Migration,
 }
 
-impl Folder {
+impl MigrationFolder {
     /// Reads the folder, as sqlx does: `<VERSION>_<DESCRIPTION>.sql`, `.up.sql` and `.down.sql`
     /// count, links are followed, all else is passed over.
     ///
     /// # Errors
     /// It can't be read, holds no migration, or a name's version is no number.
-    pub fn read(path: &Path) -> Result<Self, Trouble> {
-        let unusable = |what: String, hint: &str| Trouble::Migration {
+    pub fn read(path: &Path) -> Result<Self, MigrationError> {
+        let unusable = |what: String, hint: &str| MigrationError::Migration {
             what,
             hint: hint.to_owned(),
         };
@@ -59,7 +59,7 @@ impl Folder {
                 hint,
             )
         })?;
-        let files: Vec<File> = found
+        let files: Vec<MigrationFile> = found
             .into_iter()
             .map(|(migration, file)| {
                 let name = file
@@ -68,7 +68,7 @@ impl Folder {
                     .to_string_lossy()
                     .into_owned();
                 let shown = path.join(&name).display().to_string();
-                File {
+                MigrationFile {
                     name,
                     shown,
                     migration,
@@ -90,11 +90,11 @@ impl Folder {
     }
 
     /// Two files of one version can't both stand in the table.
-    fn refuse_twins(&self) -> Result<(), Trouble> {
+    fn refuse_twins(&self) -> Result<(), MigrationError> {
         let mut ups = self.ups().peekable();
         while let (Some(file), Some(next)) = (ups.next(), ups.peek()) {
             if file.version() == next.version() {
-                return Err(Trouble::Migration {
+                return Err(MigrationError::Migration {
                     what: format!(
                         "{} and {} have the same version, {}",
                         file.shown,
@@ -115,7 +115,7 @@ impl Folder {
     }
 
     /// The files to apply, in order: not those that undo.
-    pub fn ups(&self) -> impl Iterator<Item = &File> {
+    pub fn ups(&self) -> impl Iterator<Item = &MigrationFile> {
         self.files
             .iter()
             .filter(|file| !file.migration.migration_type.is_down_migration())
@@ -132,7 +132,7 @@ impl Folder {
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub fn names(path: &Path, most: usize) -> Result<Option<Vec<OsString>>, Trouble> {
+    pub fn names(path: &Path, most: usize) -> Result<Option<Vec<OsString>>, MigrationError> {
         match quick_names(path, most) {
             Quick::All(names) => return Ok(Some(names)),
             Quick::More => return Ok(None),
@@ -145,7 +145,7 @@ impl Folder {
     }
 }
 
-impl File {
+impl MigrationFile {
     /// The number in front of its name.
     #[must_use]
     pub fn version(&self) -> i64 {

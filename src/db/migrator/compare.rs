@@ -2,18 +2,18 @@
 
 use std::collections::HashMap;
 
-use super::{Applied, File, Folder, TABLE, Trouble};
+use super::{Applied, MigrationError, MigrationFile, MigrationFolder, TABLE};
 
 /// What is to be done.
 #[derive(Debug)]
-pub struct Plan<'a> {
+pub struct MigrationPlan<'a> {
     /// The files to apply, in order.
-    pub pending: Vec<&'a File>,
+    pub pending: Vec<&'a MigrationFile>,
     /// How many are applied already.
     pub applied: usize,
     /// Of the pending ones, those that are older than one that is applied; with the newest
     /// applied version.
-    pub late: Vec<(&'a File, i64)>,
+    pub late: Vec<(&'a MigrationFile, i64)>,
 }
 
 /// More missing files than this are counted: a message has to fit into what is kept of a step.
@@ -23,7 +23,10 @@ const NAMED: usize = 5;
 ///
 /// # Errors
 /// A migration that was begun and did not end; an applied one that is missing or was changed.
-pub fn compare<'a>(folder: &'a Folder, applied: &[Applied]) -> Result<Plan<'a>, Trouble> {
+pub fn compare<'a>(
+    folder: &'a MigrationFolder,
+    applied: &[Applied],
+) -> Result<MigrationPlan<'a>, MigrationError> {
     let shown = folder.path().display();
     let name_of = |row: &Applied| {
         folder
@@ -36,7 +39,7 @@ pub fn compare<'a>(folder: &'a Folder, applied: &[Applied]) -> Result<Plan<'a>, 
     };
     if let Some(row) = applied.iter().find(|row| !row.success) {
         let version = row.version;
-        return Err(Trouble::Migration {
+        return Err(MigrationError::Migration {
             what: format!("{} was begun and did not come to its end", name_of(row)),
             hint: format!(
                 "see what of it is in the database and undo that, then `DELETE FROM {TABLE} WHERE version = {version}`; \
@@ -55,7 +58,7 @@ pub fn compare<'a>(folder: &'a Folder, applied: &[Applied]) -> Result<Plan<'a>, 
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        return Err(Trouble::Migration {
+        return Err(MigrationError::Migration {
             what: format!(
                 "applied to this database and missing in {shown}: version {}{more}",
                 named.join(", ")
@@ -65,7 +68,7 @@ pub fn compare<'a>(folder: &'a Folder, applied: &[Applied]) -> Result<Plan<'a>, 
     }
     let by_version: HashMap<i64, &Applied> = applied.iter().map(|row| (row.version, row)).collect();
     let newest = applied.iter().map(|row| row.version).max();
-    let mut plan = Plan {
+    let mut plan = MigrationPlan {
         pending: Vec::new(),
         applied: applied.len(),
         late: Vec::new(),
@@ -85,9 +88,9 @@ pub fn compare<'a>(folder: &'a Folder, applied: &[Applied]) -> Result<Plan<'a>, 
     Ok(plan)
 }
 
-fn changed(file: &File, row: &Applied) -> Trouble {
+fn changed(file: &MigrationFile, row: &Applied) -> MigrationError {
     if file.differs_in_line_endings_only(&row.checksum) {
-        return Trouble::Migration {
+        return MigrationError::Migration {
             what: format!(
                 "{} has other line endings than when it was applied",
                 file.shown
@@ -95,7 +98,7 @@ fn changed(file: &File, row: &Applied) -> Trouble {
             hint: "give it back its line endings; `*.sql text eol=lf` in .gitattributes keeps git from changing them".to_owned(),
         };
     }
-    Trouble::Migration {
+    MigrationError::Migration {
         what: format!("{} was changed after it was applied", file.shown),
         hint:
             "give it back its old contents, and write the change as a new file with a newer version"

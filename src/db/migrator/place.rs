@@ -24,7 +24,7 @@ pub(super) fn statements(sql: &str, backend: Backend) -> Vec<Statement> {
     let mut found = Vec::new();
     let mut open: Option<Statement> = None;
     let mut from = None;
-    let mut body = Body::default();
+    let mut body = RoutineBody::default();
     let mut at = 0;
     let bytes = sql.as_bytes();
     while at < bytes.len() {
@@ -41,7 +41,7 @@ pub(super) fn statements(sql: &str, backend: Backend) -> Vec<Statement> {
                 end: at,
                 ..statement
             }));
-            (from, body) = (None, Body::default());
+            (from, body) = (None, RoutineBody::default());
         } else {
             open.get_or_insert(Statement {
                 from: from.unwrap_or(at),
@@ -57,7 +57,7 @@ pub(super) fn statements(sql: &str, backend: Backend) -> Vec<Statement> {
 }
 
 /// Whether the semicolon at the end of `text` is the end of a statement.
-fn ends(text: &str, body: &Body, backend: Backend) -> bool {
+fn ends(text: &str, body: &RoutineBody, backend: Backend) -> bool {
     match backend {
         Backend::Sqlite => is_complete(text),
         Backend::Postgres | Backend::Mysql => body.depth == 0,
@@ -78,14 +78,14 @@ pub(super) fn byte_of_character(sql: &str, position: usize) -> usize {
 
 /// The bodies that a statement is in the middle of.
 #[derive(Debug, Default)]
-struct Body {
+struct RoutineBody {
     depth: usize,
     creates: bool,
     nests: bool,
     last: String,
 }
 
-impl Body {
+impl RoutineBody {
     fn see(&mut self, text: &str, backend: Backend) {
         if !text.starts_with(|c: char| c.is_ascii_alphabetic()) {
             self.last.clear();

@@ -7,20 +7,20 @@
 
 mod apply;
 mod compare;
+mod error;
 mod failure;
 mod folder;
 mod history;
+mod partial_effects;
 mod place;
 mod record;
 mod send;
-mod stays;
-mod trouble;
 
-pub use apply::{Migrator, Progress};
-pub use compare::{Plan, compare};
-pub use folder::{File, Folder};
+pub use apply::{FileProgress, Migrator};
+pub use compare::{MigrationPlan, compare};
+pub use error::MigrationError;
+pub use folder::{MigrationFile, MigrationFolder};
 pub use history::{Applied, History};
-pub use trouble::Trouble;
 
 /// The table's name.
 pub(super) const TABLE: &str = "_sqlx_migrations";

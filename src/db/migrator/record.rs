@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::{
-    File, Migrator, TABLE, Trouble, apply::OWN, failure::hint, history, place::statements,
-    stays::Stays,
+    MigrationError, MigrationFile, Migrator, TABLE, apply::OWN, failure::hint, history,
+    partial_effects::PartialEffects, place::statements,
 };
 use crate::db::{
     Backend, Error,
-    error::{Fault, Kind},
+    error::{Fault, FaultKind},
     sql::{Sql, hex},
     target::CALL,
 };
@@ -18,7 +18,11 @@ impl Migrator {
     ///
     /// # Errors
     /// Also where the file itself hides the table, or undid its row.
-    pub async fn record(&mut self, file: &File, elapsed: Duration) -> Result<(), Trouble> {
+    pub async fn record(
+        &mut self,
+        file: &MigrationFile,
+        elapsed: Duration,
+    ) -> Result<(), MigrationError> {
         let (backend, table) = (self.wire.backend(), &self.table);
         let (nanos, version) = (elapsed.as_nanos(), file.version());
         let done = format!(
@@ -51,7 +55,7 @@ impl Migrator {
             }
             // As what pg_dump writes does.
             Err(fault) if fault.is_missing_table() && backend == Backend::Postgres => {
-                Err(Trouble::Migration {
+                Err(MigrationError::Migration {
                     what: format!(
                         "{}: behind it the table {TABLE} is not found any more: {}",
                         file.shown, fault.message
@@ -74,24 +78,24 @@ impl Migrator {
     }
 
     /// What only shows at its commit, such as a deferred constraint, is the file's own failure.
-    async fn unrecorded(&mut self, file: &File, fault: Fault) -> Trouble {
-        if fault.kind != Kind::Server {
+    async fn unrecorded(&mut self, file: &MigrationFile, fault: Fault) -> MigrationError {
+        if fault.kind != FaultKind::Server {
             return history::refused(&fault).into();
         }
         if let error @ Error::NotYet(_) = fault.clone().into() {
             return error.into();
         }
         let all = statements(file.sql(), self.wire.backend());
-        let stays = Stays::of(file, self.wire.backend(), &all, all.len());
+        let stays = PartialEffects::of(file, self.wire.backend(), &all, all.len());
         let rest = self.undo(file, stays).await;
-        Trouble::Migration {
+        MigrationError::Migration {
             what: format!("{}: at its commit: {}{rest}", file.shown, fault.message),
             hint: hint(self.wire.backend(), file, &fault, false, stays),
         }
     }
 
     /// The statement for the file's row. The time is what it took until here, in nanoseconds.
-    pub(super) fn row(&self, file: &File, elapsed: Duration, success: &str) -> String {
+    pub(super) fn row(&self, file: &MigrationFile, elapsed: Duration, success: &str) -> String {
         let backend = self.wire.backend();
         let sql = Sql::new(backend, None);
         let checksum = hex(&file.migration.checksum);
@@ -110,8 +114,8 @@ impl Migrator {
     }
 }
 
-fn undone(file: &File) -> Trouble {
-    Trouble::Migration {
+fn undone(file: &MigrationFile) -> MigrationError {
+    MigrationError::Migration {
         what: format!(
             "{}: the file undoes its transaction with ROLLBACK, and its row in {TABLE} with it",
             file.shown

@@ -3,7 +3,7 @@
 use super::TABLE;
 use crate::db::{
     Backend, Error,
-    error::{Fault, Kind},
+    error::{Fault, FaultKind},
     target::CALL,
     wire::{Row, Wire},
 };
@@ -84,7 +84,7 @@ pub(super) fn refused(fault: &Fault) -> Error {
     }
     match Error::from(fault.clone()) {
         Error::Refused { what, hint }
-            if fault.kind == Kind::Server && hint.contains("launchgate_runs") =>
+            if fault.kind == FaultKind::Server && hint.contains("launchgate_runs") =>
         {
             Error::refused(
                 format!("the table {TABLE} can't be used: {what}"),

@@ -19,7 +19,7 @@ use crate::output::options::HealthAddress;
 use crate::plan::coordination::{self, Coordination};
 use crate::plan::revision::RevisionInfo;
 use crate::plan::{self, Steps};
-use crate::settings::{Origin, Sources};
+use crate::settings::{DatabaseChoice, Sources};
 use crate::steps::{self, OutputCapture, Ready, ReadyServer, RunIdentity};
 use crate::sys::clock::Moment;
 use crate::sys::host::{Host, Wake};
@@ -87,11 +87,7 @@ pub fn run(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure>
     } else {
         let health = Health::open(health.as_ref(), log)?;
         let passed = match coordination {
-            Coordination::Alone {
-                declined,
-                app,
-                name,
-            } => alone(host, log, (&steps, &ready), declined.as_ref(), app, name),
+            Coordination::Alone { app, name } => alone(host, log, (&steps, &ready), app, name),
             Coordination::Gate(gate) => together(host, log, (&steps, &ready), *gate),
         };
         log.summarize();
@@ -119,14 +115,14 @@ pub fn plan(sources: &Sources<'_>, log: &Log) -> Result<Planned, Failure> {
     let mut steps = plan::steps(sources, &settings, &mut |problem| {
         log.warn(Event::ConfigWarning, &problem, &[]);
     })?;
-    let coordination = coordination::resolve(sources, log)?;
-    if steps.list.is_empty() && matches!(coordination, Coordination::Gate(_)) {
-        // A mistyped variable must not start a server on a schema that nobody migrated.
+    // A mistyped variable must not start a server on a schema that nobody migrated.
+    if steps.list.is_empty() && !matches!(sources.database()?.choice, DatabaseChoice::Declined(_)) {
         return Err(Failure::usage(
-            "a database is named but no step, so there is nothing to gate",
+            "no step is named, so there is nothing to gate",
             "name the migration with --migrate; or use `launchgate wait` where another job migrates, or --no-database",
         ));
     }
+    let coordination = coordination::resolve(sources, log)?;
     if steps.list.iter().any(|step| step.kind.is_embedded()) {
         steps.embedded = Some(Embedded::plan(sources, &settings, &coordination)?);
     }
@@ -165,17 +161,9 @@ fn alone(
     host: &Host,
     log: &Log,
     (steps, ready): (&Steps, &[Ready]),
-    declined: Option<&Origin>,
     app: String,
     name: RevisionInfo,
 ) -> Result<(), Failure> {
-    if declined.is_none() {
-        let problem = Problem::new(
-            "no database is named, so the steps run at every start, in every replica",
-            "set DATABASE_URL or --database-url, or --no-database if that is meant",
-        );
-        log.warn(Event::GateUncoordinated, &problem, &[]);
-    }
     let identity = RunIdentity {
         app,
         release: name.release.unwrap_or_default(),

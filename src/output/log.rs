@@ -81,8 +81,6 @@ events! {
     ConfigWarning = "config.warning", Warn;
     /// `LAUNCHGATE_SKIP` is set: straight to the server.
     GateSkipped = "gate.skipped", Warn;
-    /// There is no database: the steps run at every start, in every replica.
-    GateUncoordinated = "gate.uncoordinated", Warn;
     /// Where lock and ledger live, and which setting says so.
     DatabaseChosen = "database.chosen", Info;
     /// The revision, and where it came from.

@@ -15,10 +15,8 @@ use crate::sys::host;
 
 /// What coordinates the replicas.
 pub enum Coordination {
-    /// Nothing, because the user says so or named no database.
+    /// Nothing, because the user says so.
     Alone {
-        /// Who declined; `None` where nobody did.
-        declined: Option<Origin>,
         /// The app's name.
         app: String,
         /// The revision, as the steps are told.
@@ -37,7 +35,8 @@ pub fn resolve(sources: &Sources<'_>, log: &Log) -> Result<Coordination, Failure
     let settings = sources.coordination()?;
     let url = match &database.choice {
         DatabaseChoice::Url(_) => true,
-        DatabaseChoice::Declined(_) | DatabaseChoice::Unnamed => false,
+        DatabaseChoice::Declined(_) => false,
+        DatabaseChoice::Unnamed => return Err(unnamed(sources)),
     };
     if url {
         check_arithmetic(sources, &settings.lease)?;
@@ -57,21 +56,16 @@ pub fn resolve(sources: &Sources<'_>, log: &Log) -> Result<Coordination, Failure
     {
         revision::say(name, log);
     }
-    let declined = match &database.choice {
-        DatabaseChoice::Url(_) => {
-            return Ok(Coordination::Gate(Box::new(gate(
-                database, &settings, choice, log,
-            ))));
-        }
-        DatabaseChoice::Declined(origin) => Some(origin.clone()),
-        DatabaseChoice::Unnamed => None,
-    };
+    if url {
+        return Ok(Coordination::Gate(Box::new(gate(
+            database, &settings, choice, log,
+        ))));
+    }
     let name = match choice {
         Choice::Release(name) => name,
         Choice::Files(reading) => reading.read(log)?,
     };
     Ok(Coordination::Alone {
-        declined,
         app: database.app.value,
         name,
     })
@@ -129,6 +123,17 @@ pub fn target(sources: &Sources<'_>, log: &Log) -> Result<Gate, Failure> {
         Choice::Release(RevisionInfo::default()),
         log,
     ))
+}
+
+/// Neither a database nor `--no-database`: each replica would run the steps for itself, at every start.
+fn unnamed(sources: &Sources<'_>) -> Failure {
+    if sources.raw.verb == Verb::Wait {
+        return no_database("launchgate wait");
+    }
+    Failure::usage(
+        "no database is named, so every replica would run the steps, at every start",
+        "set DATABASE_URL or --database-url, or --no-database if that is what you want",
+    )
 }
 
 /// A command that is about the ledger was given no database.

@@ -89,14 +89,15 @@ fn check_fails_as_the_run_would() {
 }
 
 #[test]
-fn check_says_that_a_database_without_a_step_gates_nothing() {
+fn check_says_that_without_a_step_nothing_is_gated() {
     let place = Place::new();
     for verb in ["run", "check"] {
-        let words = ["./launchgate", verb, "--database-url=sqlite:db", "--"];
-        let words = [&words[..], &SERVER].concat();
-        let end = place.run(Mode::Ordinary, &words).end();
-        end.code(64)
-            .says(&["error", "a database is named but no step"]);
-        assert!(!place.has("started") && !place.has("db"), "{end}");
+        for database in [&[][..], &["--database-url=sqlite:db"]] {
+            let words = [&["./launchgate", verb], database, &["--"], &SERVER].concat();
+            let end = place.run(Mode::Ordinary, &words).end();
+            end.code(64)
+                .says(&["error", "no step is named", "--no-database"]);
+            assert!(!place.has("started") && !place.has("db"), "{end}");
+        }
     }
 }

@@ -25,8 +25,8 @@ fn sits(gate: Gate<'_>, terminal: &Terminal) -> Run {
 /// What a terminal shows of a gate that warns and fails.
 fn shown(variables: &[(&str, &str)]) -> String {
     let (place, mut terminal) = (Place::new(), Terminal::new());
-    let words = ["./launchgate", "job", "--migrate=./probe exit 3"];
-    let mut gate = place.run(Mode::Ordinary, &words);
+    let gate = place.gate(Mode::Ordinary, &["--migrate=./probe exit 3"]);
+    let mut gate = gate.env("LAUNCHGATE_UNKNOWN", "1");
     for (name, value) in variables {
         gate = gate.env(name, value);
     }

@@ -311,15 +311,19 @@ fn names_and_pairs_are_checked() {
     }
 }
 
+/// "Without it and without a URL, `run` and `job` with steps are refused (64)."
 #[test]
-fn without_a_database_the_log_says_what_that_means() {
+fn without_a_database_steps_run_only_where_no_database_says_so() {
     let place = Place::new();
-    let words = ["./launchgate", "job", "--migrate=true"];
-    place.run(Mode::Ordinary, &words).end().code(0).says(&[
-        "warning",
-        "every replica",
-        "--no-database",
-    ]);
+    for verb in ["job", "check"] {
+        let words = ["./launchgate", verb, "--migrate=touch ran"];
+        place.run(Mode::Ordinary, &words).end().code(64).says(&[
+            "every replica",
+            "--database-url",
+            "--no-database",
+        ]);
+    }
+    assert!(!place.has("ran"));
     place
         .gate(Mode::Ordinary, &["--migrate=true"])
         .end()

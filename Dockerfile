@@ -1,8 +1,8 @@
-# Makes an image that holds launchgate and nothing else, for `COPY --from` in yours:
+# Builds an image that contains launchgate and nothing else, for `COPY --from` in your own:
 #
 #   docker build -t launchgate .
 #
-# Any image with Rust for musl will do as RUST_IMAGE; Alpine's own compiles for musl anyway.
+# RUST_IMAGE can be any image with Rust for musl. Alpine's own compiles for musl by default.
 ARG RUST_IMAGE=rust:1-alpine
 
 FROM ${RUST_IMAGE} AS build

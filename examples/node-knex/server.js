@@ -1,4 +1,4 @@
-// Serves what the migrations made.
+// Serves the data that the migrations made.
 'use strict';
 const http = require('node:http');
 const knex = require('knex')(require('./knexfile'));
@@ -19,7 +19,7 @@ server.listen(Number(process.env.PORT ?? 8080), () => {
   console.log(`listening on port ${server.address().port}`);
 });
 
-// As PID 1 a process gets no default action.
+// PID 1 gets no default signal action.
 process.on('SIGTERM', () => {
   server.close(() => knex.destroy().then(() => process.exit(0)));
   server.closeAllConnections();

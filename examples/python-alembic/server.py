@@ -31,8 +31,8 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-guests()  # a server in front of a schema that it does not know ends here
-# As PID 1 a process gets no default action: without this, `docker stop` would take its whole
+guests()  # exits here if the schema is not the expected one
+# PID 1 gets no default signal action: without this handler, `docker stop` would take its whole
 # grace period.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 with ThreadingHTTPServer(("", int(os.environ.get("PORT", "8080"))), Handler) as server:

@@ -1,6 +1,6 @@
-//! A small web server: the guests in the database that launchgate migrated, as JSON.
+//! A small web server that returns the guests in the migrated database as JSON.
 //!
-//! `DATABASE_URL` is the one that launchgate has, `PORT` is 8080 by default.
+//! Uses the same `DATABASE_URL` as launchgate. `PORT` is 8080 by default.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -14,7 +14,7 @@ use sqlx::{ConnectOptions, Row};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    // A server that is PID 1 has to end by itself: there the kernel drops what nobody handles.
+    // PID 1 gets no default signal action, so a server has to handle these itself.
     for signal in [SIGTERM, SIGINT] {
         signal_hook::flag::register_conditional_shutdown(
             signal,
@@ -25,7 +25,11 @@ async fn main() -> Result<()> {
     let url = std::env::var("DATABASE_URL").context("DATABASE_URL")?;
     let mut database = url.parse::<SqliteConnectOptions>()?.connect().await?;
     let port = std::env::var("PORT").unwrap_or_else(|_| "8080".to_owned());
-    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).context(port)?;
+    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).with_context(|| {
+        format!(
+            "port {port} is not available; try another one: PORT=8081 examples/quickstart/start"
+        )
+    })?;
     let address = listener.local_addr()?;
     writeln!(
         std::io::stderr(),
@@ -34,7 +38,7 @@ async fn main() -> Result<()> {
     loop {
         let (client, _) = listener.accept()?;
         let body = guests(&mut database).await?;
-        // A client that went away is no reason to end.
+        // A client that disconnected is not an error.
         let _ = answer(client, &body);
     }
 }
@@ -51,7 +55,7 @@ async fn guests(database: &mut SqliteConnection) -> Result<String> {
     Ok(format!("{}\n", serde_json::Value::from(guests)))
 }
 
-/// Whatever is asked, these are the guests.
+/// Answers every request with the guests.
 fn answer(mut client: TcpStream, body: &str) -> std::io::Result<()> {
     let mut question = [0; 4096];
     let _ = client.read(&mut question)?;

@@ -1,7 +1,7 @@
-//! One program that migrates and serves, with sqlx and Postgres: `rust-sqlx migrate` and
-//! `rust-sqlx`.
+//! One program that migrates (`rust-sqlx migrate`) and serves (`rust-sqlx`), with sqlx and
+//! Postgres.
 //!
-//! `DATABASE_URL` is the one that launchgate has, `PORT` is 8080 by default.
+//! Uses the same `DATABASE_URL` as launchgate. `PORT` is 8080 by default.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -26,7 +26,7 @@ async fn main() -> Result<()> {
     }
 }
 
-/// In an image without these files, `sqlx::migrate!` puts them into the program.
+/// For an image without these files, `sqlx::migrate!` embeds them in the program.
 async fn migrate(database: &mut PgConnection) -> Result<()> {
     let folder = std::env::var("MIGRATIONS").unwrap_or_else(|_| "migrations".to_owned());
     let migrator = Migrator::new(Path::new(&folder)).await?;
@@ -34,17 +34,18 @@ async fn migrate(database: &mut PgConnection) -> Result<()> {
 }
 
 async fn serve(database: &mut PgConnection) -> Result<()> {
-    // A server that is PID 1 has to end by itself: there the kernel drops what nobody handles.
+    // PID 1 gets no default signal action, so a server has to handle these itself.
     for signal in [SIGTERM, SIGINT] {
         let on = Arc::new(AtomicBool::new(true));
         signal_hook::flag::register_conditional_shutdown(signal, 0, on)?;
     }
     let port = std::env::var("PORT").unwrap_or_else(|_| "8080".to_owned());
-    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).context(port)?;
+    let listener = TcpListener::bind(format!("127.0.0.1:{port}"))
+        .with_context(|| format!("port {port} is not available"))?;
     loop {
         let (client, _) = listener.accept()?;
         let body = guests(database).await?;
-        // A client that went away is no reason to end.
+        // A client that disconnected is not an error.
         let _ = answer(client, &body);
     }
 }
@@ -61,7 +62,7 @@ async fn guests(database: &mut PgConnection) -> Result<String> {
     Ok(format!("{}\n", serde_json::Value::from(guests)))
 }
 
-/// Whatever is asked, these are the guests.
+/// Answers every request with the guests.
 fn answer(mut client: TcpStream, body: &str) -> std::io::Result<()> {
     let mut question = [0; 4096];
     let _ = client.read(&mut question)?;

@@ -1,4 +1,4 @@
-// Serves what the migration made, and refuses to serve anything else.
+// Serves the data that the migration made, and refuses to serve any other schema.
 'use strict';
 const fs = require('node:fs');
 const http = require('node:http');
@@ -6,7 +6,7 @@ const path = require('node:path');
 
 const store = JSON.parse(fs.readFileSync(path.join(process.env.DATA_DIR ?? 'data', 'store.json'), 'utf8'));
 if (store.schema !== 2) {
-  throw new Error(`this server needs schema 2, and finds ${store.schema}`);
+  throw new Error(`this server needs schema 2, but found ${store.schema}`);
 }
 
 const server = http.createServer((request, response) => {
@@ -17,8 +17,8 @@ server.listen(Number(process.env.PORT ?? 8080), () => {
   console.log(`listening on port ${server.address().port}`);
 });
 
-// As PID 1 a process gets no default action: without this, `docker stop` would take its
-// whole grace period.
+// PID 1 gets no default signal action: without this handler or `--init`, `docker stop` would take
+// its whole grace period.
 process.on('SIGTERM', () => {
   console.log('closing');
   server.close(() => process.exit(0));

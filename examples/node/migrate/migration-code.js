@@ -1,5 +1,5 @@
-// Brings data/store.json to the schema that the server needs. Plain files stand for a
-// database here, so that the example needs nothing but Node.
+// Migrates data/store.json to the schema that the server needs. A plain file stands in for the
+// database here, so that the example needs only Node.
 'use strict';
 const fs = require('node:fs');
 const path = require('node:path');
@@ -21,7 +21,7 @@ const migrations = [
 let store = fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, 'utf8')) : { schema: 0 };
 for (const migrate of migrations.slice(store.schema)) {
   store = { ...migrate(store), schema: store.schema + 1 };
-  // The new state takes the old one's place in one step: stopped anywhere, it is one or the other.
+  // Renaming is atomic: whenever this is stopped, the file holds the old schema or the new one.
   fs.mkdirSync(path.dirname(file), { recursive: true });
   fs.writeFileSync(`${file}.new`, JSON.stringify(store));
   fs.renameSync(`${file}.new`, file);

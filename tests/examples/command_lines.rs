@@ -119,7 +119,8 @@ impl Shop {
                 url.to_owned()
             } else if value.starts_with("sqlite:") {
                 format!("sqlite:{}/app.db", folder.path().display())
-            } else if value.starts_with("${") {
+            } else if value.starts_with("${") || value == "$KAMAL_VERSION" {
+                // Compose and the shell that runs Kamal's hook expand these.
                 "4f2a91c".to_owned()
             } else {
                 value.to_owned()

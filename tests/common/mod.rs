@@ -28,7 +28,7 @@ pub mod probe;
 pub mod processes;
 pub mod replicas;
 pub mod run;
-pub mod running;
+pub mod scene;
 pub mod servers;
 pub mod start;
 pub mod terminal;
@@ -127,7 +127,7 @@ macro_rules! init_modes {
 }
 
 /// How long evidence may take on a busy machine; only a test that fails waits this long.
-const DEADLINE: Duration = Duration::from_secs(45);
+pub const DEADLINE: Duration = Duration::from_secs(90);
 
 /// Waits until `look` finds what it looks for; panics, naming `what`, when it never does.
 #[track_caller]
@@ -143,4 +143,10 @@ pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         );
         sleep(Duration::from_millis(3));
     }
+}
+
+/// Waits until it is so.
+#[track_caller]
+pub fn until(what: &str, mut so: impl FnMut() -> bool) {
+    wait_until(what, || so().then_some(()));
 }

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::look::Look;
 use super::start::{Given, Start};
-use super::{Mode, Run, wait_until};
+use super::{Mode, Run, processes, wait_until};
 
 /// The only variable that a run has from the start.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -75,6 +75,11 @@ impl Place {
         fs::write(self.path(name), contents).unwrap();
     }
 
+    /// Removes a file, if it is there.
+    pub fn remove(&self, name: &str) {
+        let _ = fs::remove_file(self.path(name));
+    }
+
     /// Writes an executable file.
     pub fn write_program(&self, name: &str, contents: &str) {
         self.write(name, contents);
@@ -109,7 +114,7 @@ impl Place {
             streams: Vec::new(),
             closed: Vec::new(),
             given: Vec::new(),
-            name: "",
+            name: String::new(),
         }
     }
 
@@ -137,13 +142,38 @@ pub struct Gate<'a> {
     streams: Vec<(OwnedFd, RawFd)>,
     closed: Vec<RawFd>,
     given: Vec<Given>,
-    name: &'static str,
+    name: String,
 }
 
-impl Gate<'_> {
+impl<'a> Gate<'a> {
     /// Puts a name in front of its `stdout` and `stderr`, where several run at once.
-    pub fn named(mut self, name: &'static str) -> Self {
-        self.name = name;
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Appends arguments.
+    pub fn args<W: AsRef<OsStr>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        let words = words.into_iter();
+        self.argv.extend(words.map(|word| c_string(word.as_ref())));
+        self
+    }
+
+    /// Runs another program in its place, with the same arguments.
+    pub fn program(mut self, path: &Path) -> Self {
+        self.argv[0] = c_string(path.as_os_str());
+        self
+    }
+
+    /// Runs it by way of another program, such as `ip netns exec NAME`.
+    pub fn inside(mut self, words: &[&str]) -> Self {
+        let program = self
+            .place
+            .folder()
+            .join(OsStr::from_bytes(self.argv[0].as_bytes()));
+        self.argv[0] = c_string(program.as_os_str());
+        let outer = words.iter().map(|word| c_string(OsStr::new(word)));
+        self.argv.splice(..0, outer);
         self
     }
 
@@ -157,10 +187,18 @@ impl Gate<'_> {
         self
     }
 
+    /// Runs no server after all.
+    pub fn without_server(mut self) -> Self {
+        self.server.clear();
+        self
+    }
+
     /// Sets a variable.
-    pub fn env(self, name: &str, value: impl AsRef<OsStr>) -> Self {
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         let mut entry = name.as_bytes().to_vec();
         entry.push(b'=');
+        self.environment
+            .retain(|earlier| !earlier.as_bytes().starts_with(&entry));
         entry.extend(value.as_ref().as_bytes());
         self.entry(&entry)
     }
@@ -220,6 +258,19 @@ impl Gate<'_> {
         Run::new(pid, self.mode, self.place.folder(), self.name)
     }
 
+    /// Starts it and waits for its end; what it wrote can be read for as long as it is kept.
+    #[track_caller]
+    pub fn finish(self) -> Run {
+        let mut run = self.start();
+        run.wait();
+        run
+    }
+
+    /// Where it runs.
+    pub fn place(&self) -> &'a Place {
+        self.place
+    }
+
     /// Starts it and waits for its end.
     #[track_caller]
     pub fn end(self) -> super::Finished {
@@ -230,10 +281,28 @@ impl Gate<'_> {
 /// The tests run programs of the folder and of the system.
 fn program(place: &Place, name: &CString) -> CString {
     let name = Path::new(OsStr::from_bytes(name.as_bytes()));
-    let in_system = ["/usr/bin", "/bin"].map(|folder| Path::new(folder).join(name));
+    let in_system =
+        ["/usr/bin", "/bin", "/usr/sbin", "/sbin"].map(|folder| Path::new(folder).join(name));
     let here = place.folder().join(name);
     let found = std::iter::once(here).chain(in_system).find(|p| p.exists());
     c_string(found.expect("a program that is there").as_os_str())
+}
+
+/// Whatever was started here ends here. After a failure the folder stays, to be looked at.
+impl Drop for Place {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- kept: {}", self.folder().display());
+            self.folder.disable_cleanup(true);
+        }
+        wait_until("the end of everything that was started", || {
+            let left = processes::in_folder(self.folder());
+            for seen in &left {
+                processes::signal(seen.pid, libc::SIGKILL);
+            }
+            left.is_empty().then_some(())
+        });
+    }
 }
 
 impl Place {

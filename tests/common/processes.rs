@@ -92,3 +92,42 @@ pub fn signal(pid: i32, number: i32) -> bool {
     // SAFETY: kill(2) touches no memory.
     unsafe { libc::kill(pid, number) == 0 }
 }
+
+/// A signal, as a number or by its name.
+pub trait Number {
+    fn number(self) -> i32;
+}
+
+impl Number for i32 {
+    fn number(self) -> i32 {
+        self
+    }
+}
+
+impl Number for nix::sys::signal::Signal {
+    fn number(self) -> i32 {
+        self as i32
+    }
+}
+
+/// Sends a signal to a process and all its descendants, parents first.
+pub fn signal_tree(root: i32, number: impl Number) {
+    let number = number.number();
+    let all = all();
+    let mut tree = vec![root];
+    let mut at = 0;
+    while at < tree.len() {
+        let children = all.iter().filter(|seen| seen.parent == tree[at]);
+        tree.extend(children.map(|seen| seen.pid).collect::<Vec<_>>());
+        at += 1;
+    }
+    for pid in tree {
+        signal(pid, number);
+    }
+}
+
+/// Whether a process is there and no zombie.
+pub fn is_alive(pid: &str) -> bool {
+    let seen = pid.parse().ok().and_then(see);
+    seen.is_some_and(|seen| seen.state != 'Z')
+}

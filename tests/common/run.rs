@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::processes::{self, Seen};
+use super::processes::{self, Number, Seen, signal_tree};
 use super::{Mode, wait_until};
 
 /// How a process ended.
@@ -18,19 +18,19 @@ pub enum Ended {
     Signal(i32),
 }
 
-/// A process that a test started. Where it still runs when the test ends, it is killed with
-/// everything that was started in the test's folder.
+/// A process that a test started. Dropped while it still runs, it is killed with all its
+/// descendants; one without a name has its folder to itself, where nothing else remains then.
 #[derive(Debug)]
 pub struct Run {
     pid: i32,
     mode: Mode,
     folder: PathBuf,
-    name: &'static str,
+    name: String,
     ended: Option<Ended>,
 }
 
 impl Run {
-    pub(super) fn new(pid: i32, mode: Mode, folder: &Path, name: &'static str) -> Self {
+    pub(super) fn new(pid: i32, mode: Mode, folder: &Path, name: String) -> Self {
         Self {
             pid,
             mode,
@@ -50,13 +50,31 @@ impl Run {
         if self.mode.is_pid_one() { 1 } else { self.pid }
     }
 
+    /// Its name, where several run at once.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     fn stream(&self, kind: &str) -> PathBuf {
         self.folder.join(format!("{}{kind}", self.name))
     }
 
-    /// Sends it a signal.
-    pub fn signal(&self, number: i32) {
-        assert!(processes::signal(self.pid, number), "{number} finds nobody");
+    /// What it has written to standard error so far.
+    pub fn log(&self) -> String {
+        text(&self.stream("stderr"))
+    }
+
+    /// What it has written to standard output so far.
+    pub fn out(&self) -> String {
+        text(&self.stream("stdout"))
+    }
+
+    /// Sends it a signal, unless it was seen to have ended.
+    pub fn signal(&self, number: impl Number) {
+        if self.ended.is_none() {
+            let number = number.number();
+            assert!(processes::signal(self.pid, number), "{number} finds nobody");
+        }
     }
 
     /// The process that sees itself as `pid`, while it lives.
@@ -96,6 +114,36 @@ impl Run {
         self.ended
     }
 
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.look().is_some()
+    }
+
+    /// Waits for its end; its exit code, or 128+n where signal n ended it.
+    #[track_caller]
+    pub fn wait(&mut self) -> i32 {
+        match wait_until("the end of the process", || self.look()) {
+            Ended::Code(code) => code,
+            Ended::Signal(number) => 128 + number,
+        }
+    }
+
+    /// Waits for its end and asserts the exit code.
+    #[track_caller]
+    pub fn ends_with(&mut self, code: i32) -> &mut Self {
+        let ended = self.wait();
+        assert_eq!(ended, code, "replica {}:\n{}", self.name, self.log());
+        self
+    }
+
+    /// Asserts that its log has `words`.
+    #[track_caller]
+    pub fn says(&self, words: &str) -> &Self {
+        let log = self.log();
+        assert!(log.contains(words), "no {words:?} in:\n{log}");
+        self
+    }
+
     /// Waits for its end.
     #[track_caller]
     pub fn end(mut self) -> Finished {
@@ -108,16 +156,19 @@ impl Run {
         }
     }
 
-    /// Waits until the log has a line that contains `text`.
+    /// Waits until the log has a line that contains `words`.
     #[track_caller]
-    pub fn wait_for_log(&self, text_wanted: &str) {
-        let path = self.stream("stderr");
-        wait_until(&format!("{text_wanted:?} on standard error"), || {
-            text(&path)
-                .lines()
-                .any(|line| line.contains(text_wanted))
-                .then_some(())
+    pub fn wait_for_log(&self, words: &str) {
+        wait_until(&format!("{words:?} in the log of {:?}", self.name), || {
+            let log = self.log();
+            log.lines().any(|line| line.contains(words)).then_some(())
         });
+    }
+
+    /// The same.
+    #[track_caller]
+    pub fn says_in_time(&self, words: &str) {
+        self.wait_for_log(words);
     }
 }
 
@@ -146,10 +197,12 @@ impl Drop for Run {
             );
         }
         if ended.is_none() {
-            processes::signal(self.pid, libc::SIGKILL);
+            signal_tree(self.pid, libc::SIGKILL);
         }
-        for seen in self.others() {
-            processes::signal(seen.pid, libc::SIGKILL);
+        if self.name.is_empty() {
+            for seen in self.others() {
+                processes::signal(seen.pid, libc::SIGKILL);
+            }
         }
         wait_until("the end of a killed process", || self.look());
     }

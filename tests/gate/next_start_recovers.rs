@@ -16,7 +16,7 @@ fn at_step(scene: &Scene<'_>, step: &str) -> (Running, Running) {
             .iter()
             .any(|l| l.word() == "start" && l.get("step") == step)
     });
-    let mut waiter = scene.run_steps("v1", &STEPS).start();
+    let waiter = scene.run_steps("v1", &STEPS).start();
     waiter.says_in_time("waiting");
     (holder, waiter)
 }

@@ -107,7 +107,7 @@ fn a_row_leaves_running_once() {
         scene.touch("hold-migrate");
         let revision = format!("v-{fault}");
         let mut holder = scene.run(&revision).start();
-        let pid = holder.name.clone();
+        let pid = holder.name().to_owned();
         until("the step", || {
             scene
                 .evidence()
@@ -125,14 +125,14 @@ fn a_row_leaves_running_once() {
             scene
                 .evidence()
                 .last()
-                .is_some_and(|l| l.get("replica") == follower.name)
+                .is_some_and(|l| l.get("replica") == follower.name())
                 || {
                     scene.remove("hold-migrate");
                     scene.count("server") > 0
                         && scene
                             .evidence()
                             .last()
-                            .is_some_and(|l| l.get("replica") == follower.name)
+                            .is_some_and(|l| l.get("replica") == follower.name())
                 }
         });
         let mut follower: Running = follower;
@@ -188,7 +188,7 @@ fn failed_attempts_are_counted_over_replicas_and_reset_by_an_operator(db: &Db) {
             scene
                 .evidence()
                 .last()
-                .is_some_and(|l| l.word() == "start" && l.get("replica") == holder.name)
+                .is_some_and(|l| l.word() == "start" && l.get("replica") == holder.name())
         });
         assert_eq!(
             scene.evidence().last().expect("a step").get("attempt"),

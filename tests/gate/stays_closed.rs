@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 
 /// Ends with `code` before any step or server, says why and what to do, and shows no password.
 fn refused(replica: Replica<'_>, code: i32, words: &[&str]) -> Running {
-    let scene = replica.scene();
+    let scene = replica.place();
     let before = scene.evidence().len();
     let mut replica = replica.start();
     replica.ends_with(code).says("hint=");

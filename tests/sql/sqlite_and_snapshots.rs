@@ -12,7 +12,6 @@ use crate::common::replicas::{Replica, Scene, signal_tree, until};
 use crate::disk::Disk;
 use crate::folder::{Migrations, applied};
 use nix::sys::signal::Signal;
-use nix::unistd::Pid;
 
 /// `launchgate run --snapshot --sql`.
 fn with_both<'a>(scene: &'a Scene<'a>, revision: &str) -> Replica<'a> {
@@ -95,7 +94,7 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         let pid = i32::try_from(self.0.id()).expect("a pid");
-        signal_tree(Pid::from_raw(pid), Signal::SIGKILL);
+        signal_tree(pid, Signal::SIGKILL);
         let _ = self.0.wait();
     }
 }
@@ -584,7 +583,7 @@ fn a_lock_in_the_way_of_a_file_without_a_transaction_is_waited_for() {
     let wait = scene.path("wait");
     let run = |release: &str| {
         let _ = fs::remove_file(scene.dir.join("go"));
-        let mut replica = scene
+        let replica = scene
             .bare(release)
             .args([
                 "--migrate",

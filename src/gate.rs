@@ -1,262 +1,181 @@
 //! The gate: everything that happens before the server starts. Reads like section 5 of the
-//! contract: wait for the database, look at the ledger, lock, look again, run, record.
+//! contract: wait for the database, read the ledger, lock, read it again, run, record.
 //!
-//! May touch `db`, `sys` and `log`; never SQL or system calls.
+//! Invariant: it opens only once the ledger says that the revision succeeded. No SQL and no system
+//! calls here; those are in `db` and `sys`.
 
 pub mod backoff;
 pub mod decide;
+mod error;
 mod hold;
 mod keep;
 pub mod lease;
-pub mod outcome;
 mod poll;
+mod record;
 pub mod retry;
 pub mod runtime;
+mod serve;
 
-use std::time::Duration;
-
-pub use poll::LedgerPoll;
+pub use error::{call_failed, refused, revision_refused};
+pub use serve::{pass_alone, pass_together};
 
 use crate::db::ledger::{Ledger, LedgerRow, RunState};
 use crate::db::{self, Error, Session, Target};
-use crate::exit::{Failure, FailureKind, Problem};
-use crate::gate::decide::{Decision, Refusal, decide};
+use crate::exit::Failure;
+use crate::gate::decide::{Decision, decide};
+use crate::gate::error::HoldError;
+use crate::gate::poll::LedgerPoll;
 use crate::gate::retry::ConnectRetry;
 use crate::gate::runtime::{GateLink, Meanwhile};
 use crate::output::log::{Event, Log};
 use crate::output::timeline::Phase;
-use crate::plan::Steps;
-use crate::plan::revision::{Reading, RevisionInfo};
-use crate::steps::{self, OutputCapture, Ready, RunIdentity, Verdict};
+use crate::plan::gate_plan::{GatePlan, Limits};
+use crate::plan::revision::{Choice, Reading, RevisionInfo};
 use crate::sys::clock::Moment;
-use crate::sys::host::Host;
-use crate::sys::step::NoGuard;
 
-/// The limits of waiting and trying. `None` is no limit.
-#[derive(Debug, Clone, Copy)]
-pub struct Policy {
-    /// For the database to accept a connection.
-    pub wait_timeout: Option<Duration>,
-    /// For another replica.
-    pub lock_timeout: Option<Duration>,
-    /// Failed attempts of one revision.
-    pub max_attempts: Option<u32>,
-    /// For sessions that an earlier run left.
-    pub orphan_timeout: Option<Duration>,
-}
-
-/// Everything the gate needs to know.
-#[derive(Clone)]
+/// The engine that carries out a [`GatePlan`].
 pub struct Gate {
-    /// Where lock and ledger live.
-    pub target: Target,
-    /// Which revision, as far as it is known.
-    pub name: RevisionInfo,
-    /// The files that are yet to be read for it.
-    pub reading: Option<Reading>,
-    /// Limits.
-    pub policy: Policy,
-    /// Host name and process id.
-    pub holder: String,
-    /// The log.
-    pub log: Log,
+    target: Target,
+    revision: RevisionInfo,
+    /// The files that are the revision, until they have been read.
+    unread: Option<Reading>,
+    limits: Limits,
+    holder: String,
+    log: Log,
 }
 
-/// A connection that is being made while the files are read.
-pub type Early = Meanwhile<Result<Session, Error>>;
+/// A connection that is being made while the revision's files are read.
+type EarlyConnection = Meanwhile<Result<Session, Error>>;
 
-/// How the gate was passed.
+/// How the gate opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Passed {
-    /// Another run did it.
+    /// Another run did the work.
     Already,
     /// This replica ran the steps.
     Here,
 }
 
-enum Held {
+/// What came of trying to lock and run.
+enum LockOutcome {
+    /// The gate is open.
     Passed(Passed),
-    /// Somebody else is at it.
-    Again(Option<LedgerRow>),
-    /// The database failed us, which is to be sat out.
+    /// Another replica holds the lock; its row, where the ledger has one.
+    Busy(Option<LedgerRow>),
+    /// The database failed; worth another try.
     Failed(Error),
 }
 
-/// Why the work under the lock did not come to an end.
-enum Trouble {
-    /// The gate stays closed.
-    Final(Failure),
-    /// The database went away before a step ran: start over.
-    Again(Error),
-}
-
-impl From<Failure> for Trouble {
-    fn from(failure: Failure) -> Self {
-        Self::Final(failure)
-    }
-}
-
-impl From<Error> for Trouble {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Refused { what, hint } => Self::Final(refused(what, hint)),
-            other => Self::Again(other),
-        }
-    }
-}
-
-/// The database refuses.
-#[must_use]
-pub fn refused(what: String, hint: String) -> Failure {
-    Failure::new(FailureKind::Database, Problem::new(what, hint))
-}
-
-/// Runs the steps with no lock and no ledger.
-///
-/// # Errors
-/// A step failed, or a signal stopped the gate.
-pub fn pass_alone(
-    host: &Host,
-    log: &Log,
-    steps: &Steps,
-    ready: &[Ready],
-    identity: &RunIdentity,
-) -> Result<(), Failure> {
-    let work = (steps, ready);
-    let outcome = steps::run(
-        host,
-        log,
-        work,
-        identity,
-        OutputCapture::Nothing,
-        &mut NoGuard,
-        &mut |_| None,
-    );
-    match outcome.verdict {
-        Verdict::Done => Ok(()),
-        Verdict::Failed(failure) | Verdict::Stopped { failure, .. } | Verdict::Lost(failure) => {
-            Err(failure)
-        }
-    }
-}
-
 impl Gate {
+    /// The engine for this plan.
+    #[must_use]
+    pub fn new(plan: GatePlan, log: Log) -> Self {
+        let (revision, unread) = match plan.revision {
+            Choice::Release(info) => (info, None),
+            Choice::Files(reading) => (reading.release(), Some(reading)),
+        };
+        Self {
+            target: plan.target,
+            revision,
+            unread,
+            limits: plan.limits,
+            holder: plan.holder,
+            log,
+        }
+    }
+
     /// Passes the gate: returns once the revision is recorded as succeeded, by this replica
     /// or another.
     ///
     /// # Errors
     /// Everything that keeps a gate closed.
     pub async fn pass(mut self, mut link: GateLink) -> Result<Passed, Failure> {
-        let mut early = self.find_name(&mut link).await?;
-        let mut looks = LedgerPoll::new(&self, Phase::Lock);
-        // Accepting connections is not enough: a disk may be full.
-        let mut trouble = ConnectRetry::under_lock(&self.policy);
+        let mut early = self.find_revision(&mut link).await?;
+        let mut poll = LedgerPoll::new(&self, Phase::Lock);
+        // A database that accepts connections may still refuse to write: its disk may be full.
+        let mut write_retry = ConnectRetry::under_lock(&self.limits);
         loop {
-            let (session, ledger) = looks.next(&mut link, early.take()).await?;
-            let busy = match self.decide(&ledger)? {
+            let (session, ledger) = poll.next(&mut link, early.take()).await?;
+            let holder = match self.decision(&ledger) {
                 Decision::Start => {
                     session.close().await;
-                    self.say_up_to_date(&ledger);
+                    self.log_up_to_date(&ledger);
                     return Ok(Passed::Already);
                 }
                 Decision::Wait(entry) => {
                     session.close().await;
-                    trouble.over(&self.log);
+                    write_retry.served(&self.log);
                     Some(*entry)
                 }
-                Decision::Run { .. } => match self.lock(session, &mut link, &mut trouble).await? {
-                    Held::Passed(passed) => return Ok(passed),
-                    Held::Again(entry) => entry,
-                    Held::Failed(error) => {
-                        looks.wait_out(&mut link, &mut trouble, &error).await?;
-                        continue;
+                Decision::Run { .. } => {
+                    match self.lock(session, &mut link, &mut write_retry).await? {
+                        LockOutcome::Passed(passed) => return Ok(passed),
+                        LockOutcome::Busy(entry) => entry,
+                        LockOutcome::Failed(error) => {
+                            poll.wait_out(&mut link, &mut write_retry, &error).await?;
+                            continue;
+                        }
                     }
-                },
+                }
                 Decision::Refuse(refusal) => return Err(self.refuse(&refusal)),
             };
-            looks.next_poll(&mut link, busy.as_ref()).await?;
+            poll.wait_for_holder(&mut link, holder.as_ref()).await?;
         }
     }
 
-    /// Reads the files that are the revision, where they are, and connects meanwhile: most starts
-    /// have nothing else to do, and either takes milliseconds.
+    /// Waits until the ledger says that the revision succeeded. Reads only.
     ///
     /// # Errors
-    /// A file that can't be read; a signal.
-    pub async fn find_name(&mut self, link: &mut GateLink) -> Result<Option<Early>, Failure> {
-        let Some(reading) = self.reading.take() else {
+    /// The revision is refused, or it took too long; a signal.
+    pub async fn wait_for_success(mut self, mut link: GateLink) -> Result<(), Failure> {
+        let mut early = self.find_revision(&mut link).await?;
+        let mut poll = LedgerPoll::new(&self, Phase::Release);
+        loop {
+            let (session, ledger) = poll.next(&mut link, early.take()).await?;
+            session.close().await;
+            match self.decision(&ledger) {
+                Decision::Start => return Ok(()),
+                Decision::Refuse(refusal) => return Err(self.refuse(&refusal)),
+                Decision::Wait(entry) => poll.wait_for_holder(&mut link, Some(&entry)).await?,
+                Decision::Run { .. } => poll.wait_for_release(&mut link).await?,
+            }
+        }
+    }
+
+    /// Reads the files that are the revision, if any, and connects meanwhile: most starts have
+    /// nothing else to do, and each takes milliseconds.
+    async fn find_revision(
+        &mut self,
+        link: &mut GateLink,
+    ) -> Result<Option<EarlyConnection>, Failure> {
+        let Some(reading) = self.unread.take() else {
             return Ok(None);
         };
         if reading.is_quick() {
-            self.name = reading.read(&self.log)?;
+            self.revision = reading.read(&self.log)?;
             return Ok(None);
         }
         let target = self.target.clone();
         let early = runtime::meanwhile(async move { target.connect_early().await });
         let log = self.log.clone();
         let read = runtime::on_a_thread(move || reading.read(&log));
-        self.name = link.unless_stopped("the reading of files", read).await??;
+        self.revision = link.unless_stopped("the reading of files", read).await??;
         Ok(Some(early))
     }
 
-    fn decide(&self, ledger: &Ledger) -> Result<Decision, Failure> {
-        let decision = decide(
-            ledger,
-            self.name.revision.as_deref(),
-            self.policy.max_attempts,
-        );
-        match decision {
-            Decision::Refuse(refusal) => Err(self.refuse(&refusal)),
-            decision => Ok(decision),
-        }
-    }
-
-    /// Why this revision is refused.
+    /// What the ledger means for this revision.
     #[must_use]
-    pub fn refuse(&self, refusal: &Refusal) -> Failure {
-        let revision = self.name.revision.as_deref().unwrap_or_default();
-        // As it can be pasted.
-        let quoted = shlex::try_quote(revision).unwrap_or_default();
-        let retry = if revision.starts_with('-') {
-            format!("launchgate resolve --as retry -- {quoted}")
-        } else {
-            format!("launchgate resolve {quoted} --as retry")
-        };
-        let problem = match refusal {
-            Refusal::Blocked { by, note } => {
-                let note = note
-                    .as_ref()
-                    .map(|note| format!(": {}", self.target.url.redact(note)))
-                    .unwrap_or_default();
-                Problem::new(
-                    format!("revision {revision} was blocked by {by}{note}"),
-                    format!("deploy another release, or lift it with `{retry}`"),
-                )
-            }
-            Refusal::Exhausted { failed, last } => Problem::new(
-                format!(
-                    "{failed} failed attempts of revision {revision} are enough, the last was run {last}; it is not tried again"
-                ),
-                format!(
-                    "see why with `launchgate status`, then `{retry}`, or deploy a release that mends it"
-                ),
-            ),
-            Refusal::Unknown => {
-                return Failure::new(
-                    FailureKind::Database,
-                    Problem::new(
-                        format!(
-                            "the ledger has a row about revision {revision} in a state that this launchgate does not know"
-                        ),
-                        "a newer launchgate wrote it: use at least that version in this image",
-                    ),
-                );
-            }
-        };
-        Failure::new(FailureKind::Refused, problem)
+    pub fn decision(&self, ledger: &Ledger) -> Decision {
+        let revision = self.revision.revision.as_deref();
+        decide(ledger, revision, self.limits.max_attempts)
     }
 
-    fn say_up_to_date(&self, ledger: &Ledger) {
+    fn refuse(&self, refusal: &decide::Refusal) -> Failure {
+        let revision = self.revision.revision.as_deref().unwrap_or_default();
+        revision_refused(&self.target, revision, refusal)
+    }
+
+    fn log_up_to_date(&self, ledger: &Ledger) {
         let run = match ledger {
             Ledger::Rows(rows) => rows
                 .iter()
@@ -267,37 +186,36 @@ impl Gate {
         let (by, run) = run.map_or((&none, &none), |row| (&row.holder, &row.run_id));
         self.log.say(
             Event::GateUpToDate,
-            "the revision succeeded already, no step is run",
+            "the revision already succeeded, running no steps",
             &[("by", by), ("run", run)],
         );
     }
 
-    /// Tries to take the lock, and with it does what is to be done.
+    /// Tries to take the lock and, with it, does whatever is left to do.
     async fn lock(
         &self,
         session: Session,
         link: &mut GateLink,
-        trouble: &mut ConnectRetry,
-    ) -> Result<Held, Failure> {
+        write_retry: &mut ConnectRetry,
+    ) -> Result<LockOutcome, Failure> {
         let asked = Moment::now();
         let locking = link.unless_stopped("the wait for the lock", session.try_lock());
-        let error = match locking.await? {
+        match locking.await? {
             Ok(db::Attempt::Busy(session)) => {
                 session.close().await;
-                trouble.over(&self.log);
-                return Ok(Held::Again(None));
+                write_retry.served(&self.log);
+                Ok(LockOutcome::Busy(None))
             }
             Ok(db::Attempt::Locked(locked)) => match self.hold(locked, asked, link).await {
-                Ok(held) => {
-                    trouble.over(&self.log);
-                    return Ok(held);
+                Ok(outcome) => {
+                    write_retry.served(&self.log);
+                    Ok(outcome)
                 }
-                Err(Trouble::Final(failure)) => return Err(failure),
-                Err(Trouble::Again(error)) => error,
+                Err(HoldError::Final(failure)) => Err(failure),
+                Err(HoldError::StartOver(error)) => Ok(LockOutcome::Failed(error)),
             },
-            Err(Error::Refused { what, hint }) => return Err(refused(what, hint)),
-            Err(error) => error,
-        };
-        Ok(Held::Failed(error))
+            Err(Error::Refused { what, hint }) => Err(refused(what, hint)),
+            Err(error) => Ok(LockOutcome::Failed(error)),
+        }
     }
 }

@@ -4,17 +4,20 @@
 //! anything runs or connects.
 
 pub mod coordination;
+pub mod embedded;
+pub mod gate_plan;
 mod planner;
 pub mod release;
 pub mod revision;
+pub mod run_plan;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
 
+use embedded::EmbeddedPlan;
 use planner::Planner;
 
-use crate::commands::embedded::Embedded;
 use crate::exit::{Failure, Problem};
 use crate::redact;
 use crate::settings::written::Command;
@@ -92,8 +95,8 @@ pub struct Steps {
     pub names_sessions: bool,
     /// Between TERM and KILL.
     pub grace: Duration,
-    /// What the steps that launchgate does itself are about.
-    pub embedded: Option<Embedded>,
+    /// What the steps that launchgate does itself work on.
+    pub embedded: Option<EmbeddedPlan>,
 }
 
 impl Steps {

@@ -15,7 +15,7 @@ pub use variables::TOLD;
 use variables::{mark, own_variables};
 
 use crate::commands::embedded;
-use crate::exit::Failure;
+use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::log::Log;
 use crate::output::timeline::Phase;
 use crate::plan::{Step, StepKind, Steps};
@@ -47,16 +47,25 @@ pub struct RunIdentity {
     pub application_name: Option<String>,
 }
 
+/// The planned steps, with their executables found.
+#[derive(Debug)]
+pub struct ReadySteps {
+    /// What the steps share.
+    pub plan: Steps,
+    /// In the order they run.
+    pub list: Vec<ReadyStep>,
+}
+
 /// A step whose executable was found.
 #[derive(Debug, Clone)]
-pub struct Ready {
+pub struct ReadyStep {
     /// The step.
     pub step: Step,
     path: CString,
     argv: Vec<CString>,
 }
 
-impl Ready {
+impl ReadyStep {
     /// The file that will be executed.
     #[must_use]
     pub fn path(&self) -> &CString {
@@ -79,16 +88,34 @@ pub struct ReadyServer {
     pub text: String,
 }
 
+/// A new run's id: 128 random bits.
+///
+/// # Errors
+/// The system gives no random numbers.
+pub fn new_run_id() -> Result<String, Failure> {
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits).map_err(|error| {
+        Failure::new(
+            FailureKind::System,
+            Problem::new(
+                format!("failed to get random numbers: {error}"),
+                "allow getrandom(2) in the container's seccomp profile",
+            ),
+        )
+    })?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bits)))
+}
+
 /// What became of the steps.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct StepsOutcome {
     /// The last step that ran, and how it ended; none where there was none to run.
     pub last: Option<(Step, StepReport)>,
     /// How it all ended.
     pub verdict: Verdict,
 }
 
-impl Outcome {
+impl StepsOutcome {
     /// The signal that stops the gate, where one came.
     #[must_use]
     pub fn signal(&self) -> Option<Signal> {
@@ -131,12 +158,15 @@ pub enum OutputCapture {
 pub fn run(
     host: &Host,
     log: &Log,
-    (steps, ready): (&Steps, &[Ready]),
+    ReadySteps {
+        plan: steps,
+        list: ready,
+    }: &ReadySteps,
     identity: &RunIdentity,
     keep: OutputCapture,
     guard: &mut dyn Guard,
     before: &mut dyn FnMut(&Step) -> Option<Signal>,
-) -> Outcome {
+) -> StepsOutcome {
     let mut last = None;
     let mut restore_hint = None;
     for (number, ready) in ready.iter().enumerate() {
@@ -159,7 +189,7 @@ pub fn run(
         // A machine that was frozen since the last look thaws here: no step may start then.
         let lost = guard.lost(Moment::now());
         if let Some(verdict) = not_begun(name, lost, signal) {
-            return Outcome { last, verdict };
+            return StepsOutcome { last, verdict };
         }
         log.timeline().enter(Phase::Step(name.to_owned()));
         let tail = match keep {
@@ -175,7 +205,7 @@ pub fn run(
             Ok(report) => report,
             Err(error) => {
                 let failure = not_started(&ready.step, &error);
-                return Outcome {
+                return StepsOutcome {
                     last: Some((ready.step.clone(), no_report(&failure))),
                     verdict: Verdict::Failed(failure),
                 };
@@ -191,10 +221,10 @@ pub fn run(
             if let (Verdict::Failed(failure), Some(restore_hint)) = (&mut verdict, &restore_hint) {
                 failure.add_hint(restore_hint);
             }
-            return Outcome { last, verdict };
+            return StepsOutcome { last, verdict };
         }
     }
-    Outcome {
+    StepsOutcome {
         last,
         verdict: Verdict::Done,
     }

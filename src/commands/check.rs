@@ -8,20 +8,20 @@ use std::path::PathBuf;
 
 use table::{settings, table};
 
-use crate::commands::embedded::{self, Embedded};
-use crate::commands::resolve::failure;
-use crate::commands::run::{self, Planned};
+use crate::commands::embedded;
 use crate::db::{ServerInfo, Target};
 use crate::exit::{Failure, FailureKind, Problem};
-use crate::gate::decide::{Decision, decide};
-use crate::gate::retry::ConnectRetry;
+use crate::gate::decide::Decision;
 use crate::gate::runtime::{self, GateLink};
-use crate::gate::{Gate, refused};
+use crate::gate::{Gate, call_failed, refused, revision_refused};
 use crate::output::health::Health;
 use crate::output::log::Log;
 use crate::output::print;
 use crate::plan;
 use crate::plan::coordination::Coordination;
+use crate::plan::embedded::EmbeddedPlan;
+use crate::plan::gate_plan::GatePlan;
+use crate::plan::run_plan::RunPlan;
 use crate::redact;
 use crate::settings::Sources;
 use crate::steps::{self, ReadyServer};
@@ -46,19 +46,15 @@ pub fn check(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failur
             b"\nGATE      skipped: LAUNCHGATE_SKIP is set, `run` goes straight to the server\n",
         );
     }
-    let Planned {
+    let RunPlan {
         steps,
+        server,
         mut coordination,
         health,
-    } = run::plan(sources, log)?;
-    if let Coordination::Gate(gate) = &mut coordination
-        && let Some(reading) = gate.reading.take()
-    {
-        gate.name = reading.read(log)?;
-    }
-    let name = match &coordination {
+    } = RunPlan::new(sources, server, log)?;
+    let name = match &mut coordination {
         Coordination::Alone { name, .. } => name,
-        Coordination::Gate(gate) => &gate.name,
+        Coordination::Gate(plan) => plan.read_revision(log)?,
     };
     // One that no setting names comes from the platform.
     if let (Some(release), Some(source)) = (&name.release, &name.source)
@@ -67,13 +63,13 @@ pub fn check(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failur
         rows.push(("release".to_owned(), release.clone(), source.clone()));
     }
     print::print(host, table("SETTING", &rows).as_bytes())?;
-    let ready = steps::find(&steps, log)?;
+    let steps = steps::find(steps, log)?;
     let program = server
         .as_ref()
         .map(|s| steps::find_server(s, log))
         .transpose()?;
-    print::print(host, programs(&ready, program.as_ref()).as_bytes())?;
-    if !ready.is_empty() {
+    print::print(host, programs(&steps.list, program.as_ref()).as_bytes())?;
+    if !steps.list.is_empty() {
         Health::check(health.as_ref())?;
     }
     match coordination {
@@ -81,11 +77,11 @@ pub fn check(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failur
             host,
             b"\nDATABASE  none: the steps run at every start, in every replica\n",
         ),
-        Coordination::Gate(gate) => database(host, &gate, steps.embedded.as_ref()),
+        Coordination::Gate(gate) => database(host, log, &gate, steps.plan.embedded.as_ref()),
     }
 }
 
-fn programs(ready: &[steps::Ready], server: Option<&ReadyServer>) -> String {
+fn programs(ready: &[steps::ReadyStep], server: Option<&ReadyServer>) -> String {
     let mut out = String::from("\nPROGRAM   PATH\n");
     for step in ready {
         let _ = writeln!(
@@ -116,21 +112,25 @@ struct Seen {
     decision: Decision,
 }
 
-fn database(host: &Host, gate: &Gate, embedded: Option<&Embedded>) -> Result<(), Failure> {
-    let shown = gate.target.url.to_string();
-    let asked = gate.clone();
-    let seen = runtime::run(host, &mut |_| None, |link| look(asked, link))?;
-    print::print(host, describe(&shown, gate, &seen).as_bytes())?;
-    let migrations = match embedded.and_then(|embedded| embedded.migrations(gate)) {
+fn database(
+    host: &Host,
+    log: &Log,
+    plan: &GatePlan,
+    embedded: Option<&EmbeddedPlan>,
+) -> Result<(), Failure> {
+    let gate = Gate::new(plan.clone(), log.clone());
+    let seen = runtime::run(host, &mut |_| None, |link| look(gate, link))?;
+    print::print(host, describe(plan, &seen).as_bytes())?;
+    let migrations = match embedded.and_then(|embedded| embedded::migrations(embedded, plan)) {
         Some((target, folder)) => migrations(host, target, folder),
         None => Ok(()),
     };
-    verdict(gate, &seen)?;
+    verdict(plan, &seen)?;
     match &seen.decision {
         Decision::Start => Ok(()),
         Decision::Run { .. } | Decision::Wait(_) | Decision::Refuse(_) => {
             migrations?;
-            embedded.map_or(Ok(()), Embedded::check)
+            embedded.map_or(Ok(()), embedded::check)
         }
     }
 }
@@ -154,22 +154,17 @@ fn migrations(host: &Host, target: Target, folder: PathBuf) -> Result<(), Failur
 }
 
 async fn look(gate: Gate, mut link: GateLink) -> Result<Seen, Failure> {
-    let mut outage = ConnectRetry::new(&gate.policy);
-    let (mut session, ledger) = gate.open(&mut link, &mut outage, None).await?;
+    let (mut session, ledger) = gate.open(&mut link).await?;
     let info = link
         .unless_stopped("check", session.describe())
         .await?
-        .map_err(failure)?;
+        .map_err(call_failed)?;
     session.close().await;
-    let decision = decide(
-        &ledger,
-        gate.name.revision.as_deref(),
-        gate.policy.max_attempts,
-    );
+    let decision = gate.decision(&ledger);
     Ok(Seen { info, decision })
 }
 
-fn describe(url: &str, gate: &Gate, seen: &Seen) -> String {
+fn describe(plan: &GatePlan, seen: &Seen) -> String {
     let info = &seen.info;
     let tell = |known: Option<bool>| match known {
         Some(true) => "yes",
@@ -180,7 +175,7 @@ fn describe(url: &str, gate: &Gate, seen: &Seen) -> String {
     let mut line = |name: &str, value: &str| {
         let _ = writeln!(out, "{name:16}  {value}");
     };
-    line("url", url);
+    line("url", &plan.target.url.to_string());
     line("server", &format!("{} {}", info.product, info.version));
     line("pooler", info.pooler.as_deref().unwrap_or("none seen"));
     line("writable", if info.read_only { "no" } else { "yes" });
@@ -202,8 +197,7 @@ fn describe(url: &str, gate: &Gate, seen: &Seen) -> String {
         },
     );
     line("lock", info.lock_mode);
-    let revision = gate.name.revision.as_deref();
-    let revision = revision.map(redact::passwords);
+    let revision = plan.known_revision().map(redact::passwords);
     line(
         "revision",
         revision
@@ -223,14 +217,17 @@ fn would(decision: &Decision) -> &'static str {
     }
 }
 
-fn verdict(gate: &Gate, seen: &Seen) -> Result<(), Failure> {
+fn verdict(plan: &GatePlan, seen: &Seen) -> Result<(), Failure> {
     let info = &seen.info;
     match &seen.decision {
         Decision::Start => return Ok(()),
-        Decision::Refuse(refusal) => return Err(gate.refuse(refusal)),
+        Decision::Refuse(refusal) => {
+            let revision = plan.known_revision().unwrap_or_default();
+            return Err(revision_refused(&plan.target, revision, refusal));
+        }
         Decision::Run { .. } | Decision::Wait(_) => {}
     }
-    let backend = gate.target.backend().as_str();
+    let backend = plan.target.backend().as_str();
     if let Some((what, hint)) = &info.unfit {
         return Err(refused(what.clone(), hint.clone()));
     }

@@ -12,165 +12,35 @@ mod sql;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::db::{DatabaseUrl, Target};
+use crate::db::Target;
 use crate::exit::{Failure, FailureKind, Problem};
-use crate::gate::{Gate, Policy};
 use crate::output::log::Log;
-use crate::output::options::{Format, Verbosity};
 use crate::plan::StepKind;
-use crate::plan::coordination::Coordination;
-use crate::settings::{DatabaseChoice, Pair, Setting, Sources, StepSettings};
+use crate::plan::embedded::EmbeddedPlan;
+use crate::plan::gate_plan::{GatePlan, Limits};
+use crate::settings::{DatabaseChoice, Sources};
 use crate::sys::host::Host;
 use crate::sys::step::StepReport;
 use crate::sys::wait::Ended;
 
 pub use sql::list;
 
-/// What the embedded steps of a run are told.
-#[derive(Debug, Clone)]
-pub struct Embedded {
-    /// The database that they work on.
-    pub url: DatabaseUrl,
-    snapshot: Option<PathBuf>,
-    sql: Option<PathBuf>,
-    wait_timeout: Option<Duration>,
-    verbosity: Verbosity,
-    format: Format,
+/// Where which migrations would be applied, for a gate that is planned.
+#[must_use]
+pub fn migrations(plan: &EmbeddedPlan, gate: &GatePlan) -> Option<(Target, PathBuf)> {
+    let target = Target {
+        url: plan.url.clone(),
+        ..gate.target.clone()
+    };
+    plan.sql.clone().map(|folder| (target, folder))
 }
 
-impl Embedded {
-    /// Plans them. They work on the database that steps see: that of `DATABASE_URL` where
-    /// `--step-env` or `--step-env-from` sets it, else the one with lock and ledger.
-    ///
-    /// # Errors
-    /// There is no database, or another kind than a snapshot can be made of; no such folder.
-    pub fn plan(
-        sources: &Sources<'_>,
-        settings: &StepSettings,
-        coordination: &Coordination,
-    ) -> Result<Self, Failure> {
-        let named = settings.snapshot.as_ref().or(settings.sql.as_ref());
-        let origin = named.map(|setting| setting.origin.to_string());
-        let origin = origin.unwrap_or_default();
-        let Coordination::Gate(gate) = coordination else {
-            return Err(Failure::usage(
-                format!("{origin} needs a database, and none is named"),
-                "set DATABASE_URL or --database-url, and leave out --no-database",
-            ));
-        };
-        let folder = |setting: Option<&Setting<_>>| setting.map(|s| PathBuf::from(&s.value));
-        let url = match own_url(sources, settings)? {
-            Some(url) => url,
-            None => gate.target.url.clone(),
-        };
-        if let Some(setting) = &settings.snapshot
-            && !url.backend().can_snapshot()
-        {
-            return Err(Failure::usage(
-                format!(
-                    "{}: a snapshot can be made of SQLite alone, and the database is {}",
-                    setting.origin,
-                    url.backend()
-                ),
-                "use --backup with the database's own tool, such as pg_dump",
-            ));
-        }
-        if let Some(setting) = &settings.sql
-            && !Path::new(&setting.value).is_dir()
-        {
-            return Err(Failure::usage(
-                format!(
-                    "{}: {} is no folder",
-                    setting.origin,
-                    Path::new(&setting.value).display()
-                ),
-                "put the migrations into the image, or correct the path; relative paths start at the working directory",
-            ));
-        }
-        Ok(Self {
-            url,
-            snapshot: folder(settings.snapshot.as_ref()),
-            sql: folder(settings.sql.as_ref()),
-            wait_timeout: gate.policy.wait_timeout,
-            verbosity: sources.verbosity()?,
-            format: sources.log_format()?.value,
-        })
-    }
-
-    /// Where which migrations would be applied, for a gate on its way.
-    #[must_use]
-    pub fn migrations(&self, gate: &Gate) -> Option<(Target, PathBuf)> {
-        let target = Target {
-            url: self.url.clone(),
-            ..gate.target.clone()
-        };
-        self.sql.clone().map(|folder| (target, folder))
-    }
-
-    /// Whether the snapshot's folder can be written to, or made.
-    ///
-    /// # Errors
-    /// What the step would fail with.
-    pub fn check(&self) -> Result<(), Failure> {
-        self.snapshot.as_deref().map_or(Ok(()), snapshot::check)
-    }
-
-    /// How one is told, in variables that no other process gets.
-    #[must_use]
-    pub fn variables(&self, kind: StepKind) -> Vec<(&'static str, String)> {
-        // In two units, since the longest in milliseconds alone could not be read again.
-        let wait = self.wait_timeout.unwrap_or_default();
-        let wait = format!("{}s{}ms", wait.as_secs(), wait.subsec_millis());
-        let mut variables = vec![
-            (
-                "LAUNCHGATE_DATABASE_URL",
-                self.url.text().expose().to_owned(),
-            ),
-            ("LAUNCHGATE_WAIT_TIMEOUT", wait),
-            ("LAUNCHGATE_LOG_FORMAT", self.format.as_str().to_owned()),
-        ];
-        match self.verbosity {
-            // What it made is the only way back, and said in any case.
-            Verbosity::Quiet if kind == StepKind::Snapshot => {}
-            Verbosity::Quiet => variables.push(("LAUNCHGATE_QUIET", "on".to_owned())),
-            Verbosity::Verbose => variables.push(("LAUNCHGATE_VERBOSE", "on".to_owned())),
-            Verbosity::Normal => {}
-        }
-        variables
-    }
-}
-
-/// The URL that the settings give to steps alone.
-fn own_url(sources: &Sources<'_>, settings: &StepSettings) -> Result<Option<DatabaseUrl>, Failure> {
-    let named = |pairs: &[Pair]| {
-        pairs
-            .iter()
-            .rfind(|pair| pair.value.0 == b"DATABASE_URL")
-            .cloned()
-    };
-    // As in the steps' environment: the value from another variable wins.
-    let (origin, value) = match (named(&settings.step_env_from), named(&settings.step_env)) {
-        (Some(Setting { value, origin }), _) => {
-            let value = sources.environment.get(&value.1);
-            (
-                origin,
-                value
-                    .map(std::os::unix::ffi::OsStrExt::as_bytes)
-                    .unwrap_or_default()
-                    .to_vec(),
-            )
-        }
-        (None, Some(Setting { value, origin })) => (origin, value.1),
-        (None, None) => return Ok(None),
-    };
-    let text = String::from_utf8_lossy(&value);
-    match DatabaseUrl::parse(&text) {
-        Ok(url) => Ok(Some(sources.with_own_user(url))),
-        Err(error) => Err(Failure::usage(
-            format!("{origin}: the steps' DATABASE_URL: {error}"),
-            error.hint(),
-        )),
-    }
+/// Whether the snapshot's folder can be written to, or created.
+///
+/// # Errors
+/// What the step would fail with.
+pub fn check(plan: &EmbeddedPlan) -> Result<(), Failure> {
+    plan.snapshot.as_deref().map_or(Ok(()), snapshot::check)
 }
 
 /// Carries out one of the steps, in the process that was started for it.
@@ -191,7 +61,7 @@ pub fn carry_out(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Fa
             "use `launchgate run`",
         ));
     };
-    let policy = Policy {
+    let limits = Limits {
         wait_timeout: database.wait_timeout.value,
         lock_timeout: None,
         max_attempts: None,
@@ -205,7 +75,7 @@ pub fn carry_out(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Fa
     if what == StepKind::Snapshot.as_str() {
         let revision = variable("LAUNCHGATE_REVISION").unwrap_or_else(|| "unnamed".to_owned());
         let file = url.value.sqlite_path().unwrap_or(Path::new(""));
-        return snapshot::make(host, log, &policy, file, &revision, folder);
+        return snapshot::make(host, log, &limits, file, &revision, folder);
     }
     let target = Target {
         url: url.value,
@@ -213,7 +83,7 @@ pub fn carry_out(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Fa
         lease: Duration::from_secs(30),
     };
     let name = variable("PGAPPNAME").unwrap_or_else(|| "launchgate/sql".to_owned());
-    sql::apply(host, log, policy, target, name, folder)
+    sql::apply(host, log, limits, target, name, folder)
 }
 
 /// Why an embedded step failed, in its own words; `None` for any other step.

@@ -3,15 +3,17 @@
 use std::ffi::OsStr;
 
 use crate::db::ledger::RunState;
-use crate::db::{self, Backend, Error};
-use crate::exit::{Failure, FailureKind, Problem};
-use crate::gate::retry::ConnectRetry;
+use crate::db::{self, Backend};
+use crate::exit::Failure;
+use crate::gate::decide::has_succeeded;
 use crate::gate::runtime::{self, GateLink};
-use crate::gate::{Gate, refused};
+use crate::gate::{Gate, call_failed};
 use crate::output::log::Log;
 use crate::output::print;
 use crate::plan::coordination;
+use crate::plan::gate_plan::GatePlan;
 use crate::plan::release::Revision;
+use crate::plan::revision::{Choice, RevisionInfo};
 use crate::redact;
 use crate::settings::{Sources, flag};
 use crate::sys::host::Host;
@@ -57,12 +59,17 @@ pub fn resolve(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Fail
             "give it a value, or leave it out",
         ));
     }
-    let gate = coordination::target(sources, log)?;
+    let mut plan = coordination::without_revision(sources)?;
+    plan.revision = Choice::Release(RevisionInfo {
+        revision: Some(revision.as_str().to_owned()),
+        ..RevisionInfo::default()
+    });
     // Whoever reads the ledger reads it.
-    let note = note.map(|note| redact::secrets(note, &gate.target.url));
+    let note = note.map(|note| redact::secrets(note, &plan.target.url));
     let shown = redact::passwords(revision.as_str()).into_owned();
-    let had_succeeded = runtime::run(host, &mut |_| None, move |link| async move {
-        append(gate, link, revision.as_str().to_owned(), state, note).await
+    let log = log.clone();
+    let had_succeeded = runtime::run(host, &mut |_| None, move |link| {
+        append(plan, log, link, revision, state, note)
     })?;
     let said = match state {
         RunState::Succeeded => "taken as succeeded: it starts without running its steps",
@@ -77,36 +84,21 @@ pub fn resolve(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Fail
 
 /// Returns whether the revision had succeeded before.
 async fn append(
-    mut gate: Gate,
+    plan: GatePlan,
+    log: Log,
     mut link: GateLink,
-    revision: String,
+    revision: Revision,
     state: RunState,
     note: Option<String>,
 ) -> Result<bool, Failure> {
-    gate.name.revision = Some(revision.clone());
-    let mut outage = ConnectRetry::new(&gate.policy);
-    let (mut session, ledger) = gate.open(&mut link, &mut outage, None).await?;
-    let had_succeeded = crate::gate::decide::has_succeeded(&ledger, &revision);
-    let write = session.decide_by_operator(&revision, state, note.as_deref(), &gate.holder);
+    let (revision, holder) = (revision.as_str(), plan.holder.clone());
+    let (mut session, ledger) = Gate::new(plan, log).open(&mut link).await?;
+    let had_succeeded = has_succeeded(&ledger, revision);
+    let write = session.decide_by_operator(revision, state, note.as_deref(), &holder);
     let written = link.unless_stopped("resolve", write).await?;
     session.close().await;
-    written.map_err(failure)?;
+    written.map_err(call_failed)?;
     Ok(had_succeeded)
-}
-
-/// What a database call's error means for a command that only reads or appends.
-#[must_use]
-pub fn failure(error: Error) -> Failure {
-    match error {
-        Error::Refused { what, hint } => refused(what, hint),
-        other => Failure::new(
-            FailureKind::Unreachable,
-            Problem::new(
-                format!("the database did not answer: {other}"),
-                "try again, and look at `launchgate status`",
-            ),
-        ),
-    }
 }
 
 /// Prints the ledger's DDL.

@@ -4,16 +4,15 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::commands::resolve::failure;
 use crate::db::DatabaseUrl;
 use crate::db::ledger::Run;
 use crate::exit::{Failure, FailureKind, Problem};
-use crate::gate::Gate;
-use crate::gate::retry::ConnectRetry;
 use crate::gate::runtime::{self, GateLink};
+use crate::gate::{Gate, call_failed};
 use crate::output::log::Log;
 use crate::output::print;
 use crate::plan::coordination;
+use crate::plan::gate_plan::GatePlan;
 use crate::redact;
 use crate::settings::Sources;
 use crate::sys::host::Host;
@@ -35,8 +34,9 @@ struct Seen {
 /// No database, or one that refuses.
 pub fn status(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure> {
     let as_json = sources.json()?;
-    let gate = coordination::target(sources, log)?;
-    let seen = runtime::run(host, &mut |_| None, |link| look(gate, link))?;
+    let plan = coordination::without_revision(sources)?;
+    let log = log.clone();
+    let seen = runtime::run(host, &mut |_| None, |link| look(plan, log, link))?;
     let text = if as_json {
         render_json(&seen)?
     } else {
@@ -45,9 +45,9 @@ pub fn status(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failu
     print::print(host, text.as_bytes())
 }
 
-async fn look(gate: Gate, mut link: GateLink) -> Result<Seen, Failure> {
-    let mut outage = ConnectRetry::new(&gate.policy);
-    let (mut session, _) = gate.open(&mut link, &mut outage, None).await?;
+async fn look(plan: GatePlan, log: Log, mut link: GateLink) -> Result<Seen, Failure> {
+    let target = plan.target.clone();
+    let (mut session, _) = Gate::new(plan, log).open(&mut link).await?;
     let read = async {
         let runs = session.history(NEWEST).await?;
         // Other replicas go by the row's lease where there is one, and then by the lock.
@@ -60,20 +60,20 @@ async fn look(gate: Gate, mut link: GateLink) -> Result<Seen, Failure> {
     let (mut runs, is_held) = link
         .unless_stopped("status", read)
         .await?
-        .map_err(failure)?;
+        .map_err(call_failed)?;
     session.close().await;
     // Without a lease the newest run lives as long as its lock.
-    if !gate.target.backend().has_lease()
+    if !target.backend().has_lease()
         && let Some(run) = runs.iter_mut().find(|run| run.state == "running")
     {
         run.lease_live = is_held;
     }
-    let url = &gate.target.url;
+    let url = &target.url;
     for run in &mut runs {
         hide(run, url);
     }
     Ok(Seen {
-        app: redact::passwords(&gate.target.app).into_owned(),
+        app: redact::passwords(&target.app).into_owned(),
         is_held,
         runs,
     })

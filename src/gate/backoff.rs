@@ -1,39 +1,39 @@
-//! How long to wait before the next look. Pure.
+//! How long to wait before the next read of the ledger. Pure.
 
 use std::time::Duration;
 
-/// The shortest pause between two looks.
+/// The shortest pause between two reads.
 const LEAST: Duration = Duration::from_millis(200);
 
-/// What the shortest are spread down from: four thirds of it.
+/// What the shortest pauses are spread down from: four thirds of [`LEAST`].
 const LEAST_SPREAD: Duration = Duration::from_millis(267);
 
-/// The longest.
+/// The longest pause.
 const MOST: Duration = Duration::from_secs(10);
 
-/// The longest pause that a crowd of waiters makes of a shorter one: a thousand of them are 250
-/// looks a second then, which one core serves, and after 40 s a tenth is longer anyway.
-const MOST_IN_A_CROWD: Duration = Duration::from_secs(4);
+/// The most that contention stretches a shorter pause to: with a thousand waiters that is 250
+/// reads a second, which one core serves, and after 40 s a tenth of the wait is longer anyway.
+const MOST_UNDER_CONTENTION: Duration = Duration::from_secs(4);
 
-/// As many looks at the same moment are no crowd.
+/// Up to this many reads at the same moment are no contention.
 const FEW: u32 = 4;
 
-/// The first pause after the database had no connection to spare, or no answer in time.
+/// The first pause after the database had no connection to spare, or did not answer in time.
 const LEAST_WHEN_FULL: Duration = Duration::from_millis(500);
 
-/// The pause after `waited`: about a tenth of it, so that nobody starts later than a tenth
-/// of the migration's time after its end, spread by `chance` (0 to 255) so that replicas
-/// that started together do not look together. Longer at the start where others crowd.
+/// The pause after `waited`: about a tenth of it, so that no replica starts later than a tenth
+/// of the migration's time after its end, spread by `chance` (0 to 255) so that replicas that
+/// started together do not poll together. Longer in the beginning, under contention.
 #[must_use]
-pub fn pause(waited: Duration, crowd: Contention, chance: u8) -> Duration {
+pub fn pause(waited: Duration, contention: Contention, chance: u8) -> Duration {
     let tenth = (waited / 10).clamp(LEAST_SPREAD, MOST);
-    let stretched = (tenth * crowd.stretch).min(MOST_IN_A_CROWD);
-    // Down to three quarters, never up: a tenth is the promise, and the shortest stays one.
+    let stretched = (tenth * contention.stretch).min(MOST_UNDER_CONTENTION);
+    // Down to three quarters, never up: a tenth is the promise.
     spread(tenth.max(stretched), 4, chance).max(LEAST)
 }
 
-/// The pause after the `refusals`th time in a row that a database which is there had no
-/// connection to spare: doubled each time, spread over half of it.
+/// The pause after a running database had no connection to spare for the `refusals`th time in a
+/// row: doubled each time, spread over half of it.
 #[must_use]
 pub fn pause_when_full(refusals: u32, chance: u8) -> Duration {
     let doubled = 1u32 << refusals.saturating_sub(1).min(10);
@@ -44,9 +44,9 @@ fn spread(pause: Duration, part: u32, chance: u8) -> Duration {
     pause.saturating_sub(pause * u32::from(chance) / (part * 255))
 }
 
-/// How many look at the same time, as far as a waiter can tell: what its pause is stretched
-/// by. A waiter sees a sample each time, and many of them together find the rate at which few
-/// are connected at any moment, without knowing how many they are.
+/// How many replicas poll at the same time, as far as one can tell: the factor by which its
+/// pauses are stretched. Each read is a sample; many replicas sampling find the rate at which
+/// only a few are connected at any moment, without knowing how many they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Contention {
     stretch: u32,
@@ -59,12 +59,12 @@ impl Default for Contention {
 }
 
 impl Contention {
-    /// Takes a sample: this many looks, one's own among them, at the moment of one's own.
-    pub fn sample(&mut self, looks: u32) {
-        if looks > FEW {
-            // As much slower as there are too many.
-            self.stretch = self.stretch.saturating_mul(looks.div_ceil(FEW)).min(64);
-        } else if looks <= FEW / 2 {
+    /// Takes a sample: how many replicas were reading during this read, itself included.
+    pub fn sample(&mut self, pollers: u32) {
+        if pollers > FEW {
+            // Slower by as much as there are too many.
+            self.stretch = self.stretch.saturating_mul(pollers.div_ceil(FEW)).min(64);
+        } else if pollers <= FEW / 2 {
             self.stretch = (self.stretch / 2).max(1);
         }
     }
@@ -89,22 +89,22 @@ mod tests {
     }
 
     #[test]
-    fn one_sample_of_a_crowd_is_enough() {
-        let mut crowd = Contention::default();
-        crowd.sample(36);
-        assert_eq!(pause(Duration::ZERO, crowd, 0), LEAST_SPREAD * 9);
-        crowd.sample(36);
-        assert_eq!(pause(Duration::ZERO, crowd, 0), MOST_IN_A_CROWD);
+    fn one_sample_under_contention_is_enough() {
+        let mut contention = Contention::default();
+        contention.sample(36);
+        assert_eq!(pause(Duration::ZERO, contention, 0), LEAST_SPREAD * 9);
+        contention.sample(36);
+        assert_eq!(pause(Duration::ZERO, contention, 0), MOST_UNDER_CONTENTION);
     }
 
     #[test]
-    fn a_crowd_that_is_gone_is_forgotten() {
-        let mut crowd = Contention::default();
-        crowd.sample(1000);
+    fn contention_that_is_over_is_forgotten() {
+        let mut contention = Contention::default();
+        contention.sample(1000);
         for _ in 0..6 {
-            crowd.sample(1);
+            contention.sample(1);
         }
-        assert_eq!(crowd, Contention::default());
+        assert_eq!(contention, Contention::default());
     }
 
     #[test]
@@ -122,23 +122,23 @@ mod tests {
         }
 
         #[test]
-        fn a_crowd_costs_nobody_more_than_a_tenth_of_a_long_wait(
+        fn contention_costs_nobody_more_than_a_tenth_of_a_long_wait(
             ms in 40_000u64..10_000_000, chance: u8, samples: Vec<u32>,
         ) {
-            let mut crowd = Contention::default();
-            for looks in samples {
-                crowd.sample(looks);
+            let mut contention = Contention::default();
+            for pollers in samples {
+                contention.sample(pollers);
             }
             let waited = Duration::from_millis(ms);
-            prop_assert!(pause(waited, crowd, chance) <= waited / 10);
+            prop_assert!(pause(waited, contention, chance) <= waited / 10);
         }
 
         #[test]
-        fn is_always_between_its_bounds(ms: u32, chance: u8, looks: u32, refusals: u32) {
-            let mut crowd = Contention::default();
-            crowd.sample(looks);
+        fn is_always_between_its_bounds(ms: u32, chance: u8, pollers: u32, refusals: u32) {
+            let mut contention = Contention::default();
+            contention.sample(pollers);
             let waited = Duration::from_millis(ms.into());
-            for pause in [pause(waited, crowd, chance), pause_when_full(refusals, chance)] {
+            for pause in [pause(waited, contention, chance), pause_when_full(refusals, chance)] {
                 prop_assert!((LEAST..=MOST).contains(&pause));
             }
         }

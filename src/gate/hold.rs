@@ -1,74 +1,60 @@
-//! With the lock in hand: look again, prove that it excludes, wait for what an earlier run
-//! left, append the row, and have the steps run.
+//! With the lock held: read the ledger again, prove that the lock excludes, wait for what an
+//! earlier run left, append the row, and have the steps run.
 
 use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{Gate, Held, Passed, Trouble};
+use super::{Gate, HoldError, LockOutcome, Passed};
 use crate::db::ledger::{Ledger, LedgerRow, NewRun, Orphan};
 use crate::db::{Error, Locked, Proof};
 use crate::exit::Problem;
 use crate::gate::decide::Decision;
+use crate::gate::error;
 use crate::gate::lease::Lease;
-use crate::gate::outcome;
+use crate::gate::record;
 use crate::gate::retry;
 use crate::gate::runtime::GateLink;
 use crate::output::log::{Event, Field};
 use crate::output::timeline::Phase;
-use crate::steps::RunIdentity;
+use crate::steps::{self, RunIdentity};
 use crate::sys::clock::Moment;
 use crate::sys::step::PROGRESS_INTERVAL;
 
-/// How long the server may take to end a session that it was told to end.
-const GOING: Duration = Duration::from_secs(2);
+/// How long the server may take to end a session that it was asked to end.
+const SESSION_END: Duration = Duration::from_secs(2);
 
 impl Gate {
-    /// With the lock in hand: look again, prove that it excludes, wait for what an earlier
-    /// run left, and run.
+    /// With the lock held: reads the ledger again, gets ready, and runs.
     pub(super) async fn hold(
         &self,
         mut locked: Locked,
         asked: Moment,
         link: &mut GateLink,
-    ) -> Result<Held, Trouble> {
-        let look = locked.read_ledger(self.name.revision.as_deref());
+    ) -> Result<LockOutcome, HoldError> {
+        let look = locked.read_ledger(self.revision.revision.as_deref());
         let ledger = self.call(link, Box::pin(look)).await?;
-        let (attempt, dead) = match self.decide(&ledger) {
-            Ok(Decision::Run { attempt, dead }) => (attempt, dead),
-            Ok(Decision::Start) => {
+        let (attempt, dead) = match self.decision(&ledger) {
+            Decision::Run { attempt, dead } => (attempt, dead),
+            Decision::Start => {
                 locked.release().await;
-                self.say_up_to_date(&ledger);
-                return Ok(Held::Passed(Passed::Already));
+                self.log_up_to_date(&ledger);
+                return Ok(LockOutcome::Passed(Passed::Already));
             }
-            Ok(Decision::Wait(entry)) => {
+            Decision::Wait(entry) => {
                 locked.release().await;
-                return Ok(Held::Again(Some(*entry)));
+                return Ok(LockOutcome::Busy(Some(*entry)));
             }
-            Ok(Decision::Refuse(refusal)) => {
+            Decision::Refuse(refusal) => {
                 locked.release().await;
                 return Err(self.refuse(&refusal).into());
             }
-            Err(failure) => {
-                locked.release().await;
-                return Err(failure.into());
-            }
         };
         self.log.timeline().enter(Phase::Preparing);
-        match locked.prove().await? {
-            Proof::Proven => {}
-            Proof::Unproven(why) => self.log.warn(
-                Event::LockUnproven,
-                &Problem::new(
-                    format!("no second connection proves that the lock excludes: {why}"),
-                    "leave this app two connections while it migrates",
-                ),
-                &[],
-            ),
-        }
-        if let Err(trouble) = self.sit_out_orphans(&mut locked, &dead, link).await {
+        self.prove(&mut locked).await?;
+        if let Err(error) = self.wait_for_orphans(&mut locked, &dead, link).await {
             locked.release().await;
-            return Err(trouble);
+            return Err(error);
         }
         self.close_dead(&mut locked, &dead, link).await?;
         self.call(link, Box::pin(locked.create_ledger())).await?;
@@ -82,21 +68,37 @@ impl Gate {
         self.run(locked, attempt, asked, link).await
     }
 
-    /// Whether a call under the lock may be dropped before it ended: in a file, what is written
-    /// after all belongs to a run whose lock is free, which the next holder takes for dead. A
-    /// server's connection is of no use after that, and what became of the call is unknown.
-    pub(super) fn gives_up_calls(&self) -> bool {
+    async fn prove(&self, locked: &mut Locked) -> Result<(), HoldError> {
+        if let Proof::Unproven(why) = locked.prove().await? {
+            self.log.warn(
+                Event::LockUnproven,
+                &Problem::new(
+                    format!(
+                        "could not prove with a second connection that the lock excludes: {why}"
+                    ),
+                    "leave this app two connections while it migrates",
+                ),
+                &[],
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether a call under the lock may be abandoned before it ends. In a file, a late write
+    /// belongs to a run whose lock is free, which the next holder takes for dead. On a server the
+    /// connection would be lost and the call's effect unknown.
+    pub(super) fn may_abandon_calls(&self) -> bool {
         self.target.backend().may_drop_calls()
     }
 
-    /// A call under the lock, ended by a signal where it may be: a file can be busy for long.
-    /// It comes in a box, since the future of all this would hold it more than once.
+    /// A call under the lock; a signal ends it where that is safe, since a file can be busy for
+    /// long. Boxed, because the future of `hold` would otherwise hold it several times.
     async fn call<T>(
         &self,
         link: &mut GateLink,
         call: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Trouble> {
-        if self.gives_up_calls() {
+    ) -> Result<T, HoldError> {
+        if self.may_abandon_calls() {
             Ok(link
                 .unless_stopped("a call of the database under the lock", call)
                 .await??)
@@ -110,19 +112,19 @@ impl Gate {
         locked: &mut Locked,
         dead: &[LedgerRow],
         link: &mut GateLink,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), HoldError> {
         if dead.is_empty() {
             return Ok(());
         }
         let ids: Vec<String> = dead.iter().map(|row| row.run_id.clone()).collect();
-        let note = "its holder died, or lost the lock and could not say so";
+        let note = "its holder died, or lost the lock and could not record it";
         self.call(link, Box::pin(locked.interrupt(&ids, note)))
             .await?;
         for row in dead {
             let seconds = row.age_ms / 1000;
             self.log.say(
                 Event::RunInterrupted,
-                "an earlier run died in the middle; what it left undone is run again",
+                "an earlier run died before it finished; its steps will run again",
                 &[
                     ("run", &row.run_id),
                     ("holder", &row.holder),
@@ -133,40 +135,40 @@ impl Gate {
         Ok(())
     }
 
-    /// A statement outlives its client: waits until no session of an earlier run is at work. What
-    /// is idle in a transaction is not at work, but it may be about to go on.
-    async fn sit_out_orphans(
+    /// A statement outlives its client: waits until no session of an earlier run is working. A
+    /// session that is idle in a transaction may be about to continue.
+    async fn wait_for_orphans(
         &self,
         locked: &mut Locked,
         dead: &[LedgerRow],
         link: &mut GateLink,
-    ) -> Result<(), Trouble> {
-        let began = Moment::now();
-        let mut said: Option<Moment> = None;
+    ) -> Result<(), HoldError> {
+        let started = Moment::now();
+        let mut logged: Option<Moment> = None;
         let mut ended: Option<Moment> = None;
         loop {
             let mut orphans = locked.orphans().await?;
             if orphans.is_empty() {
                 return Ok(());
             }
-            let waited = Moment::now().since(began);
-            let limit = self.policy.orphan_timeout.unwrap_or(Duration::MAX);
+            let waited = Moment::now().since(started);
+            let limit = self.limits.orphan_timeout.unwrap_or(Duration::MAX);
             let mut pause = retry::pause(waited).min(limit.saturating_sub(waited));
             if waited >= limit {
                 if ended.is_none() && self.end_idle(locked, dead).await? {
                     ended = Some(Moment::now());
                     orphans = locked.orphans().await?;
                 }
-                let is_going = ended.is_some_and(|ended| Moment::now().since(ended) < GOING);
-                if !is_going {
-                    return self.judge(&orphans, waited);
+                let is_ending = ended.is_some_and(|at| Moment::now().since(at) < SESSION_END);
+                if !is_ending {
+                    return self.give_up_waiting(&orphans, waited);
                 }
-                pause = GOING / 10;
+                pause = SESSION_END / 10;
             }
-            if said.is_none_or(|said| Moment::now().since(said) >= PROGRESS_INTERVAL) {
-                said = Some(Moment::now());
-                let list = outcome::list_orphans(&orphans);
-                let message = "waiting for database sessions that an earlier run left at work";
+            if logged.is_none_or(|at| Moment::now().since(at) >= PROGRESS_INTERVAL) {
+                logged = Some(Moment::now());
+                let list = record::list_orphans(&orphans);
+                let message = "waiting for database sessions that an earlier run left working";
                 let fields: [Field<'_>; 2] = [("seconds", &waited.as_secs()), ("sessions", &list)];
                 self.log.say(Event::OrphansWaiting, message, &fields);
             }
@@ -177,8 +179,8 @@ impl Gate {
         }
     }
 
-    /// Ends what dead runs left idle in a transaction; whether there was any.
-    async fn end_idle(&self, locked: &mut Locked, dead: &[LedgerRow]) -> Result<bool, Trouble> {
+    /// Ends sessions that dead runs left idle in a transaction; whether there were any.
+    async fn end_idle(&self, locked: &mut Locked, dead: &[LedgerRow]) -> Result<bool, HoldError> {
         let ids: Vec<String> = dead.iter().map(|row| row.run_id.clone()).collect();
         let count = locked.end_idle_orphans(&ids).await?;
         if count > 0 {
@@ -189,29 +191,29 @@ impl Gate {
         Ok(count > 0)
     }
 
-    /// The time is up: what is at work keeps the gate closed, what is idle does not.
-    fn judge(&self, orphans: &[Orphan], waited: Duration) -> Result<(), Trouble> {
-        let list = outcome::list_orphans(orphans);
+    /// The time is up: working sessions keep the gate closed, idle ones do not.
+    fn give_up_waiting(&self, orphans: &[Orphan], waited: Duration) -> Result<(), HoldError> {
+        let list = record::list_orphans(orphans);
         if !orphans.iter().all(Orphan::is_idle) {
-            return Err(outcome::orphans_remain(&list, waited).into());
+            return Err(error::orphans_remain(&list, waited).into());
         }
         if !orphans.is_empty() {
             self.log
-                .warn(Event::OrphansLeft, &outcome::idle_orphans(&list), &[]);
+                .warn(Event::OrphansLeft, &error::idle_orphans(&list), &[]);
         }
         Ok(())
     }
 
-    /// Appends the row, confirms the lock, and only then has the first step started.
+    /// Appends the row, confirms the lock, and only then has the steps run.
     async fn run(
         &self,
         mut locked: Locked,
         attempt: i32,
         asked: Moment,
         link: &mut GateLink,
-    ) -> Result<Held, Trouble> {
-        let run_id = outcome::run_id()?;
-        let beaten = Moment::now();
+    ) -> Result<LockOutcome, HoldError> {
+        let run_id = steps::new_run_id()?;
+        let appended = Moment::now();
         let new = self.new_run(&run_id, attempt);
         self.call(link, Box::pin(locked.append(&new))).await?;
         if let Err(error) = locked.confirm().await {
@@ -226,26 +228,26 @@ impl Gate {
             "this replica holds the lock and runs the steps",
             &fields,
         );
-        let confirmed = asked.max(beaten);
+        let confirmed = asked.max(appended);
         let lease = if self.target.backend().has_lease() {
             Lease::new(self.target.lease, confirmed)
         } else {
             // The kernel keeps the lock as long as the step lives. But its file may be removed.
             Lease::endless(self.target.lease / 6, confirmed)
         }
-        .map_err(|error| outcome::no_event(&error))?;
+        .map_err(|error| error::no_descriptor(&error))?;
         let identity = self.identity(&locked, &run_id, attempt);
         let outcome = self.keep(&mut locked, &lease, &identity, link).await?;
         self.conclude(locked, &lease, &run_id, outcome)
             .await
-            .map_err(Trouble::Final)
+            .map_err(HoldError::Final)
     }
 
     fn new_run(&self, run_id: &str, attempt: i32) -> NewRun {
         NewRun {
-            revision: self.name.revision.clone().unwrap_or_default(),
-            release_id: self.name.release.clone(),
-            release_source: self.name.source.clone(),
+            revision: self.revision.revision.clone().unwrap_or_default(),
+            release_id: self.revision.release.clone(),
+            release_source: self.revision.source.clone(),
             run_id: run_id.to_owned(),
             attempt,
             holder: self.holder.clone(),
@@ -255,8 +257,8 @@ impl Gate {
     fn identity(&self, locked: &Locked, run_id: &str, attempt: i32) -> RunIdentity {
         RunIdentity {
             app: self.target.app.clone(),
-            release: self.name.release.clone().unwrap_or_default(),
-            revision: self.name.revision.clone().unwrap_or_default(),
+            release: self.revision.release.clone().unwrap_or_default(),
+            revision: self.revision.revision.clone().unwrap_or_default(),
             run_id: run_id.to_owned(),
             attempt,
             application_name: locked.session_name(run_id),

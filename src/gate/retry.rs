@@ -1,75 +1,75 @@
-//! Waiting in turns: for a database that is away, for a replica that is at it. Each says
-//! what it waits for at the start and every 30 s, and knows when to give up.
+//! Waiting and trying again: for a database that is away, for the replica that holds the lock.
+//! Each wait logs what it waits for at its start and every 30 s, and gives up at its limit.
 
 use std::time::Duration;
 
 use crate::db::Error;
 use crate::db::ledger::LedgerRow;
 use crate::exit::{Failure, FailureKind, Problem};
-use crate::gate::Policy;
 use crate::gate::backoff::{self, Contention};
-use crate::output::log::{Event, Log};
+use crate::output::log::{Event, Field, Log};
+use crate::plan::gate_plan::Limits;
 use crate::sys::clock::Moment;
 use crate::sys::step::PROGRESS_INTERVAL;
 
-/// The next pause after `waited`, where nobody crowds.
+/// The next pause after `waited`, where nobody else polls.
 #[must_use]
 pub fn pause(waited: Duration) -> Duration {
-    backoff::pause(waited, Contention::default(), chance())
+    backoff::pause(waited, Contention::default(), random_byte())
 }
 
-fn chance() -> u8 {
-    let mut chance = [0u8];
+fn random_byte() -> u8 {
+    let mut byte = [0u8];
     // Without randomness the pauses are merely equal.
-    let _ = getrandom::fill(&mut chance);
-    chance[0]
+    let _ = getrandom::fill(&mut byte);
+    byte[0]
 }
 
-/// One wait, however many turns it takes.
+/// The clock of one wait, however many pauses it takes.
 #[derive(Debug)]
-struct Turns {
+struct WaitClock {
     limit: Option<Duration>,
     since: Option<Moment>,
-    said: Option<Moment>,
+    logged: Option<Moment>,
 }
 
-enum Turn {
-    /// How long it took so far, and whether it is time to say so.
-    Wait(Duration, bool),
-    /// It took this long, which is too long.
+enum Tick {
+    /// How long it has taken so far, and whether it is time to log that.
+    Waiting { waited: Duration, log_now: bool },
+    /// It has taken this long, which is too long.
     Over(Duration),
 }
 
-impl Turns {
+impl WaitClock {
     fn new(limit: Option<Duration>) -> Self {
         Self {
             limit,
             since: None,
-            said: None,
+            logged: None,
         }
     }
 
-    fn next(&mut self) -> Turn {
+    fn tick(&mut self) -> Tick {
         let now = Moment::now();
         let waited = now.since(*self.since.get_or_insert(now));
         if self.limit.is_some_and(|limit| waited >= limit) {
-            return Turn::Over(waited);
+            return Tick::Over(waited);
         }
-        let say = self
-            .said
-            .is_none_or(|said| now.since(said) >= PROGRESS_INTERVAL);
-        if say {
-            self.said = Some(now);
+        let log_now = self
+            .logged
+            .is_none_or(|at| now.since(at) >= PROGRESS_INTERVAL);
+        if log_now {
+            self.logged = Some(now);
         }
-        Turn::Wait(waited, say)
+        Tick::Waiting { waited, log_now }
     }
 
-    /// The pause after `waited`: no longer than until the limit.
-    fn pause(&self, waited: Duration, crowd: Contention) -> Duration {
-        self.cut(waited, backoff::pause(waited, crowd, chance()))
+    /// The pause after `waited`, no longer than until the limit.
+    fn pause(&self, waited: Duration, contention: Contention) -> Duration {
+        self.up_to_limit(waited, backoff::pause(waited, contention, random_byte()))
     }
 
-    fn cut(&self, waited: Duration, pause: Duration) -> Duration {
+    fn up_to_limit(&self, waited: Duration, pause: Duration) -> Duration {
         let left = self
             .limit
             .map_or(Duration::MAX, |limit| limit.saturating_sub(waited));
@@ -80,13 +80,14 @@ impl Turns {
 /// A database that does not serve us at the moment.
 #[derive(Debug)]
 pub struct ConnectRetry {
-    turns: Turns,
-    /// Times when it is busy with others, which is no outage: a replica that is at it will end.
-    full: Turns,
+    away: WaitClock,
+    /// The times when it is busy with others. That is no outage: the replica that keeps it busy
+    /// will finish.
+    busy: WaitClock,
     served: bool,
-    /// How often in a row it had no connection to spare, or no answer in time.
+    /// How often in a row it had no connection to spare, or did not answer in time.
     refusals: u32,
-    crowd: Contention,
+    contention: Contention,
     fullness: Fullness,
     what: &'static str,
     hint: &'static str,
@@ -97,45 +98,45 @@ pub struct ConnectRetry {
 enum Fullness {
     /// It is busy with others.
     Busy,
-    /// It is away: a holder that can't have its second connection keeps all others waiting.
+    /// It is away: a holder that can't get its second connection keeps everyone else waiting.
     Away,
 }
 
 impl ConnectRetry {
-    /// None yet. One that lasts longer than `--wait-timeout` is the end; being busy, once it
-    /// has served us, is a wait for others and ends with `--lock-timeout`.
+    /// Gives up after `--wait-timeout`; once the database has served us, being busy is a wait
+    /// for others and ends with `--lock-timeout`.
     #[must_use]
-    pub fn new(policy: &Policy) -> Self {
+    pub fn new(limits: &Limits) -> Self {
         Self {
-            turns: Turns::new(policy.wait_timeout),
-            full: Turns::new(policy.lock_timeout),
+            away: WaitClock::new(limits.wait_timeout),
+            busy: WaitClock::new(limits.lock_timeout),
             served: false,
             refusals: 0,
-            crowd: Contention::default(),
+            contention: Contention::default(),
             fullness: Fullness::Busy,
             what: "the database did not accept a connection",
-            hint: "see whether it runs and whether the URL names it; --wait-timeout is how long to wait",
+            hint: "check that it is running and that the URL points to it; --wait-timeout limits this wait",
         }
     }
 
-    /// For a database that serves us as long as nothing is written.
+    /// For a database that can be read but refuses to start a run.
     #[must_use]
-    pub fn under_lock(policy: &Policy) -> Self {
+    pub fn under_lock(limits: &Limits) -> Self {
         Self {
             fullness: Fullness::Away,
-            what: "the database let no run begin",
-            hint: "mend what it says (launchgate needs two connections) and start again; --wait-timeout is how long to try",
-            ..Self::new(policy)
+            what: "the database refused to start a run",
+            hint: "fix what it reports (launchgate needs two connections) and start again; --wait-timeout limits this wait",
+            ..Self::new(limits)
         }
     }
 
-    /// For a database that has something in the way of a migration.
+    /// For a database in which something blocks a migration.
     #[must_use]
-    pub fn of_migration(policy: &Policy) -> Self {
+    pub fn of_migration(limits: &Limits) -> Self {
         Self {
             what: "the database kept the migration waiting",
-            hint: "see who works on it, and start again; --wait-timeout is how long to wait",
-            ..Self::new(policy)
+            hint: "find out what is using it, and start again; --wait-timeout limits this wait",
+            ..Self::new(limits)
         }
     }
 
@@ -151,19 +152,19 @@ impl ConnectRetry {
         if is_full && self.served {
             return self.busy(log, error);
         }
-        match self.turns.next() {
-            Turn::Over(waited) => Err(Failure::new(
+        match self.away.tick() {
+            Tick::Over(waited) => Err(Failure::new(
                 FailureKind::Unreachable,
                 Problem::new(
                     format!("{} for {} s: {error}", self.what, waited.as_secs()),
                     self.hint,
                 ),
             )),
-            Turn::Wait(waited, say) => {
-                if say {
-                    waiting(log, waited, error);
+            Tick::Waiting { waited, log_now } => {
+                if log_now {
+                    log_waiting(log, waited, error);
                 }
-                Ok(self.turns.cut(waited, self.pause(waited)))
+                Ok(self.away.up_to_limit(waited, self.pause(waited)))
             }
         }
     }
@@ -173,22 +174,19 @@ impl ConnectRetry {
     /// # Errors
     /// It took too long.
     pub fn busy(&mut self, log: &Log, error: &Error) -> Result<Duration, Failure> {
-        match self.full.next() {
-            Turn::Over(waited) => Err(Failure::new(
-                FailureKind::TimedOut,
-                Problem::new(
-                    format!(
-                        "the database was busy with others for {} s: {error}",
-                        waited.as_secs()
-                    ),
-                    "see `launchgate status`; --lock-timeout is how long to wait",
+        match self.busy.tick() {
+            Tick::Over(waited) => Err(timed_out(
+                format!(
+                    "the database was busy with others for {} s: {error}",
+                    waited.as_secs()
                 ),
+                "see `launchgate status`",
             )),
-            Turn::Wait(waited, say) => {
-                if say {
-                    waiting(log, waited, error);
+            Tick::Waiting { waited, log_now } => {
+                if log_now {
+                    log_waiting(log, waited, error);
                 }
-                Ok(self.full.cut(waited, self.pause(waited)))
+                Ok(self.busy.up_to_limit(waited, self.pause(waited)))
             }
         }
     }
@@ -196,36 +194,36 @@ impl ConnectRetry {
     fn pause(&self, waited: Duration) -> Duration {
         match self.refusals {
             0 => pause(waited),
-            refusals => backoff::pause_when_full(refusals, chance()).max(pause(waited)),
+            refusals => backoff::pause_when_full(refusals, random_byte()).max(pause(waited)),
         }
     }
 
-    /// Whether it served us at all.
+    /// Whether it has served us at all.
     #[must_use]
     pub fn has_served(&self) -> bool {
         self.served
     }
 
-    /// This many looks were at the database at the time of the last one, as far as it said.
-    pub fn sample(&mut self, looks: Option<u32>) {
-        if let Some(looks) = looks {
-            self.crowd.sample(looks);
+    /// Notes how many replicas were polling at the time of the last read, if the database knows.
+    pub fn sample(&mut self, pollers: Option<u32>) {
+        if let Some(pollers) = pollers {
+            self.contention.sample(pollers);
         }
     }
 
-    /// How crowded it is.
+    /// How many others poll at the same time.
     #[must_use]
-    pub fn crowd(&self) -> Contention {
-        self.crowd
+    pub fn contention(&self) -> Contention {
+        self.contention
     }
 
-    /// It served us. Said where the outage was: of many short ones, one in 30 s is.
-    pub fn over(&mut self, log: &Log) {
+    /// It served us. Logged if the outage was: of many short ones, one in 30 s is.
+    pub fn served(&mut self, log: &Log) {
         self.served = true;
-        // By halves, so that those who were refused do not all come back at once.
+        // By halves, so that the replicas that were refused do not all return at once.
         self.refusals /= 2;
-        if let Some(since) = self.turns.since.take()
-            && self.turns.said.is_some_and(|said| said >= since)
+        if let Some(since) = self.away.since.take()
+            && self.away.logged.is_some_and(|logged| logged >= since)
         {
             let seconds = format!("{:.1}", Moment::now().since(since).as_secs_f64());
             log.say(
@@ -237,7 +235,7 @@ impl ConnectRetry {
     }
 }
 
-fn waiting(log: &Log, waited: Duration, error: &Error) {
+fn log_waiting(log: &Log, waited: Duration, error: &Error) {
     log.say(
         Event::DatabaseWaiting,
         "waiting for the database",
@@ -245,77 +243,84 @@ fn waiting(log: &Log, waited: Duration, error: &Error) {
     );
 }
 
-/// Another replica that is at it.
-#[derive(Debug)]
-pub struct Wait {
-    turns: Turns,
-    /// The run that was last said to be at it.
-    said: Option<String>,
+fn timed_out(what: String, hint: &str) -> Failure {
+    let hint = format!("{hint}; --lock-timeout limits this wait");
+    Failure::new(FailureKind::TimedOut, Problem::new(what, hint))
 }
 
-impl Wait {
-    /// Not yet.
+/// The wait for the replica that holds the lock.
+#[derive(Debug)]
+pub struct HolderWait {
+    clock: WaitClock,
+    /// The run that was last named in the log.
+    named: Option<String>,
+}
+
+impl HolderWait {
+    /// A wait that has not begun.
     #[must_use]
     pub fn new(limit: Option<Duration>) -> Self {
         Self {
-            turns: Turns::new(limit),
-            said: None,
+            clock: WaitClock::new(limit),
+            named: None,
         }
     }
 
-    /// The pause before the next look.
+    /// The pause before the next read.
     ///
     /// # Errors
     /// It took too long.
     pub fn next(
         &mut self,
         log: &Log,
-        busy: Option<&LedgerRow>,
-        crowd: Contention,
+        holder: Option<&LedgerRow>,
+        contention: Contention,
     ) -> Result<Duration, Failure> {
-        let holder = busy.map_or("another replica", |entry| &entry.holder);
-        // Another run than the one that was said is news.
-        let is_new = busy.is_some_and(|entry| self.said.as_ref() != Some(&entry.run_id));
-        match self.turns.next() {
-            Turn::Over(waited) => Err(Failure::new(
-                FailureKind::TimedOut,
-                Problem::new(
+        let is_another = holder.is_some_and(|entry| self.named.as_ref() != Some(&entry.run_id));
+        match self.clock.tick() {
+            Tick::Over(waited) => {
+                let name = holder.map_or("another replica", |entry| &entry.holder);
+                Err(timed_out(
                     format!(
-                        "waited {} s for {holder}; the server is not started",
+                        "waited {} s for {name}; the server was not started",
                         waited.as_secs()
                     ),
-                    "see `launchgate status`; --lock-timeout is how long to wait",
-                ),
-            )),
-            Turn::Wait(waited, say) => {
-                if say || is_new {
-                    let seconds = waited.as_secs();
-                    self.said = busy.map(|entry| entry.run_id.clone()).or(self.said.take());
-                    match busy {
-                        Some(entry) => log.say(
-                            Event::LockWaiting,
-                            "another replica is at it, waiting",
-                            &[
-                                ("seconds", &seconds),
-                                ("holder", &entry.holder),
-                                ("revision", &entry.revision),
-                                ("run", &entry.run_id),
-                                ("running", &format!("{}s", entry.age_ms / 1000)),
-                            ],
-                        ),
-                        None => log.say(
-                            Event::LockWaiting,
-                            "another replica holds the lock, waiting",
-                            &[("seconds", &seconds)],
-                        ),
-                    }
+                    "see `launchgate status`",
+                ))
+            }
+            Tick::Waiting { waited, log_now } => {
+                if log_now || is_another {
+                    self.log(log, waited, holder);
                 }
-                Ok(self.turns.pause(waited, crowd))
+                Ok(self.clock.pause(waited, contention))
             }
         }
     }
 
-    /// The pause before `launchgate wait` looks again for a release that nobody is at.
+    fn log(&mut self, log: &Log, waited: Duration, holder: Option<&LedgerRow>) {
+        let seconds = waited.as_secs();
+        let Some(entry) = holder else {
+            return log.say(
+                Event::LockWaiting,
+                "another replica holds the lock, waiting",
+                &[("seconds", &seconds)],
+            );
+        };
+        self.named = Some(entry.run_id.clone());
+        log.say(
+            Event::LockWaiting,
+            "another replica is running the steps, waiting",
+            &[
+                ("seconds", &seconds),
+                ("holder", &entry.holder),
+                ("revision", &entry.revision),
+                ("run", &entry.run_id),
+                ("running", &format!("{}s", entry.age_ms / 1000)),
+            ],
+        );
+    }
+
+    /// The pause before `launchgate wait` reads again, for a release that nobody is migrating.
     ///
     /// # Errors
     /// It took too long.
@@ -323,22 +328,19 @@ impl Wait {
         &mut self,
         log: &Log,
         revision: &str,
-        crowd: Contention,
+        contention: Contention,
     ) -> Result<Duration, Failure> {
-        match self.turns.next() {
-            Turn::Over(waited) => Err(Failure::new(
-                FailureKind::TimedOut,
-                Problem::new(
-                    format!(
-                        "waited {} s for revision {revision} to succeed",
-                        waited.as_secs()
-                    ),
-                    "see whether its job runs, and `launchgate status`; --lock-timeout is how long to wait",
+        match self.clock.tick() {
+            Tick::Over(waited) => Err(timed_out(
+                format!(
+                    "waited {} s for revision {revision} to succeed",
+                    waited.as_secs()
                 ),
+                "check that the job that migrates it is running, and see `launchgate status`",
             )),
-            Turn::Wait(waited, say) => {
-                if say {
-                    let fields: [crate::output::log::Field<'_>; 2] =
+            Tick::Waiting { waited, log_now } => {
+                if log_now {
+                    let fields: [Field<'_>; 2] =
                         [("seconds", &waited.as_secs()), ("revision", &revision)];
                     log.say(
                         Event::LockWaiting,
@@ -346,7 +348,7 @@ impl Wait {
                         &fields,
                     );
                 }
-                Ok(self.turns.pause(waited, crowd))
+                Ok(self.clock.pause(waited, contention))
             }
         }
     }

@@ -18,7 +18,7 @@ use tokio::task::{JoinError, JoinHandle};
 
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::lease::LeaseGuard;
-use crate::steps::{self, Outcome, RunIdentity, Verdict};
+use crate::steps::{self, RunIdentity, StepsOutcome, Verdict};
 use crate::sys::clock::Moment;
 use crate::sys::host::{Host, Wake};
 use crate::sys::signals::Signal;
@@ -35,11 +35,11 @@ pub struct Progress {
     pub step: String,
     /// Its command, without secrets.
     pub command: String,
-    /// Dropped once the ledger was told.
-    pub told: StepAnnounced,
+    /// Dropped once the ledger has it.
+    pub announced: StepAnnounced,
 }
 
-/// Says by its end that the ledger was told, or that nobody is left to tell it.
+/// Signals, when dropped, that the ledger has the step's name, or that nobody is left to write it.
 #[derive(Debug)]
 pub struct StepAnnounced(pub Arc<Wakeup>);
 
@@ -59,7 +59,7 @@ pub struct StepsRequest {
     /// Told which step starts.
     pub progress: mpsc::UnboundedSender<Progress>,
     /// Told how it ended.
-    pub reply: oneshot::Sender<Outcome>,
+    pub reply: oneshot::Sender<StepsOutcome>,
 }
 
 enum Message<T> {
@@ -242,7 +242,7 @@ fn attend<T>(
                         failure,
                         done: false,
                     };
-                    let _ = request.reply.send(Outcome {
+                    let _ = request.reply.send(StepsOutcome {
                         last: None,
                         verdict,
                     });

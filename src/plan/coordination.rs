@@ -1,12 +1,12 @@
-//! From settings to the gate: where lock and ledger live, which revision, which limits.
+//! From settings to the gate's plan: where lock and ledger live, which revision, which limits.
 
 use std::time::Duration;
 
 use crate::cli::Verb;
 use crate::db::Target;
 use crate::exit::Failure;
-use crate::gate::{Gate, Policy};
 use crate::output::log::{Event, Log};
+use crate::plan::gate_plan::{GatePlan, Limits};
 use crate::plan::revision::{self, Choice, RevisionInfo};
 use crate::settings::{
     CoordinationSettings, DatabaseChoice, DatabaseSettings, LONGEST_LEASE, Origin, Setting, Sources,
@@ -23,7 +23,7 @@ pub enum Coordination {
         name: RevisionInfo,
     },
     /// Lock and ledger.
-    Gate(Box<Gate>),
+    Gate(Box<GatePlan>),
 }
 
 /// Resolves everything about coordination, and says which revision it is.
@@ -57,9 +57,8 @@ pub fn resolve(sources: &Sources<'_>, log: &Log) -> Result<Coordination, Failure
         revision::say(name, log);
     }
     if url {
-        return Ok(Coordination::Gate(Box::new(gate(
-            database, &settings, choice, log,
-        ))));
+        let plan = gate_plan(database, &settings, choice);
+        return Ok(Coordination::Gate(Box::new(plan)));
     }
     let name = match choice {
         Choice::Release(name) => name,
@@ -71,43 +70,36 @@ pub fn resolve(sources: &Sources<'_>, log: &Log) -> Result<Coordination, Failure
     })
 }
 
-fn gate(
+fn gate_plan(
     database: DatabaseSettings,
     settings: &CoordinationSettings,
-    choice: Choice,
-    log: &Log,
-) -> Gate {
+    revision: Choice,
+) -> GatePlan {
     let DatabaseChoice::Url(url) = database.choice else {
         unreachable!("the caller looked")
     };
-    let (name, reading) = match choice {
-        Choice::Release(name) => (name, None),
-        Choice::Files(reading) => (reading.release(), Some(reading)),
-    };
-    Gate {
+    GatePlan {
         target: Target {
             url: url.value,
             app: database.app.value,
             lease: settings.lease.value,
         },
-        name,
-        reading,
-        policy: Policy {
+        revision,
+        limits: Limits {
             wait_timeout: database.wait_timeout.value,
             lock_timeout: settings.lock_timeout.value,
             max_attempts: settings.max_attempts.value,
             orphan_timeout: settings.orphan_timeout.value,
         },
         holder: host::holder(),
-        log: log.clone(),
     }
 }
 
-/// A database for a command that has no revision: `status`, `resolve`.
+/// The plan of a command that has no revision of its own: `status`, `resolve`.
 ///
 /// # Errors
 /// There is none, or its URL can't be read.
-pub fn target(sources: &Sources<'_>, log: &Log) -> Result<Gate, Failure> {
+pub fn without_revision(sources: &Sources<'_>) -> Result<GatePlan, Failure> {
     let database = sources.database()?;
     if !matches!(database.choice, DatabaseChoice::Url(_)) {
         return Err(no_database(&format!(
@@ -117,12 +109,8 @@ pub fn target(sources: &Sources<'_>, log: &Log) -> Result<Gate, Failure> {
     }
     let settings = sources.coordination()?;
     check_arithmetic(sources, &settings.lease)?;
-    Ok(gate(
-        database,
-        &settings,
-        Choice::Release(RevisionInfo::default()),
-        log,
-    ))
+    let none = Choice::Release(RevisionInfo::default());
+    Ok(gate_plan(database, &settings, none))
 }
 
 /// Neither a database nor `--no-database`: each replica would run the steps for itself, at every start.

@@ -4,7 +4,7 @@ use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::{Ready, ReadyServer};
+use super::{ReadyServer, ReadyStep, ReadySteps};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::log::{Event, Log};
 use crate::plan::{Server, Steps};
@@ -19,8 +19,8 @@ use crate::sys::user::{self, NotFound, Part};
 ///
 /// # Errors
 /// One is not there or can't be executed.
-pub fn find(steps: &Steps, log: &Log) -> Result<Vec<Ready>, Failure> {
-    steps
+pub fn find(steps: Steps, log: &Log) -> Result<ReadySteps, Failure> {
+    let list = steps
         .list
         .iter()
         .map(|step| {
@@ -41,13 +41,14 @@ pub fn find(steps: &Steps, log: &Log) -> Result<Vec<Ready>, Failure> {
             let argv = words(step.argv.words());
             lookup::measure(&argv, environment.entries()).map_err(|u| unfit(&what, u))?;
             say_found(log, &what, &found);
-            Ok(Ready {
+            Ok(ReadyStep {
                 step: step.clone(),
                 path: c_path(&found),
                 argv,
             })
         })
-        .collect()
+        .collect::<Result<_, Failure>>()?;
+    Ok(ReadySteps { plan: steps, list })
 }
 
 /// Finds the server's executable.

@@ -12,9 +12,9 @@ use sha2::{Digest, Sha256};
 
 use crate::db::Error;
 use crate::exit::{Failure, FailureKind, Problem};
-use crate::gate::Policy;
 use crate::gate::retry::ConnectRetry;
 use crate::output::log::{Event, Log};
+use crate::plan::gate_plan::Limits;
 use crate::steps;
 use crate::sys::access::may_make_files;
 use crate::sys::clock::Moment;
@@ -49,7 +49,7 @@ enum Trouble {
 pub(super) fn make(
     host: &Host,
     log: &Log,
-    policy: &Policy,
+    limits: &Limits,
     file: &Path,
     revision: &str,
     folder: &Path,
@@ -66,7 +66,7 @@ pub(super) fn make(
         return needless();
     };
     let started = Moment::now();
-    let mut outage = ConnectRetry::new(policy);
+    let mut retry = ConnectRetry::new(limits);
     loop {
         let error = match attempt(host, &file, revision, folder) {
             Ok((copy, bytes)) => {
@@ -87,7 +87,7 @@ pub(super) fn make(
             Err(Trouble::Lite(_, error)) if error.is_busy() => error,
             Err(trouble) => return Err(failure(trouble, &file)),
         };
-        let pause = outage.next(log, &Error::NotYet(error.to_string()));
+        let pause = retry.next(log, &Error::NotYet(error.to_string()));
         let pause = pause
             .map_err(|failure| Failure::new(FailureKind::Snapshot, failure.problem().clone()))?;
         if let Wake::Stop(number) = host.wait(None, Some(Moment::now() + pause)) {

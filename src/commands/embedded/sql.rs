@@ -9,10 +9,11 @@ use crate::db::migrator::{
 };
 use crate::db::{Error, Target};
 use crate::exit::{Failure, FailureKind, Problem};
+use crate::gate::refused;
 use crate::gate::retry::ConnectRetry;
 use crate::gate::runtime::{self, GateLink};
-use crate::gate::{Policy, refused};
 use crate::output::log::{Event, Log};
+use crate::plan::gate_plan::Limits;
 use crate::sys::host::Host;
 
 /// What a signal that stops it is said to have come in the middle of.
@@ -21,7 +22,7 @@ const PHASE: &str = "sql";
 pub(super) fn apply(
     host: &Host,
     log: &Log,
-    policy: Policy,
+    limits: Limits,
     target: Target,
     name: String,
     folder: &Path,
@@ -29,8 +30,8 @@ pub(super) fn apply(
     let folder = MigrationFolder::read(folder).map_err(failure)?;
     let work = Work {
         log: log.clone(),
-        outage: ConnectRetry::new(&policy),
-        policy,
+        retry: ConnectRetry::new(&limits),
+        limits,
         target,
         name,
     };
@@ -39,8 +40,8 @@ pub(super) fn apply(
 
 struct Work {
     log: Log,
-    policy: Policy,
-    outage: ConnectRetry,
+    limits: Limits,
+    retry: ConnectRetry,
     target: Target,
     name: String,
 }
@@ -54,7 +55,7 @@ impl Work {
                 .map_err(MigrationError::from)
         };
         let mut migrator = self.patiently(&mut link, connect).await?;
-        self.outage = ConnectRetry::of_migration(&self.policy);
+        self.retry = ConnectRetry::of_migration(&self.limits);
         // The plan has no answer to wait for that would change anything.
         let plan = loop {
             match link.unless_stopped(PHASE, migrator.plan(&folder)).await? {
@@ -138,7 +139,7 @@ impl Work {
                 Err(trouble) => return Err(failure(trouble)),
             }
         }
-        self.outage.over(&self.log);
+        self.retry.served(&self.log);
         let seconds = format!("{:.3}", started.elapsed().as_secs_f64());
         self.log.say(
             Event::SqlApplied,
@@ -185,7 +186,7 @@ impl Work {
         loop {
             match link.unless_stopped(PHASE, call()).await? {
                 Ok(value) => {
-                    self.outage.over(&self.log);
+                    self.retry.served(&self.log);
                     return Ok(value);
                 }
                 Err(trouble) => self.wait_out(link, trouble).await?,
@@ -202,7 +203,7 @@ impl Work {
         let MigrationError::Database(error @ (Error::NotYet(_) | Error::Full(_))) = trouble else {
             return Err(failure(trouble));
         };
-        let pause = self.outage.next(&self.log, &error)?;
+        let pause = self.retry.next(&self.log, &error)?;
         link.unless_stopped(PHASE, sleep(pause)).await
     }
 }

@@ -1,0 +1,175 @@
+//! Why the gate stays closed, in words for the person on call.
+
+use std::io;
+use std::time::Duration;
+
+use crate::db::{Error, Target};
+use crate::exit::{Failure, FailureKind, Problem};
+use crate::gate::decide::Refusal;
+
+/// Why the work under the lock was abandoned.
+pub(super) enum HoldError {
+    /// The gate stays closed.
+    Final(Failure),
+    /// The database went away before a step ran: start over.
+    StartOver(Error),
+}
+
+impl From<Failure> for HoldError {
+    fn from(failure: Failure) -> Self {
+        Self::Final(failure)
+    }
+}
+
+impl From<Error> for HoldError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Refused { what, hint } => Self::Final(refused(what, hint)),
+            other => Self::StartOver(other),
+        }
+    }
+}
+
+/// The database refuses.
+#[must_use]
+pub fn refused(what: String, hint: String) -> Failure {
+    Failure::new(FailureKind::Database, Problem::new(what, hint))
+}
+
+/// What a failed database call means for a command that only reads or appends.
+#[must_use]
+pub fn call_failed(error: Error) -> Failure {
+    match error {
+        Error::Refused { what, hint } => refused(what, hint),
+        other => Failure::new(
+            FailureKind::Unreachable,
+            Problem::new(
+                format!("the database did not answer: {other}"),
+                "try again, and look at `launchgate status`",
+            ),
+        ),
+    }
+}
+
+/// The ledger refuses this revision.
+#[must_use]
+pub fn revision_refused(target: &Target, revision: &str, refusal: &Refusal) -> Failure {
+    let retry = retry_command(revision);
+    let problem = match refusal {
+        Refusal::Blocked { by, note } => {
+            let note = note
+                .as_ref()
+                .map(|note| format!(": {}", target.url.redact(note)))
+                .unwrap_or_default();
+            Problem::new(
+                format!("revision {revision} was blocked by {by}{note}"),
+                format!("deploy another release, or lift the block with `{retry}`"),
+            )
+        }
+        Refusal::Exhausted { failed, last } => {
+            let times = if *failed == 1 { "time" } else { "times" };
+            Problem::new(
+                format!(
+                    "revision {revision} failed {failed} {times} (--max-attempts), most recently in run {last}; it will not be tried again"
+                ),
+                format!(
+                    "find the cause with `launchgate status`, then run `{retry}`, or deploy a release that fixes it"
+                ),
+            )
+        }
+        Refusal::Unknown => {
+            return Failure::new(
+                FailureKind::Database,
+                Problem::new(
+                    format!(
+                        "the ledger has a row for revision {revision} in a state that this launchgate does not know"
+                    ),
+                    "a newer launchgate wrote it: use at least that version in this image",
+                ),
+            );
+        }
+    };
+    Failure::new(FailureKind::Refused, problem)
+}
+
+/// The command that lifts a refusal, ready to be pasted.
+fn retry_command(revision: &str) -> String {
+    let quoted = shlex::try_quote(revision).unwrap_or_default();
+    if revision.starts_with('-') {
+        format!("launchgate resolve --as retry -- {quoted}")
+    } else {
+        format!("launchgate resolve {quoted} --as retry")
+    }
+}
+
+/// Sessions of an earlier run are still working.
+#[must_use]
+pub(super) fn orphans_remain(list: &str, waited: Duration) -> Failure {
+    Failure::new(
+        FailureKind::TimedOut,
+        Problem::new(
+            format!(
+                "database sessions of an earlier run are still working after {} s (--orphan-timeout): {list}",
+                waited.as_secs()
+            ),
+            "let them finish or end them with pg_terminate_backend(pid), then start again",
+        ),
+    )
+}
+
+/// Sessions of an earlier run that are left alone: they are idle, and either their holder is not
+/// known to be dead or this role may not end them.
+#[must_use]
+pub(super) fn idle_orphans(list: &str) -> Problem {
+    Problem::new(
+        format!(
+            "no longer waiting for sessions that an earlier run left idle in a transaction: {list}"
+        ),
+        "they may hold locks that the steps need: find their client, or end them with pg_terminate_backend(pid)",
+    )
+}
+
+/// The lock was held, but the run's row could not be renewed, so the right to run was `lost`:
+/// names the likely cause.
+#[must_use]
+pub(super) fn table_locked(lost: &str, target: &Target) -> Problem {
+    Problem::new(
+        format!(
+            "{lost}. The lock itself answered, but the table launchgate_runs could not be written; most likely a step locks it"
+        ),
+        target.backend().locked_table_hint(&target.url),
+    )
+}
+
+/// The steps succeeded, but the connection with the lock could not record that.
+#[must_use]
+pub(super) fn unrecorded(why: &str) -> Failure {
+    Failure::new(
+        FailureKind::LockLost,
+        Problem::new(
+            format!("the steps succeeded, but that could not be recorded under the lock: {why}"),
+            "start again: the steps will run again",
+        ),
+    )
+}
+
+/// The first thread dropped a request, which it never does.
+#[must_use]
+pub(super) fn no_answer() -> Failure {
+    Failure::new(
+        FailureKind::Bug,
+        Problem::new("no answer came back for the steps", "report this"),
+    )
+}
+
+/// No descriptor left.
+#[must_use]
+pub(super) fn no_descriptor(error: &io::Error) -> Failure {
+    Failure::new(
+        FailureKind::System,
+        Problem::new(
+            format!("failed to open a descriptor: {error}"),
+            "raise the limit of open files",
+        ),
+    )
+}

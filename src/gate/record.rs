@@ -1,0 +1,100 @@
+//! What the ledger keeps of a run. Pure.
+
+use crate::db::DatabaseUrl;
+use crate::db::ledger::{self, Orphan, RunState};
+use crate::steps::{StepsOutcome, TAIL, Verdict};
+use crate::sys::step::StopReason;
+use crate::sys::wait::Ended;
+
+/// How the run ended, for its row; no password in it.
+#[must_use]
+pub(super) fn row(outcome: &StepsOutcome, url: &DatabaseUrl) -> ledger::RunOutcome {
+    let timed_out = outcome
+        .last
+        .as_ref()
+        .is_some_and(|(_, r)| r.cut == Some(StopReason::Timeout));
+    let (state, note) = match &outcome.verdict {
+        Verdict::Done => (RunState::Succeeded, None),
+        Verdict::Failed(failure) => (RunState::Failed, Some(failure)),
+        Verdict::Stopped {
+            done: true,
+            failure,
+        } => (RunState::Succeeded, Some(failure)),
+        Verdict::Stopped { failure, .. } if timed_out => (RunState::Failed, Some(failure)),
+        Verdict::Stopped { failure, .. } | Verdict::Lost(failure) => {
+            (RunState::Interrupted, Some(failure))
+        }
+    };
+    let mut row = ledger::RunOutcome {
+        state,
+        step: None,
+        exit_code: None,
+        term_signal: None,
+        command: None,
+        note: note.map(|failure| url.redact(failure.problem().what())),
+        output_tail: None,
+    };
+    if let Some((step, report)) = &outcome.last {
+        row.step = Some(step.name.clone());
+        row.command = Some(url.redact(&step.text));
+        match report.ended {
+            Ended::Code(code) => row.exit_code = Some(code),
+            Ended::Signal(number) => row.term_signal = Some(number),
+        }
+        if state != RunState::Succeeded && !report.tail.is_empty() {
+            row.output_tail = Some(tail(&report.tail, url));
+        }
+    }
+    row
+}
+
+/// How many bytes of output to capture so that 4 KiB remain once the secrets are removed.
+#[must_use]
+pub(super) fn captured(url: &DatabaseUrl) -> usize {
+    TAIL + longest_secret(url)
+}
+
+fn longest_secret(url: &DatabaseUrl) -> usize {
+    url.secrets().map(str::len).max().unwrap_or(0)
+}
+
+/// The last 4 KiB without secrets. If output was cut off, its beginning may be the end of a
+/// secret, shorter than the longest one: that much is dropped.
+fn tail(output: &[u8], url: &DatabaseUrl) -> String {
+    let redacted = url.redact_bytes(output);
+    let is_cut = output.len() >= captured(url);
+    let start = if is_cut {
+        longest_secret(url).min(redacted.len())
+    } else {
+        0
+    };
+    // Bytes that are not UTF-8 grow in the conversion: cut after it.
+    let text = String::from_utf8_lossy(&redacted[start..]);
+    let excess = text.len().saturating_sub(TAIL);
+    text[text.ceil_char_boundary(excess)..].to_owned()
+}
+
+/// The row of a run that did not count.
+#[must_use]
+pub(super) fn interrupted(why: &str) -> ledger::RunOutcome {
+    ledger::RunOutcome {
+        state: RunState::Interrupted,
+        step: None,
+        exit_code: None,
+        term_signal: None,
+        command: None,
+        note: Some(why.to_owned()),
+        output_tail: None,
+    }
+}
+
+/// Process id, state and age of each.
+#[must_use]
+pub(super) fn list_orphans(orphans: &[Orphan]) -> String {
+    let list: Vec<String> = orphans
+        .iter()
+        .take(10)
+        .map(|o| format!("pid {} {} for {} s", o.pid, o.state, o.age_ms / 1000))
+        .collect();
+    list.join(", ")
+}

@@ -1,0 +1,145 @@
+//! The plan of the steps that launchgate does itself, `--snapshot` and `--sql`: what their process
+//! is given. Data only; `commands::embedded` is that process.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::StepKind;
+use crate::db::DatabaseUrl;
+use crate::exit::Failure;
+use crate::output::options::{Format, Verbosity};
+use crate::plan::gate_plan::GatePlan;
+use crate::settings::{Pair, Setting, Sources, StepSettings};
+
+/// What the embedded steps of a run work on.
+#[derive(Debug, Clone)]
+pub struct EmbeddedPlan {
+    /// Their database.
+    pub url: DatabaseUrl,
+    /// Where a snapshot goes.
+    pub snapshot: Option<PathBuf>,
+    /// The folder of migrations.
+    pub sql: Option<PathBuf>,
+    wait_timeout: Option<Duration>,
+    verbosity: Verbosity,
+    format: Format,
+}
+
+impl EmbeddedPlan {
+    /// Plans them; `None` where there are none. They work on the database that steps see: that of
+    /// `DATABASE_URL` where `--step-env` or `--step-env-from` sets it, else the one with lock and
+    /// ledger.
+    ///
+    /// # Errors
+    /// There is no database, or it is not SQLite and a snapshot is wanted; no such folder.
+    pub fn new(
+        sources: &Sources<'_>,
+        settings: &StepSettings,
+        gate: Option<&GatePlan>,
+    ) -> Result<Option<Self>, Failure> {
+        let Some(named) = settings.snapshot.as_ref().or(settings.sql.as_ref()) else {
+            return Ok(None);
+        };
+        let Some(gate) = gate else {
+            return Err(Failure::usage(
+                format!("{} needs a database, and none is named", named.origin),
+                "set DATABASE_URL or --database-url, and leave out --no-database",
+            ));
+        };
+        let url = match steps_url(sources, settings)? {
+            Some(url) => url,
+            None => gate.target.url.clone(),
+        };
+        if let Some(setting) = &settings.snapshot
+            && !url.backend().can_snapshot()
+        {
+            return Err(Failure::usage(
+                format!(
+                    "{}: only SQLite can be snapshotted, and the database is {}",
+                    setting.origin,
+                    url.backend()
+                ),
+                "use --backup with the database's own tool, such as pg_dump",
+            ));
+        }
+        if let Some(setting) = &settings.sql
+            && !Path::new(&setting.value).is_dir()
+        {
+            return Err(Failure::usage(
+                format!(
+                    "{}: {} is not a folder",
+                    setting.origin,
+                    Path::new(&setting.value).display()
+                ),
+                "put the migrations into the image, or correct the path; relative paths start at the working directory",
+            ));
+        }
+        let folder =
+            |setting: &Option<Setting<_>>| setting.as_ref().map(|s| PathBuf::from(&s.value));
+        Ok(Some(Self {
+            url,
+            snapshot: folder(&settings.snapshot),
+            sql: folder(&settings.sql),
+            wait_timeout: gate.limits.wait_timeout,
+            verbosity: sources.verbosity()?,
+            format: sources.log_format()?.value,
+        }))
+    }
+
+    /// What one step's process is given, in variables that no other process gets: everybody can
+    /// read the words of a command line, and the URL may hold a password.
+    #[must_use]
+    pub fn variables(&self, kind: StepKind) -> Vec<(&'static str, String)> {
+        // In two units: the longest timeout in milliseconds alone could not be parsed again.
+        let wait = self.wait_timeout.unwrap_or_default();
+        let wait = format!("{}s{}ms", wait.as_secs(), wait.subsec_millis());
+        let mut variables = vec![
+            (
+                "LAUNCHGATE_DATABASE_URL",
+                self.url.text().expose().to_owned(),
+            ),
+            ("LAUNCHGATE_WAIT_TIMEOUT", wait),
+            ("LAUNCHGATE_LOG_FORMAT", self.format.as_str().to_owned()),
+        ];
+        match self.verbosity {
+            // The snapshot's path is the only way back, so it is logged in any case.
+            Verbosity::Quiet if kind == StepKind::Snapshot => {}
+            Verbosity::Quiet => variables.push(("LAUNCHGATE_QUIET", "on".to_owned())),
+            Verbosity::Verbose => variables.push(("LAUNCHGATE_VERBOSE", "on".to_owned())),
+            Verbosity::Normal => {}
+        }
+        variables
+    }
+}
+
+/// The URL that the settings give to steps alone.
+fn steps_url(
+    sources: &Sources<'_>,
+    settings: &StepSettings,
+) -> Result<Option<DatabaseUrl>, Failure> {
+    let named = |pairs: &[Pair]| {
+        pairs
+            .iter()
+            .rfind(|pair| pair.value.0 == b"DATABASE_URL")
+            .cloned()
+    };
+    // As in the steps' environment: the value from another variable wins.
+    let (origin, value) = match (named(&settings.step_env_from), named(&settings.step_env)) {
+        (Some(Setting { value, origin }), _) => {
+            let value = sources.environment.get(&value.1);
+            let bytes = value.map(OsStrExt::as_bytes).unwrap_or_default();
+            (origin, bytes.to_vec())
+        }
+        (None, Some(Setting { value, origin })) => (origin, value.1),
+        (None, None) => return Ok(None),
+    };
+    let text = String::from_utf8_lossy(&value);
+    match DatabaseUrl::parse(&text) {
+        Ok(url) => Ok(Some(sources.with_own_user(url))),
+        Err(error) => Err(Failure::usage(
+            format!("{origin}: the steps' DATABASE_URL: {error}"),
+            error.hint(),
+        )),
+    }
+}

@@ -1,0 +1,69 @@
+//! What the gate is to do: where lock and ledger live, which revision, how long to wait. Data
+//! only; the engine is `gate::Gate`.
+
+use std::time::Duration;
+
+use crate::db::Target;
+use crate::exit::Failure;
+use crate::output::log::Log;
+use crate::plan::revision::{Choice, RevisionInfo};
+
+/// The limits of waiting and trying. `None` is no limit.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How long the database may take to accept a connection.
+    pub wait_timeout: Option<Duration>,
+    /// How long to wait for another replica.
+    pub lock_timeout: Option<Duration>,
+    /// Failed attempts of one revision.
+    pub max_attempts: Option<u32>,
+    /// How long to wait for sessions that an earlier run left.
+    pub orphan_timeout: Option<Duration>,
+}
+
+/// Everything the gate needs to know.
+#[derive(Debug, Clone)]
+pub struct GatePlan {
+    /// Where lock and ledger live.
+    pub target: Target,
+    /// Which revision; some are known only once their files have been read.
+    pub revision: Choice,
+    /// Limits.
+    pub limits: Limits,
+    /// Host name and process id, for the ledger.
+    pub holder: String,
+}
+
+impl GatePlan {
+    /// Reads the files that are the revision, if they have not been read yet.
+    ///
+    /// # Errors
+    /// A file that can't be read.
+    pub fn read_revision(&mut self, log: &Log) -> Result<&RevisionInfo, Failure> {
+        if let Choice::Files(reading) = &self.revision {
+            self.revision = Choice::Release(reading.clone().read(log)?);
+        }
+        match &self.revision {
+            Choice::Release(info) => Ok(info),
+            Choice::Files(_) => unreachable!("just read"),
+        }
+    }
+
+    /// The revision, where it is known already.
+    #[must_use]
+    pub fn known_revision(&self) -> Option<&str> {
+        match &self.revision {
+            Choice::Release(info) => info.revision.as_deref(),
+            Choice::Files(_) => None,
+        }
+    }
+
+    /// Whether a revision is named at all. Without one the steps run at every start.
+    #[must_use]
+    pub fn names_revision(&self) -> bool {
+        match &self.revision {
+            Choice::Release(info) => info.revision.is_some(),
+            Choice::Files(_) => true,
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The whole plan of `run` and `job`: steps, server, gate. Every mistake in a setting is found
+//! here, before anything runs or connects.
+
+use super::embedded::EmbeddedPlan;
+use super::{Server, Steps, steps};
+use crate::exit::{Failure, Problem};
+use crate::output::log::{Event, Log};
+use crate::output::options::HealthAddress;
+use crate::plan::coordination::{self, Coordination};
+use crate::settings::{DatabaseChoice, Sources};
+
+/// What `run` is going to do.
+pub struct RunPlan {
+    /// The steps.
+    pub steps: Steps,
+    /// The server, where there is one.
+    pub server: Option<Server>,
+    /// What coordinates the replicas.
+    pub coordination: Coordination,
+    /// Where health checks are answered meanwhile.
+    pub health: Option<HealthAddress>,
+}
+
+impl RunPlan {
+    /// Plans everything around a server that was planned already.
+    ///
+    /// # Errors
+    /// A setting that can't be meant.
+    pub fn new(sources: &Sources<'_>, server: Option<Server>, log: &Log) -> Result<Self, Failure> {
+        let settings = sources.steps()?;
+        let health = external(sources)?;
+        let mut steps = steps(sources, &settings, &mut |problem| {
+            log.warn(Event::ConfigWarning, &problem, &[]);
+        })?;
+        // A mistyped variable must not start a server on a schema that nobody migrated.
+        if steps.list.is_empty()
+            && !matches!(sources.database()?.choice, DatabaseChoice::Declined(_))
+        {
+            return Err(Failure::usage(
+                "no step is named, so there is nothing to gate",
+                "name the migration with --migrate; or use `launchgate wait` where another job migrates, or --no-database",
+            ));
+        }
+        let coordination = coordination::resolve(sources, log)?;
+        let gate = match &coordination {
+            Coordination::Gate(gate) => Some(&**gate),
+            Coordination::Alone { .. } => None,
+        };
+        steps.embedded = EmbeddedPlan::new(sources, &settings, gate)?;
+        if gate.is_some_and(|gate| gate.target.backend().names_sessions()) && steps.names_sessions {
+            let problem = Problem::new(
+                "--step-env sets PGAPPNAME, so sessions that a dead step leaves in the database can't be recognised",
+                "leave PGAPPNAME to launchgate",
+            );
+            log.warn(Event::ConfigWarning, &problem, &[]);
+        }
+        let mut plan = Self {
+            steps,
+            server,
+            coordination,
+            health,
+        };
+        plan.redact();
+        Ok(plan)
+    }
+
+    /// No log line and no ledger row shows the password of the database's URL.
+    fn redact(&mut self) {
+        let Coordination::Gate(gate) = &self.coordination else {
+            return;
+        };
+        let url = &gate.target.url;
+        for step in &mut self.steps.list {
+            step.text = url.redact(&step.text);
+        }
+        if let Some(server) = &mut self.server {
+            server.text = url.redact(&server.text);
+        }
+    }
+}
+
+/// Where health checks are answered. The settings of what the outside sees of a closed gate are
+/// read up front like all others, so that every start reports a mistake in one.
+///
+/// # Errors
+/// A setting that can't be meant.
+pub fn external(sources: &Sources<'_>) -> Result<Option<HealthAddress>, Failure> {
+    sources.termination_log()?;
+    Ok(sources.health()?.map(|setting| setting.value))
+}

@@ -1,0 +1,95 @@
+//! Whether this kernel runs programs of some kind, found by asking it.
+//!
+//! The list of formats that it was taught (`binfmt_misc`, as qemu and Rosetta use it) can't be
+//! seen inside most containers, though it applies there. So a file that begins alike and can't
+//! possibly run is made in memory, and executed: the kernel answers ENOEXEC if it knows no way
+//! to run such files, and something else if it does.
+
+use std::ffi::{CStr, OsString};
+use std::fs;
+use std::io::Write as _;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+
+use libc::{c_char, c_int, c_uint};
+use nix::errno::Errno;
+
+use super::elf::Header;
+
+/// A dynamic loader that does not exist.
+const NO_LOADER: &[u8] = b"/proc/self/launchgate-has-no-loader\0";
+
+/// Whether it runs ELF programs for the machine of this header.
+pub(super) fn runs_machine(header: Header<'_>) -> bool {
+    runs(&header.with_loader(NO_LOADER))
+}
+
+/// Whether it runs files that begin like this. Files that it would run by itself must not be
+/// asked for, unless their execution is bound to fail.
+pub(super) fn runs(head: &[u8]) -> bool {
+    let Ok(file) = in_memory(head) else {
+        // Without such a file there is no answer, and the real one decides.
+        return true;
+    };
+    let (no_words, no_name): ([*const c_char; 1], &CStr) = ([std::ptr::null()], c"");
+    // The descriptor is closed by exec, so no interpreter could open what it is to interpret: the
+    // kernel refuses with ENOENT before it starts one (execveat(2), "BUGS").
+    // SAFETY: every pointer is to a C string or to an array that ends with a null pointer, and
+    // lives through the call.
+    unsafe {
+        libc::syscall(
+            libc::SYS_execveat,
+            file.as_raw_fd(),
+            no_name.as_ptr(),
+            no_words.as_ptr(),
+            no_words.as_ptr(),
+            libc::AT_EMPTY_PATH,
+        )
+    };
+    Errno::last() != Errno::ENOEXEC
+}
+
+/// An executable file without a name (`memfd_create(2)`).
+fn in_memory(contents: &[u8]) -> std::io::Result<OwnedFd> {
+    /// Asked for where files in memory are not executable unless that is said (Linux 6.3).
+    const MFD_EXEC: c_uint = 0x10;
+    let make = |flags: c_uint| -> std::io::Result<c_int> {
+        // SAFETY: the name is a C string.
+        let fd = unsafe { libc::memfd_create(c"launchgate".as_ptr(), libc::MFD_CLOEXEC | flags) };
+        Errno::result(fd).map_err(std::io::Error::from)
+    };
+    let fd = make(MFD_EXEC).or_else(|_| make(0))?;
+    // SAFETY: the kernel just opened it, and nobody else knows it.
+    let mut file = fs::File::from(unsafe { OwnedFd::from_raw_fd(fd) });
+    file.write_all(contents)?;
+    Ok(file.into())
+}
+
+/// The extensions of file names for which the kernel was given an interpreter; `None` if the
+/// list can't be seen.
+pub(super) fn extensions() -> Option<Vec<OsString>> {
+    let entries = fs::read_dir("/proc/sys/fs/binfmt_misc").ok()?;
+    let entries: Vec<_> = entries.filter_map(Result::ok).collect();
+    if entries.is_empty() {
+        return None;
+    }
+    let texts = entries
+        .iter()
+        .filter_map(|entry| fs::read(entry.path()).ok());
+    let extension = |text: Vec<u8>| {
+        let mut lines = text.split(|&byte| byte == b'\n');
+        let found = lines.find_map(|line| line.strip_prefix(b"extension ."));
+        found.map(|name| OsString::from_vec(name.to_vec()))
+    };
+    Some(texts.filter_map(extension).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_that_nobody_registered_does_not_run() {
+        assert!(!runs(b"launchgate's own format, which no kernel knows"));
+    }
+}

@@ -93,10 +93,7 @@ pub fn failure(kind: StepKind, report: &StepReport) -> Option<Failure> {
         return None;
     };
     let (what, hint) = said::failure(&report.tail).filter(|_| kind.is_embedded())?;
-    let problem = Problem::new(
-        format!("{}: {what}; the server is not started", kind.as_str()),
-        hint,
-    );
+    let problem = Problem::new(format!("{}: {what}", kind.as_str()), hint);
     Some(match code {
         65 => Failure::new(FailureKind::Sql, problem),
         73 => Failure::new(FailureKind::Snapshot, problem),

@@ -128,7 +128,7 @@ pub(super) fn judge(log: &Log, step: &Step, report: &StepReport, is_last: bool) 
         return Some(Verdict::Failed(Failure::new(
             FailureKind::StepTimeout,
             Problem::new(
-                format!("{name} ran past {limit} and was stopped; the server is not started"),
+                format!("{name} ran past {limit} and was stopped"),
                 "raise --migrate-timeout, or split the migration",
             ),
         )));
@@ -146,7 +146,7 @@ pub fn lock_lost(why: &str) -> Failure {
     Failure::new(
         FailureKind::LockLost,
         Problem::new(
-            format!("{why}; no step of this run goes on and the server is not started"),
+            format!("{why}; every step of this run is stopped"),
             "start it again: whoever holds the lock then goes on",
         ),
     )
@@ -159,7 +159,7 @@ pub fn stopped(number: i32, phase: &str) -> Failure {
     Failure::new(
         FailureKind::Stopped(number),
         Problem::new(
-            format!("stopped by {name} during {phase}; the server is not started"),
+            format!("stopped by {name} during {phase}"),
             "nothing to mend; the next start goes on",
         ),
     )
@@ -222,7 +222,7 @@ fn failed(step: &Step, ended: Ended) -> Failure {
             "its own output above says why; a crash, or someone sent the signal".to_owned(),
         ),
     };
-    let problem = Problem::new(format!("{name} {how}; the server is not started"), hint);
+    let problem = Problem::new(format!("{name} {how}"), hint);
     Failure::new(FailureKind::Step(ended.shell_code()), problem)
 }
 

@@ -1,14 +1,17 @@
 //! Finding what is to be executed, before anything runs or connects.
 
+mod mistakes;
+
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+use mistakes::{Place, likely_mistake};
 
 use super::{ReadyServer, ReadyStep, ReadySteps};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::log::{Event, Log};
 use crate::plan::{Server, Steps};
-use crate::shell_words;
 use crate::sys::child::Program;
 use crate::sys::environment::until_nul;
 use crate::sys::lookup::{self, Unfit};
@@ -18,7 +21,7 @@ use crate::sys::user::{self, NotFound, Part};
 /// Finds the executables of all steps.
 ///
 /// # Errors
-/// One is not there or can't be executed.
+/// One does not exist or can't be executed.
 pub fn find(steps: Steps, log: &Log) -> Result<ReadySteps, Failure> {
     let list = steps
         .list
@@ -30,7 +33,7 @@ pub fn find(steps: Steps, log: &Log) -> Result<ReadySteps, Failure> {
             let identity = step.identity.as_ref();
             let look_up = |program: &OsStr| {
                 user::look_up(identity, program, path, Part::Watch)
-                    .map_err(|error| of_a_shell(program, |remedy| remedy, error))
+                    .map_err(|error| likely_mistake(program, &Place::Step, error))
                     .map_err(|error| not_found(&what, "--step-user or --user", error))
             };
             let found = match (step.kind.is_embedded(), identity) {
@@ -54,7 +57,7 @@ pub fn find(steps: Steps, log: &Log) -> Result<ReadySteps, Failure> {
 /// Finds the server's executable.
 ///
 /// # Errors
-/// It is not there or can't be executed.
+/// It does not exist or can't be executed.
 pub fn find_server(server: &Server, log: &Log) -> Result<ReadyServer, Failure> {
     let path = server.environment.get(b"PATH");
     let part = match server.init {
@@ -63,7 +66,7 @@ pub fn find_server(server: &Server, log: &Log) -> Result<ReadyServer, Failure> {
     };
     let (called, name) = (server.called, server.argv.program());
     let found = user::look_up(server.identity.as_ref(), name, path, part)
-        .map_err(|error| of_a_shell(name, |_| SERVER_INSTEAD, error))
+        .map_err(|error| likely_mistake(name, &Place::Server(server.argv.words()), error))
         .map_err(|error| not_found(called, "--user", error))?;
     let argv = words(server.argv.words());
     let environment = server.environment.entries().to_vec();
@@ -99,32 +102,6 @@ fn words(words: &[std::ffi::OsString]) -> Vec<CString> {
 
 fn c_path(path: &Path) -> CString {
     until_nul(path.as_os_str().as_bytes().to_vec())
-}
-
-/// What to write instead of a shell's word that was to be the server.
-const SERVER_INSTEAD: &str = "name the program that it is; what needs a shell stands behind `-- sh -c`, where the image has one";
-
-/// A word that no program has as its name because it is a shell's own.
-fn of_a_shell(
-    program: &OsStr,
-    instead: impl Fn(&'static str) -> &'static str,
-    error: NotFound,
-) -> NotFound {
-    let word = program.to_str();
-    let Some((word, remedy)) = word.and_then(|word| Some((word, shell_words::instead_of(word)?)))
-    else {
-        return error;
-    };
-    let what = format!("{word} is a shell's own word (a builtin), not a program");
-    let hint = instead(remedy).to_owned();
-    match error {
-        NotFound::Unfit(Unfit::NotFound { .. }) => NotFound::Unfit(Unfit::NotFound { what, hint }),
-        // `.` is the name of every folder in itself.
-        NotFound::Unfit(Unfit::NotExecutable { .. }) if word == "." => {
-            NotFound::Unfit(Unfit::NotFound { what, hint })
-        }
-        error => error,
-    }
 }
 
 fn not_found(what: &str, setting: &str, error: NotFound) -> Failure {

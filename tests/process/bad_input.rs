@@ -37,11 +37,11 @@ fn what_is_not_there_is_127_and_nothing_ran(mode: Mode) {
     place.write_program("no-interpreter", "#!/no/such/interpreter\n");
     place.write_program("windows", "#!/bin/sh\r\necho\r\n");
     for (name, words) in [
-        ("./absent", "not there"),
+        ("./absent", "does not exist"),
         ("absent-tool", "PATH"),
-        ("/no/such/folder/tool", "not there"),
+        ("/no/such/folder/tool", "does not exist"),
         ("./no-interpreter", "/no/such/interpreter"),
-        ("./windows", "Windows line ends"),
+        ("./windows", "Windows line endings"),
     ] {
         refused(&place, mode, &[&format!("--verify={name} x")], &SERVER, 127)
             .says(&["--verify", name, words]);

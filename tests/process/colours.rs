@@ -31,7 +31,7 @@ fn shown(variables: &[(&str, &str)]) -> String {
         gate = gate.env(name, value);
     }
     sits(gate, &terminal).end().code(3);
-    terminal.wait_for("exited with code 3; the server is not started", 1);
+    terminal.wait_for("exited with code 3", 2);
     terminal.shown()
 }
 

@@ -194,7 +194,7 @@ fn what_a_shell_alone_knows_is_named_as_such() {
         ("if true", "--shell"),
     ] {
         let word = command.split(' ').next().unwrap();
-        let shown = format!("{word} is a shell's own word");
+        let shown = format!("{word} is a shell builtin");
         let place = Place::new();
         let flags = [
             "--backup=./probe note started backup",

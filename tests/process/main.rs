@@ -25,6 +25,7 @@ mod leftovers;
 mod links;
 mod order;
 mod output;
+mod preflight;
 mod probe_command;
 mod server_view;
 mod settings;

@@ -69,7 +69,7 @@ const ELF32: Layout = Layout {
 
 /// The beginning of an ELF file.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Header<'a> {
+struct Header<'a> {
     bytes: &'a [u8],
     is_64_bit: bool,
     is_little_endian: bool,
@@ -77,7 +77,7 @@ pub(super) struct Header<'a> {
 
 impl<'a> Header<'a> {
     /// `None` if it is cut off or says nothing that makes sense.
-    pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
+    fn parse(bytes: &'a [u8]) -> Option<Self> {
         let is_64_bit = match bytes.get(4)? {
             1 => false,
             2 => true,
@@ -106,9 +106,14 @@ impl<'a> Header<'a> {
         if self.is_64_bit { 56 } else { 32 }
     }
 
-    /// A program of the same kind that can't start, because its dynamic loader is `loader`, which
-    /// must not exist.
-    pub(super) fn with_loader(self, loader: &[u8]) -> Vec<u8> {
+    /// Whether this kernel runs programs of this kind.
+    fn runs(self) -> bool {
+        machine::runs(&self.with_loader(b"/proc/self/launchgate-has-no-loader\0"))
+    }
+
+    /// A program of the same kind whose dynamic loader is `loader`; it can't start if that does
+    /// not exist.
+    fn with_loader(self, loader: &[u8]) -> Vec<u8> {
         let (len, entry_len) = (self.len(), self.entry_len());
         let mut made = self.bytes[..len].to_vec();
         made.resize(len + entry_len, 0);
@@ -196,7 +201,7 @@ pub(super) fn check(file: &Path, head: &[u8], opened: &File) -> Result<(), Unfit
     }
     let is_own =
         (header.machine(), header.is_64_bit, header.is_little_endian) == (OWN_MACHINE, true, true);
-    if !is_own && !machine::runs_machine(header) {
+    if !is_own && !header.runs() {
         return Err(Unfit::not_executable(
             format!(
                 "{shown} is built for {}, and this machine is {}",
@@ -245,7 +250,7 @@ mod tests {
     #[test]
     fn the_kernel_runs_programs_of_its_own_kind_and_no_others() {
         let own = std::fs::read("/proc/self/exe").unwrap();
-        assert!(machine::runs_machine(Header::parse(&own[..64]).unwrap()));
+        assert!(Header::parse(&own[..64]).unwrap().runs());
         for (class, order, len) in [(1, 1, 52), (1, 2, 52), (2, 1, 64), (2, 2, 64)] {
             let mut other = vec![0; len];
             other[..4].copy_from_slice(MAGIC);
@@ -257,7 +262,7 @@ mod tests {
             let header = Header::parse(&made).unwrap();
             assert_eq!(header.machine(), 0xfeed);
             assert!(header.is_program());
-            assert!(!machine::runs_machine(header));
+            assert!(!header.runs());
         }
     }
 

@@ -14,16 +14,6 @@ use std::os::unix::ffi::OsStringExt;
 use libc::{c_char, c_int, c_uint};
 use nix::errno::Errno;
 
-use super::elf::Header;
-
-/// A dynamic loader that does not exist.
-const NO_LOADER: &[u8] = b"/proc/self/launchgate-has-no-loader\0";
-
-/// Whether it runs ELF programs for the machine of this header.
-pub(super) fn runs_machine(header: Header<'_>) -> bool {
-    runs(&header.with_loader(NO_LOADER))
-}
-
 /// Whether it runs files that begin like this. Files that it would run by itself must not be
 /// asked for, unless their execution is bound to fail.
 pub(super) fn runs(head: &[u8]) -> bool {

@@ -32,7 +32,7 @@ complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "wait" -d 'Wai
 complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "status" -d 'Show who holds the gate and the ledger\'s newest rows'
 complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "resolve" -d 'Append an operator\'s decision about a revision to the ledger'
 complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "check" -d 'Change nothing: resolve every setting, find every executable, connect'
-complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "probe" -d 'What else says what is wanted'
+complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "probe" -d 'For health checks: exit 0 while the gate is closed, else become COMMAND'
 complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "print-ddl" -d 'Print the ledger\'s DDL, for roles that may not create tables'
 complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "convert" -d 'Say what is wrong with a `sh -c` chain and print the launchgate command for it'
 complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "generate" -d 'Print the man page or a shell\'s completions'
@@ -124,8 +124,6 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l lock-time
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l lease -d 'How long a silent holder still counts as alive, 3s to 1h [default: 30s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l max-attempts -d 'Failed attempts of one revision after which it is refused; 0 is no limit [default: 3]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l orphan-timeout -d 'How long to wait for database sessions that an earlier run\'s step left [default: 60s]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l sql -d 'The .sql migrations whose fingerprint is the revision, as for `launchgate run --sql`' -r -f -a "(__fish_complete_directories)"
-complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l expand-env -d 'Expand $NAME and ${NAME} in SERVER\'s arguments, without a shell' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l unset-env -d 'Remove NAME from the server\'s environment; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l user -d 'Run the server as this user: names or numbers' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l init -d 'Stay as an init in front of the server: forward signals, reap zombies' -r
@@ -139,6 +137,8 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -s q -l quie
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l log-format -d '`text`, or `json`: one object per line, the steps\' output wrapped line by line [default: text]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l termination-log -d 'Write why the gate failed into FILE [default: `/dev/termination-log` where it exists]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, where one is there]' -r -F
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l sql -d 'The .sql migrations whose fingerprint is the revision, as for `launchgate run --sql`' -r -f -a "(__fish_complete_directories)"
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l expand-env -d 'Expand $NAME and ${NAME} in SERVER\'s arguments, without a shell' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -s h -l help -d 'Print help'
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l json -d 'Print JSON' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l database-url -d 'Keep lock and ledger in this database [default: the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`]' -r -f

@@ -16,12 +16,12 @@ mod script;
 mod tools;
 mod words;
 
+use std::ffi::OsString;
 use std::io::Read as _;
 use std::os::fd::AsFd as _;
 
 pub use proposal::Proposal;
 
-use crate::cli::Raw;
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::sys::host::{Host, Wake};
 use crate::sys::signals;
@@ -30,8 +30,8 @@ use crate::sys::signals;
 ///
 /// # Errors
 /// It can't be told with certainty what to write instead; what is wrong was printed all the same.
-pub fn convert(host: &Host, raw: &Raw) -> Result<(), Failure> {
-    let words = read_words(host, raw)?;
+pub fn convert(host: &Host, words: &[OsString]) -> Result<(), Failure> {
+    let words = read_words(host, words)?;
     let (findings, outcome) = propose(&words);
     let proposal = outcome.as_ref().ok();
     crate::output::print::print(host, render::page(&findings, proposal).as_bytes())?;
@@ -104,16 +104,15 @@ pub fn propose(words: &[String]) -> (Findings, Result<Proposal, Unsure>) {
     (findings, outcome)
 }
 
-fn read_words(host: &Host, raw: &Raw) -> Result<Vec<String>, Failure> {
+fn read_words(host: &Host, words: &[OsString]) -> Result<Vec<String>, Failure> {
     let not_text = || {
         Failure::usage(
             "the chain is not UTF-8",
             "give it as text; launchgate itself takes any bytes",
         )
     };
-    let words = raw.values("chain").unwrap_or_default();
     let words: Option<Vec<String>> = words
-        .into_iter()
+        .iter()
         .map(|word| word.to_str().map(str::to_owned))
         .collect();
     let words = words.ok_or_else(not_text)?;

@@ -27,20 +27,18 @@ pub mod steps;
 pub mod sys;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cli::{Parsed, PreParsedArgs, Raw, Verb};
+use cli::{Parsed, PreParsedArgs, Verb};
 use commands::run::LAST_WORDS;
 use commands::{check, embedded, generate, probe, resolve, run, server, status, wait};
 use exit::{Failure, FailureKind, Problem};
 use output::log::{Event, Log, Paint};
 use output::options::Verbosity;
 use output::termination;
-use settings::Sources;
-use settings::file::SettingsFile;
+use settings::{Command, Settings, Sources};
 use sys::clock::Moment;
-use sys::environment::{self, Environment};
+use sys::environment::Environment;
 use sys::host::Host;
 use sys::inherited::{self, Inherited};
 
@@ -59,58 +57,49 @@ pub fn main(args: &[OsString]) -> u8 {
         Ok(host) => host,
         Err(error) => return no_host(&error),
     };
-    let log = Log::new(Arc::clone(&host.stderr), Verbosity::Normal)
-        .in_format(PreParsedArgs::new(args).log_format(&environment))
+    let pre_parsed = PreParsedArgs::new(args);
+    let mut log = Log::new(Arc::clone(&host.stderr), Verbosity::Normal)
+        .in_format(pre_parsed.log_format(&environment))
         .painted(paint(host.stderr.number(), &environment));
-    // 2. What is asked.
-    let raw = match cli::parse(args) {
-        Ok(Parsed::Command(raw)) => raw,
+    // 2. What is asked, and doing it. Where there is a server to become, this does not return.
+    let done = match cli::parse(args) {
         Ok(Parsed::Print(text)) => return print(&host, &text),
-        Err(failure) => return fail(&host, &log, args, &environment, &failure),
+        Ok(Parsed::Command(raw)) => Sources::new(&raw, &environment)
+            .and_then(|sources| resolve_settings(&host, &mut log, &sources))
+            .and_then(|settings| carry_out(&host, &log, &settings)),
+        Err(failure) => Err(failure),
     };
-    let read_file = |path: &Path| sys::files::read_up_to(path, settings::file::LIMIT);
-    let (file, unfit) = match settings_file(&raw, &environment) {
-        Ok(file) => (file, None),
-        Err(failure) => (None, Some(failure)),
-    };
-    let sources = Sources {
-        raw: &raw,
-        environment: &environment,
-        file: file.as_ref(),
-        read_file: &read_file,
-        find_user: &sys::user::find,
-        own_user: &sys::user::own_name,
-    };
-    let said = match unfit {
-        Some(failure) => Err(failure),
-        None => sources
-            .verbosity()
-            .and_then(|verbosity| Ok((verbosity, sources.log_format()?.value))),
-    };
-    let (log, done) = match said {
-        Ok((verbosity, format)) => {
-            let log = Log::new(Arc::clone(&host.stderr), verbosity)
-                .in_format(format)
-                .painted(log.paint());
-            warn_of_unknown_variables(&environment, &log);
-            // 3. Doing it. Where there is a server to become, this does not return.
-            let done = carry_out(&host, &log, &sources);
-            (log, done)
-        }
-        Err(failure) => (log, Err(failure)),
-    };
-    // 4. Why it did not.
+    // 3. Why it did not.
     match done {
         Ok(()) => {
             host.stderr.drain(Moment::now() + LAST_WORDS);
             0
         }
-        Err(failure) if raw.verb == Verb::Embedded => {
-            log.fail_step(&failure);
-            end(&host, failure.code())
-        }
-        Err(failure) => fail(&host, &log, args, &environment, &failure),
+        Err(failure) => fail(&host, &log, pre_parsed, &environment, &failure),
     }
+}
+
+/// Resolves the settings; the log follows them as soon as they say how.
+fn resolve_settings(
+    host: &Host,
+    log: &mut Log,
+    sources: &Sources<'_>,
+) -> Result<Settings, Failure> {
+    let options = sources.log()?;
+    *log = Log::new(Arc::clone(&host.stderr), options.verbosity)
+        .in_format(options.format.value)
+        .painted(log.paint());
+    for name in sources.unknown_variables() {
+        log.warn(
+            Event::ConfigWarning,
+            &Problem::new(
+                format!("the variable {name} means nothing to launchgate"),
+                "see `launchgate run --help` for the names, or unset it",
+            ),
+            &[],
+        );
+    }
+    sources.resolve(options)
 }
 
 /// Colours are for a terminal alone, and not where `NO_COLOR` is set (<https://no-color.org>)
@@ -142,71 +131,19 @@ fn no_host(error: &std::io::Error) -> u8 {
     failure.code()
 }
 
-fn carry_out(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure> {
-    match sources.raw.verb {
-        Verb::Run | Verb::Job => run::run(host, log, sources),
-        Verb::Wait => wait::wait(host, log, sources),
-        Verb::Status => status::status(host, log, sources),
-        Verb::Resolve => resolve::resolve(host, log, sources),
-        Verb::Check => check::check(host, log, sources),
-        Verb::Probe => probe::probe(host, log, sources),
-        Verb::PrintDdl => resolve::print_ddl(host, sources),
-        Verb::Convert => convert::convert(host, sources.raw),
-        Verb::Generate => generate::print(host, sources.raw),
-        Verb::Embedded => embedded::carry_out(host, log, sources),
-    }
-}
-
-/// For the commands that read settings.
-fn settings_file(raw: &Raw, environment: &Environment) -> Result<Option<SettingsFile>, Failure> {
-    if matches!(
-        raw.verb,
-        Verb::PrintDdl | Verb::Generate | Verb::Convert | Verb::Embedded
-    ) {
-        return Ok(None);
-    }
-    SettingsFile::load(raw, environment, &read_settings)
-}
-
-/// Where the reason of a failure is left, where somebody said so; told without the settings,
-/// which may be what failed.
-fn termination_log(pre_parsed: PreParsedArgs<'_>, environment: &Environment) -> Option<PathBuf> {
-    let id = "termination_log";
-    let given = pre_parsed.given(id, environment).map(PathBuf::from);
-    given.or_else(|| {
-        let file = SettingsFile::peek(pre_parsed, environment, &read_settings, id);
-        file.map(PathBuf::from)
-    })
-}
-
-fn read_settings(path: &Path) -> std::io::Result<Vec<u8>> {
-    sys::files::read_regular(path, settings::file::LIMIT)
-}
-
-fn warn_of_unknown_variables(environment: &Environment, log: &Log) {
-    if !environment.has_own() {
-        return;
-    }
-    let names = environment.names_with(environment::OWN);
-    let known: Vec<String> = cli::keys()
-        .iter()
-        .map(|key| settings::variable(&key.id))
-        .collect();
-    for name in names {
-        let name = String::from_utf8_lossy(name);
-        if name != settings::SKIP
-            && !known.iter().any(|k| *k == name)
-            && !steps::TOLD.contains(&&*name)
-        {
-            log.warn(
-                Event::ConfigWarning,
-                &Problem::new(
-                    format!("the variable {name} means nothing to launchgate"),
-                    "see `launchgate run --help` for the names, or unset it",
-                ),
-                &[],
-            );
-        }
+fn carry_out(host: &Host, log: &Log, settings: &Settings) -> Result<(), Failure> {
+    let environment = &settings.environment;
+    match &settings.command {
+        Command::Run(command) => run::run(host, log, settings, command),
+        Command::Wait(command) => wait::wait(host, log, environment, command),
+        Command::Check(command) => check::check(host, log, settings, command),
+        Command::Status { operator, json } => status::status(host, log, operator, *json),
+        Command::Resolve(command) => resolve::resolve(host, log, command),
+        Command::Probe { pid, words } => probe::probe(host, log, environment, (*pid, words)),
+        Command::PrintDdl(kind) => resolve::print_ddl(host, kind),
+        Command::Convert(words) => convert::convert(host, words),
+        Command::Generate(what) => generate::print(host, what),
+        Command::Embedded(command) => embedded::carry_out(host, log, command),
     }
 }
 
@@ -221,13 +158,20 @@ fn print(host: &Host, text: &str) -> u8 {
 fn fail(
     host: &Host,
     log: &Log,
-    args: &[OsString],
+    pre_parsed: PreParsedArgs<'_>,
     environment: &Environment,
     failure: &Failure,
 ) -> u8 {
-    let pre_parsed = PreParsedArgs::new(args);
-    if matches!(pre_parsed.verb(), Some(Verb::Run | Verb::Job | Verb::Wait)) {
-        termination::write(termination_log(pre_parsed, environment), failure, log);
+    match pre_parsed.verb() {
+        Some(Verb::Embedded) => {
+            log.fail_step(failure);
+            return end(host, failure.code());
+        }
+        Some(Verb::Run | Verb::Job | Verb::Wait) => {
+            let file = settings::termination_log_without_settings(pre_parsed, environment);
+            termination::write(file, failure, log);
+        }
+        _ => {}
     }
     log.fail(failure);
     end(host, failure.code())

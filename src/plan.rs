@@ -20,8 +20,7 @@ use planner::Planner;
 
 use crate::exit::{Failure, Problem};
 use crate::redact;
-use crate::settings::written::Command;
-use crate::settings::{Origin, Pair, Setting, Sources, StepSettings};
+use crate::settings::{Origin, Pair, ServerSettings, Setting, StepCommand, StepSettings};
 use crate::shell_words::{self, Argv, RefusalKind, SplitRefusal};
 use crate::sys::environment::{Environment, OWN};
 use crate::sys::forwarding::Init;
@@ -126,7 +125,7 @@ pub struct Server {
 
 /// Plans the steps. Warnings go to `warn`.
 pub fn steps(
-    sources: &Sources<'_>,
+    inherited: &Environment,
     settings: &StepSettings,
     warn: &mut dyn FnMut(Problem),
 ) -> Result<Steps, Failure> {
@@ -134,19 +133,19 @@ pub fn steps(
         return Err(Failure::usage(
             format!(
                 "{} and {} together",
-                named(&settings.shell.origin, "--shell"),
-                named(&settings.expand_env.origin, "--expand-env")
+                settings.shell.origin.or_flag("--shell"),
+                settings.expand_env.origin.or_flag("--expand-env")
             ),
             "leave `--expand-env` out: the shell expands variables itself",
         ));
     }
-    let identity = sources.step_user()?.map(|setting| setting.value.1);
-    let environment = step_environment(sources, settings, identity.as_ref())?;
+    let identity = settings.user.as_ref().map(|setting| &setting.value.1);
+    let environment = step_environment(inherited, settings, identity);
     let mut planner = Planner {
-        sources,
+        inherited,
         settings,
         environment: &environment,
-        identity: identity.as_ref(),
+        identity,
         warn,
     };
     let mut list = Vec::new();
@@ -169,10 +168,10 @@ pub fn steps(
     let own = commands
         .chain(&settings.verify)
         .flat_map(|written| &written.value.environment);
-    let shared = settings.step_env.iter().chain(&settings.step_env_from);
-    let names_sessions = shared
-        .chain(own)
-        .any(|setting| setting.value.0 == b"PGAPPNAME");
+    let mut set = settings.step_env.iter().chain(own);
+    let mut copied = settings.step_env_from.iter();
+    let names_sessions = set.any(|pair| pair.value.0 == SESSION_NAME)
+        || copied.any(|variable| variable.value.name == SESSION_NAME);
     Ok(Steps {
         list,
         environment,
@@ -182,61 +181,44 @@ pub fn steps(
     })
 }
 
-fn named(origin: &Origin, flag: &str) -> String {
-    if *origin == Origin::Default {
-        flag.to_owned()
-    } else {
-        origin.to_string()
-    }
-}
+/// libpq's variable for the name of a session.
+const SESSION_NAME: &[u8] = b"PGAPPNAME";
 
 fn step_environment(
-    sources: &Sources<'_>,
+    inherited: &Environment,
     settings: &StepSettings,
     identity: Option<&Identity>,
-) -> Result<Environment, Failure> {
-    let mut environment = sources.environment.clone();
-    environment.remove_own();
+) -> Environment {
+    let mut environment = inherited.clone();
     if let Some(identity) = identity {
         environment.set(b"HOME", &identity.home);
     }
-    for Setting {
-        value: (name, value),
-        ..
-    } in &settings.step_env
-    {
-        environment.set(name, value);
+    for pair in &settings.step_env {
+        environment.set(&pair.value.0, &pair.value.1);
     }
-    for Setting {
-        value: (name, source),
-        origin,
-    } in &settings.step_env_from
-    {
-        let Some(value) = sources.environment.get(source) else {
-            let source = String::from_utf8_lossy(source);
-            return Err(Failure::usage(
-                format!("{origin}: the variable {source} is not set"),
-                format!("set {source}, or name the variable that holds the value"),
-            ));
-        };
-        environment.set(name, value.as_bytes());
+    for variable in &settings.step_env_from {
+        environment.set(&variable.value.name, &variable.value.value);
     }
-    Ok(environment)
+    environment
 }
 
 /// Plans the server; `None` where the command line names none.
-pub fn server(sources: &Sources<'_>) -> Result<Option<Server>, Failure> {
-    let words = sources.raw.server();
-    let mut environment = sources.environment.clone();
-    let unset = sources.unset_env()?;
-    let step_only = sources.step_only()?;
-    let init = sources.init()?.init;
-    let identity = sources.user()?.map(|setting| setting.value.1);
+pub fn server(
+    inherited: &Environment,
+    settings: &ServerSettings,
+) -> Result<Option<Server>, Failure> {
+    let ServerSettings {
+        words,
+        unset_env: unset,
+        step_only,
+        ..
+    } = settings;
+    let mut environment = inherited.clone();
+    let identity = settings.user.as_ref().map(|user| user.value.1.clone());
     if let Some(identity) = &identity {
         // Whatever it was: of root's home another user has nothing.
         environment.set(b"HOME", &identity.home);
     }
-    environment.remove_own();
     environment.retain(|name| {
         !unset.iter().any(|setting| setting.value.as_bytes() == name)
             && !step_only.iter().any(|setting| setting.value.1 == name)
@@ -244,13 +226,13 @@ pub fn server(sources: &Sources<'_>) -> Result<Option<Server>, Failure> {
     if words.is_empty() {
         return Ok(None);
     }
-    let text = redact::passwords(&Command::Words(words.clone()).shown()).into_owned();
-    let words = if sources.expand_env()?.value {
-        expand(words, &environment, "SERVER", &|refusal| {
-            of_the_server(refusal, &unset, &step_only)
+    let text = redact::passwords(&StepCommand::Words(words.clone()).shown()).into_owned();
+    let words = if settings.expand_env {
+        expand(words.clone(), &environment, "SERVER", &|refusal| {
+            of_the_server(refusal, unset, step_only)
         })?
     } else {
-        words
+        words.clone()
     };
     match Argv::new(words) {
         Some(argv) => Ok(Some(Server {
@@ -259,7 +241,7 @@ pub fn server(sources: &Sources<'_>) -> Result<Option<Server>, Failure> {
             text,
             environment,
             identity,
-            init,
+            init: settings.init.init.clone(),
         })),
         None => Err(Failure::usage(
             "the server's command is empty",

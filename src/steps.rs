@@ -11,7 +11,6 @@ use std::ffi::CString;
 use ending::{judge, no_report, not_begun, not_started, tell};
 pub use ending::{lock_lost, server_not_started, stopped, stopped_after};
 pub use finding::{find, find_server};
-pub use variables::TOLD;
 use variables::{mark, own_variables};
 
 use crate::commands::embedded;

@@ -1,12 +1,5 @@
 //! The commands.
 
-use clap::{Args, Command};
-
-use super::{
-    ConvertCommand, EmbeddedCommand, GateCommand, GenerateCommand, PrintDdlCommand, ProbeCommand,
-    ResolveCommand, ServerCommand, StatusCommand, WaitCommand,
-};
-
 /// Which command was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
@@ -30,7 +23,7 @@ pub enum Verb {
     Convert,
     /// Print man page or completions.
     Generate,
-    /// Carry out a step that launchgate does itself; only launchgate asks for it.
+    /// Carry out an embedded step; only launchgate itself asks for it.
     Embedded,
 }
 
@@ -48,6 +41,13 @@ impl Verb {
         Self::Convert,
         Self::Generate,
     ];
+
+    /// The command of a word.
+    #[must_use]
+    pub fn from_word(word: &[u8]) -> Option<Self> {
+        let mut all = Self::ALL.into_iter().chain([Self::Embedded]);
+        all.find(|verb| verb.as_str().as_bytes() == word)
+    }
 
     /// The word on the command line.
     #[must_use]
@@ -67,7 +67,7 @@ impl Verb {
         }
     }
 
-    fn about(self) -> &'static str {
+    pub(super) fn about(self) -> &'static str {
         match self {
             Self::Run => "Run the steps once per release, then become SERVER",
             Self::Job => "Run the steps once per release, then exit 0",
@@ -83,39 +83,7 @@ impl Verb {
                 "Say what is wrong with a `sh -c` chain and print the launchgate command for it"
             }
             Self::Generate => "Print the man page or a shell's completions",
-            Self::Embedded => "Carry out a step of launchgate's own",
-        }
-    }
-
-    /// Its definition, built when it is used.
-    pub(super) fn command(self) -> Command {
-        Command::new(self.as_str())
-            .about(self.about())
-            .defer(self.augment())
-    }
-
-    /// Adds the flags. The groups of flags bring their own comments as the command's
-    /// description, so that is set once more behind them.
-    fn augment(self) -> fn(Command) -> Command {
-        fn with_server<T: Args>(command: Command) -> Command {
-            ServerCommand::augment_args(T::augment_args(command))
-        }
-        match self {
-            Self::Run => |command| with_server::<GateCommand>(command).about(Self::Run.about()),
-            Self::Check => |command| with_server::<GateCommand>(command).about(Self::Check.about()),
-            Self::Job => |command| GateCommand::augment_args(command).about(Self::Job.about()),
-            Self::Wait => |command| with_server::<WaitCommand>(command).about(Self::Wait.about()),
-            Self::Status => {
-                |command| StatusCommand::augment_args(command).about(Self::Status.about())
-            }
-            Self::Resolve => {
-                |command| ResolveCommand::augment_args(command).about(Self::Resolve.about())
-            }
-            Self::Probe => ProbeCommand::augment_args,
-            Self::PrintDdl => PrintDdlCommand::augment_args,
-            Self::Convert => ConvertCommand::augment_args,
-            Self::Generate => GenerateCommand::augment_args,
-            Self::Embedded => EmbeddedCommand::augment_args,
+            Self::Embedded => "Carry out one of launchgate's own steps",
         }
     }
 }

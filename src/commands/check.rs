@@ -6,7 +6,7 @@ mod table;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use table::{settings, table};
+use table::{redacted, table};
 
 use crate::commands::embedded;
 use crate::db::{ServerInfo, Target};
@@ -23,7 +23,7 @@ use crate::plan::embedded::EmbeddedPlan;
 use crate::plan::gate_plan::GatePlan;
 use crate::plan::run_plan::RunPlan;
 use crate::redact;
-use crate::settings::Sources;
+use crate::settings::{CheckSettings, Row, Settings};
 use crate::steps::{self, ReadyServer};
 use crate::sys::host::Host;
 
@@ -31,10 +31,15 @@ use crate::sys::host::Host;
 ///
 /// # Errors
 /// What `run` would have failed with.
-pub fn check(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure> {
-    let server = plan::server(sources)?;
-    let mut rows = settings(sources)?;
-    if sources.skip()? {
+pub fn check(
+    host: &Host,
+    log: &Log,
+    settings: &Settings,
+    command: &CheckSettings,
+) -> Result<(), Failure> {
+    let server = plan::server(&settings.environment, &command.server)?;
+    let mut rows = redacted(command);
+    if command.is_skipped {
         print::print(host, table("SETTING", &rows).as_bytes())?;
         let program = server.as_ref().map(|s| steps::find_server(s, log));
         print::print(
@@ -50,17 +55,20 @@ pub fn check(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failur
         steps,
         server,
         mut coordination,
-        health,
-    } = RunPlan::new(sources, server, log)?;
+    } = RunPlan::new(settings, &command.gate, server, log)?;
     let name = match &mut coordination {
         Coordination::Alone { name, .. } => name,
         Coordination::Gate(plan) => plan.read_revision(log)?,
     };
     // One that no setting names comes from the platform.
     if let (Some(release), Some(source)) = (&name.release, &name.source)
-        && !rows.iter().any(|row| row.0 == "release")
+        && !rows.iter().any(|row| row.name == "release")
     {
-        rows.push(("release".to_owned(), release.clone(), source.clone()));
+        rows.push(Row {
+            name: "release".to_owned(),
+            value: release.clone(),
+            origin: source.clone(),
+        });
     }
     print::print(host, table("SETTING", &rows).as_bytes())?;
     let steps = steps::find(steps, log)?;
@@ -70,7 +78,7 @@ pub fn check(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failur
         .transpose()?;
     print::print(host, programs(&steps.list, program.as_ref()).as_bytes())?;
     if !steps.list.is_empty() {
-        Health::check(health.as_ref())?;
+        Health::check(command.gate.external.health.as_ref())?;
     }
     match coordination {
         Coordination::Alone { .. } => print::print(

@@ -18,7 +18,7 @@ use crate::output::log::Log;
 use crate::plan::StepKind;
 use crate::plan::embedded::EmbeddedPlan;
 use crate::plan::gate_plan::{GatePlan, Limits};
-use crate::settings::{DatabaseChoice, Sources};
+use crate::settings::EmbeddedSettings;
 use crate::sys::host::Host;
 use crate::sys::step::StepReport;
 use crate::sys::wait::Ended;
@@ -47,42 +47,27 @@ pub fn check(plan: &EmbeddedPlan) -> Result<(), Failure> {
 ///
 /// # Errors
 /// All that ends such a step.
-pub fn carry_out(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure> {
-    let word = |id: &str| {
-        let words = sources.raw.values(id).unwrap_or_default();
-        words.first().map(|word| word.to_os_string())
-    };
-    let database = sources.database()?;
-    let (Some(what), Some(folder), DatabaseChoice::Url(url)) =
-        (word("what"), word("folder"), database.choice)
-    else {
-        return Err(Failure::usage(
-            "this is how launchgate starts its own steps",
-            "use `launchgate run`",
-        ));
-    };
+pub fn carry_out(host: &Host, log: &Log, settings: &EmbeddedSettings) -> Result<(), Failure> {
+    let EmbeddedSettings { url, database, .. } = settings;
     let limits = Limits {
         wait_timeout: database.wait_timeout.value,
         lock_timeout: None,
         max_attempts: None,
         orphan_timeout: None,
     };
-    let variable = |name: &str| {
-        let value = sources.environment.get_filled(name);
-        value.map(|value| value.to_string_lossy().into_owned())
-    };
-    let folder = Path::new(&folder);
-    if what == StepKind::Snapshot.as_str() {
-        let revision = variable("LAUNCHGATE_REVISION").unwrap_or_else(|| "unnamed".to_owned());
-        let file = url.value.sqlite_path().unwrap_or(Path::new(""));
-        return snapshot::make(host, log, &limits, file, &revision, folder);
+    let folder = Path::new(&settings.folder);
+    if settings.step == StepKind::Snapshot.as_str() {
+        let revision = settings.revision.as_deref().unwrap_or("unnamed");
+        let file = url.sqlite_path().unwrap_or(Path::new(""));
+        return snapshot::make(host, log, &limits, file, revision, folder);
     }
     let target = Target {
-        url: url.value,
-        app: database.app.value,
+        url: url.clone(),
+        app: database.app.value.clone(),
         lease: Duration::from_secs(30),
     };
-    let name = variable("PGAPPNAME").unwrap_or_else(|| "launchgate/sql".to_owned());
+    let name = settings.application_name.clone();
+    let name = name.unwrap_or_else(|| "launchgate/sql".to_owned());
     sql::apply(host, log, limits, target, name, folder)
 }
 

@@ -11,16 +11,13 @@ use anyhow::Context as _;
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use crate::cli::{self, Raw};
+use crate::cli;
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::sys::host::Host;
 
 /// Prints what was asked for on standard output.
-pub fn print(host: &Host, raw: &Raw) -> Result<(), Failure> {
-    let what = raw
-        .values("what")
-        .and_then(|values| values.first().copied().map(OsStr::to_owned));
-    let text = match what.as_deref().and_then(OsStr::to_str) {
+pub fn print(host: &Host, what: &OsStr) -> Result<(), Failure> {
+    let text = match what.to_str() {
         Some("bash") => completions(Shell::Bash),
         Some("zsh") => completions(Shell::Zsh),
         Some("fish") => completions(Shell::Fish),

@@ -7,9 +7,9 @@ use crate::cli::Verb;
 use crate::exit::Failure;
 use crate::output::log::Log;
 use crate::plan::Server;
-use crate::settings::Sources;
 use crate::shell_words::Argv;
 use crate::steps;
+use crate::sys::environment::Environment;
 use crate::sys::host::Host;
 use crate::sys::launch::{self, NotLaunched};
 use crate::sys::peer;
@@ -22,12 +22,16 @@ const GATES: [Verb; 3] = [Verb::Run, Verb::Job, Verb::Wait];
 ///
 /// # Errors
 /// The command can't be executed.
-pub fn probe(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure> {
-    let pid = sources.pid()?;
+pub fn probe(
+    host: &Host,
+    log: &Log,
+    environment: &Environment,
+    (pid, words): (i32, &[OsString]),
+) -> Result<(), Failure> {
     if peer::runs(pid, &GATES.map(Verb::as_str)) {
         return Ok(());
     }
-    let Some(server) = command(sources) else {
+    let Some(server) = command(environment, words) else {
         return Ok(());
     };
     let ready = steps::find_server(&server, log)?;
@@ -39,16 +43,13 @@ pub fn probe(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failur
 }
 
 /// The command with what it would have seen without launchgate.
-fn command(sources: &Sources<'_>) -> Option<Server> {
-    let words = sources.raw.server();
+fn command(environment: &Environment, words: &[OsString]) -> Option<Server> {
     let text = words.join(&OsString::from(" "));
-    let mut environment = sources.environment.clone();
-    environment.remove_own();
     Some(Server {
         called: "command",
-        argv: Argv::new(words)?,
+        argv: Argv::new(words.to_vec())?,
         text: text.to_string_lossy().into_owned(),
-        environment,
+        environment: environment.clone(),
         identity: None,
         init: None,
     })

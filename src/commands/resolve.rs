@@ -15,51 +15,37 @@ use crate::plan::gate_plan::GatePlan;
 use crate::plan::release::Revision;
 use crate::plan::revision::{Choice, RevisionInfo};
 use crate::redact;
-use crate::settings::{Sources, flag};
+use crate::settings::ResolveSettings;
 use crate::sys::host::Host;
 
 /// Appends an operator's decision to the ledger.
 ///
 /// # Errors
 /// A word that is no decision, a database that refuses.
-pub fn resolve(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure> {
-    let argument = |id: &str| -> Result<Option<&str>, Failure> {
-        let values = sources.raw.values(id).unwrap_or_default();
-        let Some(value) = values.first() else {
-            return Ok(None);
-        };
-        let text = value.to_str().ok_or_else(|| {
-            let name = if id == "revision" {
-                "REVISION".to_owned()
-            } else {
-                flag(id)
-            };
-            Failure::usage(format!("{name} is not UTF-8"), "write it in UTF-8")
-        });
-        text.map(Some)
-    };
-    let state = match argument("as")? {
-        Some("succeeded") => RunState::Succeeded,
-        Some("retry") => RunState::Reset,
-        Some("blocked") => RunState::Blocked,
+pub fn resolve(host: &Host, log: &Log, settings: &ResolveSettings) -> Result<(), Failure> {
+    let state = match text("--as", &settings.decision)? {
+        "succeeded" => RunState::Succeeded,
+        "retry" => RunState::Reset,
+        "blocked" => RunState::Blocked,
         other => {
             return Err(Failure::usage(
-                format!("--as: `{}` is no decision", other.unwrap_or_default()),
+                format!("--as: `{other}` is not a decision"),
                 "write succeeded, retry or blocked",
             ));
         }
     };
     // As a release's name is taken: without the white space around it.
-    let revision = Revision::new(argument("revision")?.unwrap_or_default().trim())
+    let revision = Revision::new(text("REVISION", &settings.revision)?.trim())
         .map_err(|error| Failure::usage(format!("REVISION: {error}"), error.hint()))?;
-    let note = argument("note")?;
+    let note = settings.note.as_ref();
+    let note = note.map(|note| text("--note", note)).transpose()?;
     if note == Some("") {
         return Err(Failure::usage(
             "--note is empty",
             "give it a value, or leave it out",
         ));
     }
-    let mut plan = coordination::without_revision(sources)?;
+    let mut plan = coordination::without_revision(&settings.operator)?;
     plan.revision = Choice::Release(RevisionInfo {
         revision: Some(revision.as_str().to_owned()),
         ..RevisionInfo::default()
@@ -80,6 +66,12 @@ pub fn resolve(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Fail
         _ => "attempts are counted anew: the next start runs its steps",
     };
     print::print(host, format!("revision {shown}: {said}\n").as_bytes())
+}
+
+fn text<'a>(name: &str, value: &'a OsStr) -> Result<&'a str, Failure> {
+    value
+        .to_str()
+        .ok_or_else(|| Failure::usage(format!("{name} is not UTF-8"), "write it in UTF-8"))
 }
 
 /// Returns whether the revision had succeeded before.
@@ -105,16 +97,12 @@ async fn append(
 ///
 /// # Errors
 /// A word that is no database.
-pub fn print_ddl(host: &Host, sources: &Sources<'_>) -> Result<(), Failure> {
-    let word = sources
-        .raw
-        .values("database")
-        .and_then(|values| values.first().copied());
-    let Some(backend) = word.and_then(OsStr::to_str).and_then(Backend::named) else {
+pub fn print_ddl(host: &Host, kind: &OsStr) -> Result<(), Failure> {
+    let Some(backend) = kind.to_str().and_then(Backend::named) else {
         return Err(Failure::usage(
             format!(
                 "--database: launchgate knows no database called `{}`",
-                word.unwrap_or_default().to_string_lossy()
+                kind.to_string_lossy()
             ),
             format!("write {}", Backend::ALL.map(Backend::as_str).join(", ")),
         ));

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::cli::Verb;
 use crate::commands::server;
 use crate::exit::{Failure, Problem};
 use crate::gate::{self, Passed};
@@ -14,7 +13,7 @@ use crate::plan::coordination::Coordination;
 use crate::plan::gate_plan::GatePlan;
 use crate::plan::revision::RevisionInfo;
 use crate::plan::run_plan::RunPlan;
-use crate::settings::Sources;
+use crate::settings::{RunSettings, Settings};
 use crate::steps::{self, ReadyServer, ReadySteps, RunIdentity};
 use crate::sys::clock::Moment;
 use crate::sys::host::Host;
@@ -27,35 +26,24 @@ pub const LAST_WORDS: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// Everything that keeps a gate closed.
-pub fn run(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure> {
-    let server = plan::server(sources)?;
-    if server.is_none() && sources.raw.verb == Verb::Run {
-        return Err(Failure::usage(
-            "no server to start",
-            "write `--` and the server's command behind the flags, or use `launchgate job`",
-        ));
-    }
+pub fn run(
+    host: &Host,
+    log: &Log,
+    settings: &Settings,
+    command: &RunSettings,
+) -> Result<(), Failure> {
+    let server = plan::server(&settings.environment, &command.server)?;
     if let Some(server) = &server {
         server::prepare(server);
     }
-    if sources.skip()? {
-        let program = server
-            .as_ref()
-            .map(|s| steps::find_server(s, log))
-            .transpose()?;
-        let problem = Problem::new(
-            "LAUNCHGATE_SKIP is set, no step is run",
-            "unset it when the emergency is over",
-        );
-        log.warn(Event::GateSkipped, &problem, &[]);
-        return leave(host, log, program.as_ref());
-    }
+    let Some(gate) = &command.gate else {
+        return skip(host, log, server.as_ref());
+    };
     let RunPlan {
         steps,
         server,
         coordination,
-        health,
-    } = RunPlan::new(sources, server, log)?;
+    } = RunPlan::new(settings, gate, server, log)?;
     // Everything that is to be executed is looked up before anything runs or connects.
     let steps = steps::find(steps, log)?;
     let program = server
@@ -69,7 +57,7 @@ pub fn run(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure>
         );
         log.warn(Event::ConfigWarning, &problem, &[]);
     } else {
-        let health = Health::open(health.as_ref(), log)?;
+        let health = Health::open(gate.external.health.as_ref(), log)?;
         let passed = match coordination {
             Coordination::Alone { app, name } => alone(host, log, &steps, app, name),
             Coordination::Gate(plan) => together(host, log, *plan, &steps),
@@ -79,6 +67,20 @@ pub fn run(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure>
         // The server may want that address.
         drop(health);
     }
+    leave(host, log, program.as_ref())
+}
+
+/// Goes straight to the server, as `LAUNCHGATE_SKIP` asks.
+///
+/// # Errors
+/// The server can't be started.
+pub fn skip(host: &Host, log: &Log, server: Option<&plan::Server>) -> Result<(), Failure> {
+    let program = server.map(|s| steps::find_server(s, log)).transpose()?;
+    let problem = Problem::new(
+        "LAUNCHGATE_SKIP is set, no step is run",
+        "unset it when the emergency is over",
+    );
+    log.warn(Event::GateSkipped, &problem, &[]);
     leave(host, log, program.as_ref())
 }
 

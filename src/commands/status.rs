@@ -14,7 +14,7 @@ use crate::output::print;
 use crate::plan::coordination;
 use crate::plan::gate_plan::GatePlan;
 use crate::redact;
-use crate::settings::Sources;
+use crate::settings::OperatorSettings;
 use crate::sys::host::Host;
 
 /// How many rows are shown.
@@ -32,9 +32,13 @@ struct Seen {
 ///
 /// # Errors
 /// No database, or one that refuses.
-pub fn status(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure> {
-    let as_json = sources.json()?;
-    let plan = coordination::without_revision(sources)?;
+pub fn status(
+    host: &Host,
+    log: &Log,
+    settings: &OperatorSettings,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let plan = coordination::without_revision(settings)?;
     let log = log.clone();
     let seen = runtime::run(host, &mut |_| None, |link| look(plan, log, link))?;
     let text = if as_json {

@@ -1,6 +1,7 @@
 //! `launchgate wait`: until the ledger says that this revision succeeded, then the server.
 //! Reads only.
 
+use crate::cli::Verb;
 use crate::commands::run;
 use crate::commands::server;
 use crate::exit::Failure;
@@ -9,25 +10,36 @@ use crate::gate::runtime;
 use crate::output::health::Health;
 use crate::output::live::Live;
 use crate::output::log::{Event, Log};
+use crate::plan;
 use crate::plan::coordination::{self, Coordination};
-use crate::plan::{self, run_plan};
-use crate::settings::Sources;
+use crate::settings::{DatabaseChoice, WaitSettings};
 use crate::steps;
+use crate::sys::environment::Environment;
 use crate::sys::host::Host;
 
 /// Waits, then becomes the server; returns where there is none.
 ///
 /// # Errors
 /// Refused, or too late, or a signal.
-pub fn wait(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure> {
-    let mut server = plan::server(sources)?;
-    if sources.skip()? {
-        return run::run(host, log, sources);
+pub fn wait(
+    host: &Host,
+    log: &Log,
+    environment: &Environment,
+    settings: &WaitSettings,
+) -> Result<(), Failure> {
+    let mut server = plan::server(environment, &settings.server)?;
+    let Some((external, ledger)) = &settings.gate else {
+        if let Some(server) = &server {
+            server::prepare(server);
+        }
+        return run::skip(host, log, server.as_ref());
+    };
+    if matches!(ledger.database.choice, DatabaseChoice::Unnamed) {
+        return Err(coordination::no_database(Verb::Wait));
     }
-    let health = run_plan::external(sources)?;
-    let coordination = coordination::resolve(sources, log)?;
+    let coordination = coordination::resolve(environment, ledger, log)?;
     let Coordination::Gate(gate_plan) = coordination else {
-        return Err(coordination::no_database("launchgate wait"));
+        return Err(coordination::no_database(Verb::Wait));
     };
     if !gate_plan.names_revision() {
         return Err(Failure::usage(
@@ -43,7 +55,7 @@ pub fn wait(host: &Host, log: &Log, sources: &Sources<'_>) -> Result<(), Failure
         .as_ref()
         .map(|s| steps::find_server(s, log))
         .transpose()?;
-    let health = Health::open(health.as_ref(), log)?;
+    let health = Health::open(external.health.as_ref(), log)?;
     let live = Live::start(host, log);
     let gate = Gate::new(*gate_plan, log.clone());
     let waited = runtime::run(host, &mut |_| None, |link| gate.wait_for_success(link));

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::cli::{self, Parsed};
+use crate::cli::{self, Operand, Parsed, SettingId};
 
 fn one(text: &str) -> (Findings, Result<Proposal, Unsure>) {
     propose(&[text.to_owned()])
@@ -380,16 +380,16 @@ fn hold_together(proposal: &Proposal) {
     let Ok(Parsed::Command(raw)) = cli::parse(&args) else {
         panic!("launchgate does not take {words:?}");
     };
-    let shell = raw.values("shell").is_some();
+    let shell = raw.values(SettingId::Shell).is_some();
     let get = |_: &[u8]| Some(Vec::new());
-    for step in raw.values("migrate").unwrap_or_default() {
+    for step in raw.values(SettingId::Migrate).unwrap_or_default() {
         let split = crate::shell_words::split(
             step.as_encoded_bytes(),
             crate::shell_words::Expansion::On(&get),
         );
         assert!(shell || split.is_ok(), "{step:?}: {split:?}");
     }
-    assert!(proposal.takes_cmd || !raw.server().is_empty());
+    assert!(proposal.takes_cmd || !raw.words(Operand::Server).is_empty());
 }
 
 #[test]

@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use crate::cli::Verb;
 use crate::db::Target;
+use crate::db::url::DatabaseUrl;
 use crate::exit::Failure;
 use crate::output::log::{Event, Log};
 use crate::plan::gate_plan::{GatePlan, Limits};
 use crate::plan::revision::{self, Choice, RevisionInfo};
 use crate::settings::{
-    CoordinationSettings, DatabaseChoice, DatabaseSettings, LONGEST_LEASE, Origin, Setting, Sources,
+    CoordinationSettings, DatabaseChoice, DatabaseSettings, LONGEST_LEASE, LedgerSettings,
+    OperatorSettings, Origin, Setting,
 };
+use crate::sys::environment::Environment;
 use crate::sys::host;
 
 /// What coordinates the replicas.
@@ -30,34 +33,34 @@ pub enum Coordination {
 ///
 /// # Errors
 /// A setting that can't be meant.
-pub fn resolve(sources: &Sources<'_>, log: &Log) -> Result<Coordination, Failure> {
-    let database = sources.database()?;
-    let settings = sources.coordination()?;
+pub fn resolve(
+    environment: &Environment,
+    ledger: &LedgerSettings,
+    log: &Log,
+) -> Result<Coordination, Failure> {
+    let LedgerSettings {
+        database,
+        coordination,
+    } = ledger;
     let url = match &database.choice {
-        DatabaseChoice::Url(_) => true,
-        DatabaseChoice::Declined(_) => false,
-        DatabaseChoice::Unnamed => return Err(unnamed(sources)),
+        DatabaseChoice::Url(url) => {
+            check_arithmetic(coordination)?;
+            log.say(
+                Event::DatabaseChosen,
+                "lock and ledger are in this database",
+                &[("database", &url.value), ("source", &url.origin)],
+            );
+            Some(&url.value)
+        }
+        DatabaseChoice::Declined(_) => None,
+        DatabaseChoice::Unnamed => return Err(unnamed()),
     };
-    if url {
-        check_arithmetic(sources, &settings.lease)?;
-    }
-    if let DatabaseChoice::Url(url) = &database.choice {
-        log.say(
-            Event::DatabaseChosen,
-            "lock and ledger are in this database",
-            &[("database", &url.value), ("source", &url.origin)],
-        );
-    }
-    let choice = revision::choose(sources, &settings, log)?;
-    // Where `wait` has none, that is its own failure.
-    let is_missed = url && sources.raw.verb != Verb::Wait;
-    if let Choice::Release(name) = &choice
-        && (is_missed || name.revision.is_some())
-    {
+    let choice = revision::choose(environment, coordination, log)?;
+    if let Choice::Release(name) = &choice {
         revision::say(name, log);
     }
-    if url {
-        let plan = gate_plan(database, &settings, choice);
+    if let Some(url) = url {
+        let plan = gate_plan(url, database, coordination, choice);
         return Ok(Coordination::Gate(Box::new(plan)));
     }
     let name = match choice {
@@ -65,23 +68,21 @@ pub fn resolve(sources: &Sources<'_>, log: &Log) -> Result<Coordination, Failure
         Choice::Files(reading) => reading.read(log)?,
     };
     Ok(Coordination::Alone {
-        app: database.app.value,
+        app: database.app.value.clone(),
         name,
     })
 }
 
 fn gate_plan(
-    database: DatabaseSettings,
+    url: &DatabaseUrl,
+    database: &DatabaseSettings,
     settings: &CoordinationSettings,
     revision: Choice,
 ) -> GatePlan {
-    let DatabaseChoice::Url(url) = database.choice else {
-        unreachable!("the caller looked")
-    };
     GatePlan {
         target: Target {
-            url: url.value,
-            app: database.app.value,
+            url: url.clone(),
+            app: database.app.value.clone(),
             lease: settings.lease.value,
         },
         revision,
@@ -99,25 +100,21 @@ fn gate_plan(
 ///
 /// # Errors
 /// There is none, or its URL can't be read.
-pub fn without_revision(sources: &Sources<'_>) -> Result<GatePlan, Failure> {
-    let database = sources.database()?;
-    if !matches!(database.choice, DatabaseChoice::Url(_)) {
-        return Err(no_database(&format!(
-            "launchgate {}",
-            sources.raw.verb.as_str()
-        )));
-    }
-    let settings = sources.coordination()?;
-    check_arithmetic(sources, &settings.lease)?;
+pub fn without_revision(settings: &OperatorSettings) -> Result<GatePlan, Failure> {
+    let LedgerSettings {
+        database,
+        coordination,
+    } = &settings.ledger;
+    let DatabaseChoice::Url(url) = &database.choice else {
+        return Err(no_database(settings.verb));
+    };
+    check_arithmetic(coordination)?;
     let none = Choice::Release(RevisionInfo::default());
-    Ok(gate_plan(database, &settings, none))
+    Ok(gate_plan(&url.value, database, coordination, none))
 }
 
 /// Neither a database nor `--no-database`: each replica would run the steps for itself, at every start.
-fn unnamed(sources: &Sources<'_>) -> Failure {
-    if sources.raw.verb == Verb::Wait {
-        return no_database("launchgate wait");
-    }
+fn unnamed() -> Failure {
     Failure::usage(
         "no database is named, so every replica would run the steps, at every start",
         "set DATABASE_URL or --database-url, or --no-database if that is what you want",
@@ -126,22 +123,21 @@ fn unnamed(sources: &Sources<'_>) -> Failure {
 
 /// A command that is about the ledger was given no database.
 #[must_use]
-pub fn no_database(command: &str) -> Failure {
+pub fn no_database(verb: Verb) -> Failure {
+    let verb = verb.as_str();
     Failure::usage(
-        format!("`{command}` needs the database that the ledger lives in, and none is named"),
+        format!(
+            "`launchgate {verb}` needs the database that the ledger lives in, and none is named"
+        ),
         "set DATABASE_URL or --database-url",
     )
 }
 
-/// Asked of every command that has a database, since one that runs no step shares its settings
-/// with those that do. But it has no flag for the grace: where none is set, it says nothing.
-fn check_arithmetic(sources: &Sources<'_>, lease: &Setting<Duration>) -> Result<(), Failure> {
-    let grace = sources.stop_grace()?;
-    let runs_no_step = matches!(sources.raw.verb, Verb::Wait | Verb::Status | Verb::Resolve);
-    if runs_no_step && grace.origin == Origin::Default {
-        return Ok(());
-    }
-    fits(&grace, lease)
+/// Checked by every command that has a database: one that runs no step shares its settings with
+/// those that do.
+fn check_arithmetic(settings: &CoordinationSettings) -> Result<(), Failure> {
+    let grace = settings.stop_grace.as_ref();
+    grace.map_or(Ok(()), |grace| fits(grace, &settings.lease))
 }
 
 /// A holder that can't confirm its lock stops its step after a third of the lease; grace and

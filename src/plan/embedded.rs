@@ -1,7 +1,6 @@
 //! The plan of the steps that launchgate does itself, `--snapshot` and `--sql`: what their process
 //! is given. Data only; `commands::embedded` is that process.
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use crate::db::DatabaseUrl;
 use crate::exit::Failure;
 use crate::output::options::{Format, Verbosity};
 use crate::plan::gate_plan::GatePlan;
-use crate::settings::{Pair, Setting, Sources, StepSettings};
+use crate::settings::{LogSettings, Setting, StepSettings};
 
 /// What the embedded steps of a run work on.
 #[derive(Debug, Clone)]
@@ -34,8 +33,8 @@ impl EmbeddedPlan {
     /// # Errors
     /// There is no database, or it is not SQLite and a snapshot is wanted; no such folder.
     pub fn new(
-        sources: &Sources<'_>,
         settings: &StepSettings,
+        log: &LogSettings,
         gate: Option<&GatePlan>,
     ) -> Result<Option<Self>, Failure> {
         let Some(named) = settings.snapshot.as_ref().or(settings.sql.as_ref()) else {
@@ -47,10 +46,8 @@ impl EmbeddedPlan {
                 "set DATABASE_URL or --database-url, and leave out --no-database",
             ));
         };
-        let url = match steps_url(sources, settings)? {
-            Some(url) => url,
-            None => gate.target.url.clone(),
-        };
+        let own = settings.own_url.as_ref();
+        let url = own.unwrap_or(&gate.target.url).clone();
         if let Some(setting) = &settings.snapshot
             && !url.backend().can_snapshot()
         {
@@ -82,8 +79,8 @@ impl EmbeddedPlan {
             snapshot: folder(&settings.snapshot),
             sql: folder(&settings.sql),
             wait_timeout: gate.limits.wait_timeout,
-            verbosity: sources.verbosity()?,
-            format: sources.log_format()?.value,
+            verbosity: log.verbosity,
+            format: log.format.value,
         }))
     }
 
@@ -110,36 +107,5 @@ impl EmbeddedPlan {
             Verbosity::Normal => {}
         }
         variables
-    }
-}
-
-/// The URL that the settings give to steps alone.
-fn steps_url(
-    sources: &Sources<'_>,
-    settings: &StepSettings,
-) -> Result<Option<DatabaseUrl>, Failure> {
-    let named = |pairs: &[Pair]| {
-        pairs
-            .iter()
-            .rfind(|pair| pair.value.0 == b"DATABASE_URL")
-            .cloned()
-    };
-    // As in the steps' environment: the value from another variable wins.
-    let (origin, value) = match (named(&settings.step_env_from), named(&settings.step_env)) {
-        (Some(Setting { value, origin }), _) => {
-            let value = sources.environment.get(&value.1);
-            let bytes = value.map(OsStrExt::as_bytes).unwrap_or_default();
-            (origin, bytes.to_vec())
-        }
-        (None, Some(Setting { value, origin })) => (origin, value.1),
-        (None, None) => return Ok(None),
-    };
-    let text = String::from_utf8_lossy(&value);
-    match DatabaseUrl::parse(&text) {
-        Ok(url) => Ok(Some(sources.with_own_user(url))),
-        Err(error) => Err(Failure::usage(
-            format!("{origin}: the steps' DATABASE_URL: {error}"),
-            error.hint(),
-        )),
     }
 }

@@ -7,15 +7,14 @@ use super::{Step, StepKind, expand, step_environment};
 use crate::cli::Verb;
 use crate::exit::{Failure, Problem};
 use crate::redact;
-use crate::settings::written::{Command, StepSpec};
-use crate::settings::{Origin, Setting, Sources, StepSettings};
+use crate::settings::{Origin, Setting, StepCommand, StepSettings, StepSpec};
 use crate::shell_words::{self, Argv, Expansion, RefusalKind, SplitRefusal};
 use crate::sys::environment::{Environment, OWN};
 use crate::sys::identity::Identity;
 
 /// Everything that the plan of one step needs.
 pub(super) struct Planner<'a> {
-    pub(super) sources: &'a Sources<'a>,
+    pub(super) inherited: &'a Environment,
     pub(super) settings: &'a StepSettings,
     pub(super) environment: &'a Environment,
     pub(super) identity: Option<&'a Identity>,
@@ -34,12 +33,12 @@ impl Planner<'_> {
             Some(setting) => Some(&setting.value.1),
             None => self.identity,
         };
-        let environment = self.own_environment(written, identity)?;
+        let environment = self.own_environment(written, identity);
         let seen = environment.as_ref().unwrap_or(self.environment);
         let shown = written.command.shown();
         let argv = match &written.command {
-            Command::Text(text) => self.split(kind, text, &shown, origin, seen)?,
-            Command::Words(words) => {
+            StepCommand::Text(text) => self.split(kind, text, &shown, origin, seen)?,
+            StepCommand::Words(words) => {
                 let words = if self.settings.expand_env.value {
                     expand(words.clone(), seen, &origin.to_string(), &of_the_step)?
                 } else {
@@ -71,15 +70,15 @@ impl Planner<'_> {
         &self,
         written: &StepSpec,
         identity: Option<&Identity>,
-    ) -> Result<Option<Environment>, Failure> {
+    ) -> Option<Environment> {
         if written.environment.is_empty() && written.identity.is_none() {
-            return Ok(None);
+            return None;
         }
-        let mut environment = step_environment(self.sources, self.settings, identity)?;
+        let mut environment = step_environment(self.inherited, self.settings, identity);
         for setting in &written.environment {
             environment.set(&setting.value.0, &setting.value.1);
         }
-        Ok(Some(environment))
+        Some(environment)
     }
 
     fn split(

@@ -7,7 +7,8 @@ use crate::db::migrator::MigrationFolder;
 use crate::exit::{Failure, Problem};
 use crate::output::log::{Event, Log};
 use crate::plan::release::{self, Files, Found, Given};
-use crate::settings::{CoordinationSettings, Sources};
+use crate::settings::CoordinationSettings;
+use crate::sys::environment::Environment;
 
 /// What the ledger is keyed by, and which release it is.
 #[derive(Debug, Clone, Default)]
@@ -59,11 +60,11 @@ enum What {
 /// # Errors
 /// A glob that matches nothing, a name that can't be one, a folder without migrations.
 pub fn choose(
-    sources: &Sources<'_>,
+    environment: &Environment,
     settings: &CoordinationSettings,
     log: &Log,
 ) -> Result<Choice, Failure> {
-    let mut name = match release(sources, settings, log)? {
+    let mut name = match release(environment, settings, log)? {
         Some(release) => RevisionInfo {
             revision: None,
             release: Some(release.id.as_str().to_owned()),
@@ -83,9 +84,7 @@ pub fn choose(
             name,
         }));
     }
-    if settings.release.is_none()
-        && let Some(sql) = sources.sql_alone()?
-    {
+    if let Some(sql) = &settings.sql {
         let origin = sql.origin.to_string();
         let folder = Path::new(&sql.value);
         let what = match migrations(folder, FEW, &origin)? {
@@ -143,7 +142,7 @@ fn migrations(folder: &Path, most: usize, origin: &str) -> Result<Option<Files>,
 }
 
 fn release(
-    sources: &Sources<'_>,
+    environment: &Environment,
     settings: &CoordinationSettings,
     log: &Log,
 ) -> Result<Option<release::Release>, Failure> {
@@ -159,12 +158,7 @@ fn release(
             origin,
             value: &setting.value,
         });
-    let get = |name: &str| {
-        sources
-            .environment
-            .get(name.as_bytes())
-            .map(OsStr::to_owned)
-    };
+    let get = |name: &str| environment.get(name.as_bytes()).map(OsStr::to_owned);
     let Found {
         release,
         passed_over,
@@ -183,19 +177,23 @@ fn release(
     Ok(release)
 }
 
-/// Says which revision it is and which source won; warns where there is none.
+/// Says which revision it is and which source won.
 pub fn say(name: &RevisionInfo, log: &Log) {
-    match (&name.revision, &name.source) {
-        (Some(revision), Some(source)) => say_chosen(log, revision, source),
-        _ => log.warn(
-            Event::RevisionMissing,
-            &Problem::new(
-                "no revision is named, so the steps run at every start, one replica at a time",
-                "set --release (or GIT_SHA) to the commit, or --fingerprint to the migrations' files",
-            ),
-            &[],
-        ),
+    if let (Some(revision), Some(source)) = (&name.revision, &name.source) {
+        say_chosen(log, revision, source);
     }
+}
+
+/// Warns that there is none, although a ledger could record it.
+pub fn warn_missing(log: &Log) {
+    log.warn(
+        Event::RevisionMissing,
+        &Problem::new(
+            "no revision is named, so the steps run at every start, one replica at a time",
+            "set --release (or GIT_SHA) to the commit, or --fingerprint to the migrations' files",
+        ),
+        &[],
+    );
 }
 
 fn say_chosen(log: &Log, revision: &str, source: &str) {

@@ -5,9 +5,9 @@ use super::embedded::EmbeddedPlan;
 use super::{Server, Steps, steps};
 use crate::exit::{Failure, Problem};
 use crate::output::log::{Event, Log};
-use crate::output::options::HealthAddress;
 use crate::plan::coordination::{self, Coordination};
-use crate::settings::{DatabaseChoice, Sources};
+use crate::plan::revision;
+use crate::settings::{DatabaseChoice, GateSettings, Settings};
 
 /// What `run` is going to do.
 pub struct RunPlan {
@@ -17,8 +17,6 @@ pub struct RunPlan {
     pub server: Option<Server>,
     /// What coordinates the replicas.
     pub coordination: Coordination,
-    /// Where health checks are answered meanwhile.
-    pub health: Option<HealthAddress>,
 }
 
 impl RunPlan {
@@ -26,27 +24,35 @@ impl RunPlan {
     ///
     /// # Errors
     /// A setting that can't be meant.
-    pub fn new(sources: &Sources<'_>, server: Option<Server>, log: &Log) -> Result<Self, Failure> {
-        let settings = sources.steps()?;
-        let health = external(sources)?;
-        let mut steps = steps(sources, &settings, &mut |problem| {
+    pub fn new(
+        settings: &Settings,
+        gate_settings: &GateSettings,
+        server: Option<Server>,
+        log: &Log,
+    ) -> Result<Self, Failure> {
+        let environment = &settings.environment;
+        let GateSettings {
+            steps: own, ledger, ..
+        } = gate_settings;
+        let mut steps = steps(environment, own, &mut |problem| {
             log.warn(Event::ConfigWarning, &problem, &[]);
         })?;
         // A mistyped variable must not start a server on a schema that nobody migrated.
-        if steps.list.is_empty()
-            && !matches!(sources.database()?.choice, DatabaseChoice::Declined(_))
-        {
+        if steps.list.is_empty() && !matches!(ledger.database.choice, DatabaseChoice::Declined(_)) {
             return Err(Failure::usage(
                 "no step is named, so there is nothing to gate",
                 "name the migration with --migrate; or use `launchgate wait` where another job migrates, or --no-database",
             ));
         }
-        let coordination = coordination::resolve(sources, log)?;
+        let coordination = coordination::resolve(environment, ledger, log)?;
         let gate = match &coordination {
             Coordination::Gate(gate) => Some(&**gate),
             Coordination::Alone { .. } => None,
         };
-        steps.embedded = EmbeddedPlan::new(sources, &settings, gate)?;
+        if gate.is_some_and(|gate| !gate.names_revision()) {
+            revision::warn_missing(log);
+        }
+        steps.embedded = EmbeddedPlan::new(own, &settings.log, gate)?;
         if gate.is_some_and(|gate| gate.target.backend().names_sessions()) && steps.names_sessions {
             let problem = Problem::new(
                 "--step-env sets PGAPPNAME, so sessions that a dead step leaves in the database can't be recognised",
@@ -58,7 +64,6 @@ impl RunPlan {
             steps,
             server,
             coordination,
-            health,
         };
         plan.redact();
         Ok(plan)
@@ -77,14 +82,4 @@ impl RunPlan {
             server.text = url.redact(&server.text);
         }
     }
-}
-
-/// Where health checks are answered. The settings of what the outside sees of a closed gate are
-/// read up front like all others, so that every start reports a mistake in one.
-///
-/// # Errors
-/// A setting that can't be meant.
-pub fn external(sources: &Sources<'_>) -> Result<Option<HealthAddress>, Failure> {
-    sources.termination_log()?;
-    Ok(sources.health()?.map(|setting| setting.value))
 }

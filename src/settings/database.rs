@@ -3,29 +3,74 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
+use std::time::Duration;
 
-use super::parse::parse_switch;
-use super::sources::into_text;
-use super::{AMBIENT_URLS, DatabaseChoice, Origin, Setting, Sources};
+use super::parse::{parse_app, parse_switch};
+use super::rows::Rows;
+use super::sources::{Sources, into_text};
+use super::{Origin, Setting};
+use crate::cli::SettingId;
 use crate::db::url::DatabaseUrl;
 use crate::exit::Failure;
+use crate::sys;
+
+/// The variables that a database's URL is taken from when no setting names one, in order.
+pub const AMBIENT_URLS: [&str; 4] = [
+    "DATABASE_URL",
+    "POSTGRES_URI_ADMIN",
+    "POSTGRES_URI",
+    "MYSQL_CONNECTOR_URI",
+];
+
+/// More than this is not a file with a URL: 1 MiB.
+const LIMIT: u64 = 1024 * 1024;
+
+/// Whether there is a database.
+#[derive(Debug, Clone)]
+pub enum DatabaseChoice {
+    /// Lock and ledger live here.
+    Url(Box<Setting<DatabaseUrl>>),
+    /// The user wants none.
+    Declined(Origin),
+    /// None was named anywhere.
+    Unnamed,
+}
+
+/// Where lock and ledger live.
+#[derive(Debug, Clone)]
+pub struct DatabaseSettings {
+    /// Whether there is one.
+    pub choice: DatabaseChoice,
+    /// This app's name in it.
+    pub app: Setting<String>,
+    /// `None`: no limit.
+    pub wait_timeout: Setting<Option<Duration>>,
+}
 
 type Found = Result<Option<Setting<OsString>>, Failure>;
 
 impl Sources<'_> {
+    pub(super) fn database(&self) -> Result<DatabaseSettings, Failure> {
+        Ok(DatabaseSettings {
+            choice: self.choice()?,
+            app: self.parsed(SettingId::App, parse_app)?,
+            wait_timeout: self.limit(SettingId::WaitTimeout)?,
+        })
+    }
+
     /// The database that the settings choose.
-    pub(super) fn choice(&self) -> Result<DatabaseChoice, Failure> {
-        let by_flag = |id: &str| self.flag_value(id);
-        let by_variable = |id: &str| Ok(self.variable_value(id));
-        let by_file = |id: &str| self.file_value(id);
-        let levels: [&dyn Fn(&str) -> Found; 3] = [&by_flag, &by_variable, &by_file];
+    fn choice(&self) -> Result<DatabaseChoice, Failure> {
+        let by_flag = |id| self.flag_value(id);
+        let by_variable = |id| Ok(self.variable_value(id));
+        let by_file = |id| self.file_value(id);
+        let levels: [&dyn Fn(SettingId) -> Found; 3] = [&by_flag, &by_variable, &by_file];
         let mut is_wanted = false;
         for get in levels {
             if let Some(choice) = self.choice_at(get, is_wanted)? {
                 return Ok(choice);
             }
             // `--no-database=off` overrides what a variable or the file says of it.
-            is_wanted |= get("no_database")?.is_some();
+            is_wanted |= get(SettingId::NoDatabase)?.is_some();
         }
         // The variable by which platforms hand over a database, whoever made it.
         for name in AMBIENT_URLS {
@@ -40,21 +85,24 @@ impl Sources<'_> {
     /// The choice made at one level of precedence.
     fn choice_at(
         &self,
-        get: &dyn Fn(&str) -> Found,
+        get: &dyn Fn(SettingId) -> Found,
         is_wanted: bool,
     ) -> Result<Option<DatabaseChoice>, Failure> {
-        let declined = match get("no_database")? {
+        let declined = match get(SettingId::NoDatabase)? {
             Some(setting) if !is_wanted => {
                 let origin = setting.origin.clone();
                 parsed_switch(setting)?.then_some(origin)
             }
             _ => None,
         };
-        let named: Vec<(&str, Setting<OsString>)> =
-            ["database_url", "database_url_env", "database_url_file"]
-                .into_iter()
-                .filter_map(|id| get(id).map(|found| found.map(|s| (id, s))).transpose())
-                .collect::<Result<_, _>>()?;
+        let named: Vec<(SettingId, Setting<OsString>)> = [
+            SettingId::DatabaseUrl,
+            SettingId::DatabaseUrlEnv,
+            SettingId::DatabaseUrlFile,
+        ]
+        .into_iter()
+        .filter_map(|id| get(id).map(|found| found.map(|s| (id, s))).transpose())
+        .collect::<Result<_, _>>()?;
         let mut all: Vec<String> = named.iter().map(|(_, s)| s.origin.to_string()).collect();
         all.extend(declined.iter().map(ToString::to_string));
         if all.len() > 1 {
@@ -70,8 +118,8 @@ impl Sources<'_> {
             return Ok(None);
         };
         let (value, origin) = match id {
-            "database_url_env" => self.url_from_variable(&setting)?,
-            "database_url_file" => self.url_from_file(&setting)?,
+            SettingId::DatabaseUrlEnv => self.url_from_variable(&setting)?,
+            SettingId::DatabaseUrlFile => url_from_file(&setting)?,
             _ => (setting.value, setting.origin),
         };
         self.url(&value, origin)
@@ -97,13 +145,12 @@ impl Sources<'_> {
 
     /// As libpq has it: a URL without a user is for the one that `PGUSER` names, which the driver
     /// looks at itself, else for the role that has the name of the user that this is.
-    #[must_use]
-    pub fn with_own_user(&self, url: DatabaseUrl) -> DatabaseUrl {
+    pub(super) fn with_own_user(&self, url: DatabaseUrl) -> DatabaseUrl {
         let is_named = url.user().is_some() || self.environment.get_filled("PGUSER").is_some();
         if is_named || !url.backend().logs_in_as_system_user() {
             return url;
         }
-        url.with_own_user((self.own_user)())
+        url.with_own_user(sys::user::own_name())
     }
 
     fn url_from_variable(
@@ -121,24 +168,39 @@ impl Sources<'_> {
         };
         Ok((value.to_owned(), Origin::Variable(shown)))
     }
+}
 
-    fn url_from_file(&self, setting: &Setting<OsString>) -> Result<(OsString, Origin), Failure> {
-        let path = Path::new(&setting.value);
-        let origin = format!("{} {}", setting.origin, path.display());
-        let text = (self.read_file)(path).map_err(|error| {
-            Failure::usage(
-                format!("{origin}: failed to read it: {error}"),
-                "mount the secret at this path, readable by this user",
-            )
-        })?;
-        let text = text.trim_ascii();
-        if text.is_empty() {
-            return Err(Failure::usage(
-                format!("{origin}: the file is empty"),
-                "put the database's URL into it",
-            ));
+fn url_from_file(setting: &Setting<OsString>) -> Result<(OsString, Origin), Failure> {
+    let path = Path::new(&setting.value);
+    let origin = format!("{} {}", setting.origin, path.display());
+    let text = sys::files::read_up_to(path, LIMIT).map_err(|error| {
+        Failure::usage(
+            format!("{origin}: failed to read it: {error}"),
+            "mount the secret at this path, readable by this user",
+        )
+    })?;
+    let text = text.trim_ascii();
+    if text.is_empty() {
+        return Err(Failure::usage(
+            format!("{origin}: the file is empty"),
+            "put the database's URL into it",
+        ));
+    }
+    Ok((OsString::from_vec(text.to_vec()), Origin::Variable(origin)))
+}
+
+impl DatabaseSettings {
+    pub(super) fn rows(&self, rows: &mut Rows) {
+        let none = &Origin::Default;
+        match &self.choice {
+            DatabaseChoice::Url(url) => {
+                rows.push(SettingId::DatabaseUrl, url.value.to_string(), &url.origin);
+            }
+            DatabaseChoice::Declined(origin) => rows.push(SettingId::NoDatabase, "on", origin),
+            DatabaseChoice::Unnamed => rows.push(SettingId::DatabaseUrl, "none", none),
         }
-        Ok((OsString::from_vec(text.to_vec()), Origin::Variable(origin)))
+        rows.push(SettingId::App, &*self.app.value, &self.app.origin);
+        rows.limit(SettingId::WaitTimeout, &self.wait_timeout);
     }
 }
 

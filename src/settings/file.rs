@@ -2,8 +2,7 @@
 //! line.
 //!
 //! Read at once, so that an unknown key is an error wherever it stands; what a value means is
-//! looked at only where it is used. Pure but for reading the file, through a function it is
-//! handed.
+//! looked at only where it is used.
 
 mod value;
 
@@ -16,27 +15,28 @@ use toml::de::{DeString, DeTable, DeValue};
 
 pub(super) use value::{Item, Value};
 
-use super::written::STEP_KEYS;
-use super::{Origin, ReadFile, flag, variable};
-use crate::cli::{self, Key, PreParsedArgs, Raw, Shape};
+use super::Origin;
+use super::steps::STEP_KEYS;
+use crate::cli::{Definition, PreParsedArgs, Raw, SETTINGS, SettingId, Shape};
 use crate::exit::Failure;
+use crate::sys;
 use crate::sys::environment::Environment;
 
 /// Where a settings file is looked for when nobody names one.
 pub const PLACES: [&str; 2] = ["./launchgate.toml", "/etc/launchgate.toml"];
 
-/// More than this is no settings file: 1 MiB.
-pub const LIMIT: u64 = 1024 * 1024;
+/// More than this is not a settings file: 1 MiB.
+const LIMIT: u64 = 1024 * 1024;
 
-/// The identifier of the setting that names the file.
-const CONFIG: &str = "config";
+/// The setting that names the file.
+const CONFIG: SettingId = SettingId::Config;
 
 /// What a settings file says.
 #[derive(Debug, Clone)]
-pub struct SettingsFile {
+pub(super) struct SettingsFile {
     path: String,
     origin: Origin,
-    entries: Vec<(String, Item)>,
+    entries: Vec<(SettingId, Item)>,
 }
 
 impl SettingsFile {
@@ -45,12 +45,9 @@ impl SettingsFile {
     ///
     /// # Errors
     /// It can't be read, is no TOML, or has a key that means nothing.
-    pub fn load(
-        raw: &Raw,
-        environment: &Environment,
-        read: ReadFile<'_>,
-    ) -> Result<Option<Self>, Failure> {
-        let given = raw.values(CONFIG).and_then(|v| v.first().copied());
+    pub(super) fn load(raw: &Raw, environment: &Environment) -> Result<Option<Self>, Failure> {
+        let given = raw.values(CONFIG).and_then(|v| v.first());
+        let given = given.map(OsString::as_os_str);
         if let Some((path, origin)) = named(given, environment)? {
             let bytes = read(&path).map_err(|error| unreadable(&path, &error))?;
             return Self::parse(&path, origin, &bytes).map(Some);
@@ -68,12 +65,10 @@ impl SettingsFile {
 
     /// What the file says of one setting, where it is TOML at all, whatever else in it means
     /// nothing: for telling a failure that may be the file's own.
-    #[must_use]
-    pub fn peek(
+    fn peek(
         pre_parsed: PreParsedArgs<'_>,
         environment: &Environment,
-        read: ReadFile<'_>,
-        id: &str,
+        id: SettingId,
     ) -> Option<OsString> {
         let bytes = match named(pre_parsed.value(CONFIG), environment).ok()? {
             Some((path, _)) => read(&path).ok()?,
@@ -83,11 +78,10 @@ impl SettingsFile {
         };
         let text = text("", &bytes).ok()?;
         let table = DeTable::parse(text).ok()?;
-        let name = id.replace('_', "-");
         let (_, value) = table
             .get_ref()
             .iter()
-            .find(|(key, _)| key.get_ref().as_ref() == name)?;
+            .find(|(key, _)| key.get_ref().as_ref() == id.name())?;
         let source = Source { path: "", text };
         Item::new(&source, 0, value).value.filled().ok()
     }
@@ -103,21 +97,18 @@ impl SettingsFile {
             )
         })?;
         let source = Source { path: &path, text };
-        let known: Vec<Key> = cli::keys()
-            .into_iter()
-            .filter(|key| key.id != CONFIG)
-            .collect();
+        let known: Vec<&Definition> = SETTINGS.iter().filter(|row| row.id != CONFIG).collect();
         let mut entries = Vec::new();
         for (key, value) in table.get_ref() {
-            let found = known.iter().find(|k| k.name() == key.get_ref().as_ref());
+            let found = known.iter().find(|row| row.name == key.get_ref().as_ref());
             let Some(found) = found else {
-                return Err(unknown(&source, key, known.iter().map(Key::name)));
+                return Err(unknown(&source, key, known.iter().map(|row| row.name)));
             };
             if matches!(found.shape, Shape::Step | Shape::Steps) {
                 known_in_steps(&source, value)?;
             }
             let item = Item::new(&source, key.span().start, value);
-            entries.push((found.id.clone(), item));
+            entries.push((found.id, item));
         }
         Ok(Self {
             path,
@@ -127,33 +118,40 @@ impl SettingsFile {
     }
 
     /// Its path, as it was found.
-    #[must_use]
-    pub fn path(&self) -> &str {
+    pub(super) fn path(&self) -> &str {
         &self.path
     }
 
     /// Who named it.
-    #[must_use]
-    pub fn origin(&self) -> &Origin {
+    pub(super) fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// Whether it sets any of these.
-    #[must_use]
-    pub fn sets_any(&self, ids: &[&str]) -> bool {
-        ids.iter().any(|id| self.item(id).is_some())
-    }
-
-    pub(super) fn item(&self, id: &str) -> Option<&Item> {
-        let (_, item) = self.entries.iter().find(|(name, _)| name == id)?;
+    pub(super) fn item(&self, id: SettingId) -> Option<&Item> {
+        let (_, item) = self.entries.iter().find(|(found, _)| *found == id)?;
         Some(item)
     }
 
     /// Where a value of the key stands.
-    pub(super) fn origin_of(&self, id: &str, item: &Item) -> Origin {
-        let key = id.replace('_', "-");
-        Origin::File(format!("{}:{} {key}", self.path, item.line))
+    pub(super) fn origin_of(&self, id: SettingId, item: &Item) -> Origin {
+        Origin::File(format!("{}:{} {}", self.path, item.line, id.name()))
     }
+}
+
+/// Where the reason of a failure is to be left, where somebody said so; found without the settings,
+/// which may be what failed.
+#[must_use]
+pub fn termination_log_without_settings(
+    pre_parsed: PreParsedArgs<'_>,
+    environment: &Environment,
+) -> Option<PathBuf> {
+    let id = SettingId::TerminationLog;
+    let given = pre_parsed.given(id, environment).map(PathBuf::from);
+    given.or_else(|| SettingsFile::peek(pre_parsed, environment, id).map(PathBuf::from))
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    sys::files::read_regular(path, LIMIT)
 }
 
 /// A file's name and text, for saying where in it something is.
@@ -176,16 +174,16 @@ fn named(
     if let Some(value) = given {
         if value.is_empty() {
             return Err(Failure::usage(
-                format!("{} is empty", flag(CONFIG)),
+                format!("{} is empty", CONFIG.flag()),
                 "name the settings file, or leave it out",
             ));
         }
-        return Ok(Some((PathBuf::from(value), Origin::Flag(flag(CONFIG)))));
+        return Ok(Some((PathBuf::from(value), Origin::Flag(CONFIG.flag()))));
     }
     if !environment.has_own() {
         return Ok(None);
     }
-    let name = variable(CONFIG);
+    let name = CONFIG.variable();
     let value = environment.get_filled(&name).map(OsString::from);
     Ok(value.map(|value| (PathBuf::from(value), Origin::Variable(name))))
 }
@@ -257,7 +255,7 @@ fn known_in_steps(source: &Source<'_>, value: &Spanned<DeValue<'_>>) -> Result<(
         DeValue::Table(table) => {
             for key in table.keys() {
                 if !STEP_KEYS.iter().any(|known| known.name == key.get_ref()) {
-                    let names = STEP_KEYS.iter().map(|known| known.name.to_owned());
+                    let names = STEP_KEYS.iter().map(|known| known.name);
                     return Err(unknown(source, key, names));
                 }
             }
@@ -273,14 +271,14 @@ fn known_in_steps(source: &Source<'_>, value: &Spanned<DeValue<'_>>) -> Result<(
 fn unknown(
     source: &Source<'_>,
     key: &Spanned<DeString<'_>>,
-    known: impl Iterator<Item = String>,
+    known: impl Iterator<Item = &'static str>,
 ) -> Failure {
     let name = key.get_ref();
     let hint = match name.as_ref() {
         "server" | "command" | "cmd" => {
             "the server's command stands behind `--` on the command line".to_owned()
         }
-        CONFIG => "one settings file can't name another".to_owned(),
+        name if name == CONFIG.name() => "one settings file can't name another".to_owned(),
         _ => nearest(name, known).map_or_else(
             || "the keys are the flags' names without the dashes in front: see `launchgate run --help`".to_owned(),
             |near| format!("did you mean `{near}`?"),
@@ -296,10 +294,13 @@ fn unknown(
 }
 
 /// The most similar one, where it is similar at all; the bound is that of clap for flags.
-fn nearest(name: &str, known: impl Iterator<Item = String>) -> Option<String> {
+pub(super) fn nearest(
+    name: &str,
+    known: impl Iterator<Item = &'static str>,
+) -> Option<&'static str> {
     let name = name.to_lowercase().replace('_', "-");
     known
-        .map(|known| (strsim::jaro_winkler(&name, &known), known))
+        .map(|known| (strsim::jaro_winkler(&name, known), known))
         .filter(|(likeness, _)| *likeness > 0.7)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, known)| known)
@@ -348,12 +349,12 @@ mod tests {
     #[test]
     fn a_value_knows_its_line() {
         let file = parse("\u{feff}# one\n\nlease = \"30s\"\n").unwrap();
-        let item = file.item("lease").unwrap();
+        let item = file.item(SettingId::Lease).unwrap();
         assert_eq!(
-            file.origin_of("lease", item),
+            file.origin_of(SettingId::Lease, item),
             Origin::File("x.toml:3 lease".into())
         );
-        assert!(file.item("app").is_none());
+        assert!(file.item(SettingId::App).is_none());
     }
 
     #[test]

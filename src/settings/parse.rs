@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use super::LONGEST_LEASE;
+use super::coordination::LONGEST_LEASE;
 use crate::exit::Problem;
 use crate::output::options::{Format, HealthAddress};
 use crate::placeholder::{self, Context};

@@ -7,15 +7,6 @@ use crate::sys::environment::Environment;
 /// The variable by which a step's processes are known: no other run has its value.
 const RUN_ID: &str = "LAUNCHGATE_RUN_ID";
 
-/// The variables that a step is told and that are no settings; a launchgate that runs as
-/// somebody's step finds them in its environment.
-pub const TOLD: [&str; 4] = [
-    "LAUNCHGATE_REVISION",
-    RUN_ID,
-    "LAUNCHGATE_STEP",
-    "LAUNCHGATE_ATTEMPT",
-];
-
 /// The entry that all processes of this run's steps have, and no others.
 pub(super) fn mark(identity: &RunIdentity) -> Vec<u8> {
     format!("{RUN_ID}={}", identity.run_id).into_bytes()

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use launchgate::cli::{self, Parsed, Raw, Verb};
+use launchgate::cli::{self, Operand, Parsed, Raw, SettingId, Verb};
 use launchgate::shell_words::{self, Expansion};
 
 #[test]
@@ -32,13 +32,13 @@ fn every_command_of_the_documents_is_understood() {
 }
 
 fn understood(raw: &Raw, shown: &str) {
-    for step in ["backup", "migrate", "verify"] {
+    for step in [SettingId::Backup, SettingId::Migrate, SettingId::Verify] {
         for text in raw.values(step).unwrap_or_default() {
             let split = shell_words::split(text.as_bytes(), Expansion::Off);
             assert!(split.is_ok(), "{shown}: {:?}", split.err());
         }
     }
-    let has_server = raw.verb != Verb::Run || !raw.server().is_empty();
+    let has_server = raw.verb != Verb::Run || !raw.words(Operand::Server).is_empty();
     assert!(has_server, "{shown}: no server");
 }
 

@@ -5,10 +5,9 @@ use std::fmt::Write as _;
 use clap::{Arg, ArgAction, Command};
 
 use super::MADE;
-use launchgate::cli;
+use launchgate::cli::{self, SETTINGS};
 use launchgate::plan::release::{MEANINGLESS, MOVING, PLATFORM_VARIABLES};
-use launchgate::settings::{AMBIENT_URLS, SKIP, flag, variable};
-use launchgate::steps::TOLD;
+use launchgate::settings::{AMBIENT_URLS, SKIP, STEP_VARIABLES};
 
 const FRONT: &str = "
 A flag wins over its variable, a variable over [the settings file](settings-file.md), that over the
@@ -34,7 +33,6 @@ pub(super) fn page() -> String {
     let mut command = cli::command();
     command.build();
     let rows = rows(&command);
-    let with_variable: Vec<String> = cli::keys().into_iter().map(|key| key.id).collect();
     let mut headings: Vec<&str> = Vec::new();
     for row in &rows {
         if !headings.contains(&row.heading.as_str()) {
@@ -47,7 +45,7 @@ pub(super) fn page() -> String {
             "| flag | variable | default | meaning | commands |\n| --- | --- | --- | --- | --- |";
         writeln!(text, "\n## {heading}\n\n{head}").unwrap();
         for row in rows.iter().filter(|row| row.heading == heading) {
-            writeln!(text, "{}", line(row, &with_variable)).unwrap();
+            writeln!(text, "{}", line(row)).unwrap();
         }
     }
     text + &names()
@@ -77,9 +75,8 @@ fn rows(command: &Command) -> Vec<Row> {
     rows
 }
 
-fn line(row: &Row, with_variable: &[String]) -> String {
+fn line(row: &Row) -> String {
     let Row { arg, commands, .. } = row;
-    let id = arg.get_id().as_str();
     let long = arg.get_long().unwrap_or_default();
     let value = match arg.get_value_names() {
         Some([name]) if name != "BOOL" => format!(" {name}"),
@@ -87,16 +84,9 @@ fn line(row: &Row, with_variable: &[String]) -> String {
     };
     let short = arg.get_short().map(|short| format!("`-{short}`, "));
     let short = short.unwrap_or_default();
-    let variable = if with_variable.iter().any(|known| known == id) {
-        assert_eq!(
-            flag(id),
-            format!("--{long}"),
-            "its variable is named after it"
-        );
-        format!("`{}`", variable(id))
-    } else {
-        String::new()
-    };
+    let setting = SETTINGS.iter().find(|setting| setting.name == long);
+    let variable = setting.map(|setting| format!("`{}`", setting.id.variable()));
+    let variable = variable.unwrap_or_default();
     let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
     let help = help.replace('\n', " ").replace('|', "\\|");
     let (meaning, default) = match help.split_once(" [default: ") {
@@ -115,7 +105,7 @@ fn names() -> String {
     };
     let (release, moving) = (list(&PLATFORM_VARIABLES), list(&MOVING));
     let meaningless = list(&MEANINGLESS);
-    let (urls, told) = (list(&AMBIENT_URLS), list(&TOLD));
+    let (urls, told) = (list(&AMBIENT_URLS), list(&STEP_VARIABLES));
     format!(
         "
 ## The release

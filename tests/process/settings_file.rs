@@ -306,7 +306,7 @@ fn a_value_that_does_not_parse_is_told_with_its_line() {
     );
     told(
         "verify = { command = \"true\", env = [\"A=1\"] }",
-        &["env is no table"],
+        &["env is not a table"],
     );
     told(
         "verify = { command = \"true\", env = { LAUNCHGATE_X = \"1\" } }",
@@ -346,7 +346,7 @@ fn what_is_wrong_in_a_steps_table_is_told_with_its_own_line() {
             "a word of the command is a list",
         ),
         ("name = \"x\"\ncommand = []", 3, "no program"),
-        ("command = \"true\"\nenv = 1", 3, "env is no table"),
+        ("command = \"true\"\nenv = 1", 3, "env is not a table"),
         (
             "command = \"true\"\n[migrate.env]\nA = \"1\"\nLAUNCHGATE_B = \"2\"",
             5,

@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::{self, Shape};
-use crate::settings::written::STEP_KEYS;
+use crate::cli::{Definition, SETTINGS, SettingId, Shape};
+use crate::settings::STEP_KEYS;
 
 /// What a duration looks like: as `settings::parse` reads it.
 const DURATION: &str = "^(0+|([0-9]+(ms|s|m|h|d))+)$";
@@ -12,11 +12,10 @@ const DURATION: &str = "^(0+|([0-9]+(ms|s|m|h|d))+)$";
 /// The schema, of the draft that editors know best.
 #[must_use]
 pub fn schema() -> String {
-    let keys = cli::keys();
-    let mut properties = Map::new();
-    for key in keys.iter().filter(|key| key.id != "config") {
-        properties.insert(key.name(), described(key.shape, &key.help));
-    }
+    let keys = SETTINGS.iter().filter(|row| row.id != SettingId::Config);
+    let properties = keys
+        .map(|row| (row.name.to_owned(), described(row.shape, &help(row))))
+        .collect::<Map<_, _>>();
     let steps = STEP_KEYS
         .iter()
         .map(|key| (key.name.to_owned(), described(key.shape, key.help)))
@@ -43,6 +42,14 @@ pub fn schema() -> String {
         },
     });
     format!("{schema:#}\n")
+}
+
+fn help(row: &Definition) -> String {
+    let help = row.help_with_default(row.help);
+    match row.verbs {
+        [verb] => format!("`launchgate {}`: {help}", verb.as_str()),
+        _ => help,
+    }
 }
 
 fn described(shape: Shape, help: &str) -> Value {

@@ -1,14 +1,15 @@
-//! What a command line says of a few settings before it is parsed, or where it can't be: how to
-//! tell what is wrong with it, and where.
+//! A few settings, read off the words of a command line that is not parsed yet or can't be: they
+//! decide how and where a mistake in it is reported.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::{Key, Shape, Verb, keys};
+use super::operand::Operand;
+use super::table::{SETTINGS, SettingId, Shape};
+use super::verb::Verb;
 use crate::output::options::Format;
-use crate::settings;
 use crate::sys::environment::Environment;
 
 /// The words in front of the server's.
@@ -30,16 +31,14 @@ impl<'a> PreParsedArgs<'a> {
     /// The command, where its word is one.
     #[must_use]
     pub fn verb(&self) -> Option<Verb> {
-        let word = self.words.get(1)?;
-        Verb::ALL.into_iter().find(|verb| *word == *verb.as_str())
+        Verb::from_word(self.words.get(1)?.as_bytes())
     }
 
-    /// The value that the flag of the setting `id` gives: `--flag VALUE` or `--flag=VALUE`.
+    /// The value of the setting's flag: `--flag VALUE` or `--flag=VALUE`.
     #[must_use]
-    pub fn value(&self, id: &str) -> Option<&'a OsStr> {
-        let flag = settings::flag(id);
+    pub fn value(&self, id: SettingId) -> Option<&'a OsStr> {
         self.words.iter().enumerate().find_map(|(at, word)| {
-            let rest = word.as_bytes().strip_prefix(flag.as_bytes())?;
+            let rest = word.as_bytes().strip_prefix(id.flag().as_bytes())?;
             match rest.split_first() {
                 None => self.words.get(at + 1).map(OsString::as_os_str),
                 Some((b'=', value)) => Some(OsStr::from_bytes(value)),
@@ -48,15 +47,15 @@ impl<'a> PreParsedArgs<'a> {
         })
     }
 
-    /// What flag or variable of the setting `id` say.
+    /// The value of the setting's flag, else of its variable.
     #[must_use]
-    pub fn given<'b>(&self, id: &str, environment: &'b Environment) -> Option<&'b OsStr>
+    pub fn given<'b>(&self, id: SettingId, environment: &'b Environment) -> Option<&'b OsStr>
     where
         'a: 'b,
     {
         let flag = self.value(id).filter(|value| !value.is_empty());
         flag.or_else(|| {
-            let name = environment.has_own().then(|| settings::variable(id))?;
+            let name = environment.has_own().then(|| id.variable())?;
             environment.get_filled(&name)
         })
     }
@@ -64,7 +63,7 @@ impl<'a> PreParsedArgs<'a> {
     /// How a line of the log looks.
     #[must_use]
     pub fn log_format(&self, environment: &Environment) -> Format {
-        match self.given("log_format", environment) {
+        match self.given(SettingId::LogFormat, environment) {
             Some(value) if value == "json" => Format::Json,
             _ => Format::Text,
         }
@@ -95,8 +94,10 @@ impl PreParsedArgs<'_> {
 }
 
 fn takes_value(flag: &str) -> bool {
-    let of_setting = |key: &Key| key.shape != Shape::Switch && settings::flag(&key.id) == flag;
-    ["--as", "--database"].contains(&flag) || keys().iter().any(of_setting)
+    let mut settings = SETTINGS.iter().filter(|row| row.shape != Shape::Switch);
+    let mut operands = Operand::ALL.iter().filter(|operand| operand.is_flag());
+    settings.any(|row| row.flag == flag)
+        || operands.any(|operand| flag.strip_prefix("--") == Some(operand.name()))
 }
 
 #[cfg(test)]

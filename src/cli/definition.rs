@@ -1,0 +1,120 @@
+//! The definitions for clap, generated from the table of settings.
+
+use clap::builder::ValueParser;
+use clap::{Arg, ArgAction, Command, ValueHint};
+
+use super::operand::Operand;
+use super::table::{Definition, Group, SETTINGS, Shape};
+use super::verb::Verb;
+
+/// The definition of the whole command line, with all that help needs. A subcommand is built when it
+/// is used: building them all takes longer than everything else before the first step.
+#[must_use]
+pub fn command() -> Command {
+    Verb::ALL.into_iter().map(subcommand).fold(
+        Command::new("launchgate")
+            .version(env!("CARGO_PKG_VERSION"))
+            .about("Runs the database migration once per release, then becomes the server")
+            .subcommand_required(true)
+            .arg_required_else_help(true)
+            .disable_help_subcommand(true)
+            .after_help(AFTER_HELP),
+        Command::subcommand,
+    )
+}
+
+const AFTER_HELP: &str = "\
+Every flag can also be given as a variable or in the settings file launchgate.toml:
+--migrate-timeout is LAUNCHGATE_MIGRATE_TIMEOUT and migrate-timeout there.
+
+  launchgate run --migrate \"node migrate.js\" -- node server.js";
+
+/// One command with all that help needs, built when it is used.
+pub(super) fn subcommand(verb: Verb) -> Command {
+    Command::new(verb.as_str())
+        .about(verb.about())
+        .defer(|command| {
+            let verb = Verb::from_word(command.get_name().as_bytes());
+            verb.map_or(command.clone(), |verb| {
+                let (last, first): (Vec<Operand>, Vec<Operand>) = Operand::of(verb)
+                    .iter()
+                    .partition(|&&o| o == Operand::Server);
+                let flags = flags(verb).map(|flag| describe(arg(flag.row), &flag));
+                let first = first.into_iter().map(|operand| operand.arg(verb));
+                let last = last.into_iter().map(|operand| operand.arg(verb));
+                first.chain(flags).chain(last).fold(command, Command::arg)
+            })
+        })
+}
+
+/// One command with no more than what parsing a correct command line needs.
+pub(super) fn parser(verb: Verb) -> Command {
+    let flags = flags(verb).map(|flag| arg(flag.row));
+    flags
+        .chain(Operand::of(verb).iter().map(|operand| operand.arg(verb)))
+        .fold(
+            Command::new(verb.as_str()).disable_help_flag(true),
+            Command::arg,
+        )
+}
+
+/// A setting among the flags of a command.
+struct Flag {
+    row: &'static Definition,
+    group: Group,
+    help: &'static str,
+}
+
+/// The flags of a command: those that mean the same everywhere first.
+fn flags(verb: Verb) -> impl Iterator<Item = Flag> {
+    let shared = SETTINGS
+        .iter()
+        .filter(move |row| row.verbs.contains(&verb))
+        .map(|row| Flag {
+            row,
+            group: row.group,
+            help: row.help,
+        });
+    let own = SETTINGS.iter().flat_map(move |row| {
+        let variants = row.variants.iter().filter(move |other| other.verb == verb);
+        variants.map(move |other| Flag {
+            row,
+            group: other.group,
+            help: other.help,
+        })
+    });
+    shared.chain(own)
+}
+
+/// What parsing needs.
+fn arg(row: &'static Definition) -> Arg {
+    let mut arg = Arg::new(row.name)
+        .long(row.name)
+        .value_parser(ValueParser::os_string());
+    if let Some(short) = row.short {
+        arg = arg.short(short);
+    }
+    match row.shape {
+        Shape::Switch => arg
+            .action(ArgAction::Set)
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true"),
+        shape if shape.is_repeatable() => arg.action(ArgAction::Append),
+        _ => arg.action(ArgAction::Set),
+    }
+}
+
+/// What help, completions and messages need.
+fn describe(arg: Arg, flag: &Flag) -> Arg {
+    let hint = match flag.row.value_name {
+        "DIR" => ValueHint::DirPath,
+        "FILE" => ValueHint::FilePath,
+        "URL" => ValueHint::Url,
+        _ => ValueHint::Unknown,
+    };
+    arg.value_name(flag.row.value_name)
+        .value_hint(hint)
+        .help(flag.row.help_with_default(flag.help))
+        .help_heading(flag.group.heading())
+}

@@ -1,0 +1,137 @@
+//! The arguments that are not settings: they belong to one command, and have neither a variable nor
+//! a key in the settings file.
+
+use clap::builder::ValueParser;
+use clap::{Arg, ArgAction, ValueHint};
+
+use super::verb::Verb;
+
+/// Which argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operand {
+    /// The server's command, or that of a health check.
+    Server,
+    /// The revision that an operator decides about.
+    Revision,
+    /// The decision.
+    As,
+    /// The operator's reason.
+    Note,
+    /// The kind of database whose DDL is printed.
+    Database,
+    /// The chain of shell commands to convert.
+    Chain,
+    /// What to generate.
+    What,
+    /// The embedded step to carry out.
+    Step,
+    /// The embedded step's folder.
+    Folder,
+}
+
+impl Operand {
+    pub(super) const ALL: [Self; 9] = [
+        Self::Server,
+        Self::Revision,
+        Self::As,
+        Self::Note,
+        Self::Database,
+        Self::Chain,
+        Self::What,
+        Self::Step,
+        Self::Folder,
+    ];
+
+    /// Its name among the parsed arguments; for an option that of its flag.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Revision => "revision",
+            Self::As => "as",
+            Self::Note => "note",
+            Self::Database => "database",
+            Self::Chain => "chain",
+            Self::What => "what",
+            Self::Step => "step",
+            Self::Folder => "folder",
+        }
+    }
+
+    /// Those of a command.
+    pub(super) fn of(verb: Verb) -> &'static [Self] {
+        match verb {
+            Verb::Run | Verb::Check | Verb::Wait | Verb::Probe => &[Self::Server],
+            Verb::Resolve => &[Self::Revision, Self::As, Self::Note],
+            Verb::PrintDdl => &[Self::Database],
+            Verb::Convert => &[Self::Chain],
+            Verb::Generate => &[Self::What],
+            Verb::Embedded => &[Self::Step, Self::Folder],
+            Verb::Job | Verb::Status => &[],
+        }
+    }
+
+    /// Whether it is a flag that takes a value.
+    pub(super) fn is_flag(self) -> bool {
+        matches!(self, Self::As | Self::Note | Self::Database)
+    }
+
+    /// The definition for a command.
+    pub(super) fn arg(self, verb: Verb) -> Arg {
+        let arg = Arg::new(self.name()).value_parser(ValueParser::os_string());
+        let arg = if self.is_flag() {
+            arg.long(self.name())
+        } else {
+            arg
+        };
+        match self {
+            Self::Server => {
+                let (name, help) = match verb {
+                    Verb::Probe => (
+                        "COMMAND",
+                        "The health check's command and its arguments, behind `--`",
+                    ),
+                    _ => ("SERVER", "The server and its arguments, behind `--`"),
+                };
+                arg.last(true)
+                    .num_args(1..)
+                    .action(ArgAction::Append)
+                    .value_name(name)
+                    .help(help)
+                    .help_heading("Arguments")
+                    .value_hint(ValueHint::CommandWithArguments)
+            }
+            Self::Revision => arg
+                .required(true)
+                .value_name("REVISION")
+                .help("The revision, as `launchgate status` shows it"),
+            Self::As => arg.required(true).value_name("DECISION").help(
+                "`succeeded`: take it as done; `retry`: count attempts anew; `blocked`: never start it",
+            ),
+            Self::Note => arg
+                .allow_hyphen_values(true)
+                .value_name("TEXT")
+                .help("Why, for whoever reads the ledger"),
+            Self::Database => arg
+                .required(true)
+                .value_name("KIND")
+                .help("`postgres`, `mysql` or `sqlite`"),
+            Self::Chain => arg
+                .required(true)
+                .num_args(1..)
+                .action(ArgAction::Append)
+                .trailing_var_arg(true)
+                .value_name("CHAIN")
+                .help(
+                    "The chain as it is written: `sh -c \"migrate; serve\"`, its words behind `--`, a \
+                     Dockerfile's JSON array, or `-` for standard input",
+                ),
+            Self::What => arg
+                .required(true)
+                .value_parser(["man", "bash", "zsh", "fish", "schema"])
+                .value_name("WHAT")
+                .help("What to print"),
+            Self::Step | Self::Folder => arg.required(true),
+        }
+    }
+}

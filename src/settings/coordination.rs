@@ -1,0 +1,104 @@
+//! Which revision, and how replicas agree on who migrates.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use super::parse::{parse_count, parse_duration, parse_lease};
+use super::rows::Rows;
+use super::sources::{Sources, a_path, into_text};
+use super::{Origin, Setting};
+use crate::cli::{SettingId, Verb};
+use crate::exit::Failure;
+
+/// The longest that a silent holder may count as alive.
+pub const LONGEST_LEASE: Duration = Duration::from_hours(1);
+
+/// How replicas agree.
+#[derive(Debug, Clone)]
+pub struct CoordinationSettings {
+    /// The release's name, where one was given.
+    pub release: Option<Setting<OsString>>,
+    /// Files to hash.
+    pub fingerprint: Vec<Setting<String>>,
+    /// The folder of `--sql`, where its fingerprint is the revision: where nothing else migrates,
+    /// and neither a release nor other files were named.
+    pub sql: Option<Setting<OsString>>,
+    /// `None`: no limit.
+    pub lock_timeout: Setting<Option<Duration>>,
+    /// How long a silent holder counts as alive.
+    pub lease: Setting<Duration>,
+    /// Between TERM and KILL, which has to fit into the lease. `None` for a command that runs no step,
+    /// so has no flag for it, where nothing else sets it.
+    pub stop_grace: Option<Setting<Duration>>,
+    /// `None`: no limit.
+    pub max_attempts: Setting<Option<u32>>,
+    /// `None`: no limit.
+    pub orphan_timeout: Setting<Option<Duration>>,
+}
+
+impl Sources<'_> {
+    pub(super) fn coordination(&self) -> Result<CoordinationSettings, Failure> {
+        let lease = self.parsed(SettingId::Lease, parse_lease)?;
+        let release = self.one(SettingId::Release)?;
+        let fingerprint = self
+            .many(SettingId::Fingerprint)?
+            .into_iter()
+            .map(|setting| a_path(setting).and_then(into_text))
+            .collect::<Result<Vec<_>, _>>()?;
+        let sql = if release.is_none() && fingerprint.is_empty() {
+            self.sql_alone()?
+        } else {
+            None
+        };
+        Ok(CoordinationSettings {
+            release,
+            fingerprint,
+            sql,
+            lock_timeout: self.limit(SettingId::LockTimeout)?,
+            lease,
+            stop_grace: self.grace_of_steps()?,
+            max_attempts: self.parsed(SettingId::MaxAttempts, parse_count)?,
+            orphan_timeout: self.limit(SettingId::OrphanTimeout)?,
+        })
+    }
+
+    fn sql_alone(&self) -> Result<Option<Setting<OsString>>, Failure> {
+        // An operator's command has no revision of its own.
+        if matches!(self.raw.verb, Verb::Status | Verb::Resolve) {
+            return Ok(None);
+        }
+        let Some(sql) = self.sql()? else {
+            return Ok(None);
+        };
+        let migrate = self.step_commands(SettingId::Migrate);
+        Ok(Some(sql).filter(|_| migrate.is_ok_and(|all| all.is_empty())))
+    }
+
+    fn grace_of_steps(&self) -> Result<Option<Setting<Duration>>, Failure> {
+        let grace = self.stop_grace()?;
+        let runs_no_step = matches!(self.raw.verb, Verb::Wait | Verb::Status | Verb::Resolve);
+        Ok(Some(grace).filter(|grace| !runs_no_step || grace.origin != Origin::Default))
+    }
+
+    /// Between TERM and KILL.
+    pub(super) fn stop_grace(&self) -> Result<Setting<Duration>, Failure> {
+        self.parsed(SettingId::StopGrace, parse_duration)
+    }
+}
+
+impl CoordinationSettings {
+    pub(super) fn rows(&self, rows: &mut Rows) {
+        if let Some(release) = &self.release {
+            rows.text(SettingId::Release, release);
+        }
+        for Setting { value, origin } in &self.fingerprint {
+            rows.push(SettingId::Fingerprint, &**value, origin);
+        }
+        rows.limit(SettingId::LockTimeout, &self.lock_timeout);
+        rows.duration(SettingId::Lease, &self.lease);
+        let Setting { value, origin } = &self.max_attempts;
+        let most = value.map_or("no limit".to_owned(), |most| most.to_string());
+        rows.push(SettingId::MaxAttempts, most, origin);
+        rows.limit(SettingId::OrphanTimeout, &self.orphan_timeout);
+    }
+}

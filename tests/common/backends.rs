@@ -3,8 +3,11 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
-    sync::Mutex,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
+
+use launchgate::db::{DatabaseUrl, Target};
 
 use super::{
     home::output,
@@ -19,7 +22,8 @@ pub enum Db {
     Sqlite(tempfile::TempDir),
 }
 
-const NAME: &str = "shop";
+/// The name of its database.
+pub const NAME: &str = "shop";
 
 impl Db {
     pub fn postgres_15() -> Self {
@@ -84,6 +88,10 @@ impl Db {
         }
     }
 
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self, Self::Sqlite(_))
+    }
+
     pub fn is_postgres(&self) -> bool {
         matches!(self, Self::Postgres(_) | Self::Pooled(..))
     }
@@ -94,6 +102,23 @@ impl Db {
             Self::Pooled(_, pooler) => lock(pooler).url(NAME),
             Self::Maria(server) => lock(server).url(NAME),
             Self::Sqlite(_) => format!("sqlite://{}", self.sqlite_file().display()),
+        }
+    }
+
+    /// Lock and ledger of an app, as the library sees them.
+    pub fn target_for(&self, app: &str) -> Target {
+        target(&self.url(), app)
+    }
+
+    pub fn target(&self) -> Target {
+        self.target_for("default")
+    }
+
+    /// The server behind it, past a pooler. While this is kept, nothing else can be asked.
+    pub fn postgres(&self) -> MutexGuard<'_, Postgres> {
+        match self {
+            Self::Postgres(server) | Self::Pooled(server, _) => lock(server),
+            Self::Maria(_) | Self::Sqlite(_) => unreachable!("Postgres only"),
         }
     }
 
@@ -177,6 +202,37 @@ impl Db {
         }
     }
 
+    /// Cuts every session whose name or current lock marks it as `which`.
+    pub fn cut(&self, which: Cut) {
+        match (self, which) {
+            (Self::Maria(_), which) => {
+                let all = "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID()";
+                let ids = self.sql(all);
+                let holder = self.sql(
+                    "SELECT IS_USED_LOCK(CONCAT('launchgate:', LEFT(SHA2(CONCAT('default', ' ', LOWER(DATABASE())), 256), 32)))",
+                );
+                for id in ids
+                    .lines()
+                    .filter(|id| (*id == holder) == (which == Cut::Lock))
+                {
+                    self.sql(&format!("KILL {id}"));
+                }
+            }
+            (_, Cut::Lock) => {
+                self.sql(
+                    "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
+                     WHERE d.datname = current_database() AND l.locktype = 'advisory'",
+                );
+            }
+            (_, Cut::Ledger) => {
+                self.sql(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
+                     AND application_name = 'launchgate:ledger'",
+                );
+            }
+        }
+    }
+
     pub fn stop(&self) {
         match self {
             Self::Postgres(server) | Self::Pooled(server, _) => lock(server).stop_immediate(),
@@ -192,6 +248,21 @@ impl Db {
     }
 }
 
+/// Sessions that launchgate keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    Lock,
+    Ledger,
+}
+
+pub fn target(url: &str, app: &str) -> Target {
+    Target {
+        url: DatabaseUrl::parse(url).expect("a URL"),
+        app: app.to_owned(),
+        lease: Duration::from_secs(30),
+    }
+}
+
 fn maria(socket: &Path) -> Command {
     let mut command = Command::new("mariadb");
     command
@@ -202,10 +273,8 @@ fn maria(socket: &Path) -> Command {
     command
 }
 
-pub fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One test for each database: `on_each!(name: postgres_15, mariadb);` calls `name(&Db)`.

@@ -23,7 +23,6 @@ pub mod home;
 pub mod look;
 pub mod mariadb;
 pub mod place;
-pub mod places;
 pub mod probe;
 pub mod processes;
 pub mod replicas;

@@ -152,6 +152,18 @@ impl Postgres {
         )
     }
 
+    /// The major version of its programs, with the point behind it: `15.`
+    pub fn major(&self) -> String {
+        let version = output(Command::new(self.bin.join("postgres")).arg("--version"));
+        let number = version
+            .split_whitespace()
+            .find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+        let (major, _) = number
+            .and_then(|number| number.split_once('.'))
+            .expect("a version");
+        format!("{major}.")
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.home.path.join("log")).unwrap_or_default()

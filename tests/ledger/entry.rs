@@ -5,10 +5,8 @@ use std::time::Duration;
 use launchgate::db::{Error, Proof};
 
 use super::{
-    common::{
-        places::{Kind, Place, connect, lock, run, target, until},
-        servers::Postgres,
-    },
+    common::servers::Postgres,
+    connection::{connect, lock, run, target, until},
     postgres::{connect_error, not_yet, refused},
 };
 
@@ -104,7 +102,7 @@ fn a_full_server_leaves_the_lock_unproven_and_the_heartbeat_for_later() {
 
 #[test]
 fn by_the_unix_socket_too() {
-    let server = Place::new(Kind::Postgres15).postgres();
+    let server = Postgres::start();
     let url = format!(
         "postgres://postgres@localhost/postgres?host={}&port={}",
         server.socket().display(),

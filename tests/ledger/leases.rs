@@ -6,18 +6,19 @@ use launchgate::db::{Error, RecordError, ledger::RunState};
 
 use super::{
     common::{
-        places::{Cut, Place, is_busy, lock, target, until},
+        backends::{Cut, Db},
         wire::Network,
     },
+    connection::{is_busy, lock, target, until},
     rules::{hold, on, outcome, rows},
 };
 
 macro_rules! on_servers {
     ($rules:tt) => {
-        on!(postgres_15, Postgres15, $rules);
-        on!(postgres_18, Postgres18, $rules);
-        on!(pgbouncer, PgBouncer, $rules);
-        on!(mariadb, MariaDb, $rules);
+        on!(postgres_15, $rules);
+        on!(postgres_18, $rules);
+        on!(pgbouncer, $rules);
+        on!(mariadb, $rules);
     };
 }
 
@@ -30,8 +31,8 @@ on_servers!([
     an_answer_to_the_commit_that_never_comes_is_unknown,
 ]);
 
-async fn a_lease_counts_by_the_servers_clock_and_is_renewed(place: Place) {
-    let mut target = place.target();
+async fn a_lease_counts_by_the_servers_clock_and_is_renewed(db: Db) {
+    let mut target = db.target();
     target.lease = Duration::from_secs(3);
     let mut locked = hold(&target, "r", "run1").await;
     let dead = ["run1".to_owned()];
@@ -63,10 +64,10 @@ async fn a_lease_counts_by_the_servers_clock_and_is_renewed(place: Place) {
     ));
 }
 
-async fn a_killed_lock_session_is_lost_and_its_run_not_recorded(place: Place) {
-    let target = place.target();
+async fn a_killed_lock_session_is_lost_and_its_run_not_recorded(db: Db) {
+    let target = db.target();
     let mut locked = hold(&target, "r", "run1").await;
-    place.cut(Cut::Lock);
+    db.cut(Cut::Lock);
     let renewal = locked.renew("run1", None, || ()).await;
     assert!(matches!(renewal.lock, Err(Error::Lost(_))), "{renewal:?}");
     assert_eq!(renewal.lease, Ok(()));
@@ -80,11 +81,11 @@ async fn a_killed_lock_session_is_lost_and_its_run_not_recorded(place: Place) {
     second.release().await;
 }
 
-async fn a_killed_ledger_session_is_replaced_by_the_next_heartbeat(place: Place) {
-    let target = place.target();
+async fn a_killed_ledger_session_is_replaced_by_the_next_heartbeat(db: Db) {
+    let target = db.target();
     let mut locked = hold(&target, "r", "run1").await;
     locked.open_ledger().await.expect("open");
-    place.cut(Cut::Ledger);
+    db.cut(Cut::Ledger);
     locked.heartbeat("run1").await.expect("a heartbeat");
     locked
         .confirm()
@@ -96,8 +97,8 @@ async fn a_killed_ledger_session_is_replaced_by_the_next_heartbeat(place: Place)
         .expect("recorded");
 }
 
-async fn a_silent_holder_is_freed_by_the_server_after_its_lease(place: Place) {
-    let mut target = place.target();
+async fn a_silent_holder_is_freed_by_the_server_after_its_lease(db: Db) {
+    let mut target = db.target();
     target.lease = Duration::from_secs(2);
     let mut silent = hold(&target, "r", "run1").await;
     assert!(is_busy(&target).await);
@@ -105,14 +106,13 @@ async fn a_silent_holder_is_freed_by_the_server_after_its_lease(place: Place) {
     assert!(matches!(silent.confirm().await, Err(Error::Lost(_))));
 }
 
-/// The place, seen through a network; its lease is six seconds, so a beat is one.
-fn through_a_network(place: &Place) -> (Network, launchgate::db::Target) {
-    let direct = place.target();
+/// The database, seen through a network; its lease is six seconds, so a beat is one.
+fn through_a_network(db: &Db) -> (Network, launchgate::db::Target) {
+    let direct = db.target();
     let port = direct.url.port().expect("a port");
     let network = Network::to(port);
     let mut target = target(
-        &place
-            .url
+        &db.url()
             .replace(&format!(":{port}/"), &format!(":{}/", network.port)),
         "default",
     );
@@ -120,8 +120,8 @@ fn through_a_network(place: &Place) -> (Network, launchgate::db::Target) {
     (network, target)
 }
 
-async fn a_cut_network_is_noticed_in_time_and_a_mended_one_confirms(place: Place) {
-    let (network, target) = through_a_network(&place);
+async fn a_cut_network_is_noticed_in_time_and_a_mended_one_confirms(db: Db) {
+    let (network, target) = through_a_network(&db);
     let mut locked = hold(&target, "r", "run1").await;
     locked.heartbeat("run1").await.expect("a heartbeat");
     network.cut();
@@ -148,8 +148,8 @@ async fn a_cut_network_is_noticed_in_time_and_a_mended_one_confirms(place: Place
         .expect("recorded");
 }
 
-async fn an_answer_to_the_commit_that_never_comes_is_unknown(place: Place) {
-    let (network, target) = through_a_network(&place);
+async fn an_answer_to_the_commit_that_never_comes_is_unknown(db: Db) {
+    let (network, target) = through_a_network(&db);
     let locked = hold(&target, "r", "run1").await;
     network.cut();
     let error = locked

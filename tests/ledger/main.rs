@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod connection;
 mod entry;
 mod leases;
 mod mariadb;

@@ -4,9 +4,10 @@ use launchgate::db::{Backend, Error, ddl, ledger::RunState};
 
 use super::{
     common::{
-        places::{Kind, Place, connect, lock, run, target},
+        backends::{Db, NAME},
         servers::MariaDb,
     },
+    connection::{connect, lock, run, target},
     rules::{hold, outcome, rows},
 };
 
@@ -115,12 +116,10 @@ fn defaults_of_the_server_change_nothing() {
 
 #[test]
 fn a_user_that_may_not_create_uses_a_ledger_that_exists() {
-    let place = Place::new(Kind::MariaDb);
-    let user = format!("u{}", place.name);
-    place.sql(&format!("CREATE USER {user}@'127.0.0.1' IDENTIFIED BY 'p'; GRANT SELECT, INSERT, UPDATE ON {}.* TO {user}@'127.0.0.1'", place.name));
-    let url = place
-        .url
-        .replace("root:s3cret%2F%27x", &format!("{user}:p"));
+    let db = Db::mariadb();
+    let user = format!("u{NAME}");
+    db.sql(&format!("CREATE USER {user}@'127.0.0.1' IDENTIFIED BY 'p'; GRANT SELECT, INSERT, UPDATE ON {NAME}.* TO {user}@'127.0.0.1'"));
+    let url = db.url().replace("root:s3cret%2F%27x", &format!("{user}:p"));
     let target = target(&url, "default");
     run(async {
         let mut locked = lock(&target).await;
@@ -132,7 +131,7 @@ fn a_user_that_may_not_create_uses_a_ledger_that_exists() {
             "{error:?}"
         );
         locked.release().await;
-        place.sql(&ddl(Backend::Mysql, None));
+        db.sql(&ddl(Backend::Mysql, None));
         hold(&target, "r", "run1")
             .await
             .record("run1", &outcome(RunState::Succeeded))
@@ -174,8 +173,8 @@ fn a_restarted_server_has_no_holder() {
 
 #[test]
 fn a_url_without_a_database_is_refused() {
-    let place = Place::new(Kind::MariaDb);
-    let url = place.url.replace(&format!("/{}", place.name), "/");
+    let db = Db::mariadb();
+    let url = db.url().replace(&format!("/{NAME}"), "/");
     run(async {
         refused(
             &connect(&target(&url, "default"))

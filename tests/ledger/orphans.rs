@@ -3,7 +3,8 @@
 use std::process::Stdio;
 
 use super::{
-    common::places::{Kind, Place, lock, run, target, until},
+    common::backends::{Db, NAME},
+    connection::{lock, run, target, until},
     postgres::RUN,
 };
 
@@ -11,9 +12,9 @@ use super::{
 struct Step(std::process::Child);
 
 impl Step {
-    async fn start(place: &Place, role: &str, lock_id: &str, sql: &str) -> Self {
+    async fn start(db: &Db, role: &str, lock_id: &str, sql: &str) -> Self {
         let name = format!("launchgate/{lock_id}/{RUN}");
-        let mut psql = place.postgres().psql(&place.name, sql);
+        let mut psql = db.postgres().psql(NAME, sql);
         let child = psql
             .env("PGAPPNAME", &name)
             .env("PGOPTIONS", format!("-c role={role}"));
@@ -24,7 +25,7 @@ impl Step {
             .spawn()
             .expect("psql");
         until("the step has a session", async || {
-            place.sql(&format!("SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}' AND query <> ''")) != "0"
+            db.sql(&format!("SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}' AND query <> ''")) != "0"
         })
         .await;
         Self(child)
@@ -40,19 +41,13 @@ impl Drop for Step {
 
 #[test]
 fn an_active_session_of_an_earlier_run_is_an_orphan_until_it_ends() {
-    let place = Place::new(Kind::Postgres15);
-    let target = place.target();
+    let db = Db::postgres_15();
+    let target = db.target();
     run(async {
         let first = lock(&target).await;
         let lock_id = first.lock_id().to_owned();
-        let step = Step::start(&place, "postgres", &lock_id, "SELECT pg_sleep(60)").await;
-        let _other = Step::start(
-            &place,
-            "postgres",
-            "ffffffffffffffff",
-            "SELECT pg_sleep(60)",
-        )
-        .await;
+        let step = Step::start(&db, "postgres", &lock_id, "SELECT pg_sleep(60)").await;
+        let _other = Step::start(&db, "postgres", "ffffffffffffffff", "SELECT pg_sleep(60)").await;
         first.release().await;
         let mut second = lock(&target).await;
         assert_eq!(second.lock_id(), lock_id);
@@ -68,7 +63,7 @@ fn an_active_session_of_an_earlier_run_is_an_orphan_until_it_ends() {
             "it is not idle"
         );
         drop(step);
-        place.sql(&format!("SELECT pg_terminate_backend({})", orphans[0].pid));
+        db.sql(&format!("SELECT pg_terminate_backend({})", orphans[0].pid));
         until("no orphan is left", async || {
             second.orphans().await.expect("orphans").is_empty()
         })
@@ -79,14 +74,14 @@ fn an_active_session_of_an_earlier_run_is_an_orphan_until_it_ends() {
 
 #[test]
 fn an_orphan_is_seen_by_a_role_that_may_not_see_its_state() {
-    let place = Place::new(Kind::Postgres15);
-    let role = format!("r{}", place.name);
-    place.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'p'"));
-    let target = target(&place.postgres().url_as(&role, "p", &place.name), "default");
+    let db = Db::postgres_15();
+    let role = format!("r{NAME}");
+    db.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'p'"));
+    let target = target(&db.postgres().url_as(&role, "p", NAME), "default");
     run(async {
         let mut locked = lock(&target).await;
         let lock_id = locked.lock_id().to_owned();
-        let _step = Step::start(&place, "postgres", &lock_id, "SELECT pg_sleep(60)").await;
+        let _step = Step::start(&db, "postgres", &lock_id, "SELECT pg_sleep(60)").await;
         let orphans = locked.orphans().await.expect("orphans");
         assert_eq!(orphans.len(), 1, "{orphans:?}");
         assert_eq!(orphans[0].state, "unknown");
@@ -97,14 +92,14 @@ fn an_orphan_is_seen_by_a_role_that_may_not_see_its_state() {
 
 #[test]
 fn idle_sessions_are_no_orphans_and_idle_transactions_can_be_ended() {
-    let place = Place::new(Kind::Postgres15);
-    let target = place.target();
+    let db = Db::postgres_15();
+    let target = db.target();
     run(async {
         let locked = lock(&target).await;
         let lock_id = locked.lock_id().to_owned();
         locked.release().await;
         let session = |name: String| {
-            let url = place.url.clone();
+            let url = db.url().clone();
             async move {
                 let options: sqlx::postgres::PgConnectOptions = url.parse().expect("options");
                 sqlx::ConnectOptions::connect(&options.application_name(&name))

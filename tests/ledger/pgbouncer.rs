@@ -6,10 +6,8 @@ use launchgate::db::{
 };
 
 use super::{
-    common::{
-        places::{connect, run, target, until},
-        servers::{PgBouncer, Postgres},
-    },
+    common::servers::{PgBouncer, Postgres},
+    connection::{connect, run, target, until},
     postgres::{RUN, connect_error, not_yet, refused},
     rules::{hold, outcome},
 };

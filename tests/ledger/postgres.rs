@@ -7,9 +7,10 @@ use launchgate::db::{
 
 use super::{
     common::{
-        places::{Kind, Place, connect, is_busy, lock, run, target, until},
+        backends::{Db, NAME},
         servers::Postgres,
     },
+    connection::{connect, is_busy, lock, run, target, until},
     rules::{hold, outcome, rows},
 };
 
@@ -80,17 +81,16 @@ fn the_fast_path_is_one_statement() {
 
 #[test]
 fn a_read_only_session_is_refused_but_may_look() {
-    let place = Place::new(Kind::Postgres15);
-    let target = place.target();
+    let db = Db::postgres_15();
+    let target = db.target();
     run(async {
         hold(&target, "r", RUN)
             .await
             .record(RUN, &outcome(RunState::Succeeded))
             .await
             .expect("recorded");
-        place.sql(&format!(
-            "ALTER DATABASE {} SET default_transaction_read_only = on",
-            place.name
+        db.sql(&format!(
+            "ALTER DATABASE {NAME} SET default_transaction_read_only = on"
         ));
         assert_eq!(rows(&target, "r").await.len(), 1);
         refused(
@@ -115,10 +115,10 @@ fn a_read_only_session_is_refused_but_may_look() {
 
 #[test]
 fn a_role_that_may_not_create_uses_a_ledger_that_exists() {
-    let place = Place::new(Kind::Postgres15);
-    let role = format!("r{}", place.name);
-    place.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'p'"));
-    let target = target(&place.postgres().url_as(&role, "p", &place.name), "default");
+    let db = Db::postgres_15();
+    let role = format!("r{NAME}");
+    db.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD 'p'"));
+    let target = target(&db.postgres().url_as(&role, "p", NAME), "default");
     run(async {
         let mut locked = lock(&target).await;
         let error = locked.create_ledger().await.expect_err("no privilege");
@@ -129,7 +129,7 @@ fn a_role_that_may_not_create_uses_a_ledger_that_exists() {
             "{error:?}"
         );
         locked.release().await;
-        place.sql(&ddl(Backend::Postgres, None));
+        db.sql(&ddl(Backend::Postgres, None));
         refused(
             &connect(&target)
                 .await
@@ -138,7 +138,7 @@ fn a_role_that_may_not_create_uses_a_ledger_that_exists() {
                 .expect_err("no privilege"),
             "permission denied",
         );
-        place.sql(&format!(
+        db.sql(&format!(
             "GRANT SELECT, INSERT, UPDATE ON launchgate_runs TO {role}"
         ));
         hold(&target, "r", RUN)
@@ -160,10 +160,10 @@ fn a_role_that_may_not_create_uses_a_ledger_that_exists() {
 
 #[test]
 fn the_ledger_is_where_schema_says_and_the_lock_is_the_apps_wherever_that_is() {
-    let place = Place::new(Kind::Postgres15);
-    place.sql("CREATE SCHEMA \"odd \"\"name\"");
-    let odd = target(&format!("{}?schema=odd%20%22name", place.url), "default");
-    let said = target(&format!("{}?schema=public", place.url), "default");
+    let db = Db::postgres_15();
+    db.sql("CREATE SCHEMA \"odd \"\"name\"");
+    let odd = target(&format!("{}?schema=odd%20%22name", db.url()), "default");
+    let said = target(&format!("{}?schema=public", db.url()), "default");
     run(async {
         hold(&odd, "r", RUN)
             .await
@@ -175,17 +175,13 @@ fn the_ledger_is_where_schema_says_and_the_lock_is_the_apps_wherever_that_is() {
             Ok(Ledger::Missing)
         );
         assert_eq!(rows(&odd, "r").await.len(), 1);
-        assert_eq!(
-            rows(&place.target(), "r").await.len(),
-            1,
-            "it is looked for"
-        );
+        assert_eq!(rows(&db.target(), "r").await.len(), 1, "it is looked for");
         let locked = lock(&said).await;
-        for other in [&place.target(), &odd] {
+        for other in [&db.target(), &odd] {
             assert!(is_busy(other).await);
         }
         locked.release().await;
-        let none = target(&format!("{}?schema=none", place.url), "default");
+        let none = target(&format!("{}?schema=none", db.url()), "default");
         let error = lock(&none)
             .await
             .create_ledger()
@@ -197,21 +193,21 @@ fn the_ledger_is_where_schema_says_and_the_lock_is_the_apps_wherever_that_is() {
 
 #[test]
 fn a_ledger_that_the_search_path_does_not_find_is_the_oldest_that_this_role_may_write() {
-    let place = Place::new(Kind::Postgres15);
-    let role = format!("r{}", place.name);
-    place.sql(&format!(
+    let db = Db::postgres_15();
+    let role = format!("r{NAME}");
+    db.sql(&format!(
         "CREATE ROLE {role} LOGIN PASSWORD 'p'; CREATE SCHEMA theirs; CREATE SCHEMA older; CREATE SCHEMA newer; \
          GRANT USAGE ON SCHEMA theirs, older, newer TO {role}; GRANT CREATE ON SCHEMA public TO {role}"
     ));
     for schema in ["theirs", "older", "newer"] {
-        place.sql(&ddl(Backend::Postgres, Some(schema)));
+        db.sql(&ddl(Backend::Postgres, Some(schema)));
     }
-    place.sql(&format!(
+    db.sql(&format!(
         "GRANT SELECT ON theirs.launchgate_runs TO {role}; \
          GRANT SELECT, INSERT, UPDATE ON older.launchgate_runs, newer.launchgate_runs TO {role}"
     ));
-    let target = target(&place.postgres().url_as(&role, "p", &place.name), "default");
-    let count = |schema: &str| place.sql(&format!("SELECT count(*) FROM {schema}.launchgate_runs"));
+    let target = target(&db.postgres().url_as(&role, "p", NAME), "default");
+    let count = |schema: &str| db.sql(&format!("SELECT count(*) FROM {schema}.launchgate_runs"));
     run(async {
         hold(&target, "r", RUN)
             .await
@@ -239,25 +235,28 @@ fn a_ledger_that_the_search_path_does_not_find_is_the_oldest_that_this_role_may_
             .expect("decided");
         assert_eq!(count("older"), "3");
         // Where there is one in sight, that is it.
-        place.sql(&ddl(Backend::Postgres, Some("public")));
-        place.sql(&format!("GRANT ALL ON public.launchgate_runs TO {role}"));
+        db.sql(&ddl(Backend::Postgres, Some("public")));
+        db.sql(&format!("GRANT ALL ON public.launchgate_runs TO {role}"));
         assert_eq!(rows(&target, "r").await.len(), 0);
     });
 }
 
 #[test]
 fn the_lock_s_transaction_has_no_lock_on_a_table() {
-    for kind in [Kind::Postgres15, Kind::Postgres18, Kind::PgBouncer] {
-        let place = Place::new(kind);
+    for (name, db) in [
+        ("15", Db::postgres_15()),
+        ("18", Db::postgres_18()),
+        ("PgBouncer", Db::pgbouncer()),
+    ] {
         run(async {
-            let mut locked = hold(&place.target(), "r", RUN).await;
+            let mut locked = hold(&db.target(), "r", RUN).await;
             locked.confirm().await.expect("the lock");
-            let others = place.sql(
+            let others = db.sql(
                 "SELECT string_agg(l.locktype || ' ' || coalesce(l.relation::regclass::text, ''), ', ') FROM pg_locks l \
                  WHERE l.locktype NOT IN ('advisory', 'virtualxid') AND l.pid IN (SELECT a.pid FROM pg_locks a \
                  JOIN pg_database d ON d.oid = a.database WHERE a.locktype = 'advisory' AND d.datname = current_database())",
             );
-            assert_eq!(others, "", "{kind:?}");
+            assert_eq!(others, "", "{name}");
             locked.release().await;
         });
     }
@@ -265,19 +264,19 @@ fn the_lock_s_transaction_has_no_lock_on_a_table() {
 
 #[test]
 fn a_migration_may_lock_or_rename_the_ledger_while_the_lock_is_held() {
-    let place = Place::new(Kind::Postgres15);
-    let target = place.target();
+    let db = Db::postgres_15();
+    let target = db.target();
     run(async {
         let mut locked = hold(&target, "r", RUN).await;
-        place.sql("BEGIN; LOCK TABLE launchgate_runs; COMMIT; ALTER TABLE launchgate_runs ADD COLUMN x int");
-        place.sql("CREATE TABLE t (a int)");
-        place.sql("CREATE INDEX CONCURRENTLY ON t (a)");
+        db.sql("BEGIN; LOCK TABLE launchgate_runs; COMMIT; ALTER TABLE launchgate_runs ADD COLUMN x int");
+        db.sql("CREATE TABLE t (a int)");
+        db.sql("CREATE INDEX CONCURRENTLY ON t (a)");
         locked
             .renew(RUN, None, || ())
             .await
             .lease
             .expect("a heartbeat");
-        place.sql("DROP TABLE launchgate_runs");
+        db.sql("DROP TABLE launchgate_runs");
         let error = locked
             .record(RUN, &outcome(RunState::Succeeded))
             .await
@@ -291,12 +290,12 @@ fn a_migration_may_lock_or_rename_the_ledger_while_the_lock_is_held() {
 
 #[test]
 fn a_database_that_cannot_hold_unicode_gets_ascii() {
-    let place = Place::new(Kind::Postgres15);
-    let name = format!("{}l", place.name);
-    place.sql(&format!(
+    let db = Db::postgres_15();
+    let name = format!("{NAME}l");
+    db.sql(&format!(
         "CREATE DATABASE {name} ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'"
     ));
-    let target = target(&place.postgres().url(&name), "default");
+    let target = target(&db.postgres().url(&name), "default");
     run(async {
         let mut end = outcome(RunState::Succeeded);
         end.output_tail = Some("done 🦀".to_owned());
@@ -350,15 +349,14 @@ fn a_restarted_server_has_no_holder() {
 
 #[test]
 fn a_limit_for_transactions_does_not_end_the_lock() {
-    let place = Place::new(Kind::Postgres18);
-    place.sql(&format!(
-        "ALTER DATABASE {} SET transaction_timeout = '500ms'",
-        place.name
+    let db = Db::postgres_18();
+    db.sql(&format!(
+        "ALTER DATABASE {NAME} SET transaction_timeout = '500ms'"
     ));
-    let target = place.target();
+    let target = db.target();
     run(async {
         let mut locked = hold(&target, "r", RUN).await;
-        place.sql("SET transaction_timeout = 0; SELECT pg_sleep(1)");
+        db.sql("SET transaction_timeout = 0; SELECT pg_sleep(1)");
         locked.confirm().await.expect("the lock");
         locked
             .record(RUN, &outcome(RunState::Succeeded))

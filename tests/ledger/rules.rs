@@ -5,13 +5,14 @@ use launchgate::db::{
     ledger::{Ledger, LedgerRow, NewRun, RunOutcome, RunState},
 };
 
-use super::common::places::{Kind, Place, connect, is_busy, lock, until};
+use super::common::backends::Db;
+use super::connection::{connect, is_busy, lock, until};
 
 macro_rules! on {
-    ($module:ident, $kind:ident, [$($rule:ident),* $(,)?]) => {
+    ($module:ident, [$($rule:ident),* $(,)?]) => {
         mod $module {
-            use super::super::common::places::{Kind, Place, run};
-            $(#[test] fn $rule() { run(super::$rule(Place::new(Kind::$kind))); })*
+            use super::super::{common::backends::Db, connection::run};
+            $(#[test] fn $rule() { run(super::$rule(Db::$module())); })*
         }
     };
 }
@@ -19,11 +20,11 @@ pub(crate) use on;
 
 macro_rules! everywhere {
     ($rules:tt) => {
-        on!(postgres_15, Postgres15, $rules);
-        on!(postgres_18, Postgres18, $rules);
-        on!(pgbouncer, PgBouncer, $rules);
-        on!(mariadb, MariaDb, $rules);
-        on!(sqlite, Sqlite, $rules);
+        on!(postgres_15, $rules);
+        on!(postgres_18, $rules);
+        on!(pgbouncer, $rules);
+        on!(mariadb, $rules);
+        on!(sqlite, $rules);
     };
 }
 pub(crate) use everywhere;
@@ -88,8 +89,8 @@ pub async fn rows(target: &Target, revision: &str) -> Vec<LedgerRow> {
     }
 }
 
-async fn a_look_makes_nothing(place: Place) {
-    let target = place.target();
+async fn a_look_makes_nothing(db: Db) {
+    let target = db.target();
     let mut session = connect(&target).await;
     assert_eq!(session.read_ledger(Some("r1")).await, Ok(Ledger::Missing));
     assert_eq!(session.read_ledger(None).await, Ok(Ledger::Missing));
@@ -98,13 +99,13 @@ async fn a_look_makes_nothing(place: Place) {
     assert_eq!(session.read_ledger(Some("r1")).await, Ok(Ledger::Missing));
     assert!(target.run_state("none").await.is_err(), "no ledger to ask");
     session.close().await;
-    if place.kind == Kind::Sqlite {
-        assert!(!place.file().exists(), "a look made the file");
+    if db.is_sqlite() {
+        assert!(!db.sqlite_file().exists(), "a look made the file");
     }
 }
 
-async fn one_holder_at_a_time(place: Place) {
-    let target = place.target();
+async fn one_holder_at_a_time(db: Db) {
+    let target = db.target();
     let first = lock(&target).await;
     for _ in 0..3 {
         assert!(is_busy(&target).await);
@@ -117,9 +118,9 @@ async fn one_holder_at_a_time(place: Place) {
     assert_eq!(connect(&target).await.is_locked().await, Ok(false));
 }
 
-async fn apps_do_not_exclude_each_other(place: Place) {
-    let mut one = hold(&place.target_for("one"), "r", "1").await;
-    let mut two = hold(&place.target_for("a/b 'ö"), "r", "2").await;
+async fn apps_do_not_exclude_each_other(db: Db) {
+    let mut one = hold(&db.target_for("one"), "r", "1").await;
+    let mut two = hold(&db.target_for("a/b 'ö"), "r", "2").await;
     assert_ne!(one.lock_id(), two.lock_id());
     assert_eq!(one.lock_id().len(), 16);
     assert_eq!(one.prove().await, Ok(Proof::Proven));
@@ -128,14 +129,14 @@ async fn apps_do_not_exclude_each_other(place: Place) {
         .await
         .expect("recorded");
     assert_eq!(
-        rows(&place.target_for("one"), "r").await[0].state,
+        rows(&db.target_for("one"), "r").await[0].state,
         Some(RunState::Running)
     );
     one.release().await;
 }
 
-async fn the_lock_is_proven_to_exclude(place: Place) {
-    let target = place.target();
+async fn the_lock_is_proven_to_exclude(db: Db) {
+    let target = db.target();
     let mut locked = lock(&target).await;
     assert_eq!(locked.prove().await, Ok(Proof::Proven));
     locked
@@ -145,8 +146,8 @@ async fn the_lock_is_proven_to_exclude(place: Place) {
     locked.release().await;
 }
 
-async fn a_success_is_seen_by_every_look_and_the_lock_is_free(place: Place) {
-    let target = place.target();
+async fn a_success_is_seen_by_every_look_and_the_lock_is_free(db: Db) {
+    let target = db.target();
     let mut locked = hold(&target, "r1", "run1").await;
     locked.heartbeat("run1").await.expect("a heartbeat");
     for news in [Some(("migrate", "node m.js")), None] {
@@ -156,7 +157,7 @@ async fn a_success_is_seen_by_every_look_and_the_lock_is_free(place: Place) {
     let seen = rows(&target, "other").await;
     assert_eq!(seen.len(), 1, "what runs is seen whatever the revision");
     assert_eq!(seen[0].state, Some(RunState::Running));
-    assert_eq!(seen[0].lease_live, place.kind != Kind::Sqlite);
+    assert_eq!(seen[0].lease_live, !db.is_sqlite());
     assert!((0..60_000).contains(&seen[0].age_ms), "{seen:?}");
     locked
         .record("run1", &outcome(RunState::Succeeded))
@@ -208,8 +209,8 @@ async fn a_success_is_seen_by_every_look_and_the_lock_is_free(place: Place) {
     assert!((0..60_000).contains(&run.duration_ms));
 }
 
-async fn a_failure_keeps_its_step_code_and_output(place: Place) {
-    let target = place.target();
+async fn a_failure_keeps_its_step_code_and_output(db: Db) {
+    let target = db.target();
     let locked = hold(&target, "r1", "run1").await;
     let failed = RunOutcome {
         state: RunState::Failed,
@@ -247,18 +248,18 @@ async fn a_failure_keeps_its_step_code_and_output(place: Place) {
     assert_eq!(rows(&target, "r1").await[0].note.as_deref(), Some("killed"));
 }
 
-async fn a_dropped_holder_leaves_the_lock(place: Place) {
-    let target = place.target();
+async fn a_dropped_holder_leaves_the_lock(db: Db) {
+    let target = db.target();
     drop(hold(&target, "r", "run1").await);
     until("the lock is free", async || !is_busy(&target).await).await;
     assert_eq!(rows(&target, "r").await[0].state, Some(RunState::Running));
 }
 
-async fn a_row_leaves_running_once(place: Place) {
-    let target = place.target();
+async fn a_row_leaves_running_once(db: Db) {
+    let target = db.target();
     let mut locked = hold(&target, "r", "run1").await;
-    place.sql("UPDATE launchgate_runs SET state = 'interrupted'");
-    if place.kind != Kind::Sqlite {
+    db.sql("UPDATE launchgate_runs SET state = 'interrupted'");
+    if !db.is_sqlite() {
         assert!(matches!(
             locked.heartbeat("run1").await,
             Err(Error::Lost(_))
@@ -286,8 +287,8 @@ async fn a_row_leaves_running_once(place: Place) {
     until("the lock is free", async || !is_busy(&target).await).await;
 }
 
-async fn an_end_without_the_lock_is_never_a_success(place: Place) {
-    let target = place.target();
+async fn an_end_without_the_lock_is_never_a_success(db: Db) {
+    let target = db.target();
     drop(hold(&target, "r", "run1").await);
     assert!(
         target
@@ -313,8 +314,8 @@ async fn an_end_without_the_lock_is_never_a_success(place: Place) {
     );
 }
 
-async fn an_operators_decision_needs_no_ledger_before(place: Place) {
-    let target = place.target();
+async fn an_operators_decision_needs_no_ledger_before(db: Db) {
+    let target = db.target();
     let mut session = connect(&target).await;
     for state in [RunState::Blocked, RunState::Reset, RunState::Succeeded] {
         session

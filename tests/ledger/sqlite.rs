@@ -8,14 +8,15 @@ use std::{
 use launchgate::db::{Error, ledger::RunState};
 
 use super::{
-    common::places::{Kind, Place, connect, is_busy, lock, run, target, until},
+    common::backends::Db,
+    connection::{connect, is_busy, lock, run, target, until},
     rules::{hold, outcome, rows},
 };
 
 #[test]
 fn the_lock_outlives_the_holder_as_long_as_a_step_has_it() {
-    let place = Place::new(Kind::Sqlite);
-    let target = place.target();
+    let db = Db::sqlite();
+    let target = db.target();
     run(async {
         let locked = hold(&target, "r", "run1").await;
         let file = locked.inheritable().expect("a lock file");
@@ -41,7 +42,7 @@ fn the_lock_outlives_the_holder_as_long_as_a_step_has_it() {
 
 #[test]
 fn a_folder_that_is_missing_is_refused_and_a_file_is_made() {
-    let place = Place::new(Kind::Sqlite);
+    let db = Db::sqlite();
     run(async {
         let nowhere = target("sqlite:///none/at/all.db", "default");
         assert!(matches!(
@@ -51,31 +52,31 @@ fn a_folder_that_is_missing_is_refused_and_a_file_is_made() {
         let folder = target(
             &format!(
                 "sqlite://{}",
-                place.file().parent().expect("a folder").display()
+                db.sqlite_file().parent().expect("a folder").display()
             ),
             "default",
         );
         assert!(matches!(folder.connect().await, Err(Error::Refused { .. })));
-        assert!(!place.file().exists());
-        hold(&place.target(), "r", "run1")
+        assert!(!db.sqlite_file().exists());
+        hold(&db.target(), "r", "run1")
             .await
             .record("run1", &outcome(RunState::Succeeded))
             .await
             .expect("recorded");
-        assert!(place.file().exists());
+        assert!(db.sqlite_file().exists());
     });
 }
 
 #[test]
 fn a_file_that_is_no_database_is_refused() {
-    let place = Place::new(Kind::Sqlite);
+    let db = Db::sqlite();
     fs::write(
-        place.file(),
+        db.sqlite_file(),
         "just some words, more than a hundred bytes of them, ".repeat(9),
     )
     .expect("a file");
     run(async {
-        let error = connect(&place.target())
+        let error = connect(&db.target())
             .await
             .read_ledger(None)
             .await
@@ -89,33 +90,32 @@ fn a_file_that_is_no_database_is_refused() {
 
 #[test]
 fn a_link_leads_to_the_same_lock() {
-    let place = Place::new(Kind::Sqlite);
-    let link = place.file().with_file_name("link.db");
-    std::os::unix::fs::symlink("app.db", &link).expect("a link");
+    let db = Db::sqlite();
+    let link = db.sqlite_file().with_file_name("link.db");
+    std::os::unix::fs::symlink("shop.db", &link).expect("a link");
     run(async {
         let locked = lock(&target(&format!("sqlite://{}", link.display()), "default")).await;
-        assert!(is_busy(&place.target()).await);
+        assert!(is_busy(&db.target()).await);
         locked.release().await;
     });
     assert!(
-        place
-            .file()
-            .with_file_name("app.db.default.launchgate.lock")
+        db.sqlite_file()
+            .with_file_name("shop.db.default.launchgate.lock")
             .exists()
     );
 }
 
 #[test]
 fn a_transaction_of_somebody_else_is_not_yet_and_none_of_ours_stays() {
-    let place = Place::new(Kind::Sqlite);
-    let target = place.target();
+    let db = Db::sqlite();
+    let target = db.target();
     run(async {
         let locked = hold(&target, "r", "run1").await;
         // nothing of launchgate's is in the way of the journal mode, which wants the file alone
-        assert_eq!(place.sql("PRAGMA journal_mode = wal"), "wal");
-        assert_eq!(place.sql("PRAGMA journal_mode = delete"), "delete");
+        assert_eq!(db.sql("PRAGMA journal_mode = wal"), "wal");
+        assert_eq!(db.sql("PRAGMA journal_mode = delete"), "delete");
         let mut writer = Command::new("sqlite3")
-            .arg(place.file())
+            .arg(db.sqlite_file())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -152,13 +152,13 @@ fn a_transaction_of_somebody_else_is_not_yet_and_none_of_ours_stays() {
 
 #[test]
 fn a_step_may_put_another_file_in_the_databases_place() {
-    let place = Place::new(Kind::Sqlite);
-    let target = place.target();
+    let db = Db::sqlite();
+    let target = db.target();
     run(async {
         let locked = hold(&target, "r", "run1").await;
-        let copy = place.file().with_file_name("copy.db");
-        fs::copy(place.file(), &copy).expect("a copy");
-        fs::rename(&copy, place.file()).expect("in place");
+        let copy = db.sqlite_file().with_file_name("copy.db");
+        fs::copy(db.sqlite_file(), &copy).expect("a copy");
+        fs::rename(&copy, db.sqlite_file()).expect("in db");
         locked
             .record("run1", &outcome(RunState::Succeeded))
             .await

@@ -6,7 +6,8 @@ use launchgate::db::{
 };
 
 use super::{
-    common::places::{Kind, Place, connect, lock},
+    common::backends::Db,
+    connection::{connect, lock},
     rules::{everywhere, hold, new_run, on, outcome, rows},
 };
 
@@ -21,8 +22,8 @@ everywhere!([
     apps_may_make_the_ledger_at_the_same_moment,
 ]);
 
-async fn any_text_comes_back_as_it_was(place: Place) {
-    let target = place.target();
+async fn any_text_comes_back_as_it_was(db: Db) {
+    let target = db.target();
     let odd = "v1'; DROP TABLE launchgate_runs; --\n\\'\"`%_$1?🦀 ü \u{1}";
     hold(&target, odd, "odd'\\")
         .await
@@ -44,8 +45,8 @@ async fn any_text_comes_back_as_it_was(place: Place) {
     assert!(rows(&target, &"x".repeat(10_000)).await.is_empty());
 }
 
-async fn a_revision_that_fits_no_index_is_refused(place: Place) {
-    let mut locked = lock(&place.target()).await;
+async fn a_revision_that_fits_no_index_is_refused(db: Db) {
+    let mut locked = lock(&db.target()).await;
     locked.create_ledger().await.expect("a ledger");
     let error = locked
         .append(&new_run(&"x".repeat(10_000), "run"))
@@ -55,8 +56,8 @@ async fn a_revision_that_fits_no_index_is_refused(place: Place) {
     locked.release().await;
 }
 
-async fn revisions_that_differ_by_a_trailing_space_are_two(place: Place) {
-    let target = place.target();
+async fn revisions_that_differ_by_a_trailing_space_are_two(db: Db) {
+    let target = db.target();
     hold(&target, "v1 ", "run1")
         .await
         .record("run1", &outcome(RunState::Succeeded))
@@ -67,9 +68,9 @@ async fn revisions_that_differ_by_a_trailing_space_are_two(place: Place) {
     assert_eq!(rows(&target, "v1 ").await.len(), 1);
 }
 
-async fn a_ledger_of_another_shape_is_refused_by_name_of_the_column(place: Place) {
-    let target = place.target();
-    place.sql("CREATE TABLE launchgate_runs (id int, app varchar(9), revision varchar(9), run_id varchar(9), state varchar(9))");
+async fn a_ledger_of_another_shape_is_refused_by_name_of_the_column(db: Db) {
+    let target = db.target();
+    db.sql("CREATE TABLE launchgate_runs (id int, app varchar(9), revision varchar(9), run_id varchar(9), state varchar(9))");
     let error = connect(&target)
         .await
         .read_ledger(Some("r"))
@@ -88,15 +89,15 @@ async fn a_ledger_of_another_shape_is_refused_by_name_of_the_column(place: Place
     locked.release().await;
 }
 
-async fn rows_of_a_newer_launchgate_are_tolerated(place: Place) {
-    let target = place.target();
+async fn rows_of_a_newer_launchgate_are_tolerated(db: Db) {
+    let target = db.target();
     hold(&target, "r", "run1")
         .await
         .record("run1", &outcome(RunState::Succeeded))
         .await
         .expect("recorded");
-    place.sql("ALTER TABLE launchgate_runs ADD COLUMN colour varchar(9)");
-    place.sql("UPDATE launchgate_runs SET state = 'paused', colour = 'red'");
+    db.sql("ALTER TABLE launchgate_runs ADD COLUMN colour varchar(9)");
+    db.sql("UPDATE launchgate_runs SET state = 'paused', colour = 'red'");
     assert_eq!(rows(&target, "r").await[0].state, None);
     assert_eq!(
         connect(&target).await.history(1).await.expect("history")[0].state,
@@ -109,8 +110,8 @@ async fn rows_of_a_newer_launchgate_are_tolerated(place: Place) {
         .expect("recorded");
 }
 
-async fn the_database_describes_itself(place: Place) {
-    let target = place.target();
+async fn the_database_describes_itself(db: Db) {
+    let target = db.target();
     let mut session = connect(&target).await;
     let info = session.describe().await.expect("a description");
     assert!(!info.ledger_exists && !info.read_only, "{info:?}");
@@ -121,39 +122,38 @@ async fn the_database_describes_itself(place: Place) {
         (info.ledger_exists, info.can_write_ledger),
         (true, Some(true))
     );
-    let (product, version, pooler) = match place.kind {
-        Kind::Postgres15 => ("PostgreSQL", "15.", None),
-        Kind::Postgres18 => ("PostgreSQL", "18.", None),
-        Kind::PgBouncer => ("PostgreSQL", "15.", Some("PgBouncer")),
-        Kind::MariaDb => ("MariaDB", "10.", None),
-        Kind::Sqlite => ("SQLite", "3.", None),
+    let (product, version, pooler) = match &db {
+        Db::Postgres(_) => ("PostgreSQL", db.postgres().major(), None),
+        Db::Pooled(..) => ("PostgreSQL", db.postgres().major(), Some("PgBouncer")),
+        Db::Maria(_) => ("MariaDB", "10.".to_owned(), None),
+        Db::Sqlite(_) => ("SQLite", "3.".to_owned(), None),
     };
     assert_eq!((info.product, info.pooler.as_deref()), (product, pooler));
-    assert!(info.version.starts_with(version), "{info:?}");
+    assert!(info.version.starts_with(&version), "{info:?}");
 }
 
-async fn a_look_is_bounded_in_rows(place: Place) {
-    let target = place.target();
+async fn a_look_is_bounded_in_rows(db: Db) {
+    let target = db.target();
     hold(&target, "r", "run1")
         .await
         .record("run1", &outcome(RunState::Failed))
         .await
         .expect("recorded");
     for doubling in 0..12 {
-        place.sql(&format!(
+        db.sql(&format!(
             "INSERT INTO launchgate_runs (app, revision, run_id, attempt, state, holder, version, started_at) \
              SELECT app, revision, {}, attempt, state, holder, version, started_at FROM launchgate_runs",
-            if place.kind == Kind::MariaDb { format!("CONCAT('{doubling}-', id)") } else { format!("'{doubling}-' || id") }
+            if matches!(db, Db::Maria(_)) { format!("CONCAT('{doubling}-', id)") } else { format!("'{doubling}-' || id") }
         ));
     }
     assert_eq!(rows(&target, "r").await.len(), 2000);
 }
 
-async fn apps_may_make_the_ledger_at_the_same_moment(place: Place) {
-    let target = |app| place.target_for(app);
+async fn apps_may_make_the_ledger_at_the_same_moment(db: Db) {
+    let target = |app| db.target_for(app);
     let (a, b, c) = (target("a"), target("b"), target("c"));
     let (mut a, mut b, mut c) = (lock(&a).await, lock(&b).await, lock(&c).await);
-    if place.kind != Kind::Sqlite {
+    if !db.is_sqlite() {
         let opened = tokio::join!(a.open_ledger(), b.open_ledger(), c.open_ledger());
         assert_eq!(opened, (Ok(()), Ok(()), Ok(())));
     }

@@ -1,11 +1,10 @@
 //! The operating system: signals, processes, terminals, descriptors. The only room with
 //! `unsafe`, nix and libc.
 //!
-//! May touch nix, libc, signal-hook and std; never sqlx or settings. Its invariants are the
-//! process rules of the project: the inherited mask and dispositions come first and go back
-//! last; every signal is blocked from the first line to the last and read from one
-//! descriptor, so no handler ever runs; one owner of `waitpid`; nothing but
-//! async-signal-safe calls between clone and exec.
+//! It imports no other room, and nothing of sqlx. Its invariants: the inherited signal mask and
+//! dispositions are read first and restored last; every signal is blocked throughout and read
+//! from one descriptor, so no handler ever runs; only `wait` reaps children; between clone and
+//! exec there are only async-signal-safe calls.
 
 #![allow(
     unsafe_code,
@@ -43,7 +42,7 @@ pub mod wait;
 pub mod wakeup;
 mod watch;
 
-/// `O_NONBLOCK` of open(2), for rooms that open files.
+/// `O_NONBLOCK` of open(2), for files that other rooms open.
 pub const NONBLOCK: i32 = libc::O_NONBLOCK;
 
 /// `EAFNOSUPPORT` of socket(2): the kernel has no addresses of this kind.

@@ -1,12 +1,12 @@
-//! What this user may do with a file and in a folder, told without doing it.
+//! What this user may do with a file or a folder, found without doing it.
 
 use std::io;
 use std::path::Path;
 
 use nix::unistd::{AccessFlags, access};
 
-/// Whether files can be made there, as far as can be told without making one: access(2) also
-/// knows a file system that is read-only.
+/// Whether files can be created in a folder, as far as access(2) knows; it does know about
+/// read-only file systems.
 pub fn may_make_files(folder: &Path) -> io::Result<()> {
     access(folder, AccessFlags::W_OK | AccessFlags::X_OK).map_err(io::Error::from)
 }

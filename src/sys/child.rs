@@ -1,9 +1,9 @@
-//! Starting a step and learning what becomes of it.
+//! Starting a child process.
 //!
-//! clone(2) with `CLONE_VM | CLONE_VFORK`, as posix_spawn does it in both C libraries: no
-//! page table is copied, and the parent learns of a failed exec from memory they share.
-//! posix_spawn itself can't set a parent-death signal. Call it from the main thread only:
-//! the parent-death signal fires when the *thread* that forked ends (prctl(2)).
+//! clone(2) with `CLONE_VM | CLONE_VFORK`, as both C libraries implement posix_spawn: no page
+//! table is copied, and the child reports a failed exec through shared memory. posix_spawn
+//! itself can't set a parent-death signal. Call it from the main thread only: the parent-death
+//! signal fires when the *thread* that forked ends (prctl(2)).
 
 use std::ffi::{CStr, CString, c_void};
 
@@ -27,7 +27,7 @@ use crate::sys::identity::Identity;
 pub struct Program {
     /// The path to execute.
     pub path: CString,
-    /// Its arguments, the name first.
+    /// Its arguments, starting with its name.
     pub argv: Vec<CString>,
     /// Its environment.
     pub environment: Vec<EnvEntry>,
@@ -36,13 +36,13 @@ pub struct Program {
 /// Standard input of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
-    /// As it is: a terminal.
+    /// Inherited: a terminal.
     Inherit,
-    /// From /dev/null, so that a step can't wait for an answer that nobody gives.
+    /// From /dev/null, so that a step can't wait for input that never comes.
     Null,
 }
 
-/// Where a step's standard streams lead.
+/// The standard streams of a child.
 #[derive(Debug, Clone, Copy)]
 pub struct Streams {
     /// Standard input.
@@ -53,8 +53,8 @@ pub struct Streams {
     pub error: RawFd,
 }
 
-/// Everything the child needs between clone and exec, made before, so that the child only
-/// makes system calls.
+/// Everything the child needs between clone and exec, prepared beforehand so that the child
+/// makes system calls only.
 struct Start<'a> {
     path: *const c_char,
     argv: *const *const c_char,
@@ -65,17 +65,17 @@ struct Start<'a> {
     switch: Option<Switch>,
     parent: pid_t,
     inherited: &'a Inherited,
-    /// Written by the child: why exec failed.
+    /// Why exec failed; written by the child.
     errno: c_int,
 }
 
-/// Starts `program` as the leader of a process group of its own, which becomes the
-/// `terminal`'s foreground group where one is given. It inherits the signal mask and
-/// dispositions that launchgate inherited, is killed when launchgate dies, keeps the
-/// descriptor `keep` open, and is `identity` where one is given.
+/// Starts `program` as the leader of its own process group, which becomes the foreground group
+/// of `terminal` if one is given. It gets the signal mask and dispositions that launchgate
+/// inherited, is killed when launchgate dies, keeps the descriptor `keep` open, and runs as
+/// `identity` if one is given.
 ///
 /// # Errors
-/// Why it could not be cloned or executed: execve(2), clone(2).
+/// clone(2) or execve(2) failed.
 pub fn start(
     program: &Program,
     streams: Streams,
@@ -84,8 +84,8 @@ pub fn start(
     identity: Option<&Identity>,
     inherited: &Inherited,
 ) -> io::Result<i32> {
-    // As much as posix_spawn(3) takes in musl: the child makes system calls and nothing else.
-    // It is part of this thread's own stack, whose pages are there already.
+    // As much as posix_spawn(3) uses in musl: the child makes system calls only. It is part of
+    // this thread's own stack, whose pages are mapped already.
     const STACK: usize = 8 * 1024;
     let argv = pointers(&program.argv);
     let envp = pointers(&program.environment);
@@ -114,7 +114,7 @@ pub fn start(
     if pid < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the child wrote it through a pointer that the compiler can't see.
+    // SAFETY: the child wrote it through a pointer that the compiler doesn't see.
     let errno = unsafe { ptr::read_volatile(&raw const start.errno) };
     if errno == 0 {
         return Ok(pid);
@@ -123,7 +123,7 @@ pub fn start(
     Err(io::Error::from_raw_os_error(errno))
 }
 
-/// The array that execve(2) wants; valid as long as `strings`.
+/// The array of pointers that execve(2) takes; valid as long as `strings`.
 pub(super) fn pointers<S: AsRef<CStr>>(strings: &[S]) -> Vec<*const c_char> {
     strings
         .iter()
@@ -133,7 +133,7 @@ pub(super) fn pointers<S: AsRef<CStr>>(strings: &[S]) -> Vec<*const c_char> {
 }
 
 extern "C" fn run_child(argument: *mut c_void) -> c_int {
-    // SAFETY: it is the `Start` of the suspended parent, and nobody else uses it now.
+    // SAFETY: it is the `Start` of the suspended parent, which nothing else uses now.
     let start = unsafe { &mut *argument.cast::<Start<'_>>() };
     // SAFETY: only async-signal-safe calls from here on; every pointer was made by `start`.
     unsafe {
@@ -148,10 +148,10 @@ extern "C" fn run_child(argument: *mut c_void) -> c_int {
                 libc::_exit(127);
             }
         }
-        // After the switch, which would clear it (prctl(2)).
+        // After the switch of users, which clears it (prctl(2)).
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-        // The parent may have died before the line above. Zero: it is in another PID
-        // namespace, where its number means nothing.
+        // The parent may have died before the line above. Zero means it is in another PID
+        // namespace, so its number says nothing.
         let parent = libc::getppid();
         if parent != start.parent && parent != 0 {
             libc::_exit(127);
@@ -172,8 +172,8 @@ extern "C" fn run_child(argument: *mut c_void) -> c_int {
     }
 }
 
-/// Puts the streams where they belong. A source that is not its own target is duplicated
-/// over it, which also clears close-on-exec; an inherited one stays as it is.
+/// Puts the streams in place. A source that is not its own target is duplicated over it, which
+/// also clears close-on-exec; an inherited one stays as it is.
 ///
 /// # Safety
 /// Between clone and exec only.

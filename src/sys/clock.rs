@@ -1,5 +1,5 @@
-//! Time as the machine has lived it: `CLOCK_BOOTTIME`, which goes on while the machine is
-//! suspended (`clock_gettime(2)`), so that a lease that ran out in the meantime is seen at once.
+//! `CLOCK_BOOTTIME`, which continues while the machine is suspended (`clock_gettime(2)`), so
+//! that a lease that expired meanwhile is noticed right after resume.
 
 use std::mem::zeroed;
 use std::ops::Add;
@@ -12,14 +12,14 @@ use libc::c_long;
 pub struct Moment(Duration);
 
 impl Moment {
-    /// Now. By the system call itself: the C library's function looks for the kernel's code in
-    /// this process first (vdso(7)), which takes longer than the few calls of a start.
+    /// The current time. Uses the system call itself: the C library first searches for the
+    /// kernel's vdso(7), which takes longer than the few calls that a start makes.
     #[must_use]
     pub fn now() -> Self {
         let clock = c_long::from(libc::CLOCK_BOOTTIME);
         // SAFETY: all zeroes is a value of this C structure, and the pointer to it lives
-        // through the call. It fails only for a clock that the kernel lacks; boot time is
-        // there since 2.6.39.
+        // through the call. It fails only for a clock that the kernel lacks; boot time
+        // exists since Linux 2.6.39.
         let now: libc::timespec = unsafe {
             let mut now = zeroed();
             libc::syscall(libc::SYS_clock_gettime, clock, &raw mut now);
@@ -31,13 +31,13 @@ impl Moment {
         ))
     }
 
-    /// How long ago `earlier` was; zero where it is ahead.
+    /// The time since `earlier`; zero if that is in the future.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// This moment and `duration` later; the end of time where that is past it.
+    /// The moment `duration` later, or the latest one that can be represented.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration))
@@ -52,7 +52,7 @@ impl Add<Duration> for Moment {
     }
 }
 
-/// The earlier of two moments that may not come.
+/// The earlier of two moments, either of which may be absent.
 #[must_use]
 pub fn earliest(a: Option<Moment>, b: Option<Moment>) -> Option<Moment> {
     match (a, b) {

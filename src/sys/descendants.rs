@@ -17,22 +17,22 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Who it is; `None` where it is gone.
+    /// The user it runs as; `None` if it is gone.
     pub(super) fn user(&self) -> Option<u32> {
         let folder = fs::metadata(format!("/proc/{}", self.pid)).ok()?;
         Some(folder.uid())
     }
 
-    /// Whether an entry of its environment is `entry`; `None` where that can't be told: another
-    /// user's, a zombie's, or one in the middle of execve(2), of which nothing is there to read.
+    /// Whether `entry` is in its environment; `None` if that can't be read, because it is another
+    /// user's, a zombie, or in the middle of execve(2).
     pub(super) fn has_entry(&self, entry: &[u8]) -> Option<bool> {
         let environment = fs::read(format!("/proc/{}/environ", self.pid)).ok()?;
         (!environment.is_empty()).then(|| environment.split(|byte| *byte == 0).any(|e| e == entry))
     }
 }
 
-/// All processes of this PID namespace. `None` where there is no /proc, or another namespace's,
-/// as for `unshare --pid` alone: its numbers are other processes here.
+/// All processes of this PID namespace. `None` if there is no /proc, or it belongs to another
+/// namespace, as after `unshare --pid` alone: its numbers mean other processes here.
 pub(super) fn processes() -> Option<Vec<Process>> {
     let own = fs::read_link("/proc/self").ok()?;
     if own.to_str()?.parse() != Ok(std::process::id()) {
@@ -42,14 +42,15 @@ pub(super) fn processes() -> Option<Vec<Process>> {
     let found = entries.filter_map(|entry| {
         let name = entry.ok()?.file_name();
         let pid: i32 = name.to_str()?.parse().ok()?;
-        // A command's name is any bytes: cut after fifteen, it may end within a character.
+        // A command's name is arbitrary bytes, cut after fifteen, perhaps within a character.
         let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
         parse(pid, &String::from_utf8_lossy(&stat))
     });
     Some(found.collect())
 }
 
-/// Every descendant of this process, parents first, but for those that `skips` and all below them.
+/// Every descendant of this process, parents first, except those that `skips` selects and
+/// theirs.
 pub(super) fn below_this(processes: &[Process], skips: impl Fn(&Process) -> bool) -> Vec<Process> {
     let mut found: Vec<Process> = Vec::new();
     let mut parent = std::process::id().cast_signed();
@@ -65,8 +66,8 @@ pub(super) fn below_this(processes: &[Process], skips: impl Fn(&Process) -> bool
     }
 }
 
-/// The third field and those behind it; the second is the command in parentheses and may hold
-/// anything.
+/// Reads the fields from the third on. The second is the command in parentheses, which may
+/// contain anything.
 fn parse(pid: i32, stat: &str) -> Option<Process> {
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
     Some(Process {
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_what_is_below_but_nothing_below_what_is_skipped() {
+    fn finds_descendants_but_not_those_of_a_skipped_process() {
         let own = std::process::id().cast_signed();
         let all = [(-1, -2), (-2, own), (-3, own), (-4, -3), (-5, -1), (-6, -9)];
         let all = all.map(|(pid, parent)| process(pid, parent));

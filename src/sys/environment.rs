@@ -1,30 +1,30 @@
-//! An environment as `execve` takes it: entries in their order, whatever they hold.
+//! An environment as `execve` takes it: entries in order, whatever they contain.
 //!
-//! Pure. Nothing is lost that a library would refuse: entries without `=`, with an empty
-//! name, or twice the same name stay where they are unless they are named.
+//! Pure. Entries that a library would refuse (without `=`, with an empty name, or with a name
+//! that occurs twice) stay where they are unless they are addressed by name.
 
 use std::borrow::Cow;
 use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
-/// What the names of launchgate's own variables begin with.
+/// The prefix of launchgate's own variables.
 pub const OWN: &[u8] = b"LAUNCHGATE_";
 
-/// One entry. What was inherited lives as long as the process and is not copied: each step
-/// and the server have an environment of their own, of mostly the same entries.
+/// One entry. Inherited ones live as long as the process and are not copied: the environments
+/// of the steps and the server consist of mostly the same entries.
 pub type EnvEntry = Cow<'static, CStr>;
 
 /// The entries of an environment, in order.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     entries: Vec<EnvEntry>,
-    /// Whether a name may begin with [`OWN`]: most environments have none, and every setting
-    /// asks.
+    /// Whether a name may begin with [`OWN`]. Most environments have none, and every setting
+    /// asks for one.
     has_own: bool,
 }
 
 impl Environment {
-    /// Takes entries as they stand in `environ`.
+    /// Takes the entries of `environ`.
     #[must_use]
     pub fn new(entries: Vec<EnvEntry>) -> Self {
         let has_own = entries.iter().any(|e| e.to_bytes().starts_with(OWN));
@@ -43,11 +43,11 @@ impl Environment {
         self.has_own
     }
 
-    /// The value of the first entry of that name, as `getenv` has it.
+    /// The value of the first entry with that name, as in `getenv`.
     #[must_use]
     pub fn get(&self, name: &[u8]) -> Option<&OsStr> {
         self.entries.iter().find_map(|entry| {
-            // Most entries are told apart by their first byte.
+            // Most entries differ in the first byte.
             let bytes = entry.to_bytes();
             let begins = bytes.first() == name.first() && bytes.starts_with(name);
             let (found, value) = begins.then(|| parts(entry))??;
@@ -55,7 +55,7 @@ impl Environment {
         })
     }
 
-    /// The same, where an empty value counts as none.
+    /// The same, but an empty value counts as unset.
     #[must_use]
     pub fn get_filled(&self, name: &str) -> Option<&OsStr> {
         self.get(name.as_bytes()).filter(|value| !value.is_empty())
@@ -70,14 +70,14 @@ impl Environment {
             .filter(|n| n.starts_with(prefix))
     }
 
-    /// Keeps the entries whose name `keep` likes; one without `=` has no name and stays.
+    /// Keeps the entries whose name `keep` accepts, and those without a name.
     pub fn retain(&mut self, keep: impl Fn(&[u8]) -> bool) {
         self.entries
             .retain(|entry| parts(entry).is_none_or(|(name, _)| keep(name)));
     }
 
-    /// Removes what is launchgate's own: by how an entry begins, since one without `=` would
-    /// reach step and server as well.
+    /// Removes launchgate's own entries, by their first bytes: one without `=` must not reach
+    /// the steps and the server either.
     pub fn remove_own(&mut self) {
         if self.has_own {
             self.entries
@@ -85,7 +85,7 @@ impl Environment {
         }
     }
 
-    /// Sets `name`, in the place of its first entry or at the end. A NUL ends the value, as
+    /// Sets `name` in the place of its first entry, or at the end. The value ends at a NUL, as
     /// it would for any program that reads it.
     pub fn set(&mut self, name: &[u8], value: &[u8]) {
         let place = self
@@ -100,7 +100,7 @@ impl Environment {
         }
     }
 
-    /// The same for a name that no entry has, at the end.
+    /// Adds an entry with a new name at the end.
     pub fn append(&mut self, name: &[u8], value: &[u8]) {
         self.entries.push(entry(name, value));
     }
@@ -127,7 +127,7 @@ pub fn until_nul(mut bytes: Vec<u8>) -> CString {
 
 fn parts(entry: &CStr) -> Option<(&[u8], &[u8])> {
     let bytes = entry.to_bytes();
-    // glibc and musl look for the `=` behind the first byte, so that `=x=1` has the name `=x`.
+    // glibc and musl search for `=` from the second byte on, so `=x=1` has the name `=x`.
     let equals = bytes.iter().skip(1).position(|&byte| byte == b'=')? + 1;
     Some((&bytes[..equals], &bytes[equals + 1..]))
 }

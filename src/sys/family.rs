@@ -1,8 +1,8 @@
 //! Which processes belong to a step, and signals to all of them.
 //!
-//! Everything below this process is the step's where nothing was there before launchgate. Where
-//! something was (a sidecar that a shell started before `exec launchgate`), it and what it starts
-//! are left alone, also when that becomes launchgate's child because its parent ended.
+//! If this process had no children before launchgate, every descendant belongs to the step. If it
+//! had some (a sidecar that a shell started before `exec launchgate`), they and what they start
+//! are left alone, even if one becomes launchgate's child because its parent ended.
 
 use nix::errno::Errno;
 
@@ -10,56 +10,56 @@ use super::descendants::{self, Process};
 use super::signals::{self, Signal};
 use super::wait::{self, Reaped, Which};
 
-/// What was below this process before launchgate started anything.
+/// The descendants of this process before launchgate started anything.
 #[derive(Debug)]
 pub enum Foreign {
-    /// Nothing.
+    /// None.
     Nobody,
     /// These.
     These(Vec<i32>),
-    /// Something, and there is no /proc to find it by.
+    /// Some, and there is no /proc to find them.
     Unknown,
 }
 
 /// A step's processes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Family<'a> {
-    /// The first of them, which leads a process group.
+    /// The first one, which leads a process group.
     leader: i32,
-    /// The entry that this run's steps have in their environment; `None` where all that is
-    /// below this process belongs together.
+    /// The entry that this run's steps have in their environment; `None` if every descendant
+    /// of this process belongs together.
     mark: Option<&'a [u8]>,
     foreign: &'a Foreign,
 }
 
-/// Whom a signal came to.
+/// Which processes a signal reached.
 #[derive(Debug)]
 pub(super) struct Reached {
-    /// How many there were, where they could be counted.
+    /// How many there were, if they could be counted.
     pub(super) count: Option<usize>,
-    /// One that it did not come to.
+    /// One that it did not reach.
     pub(super) stray: Option<Stray>,
 }
 
 /// A process that can't be stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stray {
-    /// Somebody else's, whom kill(2) refuses.
+    /// Another user's, which kill(2) refuses to signal.
     Refused {
         /// Its process id.
         pid: i32,
-        /// Its user, unless it is gone.
+        /// The user it runs as, unless it is gone.
         user: Option<u32>,
         /// `S`, `D`, `T` …
         state: char,
     },
-    /// Something that no /proc shows.
+    /// Not visible in /proc.
     Hidden,
 }
 
 impl Foreign {
-    /// What is there now: also further down, where it becomes this process's child when the
-    /// ones between end.
+    /// Finds the current descendants, at any depth: one becomes this process's child when
+    /// those in between end.
     #[must_use]
     pub fn look() -> Self {
         if !wait::has_any() {
@@ -76,7 +76,7 @@ impl Foreign {
 }
 
 impl<'a> Family<'a> {
-    /// Those of the step that `leader` is the first process of.
+    /// The step whose first process is `leader`.
     pub(super) fn of_step(leader: i32, mark: &'a [u8], foreign: &'a Foreign) -> Self {
         Self {
             leader,
@@ -85,7 +85,7 @@ impl<'a> Family<'a> {
         }
     }
 
-    /// Everything that is below an init, whose first child is `leader`.
+    /// Every descendant of an init whose first child is `leader`.
     pub(super) fn of_init(leader: i32) -> Self {
         Self {
             leader,
@@ -113,9 +113,9 @@ impl<'a> Family<'a> {
         children.map(|process| Which::One(process.pid)).collect()
     }
 
-    /// Signals all of them. A PID 1 needs no /proc for that, and has no race, where all that is
-    /// in its namespace may go (kill(2), "-1"); in front of a step it has to where there is no
-    /// /proc, though it reaches a process that somebody sent into the container as well.
+    /// Signals all of them. If everything in its PID namespace may be signalled, a PID 1 uses
+    /// kill(2) with -1, which has no race and needs no /proc. For a step it does so only if
+    /// there is no /proc, since that also reaches processes that `docker exec` started.
     pub(super) fn signal(&self, numbers: &[Signal]) -> Reached {
         let is_alone = matches!(self.foreign, Foreign::Nobody);
         let may_reach_all = is_alone && std::process::id() == 1;
@@ -126,7 +126,7 @@ impl<'a> Family<'a> {
         let target = match members {
             Some(members) => return reach(&members, numbers, is_alone),
             None if may_reach_all => Some(-1),
-            // Only a group with a child of ours in it is surely still the step's.
+            // A group is certainly still the step's only while a child of ours is in it.
             None => wait::has_in_group(self.leader).then_some(-self.leader),
         };
         for (target, number) in target
@@ -141,7 +141,7 @@ impl<'a> Family<'a> {
         }
     }
 
-    /// All of them; `None` where nobody knows.
+    /// All of them; `None` if they can't be found.
     fn members(&self) -> Option<Vec<Process>> {
         let foreign: &[i32] = match self.foreign {
             Foreign::Nobody => &[],
@@ -151,16 +151,16 @@ impl<'a> Family<'a> {
         let all = descendants::processes()?;
         let own = std::process::id().cast_signed();
         Some(descendants::below_this(&all, |process| {
-            // The step's first process may have the number of one that is gone meanwhile.
+            // The step's first process may have reused the number of one that has ended.
             process.pid != self.leader
                 && (foreign.contains(&process.pid)
                     || (!foreign.is_empty() && process.parent == own && !self.may_own(process)))
         }))
     }
 
-    /// Whether a child may be the step's. One that is in another group and whose environment can
-    /// be read and lacks the run's entry was started by somebody who was there before; the
-    /// session tells nothing, since a step stays in launchgate's.
+    /// Whether a child may be the step's. It is not if it is in another group and its
+    /// environment can be read and lacks the run's entry: an earlier process started it. The
+    /// session says nothing, since a step stays in launchgate's.
     fn may_own(&self, child: &Process) -> bool {
         child.group == self.leader
             || self
@@ -173,7 +173,7 @@ fn reach(members: &[Process], numbers: &[Signal], is_alone: bool) -> Reached {
     let mut stray = None;
     for process in members {
         for number in numbers {
-            // A zombie needs no signal, whosoever it is.
+            // A zombie needs no signal, whoever owns it.
             if signals::try_send(process.pid, *number) == Err(Errno::EPERM) && process.state != 'Z'
             {
                 stray.get_or_insert_with(|| Stray::Refused {
@@ -184,7 +184,7 @@ fn reach(members: &[Process], numbers: &[Signal], is_alone: bool) -> Reached {
             }
         }
     }
-    // There is a child, or nobody would have asked: /proc hides other users' (hidepid).
+    // There is a child, or this would not be called: /proc hides other users' (hidepid).
     let is_hidden = members.is_empty() && is_alone;
     Reached {
         count: (!is_hidden).then_some(members.len()),

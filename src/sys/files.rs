@@ -1,5 +1,5 @@
-//! Reading files: one that may be no such file, and many small ones of one folder, which every
-//! start does where they are the revision.
+//! Reading files: one that may turn out to be something else, and many small ones in a folder,
+//! which every start does if they are the revision.
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions, metadata};
@@ -12,10 +12,10 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::read;
 
-/// The contents of a file of at most `limit` bytes.
+/// Reads a file of at most `limit` bytes.
 ///
 /// # Errors
-/// It can't be read, or holds more: `FileTooLarge`.
+/// It can't be read, or is larger: `FileTooLarge`.
 pub fn read_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut contents = Vec::new();
     let length = File::open(path)?
@@ -30,10 +30,10 @@ pub fn read_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(contents)
 }
 
-/// The same of a regular file: a pipe that nobody writes would be waited for without end.
+/// Reads a regular file: a pipe that nobody writes to would block forever.
 ///
 /// # Errors
-/// As [`read_up_to`]; it is something else.
+/// As in [`read_up_to`], or it is not a regular file.
 pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let kind = metadata(path)?.file_type();
     if kind.is_dir() {
@@ -41,14 +41,14 @@ pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, what));
     }
     if !kind.is_file() {
-        let what = "it is no regular file";
+        let what = "it is not a regular file";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
     }
     read_up_to(path, limit)
 }
 
-/// A folder whose files are read one after the other, by names relative to it and with as few
-/// system calls as can be: of a thousand small ones it is the calls that take the time.
+/// An open folder whose files are read one after the other, by relative names and with as few
+/// system calls as possible: with a thousand small files the calls take most of the time.
 #[derive(Debug)]
 pub struct OpenFolder {
     open: File,
@@ -56,10 +56,10 @@ pub struct OpenFolder {
 }
 
 impl OpenFolder {
-    /// Opens it. To find files by their names the right to list them is not needed (open(2), `O_PATH`).
+    /// Opens it. Opening files by name does not need the right to list them (open(2), `O_PATH`).
     ///
     /// # Errors
-    /// It is not there.
+    /// It does not exist.
     pub fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
         let mut options = OpenOptions::new();
@@ -69,12 +69,12 @@ impl OpenFolder {
         })
     }
 
-    /// Gives a file's contents to `take`, piece by piece.
+    /// Passes a file's contents to `take`, piece by piece.
     ///
     /// # Errors
     /// It can't be read to its end.
     pub fn read(&mut self, name: &OsStr, mut take: impl FnMut(&[u8])) -> io::Result<()> {
-        // Not to wait for a pipe's writer.
+        // So as not to wait for the writer of a pipe.
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
         let file = openat(self.open.as_fd(), name, flags, Mode::empty())?;
         loop {

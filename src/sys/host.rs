@@ -1,4 +1,4 @@
-//! This process: what it inherited, its signals, its streams, its name.
+//! This process: what it inherited, its signals, its streams, its host name.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -13,14 +13,14 @@ use super::output::Output;
 use super::poll::{self, Interest};
 use super::signals::{Signal, Signals};
 
-/// What a process has that supervises others.
+/// What this process needs to supervise others.
 #[derive(Debug)]
 pub struct Host {
-    /// What goes back before exec.
+    /// What is restored before exec.
     pub inherited: Inherited,
     /// The one reader of signals.
     pub signals: Signals,
-    /// Descendants that were there before launchgate.
+    /// Descendants from before launchgate.
     pub foreign: Foreign,
     /// Standard output.
     pub stdout: Arc<Output>,
@@ -40,7 +40,7 @@ pub enum Wake {
 }
 
 impl Host {
-    /// The host of this process. Every signal must be blocked already.
+    /// Every signal must be blocked already.
     pub fn new(inherited: Inherited) -> io::Result<Self> {
         let signals = Signals::open(inherited.ignored)?;
         Ok(Self {
@@ -52,7 +52,7 @@ impl Host {
         })
     }
 
-    /// Waits until `fd` is readable, `until` has come or a signal stops the gate.
+    /// Waits until `fd` is readable, `until` is reached or a signal stops the gate.
     #[must_use]
     pub fn wait(&self, fd: Option<BorrowedFd<'_>>, until: Option<Moment>) -> Wake {
         loop {
@@ -75,10 +75,10 @@ impl Host {
         }
     }
 
-    /// Writes to standard output and waits for whoever reads it.
+    /// Writes to standard output and waits until everything is written.
     ///
     /// # Errors
-    /// This signal came instead, and what was not read by then is left behind.
+    /// This signal arrived first; what was not written by then is lost.
     pub fn print(&self, text: &[u8]) -> Result<(), Signal> {
         self.stdout.write(text);
         loop {

@@ -1,5 +1,5 @@
-//! What this process was given: arguments, environment, signal mask and dispositions,
-//! descriptors. Read before anything changes it, given back right before exec.
+//! What this process inherited: arguments, environment, signal mask and dispositions,
+//! descriptors. Read before anything changes it, restored right before exec.
 //!
 //! The Rust runtime would change some of it before `main` (it ignores SIGPIPE and opens
 //! closed standard streams), so the binary has a C `main` and the runtime never starts.
@@ -18,7 +18,7 @@ unsafe extern "C" {
     static environ: *const *const c_char;
 }
 
-/// Everything that goes back before exec.
+/// Everything that is restored before exec.
 #[derive(Debug)]
 pub struct Inherited {
     /// The signal mask.
@@ -30,12 +30,12 @@ pub struct Inherited {
 }
 
 impl Inherited {
-    /// Blocks every signal and reads what was inherited. Call it first.
+    /// Blocks every signal and records what was inherited. Must be called first.
     pub fn capture() -> io::Result<Self> {
         let mask = signals::block_all()?;
         let ignored = Dispositions::read();
         if ignored.ignores(libc::SIGCHLD) {
-            // Else the kernel would reap our children itself and their exit codes be lost.
+            // Otherwise the kernel would reap our children itself and lose their exit codes.
             signals::set_ignored(libc::SIGCHLD, false);
         }
         occupy_standard_streams();
@@ -46,14 +46,14 @@ impl Inherited {
         })
     }
 
-    /// Makes orphaned descendants this process's children, so that none is lost.
+    /// Makes orphaned descendants this process's children, so that none escapes.
     pub fn adopt_orphans(&self) {
         if !self.subreaper {
             set_subreaper(true);
         }
     }
 
-    /// Puts back the subreaper flag and the dispositions; the mask goes last, elsewhere.
+    /// Restores the subreaper flag and the dispositions. The mask is restored last, in `launch`.
     pub(super) fn restore(&self) {
         if !self.subreaper {
             set_subreaper(false);
@@ -75,15 +75,15 @@ fn set_subreaper(on: bool) {
     unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, libc::c_ulong::from(on)) };
 }
 
-/// A standard stream that was closed would be taken by the next descriptor that launchgate
-/// opens, and the log would go there. `/dev/null` takes the place until exec closes it.
+/// If a standard stream is closed, the next descriptor that launchgate opens would get its
+/// number, and the log would go there. `/dev/null` takes the place until exec closes it.
 pub(super) fn occupy_standard_streams() {
     for stream in 0..=2 {
         if is_open(stream) {
             continue;
         }
-        // SAFETY: the path is a C string; the lowest free number is `stream`, as all below
-        // it are open, and it is meant to stay open.
+        // SAFETY: the path is a C string. The lowest free number is `stream`, as all below are
+        // open, and it is meant to stay open.
         unsafe {
             libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
         }

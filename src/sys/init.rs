@@ -1,10 +1,10 @@
-//! The phase behind the gate under `--init`: one thread that waits for signals, hands them to
-//! the server, and reaps whatever ends, until the server has.
+//! The phase after the gate under `--init`: one thread that waits for signals, forwards them to
+//! the server, and reaps children until the server has ended.
 //!
-//! It sleeps in one poll(2) without a timeout: no timer, no wake-up. launchgate executes itself
-//! for it ([`reenter`]), so that runtime, drivers, arguments and heap of the gate are gone. The
-//! server is started before that and stays a child over the exec (execve(2)); signals stay
-//! pending, since all of them are blocked from before the one to behind the other.
+//! It sleeps in one poll(2) without a timeout, so it never wakes up for nothing. launchgate first
+//! executes itself ([`reenter`]), which frees the runtime, the drivers, the arguments and the heap
+//! of the gate. The server is started before that and stays a child across the exec (execve(2)).
+//! Signals stay pending, since all of them are blocked before and after it.
 
 use std::ffi::{CStr, CString};
 use std::mem::{size_of, zeroed};
@@ -27,20 +27,20 @@ use crate::sys::environment::EnvEntry;
 use crate::sys::forwarding::{Aim, Init};
 use crate::sys::identity::Identity;
 
-/// How soon a kill is repeated while processes are left that were born meanwhile.
+/// How soon a kill is repeated, for processes that were born meanwhile.
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// How long what is killed may take to be gone, before it is left behind: another user's, or
-/// one that waits in the kernel for a file system that is gone.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait for killed processes to disappear. They may be another user's, or be stuck
+/// in the kernel on a file system that is gone.
+const KILL_LIMIT: Duration = Duration::from_secs(30);
 
-/// The exit code where there is no server at all: a bug (`exit`).
+/// The exit code if there is no server at all: a bug (see `exit`).
 const NO_SERVER: i32 = 70;
 
-/// What happens behind the gate that is worth a line.
+/// What happens after the gate that is worth a log line.
 #[derive(Debug, Clone, Copy)]
 pub enum InitEvent {
-    /// The server ended and left this many processes; a PID 1 does not count them.
+    /// The server ended and left this many processes; a PID 1 can't count them.
     Leftovers(Option<usize>),
     /// They did not stop in time.
     Killing,
@@ -48,20 +48,20 @@ pub enum InitEvent {
     LeftBehind,
 }
 
-/// What the server left.
+/// The processes that the server left.
 #[derive(Debug, Clone, Copy)]
 enum ServerLeftovers {
-    /// Not looked at yet.
+    /// Not checked yet.
     Unknown,
-    /// Something, asked to go until then.
+    /// Some, asked to end by this moment.
     Asked(Moment),
-    /// Something, killed, and again then, until the second moment.
+    /// Some, killed; to be killed again at the first moment, and given up at the second.
     Killed(Moment, Moment),
-    /// No child at all.
+    /// None.
     Nothing,
 }
 
-/// The server, and the one who stays in front of it.
+/// Stays in front of the server.
 #[derive(Debug)]
 pub struct InitLoop<'a> {
     server: i32,
@@ -69,20 +69,20 @@ pub struct InitLoop<'a> {
     signals: OwnedFd,
     terminal: Option<Terminal>,
     had_terminal: bool,
-    /// We stopped with the server, and it has to be continued with us.
+    /// We stopped together with the server, and have to continue it when we continue.
     stopped_with_it: bool,
     ended: Option<Ended>,
     left: ServerLeftovers,
 }
 
-/// A signal as signalfd(2) tells of it.
+/// A signal as signalfd(2) reports it.
 type SignalInfo = libc::signalfd_siginfo;
 
 impl<'a> InitLoop<'a> {
-    /// In front of a server that was just started as the leader of its own process group.
+    /// For a server that was just started as the leader of its own process group.
     ///
     /// # Errors
-    /// There is no descriptor to be had.
+    /// The process is out of descriptors.
     pub fn new(server: i32, init: &'a Init, had_terminal: bool) -> std::io::Result<Self> {
         Ok(Self {
             server,
@@ -96,7 +96,7 @@ impl<'a> InitLoop<'a> {
         })
     }
 
-    /// Stays until the server and everything that it left are gone; returns how it ended.
+    /// Stays until the server and everything that it left are gone. Returns how it ended.
     pub fn stay(mut self, news: &mut dyn FnMut(InitEvent)) -> Ended {
         loop {
             self.forward_all();
@@ -114,7 +114,7 @@ impl<'a> InitLoop<'a> {
     }
 
     fn forward_all(&mut self) {
-        // A few at once: a flood of real-time signals is one system call for eight.
+        // Eight per system call, in case of a flood of real-time signals.
         // SAFETY: all zeroes is a value of this plain C structure.
         let mut buffer: [SignalInfo; 8] = unsafe { zeroed() };
         loop {
@@ -136,7 +136,7 @@ impl<'a> InitLoop<'a> {
 
     fn forward(&mut self, arrived: &SignalInfo) {
         let number = arrived.ssi_signo.cast_signed();
-        // A write of our own to a pipe that nobody reads.
+        // Caused by a write of our own to a pipe without a reader.
         let by_write = matches!(number, libc::SIGPIPE | libc::SIGXFSZ)
             && arrived.ssi_pid == std::process::id();
         if number == libc::SIGCHLD || by_write || self.ended.is_some() {
@@ -148,7 +148,7 @@ impl<'a> InitLoop<'a> {
         if to == libc::SIGCONT {
             self.hand_over_terminal();
         }
-        // Ctrl-Z stopped the group, so the group goes on.
+        // Ctrl-Z stopped the whole group, so continue the whole group.
         let was_stopped = to == libc::SIGCONT && std::mem::take(&mut self.stopped_with_it);
         if self.init.aim == Aim::Group || was_stopped {
             signals::send_to_group(self.server, to);
@@ -171,7 +171,7 @@ impl<'a> InitLoop<'a> {
                 Reaped::Quiet => return,
                 Reaped::None => {
                     self.left = ServerLeftovers::Nothing;
-                    // Nobody to stay in front of: started by hand, with somebody else's number.
+                    // No server: started by hand, with the number of an unrelated process.
                     self.ended.get_or_insert(Ended::Code(NO_SERVER));
                     return;
                 }
@@ -179,9 +179,9 @@ impl<'a> InitLoop<'a> {
         }
     }
 
-    /// The server was stopped. With a shell above, launchgate stops as the server did, and goes
-    /// on when the shell says so. Where nobody could say so, what the terminal stopped goes on
-    /// at once; who was stopped by a process waits for that process.
+    /// The server was stopped. Under a shell with job control, launchgate stops too, and continues
+    /// when the shell continues it. Without such a shell, a server that the terminal stopped is
+    /// continued at once; one that a process stopped is left for that process to continue.
     fn on_stopped(&mut self, by: Signal) {
         let Some(terminal) = &self.terminal else {
             return;
@@ -191,13 +191,13 @@ impl<'a> InitLoop<'a> {
         }
         let by_terminal = matches!(by, libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU);
         if matches!(by, libc::SIGTTIN | libc::SIGTTOU) && terminal.is_ours() {
-            // It wants the terminal, and nobody else does.
+            // It wants the terminal, and launchgate has it.
             self.hand_over_terminal();
             signals::send_to_group(self.server, libc::SIGCONT);
         } else if terminal.has_job_control() {
             terminal.take_back(self.server);
             self.stopped_with_it = true;
-            // The SIGCONT that ends this line waits in the descriptor then, and goes on from there.
+            // The SIGCONT that ends this is then read from the descriptor and forwarded.
             terminal.stop_ourselves();
         } else if by_terminal {
             signals::send_to_group(self.server, libc::SIGCONT);
@@ -219,7 +219,8 @@ impl<'a> InitLoop<'a> {
         }
     }
 
-    /// What outlives the server is asked to go, then killed; `None` where nothing is waited for.
+    /// Asks processes that outlive the server to end, then kills them. Returns how long to wait at
+    /// most, or `None` if there is nothing to wait for.
     fn end_leftovers(&mut self, news: &mut dyn FnMut(InitEvent)) -> Option<Moment> {
         let now = Moment::now();
         if matches!(self.left, ServerLeftovers::Unknown) && !self.init.grace.is_zero() {
@@ -243,16 +244,16 @@ impl<'a> InitLoop<'a> {
         Family::of_init(self.server).signal(&[libc::SIGKILL]);
         let end = match self.left {
             ServerLeftovers::Killed(_, end) => end,
-            _ => now + PATIENCE,
+            _ => now + KILL_LIMIT,
         };
         self.left = ServerLeftovers::Killed(now + AGAIN, end);
         Some(now + AGAIN)
     }
 }
 
-/// Prepares this process for its part behind the gate: whatever it inherited beside standard
-/// error is the server's, and a descriptor that it kept open would keep a pipe or a socket from
-/// ending, a working directory a file system from being unmounted.
+/// Prepares this process for the phase after the gate. Everything it inherited except standard
+/// error is the server's: an open descriptor would keep a pipe or socket alive, and the working
+/// directory would keep a file system mounted.
 pub fn settle() {
     inherited::occupy_standard_streams();
     // SAFETY: these touch no memory but the literals.
@@ -269,14 +270,14 @@ pub fn settle() {
     }
 }
 
-/// Executes this program anew with these arguments and no environment. Returns only where
-/// that could not be, and then everything is as it was.
+/// Executes this program anew with these arguments and no environment. Returns only if that
+/// fails, and then nothing has changed.
 pub fn reenter(arguments: &[CString]) {
     let argv = child::pointers(arguments);
     let envp = child::pointers::<EnvEntry>(&[]);
     let own = c"/proc/self/exe".as_ptr();
     // SAFETY: every pointer is to a C string or to an array of them that ends with a null
-    // pointer; getauxval(3) gives one that lives as long as this process, or null.
+    // pointer; getauxval(3) returns one that lives as long as this process, or null.
     unsafe {
         libc::execve(own, argv.as_ptr(), envp.as_ptr());
         let started_by = libc::getauxval(libc::AT_EXECFN) as *const libc::c_char;
@@ -299,8 +300,8 @@ pub fn set_death_signal(number: Signal) {
 }
 
 impl Host {
-    /// Starts the server as a child, the leader of its own process group, in the terminal's
-    /// foreground where launchgate is. Returns its process id, and whether it has the terminal.
+    /// Starts the server as a child that leads its own process group, which gets the terminal's
+    /// foreground if launchgate has it. Returns its process id, and whether it got the terminal.
     ///
     /// # Errors
     /// It could not be started, or a signal stops the gate.

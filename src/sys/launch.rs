@@ -1,4 +1,4 @@
-//! The last lines before the server: give back what was inherited, and exec.
+//! The last steps before the server: restore what was inherited, and exec.
 
 use std::io;
 
@@ -16,17 +16,16 @@ use crate::sys::identity::Identity;
 pub enum NotLaunched {
     /// A signal arrived before the point of no return.
     Stopped(Signal),
-    /// execve(2) refused.
+    /// execve(2) failed.
     Exec(io::Error),
 }
 
-/// Becomes `program`, as `identity` where one is given. Returns only where that could not be.
+/// Becomes `program`, as `identity` if one is given. Returns only if that fails.
 ///
-/// Every signal is still blocked here. Those that arrived are looked at once more; then a
-/// handler that ends the process takes the place of each stop signal's default action, so
-/// that one that arrives between the unblocking and the exec is obeyed also by a PID 1,
-/// which the default action would not touch. execve resets handlers to the default
-/// (execve(2), "Effect on process attributes"), so the server sees none of it.
+/// Every signal is still blocked here. Signals that have arrived are read once more. Then each
+/// stop signal gets a handler that ends the process, for one that arrives between unblocking and
+/// exec: a PID 1 does not get the default action. execve resets handlers (execve(2), "Effect on
+/// process attributes"), so the server sees none of this.
 #[must_use]
 pub fn launch(
     program: &Program,
@@ -59,7 +58,7 @@ pub fn launch(
     // SAFETY: every pointer is to a C string or to an array of them that ends with a null
     // pointer, and all live until the call returns, which it does only when it failed.
     unsafe { libc::execve(program.path.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
-    // There is a way back only where exec failed.
+    // Only reached if exec failed: undo what can be undone.
     let error = io::Error::last_os_error();
     let _ = signals::block_all();
     for number in signals::STOPS {
@@ -70,11 +69,12 @@ pub fn launch(
     NotLaunched::Exec(error)
 }
 
-/// The switch clears the parent-death signal (prctl(2)), which is not launchgate's to change.
+/// Switches users. That clears the parent-death signal (prctl(2)), so it is set again: it was
+/// inherited, and is not launchgate's to change.
 fn become_user(identity: &Identity) -> io::Result<()> {
     let mut death: c_int = 0;
     // SAFETY: the pointer is to an int that lives through the call, the other prctl takes a
-    // number, and the identity lives.
+    // number, and the identity lives through the switch.
     unsafe {
         libc::prctl(libc::PR_GET_PDEATHSIG, &raw mut death);
         let errno = user::become_user(&Switch::of(identity));

@@ -1,9 +1,9 @@
-//! The inherited standard streams, written without ever waiting on them.
+//! The inherited standard streams, written without ever blocking.
 //!
-//! Whoever reads launchgate's output may stop reading. A write that waited for them would
-//! keep a signal or the end of a lease unseen, so what can't be written yet is kept, and
-//! written when poll says so. The inherited descriptor itself is never made non-blocking:
-//! that flag belongs to everyone who shares it (open(2), "open file description").
+//! The reader of launchgate's output may stop reading. While a write blocked, a signal or the end
+//! of a lease would go unnoticed. So what can't be written yet is kept, and written when poll
+//! says that it can be. The inherited descriptor itself is never made non-blocking, since that
+//! flag is shared with every other process that has it (open(2), "open file description").
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -17,10 +17,10 @@ use nix::sys::stat::{Mode, SFlag, fstat};
 use super::poll::{self as waiting, Interest};
 use crate::sys::clock::Moment;
 
-/// How much is kept for a reader that does not read: 64 KiB, what a pipe holds (pipe(7)).
+/// How much is kept for a slow reader: 64 KiB, the capacity of a pipe (pipe(7)).
 const KEPT: usize = 64 * 1024;
 
-/// What can be written to a pipe that poll says is writable without waiting (pipe(7)).
+/// How much a pipe takes without blocking once poll reports it writable (pipe(7)).
 const AT_ONCE: usize = 4096;
 
 /// One standard stream.
@@ -35,29 +35,29 @@ struct StreamState {
     way: Option<Way>,
     kept: Vec<u8>,
     failed: Option<Errno>,
-    /// The first failure that is no lack of a reader, until somebody says so.
+    /// The first failure other than a missing reader, until it is reported.
     unsaid: Option<Errno>,
     left_out: usize,
-    /// The last line is one that the next write takes away.
+    /// The last line is a progress line, which the next write erases.
     live: bool,
 }
 
-/// To the first column, and erase what stands there (ECMA-48: CR, EL).
+/// Returns to the first column and erases the line (ECMA-48: CR, EL).
 const ERASE: &[u8] = b"\r\x1b[K";
 
 #[derive(Debug)]
 enum Way {
-    /// A file: a write never waits.
+    /// A file, to which a write never blocks.
     Direct,
-    /// Our own description of the same pipe or terminal, non-blocking.
+    /// Our own, non-blocking description of the same pipe or terminal.
     Reopened(OwnedFd),
-    /// A socket: a send that does not wait.
+    /// A socket: a send that does not block.
     Socket,
-    /// Ask poll, then write no more than fits.
+    /// Anything else: ask poll first, then write no more than fits.
     Ask,
 }
 
-/// Whether two descriptors lead to the same file.
+/// Whether two descriptors refer to the same file.
 #[must_use]
 pub fn same_file(a: RawFd, b: RawFd) -> bool {
     match (fstat(borrow(a)), fstat(borrow(b))) {
@@ -84,7 +84,7 @@ impl Output {
         Self::new(libc::STDERR_FILENO)
     }
 
-    /// The stream of this number, which stays open as long as this process lives.
+    /// The stream with this number, which must stay open as long as this process lives.
     pub(crate) fn new(fd: RawFd) -> Self {
         let state = StreamState {
             way: None,
@@ -110,31 +110,31 @@ impl Output {
         self.fd
     }
 
-    /// Whether more can be taken without keeping more than 64 KiB.
+    /// Whether less than 64 KiB is kept.
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.state().kept.len() < KEPT
     }
 
-    /// Whether something waits to be written.
+    /// Whether something is still to be written.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
         !self.state().kept.is_empty()
     }
 
-    /// Whether something could not be written: nobody reads, the disk is full.
+    /// Whether a write has failed: the reader is gone, the disk is full.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.state().failed.is_some()
     }
 
-    /// Whether it failed because nobody reads any more.
+    /// Whether it failed because the reader is gone.
     #[must_use]
     pub fn is_unread(&self) -> bool {
         self.state().failed == Some(Errno::EPIPE)
     }
 
-    /// Why it could not be written although somebody reads it; once.
+    /// Why a write failed although there is a reader. Returned once.
     #[must_use]
     pub fn take_failure(&self) -> Option<io::Error> {
         self.state().unsaid.take().map(io::Error::from)
@@ -146,7 +146,7 @@ impl Output {
         borrow(self.fd)
     }
 
-    /// Writes `bytes`, or keeps what can't be written yet.
+    /// Writes `bytes`, and keeps what can't be written yet.
     pub fn write(&self, bytes: &[u8]) {
         let mut state = self.state();
         state.erase();
@@ -154,10 +154,10 @@ impl Output {
         state.flush(self.fd);
     }
 
-    /// Shows a line on a terminal that whatever is written next takes away.
+    /// Shows a progress line on a terminal, which the next write erases.
     pub fn show_live(&self, line: &[u8]) {
         let mut state = self.state();
-        // Who does not even read the log is not waited for.
+        // Not while the terminal is behind with the log.
         if state.kept.is_empty() {
             state.kept.extend(ERASE);
             state.kept.extend(line);
@@ -166,25 +166,25 @@ impl Output {
         }
     }
 
-    /// Takes that line away.
+    /// Erases the progress line.
     pub fn clear_live(&self) {
         let mut state = self.state();
         state.erase();
         state.flush(self.fd);
     }
 
-    /// Counts a line of the log that is left out because 64 KiB wait already.
+    /// Counts a log line that is dropped because 64 KiB are kept already.
     pub fn leave_out(&self) {
         self.state().left_out += 1;
     }
 
-    /// How many lines were left out since this was asked last.
+    /// How many lines were dropped since the last call.
     #[must_use]
     pub fn take_left_out(&self) -> usize {
         std::mem::take(&mut self.state().left_out)
     }
 
-    /// Writes what was kept, as far as it goes now.
+    /// Writes as much of what was kept as it can without blocking.
     pub fn flush(&self) {
         self.state().flush(self.fd);
     }
@@ -224,7 +224,7 @@ impl StreamState {
                         self.unsaid = Some(error);
                     }
                     self.failed = Some(error);
-                    // This is lost; a disk that is full may have room for what comes next.
+                    // These bytes are lost; a full disk may have room again for the next.
                     self.kept.clear();
                 }
             }
@@ -248,7 +248,7 @@ impl Way {
         let path = format!("/proc/self/fd/{fd}");
         match open(path.as_str(), flags, Mode::empty()) {
             Ok(own) => Self::Reopened(own),
-            // No /proc, or a pipe that another user made.
+            // No /proc, or another user's pipe.
             Err(_) => Self::Ask,
         }
     }

@@ -2,16 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-/// The file to execute for another process of this program: the running one itself, also where
-/// its file was replaced or removed meanwhile (proc(5)).
+/// The file to execute to start this program again: the running one, even if its file has been
+/// replaced or removed (proc(5)).
 #[must_use]
 pub fn program() -> PathBuf {
     let own = Path::new("/proc/self/exe");
     if own.exists() {
         return own.to_owned();
     }
-    // No /proc: the name that execve(2) was given (getauxval(3)).
-    // SAFETY: the kernel's string lives as long as the process; a null is looked for.
+    // Without /proc, the name that execve(2) was given (getauxval(3)).
+    // SAFETY: the string lives as long as the process; null is checked for.
     unsafe {
         let name = libc::getauxval(libc::AT_EXECFN) as *const libc::c_char;
         if name.is_null() {

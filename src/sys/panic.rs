@@ -1,9 +1,9 @@
-//! A panic is a bug in launchgate: it says so in one line and ends the process with the exit
-//! code that means it. The step goes with it, by its parent-death signal.
+//! A panic is a bug in launchgate: one log line, and an exit code of its own. A running step is
+//! killed by its parent-death signal.
 
 use std::io::Write as _;
 
-/// From now on a panic on any thread ends the process with `code`.
+/// Makes a panic on any thread end the process with `code`.
 pub fn exit_with(code: i32) {
     std::panic::set_hook(Box::new(move |panic| {
         let text = panic.to_string().replace('\n', " ");

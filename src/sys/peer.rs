@@ -1,11 +1,11 @@
-//! Another process of this program, told by what the kernel says of it (proc(5)).
+//! Recognizing other processes of this program (proc(5)).
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Whether process `pid` is this program, started with one of `words` as its first argument.
-/// No process of that number is none.
+/// Whether process `pid` exists and is this program, started with one of `words` as its first
+/// argument.
 #[must_use]
 pub fn runs(pid: i32, words: &[&str]) -> bool {
     let folder = PathBuf::from(format!("/proc/{pid}"));
@@ -20,7 +20,7 @@ pub fn runs(pid: i32, words: &[&str]) -> bool {
     }
     match (file(&folder.join("exe")), file(Path::new("/proc/self/exe"))) {
         (Some(other), Some(own)) => other == own,
-        // Another user's: its name has to do.
+        // Another user's: go by its name.
         _ => name.rsplit(|&byte| byte == b'/').next() == Some(b"launchgate"),
     }
 }

@@ -10,13 +10,13 @@ use super::clock::Moment;
 /// What to wait for on a descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interest {
-    /// It can be read, or is at its end.
+    /// It can be read, or has ended.
     Read,
-    /// It can be written, or nobody reads it any more.
+    /// It can be written, or its reader is gone.
     Write,
 }
 
-/// Waits until one of the descriptors is ready or `until` has come; says which are ready.
+/// Waits until one of the descriptors is ready or `until` is reached. Returns which are ready.
 #[must_use]
 pub fn wait(fds: &[(BorrowedFd<'_>, Interest)], until: Option<Moment>) -> Vec<bool> {
     let mut polled: Vec<PollFd<'_>> = fds
@@ -29,8 +29,8 @@ pub fn wait(fds: &[(BorrowedFd<'_>, Interest)], until: Option<Moment>) -> Vec<bo
             PollFd::new(*fd, flags)
         })
         .collect();
-    // An error is EINTR, which can't be (every signal is blocked), or a bug; either way the
-    // caller looks at everything again.
+    // An error is EINTR, which can't happen as every signal is blocked, or a bug. Either way the
+    // caller checks everything again.
     let found = poll(&mut polled, timeout(until)).unwrap_or(0);
     if found == 0 {
         return vec![false; fds.len()];
@@ -38,8 +38,8 @@ pub fn wait(fds: &[(BorrowedFd<'_>, Interest)], until: Option<Moment>) -> Vec<bo
     polled.iter().map(|fd| fd.any().unwrap_or(false)).collect()
 }
 
-/// Rounded up to a millisecond, so that the moment has come when poll returns. Capped, so
-/// that a machine that was suspended, where poll's clock stood still, looks again soon.
+/// Rounded up to a millisecond, so that the moment is reached when poll returns. Capped, because
+/// poll's clock stands still while the machine is suspended.
 fn timeout(until: Option<Moment>) -> PollTimeout {
     let Some(until) = until else {
         return PollTimeout::NONE;

@@ -1,9 +1,9 @@
-//! Signals: all blocked, read from one descriptor (signalfd(2)).
+//! Signals: all are blocked, and read from one descriptor (signalfd(2)).
 //!
 //! Blocked signals are queued even for a PID 1, which gets no default action (signal(7),
-//! `pid_namespaces(7)`), so none is lost between any two lines of launchgate, and no handler
-//! has to be undone before exec: only the mask. The masks are the kernel's own 64 bits, since
-//! the C libraries keep two or three real-time signals to themselves.
+//! `pid_namespaces(7)`). So none is ever lost, and only the mask has to be restored before
+//! exec, no handlers. Masks are the kernel's 64 bits, since the C libraries hide two or three
+//! real-time signals.
 
 use std::io;
 use std::mem::{size_of, zeroed};
@@ -33,8 +33,8 @@ impl Mask {
     const ALL: Self = Self(!0);
 }
 
-/// The inherited dispositions. After an exec each is either default or ignored
-/// (execve(2)), so a bit each will do: bit n-1 is set where signal n is ignored.
+/// The inherited dispositions. After an exec each is either default or ignored (execve(2)), so
+/// one bit is enough: bit n-1 is set if signal n is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Dispositions(u64);
 
@@ -46,8 +46,8 @@ impl Dispositions {
     }
 
     pub(super) fn read() -> Self {
-        // Only those that launchgate has to know: the stops it must leave alone, and the
-        // one it has to change. Every other disposition is never touched.
+        // Only those that matter: the stop signals, which may be ignored, and the one that
+        // launchgate has to change. No other disposition is ever touched.
         let numbers = STOPS.into_iter().chain([libc::SIGCHLD]);
         Self(
             numbers
@@ -82,14 +82,14 @@ pub(super) fn set_ignored(number: Signal, ignored: bool) {
     }
 }
 
-/// What arrived.
+/// A signal that arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrived {
     /// TERM, INT, HUP or QUIT: the gate is to stop.
     Stop(Signal),
     /// A child changed its state.
     Child,
-    /// Goes to the step.
+    /// Any other; it goes to the step.
     Other(Signal),
 }
 
@@ -103,7 +103,7 @@ pub struct Signals {
 /// Sets this thread's signal mask and returns the one before.
 ///
 /// # Errors
-/// None that can happen: `how` is valid and the pointers are.
+/// None in practice: the arguments are valid.
 pub fn set_mask(mask: Mask) -> io::Result<Mask> {
     let mut old = 0u64;
     // SAFETY: both pointers are to eight bytes that live through the call, which is the
@@ -129,7 +129,7 @@ pub fn block_all() -> io::Result<Mask> {
     set_mask(Mask::ALL)
 }
 
-/// A descriptor that tells of every signal, which must be blocked already. It does not wait.
+/// A non-blocking descriptor that reads every signal. All must be blocked already.
 pub(super) fn descriptor() -> io::Result<OwnedFd> {
     let mask = Mask::ALL;
     let flags: c_int = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
@@ -149,7 +149,7 @@ pub(super) fn descriptor() -> io::Result<OwnedFd> {
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the kernel just opened it, and nobody else knows it.
+    // SAFETY: the kernel just opened it, and nothing else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
@@ -160,19 +160,19 @@ impl Signals {
         Ok(Self { fd, ignored })
     }
 
-    /// The next signal that arrived, without waiting.
+    /// The next signal that has arrived, if any. Does not wait.
     #[must_use]
     pub fn next(&self) -> Option<Arrived> {
         loop {
             let (number, sender) = self.read()?;
-            // A write of ours to a pipe that nobody reads or past RLIMIT_FSIZE; the write's
-            // error says it too.
+            // Caused by a write of our own, to a pipe without a reader or past RLIMIT_FSIZE; the
+            // write's error says so too.
             let is_by_write = matches!(number, libc::SIGPIPE | libc::SIGXFSZ);
             if is_by_write && sender == std::process::id() {
                 continue;
             }
-            // What was inherited as ignored (nohup, a background job) stays ignored, though
-            // the kernel queues it here because it is blocked.
+            // Signals that were inherited as ignored (nohup, a background job) stay ignored,
+            // although the kernel queues them here because they are blocked.
             if self.ignored.ignores(number) && number != libc::SIGTERM && number != libc::SIGCHLD {
                 continue;
             }
@@ -184,8 +184,8 @@ impl Signals {
         }
     }
 
-    /// The next signal that stops the gate, without waiting. For where no step runs: signals
-    /// for a step find none, and do nothing.
+    /// The next signal that stops the gate, if any. Does not wait. For use while no step runs:
+    /// signals meant for a step are dropped.
     #[must_use]
     pub fn next_stop(&self) -> Option<Signal> {
         std::iter::from_fn(|| self.next()).find_map(|signal| match signal {
@@ -216,8 +216,8 @@ pub fn signal_code(signal: Signal) -> u8 {
     u8::try_from(128 + signal).unwrap_or(u8::MAX)
 }
 
-/// Sends `number` to the process group that `leader` was made the leader of, and to `leader`
-/// itself where it moved to another, as a shell with job control may. It must not be reaped yet.
+/// Sends `number` to the process group that `leader` was started in, and to `leader` itself if it
+/// moved to another group, as a shell with job control may. It must not be reaped yet.
 pub fn send_to_group(leader: i32, number: Signal) {
     send(-leader, number);
     // SAFETY: getpgid(2) touches no memory.
@@ -226,8 +226,8 @@ pub fn send_to_group(leader: i32, number: Signal) {
     }
 }
 
-/// Sends to `pid` as `number` what arrived here. The value that sigqueue(3) gave goes along,
-/// with its sender; the kernel lets nobody pretend more than that (`rt_sigqueueinfo(2)`).
+/// Forwards to `pid`, as `number`, a signal that arrived here, with its sender and value if it
+/// came from sigqueue(3); the kernel allows no more than that (`rt_sigqueueinfo(2)`).
 pub(super) fn pass_on(pid: i32, number: Signal, arrived: &libc::signalfd_siginfo) {
     /// The kernel's `siginfo_t` as sigqueue(3) fills it in.
     #[repr(C)]
@@ -258,18 +258,18 @@ pub(super) fn pass_on(pid: i32, number: Signal, arrived: &libc::signalfd_siginfo
     // SAFETY: the pointer is to a siginfo_t's 128 bytes, which live through the call.
     let result = unsafe { libc::syscall(libc::SYS_rt_sigqueueinfo, pid, number, &raw const info) };
     if result != 0 {
-        // A full queue takes it without the value.
+        // A full queue still takes it without the value.
         send(pid, number);
     }
 }
 
-/// Sends `number` to a process, or to a process group where `pid` is negative. Where there
-/// is none, that is no error: it may have ended meanwhile.
+/// Sends `number` to a process, or to a process group if `pid` is negative. It is no error if
+/// there is none: it may have ended meanwhile.
 pub fn send(pid: i32, number: Signal) {
     let _ = try_send(pid, number);
 }
 
-/// The same, and what kill(2) says.
+/// The same, with the result of kill(2).
 pub(super) fn try_send(pid: i32, number: Signal) -> Result<(), Errno> {
     // SAFETY: kill(2) touches no memory of ours.
     Errno::result(unsafe { libc::kill(pid, number) }).map(drop)

@@ -1,8 +1,9 @@
-//! `SQLite`'s own: its version, and copying a database page by page, which the driver has no call for
+//! Calls of the `SQLite` library that the driver does not offer: its version, splitting
+//! statements, and copying a database page by page
 //! (<https://www.sqlite.org/c3ref/backup_finish.html>).
 //!
-//! `VACUUM INTO` would write another database: it renumbers rows without a key of their own, and
-//! fails where an index needs a collation that only the application has.
+//! `VACUUM INTO` would not make a true copy: it renumbers rows without a key, and fails if an
+//! index needs a collation that only the application has.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fmt;
@@ -13,7 +14,7 @@ use std::ptr;
 
 use libsqlite3_sys as ffi;
 
-/// What `SQLite` says.
+/// An error of `SQLite`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiteError {
     code: c_int,
@@ -21,13 +22,13 @@ pub struct LiteError {
 }
 
 impl LiteError {
-    /// Another process has it locked: worth another try.
+    /// Another process holds a lock; worth a retry.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         matches!(self.code & 0xff, ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED)
     }
 
-    /// The caller's `keep_going` said no.
+    /// The caller's `keep_going` returned false.
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
         self.code & 0xff == ffi::SQLITE_INTERRUPT
@@ -42,8 +43,8 @@ impl fmt::Display for LiteError {
 
 impl std::error::Error for LiteError {}
 
-/// Whether a text ends with the end of a statement, as `SQLite` itself splits them: what is in
-/// quotes, comments and the bodies of triggers ends none (<https://www.sqlite.org/c3ref/complete.html>).
+/// Whether a text ends with a complete statement, as `SQLite` itself splits them: semicolons in
+/// quotes, comments and the bodies of triggers don't count (<https://www.sqlite.org/c3ref/complete.html>).
 #[must_use]
 pub fn is_complete(sql: &str) -> bool {
     let Ok(sql) = CString::new(sql) else {
@@ -53,7 +54,7 @@ pub fn is_complete(sql: &str) -> bool {
     unsafe { ffi::sqlite3_complete(sql.as_ptr()) == 1 }
 }
 
-/// The version of the library, which needs no file to be told.
+/// The version of the library.
 #[must_use]
 pub fn version() -> String {
     // SAFETY: the text is a constant.
@@ -61,12 +62,12 @@ pub fn version() -> String {
     version.to_string_lossy().into_owned()
 }
 
-/// An open database. Used by one thread alone.
+/// An open database. To be used by one thread only.
 #[derive(Debug)]
 pub struct Database(*mut ffi::sqlite3);
 
 impl Database {
-    /// Opens a file that is there; an empty one is a database too. Waits for no lock.
+    /// Opens an existing file, which may be empty. Does not wait for locks.
     pub fn open(path: &Path) -> Result<Self, LiteError> {
         let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| LiteError {
             code: ffi::SQLITE_CANTOPEN,
@@ -74,9 +75,9 @@ impl Database {
         })?;
         let flags = ffi::SQLITE_OPEN_READWRITE | ffi::SQLITE_OPEN_EXRESCODE;
         let mut raw = ptr::null_mut();
-        // SAFETY: the name and the place for the handle live through the call.
+        // SAFETY: the name and the handle's location live through the call.
         let code = unsafe { ffi::sqlite3_open_v2(name.as_ptr(), &raw mut raw, flags, ptr::null()) };
-        // Also one that failed to open has to be closed.
+        // A handle has to be closed even if opening failed.
         let database = Self(raw);
         database.result(code).map(|()| database)
     }
@@ -94,12 +95,13 @@ impl Database {
         Err(LiteError { code, message })
     }
 
-    /// Runs statements; the first column of every row. Stops where `keep_going` says no.
+    /// Runs statements and returns the first column of every row. Stops when `keep_going` returns
+    /// false.
     pub fn ask(&self, sql: &CStr, keep_going: &dyn Fn() -> bool) -> Result<Vec<String>, LiteError> {
         const STEPS: c_int = 20_000;
         let mut rows: Vec<String> = Vec::new();
         let context: *const &dyn Fn() -> bool = &raw const keep_going;
-        // SAFETY: both contexts live through the calls, and the handler is taken off again.
+        // SAFETY: both contexts live through the calls, and the handler is removed afterwards.
         let code = unsafe {
             ffi::sqlite3_progress_handler(self.0, STEPS, Some(progress), context.cast_mut().cast());
             let into = (&raw mut rows).cast::<c_void>();
@@ -112,7 +114,7 @@ impl Database {
 }
 
 unsafe extern "C" fn progress(context: *mut c_void) -> c_int {
-    // SAFETY: it is what `ask` gave, which waits for this call.
+    // SAFETY: it is what `ask` passed, which waits for this call.
     let keep_going = unsafe { &*context.cast::<&dyn Fn() -> bool>() };
     c_int::from(!keep_going())
 }
@@ -135,12 +137,12 @@ unsafe extern "C" fn row(
 
 impl Drop for Database {
     fn drop(&mut self) {
-        // SAFETY: the handle is ours; copies borrow it and are gone.
+        // SAFETY: the handle is ours; copies borrow it, so none is left.
         unsafe { ffi::sqlite3_close(self.0) };
     }
 }
 
-/// A copy that is being made.
+/// A copy in progress.
 #[derive(Debug)]
 pub struct Copy<'a> {
     raw: *mut ffi::sqlite3_backup,
@@ -149,8 +151,8 @@ pub struct Copy<'a> {
 }
 
 impl<'a> Copy<'a> {
-    /// Begins. Nobody else may use `to` meanwhile. With a transaction open on `from`, all of the
-    /// copy is of one moment, however many steps it takes.
+    /// Begins a copy. Nothing else may use `to` meanwhile. If a transaction is open on `from`, the
+    /// whole copy is of one moment, however many steps it takes.
     pub fn begin(from: &'a Database, to: &'a Database) -> Result<Self, LiteError> {
         let main = c"main".as_ptr();
         // SAFETY: both handles are open, and outlive the copy by its lifetime.
@@ -171,7 +173,7 @@ impl<'a> Copy<'a> {
         })
     }
 
-    /// Copies so many pages more; true once that was all.
+    /// Copies this many more pages. True once the copy is complete.
     pub fn step(&mut self, pages: i32) -> Result<bool, LiteError> {
         // SAFETY: `begin` made it.
         let code = unsafe { ffi::sqlite3_backup_step(self.raw, pages) };
@@ -192,7 +194,7 @@ impl<'a> Copy<'a> {
     pub fn finish(self) -> Result<(), LiteError> {
         let (raw, to) = (self.raw, self.to);
         std::mem::forget(self);
-        // SAFETY: it is given back once, and not used again.
+        // SAFETY: it is freed once, and not used again.
         let code = unsafe { ffi::sqlite3_backup_finish(raw) };
         to.result(code)
     }
@@ -200,7 +202,7 @@ impl<'a> Copy<'a> {
 
 impl Drop for Copy<'_> {
     fn drop(&mut self) {
-        // SAFETY: it was not given back yet.
+        // SAFETY: it has not been freed yet.
         unsafe { ffi::sqlite3_backup_finish(self.raw) };
     }
 }

@@ -1,7 +1,8 @@
-//! `SQLite`'s memory, from this program's allocator (<https://www.sqlite.org/malloc.html>).
+//! Has `SQLite` use this program's allocator (<https://www.sqlite.org/malloc.html>).
 //!
-//! The C library's own maps and unmaps a few pages at a time, each of which interrupts the other
-//! processors; the schema of a large database, which every start reads, is a hundred of them.
+//! The C library's allocator maps and unmaps a few pages at a time, and each unmapping interrupts
+//! the other processors. Reading the schema of a large database, as every start does, takes a
+//! hundred of them.
 
 use std::alloc::{Layout, alloc, dealloc, realloc};
 use std::ffi::{c_int, c_void};
@@ -10,13 +11,13 @@ use std::sync::Once;
 
 use libsqlite3_sys as ffi;
 
-/// The alignment that `SQLite` asks for.
+/// The alignment that `SQLite` requires.
 const ALIGNMENT: usize = 8;
 
-/// In front of each allocation stands its size; what follows is aligned too.
+/// The space in front of each allocation that holds its size; keeps the rest aligned.
 const HEAD: usize = ALIGNMENT;
 
-/// Has `SQLite` take its memory here. Has to come before its first use in this process.
+/// Makes `SQLite` allocate here. Must be called before its first use in this process.
 pub fn use_own_memory() {
     static DONE: Once = Once::new();
     DONE.call_once(|| {
@@ -30,8 +31,8 @@ pub fn use_own_memory() {
             xShutdown: Some(end),
             pAppData: ptr::null_mut(),
         };
-        // Where it is in use already it says so, and goes on as it was.
-        // SAFETY: it copies the structure, whose functions are what it asks for.
+        // If SQLite is in use already, it refuses and keeps its allocator.
+        // SAFETY: it copies the structure, whose functions have the required types.
         unsafe { ffi::sqlite3_config(ffi::SQLITE_CONFIG_MALLOC, &raw const methods) };
     });
 }
@@ -40,7 +41,7 @@ fn layout(size: usize) -> Option<Layout> {
     Layout::from_size_align(size.checked_add(HEAD)?, ALIGNMENT).ok()
 }
 
-/// Writes the size in front, where there is memory.
+/// Writes the size in front, unless the allocation failed.
 ///
 /// # Safety
 /// `start` is null or an allocation of `layout(size)`.
@@ -48,7 +49,7 @@ unsafe fn headed(start: *mut u8, size: usize) -> *mut c_void {
     if start.is_null() {
         return ptr::null_mut();
     }
-    // SAFETY: the allocation is longer than that.
+    // SAFETY: the allocation is larger than that.
     unsafe {
         start
             .cast::<[u8; HEAD]>()
@@ -62,7 +63,7 @@ unsafe fn headed(start: *mut u8, size: usize) -> *mut c_void {
 /// # Safety
 /// `memory` came from `headed`.
 unsafe fn start_of(memory: *mut c_void) -> (*mut u8, usize) {
-    // SAFETY: the size stands in front of it.
+    // SAFETY: the size is in front of it.
     unsafe {
         let start = memory.cast::<u8>().sub(HEAD);
         let size = u64::from_ne_bytes(start.cast::<[u8; HEAD]>().read());
@@ -75,12 +76,12 @@ unsafe extern "C" fn take(size: c_int) -> *mut c_void {
     let Some(layout) = layout(size) else {
         return ptr::null_mut();
     };
-    // SAFETY: the layout has a size.
+    // SAFETY: the size of the layout is not zero.
     unsafe { headed(alloc(layout), size) }
 }
 
 unsafe extern "C" fn give_back(memory: *mut c_void) {
-    // SAFETY: SQLite gives back what it got, once.
+    // SAFETY: SQLite frees what it got from here, once.
     unsafe {
         let (start, size) = start_of(memory);
         if let Some(layout) = layout(size) {
@@ -91,7 +92,7 @@ unsafe extern "C" fn give_back(memory: *mut c_void) {
 
 unsafe extern "C" fn resize(memory: *mut c_void, wanted: c_int) -> *mut c_void {
     let wanted = usize::try_from(wanted).unwrap_or(0);
-    // SAFETY: SQLite got it here, and forgets it where it gets another.
+    // SAFETY: SQLite got it here, and forgets it if it gets another.
     unsafe {
         let (start, size) = start_of(memory);
         match (layout(size), layout(wanted)) {

@@ -11,7 +11,7 @@ use nix::unistd::{Pid, getpgid, getpgrp, getpid, getppid, getsid, setpgid, tcget
 
 use super::{inherited, signals};
 
-/// How a group of another PID namespace shows.
+/// What a process group of another PID namespace looks like.
 const OUTSIDE: Pid = Pid::from_raw(0);
 
 /// This process's controlling terminal.
@@ -22,25 +22,25 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// The controlling terminal, where there is one.
+    /// The controlling terminal, if any standard stream is a terminal.
     #[must_use]
     pub fn open() -> Option<Self> {
-        // Without a terminal on any stream nobody sits there to press Ctrl-C.
+        // Otherwise there is nobody to press Ctrl-C.
         if !(0..=2).any(inherited::is_terminal) {
             return None;
         }
         Self::controlling()
     }
 
-    /// The controlling terminal, whatever the standard streams are: a server that has none of
-    /// them may still ask for a password there.
+    /// The controlling terminal, whatever the standard streams are: even without them a server
+    /// may ask for a password there.
     #[must_use]
     pub fn controlling() -> Option<Self> {
         let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
         let fd = open("/dev/tty", flags, Mode::empty()).ok()?;
         let mut own = getpgrp();
-        // Zero: its leader is outside of this PID namespace (`unshare --pid`, bubblewrap), and a
-        // group that has no number here could never be given the terminal back.
+        // Zero: its leader is outside this PID namespace (`unshare --pid`, bubblewrap). A group
+        // without a number here could never be given the terminal back.
         if own == OUTSIDE && tcgetpgrp(&fd) == Ok(OUTSIDE) && setpgid(own, own).is_ok() {
             own = getpgrp();
             let _ = tcsetpgrp(&fd, own);
@@ -48,7 +48,7 @@ impl Terminal {
         Some(Self { fd, own })
     }
 
-    /// Whether this process's group is the one that the terminal's keys go to.
+    /// Whether this process's group is in the foreground.
     #[must_use]
     pub fn is_ours(&self) -> bool {
         tcgetpgrp(&self.fd) == Ok(self.own)
@@ -59,17 +59,17 @@ impl Terminal {
         let _ = tcsetpgrp(&self.fd, Pid::from_raw(group));
     }
 
-    /// Takes the foreground back from `group`, and from nobody else.
+    /// Takes the foreground back, if `group` has it.
     pub fn take_back(&self, group: i32) {
         if tcgetpgrp(&self.fd) == Ok(Pid::from_raw(group)) {
             let _ = tcsetpgrp(&self.fd, self.own);
         }
     }
 
-    /// Takes the foreground back from a group that has no member any more: a step's child may
-    /// have had it last, and then its keys would reach nobody.
+    /// Takes the foreground back from a group without members: a step's child may have had it
+    /// last, and then the terminal's keys would reach nobody.
     pub fn take_back_from_dead(&self) {
-        // PID 1's own group lives as long as PID 1, and kill(2) takes -1 for everybody.
+        // PID 1's own group lives as long as PID 1, and kill(2) reads -1 as every process.
         if let Ok(group) = tcgetpgrp(&self.fd)
             && group != self.own
             && group.as_raw() != 1
@@ -79,8 +79,8 @@ impl Terminal {
         }
     }
 
-    /// Whether someone could continue this process if it stopped: a shell with job control
-    /// above it in the same session (POSIX, "orphaned process group").
+    /// Whether a shell with job control in the same session could continue this process if it
+    /// stopped (POSIX, "orphaned process group").
     #[must_use]
     pub fn has_job_control(&self) -> bool {
         let parent = getppid();
@@ -93,7 +93,7 @@ impl Terminal {
             && (getpgid(Some(parent)) != Ok(self.own) || parent != session)
     }
 
-    /// Stops this process's whole group, as Ctrl-Z would have; returns when it is continued.
+    /// Stops this process's whole group, as Ctrl-Z does. Returns when it is continued.
     pub fn stop_ourselves(&self) {
         signals::send(0, libc::SIGSTOP);
     }

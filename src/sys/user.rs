@@ -1,7 +1,7 @@
-//! Users: what a name means here, and becoming one, as gosu does it.
+//! Users: looking names up, and becoming another user, as gosu does.
 //!
-//! Becoming another user can't be undone, so it is tried by a child first, before anything
-//! runs, and that child also looks executables up: what may be executed depends on who asks.
+//! Becoming another user can't be undone, so a child tries it before anything runs. That child
+//! also looks executables up, since permissions depend on the user.
 
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStringExt;
@@ -18,12 +18,12 @@ use super::wait;
 use crate::sys::environment::until_nul;
 use crate::sys::identity::{Id, Identity, UserError, UserSpec};
 
-/// Looks up what a user is, in /etc/passwd and /etc/group; who is not named is whoever this is.
-/// A number needs no entry; then the group stays what it is and `HOME` is `/`. Supplementary
-/// groups are those that list the user, unless a group is named: then there are none.
+/// Looks up a user in /etc/passwd and /etc/group; without a user in `spec`, the current one. A
+/// number needs no entry; then the group does not change and `HOME` is `/`. Supplementary groups
+/// are those that list the user, unless `spec` has a group: then there are none.
 ///
 /// # Errors
-/// There is no such user or group; the end of a sentence about what was written.
+/// There is no such user or group.
 pub fn find(spec: &UserSpec) -> Result<Identity, UserError> {
     let own_number = Id::Number(getuid().as_raw());
     let named = spec.user.as_ref().unwrap_or(&own_number);
@@ -58,15 +58,15 @@ pub fn find(spec: &UserSpec) -> Result<Identity, UserError> {
     })
 }
 
-/// The name of the user that this process acts as; `None` where /etc/passwd has none.
+/// The name of this process's effective user; `None` if /etc/passwd has none.
 #[must_use]
 pub fn own_name() -> Option<String> {
     let entry = User::from_uid(geteuid()).ok().flatten()?;
     Some(entry.name)
 }
 
-/// The groups that list the user. Its own is one of them only where it lists the user too, so
-/// getgrouplist(3), which always adds the user's own, is given a number that no group can have.
+/// The groups that list the user. Its primary group is included only if it lists the user too.
+/// getgrouplist(3) always adds the primary group, so it is given a number that no group can have.
 fn member_of(name: &str) -> Vec<u32> {
     let none = Gid::from_raw(gid_t::MAX);
     let name = until_nul(name.as_bytes().to_vec());
@@ -78,40 +78,40 @@ fn member_of(name: &str) -> Vec<u32> {
 fn unknown(kind: &str, name: &str, file: &str) -> UserError {
     if std::fs::metadata(file).is_ok() {
         return UserError::new(
-            format!("is no {kind} of this system: {file} has no {name}"),
+            format!("is not a {kind} of this system: {file} has no {name}"),
             format!("add it to the image, or write the {kind}'s number"),
         );
     }
     UserError::new(
-        format!("is no {kind} of this system, which has no {file}"),
+        format!("is not a {kind} of this system, which has no {file}"),
         format!("write the {kind}'s number, which needs no entry"),
     )
 }
 
-/// Why the program of a user can't be used.
+/// Why a program can't be run as a user.
 #[derive(Debug)]
 pub enum NotFound {
-    /// It is not there, or can't be executed.
+    /// It does not exist, or can't be executed.
     Unfit(Unfit),
-    /// The system does not let this process become that user.
+    /// This process is not allowed to become that user.
     Refused(io::Error),
-    /// It does, but not signal that user's processes.
+    /// This process is not allowed to signal that user's processes.
     OutOfReach(io::Error),
 }
 
-/// What this process does once the program of a user runs.
+/// What this process does once the program runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// It is that program.
+    /// It has become that program.
     Become,
-    /// It watches over it, forwards signals to it and ends it.
+    /// It watches over the program, forwards signals to it and stops it.
     Watch,
 }
 
-/// Finds the file that executing `name` would execute if `identity` did it.
+/// Finds the file that executing `name` as `identity` would execute.
 ///
-/// Who watches over another user's process needs the capability KILL, or that user is out of
-/// reach for every signal, also the one that the kernel sends when this process dies.
+/// Watching over another user's process needs the capability KILL. Without it no signal reaches
+/// that user's processes, not even the one that the kernel sends when this process dies.
 ///
 /// # Errors
 /// See [`NotFound`].
@@ -125,7 +125,7 @@ pub fn look_up(
         return lookup::find(name, path).map_err(NotFound::Unfit);
     };
     let (answer, reach) = ask_child(|| {
-        // SAFETY: it calls the system only, and `identity` lives.
+        // SAFETY: it makes system calls only, and `identity` lives.
         let errno = unsafe { become_user(&Switch::of(identity)) };
         if errno != 0 {
             return [vec![REFUSED], errno.to_ne_bytes().to_vec()].concat();
@@ -175,24 +175,24 @@ fn read_answer(answer: &[u8]) -> Result<PathBuf, NotFound> {
     }))
 }
 
-/// Has a child find something out that would change this process, and whether that child, as
-/// it is then, can be signalled.
+/// Has a child find out something that would change this process, and finds out whether that
+/// child can be signalled afterwards.
 fn ask_child(find_out: impl FnOnce() -> Vec<u8>) -> io::Result<(Vec<u8>, io::Result<()>)> {
     let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
-    // SAFETY: this process has one thread until the gate, so the child may do anything.
+    // SAFETY: this process has one thread before the gate, so the child may do anything.
     match unsafe { fork() }? {
         ForkResult::Child => {
             drop(read);
             let answer = find_out();
             let _ = File::from(write).write_all(&answer);
-            // SAFETY: _exit(2) does not return. Nothing of the parent's is flushed or closed.
+            // SAFETY: _exit(2) does not return, and flushes or closes nothing of the parent's.
             unsafe { libc::_exit(0) }
         }
         ForkResult::Parent { child } => {
             drop(write);
             let mut answer = Vec::new();
             let read = File::from(read).read_to_end(&mut answer);
-            // Dead or not, it is who it became until it is reaped.
+            // Even if it has ended, it keeps its user until it is reaped.
             let reach = kill(child, None).map_err(io::Error::from);
             wait::wait_and_reap(child.as_raw());
             read.map(|_| (answer, reach))
@@ -200,7 +200,7 @@ fn ask_child(find_out: impl FnOnce() -> Vec<u8>) -> io::Result<(Vec<u8>, io::Res
     }
 }
 
-/// A user to become, made before, so that becoming it makes system calls only.
+/// A user to become, prepared so that becoming it makes system calls only.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Switch {
     user: uid_t,
@@ -221,20 +221,20 @@ impl Switch {
     }
 }
 
-/// Becomes that user for good: groups, group, user, in this order, since each takes away the
-/// right to the one before. From root to another user the kernel clears all capabilities
-/// (capabilities(7)). Returns 0 or why not.
+/// Becomes that user for good: groups, group, user, in this order, since each step gives up the
+/// right to the one before. When root becomes another user, the kernel clears all capabilities
+/// (capabilities(7)). Returns 0 or an error number.
 ///
-/// The calls are the kernel's own: the C libraries' tell every thread to do the same, which
-/// between clone and exec would be the parent's.
+/// Uses raw system calls: the C libraries make every thread switch, and between clone and exec
+/// those are the parent's threads.
 ///
 /// # Safety
-/// The identity that `switch` was made of lives.
+/// The identity that `switch` was made from must still exist.
 pub(super) unsafe fn become_user(switch: &Switch) -> c_int {
     const KEEP: c_long = -1;
     let call = |number: c_long, a: c_long, b: c_long, c: c_long| {
-        // SAFETY: each call below takes these numbers, and setgroups a pointer to as many
-        // groups, which live.
+        // SAFETY: each call below takes numbers, and setgroups a pointer to that many groups,
+        // which still exist.
         match unsafe { libc::syscall(number, a, b, c) } {
             0 => 0,
             _ => Errno::last_raw(),
@@ -244,7 +244,7 @@ pub(super) unsafe fn become_user(switch: &Switch) -> c_int {
     let count = c_long::try_from(switch.count).unwrap_or(c_long::MAX);
     let errno = call(libc::SYS_setgroups, count, switch.groups as c_long, 0);
     if errno != 0 {
-        // Somebody who is that user already, and may not change groups, keeps what they have.
+        // A process that is that user already, and may not change groups, keeps them.
         return if is_already(switch) { 0 } else { errno };
     }
     let errno = call(libc::SYS_setresgid, group, group, group);
@@ -256,7 +256,7 @@ pub(super) unsafe fn become_user(switch: &Switch) -> c_int {
         return errno;
     }
     if switch.user != 0 && call(libc::SYS_setresuid, KEEP, 0, KEEP) == 0 {
-        // A way back to root: no switch at all (securebits, capabilities(7)).
+        // It could become root again, so it has not switched (securebits, capabilities(7)).
         return libc::EPERM;
     }
     0

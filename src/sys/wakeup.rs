@@ -1,16 +1,16 @@
-//! A wake-up from one thread to another (eventfd(2)).
+//! Waking one thread from another (eventfd(2)).
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-/// Readable from when it is raised until it is lowered.
+/// Readable while it is raised.
 #[derive(Debug)]
 pub struct Wakeup(EventFd);
 
 impl Wakeup {
-    /// A lowered one.
+    /// Creates one that is not raised.
     pub fn new() -> io::Result<Self> {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         Ok(Self(EventFd::from_flags(flags)?))
@@ -18,7 +18,7 @@ impl Wakeup {
 
     /// Makes it readable.
     pub fn raise(&self) {
-        // It fails only where the counter is full, and then it is readable.
+        // Fails only if the counter is full, and then it is readable.
         let _ = self.0.write(1);
     }
 

@@ -1,8 +1,8 @@
 //! The one loop that watches a step: signals, clocks, children, output.
 //!
-//! It never waits for the end of the output (a descendant may hold the pipe open), never
-//! writes where it would have to wait, and looks at the guard first after every wake-up, so
-//! that a process that was frozen stops its step before it does anything else.
+//! It never waits for the end of the output, since a descendant may hold the pipe open. It never
+//! blocks on a write. It asks the guard first after every wake-up, so that a process that was
+//! suspended stops its step before it does anything else.
 
 mod ending;
 
@@ -18,18 +18,18 @@ use super::step::{Guard, PROGRESS_INTERVAL, StepEvent, StepProcess, StepReport, 
 use super::terminal::Terminal;
 use super::wait::Ended;
 
-/// What the step left running.
+/// The processes that the step left running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StepLeftovers {
-    /// Not looked at yet.
+    /// Not checked yet.
     Unknown,
-    /// Something, which was asked to go.
+    /// Some, which were asked to end.
     Asked,
-    /// Nothing: no child is left at all.
+    /// None: there is no child any more.
     Nothing,
 }
 
-/// A step that runs, and everything that it started.
+/// A running step, and everything that it started.
 pub(super) struct Watch<'a> {
     host: &'a Host,
     step: &'a StepProcess,
@@ -46,7 +46,7 @@ pub(super) struct Watch<'a> {
     signal: Option<Signal>,
     kill_at: Option<Moment>,
     killed: bool,
-    /// When to look for what is left again.
+    /// When to check again for processes that are left.
     look_at: Option<Moment>,
     said_stray: bool,
     timeout_at: Option<Moment>,
@@ -89,7 +89,7 @@ impl<'a> Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Watches to the end.
+    /// Watches until the step and everything that it started have ended.
     pub(super) fn run(&mut self) -> StepReport {
         loop {
             let now = Moment::now();
@@ -125,7 +125,7 @@ impl Watch<'_> {
         if !matches!(self.cut, Some(StopReason::Lost(_)))
             && let Some(why) = self.guard.lost(now)
         {
-            // The first reason stays, but a lost lock outranks them: nothing may be recorded.
+            // The first reason counts, unless the lock is lost: then nothing may be recorded.
             self.cut = None;
             self.stop(StopReason::Lost(why), libc::SIGTERM, now);
         }
@@ -165,10 +165,10 @@ impl Watch<'_> {
         }
     }
 
-    /// Ctrl-Z and its kin: with a shell above, launchgate stops as the step did, and goes on
-    /// when the shell says so; where nobody could say so, the step goes on at once. So does one
-    /// that wants the terminal where launchgate has it: a job that was started in the background
-    /// and is in the foreground meanwhile, of which the shell tells nobody.
+    /// Ctrl-Z and the like. Under a shell with job control, launchgate stops too, and continues the
+    /// step when the shell continues launchgate. Without such a shell, the step is continued at
+    /// once. So is a step that wants the terminal while launchgate has it: its job was started
+    /// in the background and has been moved to the foreground, which no signal announces.
     fn on_stopped(&mut self, by: Signal) {
         let Some(terminal) = self.terminal else {
             return;
@@ -195,8 +195,8 @@ impl Watch<'_> {
         }
     }
 
-    /// Whether nothing of the output is on its way. A reader that does not read is waited
-    /// for, unless the gate is to stop.
+    /// Whether all output has been passed on. Waits for a slow reader, unless the step is being
+    /// stopped.
     fn is_written(&self) -> bool {
         self.cut.is_some() || self.capture.as_ref().is_none_or(Capture::is_done)
     }
@@ -222,7 +222,7 @@ impl Watch<'_> {
     fn wait(&self) {
         let host = self.host;
         let mut fds = vec![(host.signals.as_fd(), Interest::Read)];
-        // A right that is lost has no more news.
+        // A lost right has no more news.
         let lost = matches!(self.cut, Some(StopReason::Lost(_)));
         if !lost {
             fds.extend(self.guard.descriptor().map(|fd| (fd, Interest::Read)));

@@ -11,9 +11,9 @@ pub fn name(number: Signal) -> String {
     }
 }
 
-/// The number that a name or a number means: with or without `SIG`, in any case, and
-/// `RTMIN+n`, `RTMAX-n` for real-time signals, counted from 34 as the GNU C library and the
-/// shells do, whichever C library this is.
+/// Parses a name or a number: with or without `SIG`, in any case, and `RTMIN+n` or `RTMAX-n` for
+/// real-time signals, which count from 34 as in glibc and the shells, whichever C library
+/// launchgate is linked with.
 #[must_use]
 pub fn number(text: &str) -> Option<Signal> {
     const FIRST_REAL_TIME: Signal = 34;
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_signal_is_none() {
+    fn other_text_is_not_a_signal() {
         for text in [
             "",
             "SIG",

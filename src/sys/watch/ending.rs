@@ -1,4 +1,4 @@
-//! How a step ends: stopped, killed, by itself; and what becomes of what it left.
+//! How a step ends: by itself, stopped or killed; and what happens to processes it left.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use crate::sys::signals::{self, Signal};
 use crate::sys::step::{StepEvent, StopReason};
 use crate::sys::wait::{Ended, Reaped};
 
-/// How soon a kill is repeated while processes are left that were born meanwhile.
+/// How soon a kill is repeated, for processes that were born meanwhile.
 const AGAIN: Duration = Duration::from_millis(50);
 
 impl Watch<'_> {
-    /// Asks the step to stop with `number`, and sets the moment of the kill.
+    /// Asks the step to stop by sending `number`, and sets the time of the kill.
     pub(super) fn stop(&mut self, cut: StopReason, number: Signal, now: Moment) {
         let first = self.cut.is_none();
         let cut = self.cut.get_or_insert(cut);
@@ -26,12 +26,12 @@ impl Watch<'_> {
         }
         if self.ended.is_none() {
             signals::send_to_group(self.pid, number);
-            // One that is stopped would not see it.
+            // A stopped process would not see it.
             signals::send_to_group(self.pid, libc::SIGCONT);
         }
     }
 
-    /// Kills everything that descends from the step, and comes back for what is born meanwhile.
+    /// Kills every descendant of the step, and repeats that for processes that are born meanwhile.
     pub(super) fn kill(&mut self, now: Moment) {
         let was_killed = std::mem::replace(&mut self.killed, true);
         if !was_killed {
@@ -49,7 +49,7 @@ impl Watch<'_> {
         Family::of_step(self.pid, &self.step.mark, &self.host.foreign)
     }
 
-    /// Says, once, that something goes on which can't be stopped.
+    /// Reports, once, a process that can't be stopped.
     fn tell(&mut self, stray: Option<Stray>) {
         if let Some(stray) = stray.filter(|_| !self.said_stray) {
             self.said_stray = true;
@@ -84,7 +84,7 @@ impl Watch<'_> {
         }
     }
 
-    /// The step's first process is gone.
+    /// The step's first process has ended.
     fn on_end(&mut self, ended: Ended) {
         if let Some(terminal) = self.terminal {
             terminal.take_back(self.pid);
@@ -93,18 +93,18 @@ impl Watch<'_> {
             && self.cut.is_none()
             && let Ended::Signal(number @ (libc::SIGINT | libc::SIGQUIT)) = ended
         {
-            // Ctrl-C went to the step's group alone; whoever pressed it meant the gate.
+            // Ctrl-C reached only the step's group, but was meant for the gate.
             self.cut = Some(StopReason::Stop(number));
             self.signal = Some(number);
         }
     }
 
-    /// What the step left is asked to go too. Looked for only where there are children: to
-    /// read /proc takes longer than everything else here.
+    /// Asks the processes that the step left to end. Called only if there are children, because
+    /// reading /proc takes longer than everything else here.
     fn sweep(&mut self, now: Moment) {
         let reached = self.family().signal(&[libc::SIGTERM, libc::SIGCONT]);
         if reached.count == Some(0) && reached.stray.is_none() {
-            // A child that turned out not to be the step's, when its execve(2) was through.
+            // A child that turned out not to belong to the step once its execve(2) was done.
             self.look_at = Some(now + AGAIN);
             return;
         }

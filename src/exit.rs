@@ -1,8 +1,8 @@
-//! Why a gate ends, and the exit code that says so: the one table of exit codes.
+//! Why a gate failed, and its exit code: the only table of exit codes.
 //!
-//! Pure data. `Failure` to code is one exhaustive match, so a new failure cannot be
-//! forgotten; the sources of the numbers are `sysexits.h` (64 to 78), `timeout(1)` (124) and
-//! the POSIX shell (126, 127, 128+n).
+//! Pure data. `FailureKind::code` is one exhaustive match, so a new kind can't be forgotten. The
+//! numbers come from `sysexits.h` (64 to 78), `timeout(1)` (124) and the POSIX shell (126, 127,
+//! 128+n).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,7 +10,7 @@ use std::fmt;
 use crate::redact;
 use crate::sys::signals::signal_code;
 
-/// What went wrong and what to do about it, both for the person on call.
+/// What went wrong and what to do about it, written for the person on call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     what: String,
@@ -19,7 +19,7 @@ pub struct Problem {
 
 impl Problem {
     /// `what` is a lowercase sentence without a full stop; `hint` says what to do now.
-    /// Passwords of URLs in either are hidden: what was found may be one in the wrong place.
+    /// Passwords of URLs are hidden in both, since the value at fault may be a URL in the wrong place.
     pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             what: redacted(what.into()),
@@ -53,14 +53,14 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Whether the same start can end otherwise when it is tried again.
+/// Whether trying the same start again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Again {
-    /// Somebody has to change something first.
+    /// Someone has to change something first.
     No,
-    /// It depends on nothing that somebody has to change.
+    /// Nobody has to change anything.
     Yes,
-    /// launchgate itself says when it is enough.
+    /// launchgate itself refuses when there were enough attempts.
     UpToMaxAttempts,
     /// Nobody knows.
     Unknown,
@@ -71,15 +71,15 @@ pub enum Again {
 pub enum FailureKind {
     /// A step failed, with its own exit code or 128+n.
     Step(u8),
-    /// A flag, variable or file says something that can't be done; nothing was touched.
+    /// A flag, variable or file asks for something impossible; nothing was touched.
     Usage,
     /// The embedded migrator failed.
     Sql,
     /// The database could not be reached in time.
     Unreachable,
-    /// launchgate is wrong.
+    /// A bug in launchgate.
     Bug,
-    /// The system refuses something before anything ran.
+    /// The operating system refused something before anything ran.
     System,
     /// The snapshot could not be made.
     Snapshot,
@@ -87,11 +87,11 @@ pub enum FailureKind {
     TimedOut,
     /// The lock was lost while a step ran.
     LockLost,
-    /// The ledger says no: blocked, or out of attempts.
+    /// The ledger refuses: blocked, or out of attempts.
     Refused,
-    /// The database says no: password, privileges, standby, no such database, unsupported.
+    /// The database refuses: password, privileges, standby, no such database, unsupported.
     Database,
-    /// A step ran past its limit.
+    /// A step exceeded its time limit.
     StepTimeout,
     /// A step or the server exists but can't be executed.
     NotExecutable,
@@ -143,12 +143,12 @@ impl FailureKind {
         }
     }
 
-    /// What the code tells someone who sees nothing else, and whether to try again.
+    /// What the code means to someone who sees nothing else, and whether to try again.
     #[must_use]
     pub fn meaning(self) -> (&'static str, Again) {
         match self {
             Self::Step(_) => (
-                "a step failed; 128+n where a signal ended it",
+                "a step failed; 128+n if signal n ended it",
                 Again::UpToMaxAttempts,
             ),
             Self::Usage => ("usage or configuration; nothing was touched", Again::No),
@@ -162,26 +162,26 @@ impl FailureKind {
             ),
             Self::Bug => ("a bug in launchgate", Again::Unknown),
             Self::System => (
-                "the system refuses, before anything ran: health address in use, no permission to switch users",
+                "the system refused before anything ran: health address in use, no permission to switch users",
                 Again::No,
             ),
             Self::Snapshot => (
                 "the snapshot could not be made; nothing was migrated",
                 Again::UpToMaxAttempts,
             ),
-            Self::TimedOut => ("a timeout: lock, orphans, `wait`", Again::Yes),
+            Self::TimedOut => ("timed out: lock, orphans, `wait`", Again::Yes),
             Self::LockLost => ("the lock was lost while a step ran", Again::Yes),
             Self::Refused => ("refused: blocked, or out of attempts", Again::No),
             Self::Database => (
-                "the database refuses: password, privileges, standby, no such database, unsupported",
+                "the database refused: password, privileges, standby, no such database, unsupported",
                 Again::No,
             ),
             Self::StepTimeout => (
-                "a step ran past `--migrate-timeout`",
+                "a step exceeded `--migrate-timeout`",
                 Again::UpToMaxAttempts,
             ),
             Self::NotExecutable => ("a step or the server is not executable", Again::No),
-            Self::NotFound => ("a step or the server is not found", Again::No),
+            Self::NotFound => ("a step or the server was not found", Again::No),
             Self::Stopped(_) => ("signal n stopped the gate", Again::Yes),
         }
     }
@@ -218,7 +218,7 @@ impl Failure {
         self.kind.code()
     }
 
-    /// The signal that stopped the gate, where one did.
+    /// The signal that stopped the gate, if one did.
     #[must_use]
     pub fn signal(&self) -> Option<i32> {
         match self.kind {
@@ -233,7 +233,7 @@ impl Failure {
         &self.problem
     }
 
-    /// Adds another thing to do.
+    /// Appends something else to do.
     pub fn add_hint(&mut self, more: &str) {
         self.problem.hint = redacted(format!("{}; {more}", self.problem.hint));
     }

@@ -1,12 +1,12 @@
-//! The binary. A C `main`, so that the Rust runtime does not start: it would ignore SIGPIPE
-//! and open closed standard streams, and the server is to see what was inherited.
+//! The binary's entry point. It is a C `main`, so the Rust runtime does not start: that would ignore
+//! SIGPIPE and reopen closed standard streams, and the server must see exactly what was inherited.
 #![no_main]
 #![allow(unsafe_code, reason = "the C entry point and its argument vector")]
 
 use std::ffi::{c_char, c_int};
 
-/// musl's allocator asks the kernel for every few pages and gives them back at once, which was
-/// a seventh of the whole time from start to exec; this one keeps them.
+/// musl's allocator maps and unmaps a few pages at a time, which took a seventh of the whole time
+/// from start to exec. This one keeps them.
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 

@@ -1,5 +1,5 @@
-//! `launchgate check`: changes nothing; says what every setting is and where it came from,
-//! which executables are found, and what the database is. Ends as `run` would have failed.
+//! `launchgate check`: changes nothing. Shows every setting and where it came from, the executables
+//! and the database. Fails as `run` would have failed.
 
 mod table;
 
@@ -27,10 +27,10 @@ use crate::settings::{CheckSettings, Row, Settings};
 use crate::steps::{self, ReadyServer};
 use crate::sys::host::Host;
 
-/// Checks.
+/// Carries out the check.
 ///
 /// # Errors
-/// What `run` would have failed with.
+/// Whatever `run` would have failed with.
 pub fn check(
     host: &Host,
     log: &Log,
@@ -48,7 +48,7 @@ pub fn check(
         )?;
         return print::print(
             host,
-            b"\nGATE      skipped: LAUNCHGATE_SKIP is set, `run` goes straight to the server\n",
+            b"\nGATE      skipped: LAUNCHGATE_SKIP is set, so `run` goes straight to the server\n",
         );
     }
     let RunPlan {
@@ -60,7 +60,7 @@ pub fn check(
         Coordination::Alone { name, .. } => name,
         Coordination::Gate(plan) => plan.read_revision(log)?,
     };
-    // One that no setting names comes from the platform.
+    // A release that no setting names comes from the platform.
     if let (Some(release), Some(source)) = (&name.release, &name.source)
         && !rows.iter().any(|row| row.name == "release")
     {
@@ -114,7 +114,7 @@ fn programs(ready: &[steps::ReadyStep], server: Option<&ReadyServer>) -> String 
     out
 }
 
-/// What the database said, and what `run` would do now.
+/// What the database reports, and what `run` would do now.
 struct Seen {
     info: ServerInfo,
     decision: Decision,
@@ -177,7 +177,7 @@ fn describe(plan: &GatePlan, seen: &Seen) -> String {
     let tell = |known: Option<bool>| match known {
         Some(true) => "yes",
         Some(false) => "no",
-        None => "not known",
+        None => "unknown",
     };
     let mut out = String::from("\nDATABASE\n");
     let mut line = |name: &str, value: &str| {
@@ -190,9 +190,9 @@ fn describe(plan: &GatePlan, seen: &Seen) -> String {
     line(
         "ledger",
         if info.ledger_exists {
-            "there"
+            "exists"
         } else {
-            "not there yet"
+            "does not exist yet"
         },
     );
     line("may create it", tell(info.can_create));
@@ -218,7 +218,7 @@ fn describe(plan: &GatePlan, seen: &Seen) -> String {
 
 fn would(decision: &Decision) -> &'static str {
     match decision {
-        Decision::Start => "start the server at once: the revision succeeded",
+        Decision::Start => "start the server at once: the revision has succeeded",
         Decision::Run { .. } => "run the steps",
         Decision::Wait(_) => "wait for another replica",
         Decision::Refuse(_) => "refuse",

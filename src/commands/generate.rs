@@ -15,7 +15,7 @@ use crate::cli;
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::sys::host::Host;
 
-/// Prints what was asked for on standard output.
+/// Prints the requested file on standard output.
 pub fn print(host: &Host, what: &OsStr) -> Result<(), Failure> {
     let text = match what.to_str() {
         Some("bash") => completions(Shell::Bash),
@@ -33,12 +33,12 @@ fn completions(shell: Shell) -> Vec<u8> {
     out
 }
 
-/// One page for all: a section per command behind the general part.
+/// One page for everything: the general part, then a section per command.
 fn man() -> Result<Vec<u8>, Failure> {
     render_man().map_err(|error| {
         Failure::new(
             FailureKind::Bug,
-            Problem::new(format!("{error:#}"), "report it"),
+            Problem::new(format!("{error:#}"), "please report this bug"),
         )
     })
 }

@@ -1,5 +1,5 @@
-//! `launchgate probe`: for a health check in an image without a shell. A gate that is closed is
-//! healthy; once the server is there, its own check decides.
+//! `launchgate probe`: a health check for images without a shell. A closed gate is healthy; once the
+//! server runs, its own check decides.
 
 use std::ffi::OsString;
 
@@ -17,8 +17,8 @@ use crate::sys::peer;
 /// The commands that have a gate.
 const GATES: [Verb; 3] = [Verb::Run, Verb::Job, Verb::Wait];
 
-/// Returns where the process is still launchgate in its gate, or there is no command; else
-/// becomes the command. Says nothing: it is run every few seconds.
+/// Returns if the process is still launchgate in its gate, or if there is no command; otherwise
+/// becomes the command. Logs nothing, since it runs every few seconds.
 ///
 /// # Errors
 /// The command can't be executed.
@@ -42,7 +42,7 @@ pub fn probe(
     })
 }
 
-/// The command with what it would have seen without launchgate.
+/// The command, with the environment that it would have had without launchgate.
 fn command(environment: &Environment, words: &[OsString]) -> Option<Server> {
     let text = words.join(&OsString::from(" "));
     Some(Server {

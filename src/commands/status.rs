@@ -1,4 +1,4 @@
-//! `launchgate status`: who holds the gate, and what became of the newest runs.
+//! `launchgate status`: who holds the gate, and the outcome of the newest runs.
 
 use std::fmt::Write as _;
 
@@ -20,7 +20,7 @@ use crate::sys::host::Host;
 /// How many rows are shown.
 const NEWEST: u32 = 20;
 
-/// What the database says now.
+/// What the database reports now.
 #[derive(Debug)]
 struct Seen {
     app: String,
@@ -31,7 +31,7 @@ struct Seen {
 /// Prints the state of lock and ledger.
 ///
 /// # Errors
-/// No database, or one that refuses.
+/// There is no database, or it refuses.
 pub fn status(
     host: &Host,
     log: &Log,
@@ -54,7 +54,7 @@ async fn look(plan: GatePlan, log: Log, mut link: GateLink) -> Result<Seen, Fail
     let (mut session, _) = Gate::new(plan, log).open(&mut link).await?;
     let read = async {
         let runs = session.history(NEWEST).await?;
-        // Other replicas go by the row's lease where there is one, and then by the lock.
+        // Like other replicas: a row with a valid lease counts as held, and otherwise the lock decides.
         let has_live_row = runs
             .iter()
             .any(|run| run.state == "running" && run.lease_live);
@@ -66,7 +66,7 @@ async fn look(plan: GatePlan, log: Log, mut link: GateLink) -> Result<Seen, Fail
         .await?
         .map_err(call_failed)?;
     session.close().await;
-    // Without a lease the newest run lives as long as its lock.
+    // Without leases, the newest run is alive as long as its lock.
     if !target.backend().has_lease()
         && let Some(run) = runs.iter_mut().find(|run| run.state == "running")
     {
@@ -83,8 +83,8 @@ async fn look(plan: GatePlan, log: Log, mut link: GateLink) -> Result<Seen, Fail
     })
 }
 
-/// What stands in the ledger may have been written by hand, with another URL, or be a URL that
-/// somebody gave for something else.
+/// Hides passwords. A row may have been written by hand or with another URL, and a value may be a URL
+/// that was given for something else.
 fn hide(run: &mut Run, url: &DatabaseUrl) {
     let names = [Some(&mut run.revision), run.release_id.as_mut()];
     for name in names.into_iter().flatten() {
@@ -93,14 +93,14 @@ fn hide(run: &mut Run, url: &DatabaseUrl) {
     for text in [&mut run.command, &mut run.note].into_iter().flatten() {
         *text = redact::secrets(text, url);
     }
-    // Output is what a program printed: only what is known is taken out of it.
+    // This is the output of a program: only the known password is removed.
     if let Some(tail) = &mut run.output_tail {
         *tail = url.redact(tail);
     }
 }
 
 impl Seen {
-    /// The row of whoever holds the gate.
+    /// The holder's row.
     fn holding(&self) -> Option<&Run> {
         self.runs
             .iter()
@@ -122,7 +122,10 @@ fn render_json(seen: &Seen) -> Result<String, Failure> {
     let text = serde_json::to_string_pretty(&value).map_err(|error| {
         Failure::new(
             FailureKind::Bug,
-            Problem::new(format!("failed to write JSON: {error}"), "report it"),
+            Problem::new(
+                format!("failed to write JSON: {error}"),
+                "please report this bug",
+            ),
         )
     })?;
     Ok(text + "\n")
@@ -166,12 +169,12 @@ fn render(seen: &Seen) -> String {
                 .unwrap_or_default();
             let _ = writeln!(
                 out,
-                "{} holds the gate since {}{step}",
+                "{} holds the gate, since {}{step}",
                 run.holder, run.started_at
             );
         }
-        (true, None) => out.push_str("somebody holds the lock and runs nothing yet\n"),
-        (false, _) => out.push_str("nobody holds the gate\n"),
+        (true, None) => out.push_str("a replica holds the lock but has not started a run yet\n"),
+        (false, _) => out.push_str("no replica holds the gate\n"),
     }
     if seen.runs.is_empty() {
         out.push_str("the ledger is empty: nothing has run yet\n");
@@ -278,7 +281,7 @@ fn short(text: &str, most: usize) -> String {
     text.chars().take(most - 1).chain(['…']).collect()
 }
 
-/// No control character reaches a terminal.
+/// Replaces control characters, so that none reaches a terminal.
 fn printable(text: &str) -> String {
     text.chars()
         .map(|c| {

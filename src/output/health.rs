@@ -1,11 +1,11 @@
 //! `--health-listen`: HTTP for a platform's probes, while the gate is closed.
 //!
-//! On a thread of its own, so that it answers whatever the gate waits for; the thread is gone,
-//! and every socket closed, before the server starts. Reads the timeline, touches nothing else.
+//! It has its own thread, so that it answers whatever the gate is waiting for. The thread ends and
+//! every socket is closed before the server starts. Reads only the timeline.
 //!
-//! Whoever closes a TCP connection first keeps its port for a minute (`TIME_WAIT`, RFC 9293),
-//! and a server that does not set `SO_REUSEADDR` could not listen on it. So the other side is
-//! left to close first, and where it does not in time, the connection is reset.
+//! The side that closes a TCP connection first keeps the port for a minute (`TIME_WAIT`, RFC 9293),
+//! and a server that does not set `SO_REUSEADDR` could not listen on it. So launchgate lets the
+//! client close first, and resets the connection if the client does not close it in time.
 
 mod answer;
 
@@ -37,19 +37,19 @@ use crate::output::options::HealthAddress;
 use crate::output::timeline::Timeline;
 use crate::sys::NO_SUCH_FAMILY;
 
-/// More connections at once than probes need; past it the oldest is dropped.
+/// More connections than probes need. Beyond that, the oldest one is dropped.
 const MOST: usize = 64;
 
-/// The most of a request's head that is held: hyper's least.
+/// How much of a request's head is buffered: the least that hyper allows.
 const HEAD: usize = 8 * 1024;
 
-/// How long a client may take for a request, or stay without one.
+/// How long a client may take for a request, or stay idle.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long one connection may last, whatever it is used for.
+/// How long a connection may last altogether.
 const LIFETIME: Duration = Duration::from_mins(1);
 
-/// How long a client may take to close what it wants closed.
+/// How long a client may take to close a connection that it wants closed.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// The listener. Dropping it closes everything.
@@ -60,10 +60,10 @@ pub struct Health {
 }
 
 impl Health {
-    /// Listens, if that is wanted.
+    /// Starts listening, if an address is given.
     ///
     /// # Errors
-    /// The address can't be had.
+    /// The address is not available.
     pub fn open(wanted: Option<&HealthAddress>, log: &Log) -> Result<Option<Self>, Failure> {
         let Some(wanted) = wanted else {
             return Ok(None);
@@ -87,7 +87,7 @@ impl Health {
         }))
     }
 
-    /// Whether the address can be had.
+    /// Whether the address is available.
     ///
     /// # Errors
     /// What `run` would fail with.
@@ -98,14 +98,13 @@ impl Health {
 
 impl Drop for Health {
     fn drop(&mut self) {
-        // One that is gone already needs no word.
+        // The thread may have ended already.
         let _ = self.stop.take().map(|stop| stop.send(()));
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
-/// The first of the addresses that is of a kind which this machine has; `SO_REUSEADDR` is set
-/// by std.
+/// Binds the first address whose family this machine supports. std sets `SO_REUSEADDR`.
 fn bind(wanted: &HealthAddress) -> Result<TcpListener, Failure> {
     let mut missing = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in &wanted.addresses {
@@ -123,7 +122,7 @@ fn bind(wanted: &HealthAddress) -> Result<TcpListener, Failure> {
     Err(refused(wanted, &missing))
 }
 
-/// Without IPv6 in the kernel, or with it switched off (ipv6(7)).
+/// True without IPv6 in the kernel, or if it is turned off (ipv6(7)).
 fn is_of_no_kind(error: &io::Error) -> bool {
     error.raw_os_error() == Some(NO_SUCH_FAMILY) || error.kind() == io::ErrorKind::AddrNotAvailable
 }
@@ -131,10 +130,10 @@ fn is_of_no_kind(error: &io::Error) -> bool {
 fn refused(wanted: &HealthAddress, error: &io::Error) -> Failure {
     let hint = match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "end what listens there, or choose another port; the gate and its server can share one"
+            "stop what is listening there, or choose another port; the gate and its server can share one"
         }
         io::ErrorKind::PermissionDenied => {
-            "choose a port from 1024 on, or give the container the capability NET_BIND_SERVICE"
+            "choose a port above 1023, or give the container the capability NET_BIND_SERVICE"
         }
         io::ErrorKind::AddrNotAvailable => {
             "choose an address of this machine, or leave it out as in :8080"
@@ -158,7 +157,7 @@ fn block_on(listener: TcpListener, timeline: Timeline, stopped: oneshot::Receive
         .enable_io()
         .enable_time()
         .build();
-    // Without the descriptors for it nobody is answered; the gate goes on.
+    // If there are no descriptors left for a runtime, nobody is answered, but the gate continues.
     if let Ok(runtime) = runtime {
         runtime.block_on(async {
             tokio::select! {
@@ -167,7 +166,7 @@ fn block_on(listener: TcpListener, timeline: Timeline, stopped: oneshot::Receive
                 () = serve(listener, timeline) => {}
             }
         });
-        // What is still connected is dropped with the runtime, and so reset.
+        // Dropping the runtime resets the remaining connections.
     }
 }
 
@@ -178,7 +177,7 @@ async fn serve(listener: TcpListener, timeline: Timeline) {
     let mut open: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            // Out of descriptors, or a client that went away meanwhile.
+            // Out of descriptors, or the client disconnected in the meantime.
             sleep(Duration::from_millis(100)).await;
             continue;
         };
@@ -190,14 +189,14 @@ async fn serve(listener: TcpListener, timeline: Timeline) {
         }
         let connection = tokio::spawn(attend(stream, timeline.clone()));
         open.push_back(connection.abort_handle());
-        // Whoever came is answered before the next one can drive it out.
+        // Answers this client before the next one can displace it.
         yield_now().await;
     }
 }
 
 /// Answers one connection's requests.
 async fn attend(stream: TcpStream, timeline: Timeline) {
-    // Whenever this is dropped, the connection is reset.
+    // Dropping the stream then resets the connection.
     if stream.set_zero_linger().is_err() {
         return;
     }
@@ -221,10 +220,7 @@ async fn farewell(mut stream: TcpStream) {
     let mut rest = [0; 512];
     while let Ok(length) = stream.read(&mut rest).await {
         if length == 0 {
-            #[expect(
-                deprecated,
-                reason = "it blocks with a time only, and this takes it away"
-            )]
+            #[expect(deprecated, reason = "only a linger time blocks, and this removes it")]
             let _ = stream.set_linger(None);
             return;
         }

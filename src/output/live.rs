@@ -1,7 +1,7 @@
-//! The live line: what the gate waits for and for how long, on the last line of a terminal.
+//! The live line: what the gate is waiting for and for how long, on the last line of a terminal.
 //!
-//! Only where somebody sits in front of it, and never while a step runs: then the terminal is
-//! the step's. On a thread of its own, gone before the server starts.
+//! Only on a terminal, and never while a step runs, because then the terminal is the step's. Runs on
+//! its own thread, which ends before the server starts.
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -15,10 +15,10 @@ use crate::sys::host::Host;
 use crate::sys::output::Output;
 use crate::sys::terminal::Terminal;
 
-/// How often it is written anew.
+/// How often it is updated.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The line. Dropping it takes it away.
+/// The live line. Dropping it removes the line.
 #[derive(Debug)]
 pub struct Live {
     stop: Option<Sender<()>>,
@@ -26,7 +26,7 @@ pub struct Live {
 }
 
 impl Live {
-    /// Begins, where standard error is a terminal that shows one line in the place of another.
+    /// Starts it if standard error is a terminal on which a line can be replaced.
     #[must_use]
     pub fn start(host: &Host, log: &Log) -> Option<Self> {
         let is_wanted = log.format() == Format::Text && log.verbosity() != Verbosity::Quiet;
@@ -40,7 +40,7 @@ impl Live {
             .name("launchgate-live".into())
             .spawn(move || {
                 while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-                    // A job in the background leaves the screen to others.
+                    // A background job leaves the screen alone.
                     if terminal.is_ours() {
                         show(&output, &timeline);
                     }
@@ -69,7 +69,7 @@ fn show(output: &Output, timeline: &Timeline) {
         return;
     };
     output.show_live(format!("launchgate: {what}, {} s", past.elapsed.as_secs()).as_bytes());
-    // A step that started meanwhile has the terminal.
+    // If a step started in the meantime, the terminal is the step's.
     if timeline
         .look()
         .is_some_and(|past| words(&past.phase).is_none())
@@ -78,7 +78,7 @@ fn show(output: &Output, timeline: &Timeline) {
     }
 }
 
-/// What is waited for; nothing where a step runs, or what happens takes no time.
+/// What the gate is waiting for. `None` while a step runs, or if the phase takes no time.
 fn words(phase: &Phase) -> Option<&'static str> {
     match phase {
         Phase::Database => Some("waiting for the database"),

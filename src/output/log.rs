@@ -1,7 +1,7 @@
-//! The log: what happened, one line per transition, on standard error.
+//! The log on standard error: one line per transition, `launchgate: MESSAGE key=value …`.
 //!
-//! `launchgate: MESSAGE key=value …`. The names of the events are an interface; `Event::ALL`
-//! is their list. May touch nothing but the output it is handed.
+//! The names of the events are an interface; `Event::ALL` lists them. Touches only the output that
+//! it is given.
 
 mod json;
 mod text;
@@ -22,7 +22,7 @@ use crate::sys::output::Output;
 pub enum Level {
     /// The gate stays closed.
     Error,
-    /// Something to mend, though the gate goes on.
+    /// Something to fix, although the gate continues.
     Warn,
     /// A transition.
     Info,
@@ -77,15 +77,15 @@ macro_rules! events {
 }
 
 events! {
-    /// A setting says something that is probably not meant.
+    /// A setting is probably a mistake.
     ConfigWarning = "config.warning", Warn;
     /// `LAUNCHGATE_SKIP` is set: straight to the server.
     GateSkipped = "gate.skipped", Warn;
-    /// Where lock and ledger live, and which setting says so.
+    /// The database for lock and ledger, and the setting that names it.
     DatabaseChosen = "database.chosen", Info;
     /// The revision, and where it came from.
     RevisionChosen = "revision.chosen", Info;
-    /// A release name that moves was passed over.
+    /// A platform's variable was skipped because its value does not name one release.
     RevisionPassedOver = "revision.passed_over", Warn;
     /// There is no revision: the steps run at every start, under the lock.
     RevisionMissing = "revision.missing", Warn;
@@ -99,71 +99,71 @@ events! {
     LockWaiting = "lock.waiting", Info;
     /// This replica holds the lock.
     LockTaken = "lock.taken", Info;
-    /// No second connection was to be had to prove that the lock excludes.
+    /// No second connection was available to prove that the lock excludes others.
     LockUnproven = "lock.unproven", Warn;
-    /// Renewing the lease failed; it is tried again.
+    /// Renewing the lease failed; launchgate retries.
     LeaseUnconfirmed = "lease.unconfirmed", Warn;
     /// The ledger's table was created.
     LedgerCreated = "ledger.created", Info;
-    /// Sessions of an earlier run are still at work in the database.
+    /// Sessions of an earlier run are still active in the database.
     OrphansWaiting = "orphans.waiting", Warn;
-    /// Sessions of a dead holder's run that were idle in a transaction were ended.
+    /// launchgate terminated sessions of a dead holder's run that were idle in a transaction.
     OrphansEnded = "orphans.ended", Warn;
     /// Sessions of an earlier run are idle in a transaction; the steps run beside them.
     OrphansLeft = "orphans.left", Warn;
-    /// An earlier run died; its row is closed.
+    /// An earlier run died; its row is now marked `interrupted`.
     RunInterrupted = "run.interrupted", Warn;
     /// A step was started.
     StepStarted = "step.started", Info;
-    /// A line that a step printed, only with `--log-format json`.
+    /// A line that a step printed. Only with `--log-format json`.
     StepOutput = "step.output", Info;
-    /// What a step prints can't be passed on: the stream can't be written, though it is read.
+    /// A step's output can't be passed on, because the stream can't be written.
     StepOutputLost = "step.output_lost", Warn;
-    /// A step still runs.
+    /// A step is still running.
     StepRunning = "step.running", Info;
-    /// A step is asked to stop.
+    /// launchgate asks a step to stop.
     StepStopping = "step.stopping", Warn;
-    /// A step did not stop in time and is killed.
+    /// A step did not stop in time, so launchgate kills it.
     StepKilled = "step.killed", Warn;
-    /// A step ended and left processes, which are stopped.
+    /// A step left processes behind, and launchgate stops them.
     StepLeftovers = "step.leftovers", Warn;
-    /// A process of a step can't be stopped, and is waited for.
+    /// launchgate can't stop a process of a step, and waits for it.
     StepOutOfReach = "step.out_of_reach", Warn;
-    /// A step ended well.
+    /// A step succeeded.
     StepSucceeded = "step.succeeded", Info;
-    /// A step ended badly.
+    /// A step failed.
     StepFailed = "step.failed", Warn;
-    /// So many migrations of `--sql` are to be applied.
+    /// How many migrations of `--sql` are pending.
     SqlPending = "sql.pending", Info;
     /// A file of `--sql` was applied.
     SqlApplied = "sql.applied", Info;
-    /// A file of `--sql` is older than one that is applied already; it is applied all the same.
+    /// A file of `--sql` is older than an applied one; launchgate applies it anyway.
     SqlLate = "sql.late", Warn;
     /// Every file of `--sql` is applied.
     SqlDone = "sql.done", Info;
-    /// Why `--sql` or `--snapshot` failed: with file, line and the database's own words.
+    /// Why `--sql` or `--snapshot` failed, with file, line and the database's own words.
     EmbeddedFailed = "embedded.failed", Error;
-    /// The snapshot is there, checked and on the disk.
+    /// The snapshot is complete, checked and synced to disk.
     SnapshotMade = "snapshot.made", Info;
     /// There is no database yet, so there is nothing to copy.
     SnapshotNeedless = "snapshot.needless", Info;
-    /// The run's end stands in the ledger.
+    /// The ledger has the outcome of the run.
     RunRecorded = "run.recorded", Info;
-    /// A run's end could not be written into the ledger.
+    /// The outcome of a run could not be written to the ledger.
     RunUnrecorded = "run.unrecorded", Warn;
-    /// HTTP health checks are answered on this address until the gate opens.
+    /// launchgate answers health checks on this address until the gate opens.
     HealthListening = "health.listening", Info;
-    /// What the gate's time was spent on.
+    /// Where the gate's time went.
     GateSummary = "gate.summary", Info;
     /// The gate is open and there is no server to start.
     GateDone = "gate.done", Info;
     /// launchgate becomes the server.
     ServerStarting = "server.starting", Info;
-    /// The server ended and left processes, which are stopped.
+    /// The server left processes behind, and launchgate stops them.
     ServerLeftovers = "server.leftovers", Warn;
-    /// What the server left did not stop in time and is killed; or can't be.
+    /// Processes that the server left did not stop in time, so launchgate kills them, or can't.
     ServerLeftoversKilled = "server.leftovers_killed", Warn;
-    /// Lines were left out while 64 KiB of the log waited for a reader. Errors never are.
+    /// Lines were dropped while 64 KiB of the log waited for a reader. Errors never are.
     LogLeftOut = "log.left_out", Warn;
     /// The gate stays closed.
     GateFailed = "gate.failed", Error;
@@ -171,10 +171,10 @@ events! {
     ProgramFound = "program.found", Debug;
 }
 
-/// What a line of text is made for.
+/// What kind of reader a text line is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paint {
-    /// A file or a pipe: the text alone.
+    /// A file or a pipe: plain text.
     Pipe,
     /// A terminal without colours.
     Plain,
@@ -220,19 +220,19 @@ impl Log {
         Self { paint, ..self }
     }
 
-    /// What a line is made for.
+    /// The kind of reader.
     #[must_use]
     pub fn paint(&self) -> Paint {
         self.paint
     }
 
-    /// What the gate does, and did.
+    /// What the gate is doing, and has done.
     #[must_use]
     pub fn timeline(&self) -> &Timeline {
         &self.timeline
     }
 
-    /// Says what the gate's time was spent on.
+    /// Logs where the gate's time went.
     pub fn summarize(&self) {
         let Some(past) = self.timeline.look() else {
             return;
@@ -241,7 +241,7 @@ impl Log {
         let (total, database) = (seconds(past.total), seconds(past.database));
         let lock = seconds(past.lock);
         let mut fields: Vec<Field<'_>> = vec![("seconds", &total)];
-        // Who waits for nobody has nothing to say of waiting.
+        // Without a database there were no waits.
         if past.has_waited() {
             fields.push(("database_seconds", &database));
             fields.push(("lock_seconds", &lock));
@@ -252,8 +252,8 @@ impl Log {
         self.say(Event::GateSummary, "time spent in the gate", &fields);
     }
 
-    /// What happens to the output of a step of which `tail` bytes are kept: in the JSON format
-    /// its lines become objects, unless the step writes events of its own.
+    /// What happens to the output of a step of which `tail` bytes are kept. In the JSON format its
+    /// lines become objects, unless the step writes its own events.
     #[must_use]
     pub fn step_output(&self, step: &str, tail: Option<usize>, writes_events: bool) -> StepOutput {
         match (self.format, tail) {
@@ -272,19 +272,19 @@ impl Log {
         }
     }
 
-    /// How a line looks.
+    /// The format of a line.
     #[must_use]
     pub fn format(&self) -> Format {
         self.format
     }
 
-    /// How much is said.
+    /// How much is logged.
     #[must_use]
     pub fn verbosity(&self) -> Verbosity {
         self.verbosity
     }
 
-    /// Says that something happened.
+    /// Logs an event.
     pub fn say(&self, event: Event, message: &str, fields: &[Field<'_>]) {
         let most = match self.verbosity {
             Verbosity::Quiet => Level::Warn,
@@ -294,8 +294,8 @@ impl Log {
         if event.level() > most {
             return;
         }
-        // Why the gate stays closed is queued in any case: whoever reads on must find it, and it
-        // is one line.
+        // The reason why the gate stays closed is always queued: it is one line, and whoever reads
+        // on must find it.
         if event.level() != Level::Error && !self.output.has_room() {
             return self.output.leave_out();
         }
@@ -303,10 +303,10 @@ impl Log {
         if count > 0 {
             self.write(
                 Event::LogLeftOut,
-                "lines of the log were left out, nobody read them",
+                "log lines were dropped because nobody read them",
                 &[
                     ("lines", &count),
-                    ("hint", &"read the log faster, or say less with -q"),
+                    ("hint", &"read the log faster, or log less with -q"),
                 ],
             );
         }
@@ -315,7 +315,7 @@ impl Log {
 
     fn write(&self, event: Event, message: &str, fields: &[Field<'_>]) {
         let level = event.level();
-        // What a setting was given may be a URL that belongs to another.
+        // A setting's value may be a URL that was meant for another setting.
         let message = &redact::passwords(message);
         let shown: Vec<String> = fields.iter().map(|(_, value)| shown(*value)).collect();
         let names = fields.iter().map(|(name, _)| *name);
@@ -328,7 +328,7 @@ impl Log {
         self.output.write(line.as_bytes());
     }
 
-    /// Says something to mend, with the remedy last.
+    /// Logs a warning, with the hint last.
     pub fn warn(&self, event: Event, problem: &Problem, fields: &[Field<'_>]) {
         let mut fields = fields.to_vec();
         let hint = problem.hint();
@@ -336,12 +336,12 @@ impl Log {
         self.say(event, problem.what(), &fields);
     }
 
-    /// Says why the gate stays closed, with the remedy last.
+    /// Logs why the gate stays closed, with the hint last.
     pub fn fail(&self, failure: &Failure) {
         self.say_why(Event::GateFailed, failure);
     }
 
-    /// Says why an embedded step failed.
+    /// Logs why an embedded step failed.
     pub fn fail_step(&self, failure: &Failure) {
         self.say_why(Event::EmbeddedFailed, failure);
     }

@@ -1,5 +1,5 @@
-//! What the output rooms are configured with. `settings` fills these in; nothing here knows where
-//! a value came from, except as text for a message.
+//! What the output is configured with. `settings` fills these in; here, the origin of a value is only
+//! text for a message.
 
 use std::net::SocketAddr;
 

@@ -1,5 +1,5 @@
-//! The termination log: one short paragraph that says why a gate failed, where Kubernetes
-//! reads it (`kubectl describe pod`) or where `--termination-log` says.
+//! The termination log: one short paragraph about why a gate failed, in the file that Kubernetes
+//! reads (`kubectl describe pod`) or that `--termination-log` names.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -12,11 +12,11 @@ use crate::output::log::{Event, Log};
 /// Where Kubernetes mounts the file (`terminationMessagePath`).
 pub const DEFAULT: &str = "/dev/termination-log";
 
-/// The most that Kubernetes keeps of it: 4096 bytes.
+/// How many bytes Kubernetes keeps of it.
 const MOST: usize = 4096;
 
-/// Writes why the gate failed. A file that was named is made where it is missing; the default
-/// is written only where it exists.
+/// Writes why the gate failed. A file named by a setting is created if it is missing; the default
+/// one is only written if it exists.
 pub fn write(named: Option<PathBuf>, failure: &Failure, log: &Log) {
     let is_default = named.is_none();
     let path = named.unwrap_or_else(|| PathBuf::from(DEFAULT));
@@ -30,7 +30,7 @@ pub fn write(named: Option<PathBuf>, failure: &Failure, log: &Log) {
 }
 
 fn put(path: &Path, is_default: bool, text: &str) -> std::io::Result<()> {
-    // Never waits for a reader, should it be a named pipe.
+    // A named pipe without a reader must not block.
     let mut options = OpenOptions::new();
     options
         .write(true)

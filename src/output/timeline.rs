@@ -1,7 +1,7 @@
-//! What the gate does now, since when, and how long what it did before took.
+//! What the gate is doing now, since when, and how long each earlier phase took.
 //!
-//! Written by whoever moves the gate on, read by the health listener and for the log's
-//! summary. May touch nothing but the clock.
+//! The gate and the steps write it; the health listener, the live line and the log's summary read
+//! it. Touches only the clock.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,27 +9,27 @@ use std::time::Duration;
 
 use crate::sys::clock::Moment;
 
-/// What the gate does.
+/// What the gate is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
-    /// Nothing that takes time yet.
+    /// Nothing yet that takes time.
     Starting,
-    /// It waits for the database to serve it.
+    /// Waiting for the database.
     Database,
-    /// It waits for the lock, or for the replica that holds it.
+    /// Waiting for the lock, or for the replica that holds it.
     Lock,
-    /// `launchgate wait`: it waits for the release to be migrated.
+    /// `launchgate wait`: waiting for the release to be migrated.
     Release,
-    /// It holds the lock and gets ready: self-test, orphans, ledger.
+    /// Holding the lock and getting ready: self-test, orphans, ledger.
     Preparing,
-    /// A step of this name runs.
+    /// Running the step of this name.
     Step(String),
-    /// What the steps did is written into the ledger.
+    /// Writing the outcome to the ledger.
     Recording,
 }
 
 impl Phase {
-    /// The names of all states, in the order of a gate's way.
+    /// The names of all states, in the order in which a gate goes through them.
     pub const STATES: [&'static str; 7] = [
         "starting",
         "waiting-for-database",
@@ -40,7 +40,7 @@ impl Phase {
         "recording",
     ];
 
-    /// Its name, an interface.
+    /// The name of its state. It is an interface.
     #[must_use]
     pub fn state(&self) -> &'static str {
         Self::STATES[match self {
@@ -54,7 +54,7 @@ impl Phase {
         }]
     }
 
-    /// The step that runs.
+    /// The running step.
     #[must_use]
     pub fn step(&self) -> Option<&str> {
         match self {
@@ -64,29 +64,29 @@ impl Phase {
     }
 }
 
-/// What a gate did so far. Its clones are one and the same.
+/// What a gate has done so far. Clones share the same data.
 #[derive(Debug, Clone, Default)]
 pub struct Timeline(Arc<Mutex<Option<Past>>>);
 
-/// The times of a gate, at one moment.
+/// A snapshot of a gate's times.
 #[derive(Debug, Clone)]
 pub struct Past {
     began: Moment,
     since: Moment,
     waits: bool,
-    /// What it does.
+    /// The current phase.
     pub phase: Phase,
-    /// For how long.
+    /// Time in this phase.
     pub elapsed: Duration,
-    /// Since its beginning.
+    /// Time since the gate began.
     pub total: Duration,
-    /// Waited for the database.
+    /// Time spent waiting for the database.
     pub database: Duration,
-    /// Waited for the lock, or the release.
+    /// Time spent waiting for the lock or the release.
     pub lock: Duration,
-    /// How long each step took, in order; the one that runs, so far.
+    /// How long each step took, in order, including the running one so far.
     pub steps: Vec<(String, Duration)>,
-    /// The attempt of this revision that this replica makes.
+    /// The number of this replica's attempt at the revision.
     pub attempt: Option<i32>,
 }
 
@@ -107,7 +107,7 @@ impl Past {
         }
     }
 
-    /// Adds what passed since the last look to what it was spent on.
+    /// Adds the time since the last look to the current phase.
     fn catch_up(&mut self) {
         let now = Moment::now();
         let total = now.since(self.began);
@@ -132,7 +132,7 @@ impl Past {
         self.waits
     }
 
-    /// The steps and their times, for a line of the log.
+    /// The steps and their times, for a log line.
     #[must_use]
     pub fn list_steps(&self) -> String {
         let mut list = String::new();
@@ -145,7 +145,7 @@ impl Past {
 }
 
 impl Timeline {
-    /// From now on the gate does this. To go on with the same thing is nothing new.
+    /// Enters a phase. Entering the current one again changes nothing.
     pub fn enter(&self, phase: Phase) {
         let mut past = self.past();
         let past = past.get_or_insert_with(Past::new);
@@ -162,12 +162,12 @@ impl Timeline {
         past.elapsed = Duration::ZERO;
     }
 
-    /// Which attempt this is.
+    /// Sets the number of the attempt.
     pub fn attempt(&self, attempt: i32) {
         self.past().get_or_insert_with(Past::new).attempt = Some(attempt);
     }
 
-    /// All of it, as of now; `None` where no gate has begun.
+    /// The times as of now; `None` if no gate has begun.
     #[must_use]
     pub fn look(&self) -> Option<Past> {
         let mut past = self.past();
@@ -177,12 +177,12 @@ impl Timeline {
     }
 
     fn past(&self) -> MutexGuard<'_, Option<Past>> {
-        // Times stay times, whoever panicked.
+        // The times are valid even if a holder of the mutex panicked.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// With milliseconds.
+/// Seconds with milliseconds, such as `1.204`.
 #[must_use]
 pub fn seconds(time: Duration) -> String {
     format!("{}.{:03}", time.as_secs(), time.subsec_millis())

@@ -1,8 +1,8 @@
-//! Which release is this? The revision that the ledger is keyed by.
+//! The revision that the ledger is keyed by: a release id from the user or the platform, or a hash of
+//! files.
 //!
-//! From a release id that a user or the platform gave, or from the contents of files. Touches
-//! standard data, and of the file system only what is fingerprinted. Invariant: a [`Revision`]
-//! fits its column and a line of the log.
+//! Of the file system, only what is fingerprinted is touched. Invariant: a [`Revision`] fits its
+//! column and a log line.
 
 mod fingerprint;
 mod id;
@@ -16,16 +16,15 @@ pub use id::{
 use std::error::Error;
 use std::fmt;
 
-/// What a schema belongs to: never empty, at most [`Revision::MAX_BYTES`], no control characters.
+/// The key of the ledger: never empty, at most [`Revision::MAX_BYTES`], no control characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(String);
 
 impl Revision {
-    /// The width of the ledger's column: what the keys of every server's indexes can hold, several
-    /// columns together.
+    /// The width of the ledger's column. An index on several such columns fits on every server.
     pub const MAX_BYTES: usize = 255;
 
-    /// A revision of this text, exactly as it is.
+    /// A revision with exactly this text.
     pub fn new(text: impl Into<String>) -> Result<Self, RevisionError> {
         let text = text.into();
         if text.is_empty() {
@@ -53,17 +52,17 @@ impl fmt::Display for Revision {
     }
 }
 
-/// Why a text is no revision.
+/// Why a text is not a valid revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RevisionError {
-    /// Nothing in it.
+    /// It is empty.
     Empty,
-    /// More than [`Revision::MAX_BYTES`].
+    /// It is longer than [`Revision::MAX_BYTES`].
     TooLong {
-        /// How many it has.
+        /// Its length.
         bytes: usize,
     },
-    /// A newline or the like.
+    /// It contains a newline or the like.
     ControlCharacter,
 }
 
@@ -88,7 +87,7 @@ impl fmt::Display for RevisionError {
             Self::TooLong { bytes } => {
                 write!(
                     f,
-                    "is {bytes} bytes long, and a revision has at most {}",
+                    "is {bytes} bytes long, but a revision has at most {}",
                     Revision::MAX_BYTES
                 )
             }

@@ -7,7 +7,7 @@ use launchgate::output::log::Event;
 
 pub(super) fn page() -> String {
     let mut text = format!(
-        "# The events of the log\n\n{MADE}\n\nThe field `event` with `--log-format json`. The names are an interface.\n\n| event | level | meaning |\n| --- | --- | --- |\n",
+        "# Log events\n\n{MADE}\n\nThe values of the field `event` with `--log-format json`. They are an interface.\n\n| event | level | meaning |\n| --- | --- | --- |\n",
     );
     for event in Event::ALL {
         let (name, level) = (event.name(), event.level().as_str());

@@ -6,27 +6,27 @@ use super::MADE;
 use launchgate::exit::{Again, FailureKind};
 
 const BEHIND: &str = "
-\"Up to `--max-attempts`\": launchgate counts the failed attempts of one revision, over all replicas,
-in the ledger. When they are used up, the next start ends with 77 and runs nothing, so a platform
-may restart as often as it likes. `launchgate resolve REVISION --as retry` counts anew.
+\"Up to `--max-attempts`\": launchgate counts a revision's failed attempts across all replicas in the
+ledger. Once they are used up, the next start exits with 77 and runs nothing, so the platform can
+restart it as often as it likes. `launchgate resolve REVISION --as retry` starts counting again.
 Interrupted attempts (76, 128+n, a killed process) don't count.
 
-For a platform that wants a list: try again after 69, 75, 76 and 128+n; stop at 64, 71, 77, 78, 126
-and 127. A step's own code, 65, 73 and 124 may be tried again too, since launchgate itself says when
-it is enough. Without a database nothing is counted.
+If your platform wants a list: retry 69, 75, 76 and 128+n; give up on 64, 71, 77, 78, 126 and 127. You
+can also retry a step's own code, 65, 73 and 124, since launchgate itself refuses when there were
+enough attempts. Without a database it counts none.
 
-A step may itself end with one of these numbers, which the code alone can't tell apart. The log and
-`launchgate status` can: they name the step.
+A step may itself exit with one of these numbers. The code alone doesn't tell you which it was, but the
+log and `launchgate status` do: they name the step.
 
-Under `--init` the server's own exit code is launchgate's, 128+n where signal n ended it. Without
-it launchgate is gone by then.
+Under `--init`, launchgate exits with the server's code, or 128+n if signal n ended the server. Without
+`--init`, launchgate is gone by then.
 
 Sources of the numbers: `sysexits.h` (64 to 78), `timeout(1)` (124), the POSIX shell (126, 127, 128+n).
 ";
 
 pub(super) fn page() -> String {
     let mut text = format!(
-        "# Exit codes\n\n{MADE}\n\n| code | meaning | try again? |\n| --- | --- | --- |\n| 0 | `job`: the gate is open. `wait` without a server: the revision succeeded. `probe`: the gate is closed | |\n"
+        "# Exit codes\n\n{MADE}\n\n| code | meaning | try again? |\n| --- | --- | --- |\n| 0 | `job`: the gate is open. `wait` without a server: the revision succeeded. `probe`: the gate is still closed | |\n"
     );
     for kind in FailureKind::ALL {
         let code = match kind {

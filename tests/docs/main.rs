@@ -16,8 +16,8 @@ use launchgate::exit::FailureKind;
 /// Set by `scripts/generate-docs`: write what else would be compared.
 const WRITE: &str = "LAUNCHGATE_WRITE_PAGES";
 
-/// What stands in every page that nobody edits by hand.
-const MADE: &str = "<!-- Made from the code by scripts/generate-docs: edit the code. -->";
+/// The first line of every generated page.
+const MADE: &str = "<!-- Generated from the code by scripts/generate-docs: edit the code. -->";
 
 fn hold(path: &str, text: &str) {
     let full = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -27,7 +27,7 @@ fn hold(path: &str, text: &str) {
     let found = fs::read_to_string(&full).unwrap_or_default();
     assert!(
         found == text,
-        "{path} is not what the code says: `scripts/generate-docs` writes it anew"
+        "{path} is out of date: run `scripts/generate-docs`"
     );
 }
 

@@ -10,16 +10,17 @@ use launchgate::plan::release::{MEANINGLESS, MOVING, PLATFORM_VARIABLES};
 use launchgate::settings::{AMBIENT_URLS, SKIP, STEP_VARIABLES};
 
 const FRONT: &str = "
-A flag wins over its variable, a variable over [the settings file](settings-file.md), that over the
-default. An empty variable counts as unset, an empty flag is an error. A value that does not parse is
-an error that names the flag, the variable or the file's line that it came from. `launchgate check` with the same settings shows the value of each and where it came from.
+A flag wins over its variable, the variable over [the settings file](settings-file.md), and the file over
+the default. An empty variable counts as unset; an empty flag is an error. A value that does not parse is
+an error that names the flag, the variable, or the file and line it came from. `launchgate check` with the same
+settings shows each value and where it came from.
 
-- Durations read `500ms`, `30s`, `5m`, `1h30m`. `0` is no limit where the setting is a limit. A number
+- Durations are written `500ms`, `30s`, `5m` or `1h30m`. For a limit, `0` means no limit. A number
   without a unit is an error.
-- Switches need no value. With one they read `1 true yes on` and `0 false no off`: `--init=off`,
+- Switches need no value. If they have one, it is `1 true yes on` or `0 false no off`: `--init=off`,
   `LAUNCHGATE_INIT=on`.
-- What is repeatable is given several times, in the variable one per line, in the file as a list.
-- The file's keys are the flags' names without the dashes in front.
+- Repeat a flag to give several values. In its variable, write one per line; in the file, a list.
+- The file's keys are the flags' names without the leading dashes.
 ";
 
 /// A flag, and the commands that know it.
@@ -110,20 +111,20 @@ fn names() -> String {
         "
 ## The release
 
-The first that is set of `--release`, {release}.
+The first one set of `--release`, {release}.
 
 Names that move from release to release ({moving}) and names that say nothing ({meaningless}), in
-any case of letters, are refused in `--release` and passed over with a warning in a platform's
-variable. Of an image's name, its tag or digest counts. A placeholder that nothing replaced, such as
+upper or lower case, are refused in `--release` and skipped with a warning in a platform's variable. For an
+image name, the tag or digest counts. A placeholder that nothing replaced, such as
 `$TAG` or `${{{{ github.sha }}}}`, is refused wherever it comes from. The log says which source won. [Once per release](once-per-release.md) says what it is for.
 
 ## Other variables
 
-- {urls}: the database, where no setting names one; the first that is set.
-- `{SKIP}`: a switch, for emergencies. No step is run and no database is asked: straight to the server.
+- {urls}: the database, if no setting names one. The first one set wins.
+- `{SKIP}`: a switch for emergencies: launchgate runs no step, asks no database, and goes straight to the server.
 - Steps see `LAUNCHGATE_APP`, `LAUNCHGATE_RELEASE`, {told}. They see no other `LAUNCHGATE_*` variable,
   and the server sees none.
-- Any other `LAUNCHGATE_*` variable is warned about: it may be a setting that is mistyped.
+- launchgate warns about any other `LAUNCHGATE_*` variable, which may be a misspelled setting.
 "
     )
 }

@@ -18,7 +18,7 @@ pub(super) fn redacted(settings: &CheckSettings) -> Vec<Row> {
     rows
 }
 
-/// As a person reads it.
+/// Renders rows as a table.
 pub(super) fn table(heading: &str, rows: &[Row]) -> String {
     let width = |of: fn(&Row) -> &String, least: usize| {
         rows.iter()

@@ -1,15 +1,15 @@
-//! The JSON schema of the settings file, for editors. From the same keys and shapes that the
-//! file is read by.
+//! The JSON schema of the settings file, for editors, made from the keys and shapes that also parse
+//! the file.
 
 use serde_json::{Map, Value, json};
 
 use crate::cli::{Definition, SETTINGS, SettingId, Shape};
 use crate::settings::STEP_KEYS;
 
-/// What a duration looks like: as `settings::parse` reads it.
+/// A duration, as `settings::parse` reads it.
 const DURATION: &str = "^(0+|([0-9]+(ms|s|m|h|d))+)$";
 
-/// The schema, of the draft that editors know best.
+/// The schema, in the draft that editors support best.
 #[must_use]
 pub fn schema() -> String {
     let keys = SETTINGS.iter().filter(|row| row.id != SettingId::Config);

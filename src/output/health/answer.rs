@@ -16,10 +16,10 @@ pub(super) struct Answer {
     pub(super) body: String,
 }
 
-/// A gate's end can't be foretold; the next look of a load balancer comes about then.
+/// When the gate will open is unknown; load balancers ask again after about this time.
 const RETRY_AFTER: u8 = 5;
 
-/// The paths by which platforms ask whether a process lives.
+/// The paths that platforms use as liveness probes.
 const LIVENESS: [&str; 3] = ["/livez", "/healthz", "/health"];
 
 pub(super) fn answer(path: &str, past: Option<&Past>) -> Answer {
@@ -49,7 +49,13 @@ pub(super) fn answer(path: &str, past: Option<&Past>) -> Answer {
 /// `OpenMetrics` 1.0 text.
 fn metrics(past: Option<&Past>) -> String {
     let mut out = String::new();
-    family(&mut out, "state", "stateset", None, "What the gate does.");
+    family(
+        &mut out,
+        "state",
+        "stateset",
+        None,
+        "What the gate is doing.",
+    );
     let phase = past.map_or(&Phase::Starting, |past| &past.phase);
     for state in Phase::STATES {
         let on = u8::from(state == phase.state());
@@ -59,7 +65,7 @@ fn metrics(past: Option<&Past>) -> String {
             &on.to_string(),
         );
     }
-    let help = "The attempt of this revision that this replica makes, 0 before it does.";
+    let help = "The number of this replica's attempt at the revision, 0 before the first.";
     family(&mut out, "attempt", "gauge", None, help);
     let attempt = past.and_then(|past| past.attempt).unwrap_or(0);
     line(&mut out, "attempt", &attempt.to_string());
@@ -72,7 +78,7 @@ fn metrics(past: Option<&Past>) -> String {
         let time = seconds(time.unwrap_or_default());
         line(&mut out, &format!("wait_seconds{{for=\"{of}\"}}"), &time);
     }
-    let help = "How long each step took, or runs so far.";
+    let help = "How long each step took, or has been running.";
     family(&mut out, "step_seconds", "gauge", Some("seconds"), help);
     let steps = past.map_or(&[][..], |past| &past.steps);
     for (number, (name, time)) in (1..).zip(steps) {

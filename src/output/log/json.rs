@@ -1,7 +1,7 @@
 //! The log as JSON: one object per line, and a step's output wrapped line by line.
 //!
-//! Pure. Whatever bytes a step prints, every line of the log parses, and no more than
-//! [`MOST`] of them are held back while their line has no end.
+//! Pure. Whatever bytes a step prints, every line of the log parses, and at most [`MOST`] of them are
+//! buffered until their line ends.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use super::{Event, Field, Level};
 use crate::sys::capture::LineSink;
 use crate::sys::output::Output;
 
-/// The most of a line that one object holds: 16 KiB. A longer one is continued in the next.
+/// How many bytes of a line one object holds. A longer line continues in the next object.
 const MOST: usize = 16 * 1024;
 
-/// Fields that are numbers; all others are text, whatever they look like.
+/// Fields that are numbers. All others are text, whatever they look like.
 const NUMBERS: [&str; 15] = [
     "applied",
     "attempt",
@@ -114,7 +114,7 @@ impl Lines {
         Self { step, stream, held }
     }
 
-    /// Takes bytes as they come and adds each line that they complete to `out`, as an object.
+    /// Takes bytes as they arrive, and appends each line that they complete to `out` as an object.
     fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
         while let Some(end) = bytes.iter().position(|&byte| byte == b'\n') {
             self.hold(&bytes[..end], out);
@@ -124,7 +124,7 @@ impl Lines {
         self.hold(bytes, out);
     }
 
-    /// The stream has ended: text without a line break is a line too.
+    /// Ends the stream: text without a line break counts as a line.
     fn end(&mut self, out: &mut Vec<u8>) {
         if !self.held.is_empty() {
             self.say(false, out);
@@ -162,7 +162,7 @@ impl Lines {
     }
 }
 
-/// How many of the last bytes begin a character of UTF-8 that is not all there yet.
+/// How many of the last bytes belong to an incomplete UTF-8 character.
 fn unfinished(bytes: &[u8]) -> usize {
     let last = bytes.iter().rev().take(3).zip(1..);
     for (byte, count) in last {

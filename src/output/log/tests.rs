@@ -31,7 +31,7 @@ fn a_reader_that_is_late_gets_the_failure_and_how_much_is_missing() {
             for _ in 0..3000 {
                 log.say(Event::StepRunning, &"still running ".repeat(10), &[]);
             }
-            let problem = Problem::new("it failed", "mend it");
+            let problem = Problem::new("it failed", "fix it");
             log.fail(&Failure::new(FailureKind::Bug, problem));
         });
         let lines: Vec<_> = text.lines().collect();
@@ -39,7 +39,7 @@ fn a_reader_that_is_late_gets_the_failure_and_how_much_is_missing() {
             panic!("{text}")
         };
         assert!(last.contains("it failed"), "{last}");
-        assert!(missing.contains("left out"), "{missing}");
+        assert!(missing.contains("dropped"), "{missing}");
         let count = 3000 - (lines.len() - 2);
         if format == Format::Json {
             let objects: Vec<serde_json::Value> = lines

@@ -1,12 +1,12 @@
 //! The log as text: `launchgate: MESSAGE key=value …`.
 //!
-//! Pure. A line stays one line, whatever its message and values hold.
+//! Pure. A line stays one line, whatever its message and values contain.
 
 use std::fmt::Write as _;
 
 use super::{Field, Level, Paint};
 
-/// The name in front of every line, in colours.
+/// The prefix of every line, in colour.
 const FAINT: &str = "\x1b[2mlaunchgate:\x1b[0m ";
 
 /// An event as a line.
@@ -35,7 +35,7 @@ pub(super) fn line(level: Level, message: &str, fields: &[Field<'_>], paint: Pai
     line
 }
 
-/// A value with a blank, a quote or nothing in it stands in quotes.
+/// Quotes a value that is empty, or contains white space or a quote.
 fn push_value(line: &mut String, value: &str) {
     let plain = !value.is_empty()
         && value

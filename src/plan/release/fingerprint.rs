@@ -1,7 +1,7 @@
-//! Fingerprints: a revision made of files' names and contents.
+//! Fingerprints: a revision that is a hash of files' names and contents.
 //!
-//! Reads what the globs name and nothing else. Invariant: the same names with the same contents
-//! give the same revision on every machine, whatever order, time, owner and mode they have.
+//! Reads only what the globs name. Invariant: the same names with the same contents give the same
+//! revision on every machine, whatever their order, times, owners and modes.
 
 mod error;
 mod pattern;
@@ -23,43 +23,44 @@ use crate::sys::files::OpenFolder;
 pub use error::FingerprintError;
 use pattern::Pattern;
 
-/// What the hash begins with, so that another way of hashing files can never give the same.
+/// The prefix of the hashed data, so that another encoding can never give the same hash.
 const ENCODING: &[u8] = b"launchgate fingerprint 1\0";
 
-/// How much of the hash is shown: 128 bits, past any accident.
+/// How much of the hash is used: 128 bits, which rules out accidental collisions.
 const SHOWN_BYTES: usize = 16;
 
-/// The revision that files make.
+/// A revision made from files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint {
     /// `fp-` and 32 hexadecimal digits.
     pub revision: Revision,
-    /// How many files it is of, for the log; never 0.
+    /// How many files it covers, for the log; never 0.
     pub files: usize,
 }
 
-/// The files that a fingerprint is made of, found and not yet read.
+/// The files of a fingerprint, found but not yet read.
 #[derive(Debug, Clone)]
 pub struct Files {
-    /// Where the names start.
+    /// The folder that relative names start from.
     root: PathBuf,
-    /// Paths from there, or absolute; in the order of their bytes, each once.
+    /// Paths relative to the root, or absolute; sorted by bytes, without duplicates.
     names: Vec<OsString>,
 }
 
 impl Files {
     /// The regular files that any of the globs matches.
     ///
-    /// A glob is relative to `root`, the working directory, or absolute. `*`, `?` and `[a-z]` match
-    /// within one name, dotted ones too, `{a,b}` either, `**` any number of directories; `dir/` is
-    /// `dir/**`. A file that several globs match counts once. Its name is part of the fingerprint as the globs
-    /// reach it: `sql/1.sql` and `/app/sql/1.sql` are two names.
+    /// A glob is absolute, or relative to `root`, the working directory. `*`, `?` and `[a-z]` match
+    /// within one name, including names that begin with a dot; `{a,b}` matches either, and `**` any
+    /// number of directories; `dir/` means `dir/**`. A file that several globs match counts once. Its
+    /// name becomes part of the fingerprint as the glob writes it: `sql/1.sql` and `/app/sql/1.sql` are
+    /// two names.
     ///
     /// # Errors
     ///
-    /// A glob that matches no file; a symbolic link that a glob matches or would lead through, since
-    /// what is behind it need not be a part of the release; what is neither file nor directory, which
-    /// is never opened; a folder that can't be read.
+    /// A glob that matches no file; a symbolic link that a glob matches or would pass through, since
+    /// its target may not be part of the release; a match that is neither file nor directory, which is
+    /// never opened; a folder that can't be read.
     pub fn matching(globs: &[String], root: &Path) -> Result<Self, FingerprintError> {
         let mut files = Self {
             root: root.to_owned(),
@@ -78,7 +79,7 @@ impl Files {
         Ok(files)
     }
 
-    /// These files of one folder, by their names in it.
+    /// Files of one folder, by their names in it.
     #[must_use]
     pub fn of_folder(folder: &Path, mut names: Vec<OsString>) -> Self {
         names.sort_unstable();
@@ -94,7 +95,7 @@ impl Files {
     /// the name, and the SHA-256 of the contents.
     ///
     /// # Errors
-    /// One that can't be read.
+    /// A file that can't be read.
     pub fn fingerprint(&self) -> Result<Fingerprint, FingerprintError> {
         let unreadable = |path: PathBuf, source| FingerprintError::Unreadable { path, source };
         let mut folder =
@@ -166,8 +167,8 @@ impl Files {
     }
 }
 
-/// Refuses symbolic links among the directories that the glob names. What is missing there is
-/// found out by the walk.
+/// Refuses symbolic links among the directories that the glob names. The walk finds out what is
+/// missing.
 fn check_prefix(pattern: &Pattern, root: &Path) -> Result<(), FingerprintError> {
     let mut path = root.to_owned();
     for component in pattern.prefix().components() {
@@ -194,8 +195,8 @@ fn is_missing(error: &io::Error) -> bool {
     )
 }
 
-/// Whether a symbolic link hides a directory that the glob would look into. One to a file that
-/// doesn't match, or to nowhere, hides nothing.
+/// Whether a symbolic link leads to a directory that the glob would look into. A link to nowhere, or
+/// to a file that doesn't match, is harmless.
 fn leads_on(pattern: &Pattern, name: &Path, link: &DirEntry) -> bool {
     pattern.leads_through(name) && fs::metadata(link.path()).is_ok_and(|target| target.is_dir())
 }

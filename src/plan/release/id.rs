@@ -219,9 +219,9 @@ impl ReleaseError {
     #[must_use]
     pub fn hint(&self) -> String {
         let remedy = match &self.problem {
-            Problem::NotUtf8 => "use text in UTF-8, such as the commit",
+            Problem::NotUtf8 => "use UTF-8 text, such as the commit",
             Problem::Placeholder(_) => {
-                return "a command without a shell expands nothing: write the value itself, or leave it out and set the variable GIT_SHA to the commit, for example by ARG and ENV in the Dockerfile".to_owned();
+                return "a command without a shell expands nothing: write the value itself, or remove it and set the variable GIT_SHA to the commit, for example with ARG and ENV in the Dockerfile".to_owned();
             }
             Problem::Useless(..) => "name the release by its commit, its tag or its image's digest",
             Problem::Revision(error) => error.hint(),
@@ -427,7 +427,7 @@ mod tests {
         let error = search(Some(&"x".repeat(10_000)), &[]).expect_err("too long");
         assert_eq!(
             error.to_string(),
-            "the release id in --release is 10000 bytes long, and a revision has at most 255"
+            "the release id in --release is 10000 bytes long, but a revision has at most 255"
         );
         let error = search(Some(" "), &[("GIT_SHA", "a")]).expect_err("given, but blank");
         assert_eq!(error.to_string(), "the release id in --release is empty");

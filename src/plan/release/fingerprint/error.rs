@@ -1,18 +1,17 @@
-//! Why files make no fingerprint.
+//! Why there is no fingerprint.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why there is no fingerprint. Paths are shown quoted, since a name can have
-/// a newline in it.
+/// Why there is no fingerprint. Paths are shown quoted, since a name can contain a newline.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FingerprintError {
     /// No glob was given.
     NoGlobs,
-    /// A glob is not one.
+    /// A glob is invalid.
     Syntax {
         /// As it was given.
         glob: String,
@@ -26,7 +25,7 @@ pub enum FingerprintError {
         /// A directory that it does match.
         directory: Option<PathBuf>,
     },
-    /// A symbolic link in a glob's way.
+    /// A glob leads to a symbolic link.
     Symlink {
         /// Where it is.
         path: PathBuf,
@@ -52,21 +51,21 @@ impl FingerprintError {
         match self {
             Self::NoGlobs => "name files, such as 'migrations/**'".to_owned(),
             Self::Syntax { .. } => {
-                "correct it; where a file's name has one of * ? [ ] { } in it, write a backslash before that".to_owned()
+                "correct it; if a file's name contains one of * ? [ ] { }, write a backslash before it".to_owned()
             }
             Self::NoMatch { directory: Some(directory), .. } => {
                 let front = directory.display().to_string();
                 let slash = if front.is_empty() || front.ends_with('/') { "" } else { "/" };
-                format!("for the files in that directory write '{}'", format!("{front}{slash}**").escape_debug())
+                format!("to match the files in that directory, write '{}'", format!("{front}{slash}**").escape_debug())
             }
             Self::NoMatch { directory: None, .. } => {
-                "globs are relative to the working directory: check that, and that the files are in the image".to_owned()
+                "globs are relative to the working directory: check it, and check that the files are in the image".to_owned()
             }
             Self::Symlink { .. } => {
-                "name the files where they really are, or copy them into the image in its place".to_owned()
+                "name the real location of the files, or copy them into the image instead of the link".to_owned()
             }
             Self::NotRegular { .. } => "only regular files can be fingerprinted: narrow the glob".to_owned(),
-            Self::Unreadable { .. } => "make it readable for the user that launchgate starts as".to_owned(),
+            Self::Unreadable { .. } => "make it readable for the user that launchgate runs as".to_owned(),
         }
     }
 }
@@ -86,7 +85,7 @@ impl fmt::Display for FingerprintError {
             } => write!(f, "{glob:?} matches no file"),
             Self::Symlink { path } => write!(
                 f,
-                "{} is a symbolic link, and a fingerprint follows none",
+                "{} is a symbolic link, which a fingerprint does not follow",
                 quoted(path)
             ),
             Self::NotRegular { path } => {
@@ -108,7 +107,7 @@ impl Error for FingerprintError {
     }
 }
 
-/// With escapes for what would break a line.
+/// The path in quotes, with escapes for anything that would break the line.
 fn quoted(path: &Path) -> String {
     format!("{:?}", path.to_string_lossy())
 }

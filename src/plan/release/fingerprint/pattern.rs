@@ -1,4 +1,4 @@
-//! One glob: where to start, which directories to look into, which files it means.
+//! One glob: where to start, which directories to look into, which files it matches.
 
 use std::path::{Path, PathBuf};
 
@@ -6,15 +6,15 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use super::error::FingerprintError;
 
-/// A glob, taken apart. Paths are compared by their names: relative to the root where the glob is
-/// relative, `.` and `dir/..` taken out.
+/// A parsed glob. Paths are compared by name: relative to the root if the glob is relative, and
+/// without `.` and `dir/..`.
 pub(super) struct Pattern {
     written: String,
-    /// The directories in front that the glob names without wildcards; all of it where it has none.
+    /// The leading directories without wildcards; the whole path if the glob has none.
     prefix: PathBuf,
     literal: bool,
     files: GlobMatcher,
-    /// The directories below the prefix that a match can be in.
+    /// The directories below the prefix that can contain a match.
     directories: Vec<GlobMatcher>,
 }
 
@@ -60,12 +60,12 @@ impl Pattern {
         &self.prefix
     }
 
-    /// Whether it is a path, without wildcards.
+    /// Whether it is a plain path without wildcards.
     pub(super) fn is_literal(&self) -> bool {
         self.literal
     }
 
-    /// The name of what is at `below` under the prefix.
+    /// The name of the entry at `below` under the prefix.
     pub(super) fn name_of(&self, below: &Path) -> PathBuf {
         if below.as_os_str().is_empty() {
             self.prefix.clone()
@@ -87,7 +87,7 @@ impl Pattern {
                 .any(|directory| directory.is_match(name))
     }
 
-    /// The error for a glob that matches no file, but perhaps a directory.
+    /// The error for a glob that matches no file, although it may match a directory.
     pub(super) fn no_match(&self, directory: Option<PathBuf>) -> FingerprintError {
         FingerprintError::NoMatch {
             glob: self.written.clone(),

@@ -38,7 +38,7 @@ fn a_search_path_that_a_migration_changes_changes_nothing(db: &Db) {
     let wait = |revision| scene.command("wait").args(["--release", revision]);
     replicas.push(wait("v1").without_server().start());
     for waiter in &mut replicas[1..] {
-        waiter.says_in_time("another replica is at it");
+        waiter.says_in_time("another replica is running the steps");
     }
     let mut status = scene.command("status").without_server().finish();
     status.ends_with(0);

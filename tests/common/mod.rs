@@ -3,8 +3,8 @@
 //!
 //! A test starts something with [`Place::gate`] or [`Place::run`], waits for evidence (a file,
 //! a line, a state in /proc) with [`wait_until`], and ends with [`Run::end`]. Nothing waits for
-//! a clock. The programs that the tests have launchgate run are `./probe` in the test's
-//! folder: the test binary itself, see [`probe`].
+//! a clock. The programs that the tests have launchgate run are `./stub` in the test's
+//! folder: see [`stub`].
 #![allow(
     dead_code,
     unreachable_pub,
@@ -20,16 +20,16 @@
 
 pub mod backends;
 pub mod home;
-pub mod look;
 pub mod mariadb;
 pub mod place;
-pub mod probe;
 pub mod processes;
 pub mod replicas;
+pub mod report;
 pub mod run;
 pub mod scene;
 pub mod servers;
 pub mod start;
+pub mod stub;
 pub mod terminal;
 pub mod wire;
 
@@ -40,6 +40,7 @@ pub use place::{Gate, Place};
 pub use processes::Seen;
 pub use run::{Ended, Finished, Run};
 pub use start::Given;
+pub use stub::{ALL, CommandLine, Signals, Stub, backup, flag, migrate, stub, verify};
 
 /// How launchgate is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! A folder of its own for every test, and what is started there.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::{CString, OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -9,14 +9,15 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::look::Look;
+use super::report::Report;
 use super::start::{Given, Start};
+use super::stub::CommandLine;
 use super::{Mode, Run, processes, wait_until};
 
 /// The only variable that a run has from the start.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// A test's folder, with `./launchgate` and `./probe` in it.
+/// A test's folder, with `./launchgate` and `./stub` in it.
 #[derive(Debug)]
 pub struct Place {
     folder: TempDir,
@@ -34,7 +35,7 @@ impl Place {
         )
         .unwrap();
         let own = std::env::current_exe().unwrap();
-        symlink(own, folder.path().join("probe")).unwrap();
+        symlink(own, folder.path().join("stub")).unwrap();
         Self { folder }
     }
 
@@ -64,10 +65,10 @@ impl Place {
         self.text(name).lines().map(str::to_owned).collect()
     }
 
-    /// What `./probe look NAME` saw; the file is gone then.
+    /// What a stub reported of itself; the file is gone then.
     #[track_caller]
-    pub fn look(&self, name: &str) -> Look {
-        Look::take(&self.path(name))
+    pub fn report(&self, name: &str) -> Report {
+        Report::take(&self.path(name))
     }
 
     /// Writes a file.
@@ -97,18 +98,18 @@ impl Place {
         })
     }
 
-    /// Waits for the process id that `./probe … pid NAME` wrote.
+    /// Waits for the process id that a stub appended to a file.
     #[track_caller]
     pub fn wait_for_pid(&self, name: &str) -> i32 {
         self.wait_for_line(name, "").parse().unwrap()
     }
 
     /// Something to run: its arguments, the program's name first.
-    pub fn run<W: AsRef<OsStr>>(&self, mode: Mode, argv: &[W]) -> Gate<'_> {
+    pub fn run(&self, mode: Mode, argv: impl CommandLine) -> Gate<'_> {
         Gate {
             place: self,
             mode,
-            argv: argv.iter().map(|word| c_string(word.as_ref())).collect(),
+            argv: c_strings(argv.command_line()),
             server: Vec::new(),
             environment: vec![c_string(OsStr::new(PATH))],
             streams: Vec::new(),
@@ -125,6 +126,10 @@ impl Place {
             .extend(flags.iter().map(|flag| c_string(flag.as_ref())));
         gate
     }
+}
+
+fn c_strings(words: Vec<OsString>) -> Vec<CString> {
+    words.into_iter().map(|word| c_string(&word)).collect()
 }
 
 fn c_string(text: &OsStr) -> CString {
@@ -178,12 +183,12 @@ impl<'a> Gate<'a> {
     }
 
     /// The server and its arguments: `job` becomes `run`, with `--init` where the mode has it.
-    pub fn server<W: AsRef<OsStr>>(mut self, words: &[W]) -> Self {
+    pub fn server(mut self, server: impl CommandLine) -> Self {
         self.argv[1] = c"run".into();
         if self.mode.has_init() {
             self.argv.push(c"--init".into());
         }
-        self.server = words.iter().map(|word| c_string(word.as_ref())).collect();
+        self.server = c_strings(server.command_line());
         self
     }
 

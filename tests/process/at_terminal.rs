@@ -1,7 +1,9 @@
 //! Somebody sits at a terminal.
 
 use crate::both_modes;
-use crate::common::{Gate, Given, Mode, Place, Run, processes, terminal::Terminal, wait_until};
+use crate::common::{
+    Gate, Given, Mode, Place, Run, migrate, processes, stub, terminal::Terminal, verify, wait_until,
+};
 
 both_modes!(
     the_step_is_in_the_foreground_and_reads_the_terminal,
@@ -30,12 +32,12 @@ pub(super) fn sits(gate: Gate<'_>, terminal: &Terminal) -> Run {
 fn the_step_is_in_the_foreground_and_reads_the_terminal(mode: Mode) {
     let (place, terminal) = (Place::new(), Terminal::new());
     sits(
-        place.gate(mode, &["--migrate=./probe look seen"]),
+        place.gate(mode, &[migrate(stub().report("seen"))]),
         &terminal,
     )
     .end()
     .code(0);
-    let seen = place.look("seen");
+    let seen = place.report("seen");
     assert_eq!(seen.number("foreground"), seen.number("pid"));
     assert_eq!(seen.number("group"), seen.number("pid"));
     assert!(
@@ -48,36 +50,36 @@ fn the_terminal_comes_back_to_the_server(mode: Mode) {
     let (place, terminal) = (Place::new(), Terminal::new());
     let flags = [
         "--migrate=true",
-        "--verify=./probe fork session wait / exit 0",
+        verify(stub().child(stub().new_session().wait_forever())),
     ];
-    let gate = place
-        .gate(mode, &flags)
-        .server(&["./probe", "look", "seen"]);
+    let gate = place.gate(mode, &flags).server(stub().report("seen"));
     let run = sits(gate, &terminal);
     let own = run.own_pid();
     run.end().code(0);
-    assert_eq!(place.look("seen").number("foreground"), i64::from(own));
+    assert_eq!(place.report("seen").number("foreground"), i64::from(own));
 }
 
 fn the_terminal_comes_back_from_a_group_that_died_with_the_step(mode: Mode) {
     let (place, terminal) = (Place::new(), Terminal::new());
     // As a shell with job control that is killed while a job of its is in the foreground.
-    let flags = ["--migrate=./probe fork front pid up wait / await up exit 0"];
-    let gate = place
-        .gate(mode, &flags)
-        .server(&["./probe", "look", "seen"]);
+    let flags = [migrate(
+        stub()
+            .child(stub().take_foreground().append_pid("up").wait_forever())
+            .wait_for("up"),
+    )];
+    let gate = place.gate(mode, &flags).server(stub().report("seen"));
     let run = sits(gate, &terminal);
     let own = run.own_pid();
     run.end().code(0);
-    assert_eq!(place.look("seen").number("foreground"), i64::from(own));
+    assert_eq!(place.report("seen").number("foreground"), i64::from(own));
 }
 
 fn stopped_by(mode: Mode, key: &str, code: i32) {
     let (place, mut terminal) = (Place::new(), Terminal::new());
-    let flags = ["--migrate=./probe pid up wait"];
+    let flags = [migrate(stub().append_pid("up").wait_forever())];
     let gate = place
         .gate(mode, &flags)
-        .server(&["./probe", "note", "started", "x"]);
+        .server(stub().append("started", "x"));
     let run = sits(gate, &terminal);
     place.wait_for_pid("up");
     terminal.press(key);
@@ -95,7 +97,12 @@ fn ctrl_backslash_stops_the_gate(mode: Mode) {
 
 fn ctrl_c_before_a_rollback_is_the_steps_to_handle(mode: Mode) {
     let (place, mut terminal) = (Place::new(), Terminal::new());
-    let flags = ["--migrate=./probe listen heard 2 2 note heard rolled-back exit 8"];
+    let flags = [migrate(
+        stub()
+            .wait_for_signal("heard", libc::SIGINT)
+            .append("heard", "rolled-back")
+            .exit(8),
+    )];
     let run = sits(place.gate(mode, &flags), &terminal);
     place.wait_for_line("heard", "ready");
     terminal.press("\x03");
@@ -106,7 +113,10 @@ fn ctrl_c_before_a_rollback_is_the_steps_to_handle(mode: Mode) {
 fn a_stop_signal_reaches_a_step_at_a_terminal(mode: Mode) {
     let (place, terminal) = (Place::new(), Terminal::new());
     let run = sits(
-        place.gate(mode, &["--migrate=./probe listen heard 15 15"]),
+        place.gate(
+            mode,
+            &[migrate(stub().wait_for_signal("heard", libc::SIGTERM))],
+        ),
         &terminal,
     );
     place.wait_for_line("heard", "ready");
@@ -116,7 +126,14 @@ fn a_stop_signal_reaches_a_step_at_a_terminal(mode: Mode) {
 
 fn ctrl_z_without_a_shell_goes_on_at_once(mode: Mode) {
     let (place, mut terminal) = (Place::new(), Terminal::new());
-    let gate = place.gate(mode, &["--migrate=./probe listen heard 18,10 10"]);
+    let gate = place.gate(
+        mode,
+        &[migrate(stub().record_signals(
+            "heard",
+            [libc::SIGCONT, libc::SIGUSR1],
+            libc::SIGUSR1,
+        ))],
+    );
     let run = sits(gate, &terminal);
     place.wait_for_line("heard", "ready");
     for times in 1..4 {
@@ -148,9 +165,12 @@ pub(super) fn shell(place: &Place, mode: Mode, terminal: &mut Terminal) -> Run {
 
 /// A gate under a shell whose step listens for USR1, and the outer ids of both.
 fn job(place: &Place, run: &Run, terminal: &mut Terminal) -> (i32, i32) {
-    let step = "./probe pid step listen heard 10,15 10,15";
+    let step = stub()
+        .append_pid("step")
+        .wait_for_signal("heard", [libc::SIGUSR1, libc::SIGTERM])
+        .to_string();
     terminal.press(&format!(
-        "./launchgate run --no-database --migrate '{step}' -- ./probe look seen\n"
+        "./launchgate run --no-database --migrate '{step}' -- ./stub report seen\n"
     ));
     place.wait_for_line("heard", "ready");
     let step = run.find(place.wait_for_pid("step")).unwrap();
@@ -180,7 +200,7 @@ fn ctrl_z_and_fg_work_under_a_shell(mode: Mode) {
     }
     processes::signal(gate, libc::SIGUSR1);
     wait_until("the server", || place.has("seen").then_some(()));
-    let seen = place.look("seen");
+    let seen = place.report("seen");
     assert_eq!(seen.number("foreground"), seen.number("pid"));
     terminal.press("echo code=$?.\n");
     terminal.wait_for("code=0.", 1);
@@ -199,7 +219,7 @@ fn a_stopped_gate_goes_on_in_the_background(mode: Mode) {
     wait_for_states((gate, step), 'S');
     processes::signal(gate, libc::SIGUSR1);
     wait_until("the server", || place.has("seen").then_some(()));
-    let seen = place.look("seen");
+    let seen = place.report("seen");
     assert_eq!(seen.number("foreground"), i64::from(run.own_pid()));
     terminal.press("exit 0\n");
     run.end();
@@ -222,9 +242,12 @@ fn a_stopped_gate_can_be_ended_from_the_shell(mode: Mode) {
 
 fn a_terminal_that_hangs_up_stops_the_gate(mode: Mode) {
     let (place, terminal) = (Place::new(), Terminal::new());
-    let gate = place.gate(mode, &["--migrate=./probe listen heard 1 1"]);
+    let gate = place.gate(
+        mode,
+        &[migrate(stub().wait_for_signal("heard", libc::SIGHUP))],
+    );
     let run = gate
-        .server(&["./probe", "note", "started", "x"])
+        .server(stub().append("started", "x"))
         .descriptor(0, terminal.slave())
         .descriptor(1, terminal.slave())
         .descriptor(2, terminal.slave())
@@ -241,12 +264,12 @@ fn a_background_job_leaves_the_terminal_alone(mode: Mode) {
     let run = shell(&place, mode, &mut terminal);
     let own = run.own_pid();
     terminal.press(
-        "./launchgate run --no-database --migrate './probe look step' -- ./probe look seen &\n",
+        "./launchgate run --no-database --migrate './stub report step' -- ./stub report seen &\n",
     );
     wait_until("the server", || place.has("seen").then_some(()));
     for name in ["step", "seen"] {
         assert_eq!(
-            place.look(name).number("foreground"),
+            place.report(name).number("foreground"),
             i64::from(own),
             "{name}"
         );
@@ -260,9 +283,9 @@ fn a_background_step_that_reads_after_fg_has_the_terminal(mode: Mode) {
     let run = shell(&place, mode, &mut terminal);
     place.write_program(
         "ask",
-        "#!/bin/sh\necho $$ >step\n./probe await go\nread x\necho got=$x.\n",
+        "#!/bin/sh\necho $$ >step\n./stub wait-for go\nread x\necho got=$x.\n",
     );
-    terminal.press("./launchgate run -q --no-database --migrate ./ask -- ./probe look seen &\n");
+    terminal.press("./launchgate run -q --no-database --migrate ./ask -- ./stub report seen &\n");
     let step = run.find(place.wait_for_pid("step")).unwrap();
     terminal.press("fg\n");
     wait_until("the job in the foreground", || {
@@ -305,11 +328,11 @@ fn the_terminal_comes_back_where_the_session_is_outside() {
     for flags in ["", "--init"] {
         let (place, terminal) = (Place::new(), Terminal::new());
         let script = format!(
-            "unshare -fp --mount-proc ./launchgate run -q --no-database --migrate true {flags} -- ./probe look seen; exit 0"
+            "unshare -fp --mount-proc ./launchgate run -q --no-database --migrate true {flags} -- ./stub report seen; exit 0"
         );
         let gate = place.run(Mode::Ordinary, &["sh", "-c", &script]);
         sits(gate, &terminal).end().code(0);
-        let seen = place.look("seen");
+        let seen = place.report("seen");
         assert_eq!(seen.number("foreground"), seen.number("group"), "{flags}");
         assert_eq!(seen.number("group"), seen.number("pid"), "{flags}");
     }

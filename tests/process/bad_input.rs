@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 
 use crate::both_modes;
-use crate::common::{Finished, Given, Mode, Place};
+use crate::common::{Finished, Given, Mode, Place, migrate, stub};
 
 both_modes!(
     what_is_not_there_is_127_and_nothing_ran,
@@ -17,8 +17,8 @@ both_modes!(
 );
 
 const STARTED: [&str; 2] = [
-    "--backup=./probe note started backup",
-    "--migrate=./probe note started migrate",
+    "--backup=./stub append started backup",
+    "--migrate=./stub append started migrate",
 ];
 
 /// Runs `launchgate` with everything that would leave a mark, and what is wrong.
@@ -30,7 +30,7 @@ fn refused(place: &Place, mode: Mode, flags: &[&str], server: &[&str], code: i32
     end
 }
 
-const SERVER: [&str; 3] = ["./probe", "note", "started"];
+const SERVER: [&str; 3] = ["./stub", "append", "started"];
 
 fn what_is_not_there_is_127_and_nothing_ran(mode: Mode) {
     let place = Place::new();
@@ -78,10 +78,10 @@ fn too_long_arguments_are_refused_before_anything_runs(mode: Mode) {
     let gate = place.gate(mode, &[&STARTED[..], &["--expand-env"]].concat());
     let end = gate
         .env("LONG", &long)
-        .server(&["./probe", "$LONG$LONG"])
+        .server(&["./stub", "$LONG$LONG"])
         .end();
     end.code(126).says(&["error", "server", "longer than"]);
-    let many: Vec<&str> = std::iter::once("./probe").chain(["$LONG"; 40]).collect();
+    let many: Vec<&str> = std::iter::once("./stub").chain(["$LONG"; 40]).collect();
     let gate = place.gate(mode, &[&STARTED[..], &["--expand-env"]].concat());
     let end = gate.env("LONG", &long).server(&many).end();
     end.code(126)
@@ -125,46 +125,50 @@ fn a_usage_error_wins_over_a_missing_executable(mode: Mode) {
 
 fn a_missing_server_is_a_usage_error(mode: Mode) {
     for words in [
-        &["./launchgate", "run", "--migrate=./probe note started x"][..],
         &[
             "./launchgate",
             "run",
-            "--migrate=./probe note started x",
+            migrate(stub().append("started", "x")),
+        ][..],
+        &[
+            "./launchgate",
+            "run",
+            migrate(stub().append("started", "x")),
             "--",
         ],
         &[
             "./launchgate",
             "run",
-            "--migrate=./probe note started x",
+            migrate(stub().append("started", "x")),
             "--",
             "",
         ],
         &[
             "./launchgate",
             "run",
-            "--migrate=./probe note started x",
-            "./probe",
+            migrate(stub().append("started", "x")),
+            "./stub",
             "exit",
         ],
         &[
             "./launchgate",
             "run",
             "--migrate",
-            "./probe",
-            "note",
+            "./stub",
+            "append",
             "started",
             "--",
-            "./probe",
+            "./stub",
         ],
         &["./launchgate", "run", "--migrate"],
-        &["./launchgate", "run", "--migrat=x", "--", "./probe"],
-        &["./launchgate", "rum", "--", "./probe"],
+        &["./launchgate", "run", "--migrat=x", "--", "./stub"],
+        &["./launchgate", "rum", "--", "./stub"],
         &[
             "./launchgate",
             "job",
-            "--migrate=./probe note started x",
+            migrate(stub().append("started", "x")),
             "--",
-            "./probe",
+            "./stub",
         ],
         &["./launchgate"],
     ] {
@@ -184,7 +188,7 @@ fn without_a_working_directory_a_gate_still_works(mode: Mode) {
     let folder = place.folder().display();
     let words = format!(
         "cd inner && rmdir ../inner && exec {folder}/launchgate run --no-database \
-         --migrate '{folder}/probe note {folder}/order step' -- {folder}/probe note {folder}/order server"
+         --migrate '{folder}/stub append {folder}/order step' -- {folder}/stub append {folder}/order server"
     );
     place.run(mode, &["sh", "-c", &words]).end().code(0);
     assert_eq!(place.lines("order"), ["step", "server"]);
@@ -205,7 +209,10 @@ fn executables_are_found_in_the_path_that_they_will_have() {
         [place.path("tools/migrator").display().to_string()]
     );
     // The server's PATH is not the steps'.
-    let gate = place.gate(Mode::Ordinary, &[&path, "--migrate=./probe note started x"]);
+    let gate = place.gate(
+        Mode::Ordinary,
+        &[&path, migrate(stub().append("started", "x"))],
+    );
     gate.server(&["migrator"]).end().code(127);
     assert!(!place.has("started"));
     // An empty element is the working directory, and a file that may not run hides none.
@@ -227,28 +234,25 @@ fn a_server_at_the_kernels_limit_still_starts() {
     for len in room {
         let pad = "x".repeat(len);
         let gate = place
-            .gate(Mode::Ordinary, &["--migrate=./probe note order step"])
+            .gate(Mode::Ordinary, &[migrate(stub().append("order", "step"))])
             .given(Given::Limit(libc::RLIMIT_STACK, 512 << 10, 512 << 10));
-        let server: [&OsStr; 4] = ["./probe", "exit", "0", &pad].map(OsStr::new);
+        let server: [&OsStr; 4] = ["./stub", "exit", "0", &pad].map(OsStr::new);
         gate.server(&server).end().code(0);
     }
 }
 
 fn without_room_for_another_process_nothing_starts(mode: Mode) {
     let place = Place::new();
-    let words = [
-        "./probe",
-        "lonely",
-        "exec",
+    let words = stub().become_user_who_may_not_fork().exec(&[
         "./launchgate",
         "run",
         "--no-database",
         "--migrate=true",
         "--",
-        "./probe",
+        "./stub",
         "exit",
         "0",
-    ];
+    ]);
     let end = place.run(mode, &words).end();
     end.code(71).says(&["error", "migrate", "limit"]);
 }

@@ -7,7 +7,7 @@ use std::io::Read;
 use nix::unistd::pipe;
 
 use crate::both_modes;
-use crate::common::{Gate, Mode, Place, wait_until};
+use crate::common::{ALL, CommandLine, Gate, Mode, Place, migrate, stub, verify, wait_until};
 
 both_modes!(
     captured_output_is_passed_on_byte_for_byte,
@@ -20,7 +20,7 @@ both_modes!(
     a_stream_that_can_not_be_written_is_said_and_stops_no_step,
 );
 
-fn gate<'a>(place: &'a Place, mode: Mode, flags: &[&str], server: &[&str]) -> Gate<'a> {
+fn gate<'a>(place: &'a Place, mode: Mode, flags: &[&str], server: impl CommandLine) -> Gate<'a> {
     let mut words = vec![
         "./launchgate",
         "run",
@@ -28,17 +28,15 @@ fn gate<'a>(place: &'a Place, mode: Mode, flags: &[&str], server: &[&str]) -> Ga
         "--release=1",
     ];
     words.extend(flags);
-    words.push("--");
-    words.extend(server);
-    place.run(mode, &words)
+    place.run(mode, &words).server(server)
 }
 
 fn captured_output_is_passed_on_byte_for_byte(mode: Mode) {
     let place = Place::new();
     let bytes: Vec<u8> = (0..5_000_000u32).map(|i| (i * 7 % 251) as u8).collect();
     place.write("bytes", &bytes);
-    let flags = ["--migrate=cat bytes", "--verify=./probe err wrong"];
-    let end = gate(&place, mode, &flags, &["./probe", "say", "served"]).end();
+    let flags = ["--migrate=cat bytes", verify(stub().eprint("wrong"))];
+    let end = gate(&place, mode, &flags, stub().print("served")).end();
     end.code(0).says(&["wrong"]);
     assert!(end.stdout == [&bytes[..], b"served\n"].concat());
 }
@@ -46,8 +44,18 @@ fn captured_output_is_passed_on_byte_for_byte(mode: Mode) {
 fn captured_streams_on_one_pipe_keep_their_order(mode: Mode) {
     let place = Place::new();
     let (read, write) = pipe().unwrap();
-    let flags = ["-q", "--migrate=./probe say 1 err 2 say 3 err 4 say 5"];
-    let run = gate(&place, mode, &flags, &["./probe", "say", "6"])
+    let flags = [
+        "-q",
+        migrate(
+            stub()
+                .print("1")
+                .eprint("2")
+                .print("3")
+                .eprint("4")
+                .print("5"),
+        ),
+    ];
+    let run = gate(&place, mode, &flags, stub().print("6"))
         .descriptor(1, write.try_clone().unwrap())
         .descriptor(2, write)
         .start();
@@ -59,7 +67,9 @@ fn captured_streams_on_one_pipe_keep_their_order(mode: Mode) {
 
 fn captured_output_arrives_as_it_comes(mode: Mode) {
     let place = Place::new();
-    let flags = ["--migrate=./probe say first await go say second"];
+    let flags = [migrate(
+        stub().print("first").wait_for("go").print("second"),
+    )];
     let run = gate(&place, mode, &flags, &["true"]).start();
     place.wait_for_line("stdout", "first");
     place.write("go", "");
@@ -69,10 +79,18 @@ fn captured_output_arrives_as_it_comes(mode: Mode) {
 fn who_holds_the_pipe_open_holds_nothing_up(mode: Mode) {
     let place = Place::new();
     // The daemon keeps the step's streams and prints when it is asked to go.
-    let flags = [
-        "--migrate=./probe fork session listen heard 15 15 say bye / await heard say hello exit 0",
-    ];
-    let end = gate(&place, mode, &flags, &["./probe", "say", "served"]).end();
+    let flags = [migrate(
+        stub()
+            .child(
+                stub()
+                    .new_session()
+                    .wait_for_signal("heard", libc::SIGTERM)
+                    .print("bye"),
+            )
+            .wait_for("heard")
+            .print("hello"),
+    )];
+    let end = gate(&place, mode, &flags, stub().print("served")).end();
     assert_eq!(end.code(0).stdout, b"hello\nbye\nserved\n");
     end.leaves_nothing();
 }
@@ -83,33 +101,37 @@ fn a_reader_that_left_is_seen_by_a_captured_step(mode: Mode) {
     drop(read);
     let flags = ["--migrate=./storm"];
     place.write_program("storm", "#!/bin/sh\nwhile echo line; do :; done\n");
-    let gate = gate(&place, mode, &flags, &["./probe", "note", "started", "x"]);
+    let gate = gate(&place, mode, &flags, stub().append("started", "x"));
     gate.descriptor(1, write).end().code(128 + libc::SIGPIPE);
     assert!(!place.has("started"));
 }
 
 fn the_server_keeps_no_descriptor_of_database_and_pipes(mode: Mode) {
     let place = Place::new();
-    place.run(mode, &["./probe", "look", "seen"]).end().code(0);
-    let alone = place.look("seen").comparable();
-    let flags = ["--migrate=./probe fork session wait / exit 0"];
-    gate(&place, mode, &flags, &["./probe", "look", "seen"])
+    place.run(mode, stub().report("seen")).end().code(0);
+    let alone = place.report("seen").comparable();
+    let flags = [migrate(stub().child(stub().new_session().wait_forever()))];
+    gate(&place, mode, &flags, stub().report("seen"))
         .end()
         .code(0);
-    alone.assert_same(&place.look("seen").comparable());
-    gate(&place, mode, &flags, &["./probe", "look", "seen"])
+    alone.assert_same(&place.report("seen").comparable());
+    gate(&place, mode, &flags, stub().report("seen"))
         .end()
         .code(0);
-    alone.assert_same(&place.look("seen").comparable());
+    alone.assert_same(&place.report("seen").comparable());
 }
 
 fn a_captured_step_is_stopped(mode: Mode) {
     let place = Place::new();
     let flags = [
         "--stop-grace=15s",
-        "--migrate=./probe listen heard all 15 say rolled-back exit 0",
+        migrate(
+            stub()
+                .record_signals("heard", ALL, libc::SIGTERM)
+                .print("rolled-back"),
+        ),
     ];
-    let run = gate(&place, mode, &flags, &["./probe", "note", "started", "x"]).start();
+    let run = gate(&place, mode, &flags, stub().append("started", "x")).start();
     place.wait_for_line("heard", "ready");
     run.signal(libc::SIGUSR1);
     wait_until("the signal", || {
@@ -124,8 +146,14 @@ fn a_captured_step_is_stopped(mode: Mode) {
 fn a_stream_that_can_not_be_written_is_said_and_stops_no_step(mode: Mode) {
     let place = Place::new();
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let flags = ["--migrate=./probe say one await go say two note done x"];
-    let server = ["./probe", "note", "served", "x"];
+    let flags = [migrate(
+        stub()
+            .print("one")
+            .wait_for("go")
+            .print("two")
+            .append("done", "x"),
+    )];
+    let server = stub().append("served", "x");
     let run = gate(&place, mode, &flags, &server)
         .descriptor(1, full)
         .start();

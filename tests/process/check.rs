@@ -1,6 +1,6 @@
 //! `launchgate check` changes nothing, and fails as `run` would.
 
-use crate::common::{Finished, Mode, Place};
+use crate::common::{Finished, Mode, Place, migrate, stub};
 
 fn check(place: &Place, flags: &[&str], server: &[&str]) -> Finished {
     let words = [
@@ -15,12 +15,17 @@ fn check(place: &Place, flags: &[&str], server: &[&str]) -> Finished {
     end
 }
 
-const SERVER: [&str; 4] = ["./probe", "note", "started", "server"];
+const SERVER: [&str; 4] = ["./stub", "append", "started", "server"];
 
 #[test]
 fn check_starts_nothing() {
     let place = Place::new();
-    check(&place, &["--migrate=./probe note started step"], &SERVER).code(0);
+    check(
+        &place,
+        &[migrate(stub().append("started", "step"))],
+        &SERVER,
+    )
+    .code(0);
 }
 
 #[test]
@@ -59,7 +64,7 @@ fn check_shows_what_the_platform_says_and_what_is_skipped() {
         assert!(is_shown, "{words:?}\n{shown}");
     }
     // The steps are not looked at, as `run` would not.
-    let words = ["./launchgate", "check", "--migrate=absent", "--", "./probe"];
+    let words = ["./launchgate", "check", "--migrate=absent", "--", "./stub"];
     let end = place
         .run(Mode::Ordinary, &words)
         .env("LAUNCHGATE_SKIP", "1")

@@ -1,6 +1,6 @@
 //! Limits and exit codes.
 
-use crate::common::{Mode, Place};
+use crate::common::{Mode, Place, migrate, stub, verify};
 use crate::four_modes;
 
 four_modes!(
@@ -20,8 +20,8 @@ four_modes!(
 fn a_steps_own_code_is_passed_on(mode: Mode) {
     for code in [1, 2, 64, 77, 124, 143, 255] {
         let place = Place::new();
-        let step = format!("--verify=./probe exit {code}");
-        let server = ["./probe", "note", "started", "x"];
+        let step = verify(stub().exit(code));
+        let server = stub().append("started", "x");
         let end = place.gate(mode, &[step]).server(&server).end();
         end.code(code)
             .says(&["error", "verify", &format!("code={code}")]);
@@ -32,8 +32,8 @@ fn a_steps_own_code_is_passed_on(mode: Mode) {
 fn a_step_that_a_signal_ended_is_128_and_its_number(mode: Mode) {
     for signal in [1, 2, 3, 6, 9, 11, 13, 15, 31, 34, 64] {
         let place = Place::new();
-        let step = format!("--migrate=./probe die {signal}");
-        let server = ["./probe", "note", "started", "x"];
+        let step = migrate(stub().die_of(signal));
+        let server = stub().append("started", "x");
         let end = place.gate(mode, &[step]).server(&server).end();
         end.code(128 + signal).says(&["error", "migrate", "hint="]);
         assert!(!place.has("started"));
@@ -45,12 +45,12 @@ fn a_step_past_its_limit_is_stopped_with_124(mode: Mode) {
     let flags = [
         "--migrate-timeout=200ms",
         "--stop-grace=1h",
-        "--migrate=./probe listen heard 15 15 exit 0",
-        "--verify=./probe note started verify",
+        migrate(stub().wait_for_signal("heard", libc::SIGTERM)),
+        verify(stub().append("started", "verify")),
     ];
     let end = place
         .gate(mode, &flags)
-        .server(&["./probe", "note", "started", "x"])
+        .server(stub().append("started", "x"))
         .end();
     end.code(124).says(&["error", "--migrate-timeout"]);
     assert_eq!(place.lines("heard"), ["ready", "15"]);
@@ -70,7 +70,7 @@ fn the_limit_counts_for_each_step_alone(mode: Mode) {
         "--migrate-timeout=100ms",
         "--stop-grace=0",
         "--backup=true",
-        "--verify=./probe wait",
+        verify(stub().wait_forever()),
     ];
     place
         .gate(mode, &flags)
@@ -81,7 +81,10 @@ fn the_limit_counts_for_each_step_alone(mode: Mode) {
 
 fn a_limit_of_zero_is_none(mode: Mode) {
     let place = Place::new();
-    let flags = ["--migrate-timeout=0", "--migrate=./probe pid up await go"];
+    let flags = [
+        "--migrate-timeout=0",
+        migrate(stub().append_pid("up").wait_for("go")),
+    ];
     let mut run = place.gate(mode, &flags).start();
     place.wait_for_pid("up");
     assert_eq!(run.look(), None);
@@ -94,7 +97,7 @@ fn a_stop_after_the_limit_is_told_as_the_stop(mode: Mode) {
     let flags = [
         "--migrate-timeout=100ms",
         "--stop-grace=1h",
-        "--migrate=./probe listen heard 15,2 2",
+        migrate(stub().record_signals("heard", [libc::SIGTERM, libc::SIGINT], libc::SIGINT)),
     ];
     let run = place.gate(mode, &flags).start();
     place.wait_for_line("heard", "15");
@@ -105,7 +108,7 @@ fn a_stop_after_the_limit_is_told_as_the_stop(mode: Mode) {
 fn the_servers_own_end_is_the_end(mode: Mode) {
     let place = Place::new();
     for code in [0, 7, 200] {
-        let server = ["./probe", "exit", &code.to_string()];
+        let server = stub().exit(code);
         place
             .gate(mode, &["--migrate=true"])
             .server(&server)
@@ -126,7 +129,7 @@ fn an_executable_that_vanishes_during_the_gate_is_127(mode: Mode) {
     let flags = [
         "--backup=rm tool",
         "--migrate=./tool",
-        "--verify=./probe note started x",
+        verify(stub().append("started", "x")),
     ];
     place
         .gate(mode, &flags)
@@ -146,11 +149,11 @@ fn an_executable_that_vanishes_during_the_gate_is_127(mode: Mode) {
 
 fn with_skip_no_step_runs(mode: Mode) {
     let place = Place::new();
-    let flags = ["--migrate=./probe note started step"];
+    let flags = [migrate(stub().append("started", "step"))];
     let gate = place.gate(mode, &flags).env("LAUNCHGATE_SKIP", "yes");
-    let end = gate.server(&["./probe", "look", "seen"]).end();
+    let end = gate.server(stub().report("seen")).end();
     end.code(0).says(&["warning", "LAUNCHGATE_SKIP"]);
-    assert_eq!(place.look("seen").environment().len(), 1);
+    assert_eq!(place.report("seen").environment().len(), 1);
     place
         .gate(mode, &flags)
         .env("LAUNCHGATE_SKIP", "1")
@@ -180,7 +183,7 @@ fn a_gate_without_steps_starts_the_server(mode: Mode) {
     let none: [&str; 0] = [];
     place
         .gate(mode, &none)
-        .server(&["./probe", "note", "started", "x"])
+        .server(stub().append("started", "x"))
         .end()
         .code(0);
     assert!(place.has("started"));
@@ -189,7 +192,7 @@ fn a_gate_without_steps_starts_the_server(mode: Mode) {
 fn more_and_less_to_say_is_an_error_unless_a_flag_wins(mode: Mode) {
     let place = Place::new();
     let gate = |flags: &[&'static str], variable| {
-        let step = ["--migrate=./probe exit 0"];
+        let step = [migrate(stub().exit(0))];
         place
             .gate(mode, &[flags, &step].concat())
             .env(variable, "1")

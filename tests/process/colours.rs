@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use crate::common::terminal::Terminal;
-use crate::common::{Gate, Given, Mode, Place, Run, wait_until};
+use crate::common::{Gate, Given, Mode, Place, Run, migrate, stub, wait_until};
 
 /// A database that accepts connections and says nothing.
 fn silent() -> (TcpListener, String) {
@@ -25,7 +25,7 @@ fn sits(gate: Gate<'_>, terminal: &Terminal) -> Run {
 /// What a terminal shows of a gate that warns and fails.
 fn shown(variables: &[(&str, &str)]) -> String {
     let (place, mut terminal) = (Place::new(), Terminal::new());
-    let gate = place.gate(Mode::Ordinary, &["--migrate=./probe exit 3"]);
+    let gate = place.gate(Mode::Ordinary, &[migrate(stub().exit(3))]);
     let mut gate = gate.env("LAUNCHGATE_UNKNOWN", "1");
     for (name, value) in variables {
         gate = gate.env(name, value);
@@ -117,7 +117,7 @@ fn a_step_has_the_terminal_for_itself() {
         "./launchgate",
         "job",
         "--database-url=sqlite:a.db",
-        "--migrate=./probe note here step await go",
+        migrate(stub().append("here", "step").wait_for("go")),
     ];
     let run = sits(
         place.run(Mode::Ordinary, &words).env("TERM", "xterm"),

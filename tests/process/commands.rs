@@ -1,8 +1,8 @@
 //! How a step's command becomes words, with and without a shell.
 
-use crate::common::{Finished, Mode, Place};
+use crate::common::{Finished, Mode, Place, backup, migrate, stub};
 
-/// The words that `./probe note` … gets: what stands behind `look seen` in the command.
+/// The arguments that a stub gets behind `report seen exit 0`, which it does not read.
 fn words(place: &Place, flags: &[&str]) -> Vec<String> {
     let gate = place
         .gate(Mode::Ordinary, flags)
@@ -10,13 +10,13 @@ fn words(place: &Place, flags: &[&str]) -> Vec<String> {
         .env("WITH-HYPHEN", "h")
         .env("EMPTY", "");
     gate.end().code(0);
-    place.look("seen").argv().split_off(5)
+    place.report("seen").argv().split_off(5)
 }
 
 #[test]
 fn words_are_split_as_a_posix_shell_does() {
     let place = Place::new();
-    let step = r#"--migrate=./probe look seen exit 0 'a b' "c \"d\"" e\ f g''h '' # 'x;y' "&&""#;
+    let step = r#"--migrate=./stub report seen exit 0 'a b' "c \"d\"" e\ f g''h '' # 'x;y' "&&""#;
     let split = ["a b", "c \"d\"", "e f", "gh", "", "#", "x;y", "&&"];
     let escaped: Vec<_> = split
         .iter()
@@ -28,15 +28,15 @@ fn words_are_split_as_a_posix_shell_does() {
 #[test]
 fn a_dollar_stays_without_expand_env_and_warns() {
     let place = Place::new();
-    let step = "--migrate=./probe look seen exit 0 $SPACED";
+    let step = "--migrate=./stub report seen exit 0 $SPACED";
     let end = place.gate(Mode::Ordinary, &[step]).env("SPACED", "x").end();
     end.code(0)
         .says(&["warning", "--migrate", "$SPACED", "--expand-env"]);
-    assert_eq!(place.look("seen").argv()[5], "$SPACED");
+    assert_eq!(place.report("seen").argv()[5], "$SPACED");
     let end = place
         .gate(
             Mode::Ordinary,
-            &["--migrate=./probe look seen exit 0 '$SPACED'"],
+            &["--migrate=./stub report seen exit 0 '$SPACED'"],
         )
         .end();
     end.code(0).never_says("warning");
@@ -45,7 +45,7 @@ fn a_dollar_stays_without_expand_env_and_warns() {
 #[test]
 fn an_expanded_value_is_never_split_again() {
     let place = Place::new();
-    let step = r#"--migrate=./probe look seen exit 0 $SPACED "${SPACED}" x${WITH-HYPHEN}y '$SPACED' $EMPTY $$ $$EMPTY"#;
+    let step = r#"--migrate=./stub report seen exit 0 $SPACED "${SPACED}" x${WITH-HYPHEN}y '$SPACED' $EMPTY $$ $$EMPTY"#;
     let value = "a  b\\'\\\"$HOME;*";
     assert_eq!(
         words(&place, &["--expand-env", step]),
@@ -60,7 +60,7 @@ fn expansion_sees_what_the_step_will_see() {
         "--expand-env",
         "--step-env=SPACED=own",
         "--step-env-from=URL=WITH-HYPHEN",
-        "--migrate=./probe look seen exit 0 $SPACED $URL",
+        "--migrate=./stub report seen exit 0 $SPACED $URL",
     ];
     assert_eq!(words(&place, &flags), ["own", "h"]);
 }
@@ -68,15 +68,15 @@ fn expansion_sees_what_the_step_will_see() {
 #[test]
 fn the_servers_arguments_are_expanded_too() {
     let place = Place::new();
-    let server = ["$TOOL", "look", "${FILE}", "exit", "0", "'$A' $$ $1 $"];
+    let server = ["$TOOL", "report", "${FILE}", "exit", "0", "'$A' $$ $1 $"];
     let gate = place.gate(Mode::Ordinary, &["--expand-env", "--migrate=true"]);
-    gate.env("TOOL", "./probe")
+    gate.env("TOOL", "./stub")
         .env("FILE", "seen")
         .env("A", "a b")
         .server(&server)
         .end()
         .code(0);
-    assert_eq!(place.look("seen").argv()[5], "\\'a b\\' $ $1 $");
+    assert_eq!(place.report("seen").argv()[5], "\\'a b\\' $ $1 $");
 }
 
 /// `wait` has a server too, whoever migrates.
@@ -87,13 +87,13 @@ fn the_arguments_of_a_server_that_waits_are_expanded_too() {
     let words = ["resolve", "1", "--as=succeeded", database];
     let words = [&["./launchgate"], &words[..]].concat();
     place.run(Mode::Ordinary, &words).end().code(0);
-    let server = ["--", "./probe", "look", "seen", "exit", "0", "$A"];
+    let server = ["--", "./stub", "report", "seen", "exit", "0", "$A"];
     let wait = |flag: &[&str], variable: &str| {
         let words = ["./launchgate", "wait", "--release=1", database];
         let gate = place.run(Mode::Ordinary, &[&words[..], flag, &server].concat());
         let gate = gate.env("LAUNCHGATE_EXPAND_ENV", variable).env("A", "a b");
         gate.end().code(0);
-        place.look("seen").argv()[5].clone()
+        place.report("seen").argv()[5].clone()
     };
     assert_eq!(wait(&[], ""), "$A");
     assert_eq!(wait(&["--expand-env"], ""), "a b");
@@ -103,11 +103,11 @@ fn the_arguments_of_a_server_that_waits_are_expanded_too() {
 
 fn refused(flags: &[&str], says: &[&str]) -> Finished {
     let place = Place::new();
-    let mut all = vec!["--backup=./probe note started backup"];
+    let mut all = vec![backup(stub().append("started", "backup"))];
     all.extend(flags);
     let end = place
         .gate(Mode::Ordinary, &all)
-        .server(&["./probe", "note", "started", "server"])
+        .server(stub().append("started", "server"))
         .end();
     end.code(64).says(&[&["error", "hint="], says].concat());
     assert!(!place.has("started"), "something was started: {flags:?}");
@@ -197,7 +197,7 @@ fn what_a_shell_alone_knows_is_named_as_such() {
         let shown = format!("{word} is a shell builtin");
         let place = Place::new();
         let flags = [
-            "--backup=./probe note started backup",
+            backup(stub().append("started", "backup")),
             &format!("--migrate={command}"),
         ];
         let end = place.gate(Mode::Ordinary, &flags).end();
@@ -233,9 +233,13 @@ fn a_variable_that_nobody_can_set_is_not_asked_for() {
     }
     let place = Place::new();
     let server = |flags: &[&str], name: &str, says: &str| {
-        let all = [&["--expand-env", "--migrate=./probe note started x"], flags].concat();
+        let all = [
+            &["--expand-env", migrate(stub().append("started", "x"))],
+            flags,
+        ]
+        .concat();
         let gate = place.gate(Mode::Ordinary, &all).env("ADMIN_URL", "x");
-        let end = gate.server(&["./probe", &format!("${name}")]).end();
+        let end = gate.server(&["./stub", &format!("${name}")]).end();
         end.code(64)
             .says(&["error", "SERVER", name, says])
             .never_says(&format!("set {name}"));
@@ -260,7 +264,7 @@ fn an_empty_command_is_refused() {
         let place = Place::new();
         let end = place
             .gate(Mode::Ordinary, &[flag])
-            .server(&["./probe", "note", "started", "x"])
+            .server(stub().append("started", "x"))
             .end();
         end.code(64)
             .says(&["error", flag.trim_end_matches('='), "empty"]);
@@ -279,7 +283,7 @@ fn an_empty_command_is_refused() {
 fn arguments_that_are_no_utf8_reach_the_step() {
     use std::os::unix::ffi::OsStrExt;
     let place = Place::new();
-    let flag = std::ffi::OsStr::from_bytes(b"--migrate=./probe look seen exit 0 \xff'\xfe '");
+    let flag = std::ffi::OsStr::from_bytes(b"--migrate=./stub report seen exit 0 \xff'\xfe '");
     place.gate(Mode::Ordinary, &[flag]).end().code(0);
-    assert_eq!(place.look("seen").argv()[5], "\\xff\\xfe ");
+    assert_eq!(place.report("seen").argv()[5], "\\xff\\xfe ");
 }

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use crate::common::{Finished, Gate, Mode, Place, Run, wait_until};
+use crate::common::{Finished, Gate, Mode, Place, Run, migrate, stub, wait_until};
 use crate::four_modes;
 
 four_modes!(
@@ -96,7 +96,7 @@ fn gate<'a>(place: &'a Place, mode: Mode, flags: &[&str], address: SocketAddr) -
 
 fn probes_are_answered_until_the_server_has_the_address(mode: Mode) {
     let (place, address) = (Place::new(), address());
-    let flags = ["--migrate=./probe note here step await go"];
+    let flags = [migrate(stub().append("here", "step").wait_for("go"))];
     let run = gate(&place, mode, &flags, address).start();
     place.wait_for_line("here", "step");
     is_alive(
@@ -160,7 +160,7 @@ fn probes_are_answered_until_the_server_has_the_address(mode: Mode) {
 
 fn nobody_disturbs_the_gate(mode: Mode) {
     let (place, address) = (Place::new(), address());
-    let flags = ["--migrate=./probe note here step await go"];
+    let flags = [migrate(stub().append("here", "step").wait_for("go"))];
     let run = gate(&place, mode, &flags, address).start();
     place.wait_for_line("here", "step");
     let idle: Vec<TcpStream> = (0..1000).map(|_| connect(address)).collect();
@@ -230,7 +230,7 @@ fn an_address_in_use_is_told_before_anything_runs() {
     let place = Place::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = format!("--health-listen={}", taken.local_addr().unwrap());
-    let step = "--migrate=./probe note started step";
+    let step = migrate(stub().append("started", "step"));
     let gate = place.gate(Mode::Ordinary, &[step, &listen]);
     refused(
         &gate.end(),
@@ -297,7 +297,7 @@ fn what_is_no_address_is_a_usage_error() {
         "[::1]",
         "http://x:80",
     ] {
-        let gate = place.gate(Mode::Ordinary, &["--migrate=./probe note started step"]);
+        let gate = place.gate(Mode::Ordinary, &[migrate(stub().append("started", "step"))]);
         let end = gate.env("LAUNCHGATE_HEALTH_LISTEN", text).end();
         refused(&end, &place, 64, &["LAUNCHGATE_HEALTH_LISTEN", text]);
     }
@@ -385,7 +385,10 @@ fn a_wait_for_another_replica_is_told() {
         place.run(Mode::Ordinary, &words).start()
     };
     let [first, second, third] = &places;
-    let holder = start(first, &["job", "--migrate=./probe note here step await go"]);
+    let holder = start(
+        first,
+        &["job", migrate(stub().append("here", "step").wait_for("go"))],
+    );
     first.wait_for_line("here", "step");
     let metrics = get(listening(first, &holder), "/metrics");
     assert!(metrics.contains("launchgate_attempt 1\n"), "{metrics}");

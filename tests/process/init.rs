@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::common::{Given, Mode, Place, Run, processes, wait_until};
+use crate::common::{ALL, Given, Mode, Place, Run, migrate, processes, stub, wait_until};
 use crate::{four_modes, init_modes};
 
 init_modes!(
@@ -26,7 +26,7 @@ four_modes!(a_gate_that_fails_starts_no_server);
 
 fn every_signal_that_can_be_caught_is_forwarded(mode: Mode) {
     let place = Place::new();
-    let server = ["./probe", "listen", "heard", "all", "64", "exit", "0"];
+    let server = stub().record_signals("heard", ALL, 64);
     let run = place
         .gate(mode, &["--migrate=true"])
         .server(&server)
@@ -48,7 +48,7 @@ fn every_signal_that_can_be_caught_is_forwarded(mode: Mode) {
 fn a_value_that_was_queued_goes_along(mode: Mode) {
     for number in [libc::SIGUSR1, 40] {
         let place = Place::new();
-        let server = ["./probe", "value", "heard", &number.to_string()];
+        let server = stub().record_signal_value("heard", number);
         let run = place
             .gate(mode, &["--migrate=true"])
             .server(&server)
@@ -69,7 +69,7 @@ fn a_signal_is_rewritten_or_dropped(mode: Mode) {
         "--rewrite-signal=usr1:RTMIN+2",
         "--rewrite-signal=64:USR2",
     ];
-    let server = ["./probe", "listen", "heard", "all", "12", "exit", "0"];
+    let server = stub().record_signals("heard", ALL, libc::SIGUSR2);
     let run = place.gate(mode, &flags).server(&server).start();
     place.wait_for_line("heard", "ready");
     for (sent, heard) in [(1, None), (15, Some("3")), (10, Some("36")), (2, Some("2"))] {
@@ -85,10 +85,9 @@ fn a_signal_is_rewritten_or_dropped(mode: Mode) {
 
 /// A server with a child in its group; both listen for USR1 and TERM.
 fn pair(place: &Place, mode: Mode, flag: &str) -> Run {
-    let server = [
-        "./probe", "fork", "listen", "child", "10,15", "15", "/", "listen", "server", "10,15",
-        "15", "exit", "0",
-    ];
+    let server = stub()
+        .child(stub().record_signals("child", [libc::SIGUSR1, libc::SIGTERM], libc::SIGTERM))
+        .record_signals("server", [libc::SIGUSR1, libc::SIGTERM], libc::SIGTERM);
     let run = place
         .gate(mode, &["--migrate=true", flag])
         .server(&server)
@@ -123,7 +122,7 @@ fn without_a_group_the_leader_alone_gets_it(mode: Mode) {
 fn the_servers_end_is_launchgates(mode: Mode) {
     for code in [0, 1, 64, 71, 127, 128, 143, 255] {
         let place = Place::new();
-        let server = ["./probe", "exit", &code.to_string()];
+        let server = stub().exit(code);
         let gate = place.gate(mode, &["--migrate=true"]);
         gate.server(&server).end().code(code).leaves_nothing();
     }
@@ -134,32 +133,33 @@ fn a_server_that_any_signal_ended_is_128_and_its_number(mode: Mode) {
     let harmless = [17, 18, 19, 20, 21, 22, 23, 28];
     for number in (1..=64).filter(|n| !harmless.contains(n) && ![32, 33].contains(n)) {
         let place = Place::new();
-        let server = ["./probe", "die", &number.to_string()];
+        let server = stub().die_of(number);
         let gate = place.gate(mode, &["--no-database"; 0]);
         gate.server(&server).end().code(128 + number);
     }
 }
 
 fn an_exit_code_is_remapped(mode: Mode) {
-    for (how, number, code) in [
-        ("die", "15", 0),
-        ("exit", "143", 0),
-        ("exit", "3", 4),
-        ("exit", "0", 9),
-        ("exit", "4", 4),
+    for (server, code) in [
+        (stub().die_of(libc::SIGTERM), 0),
+        (stub().exit(143), 0),
+        (stub().exit(3), 4),
+        (stub().exit(0), 9),
+        (stub().exit(4), 4),
     ] {
         let place = Place::new();
         let flags = ["--remap-exit=143:0", "--remap-exit=3:4", "--remap-exit=0:9"];
         let gate = place.gate(mode, &flags);
-        gate.server(&["./probe", how, number]).end().code(code);
+        gate.server(server).end().code(code);
     }
 }
 
 fn a_server_that_ignores_term_runs_on(mode: Mode) {
     let place = Place::new();
-    let server = [
-        "./probe", "ignore", "15", "listen", "heard", "10", "10", "exit", "4",
-    ];
+    let server = stub()
+        .ignore_signals(libc::SIGTERM)
+        .wait_for_signal("heard", libc::SIGUSR1)
+        .exit(4);
     let run = place
         .gate(mode, &["--migrate=true", "--stop-grace=0"])
         .server(&server)
@@ -172,7 +172,7 @@ fn a_server_that_ignores_term_runs_on(mode: Mode) {
 
 fn a_server_that_stops_itself_is_waited_for(mode: Mode) {
     let place = Place::new();
-    let server = ["./probe", "pid", "up", "stop", "exit", "5"];
+    let server = stub().append_pid("up").stop_itself().exit(5);
     let run = place
         .gate(mode, &["--migrate=true"])
         .server(&server)
@@ -216,7 +216,7 @@ fn nothing_of_the_gate_is_left_in_front_of_the_server(mode: Mode) {
         .env("PASSWORD", "s3cret")
         .env("LAUNCHGATE_APP", "s3cret")
         .descriptor(7, fs::File::open("/dev/zero").unwrap())
-        .server(&["./probe", "pid", "up", "await", "go"])
+        .server(stub().append_pid("up").wait_for("go"))
         .start();
     let server = place.wait_for_pid("up");
     let about = |name: &str| {
@@ -230,7 +230,7 @@ fn nothing_of_the_gate_is_left_in_front_of_the_server(mode: Mode) {
     let command = about("cmdline");
     assert!(command.contains(&format!(" server={server} ")), "{command}");
     assert!(
-        command.ends_with("-- ./probe pid up await go "),
+        command.ends_with("-- ./stub append-pid up wait-for go "),
         "{command}"
     );
     assert_eq!(about("environ"), "");
@@ -252,7 +252,7 @@ fn a_signal_that_was_inherited_as_ignored_is_forwarded_all_the_same(mode: Mode) 
     let run = place
         .gate(mode, &["--migrate=true"])
         .given(Given::Ignored(libc::SIGHUP))
-        .server(&["./probe", "listen", "heard", "1", "1", "exit", "0"])
+        .server(stub().wait_for_signal("heard", libc::SIGHUP))
         .start();
     place.wait_for_line("heard", "ready");
     run.signal(libc::SIGHUP);
@@ -271,8 +271,8 @@ fn a_server_that_can_not_be_executed_is_told_as_without_init(mode: Mode) {
 
 fn a_gate_that_fails_starts_no_server(mode: Mode) {
     let place = Place::new();
-    let server = ["./probe", "note", "started", "x"];
-    let gate = place.gate(mode, &["--migrate=./probe exit 3"]);
+    let server = stub().append("started", "x");
+    let gate = place.gate(mode, &[migrate(stub().exit(3))]);
     gate.server(&server).end().code(3).leaves_nothing();
     assert!(!place.has("started"));
 }
@@ -285,7 +285,7 @@ fn settled(run: &Run, command: &str) {
     });
 }
 
-/// A shell that ends with 7 at a TERM: the probe knows itself by /proc.
+/// A shell that ends with 7 at a TERM: a stub needs /proc.
 const SHELL: [&str; 3] = [
     "sh",
     "-c",
@@ -339,33 +339,27 @@ fn in_front_of_nobody_it_does_not_stay() {
 #[test]
 fn the_parents_death_is_a_signal_that_is_forwarded() {
     let place = Place::new();
-    let launchgate = [
-        "./probe",
-        "fork",
-        "exec",
-        "./launchgate",
-        "run",
-        "--no-database",
-        "--init",
-        "--parent-death-signal=USR2",
-        "--migrate=true",
-        "--",
-        "./probe",
-        "pid",
-        "server",
-        "listen",
-        "heard",
-        "12",
-        "12",
-        "note",
-        "heard",
-        "bye",
-        "/",
-        "await",
-        "go",
-        "exit",
-        "0",
-    ];
+    let launchgate = stub()
+        .child(stub().exec(&[
+            "./launchgate",
+            "run",
+            "--no-database",
+            "--init",
+            "--parent-death-signal=USR2",
+            "--migrate=true",
+            "--",
+            "./stub",
+            "append-pid",
+            "server",
+            "record-signals",
+            "heard",
+            "12",
+            "12",
+            "append",
+            "heard",
+            "bye",
+        ]))
+        .wait_for("go");
     let run = place.run(Mode::Ordinary, &launchgate).start();
     place.wait_for_line("heard", "ready");
     let server = run.find(place.wait_for_pid("server")).unwrap();

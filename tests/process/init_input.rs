@@ -1,15 +1,15 @@
 //! What `--init` and `--user` refuse, before anything runs.
 
-use crate::common::{Mode, Place};
+use crate::common::{Mode, Place, migrate, stub};
 
 fn refused(flags: &[&str], variable: Option<(&str, &str)>, words: &[&str]) {
     let place = Place::new();
-    let all = [&["--migrate=./probe note started x"], flags].concat();
+    let all = [&[migrate(stub().append("started", "x"))], flags].concat();
     let mut gate = place.gate(Mode::Ordinary, &all);
     if let Some((name, value)) = variable {
         gate = gate.env(name, value);
     }
-    let end = gate.server(&["./probe", "note", "started", "y"]).end();
+    let end = gate.server(stub().append("started", "y")).end();
     let mut said = vec!["error", "hint="];
     said.extend(words);
     end.code(64).says(&said).leaves_nothing();
@@ -142,7 +142,7 @@ fn variables_do_what_flags_do() {
         .gate(Mode::Ordinary, &["--migrate=true"])
         .env("LAUNCHGATE_INIT", "yes")
         .env("LAUNCHGATE_REMAP_EXIT", "3:0\n4:5")
-        .server(&["./probe", "exit", "4"])
+        .server(stub().exit(4))
         .end();
     end.code(5);
 }
@@ -184,13 +184,13 @@ fn with_skip_an_init_stays_in_front_too() {
         .gate(
             Mode::Ordinary,
             &[
-                "--migrate=./probe note started x",
+                migrate(stub().append("started", "x")),
                 "--init",
                 "--remap-exit=6:60",
             ],
         )
         .env("LAUNCHGATE_SKIP", "1")
-        .server(&["./probe", "exit", "6"])
+        .server(stub().exit(6))
         .end();
     end.code(60);
     assert!(!place.has("started"));

@@ -1,6 +1,6 @@
 //! `--init`: zombies, orphans, and what outlives the server.
 
-use crate::common::{Mode, Place, processes, wait_until};
+use crate::common::{Mode, Place, processes, stub, wait_until};
 use crate::init_modes;
 
 init_modes!(
@@ -24,9 +24,7 @@ fn children(launchgate: i32) -> Vec<processes::Seen> {
 
 fn a_thousand_orphans_at_once_leave_no_zombie(mode: Mode) {
     let place = Place::new();
-    let server = [
-        "./probe", "orphans", "1000", "end", "await", "go", "exit", "6",
-    ];
+    let server = stub().leave_orphans(1000, "end").wait_for("go").exit(6);
     let run = place
         .gate(mode, &["--migrate=true"])
         .server(&server)
@@ -45,10 +43,17 @@ fn a_thousand_orphans_at_once_leave_no_zombie(mode: Mode) {
 
 fn an_orphan_of_an_orphan_is_reaped(mode: Mode) {
     let place = Place::new();
-    let server = [
-        "./probe", "fork", "session", "orphan", "orphan", "pid", "up", "await", "end", "exit", "0",
-        "/", "await", "go", "exit", "6",
-    ];
+    let server = stub()
+        .child(
+            stub()
+                .new_session()
+                .detach()
+                .detach()
+                .append_pid("up")
+                .wait_for("end"),
+        )
+        .wait_for("go")
+        .exit(6);
     let run = place
         .gate(mode, &["--migrate=true"])
         .server(&server)
@@ -67,10 +72,14 @@ fn an_orphan_of_an_orphan_is_reaped(mode: Mode) {
 
 fn what_outlives_the_server_is_asked_to_go_and_waited_for(mode: Mode) {
     let place = Place::new();
-    let server = [
-        "./probe", "fork", "listen", "heard", "15", "15", "note", "heard", "bye", "/", "await",
-        "heard", "exit", "3",
-    ];
+    let server = stub()
+        .child(
+            stub()
+                .wait_for_signal("heard", libc::SIGTERM)
+                .append("heard", "bye"),
+        )
+        .wait_for("heard")
+        .exit(3);
     let run = place
         .gate(mode, &["--migrate=true", "--stop-grace=1h"])
         .server(&server)
@@ -84,10 +93,16 @@ fn what_outlives_the_server_is_asked_to_go_and_waited_for(mode: Mode) {
 
 fn what_does_not_go_is_killed_after_the_grace(mode: Mode) {
     let place = Place::new();
-    let server = [
-        "./probe", "fork", "session", "ignore", "1,2,3,15", "pid", "up", "wait", "/", "await",
-        "up", "exit", "3",
-    ];
+    let server = stub()
+        .child(
+            stub()
+                .new_session()
+                .ignore_signals([libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM])
+                .append_pid("up")
+                .wait_forever(),
+        )
+        .wait_for("up")
+        .exit(3);
     let gate = place.gate(mode, &["--migrate=true", "--stop-grace=100ms"]);
     let end = gate.server(&server).end();
     end.code(3)
@@ -97,9 +112,10 @@ fn what_does_not_go_is_killed_after_the_grace(mode: Mode) {
 
 fn without_a_grace_it_is_killed_at_once(mode: Mode) {
     let place = Place::new();
-    let server = [
-        "./probe", "fork", "listen", "heard", "15", "15", "/", "await", "heard", "exit", "3",
-    ];
+    let server = stub()
+        .child(stub().wait_for_signal("heard", libc::SIGTERM))
+        .wait_for("heard")
+        .exit(3);
     let gate = place.gate(mode, &["--migrate=true", "--stop-grace=0"]);
     gate.server(&server).end().code(3).leaves_nothing();
     assert_eq!(place.lines("heard"), ["ready"]);
@@ -107,10 +123,15 @@ fn without_a_grace_it_is_killed_at_once(mode: Mode) {
 
 fn a_server_that_forks_to_the_background_has_ended(mode: Mode) {
     let place = Place::new();
-    let server = [
-        "./probe", "fork", "session", "orphan", "listen", "heard", "15", "15", "note", "heard",
-        "bye", "/", "await", "heard", "exit", "0",
-    ];
+    let server = stub()
+        .child(
+            stub()
+                .new_session()
+                .detach()
+                .wait_for_signal("heard", libc::SIGTERM)
+                .append("heard", "bye"),
+        )
+        .wait_for("heard");
     let gate = place.gate(mode, &["--migrate=true", "--stop-grace=1h"]);
     gate.server(&server).end().code(0).leaves_nothing();
     assert_eq!(place.lines("heard"), ["ready", "15", "bye"]);
@@ -127,9 +148,10 @@ fn what_keeps_forking_is_ended_too(mode: Mode) {
 
 fn what_is_stopped_is_woken_to_end(mode: Mode) {
     let place = Place::new();
-    let server = [
-        "./probe", "fork", "pid", "up", "stop", "/", "await", "up", "exit", "3",
-    ];
+    let server = stub()
+        .child(stub().append_pid("up").stop_itself())
+        .wait_for("up")
+        .exit(3);
     let gate = place.gate(mode, &["--migrate=true", "--stop-grace=1h"]);
     gate.server(&server).end().code(3).leaves_nothing();
 }
@@ -137,6 +159,6 @@ fn what_is_stopped_is_woken_to_end(mode: Mode) {
 fn a_server_that_leaves_nothing_waits_for_nothing(mode: Mode) {
     let place = Place::new();
     let gate = place.gate(mode, &["--migrate=true", "--stop-grace=1h"]);
-    let end = gate.server(&["./probe", "zombie", "exit", "3"]).end();
+    let end = gate.server(stub().leave_zombie().exit(3)).end();
     end.code(3).never_says("left processes");
 }

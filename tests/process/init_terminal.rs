@@ -1,7 +1,9 @@
 //! `--init` at a terminal: the server has it as without launchgate, and a shell above as well.
 
 use super::at_terminal::{shell, sits, wait_for_states};
-use crate::common::{Given, Mode, Place, Run, processes, terminal::Terminal, wait_until};
+use crate::common::{
+    Given, Mode, Place, Run, Signals, Stub, processes, stub, terminal::Terminal, wait_until,
+};
 use crate::init_modes;
 
 init_modes!(
@@ -26,17 +28,17 @@ init_modes!(
 fn the_server_is_in_the_foreground(mode: Mode) {
     let (place, terminal) = (Place::new(), Terminal::new());
     let gate = place.gate(mode, &["--migrate=true"]);
-    sits(gate.server(&["./probe", "look", "seen"]), &terminal)
+    sits(gate.server(stub().report("seen")), &terminal)
         .end()
         .code(0);
-    let seen = place.look("seen");
+    let seen = place.report("seen");
     assert_eq!(seen.number("foreground"), seen.number("pid"));
     assert_eq!(seen.number("group"), seen.number("pid"));
 }
 
 /// A server at a terminal that listens for signals, USR1 being the last.
-fn listener(place: &Place, mode: Mode, terminal: &Terminal, signals: &str) -> Run {
-    let server = ["./probe", "listen", "heard", signals, "10", "exit", "0"];
+fn listener(place: &Place, mode: Mode, terminal: &Terminal, signals: impl Signals) -> Run {
+    let server = stub().record_signals("heard", signals, libc::SIGUSR1);
     let gate = place.gate(mode, &["--migrate=true"]).server(&server);
     let run = sits(gate, terminal);
     place.wait_for_line("heard", "ready");
@@ -45,7 +47,12 @@ fn listener(place: &Place, mode: Mode, terminal: &Terminal, signals: &str) -> Ru
 
 fn ctrl_c_reaches_the_server_once(mode: Mode) {
     let (place, mut terminal) = (Place::new(), Terminal::new());
-    let run = listener(&place, mode, &terminal, "2,3,10");
+    let run = listener(
+        &place,
+        mode,
+        &terminal,
+        [libc::SIGINT, libc::SIGQUIT, libc::SIGUSR1],
+    );
     terminal.press("\x03");
     place.wait_for_line("heard", "2");
     terminal.press("\x1c");
@@ -58,7 +65,10 @@ fn ctrl_c_reaches_the_server_once(mode: Mode) {
 fn ctrl_c_ends_a_server_that_does_not_care(mode: Mode) {
     let (place, mut terminal) = (Place::new(), Terminal::new());
     let gate = place.gate(mode, &["--migrate=true"]);
-    let run = sits(gate.server(&["./probe", "pid", "up", "wait"]), &terminal);
+    let run = sits(
+        gate.server(stub().append_pid("up").wait_forever()),
+        &terminal,
+    );
     place.wait_for_pid("up");
     terminal.press("\x03");
     run.end().code(130);
@@ -66,7 +76,7 @@ fn ctrl_c_ends_a_server_that_does_not_care(mode: Mode) {
 
 fn ctrl_z_without_a_shell_goes_on_at_once(mode: Mode) {
     let (place, mut terminal) = (Place::new(), Terminal::new());
-    let run = listener(&place, mode, &terminal, "18,10");
+    let run = listener(&place, mode, &terminal, [libc::SIGCONT, libc::SIGUSR1]);
     for times in 1..4 {
         terminal.press("\x1a");
         wait_until("the server to go on", || {
@@ -80,7 +90,7 @@ fn ctrl_z_without_a_shell_goes_on_at_once(mode: Mode) {
 
 fn a_new_window_size_reaches_the_server_once(mode: Mode) {
     let (place, terminal) = (Place::new(), Terminal::new());
-    let run = listener(&place, mode, &terminal, "28,10");
+    let run = listener(&place, mode, &terminal, [libc::SIGWINCH, libc::SIGUSR1]);
     terminal.resize(50, 120);
     place.wait_for_line("heard", "28");
     run.signal(libc::SIGUSR1);
@@ -90,7 +100,7 @@ fn a_new_window_size_reaches_the_server_once(mode: Mode) {
 
 fn a_terminal_that_hangs_up_reaches_the_server_once(mode: Mode) {
     let (place, terminal) = (Place::new(), Terminal::new());
-    let run = listener(&place, mode, &terminal, "1,10");
+    let run = listener(&place, mode, &terminal, [libc::SIGHUP, libc::SIGUSR1]);
     drop(terminal);
     place.wait_for_line("heard", "1");
     run.signal(libc::SIGUSR1);
@@ -99,33 +109,34 @@ fn a_terminal_that_hangs_up_reaches_the_server_once(mode: Mode) {
 }
 
 /// A script in launchgate's own group, which is not PID 1 then.
-fn next_after(mode: Mode, server: &str) {
+fn next_after(mode: Mode, server: &Stub) {
     let (place, terminal) = (Place::new(), Terminal::new());
     let script = format!(
-        "./launchgate run -q --no-database --init --stop-grace=50ms -- ./probe {server}; ./probe look seen; exit 0"
+        "./launchgate run -q --no-database --init --stop-grace=50ms -- {server}; ./stub report seen; exit 0"
     );
     let gate = place.run(mode, &["sh", "-c", &script]);
     let run = sits(gate, &terminal);
     let own = run.own_pid();
     run.end().code(0);
-    assert_eq!(place.look("seen").number("foreground"), i64::from(own));
+    assert_eq!(place.report("seen").number("foreground"), i64::from(own));
 }
 
 fn the_terminal_comes_back_to_whoever_is_next(mode: Mode) {
-    next_after(mode, "exit 0");
-    next_after(mode, "die 9");
+    next_after(mode, &stub().exit(0));
+    next_after(mode, &stub().die_of(libc::SIGKILL));
 }
 
 fn the_terminal_comes_back_from_a_group_that_died_with_the_server(mode: Mode) {
-    next_after(mode, "fork front pid up wait / await up exit 0");
+    let foreground = stub().take_foreground().append_pid("up").wait_forever();
+    next_after(mode, &stub().child(foreground).wait_for("up"));
 }
 
 fn a_server_without_streams_has_the_terminal_too(mode: Mode) {
     let (place, terminal) = (Place::new(), Terminal::new());
-    let script = "exec ./launchgate run --no-database --init -- ./probe look seen </dev/null";
+    let script = "exec ./launchgate run --no-database --init -- ./stub report seen </dev/null";
     let run = sits(place.run(mode, &["sh", "-c", script]), &terminal);
     run.end().code(0);
-    let seen = place.look("seen");
+    let seen = place.report("seen");
     assert_eq!(seen.number("foreground"), seen.number("pid"));
 }
 
@@ -144,7 +155,7 @@ fn a_shell_as_the_server_has_job_control(mode: Mode) {
         .start();
     terminal.wait_for("prompt> ", 1);
     assert!(!terminal.shown().contains("no job control"));
-    terminal.press("./probe pid up wait\n");
+    terminal.press("./stub append-pid up wait-forever\n");
     let job = run.find(place.wait_for_pid("up")).unwrap().pid;
     terminal.press("\x1a");
     terminal.wait_for("Stopped", 1);
@@ -161,7 +172,7 @@ fn a_shell_as_the_server_has_job_control(mode: Mode) {
 /// launchgate with its server as a shell's job, and the outer ids of both.
 fn job(place: &Place, run: &Run, terminal: &mut Terminal) -> (i32, i32) {
     terminal.press(
-        "./launchgate run -q --no-database --init -- ./probe pid server listen heard 10,15 10,15 exit 0\n",
+        "./launchgate run -q --no-database --init -- ./stub append-pid server record-signals heard 10,15 10,15 exit 0\n",
     );
     place.wait_for_line("heard", "ready");
     let server = run.find(place.wait_for_pid("server")).unwrap();
@@ -227,7 +238,7 @@ fn a_server_that_stops_itself_gives_the_shell_its_prompt(mode: Mode) {
     let (place, mut terminal) = (Place::new(), Terminal::new());
     let run = shell(&place, mode, &mut terminal);
     terminal.press(
-        "./launchgate run -q --no-database --init -- ./probe pid server stop note heard on exit 6\n",
+        "./launchgate run -q --no-database --init -- ./stub append-pid server stop-itself append heard on exit 6\n",
     );
     let server = run.find(place.wait_for_pid("server")).unwrap();
     wait_for_states((server.parent, server.pid), 'T');

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::both_modes;
-use crate::common::{Finished, Mode, Place};
+use crate::common::{Finished, Mode, Place, migrate, stub};
 
 both_modes!(
     every_line_is_an_object,
@@ -46,7 +46,7 @@ fn every_line_is_an_object(mode: Mode) {
 
 fn step_output_is_wrapped_line_by_line(mode: Mode) {
     let place = Place::new();
-    let step = "--migrate=./probe say one err two say three";
+    let step = migrate(stub().print("one").eprint("two").print("three"));
     let gate = place.gate(mode, &[step]);
     let end = gate.env("LAUNCHGATE_LOG_FORMAT", "json").end();
     let seen = objects(end.code(0));

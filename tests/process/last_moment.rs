@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::common::{Ended, Given, Mode, Place, processes, wait_until};
+use crate::common::{Ended, Given, Mode, Place, migrate, processes, stub, wait_until};
 use crate::four_modes;
 
 four_modes!(
@@ -24,7 +24,7 @@ fn let_pass(round: u32) {
 fn a_stop_at_any_moment_is_obeyed_or_reaches_the_server(mode: Mode) {
     for round in 0..ROUNDS {
         let place = Place::new();
-        let server = ["./probe", "listen", "heard", "15", "15", "exit", "0"];
+        let server = stub().wait_for_signal("heard", libc::SIGTERM);
         let mut run = place
             .gate(mode, &["--migrate=true"])
             .server(&server)
@@ -60,7 +60,7 @@ fn a_stop_at_any_moment_is_obeyed_or_reaches_the_server(mode: Mode) {
 fn a_stop_that_the_server_holds_back_is_never_lost(mode: Mode) {
     for round in 0..ROUNDS {
         let place = Place::new();
-        let server = ["./probe", "listen", "heard", "15", "15", "exit", "0"];
+        let server = stub().wait_for_signal("heard", libc::SIGTERM);
         let run = place
             .gate(mode, &["--migrate=true"])
             .given(Given::Blocked(libc::SIGTERM))
@@ -79,9 +79,9 @@ fn a_stop_that_the_server_holds_back_is_never_lost(mode: Mode) {
 fn other_signals_at_the_last_moment_do_not_stop_the_gate(mode: Mode) {
     for round in 0..ROUNDS / 2 {
         let place = Place::new();
-        let server = ["./probe", "exit", "0"];
+        let server = stub().exit(0);
         let run = place
-            .gate(mode, &["--migrate=./probe ignore 28 exit 0"])
+            .gate(mode, &[migrate(stub().ignore_signals(libc::SIGWINCH))])
             .server(&server)
             .start();
         run.wait_for_log("migrate started");

@@ -1,7 +1,9 @@
 //! Nothing of a step outlives it, and nothing else is touched.
 
 use crate::both_modes;
-use crate::common::{Given, Mode, Place, processes, wait_until};
+use crate::common::{
+    Given, Mode, Place, Stub, backup, migrate, processes, stub, verify, wait_until,
+};
 
 both_modes!(
     a_background_child_is_stopped_before_the_next_step,
@@ -29,60 +31,93 @@ both_modes!(
 );
 
 /// Runs a step, then one that looks around: only launchgate may be there.
-fn is_alone_after(mode: Mode, step: &str, flags: &[&str]) -> crate::common::Finished {
+fn is_alone_after(mode: Mode, step: Stub, flags: &[&str]) -> crate::common::Finished {
     let place = Place::new();
-    let step = format!("--backup={step}");
-    let mut all = vec![step.as_str(), "--migrate=./probe look seen"];
-    all.extend(flags);
+    let steps = [backup(step), migrate(stub().report("seen"))];
+    let all = [&steps, flags].concat();
     let end = place.gate(mode, &all).end();
     end.code(0).leaves_nothing();
     assert!(place.has("up"), "the step did what it should");
-    let seen = place.look("seen");
+    let seen = place.report("seen");
     let others = seen.list("neighbours");
     assert_eq!(others.len(), 1, "only launchgate: {others:#?}");
     end
 }
 
 fn a_background_child_is_stopped_before_the_next_step(mode: Mode) {
-    let step = "./probe fork pid up wait / await up exit 0";
+    let step = stub()
+        .child(stub().append_pid("up").wait_forever())
+        .wait_for("up");
     is_alone_after(mode, step, &[]).says(&["warning", "backup", "left", "processes=1"]);
 }
 
 fn a_daemon_in_its_own_session_is_stopped(mode: Mode) {
     is_alone_after(
         mode,
-        "./probe fork session pid up wait / await up exit 0",
+        stub()
+            .child(stub().new_session().append_pid("up").wait_forever())
+            .wait_for("up"),
         &[],
     );
 }
 
 fn a_daemon_that_forked_twice_is_stopped(mode: Mode) {
-    let step = "./probe fork session orphan orphan pid up wait / await up exit 0";
+    let step = stub()
+        .child(
+            stub()
+                .new_session()
+                .detach()
+                .detach()
+                .append_pid("up")
+                .wait_forever(),
+        )
+        .wait_for("up");
     is_alone_after(mode, step, &[]);
 }
 
 fn a_daemon_without_environment_is_stopped(mode: Mode) {
-    let step = "./probe fork session orphan bare pid up wait / await up exit 0";
+    let step = stub()
+        .child(
+            stub()
+                .new_session()
+                .detach()
+                .drop_environment()
+                .append_pid("up")
+                .wait_forever(),
+        )
+        .wait_for("up");
     is_alone_after(mode, step, &[]);
 }
 
 fn a_process_in_another_group_is_stopped(mode: Mode) {
     is_alone_after(
         mode,
-        "./probe fork group pid up wait / await up exit 0",
+        stub()
+            .child(stub().new_group().append_pid("up").wait_forever())
+            .wait_for("up"),
         &[],
     );
 }
 
 fn what_ignores_term_is_killed_after_the_grace(mode: Mode) {
-    let step = "./probe fork session ignore 1,2,3,15 pid up wait / await up exit 0";
-    is_alone_after(mode, step, &["--stop-grace=100ms"]).says(&["warning", "killing"]);
+    let step = stub()
+        .child(
+            stub()
+                .new_session()
+                .ignore_signals([libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM])
+                .append_pid("up")
+                .wait_forever(),
+        )
+        .wait_for("up");
+    is_alone_after(mode, step.clone(), &["--stop-grace=100ms"]).says(&["warning", "killing"]);
     is_alone_after(mode, step, &["--stop-grace=0"]);
 }
 
 fn what_is_stopped_is_woken_and_stopped_for_good(mode: Mode) {
     // Without a wake-up it would hold out for the whole grace, which is longer than any wait here.
-    let step = "./probe fork session pid up stop / await up exit 0";
+    let step = stub()
+        .child(stub().new_session().append_pid("up").stop_itself())
+        .wait_for("up");
     is_alone_after(mode, step, &["--stop-grace=1h"]);
 }
 
@@ -90,8 +125,17 @@ fn a_leftover_may_clean_up_within_the_grace(mode: Mode) {
     let place = Place::new();
     let flags = [
         "--stop-grace=1h",
-        "--backup=./probe fork session listen heard 15 15 note order cleaned / await heard exit 0",
-        "--migrate=./probe note order migrate",
+        backup(
+            stub()
+                .child(
+                    stub()
+                        .new_session()
+                        .wait_for_signal("heard", libc::SIGTERM)
+                        .append("order", "cleaned"),
+                )
+                .wait_for("heard"),
+        ),
+        migrate(stub().append("order", "migrate")),
     ];
     place.gate(mode, &flags).end().code(0).leaves_nothing();
     assert_eq!(place.lines("order"), ["cleaned", "migrate"]);
@@ -103,10 +147,10 @@ fn two_hundred_leftovers_are_stopped(mode: Mode) {
         "storm",
         "#!/bin/sh\nfor i in 1 2 3 4 5 6 7 8 9 10; do\n  (trap '' HUP; for j in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do sleep 1000 & done) &\ndone\nwait\necho up >up\n",
     );
-    let flags = ["--backup=./storm", "--migrate=./probe look seen"];
+    let flags = ["--backup=./storm", migrate(stub().report("seen"))];
     place.gate(mode, &flags).end().code(0).leaves_nothing();
     assert!(place.has("up"));
-    assert_eq!(place.look("seen").list("neighbours").len(), 1);
+    assert_eq!(place.report("seen").list("neighbours").len(), 1);
 }
 
 fn leftovers_that_keep_forking_are_stopped(mode: Mode) {
@@ -120,25 +164,28 @@ fn leftovers_that_keep_forking_are_stopped(mode: Mode) {
     let flags = [
         "--stop-grace=200ms",
         "--backup=./hydra",
-        "--migrate=./probe look seen",
+        migrate(stub().report("seen")),
     ];
     place.gate(mode, &flags).end().code(0).leaves_nothing();
-    assert_eq!(place.look("seen").list("neighbours").len(), 1);
+    assert_eq!(place.report("seen").list("neighbours").len(), 1);
 }
 
 fn a_leftover_of_any_name_is_found(mode: Mode) {
     // No UTF-8, as where the kernel cuts a name of many bytes after fifteen; parentheses; a
     // line break.
-    for name in ["c3a9c3", "292053203120", "0a0a", "ff"] {
-        let step = format!("./probe fork session name {name} pid up wait / await up exit 0");
-        is_alone_after(mode, &step, &[]);
+    for name in [&b"\xc3\xa9\xc3"[..], b") S 1 ", b"\n\n", b"\xff"] {
+        let leftover = stub().new_session().set_name(name);
+        let step = stub()
+            .child(leftover.append_pid("up").wait_forever())
+            .wait_for("up");
+        is_alone_after(mode, step, &[]);
     }
 }
 
 fn zombies_are_no_leftovers(mode: Mode) {
     let place = Place::new();
     let end = place
-        .gate(mode, &["--migrate=./probe zombie zombie exit 0"])
+        .gate(mode, &[migrate(stub().leave_zombie().leave_zombie())])
         .end();
     end.code(0).never_says("left processes");
 }
@@ -146,27 +193,39 @@ fn zombies_are_no_leftovers(mode: Mode) {
 fn leftovers_do_not_change_the_steps_own_code(mode: Mode) {
     let place = Place::new();
     let flags = [
-        "--migrate=./probe fork session wait / exit 0",
-        "--verify=./probe fork session wait / exit 41",
+        migrate(stub().child(stub().new_session().wait_forever())),
+        verify(stub().child(stub().new_session().wait_forever()).exit(41)),
     ];
     place.gate(mode, &flags).end().code(41).leaves_nothing();
 }
 
 fn a_failed_step_leaves_nothing_either(mode: Mode) {
     let place = Place::new();
-    let flags = ["--migrate=./probe fork session pid up wait / await up die 11"];
+    let flags = [migrate(
+        stub()
+            .child(stub().new_session().append_pid("up").wait_forever())
+            .wait_for("up")
+            .die_of(libc::SIGSEGV),
+    )];
     let end = place.gate(mode, &flags).end();
     end.code(128 + 11).leaves_nothing().says(&["SIGSEGV"]);
 }
 
 fn children_from_before_are_left_alone(mode: Mode) {
     let place = Place::new();
-    let words = "./probe pid before wait & ./probe pid before2 fork wait / wait & \
-        exec ./launchgate run --no-database --backup './probe fork session wait / exit 0' \
-        --migrate './probe await before await before2 look step' -- ./probe look seen await go";
-    let run = place.run(mode, &["sh", "-c", words]).start();
+    let parent = stub()
+        .append_pid("before2")
+        .child(stub().wait_forever())
+        .wait_forever();
+    let backup = stub().child(stub().new_session().wait_forever());
+    let words = format!(
+        "./stub append-pid before wait-forever & {parent} & \
+        exec ./launchgate run --no-database --backup '{backup}' \
+        --migrate './stub wait-for before wait-for before2 report step' -- ./stub report seen wait-for go"
+    );
+    let run = place.run(mode, &["sh", "-c", &words]).start();
     wait_until("the server", || place.has("seen").then_some(()));
-    let children = place.look("seen");
+    let children = place.report("seen");
     let mut pids: Vec<_> = children
         .list("children")
         .iter()
@@ -186,11 +245,17 @@ fn children_from_before_are_left_alone(mode: Mode) {
 fn what_a_child_from_before_started_is_left_alone_when_that_dies(mode: Mode) {
     let place = Place::new();
     // launchgate is started when all of the tree is there, and the middle ends during the step.
-    let words = "./probe fork pid below wait / await below note there x await go exit 0 & \
-        ./probe await there exit 0; \
-        exec ./launchgate run --no-database --migrate './probe note go x await gone exit 0' \
-        -- ./probe note served x wait";
-    let run = place.run(mode, &["sh", "-c", words]).start();
+    let middle = stub()
+        .child(stub().append_pid("below").wait_forever())
+        .wait_for("below")
+        .append("there", "x")
+        .wait_for("go");
+    let words = format!(
+        "{middle} & ./stub wait-for there; \
+        exec ./launchgate run --no-database --migrate './stub append go x wait-for gone' \
+        -- ./stub append served x wait-forever"
+    );
+    let run = place.run(mode, &["sh", "-c", &words]).start();
     let below = place.wait_for_pid("below");
     wait_until("the end of the one between", || {
         (run.find(below)?.parent == run.pid()).then_some(())
@@ -202,12 +267,14 @@ fn what_a_child_from_before_started_is_left_alone_when_that_dies(mode: Mode) {
 
 fn a_child_from_before_that_died_is_the_servers_to_reap(mode: Mode) {
     let place = Place::new();
-    let words = "./probe pid before exit 7 & \
-        exec ./launchgate run --no-database --migrate './probe fork wait / await before exit 0' \
-        -- ./probe look seen";
-    let run = place.run(mode, &["sh", "-c", words]).start();
+    let step = stub().child(stub().wait_forever()).wait_for("before");
+    let words = format!(
+        "./stub append-pid before exit 7 & \
+        exec ./launchgate run --no-database --migrate '{step}' -- ./stub report seen"
+    );
+    let run = place.run(mode, &["sh", "-c", &words]).start();
     run.end().code(0);
-    let seen = place.look("seen");
+    let seen = place.report("seen");
     let children = seen.list("children");
     assert_eq!(children.len(), 1, "{children:#?}");
     assert_eq!(children[0]["pid"], place.wait_for_pid("before"));
@@ -216,27 +283,21 @@ fn a_child_from_before_that_died_is_the_servers_to_reap(mode: Mode) {
 
 fn with_sigchld_ignored_no_zombie_waits_for_the_server(mode: Mode) {
     let place = Place::new();
-    let words = [
-        "./probe",
-        "ignore",
-        "17",
-        "fork",
-        "await",
-        "go",
-        "pid",
-        "before",
-        "/",
-        "exec",
+    let launchgate = [
         "./launchgate",
         "run",
         "--no-database",
-        "--migrate=./probe note go x await gone",
+        migrate(stub().append("go", "x").wait_for("gone")),
         "--",
-        "./probe",
-        "look",
+        "./stub",
+        "report",
         "seen",
     ];
-    let run = place.run(mode, &words).start();
+    let words = stub()
+        .ignore_signals(libc::SIGCHLD)
+        .child(stub().wait_for("go").append_pid("before"))
+        .exec(&launchgate);
+    let run = place.run(mode, words).start();
     let child = place.wait_for_pid("before");
     wait_until("the child's end", || {
         run.find(child)
@@ -245,7 +306,7 @@ fn with_sigchld_ignored_no_zombie_waits_for_the_server(mode: Mode) {
     });
     place.write("gone", "");
     run.end().code(0);
-    let seen = place.look("seen");
+    let seen = place.report("seen");
     assert!(
         seen.list("children").is_empty(),
         "{:#?}",
@@ -257,11 +318,19 @@ fn a_stop_while_leftovers_are_stopped_is_obeyed(mode: Mode) {
     let place = Place::new();
     let flags = [
         "--stop-grace=1h",
-        "--migrate=./probe fork session listen heard 15 none / await heard exit 0",
+        migrate(
+            stub()
+                .child(
+                    stub()
+                        .new_session()
+                        .record_signals_forever("heard", libc::SIGTERM),
+                )
+                .wait_for("heard"),
+        ),
     ];
     let run = place
         .gate(mode, &flags)
-        .server(&["./probe", "note", "started", "x"])
+        .server(stub().append("started", "x"))
         .start();
     place.wait_for_line("heard", "15");
     run.signal(libc::SIGTERM);
@@ -275,10 +344,13 @@ fn a_stop_while_leftovers_are_stopped_is_obeyed(mode: Mode) {
 
 fn what_was_inherited_as_ignored_is_no_way_to_survive(mode: Mode) {
     let place = Place::new();
-    let words = "trap '' TERM; exec ./launchgate job --no-database --stop-grace 100ms \
-        --migrate './probe fork session pid up wait / await up exit 0'";
+    let leftover = stub().new_session().append_pid("up").wait_forever();
+    let step = stub().child(leftover).wait_for("up");
+    let words = format!(
+        "trap '' TERM; exec ./launchgate job --no-database --stop-grace 100ms --migrate '{step}'"
+    );
     place
-        .run(mode, &["sh", "-c", words])
+        .run(mode, &["sh", "-c", &words])
         .end()
         .code(0)
         .leaves_nothing();
@@ -287,12 +359,28 @@ fn what_was_inherited_as_ignored_is_no_way_to_survive(mode: Mode) {
 fn what_a_child_from_before_starts_meanwhile_is_left_alone(mode: Mode) {
     let place = Place::new();
     // Two orphans of it, of which one ends, and one of the step's.
-    let words = "./probe pid before await go fork orphan pid ended exit 0 / \
-        fork orphan pid late await end exit 0 / wait & \
-        exec ./launchgate run --no-database --stop-grace=1h \
-        --migrate './probe await before note go x await adopted fork session orphan pid left wait / await left exit 0' \
-        -- ./probe look seen await end";
-    let run = place.run(mode, &["sh", "-c", words]).start();
+    let before = stub()
+        .append_pid("before")
+        .wait_for("go")
+        .child(stub().detach().append_pid("ended"))
+        .child(stub().detach().append_pid("late").wait_for("end"))
+        .wait_forever();
+    let leftover = stub()
+        .new_session()
+        .detach()
+        .append_pid("left")
+        .wait_forever();
+    let step = stub()
+        .wait_for("before")
+        .append("go", "x")
+        .wait_for("adopted")
+        .child(leftover)
+        .wait_for("left");
+    let words = format!(
+        "{before} & exec ./launchgate run --no-database --stop-grace=1h --migrate '{step}' \
+        -- ./stub report seen wait-for end"
+    );
+    let run = place.run(mode, &["sh", "-c", &words]).start();
     place.wait_for_pid("ended");
     let late = place.wait_for_pid("late");
     wait_until("the adoption of what is no step's", || {
@@ -301,7 +389,7 @@ fn what_a_child_from_before_starts_meanwhile_is_left_alone(mode: Mode) {
     place.write("adopted", "");
     wait_until("the server", || place.has("seen").then_some(()));
     let mut pids: Vec<i64> = place
-        .look("seen")
+        .report("seen")
         .list("children")
         .iter()
         .map(|child| child["pid"].as_i64().unwrap())
@@ -350,7 +438,7 @@ fn a_leftover_that_may_not_be_signalled_is_named(mode: Mode) {
     assert_eq!(end.stderr.matches("may not").count(), 1, "{end}");
 }
 
-/// The probe knows itself by /proc, so that shells have to do.
+/// A stub needs /proc, so shells have to do.
 const NO_OWN_PROC: [Given; 2] = [Given::NoProc, Given::OuterProc];
 
 #[test]

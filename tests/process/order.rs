@@ -1,6 +1,6 @@
 //! Which steps run, in which order, and what their failure comes to.
 
-use crate::common::{Mode, Place};
+use crate::common::{Mode, Place, backup, migrate, stub, verify};
 use crate::four_modes;
 
 four_modes!(
@@ -13,12 +13,12 @@ four_modes!(
 fn runs_backup_then_each_migrate_then_verify_then_the_server(mode: Mode) {
     let place = Place::new();
     let flags = [
-        "--verify=./probe note order verify",
-        "--migrate=./probe note order one",
-        "--migrate=./probe note order two",
-        "--backup=./probe note order backup",
+        verify(stub().append("order", "verify")),
+        migrate(stub().append("order", "one")),
+        migrate(stub().append("order", "two")),
+        backup(stub().append("order", "backup")),
     ];
-    let server = ["./probe", "note", "order", "server", "exit", "9"];
+    let server = stub().append("order", "server").exit(9);
     place.gate(mode, &flags).server(&server).end().code(9);
     assert_eq!(
         place.lines("order"),
@@ -29,11 +29,11 @@ fn runs_backup_then_each_migrate_then_verify_then_the_server(mode: Mode) {
 fn starts_nothing_when_the_migration_fails(mode: Mode) {
     let place = Place::new();
     let flags = [
-        "--migrate=./probe exit 3",
-        "--migrate=./probe note started second",
-        "--verify=./probe note started verify",
+        migrate(stub().exit(3)),
+        migrate(stub().append("started", "second")),
+        verify(stub().append("started", "verify")),
     ];
-    let server = ["./probe", "note", "started", "server"];
+    let server = stub().append("started", "server");
     let end = place.gate(mode, &flags).server(&server).end();
     end.code(3).says(&["error", "migrate", "code 3", "hint="]);
     assert_eq!(place.text("started"), "");
@@ -42,7 +42,7 @@ fn starts_nothing_when_the_migration_fails(mode: Mode) {
 fn a_job_ends_with_zero(mode: Mode) {
     let place = Place::new();
     place
-        .gate(mode, &["--migrate=./probe note order migrate"])
+        .gate(mode, &[migrate(stub().append("order", "migrate"))])
         .end()
         .code(0)
         .leaves_nothing();
@@ -58,11 +58,11 @@ fn no_password_is_logged(mode: Mode) {
         .gate(
             mode,
             &[
-                format!("--migrate=./probe exit 0 {url}"),
+                format!("--migrate=./stub exit 0 {url}"),
                 "--expand-env".into(),
             ],
         )
-        .server(&["./probe", "exit", "0", "$URL", "--key=$KEY"])
+        .server(&["./stub", "exit", "0", "$URL", "--key=$KEY"])
         .env("URL", url)
         .env("KEY", "sEcReT")
         .end()
@@ -71,8 +71,8 @@ fn no_password_is_logged(mode: Mode) {
         .says(&["migrate started", "user:***@host"]);
     assert!(!place.text("stderr").contains("sEcReT"));
     for wrong in [
-        format!("--migrate=./probe {url}; x"),
-        "--migrate=PGPASSWORD=sEcReT ./probe".into(),
+        format!("--migrate=./stub {url}; x"),
+        "--migrate=PGPASSWORD=sEcReT ./stub".into(),
         format!("--database-url-env={url}"),
         format!("--database-url-file={url}"),
         format!("--step-env-from=URL={url}"),
@@ -82,7 +82,7 @@ fn no_password_is_logged(mode: Mode) {
     ] {
         let place = Place::new();
         place
-            .run(mode, &["./launchgate", "run", &wrong, "--", "./probe"])
+            .run(mode, &["./launchgate", "run", &wrong, "--", "./stub"])
             .end()
             .code(64);
         assert!(!place.text("stderr").contains("sEcReT"), "{wrong}");

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use nix::unistd::pipe;
 
-use crate::common::{Mode, Place};
+use crate::common::{Mode, Place, migrate, stub, verify};
 use crate::four_modes;
 
 four_modes!(
@@ -24,9 +24,9 @@ fn output_goes_to_the_same_stream_byte_for_byte(mode: Mode) {
     let end = place
         .gate(
             mode,
-            &["--migrate=cat bytes", "--migrate=./probe err wrong"],
+            &["--migrate=cat bytes", migrate(stub().eprint("wrong"))],
         )
-        .server(&["./probe", "say", "served"])
+        .server(stub().print("served"))
         .end();
     end.code(0).says(&["wrong"]);
     assert_eq!(end.stdout, [bytes, b"served\n".to_vec()].concat());
@@ -71,8 +71,15 @@ fn both_streams_on_one_pipe_keep_their_order(mode: Mode) {
             mode,
             &[
                 "-q",
-                "--migrate=./probe say 1 err 2 say 3 err 4 say 5",
-                "--verify=./probe err 6 say 7",
+                migrate(
+                    stub()
+                        .print("1")
+                        .eprint("2")
+                        .print("3")
+                        .eprint("4")
+                        .print("5"),
+                ),
+                verify(stub().eprint("6").print("7")),
             ],
         )
         .descriptor(1, write.try_clone().unwrap())
@@ -96,7 +103,10 @@ fn a_reader_that_left_is_seen_by_the_step(mode: Mode) {
     let (read, write) = pipe().unwrap();
     drop(read);
     let end = place
-        .gate(mode, &["--migrate=./probe say lost note after write"])
+        .gate(
+            mode,
+            &[migrate(stub().print("lost").append("after", "write"))],
+        )
         .descriptor(1, write)
         .end();
     end.code(128 + libc::SIGPIPE);

@@ -2,15 +2,15 @@
 //! connects: there, executable by the user who will run it, for this machine's architecture, with
 //! an interpreter that is there." (contract, section 4)
 
-use crate::common::{Finished, Mode, Place};
+use crate::common::{Finished, Mode, Place, backup, migrate, stub};
 
 /// Has `program` as the migration and as the server. Nothing may run before it is refused.
 fn refused(place: &Place, program: &str, code: i32, words: &[&str]) {
-    let earlier = "--backup=./probe note started backup";
+    let earlier = backup(stub().append("started", "backup"));
     let step = format!("--migrate={program}");
     let end = place
         .gate(Mode::Ordinary, &[earlier, &step])
-        .server(&["./probe", "note", "started", "server"])
+        .server(stub().append("started", "server"))
         .end();
     end.code(code).says(&["error", "--migrate"]).says(words);
     let end = place
@@ -148,7 +148,7 @@ fn what_the_kernel_and_env_understand_is_not_refused() {
 
 fn of_server(words: &[&str]) -> Finished {
     let place = Place::new();
-    let step = "--migrate=./probe note started step";
+    let step = migrate(stub().append("started", "step"));
     let end = place.gate(Mode::Ordinary, &[step]).server(words).end();
     assert!(!place.has("started"));
     end
@@ -190,15 +190,19 @@ fn a_flag_that_follows_the_dashes_is_told_where_it_goes() {
 #[test]
 fn a_job_has_no_server_to_speak_of() {
     let place = Place::new();
-    for (step, code) in [("exit 3", 3), ("die 9", 137), ("wait", 124)] {
-        let step = format!("--migrate=./probe {step}");
+    for (step, code) in [
+        (stub().exit(3), 3),
+        (stub().die_of(libc::SIGKILL), 137),
+        (stub().wait_forever(), 124),
+    ] {
+        let step = migrate(step);
         let words = [
             "./launchgate",
             "job",
             "--no-database",
             "--migrate-timeout=200ms",
             "--stop-grace=0",
-            &step,
+            step,
         ];
         let end = place.run(Mode::Ordinary, &words).end();
         end.code(code)

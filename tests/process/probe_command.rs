@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::both_modes;
-use crate::common::{Mode, Place};
+use crate::common::{Mode, Place, migrate, stub};
 
 both_modes!(
     a_closed_gate_is_healthy,
@@ -26,11 +26,11 @@ fn probe(place: &Place, pid: i32, command: &[&str]) -> (Option<i32>, String) {
 }
 
 /// Its exit code tells that it was reached.
-const COMMAND: [&str; 3] = ["./probe", "exit", "3"];
+const COMMAND: [&str; 3] = ["./stub", "exit", "3"];
 
 fn a_closed_gate_is_healthy(mode: Mode) {
     let place = Place::new();
-    let step = "--migrate=./probe note at step await go";
+    let step = migrate(stub().append("at", "step").wait_for("go"));
     let run = place.gate(mode, &[step]).start();
     place.wait_for_line("at", "step");
     assert_eq!(probe(&place, run.pid(), &COMMAND), (Some(0), String::new()));
@@ -42,7 +42,7 @@ fn behind_the_gate_the_command_decides(mode: Mode) {
     let place = Place::new();
     for init in ["--init=off", "--init"] {
         let flags = ["--migrate=true", init];
-        let server = ["./probe", "note", "at", "server", "await", "end"];
+        let server = stub().append("at", "server").wait_for("end");
         let run = place.gate(mode, &flags).server(&server).start();
         place.wait_for_line("at", "server");
         assert_eq!(probe(&place, run.pid(), &COMMAND).0, Some(3));

@@ -4,7 +4,9 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::common::{Gate, Given, Mode, Place, look::Look, terminal::Terminal};
+use crate::common::{
+    Gate, Given, Mode, Place, Stub, migrate, report::Report, stub, terminal::Terminal,
+};
 use crate::{both_modes, four_modes};
 
 both_modes!(
@@ -34,28 +36,28 @@ four_modes!(
 // A short grace, since what these leave inherits a blocked or ignored TERM.
 const STEPS: [&str; 4] = [
     "--stop-grace=100ms",
-    "--backup=./probe zombie exit 0",
-    "--migrate=./probe fork session wait / exit 0",
+    "--backup=./stub leave-zombie",
+    "--migrate=./stub child 2 new-session wait-forever",
     "--verify=true",
 ];
 
-/// What `./probe look seen` with `words` behind it sees, alone and behind a gate.
+/// What a stub with `words` behind its own sees, alone and behind a gate.
 fn both(
     place: &Place,
     mode: Mode,
     words: &[&OsStr],
     given: impl Fn(Gate<'_>) -> Gate<'_>,
-) -> (Look, Look) {
-    let mut server: Vec<&OsStr> = ["./probe", "look", "seen", "exit", "0"]
+) -> (Report, Report) {
+    let mut server: Vec<&OsStr> = ["./stub", "report", "seen", "exit", "0"]
         .map(OsStr::new)
         .to_vec();
     server.extend(words);
     given(place.run(mode, &server)).end().code(0);
-    let alone = place.look("seen");
+    let alone = place.report("seen");
     let run = given(place.gate(mode, &STEPS).server(&server)).start();
     let own = run.own_pid();
     run.end().code(0).leaves_nothing();
-    let gated = place.look("seen");
+    let gated = place.report("seen");
     if mode.has_init() {
         assert_eq!(gated.number("parent"), i64::from(own));
         assert_eq!(gated.number("death_signal"), i64::from(libc::SIGKILL));
@@ -69,7 +71,7 @@ fn both(
 }
 
 /// Asserts that both see the same, and shows the first difference.
-fn same(mode: Mode, given: impl Fn(Gate<'_>) -> Gate<'_>) -> Look {
+fn same(mode: Mode, given: impl Fn(Gate<'_>) -> Gate<'_>) -> Report {
     let place = Place::new();
     let (alone, gated) = both(&place, mode, &[], given);
     alone.assert_same(&gated);
@@ -82,7 +84,7 @@ fn the_server_sees_what_it_would_have_seen(mode: Mode) {
 
 fn the_server_has_launchgates_process_id(mode: Mode) {
     let place = Place::new();
-    let server = ["./probe", "pid", "up", "await", "go"];
+    let server = stub().append_pid("up").wait_for("go");
     let run = place
         .gate(mode, &["--migrate=true"])
         .server(&server)
@@ -215,10 +217,13 @@ fn the_server_sees_no_setting_and_nothing_of_the_steps(mode: Mode) {
         .env("LAUNCHGATE_WHATEVER", "a")
         .env("LAUNCHGATE_STEP", "a")
         .entry(b"LAUNCHGATE_WITHOUT_VALUE")
-        .server(&["./probe", "look", "seen"])
+        .server(stub().report("seen"))
         .end()
         .code(0);
-    assert_eq!(place.look("seen").environment()[1..], ["X=LAUNCHGATE_Y=1"]);
+    assert_eq!(
+        place.report("seen").environment()[1..],
+        ["X=LAUNCHGATE_Y=1"]
+    );
 }
 
 fn unset_env_removes_every_entry_of_that_name(mode: Mode) {
@@ -229,19 +234,19 @@ fn unset_env_removes_every_entry_of_that_name(mode: Mode) {
         .env("AB", "2")
         .env("A", "3")
         .env("NF-X", "4")
-        .server(&["./probe", "look", "seen"])
+        .server(stub().report("seen"))
         .end()
         .code(0);
-    assert_eq!(place.look("seen").environment()[1..], ["AB=2"]);
+    assert_eq!(place.report("seen").environment()[1..], ["AB=2"]);
 }
 
 fn a_secret_for_steps_never_reaches_the_server(mode: Mode) {
     let place = Place::new();
     let flags = [
         "--step-env-from=URL=ADMIN_URL",
-        "--migrate=./probe look step",
+        migrate(stub().report("step")),
     ];
-    let with = |server: &[&str], flag: &str| {
+    let with = |server: Stub, flag: &str| {
         place
             .gate(mode, &flags)
             .env("ADMIN_URL", "s3cret")
@@ -249,16 +254,16 @@ fn a_secret_for_steps_never_reaches_the_server(mode: Mode) {
             .server(server)
             .end()
     };
-    with(&["./probe", "look", "seen"], "0").code(0);
-    assert_eq!(place.look("seen").environment().len(), 1);
+    with(stub().report("seen"), "0").code(0);
+    assert_eq!(place.report("seen").environment().len(), 1);
     assert!(
         place
-            .look("step")
+            .report("step")
             .environment()
             .contains(&"URL=s3cret".to_owned())
     );
     for word in ["$ADMIN_URL", "${ADMIN_URL}", "$URL"] {
-        let end = with(&["./probe", "note", "started", word], "1");
+        let end = with(stub().append("started", word), "1");
         end.code(64)
             .says(&["error", "URL", "not set"])
             .never_says("s3cret");
@@ -268,13 +273,17 @@ fn a_secret_for_steps_never_reaches_the_server(mode: Mode) {
 
 fn the_server_has_no_child_of_the_gate(mode: Mode) {
     let place = Place::new();
-    let flags = ["--migrate=./probe fork orphan session wait / fork wait / exit 0"];
+    let flags = [migrate(
+        stub()
+            .child(stub().detach().new_session().wait_forever())
+            .child(stub().wait_forever()),
+    )];
     place
         .gate(mode, &flags)
-        .server(&["./probe", "look", "seen"])
+        .server(stub().report("seen"))
         .end()
         .code(0);
-    let seen = place.look("seen");
+    let seen = place.report("seen");
     assert!(seen.list("children").is_empty(), "{seen:#?}");
     if !mode.has_init() {
         assert!(seen.list("neighbours").is_empty(), "{seen:#?}");

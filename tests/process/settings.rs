@@ -8,7 +8,7 @@ fn with(variables: &[(&str, &str)], flags: &[&str]) -> (Place, Finished) {
     for (name, value) in variables {
         gate = gate.env(name, value);
     }
-    let end = gate.server(&["./probe", "look", "served"]).end();
+    let end = gate.server(&["./stub", "report", "served"]).end();
     (place, end)
 }
 
@@ -16,12 +16,12 @@ fn with(variables: &[(&str, &str)], flags: &[&str]) -> (Place, Finished) {
 fn every_step_flag_has_its_variable() {
     let (place, end) = with(
         &[
-            ("LAUNCHGATE_BACKUP", "./probe note order backup"),
+            ("LAUNCHGATE_BACKUP", "./stub append order backup"),
             (
                 "LAUNCHGATE_MIGRATE",
-                "./probe note order one\n\n  ./probe note order two  \n",
+                "./stub append order one\n\n  ./stub append order two  \n",
             ),
-            ("LAUNCHGATE_VERIFY", "./probe look step"),
+            ("LAUNCHGATE_VERIFY", "./stub report step"),
             ("LAUNCHGATE_STEP_ENV", "A=1\nB=2"),
             ("LAUNCHGATE_STEP_ENV_FROM", "C=SECRET"),
             ("LAUNCHGATE_UNSET_ENV", "GONE\nALSO-GONE"),
@@ -36,11 +36,11 @@ fn every_step_flag_has_its_variable() {
     );
     end.code(0).says(&["found", "backup"]);
     assert_eq!(place.lines("order"), ["backup", "one", "two"]);
-    let step = place.look("step").environment();
+    let step = place.report("step").environment();
     for entry in ["A=1", "B=2", "C=s", "LAUNCHGATE_APP=shop"] {
         assert!(step.iter().any(|e| e == entry), "{entry}: {step:?}");
     }
-    assert_eq!(place.look("served").environment()[1..], ["KEPT=1"]);
+    assert_eq!(place.report("served").environment()[1..], ["KEPT=1"]);
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn limits_have_variables_too() {
         &[
             ("LAUNCHGATE_MIGRATE_TIMEOUT", "100ms"),
             ("LAUNCHGATE_STOP_GRACE", "0"),
-            ("LAUNCHGATE_MIGRATE", "./probe wait"),
+            ("LAUNCHGATE_MIGRATE", "./stub wait-forever"),
         ],
         &[],
     );
@@ -65,7 +65,7 @@ fn the_longest_duration_is_one() {
     for more in [&[][..], &["--init"]] {
         let flags = [&["--migrate=true"], &flags[..], more].concat();
         let gate = place.gate(Mode::Ordinary, &flags);
-        gate.server(&["./probe", "exit", "5"]).end().code(5);
+        gate.server(&["./stub", "exit", "5"]).end().code(5);
     }
     // One of launchgate's own steps is told some of them.
     std::fs::create_dir(place.path("migrations")).unwrap();
@@ -88,8 +88,8 @@ fn what_is_told_outside_is_read_by_every_start() {
             "run",
             "--no-database",
             "--",
-            "./probe",
-            "note",
+            "./stub",
+            "append",
             "started",
             "x",
         ][..],
@@ -160,7 +160,7 @@ fn switches_have_variables_too() {
     let (_, end) = with(
         &[
             ("LAUNCHGATE_EXPAND_ENV", "yes"),
-            ("LAUNCHGATE_MIGRATE", "./probe exit $CODE"),
+            ("LAUNCHGATE_MIGRATE", "./stub exit $CODE"),
             ("CODE", "6"),
         ],
         &[],
@@ -176,7 +176,7 @@ fn switches_have_variables_too() {
 #[test]
 fn a_flag_wins_over_its_variable() {
     let variables = [
-        ("LAUNCHGATE_MIGRATE", "./probe exit 1"),
+        ("LAUNCHGATE_MIGRATE", "./stub exit 1"),
         ("LAUNCHGATE_STOP_GRACE", "not looked at"),
         ("LAUNCHGATE_SHELL", "nor this"),
         ("LAUNCHGATE_BACKUP", "'nor this"),
@@ -204,7 +204,7 @@ fn an_empty_variable_counts_as_unset() {
     ];
     let names = names.map(|name| format!("LAUNCHGATE_{name}"));
     let variables: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
-    let (place, end) = with(&variables, &["--migrate=./probe note order flag"]);
+    let (place, end) = with(&variables, &["--migrate=./stub append order flag"]);
     end.code(0);
     assert_eq!(place.lines("order"), ["flag"]);
 }
@@ -220,7 +220,7 @@ fn an_empty_flag_is_an_error() {
         "--app=",
         "--shell=",
     ] {
-        let (place, end) = with(&[], &["--migrate=./probe note started x", flag]);
+        let (place, end) = with(&[], &["--migrate=./stub append started x", flag]);
         end.code(64)
             .says(&["error", flag.trim_end_matches('='), "empty"]);
         assert!(!place.has("started") && !place.has("served"));
@@ -268,7 +268,7 @@ fn a_duration_wants_a_unit_and_the_error_names_its_origin() {
         "99999999999999999999999h",
     ] {
         let flag = format!("--migrate-timeout={text}");
-        let (place, end) = with(&[], &["--migrate=./probe note started x", &flag]);
+        let (place, end) = with(&[], &["--migrate=./stub append started x", &flag]);
         end.code(64)
             .says(&["error", "--migrate-timeout", text, "hint="]);
         assert!(!place.has("started"));
@@ -305,7 +305,7 @@ fn names_and_pairs_are_checked() {
         ("--step-env-from=A=NOT_SET", "NOT_SET"),
         ("--unset-env=A=1", "A=1"),
     ] {
-        let (place, end) = with(&[], &["--migrate=./probe note started x", flag]);
+        let (place, end) = with(&[], &["--migrate=./stub append started x", flag]);
         end.code(64).says(&["error", word, "hint="]);
         assert!(!place.has("started"));
     }
@@ -335,7 +335,7 @@ fn a_step_may_itself_run_launchgate() {
     let (place, end) = with(
         &[(
             "LAUNCHGATE_MIGRATE",
-            "./launchgate job --no-database --migrate './probe look step'",
+            "./launchgate job --no-database --migrate './stub report step'",
         )],
         &[],
     );

@@ -8,7 +8,7 @@ use crate::common::{Finished, Given, Mode, Place};
 fn run(place: &Place, file: &str, flags: &[&str]) -> Finished {
     place.write("launchgate.toml", file);
     let gate = place.gate(Mode::Ordinary, flags);
-    gate.server(&["./probe", "look", "served"]).end()
+    gate.server(&["./stub", "report", "served"]).end()
 }
 
 /// Refused with 64, and nothing started.
@@ -16,8 +16,10 @@ fn run(place: &Place, file: &str, flags: &[&str]) -> Finished {
 fn refused(file: impl AsRef<[u8]>, words: &[&str]) {
     let place = Place::new();
     place.write("launchgate.toml", file);
-    let gate = place.gate(Mode::Ordinary, &["--backup=./probe note started backup"]);
-    let end = gate.server(&["./probe", "note", "started", "server"]).end();
+    let gate = place.gate(Mode::Ordinary, &["--backup=./stub append started backup"]);
+    let end = gate
+        .server(&["./stub", "append", "started", "server"])
+        .end();
     end.code(64).says(words).says(&["hint="]);
     assert!(!place.has("started"), "{end}");
 }
@@ -28,12 +30,12 @@ fn every_flag_of_the_steps_has_its_key() {
     place.write("step.txt", "");
     let file = r#"
 app = "shop"
-backup = "./probe note order backup"
+backup = "./stub append order backup"
 migrate = [
-    "./probe note order one",
-    ["./probe", "note", "order", "two words; and $NO shell"],
+    "./stub append order one",
+    ["./stub", "append", "order", "two words; and $NO shell"],
 ]
-verify = "./probe look step"
+verify = "./stub report step"
 step-env = ["A=1", "B=2"]
 step-env-from = { C = "SECRET" }
 unset-env = ["GONE", "ALSO-GONE"]
@@ -49,25 +51,25 @@ verbose = true
         .env("ALSO-GONE", "1");
     let end = gate
         .env("KEPT", "1")
-        .server(&["./probe", "look", "served"])
+        .server(&["./stub", "report", "served"])
         .end();
     end.code(0).says(&["found", "backup"]);
     let order = ["backup", "one", "two words; and $NO shell"];
     assert_eq!(place.lines("order"), order);
-    let step = place.look("step").environment();
+    let step = place.report("step").environment();
     for entry in ["A=1", "B=2", "C=s", "LAUNCHGATE_APP=shop"] {
         assert!(step.iter().any(|e| e == entry), "{entry}: {step:?}");
     }
-    assert_eq!(place.look("served").environment()[1..], ["KEPT=1"]);
+    assert_eq!(place.report("served").environment()[1..], ["KEPT=1"]);
 }
 
 #[test]
 fn a_flag_wins_over_a_variable_and_that_over_the_file() {
     let place = Place::new();
     let file = "
-backup = [\"./probe\", \"note\", \"order\", \"file\"]
+backup = [\"./stub\", \"append\", \"order\", \"file\"]
 verify = \"'not looked at\"
-migrate = \"./probe note order file\"
+migrate = \"./stub append order file\"
 stop-grace = 12
 lease = [\"nor this\"]
 quiet = true
@@ -75,7 +77,7 @@ quiet = true
     place.write("launchgate.toml", file);
     let flags = ["--verify=true", "--stop-grace=1s", "--lease=1m", "-v"];
     let gate = place.gate(Mode::Ordinary, &flags);
-    let gate = gate.env("LAUNCHGATE_MIGRATE", "./probe note order variable");
+    let gate = gate.env("LAUNCHGATE_MIGRATE", "./stub append order variable");
     gate.end().code(0).says(&["found"]);
     assert_eq!(place.lines("order"), ["file", "variable"]);
 }
@@ -90,13 +92,13 @@ user = "1234:1234"
 
 [[migrate]]
 name = "schema"
-command = ["./probe", "look", "schema"]
+command = ["./stub", "report", "schema"]
 env = { B = "own", "C-D" = "with = in it" }
 user = "0:0"
 
 [[migrate]]
 name = "seed data"
-command = "./probe wait"
+command = "./stub wait-forever"
 timeout = "100ms"
 "#;
     let end = run(&place, file, &[]);
@@ -105,7 +107,7 @@ timeout = "100ms"
         .says(&["schema succeeded", "step=schema"])
         .says(&["seed data ran past 100ms"]);
     assert!(!place.has("served"), "{end}");
-    let schema = place.look("schema");
+    let schema = place.report("schema");
     let environment = schema.environment();
     for entry in [
         "A=all",
@@ -142,7 +144,7 @@ fn a_steps_own_user_runs_it() {
 fn words_are_expanded_one_by_one_where_that_is_wanted() {
     let place = Place::new();
     let file =
-        "expand-env = \"on\"\nmigrate = [[\"./probe\", \"note\", \"order\", \"${WHO} $$x\"]]\n";
+        "expand-env = \"on\"\nmigrate = [[\"./stub\", \"append\", \"order\", \"${WHO} $$x\"]]\n";
     place.write("launchgate.toml", file);
     let gate = place.gate(Mode::Ordinary, &[""; 0]).env("WHO", "a  b; c");
     gate.end().code(0);
@@ -154,15 +156,15 @@ fn the_file_can_name_the_database_and_a_revision() {
     let place = Place::new();
     place.write(
         "launchgate.toml",
-        "database-url = \"sqlite:a.db\"\nrelease = 42\nmigrate = \"./probe note order migrated\"\n",
+        "database-url = \"sqlite:a.db\"\nrelease = 42\nmigrate = \"./stub append order migrated\"\n",
     );
     for _ in 0..2 {
         let words = [
             "./launchgate",
             "run",
             "--",
-            "./probe",
-            "note",
+            "./stub",
+            "append",
             "order",
             "served",
         ];
@@ -182,7 +184,7 @@ fn what_the_file_names_wins_over_what_a_platform_hands_over() {
     let place = Place::new();
     place.write(
         "launchgate.toml",
-        "no-database = true\nmigrate = \"./probe note order migrated\"\n",
+        "no-database = true\nmigrate = \"./stub append order migrated\"\n",
     );
     let gate = || {
         let words = ["./launchgate", "job", "--release=1"];
@@ -201,7 +203,7 @@ fn what_the_file_names_wins_over_what_a_platform_hands_over() {
 #[test]
 fn the_first_file_that_is_named_or_there_is_read() {
     let place = Place::new();
-    let says = |what: &str| format!("migrate = \"./probe note order {what}\"\n");
+    let says = |what: &str| format!("migrate = \"./stub append order {what}\"\n");
     for name in ["flag", "variable"] {
         place.write(&format!("{name}.toml"), says(name));
     }
@@ -458,9 +460,9 @@ fn the_server_may_stay_behind_an_init_that_the_file_names() {
     let file = "init = true\nrewrite-signal = [\"15:3\"]\nremap-exit = [\"7:0\"]\n";
     place.write("launchgate.toml", file);
     let gate = place.gate(Mode::PidOne, &["--migrate=true"]);
-    gate.server(&["./probe", "exit", "7"]).end().code(0);
+    gate.server(&["./stub", "exit", "7"]).end().code(0);
     let gate = place.gate(Mode::Ordinary, &["--migrate=true", "--init=off"]);
-    let end = gate.server(&["./probe", "exit", "7"]).end();
+    let end = gate.server(&["./stub", "exit", "7"]).end();
     end.code(64)
         .says(&["launchgate.toml:2 rewrite-signal", "--init"]);
 }

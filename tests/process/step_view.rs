@@ -1,7 +1,7 @@
 //! What a step sees.
 
 use crate::both_modes;
-use crate::common::{Finished, Given, Mode, Place, look::Look};
+use crate::common::{Finished, Given, Mode, Place, backup, migrate, report::Report, stub};
 
 both_modes!(
     a_step_reads_from_dev_null,
@@ -15,9 +15,9 @@ both_modes!(
     a_step_whose_streams_are_closed_finds_them_closed,
 );
 
-fn looks(place: &Place, end: &Finished) -> Look {
+fn reported(place: &Place, end: &Finished) -> Report {
     end.code(0);
-    place.look("seen")
+    place.report("seen")
 }
 
 fn a_step_reads_from_dev_null(mode: Mode) {
@@ -25,17 +25,17 @@ fn a_step_reads_from_dev_null(mode: Mode) {
     place.write("input", "do not read this");
     let input = std::fs::File::open(place.path("input")).unwrap();
     let end = place
-        .gate(mode, &["--migrate=./probe look seen"])
+        .gate(mode, &[migrate(stub().report("seen"))])
         .descriptor(0, input)
         .end();
-    assert_eq!(looks(&place, &end).descriptor(0).unwrap(), "/dev/null");
+    assert_eq!(reported(&place, &end).descriptor(0).unwrap(), "/dev/null");
 }
 
 fn a_step_leads_a_group_of_its_own(mode: Mode) {
     let place = Place::new();
-    let run = place.gate(mode, &["--migrate=./probe look seen"]).start();
+    let run = place.gate(mode, &[migrate(stub().report("seen"))]).start();
     let (own, end) = (run.own_pid(), run.end());
-    let seen = looks(&place, &end);
+    let seen = reported(&place, &end);
     assert_eq!(seen.number("group"), seen.number("pid"));
     assert_eq!(seen.number("parent"), i64::from(own));
     assert_eq!(seen.number("session"), i64::from(own));
@@ -46,13 +46,13 @@ fn a_step_is_told_about_the_run_and_of_no_other_setting(mode: Mode) {
     let place = Place::new();
     let end = place
         .gate(mode, &["--app=shop", "--release=v7"])
-        .env("LAUNCHGATE_VERIFY", "./probe look seen")
+        .env("LAUNCHGATE_VERIFY", stub().report("seen").to_string())
         .env("LAUNCHGATE_STOP_GRACE", "5s")
         .env("LAUNCHGATE_UNKNOWN", "x")
         .env("LAUNCHGATE_STEP", "stale")
         .entry(b"LAUNCHGATE_WITHOUT_VALUE")
         .end();
-    let seen = looks(&place, &end);
+    let seen = reported(&place, &end);
     let own = |entry: &String| entry.starts_with("LAUNCHGATE_");
     let mut told: Vec<_> = seen.environment().into_iter().filter(own).collect();
     told.sort();
@@ -76,7 +76,7 @@ fn a_step_is_told_about_the_run_and_of_no_other_setting(mode: Mode) {
 fn a_step_has_its_own_variables_and_the_rest_as_it_was(mode: Mode) {
     let place = Place::new();
     let flags = [
-        "--migrate=./probe look seen",
+        migrate(stub().report("seen")),
         "--step-env=B=of the step",
         "--step-env=NEW==x=",
         "--step-env-from=DATABASE=ADMIN-URI",
@@ -92,7 +92,7 @@ fn a_step_has_its_own_variables_and_the_rest_as_it_was(mode: Mode) {
         .entry(b"BYTES=\xff\xfe")
         .env("KEPT", "yes")
         .end();
-    let seen = looks(&place, &end);
+    let seen = reported(&place, &end);
     let mut environment = seen.environment();
     environment.retain(|entry| !entry.starts_with("LAUNCHGATE_"));
     assert!(environment.remove(0).starts_with("PATH="));
@@ -122,10 +122,10 @@ fn a_step_inherits_mask_dispositions_and_limits(mode: Mode) {
             .given(Given::Umask(0o27))
             .end()
     };
-    let alone = given(place.run(mode, &["./probe", "look", "seen"]));
-    let alone = looks(&place, &alone);
-    let gated = given(place.gate(mode, &["--migrate=./probe look seen"]));
-    let gated = looks(&place, &gated);
+    let alone = given(place.run(mode, stub().report("seen")));
+    let alone = reported(&place, &alone);
+    let gated = given(place.gate(mode, &[migrate(stub().report("seen"))]));
+    let gated = reported(&place, &gated);
     for what in ["limits", "folder", "nice", "policy", "dumpable"] {
         assert_eq!(gated.value(what), alone.value(what), "{what}");
     }
@@ -137,10 +137,10 @@ fn a_step_has_no_descriptor_but_those_inherited(mode: Mode) {
     place.write("extra", "");
     let extra = std::fs::File::open(place.path("extra")).unwrap();
     let end = place
-        .gate(mode, &["--migrate=./probe look seen"])
+        .gate(mode, &[migrate(stub().report("seen"))])
         .descriptor(7, extra)
         .end();
-    let seen = looks(&place, &end);
+    let seen = reported(&place, &end);
     let folder = place.folder().display().to_string();
     let open: Vec<_> = [0, 1, 2, 7]
         .map(|n| seen.descriptor(n))
@@ -162,7 +162,15 @@ fn a_step_has_no_descriptor_but_those_inherited(mode: Mode) {
 fn a_step_does_not_outlive_launchgate(mode: Mode) {
     let place = Place::new();
     let run = place
-        .gate(mode, &["--migrate=./probe ignore 15,1,2,3 pid up wait"])
+        .gate(
+            mode,
+            &[migrate(
+                stub()
+                    .ignore_signals([libc::SIGTERM, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT])
+                    .append_pid("up")
+                    .wait_forever(),
+            )],
+        )
         .start();
     let step = run.find(place.wait_for_pid("up")).expect("the step").pid;
     run.signal(libc::SIGKILL);
@@ -176,13 +184,13 @@ fn a_step_does_not_outlive_launchgate(mode: Mode) {
 fn every_step_sees_no_trace_of_the_one_before(mode: Mode) {
     let place = Place::new();
     let flags = [
-        "--backup=./probe zombie exit 0",
-        "--migrate=./probe fork session wait / exit 0",
-        "--migrate=./probe look seen",
+        backup(stub().leave_zombie()),
+        migrate(stub().child(stub().new_session().wait_forever())),
+        migrate(stub().report("seen")),
     ];
     let run = place.gate(mode, &flags).start();
     let (own, end) = (run.own_pid(), run.end());
-    let seen = looks(&place, &end);
+    let seen = reported(&place, &end);
     let others = seen.list("neighbours");
     assert_eq!(others.len(), 1, "only launchgate is there: {others:#?}");
     assert_eq!(others[0]["pid"], own);
@@ -192,11 +200,11 @@ fn every_step_sees_no_trace_of_the_one_before(mode: Mode) {
 fn a_step_whose_streams_are_closed_finds_them_closed(mode: Mode) {
     let place = Place::new();
     let end = place
-        .gate(mode, &["--migrate=./probe look seen"])
+        .gate(mode, &[migrate(stub().report("seen"))])
         .closed(1)
         .closed(2)
         .end();
-    let seen = looks(&place, &end);
+    let seen = reported(&place, &end);
     assert_eq!(seen.descriptor(0).unwrap(), "/dev/null");
     assert_eq!(seen.descriptors(), 1, "{seen:#?}");
 }

@@ -1,7 +1,9 @@
 //! A signal while a step runs: the step gets it, its rollback is waited for, the server does
 //! not start, and the exit code tells.
 
-use crate::common::{Given, Mode, Place, Run, processes, wait_until};
+use crate::common::{
+    ALL, Given, Mode, Place, Run, Stub, flag, migrate, processes, stub, verify, wait_until,
+};
 use crate::four_modes;
 
 four_modes!(
@@ -27,15 +29,22 @@ four_modes!(
     a_stop_that_waits_since_before_starts_no_step,
 );
 
-/// A gate whose step listens to every signal until one of `last` comes.
-fn listening(place: &Place, mode: Mode, last: &str, after: &str, flags: &[&str]) -> Run {
-    let step = format!("--migrate=./probe listen heard all {last} {after}");
-    let mut all = vec![step.as_str()];
-    all.extend(flags);
-    let server = ["./probe", "note", "started", "server"];
+/// A gate with this step, which records the signals that it gets in the file `heard`.
+fn listening(place: &Place, mode: Mode, step: Stub, flags: &[&str]) -> Run {
+    let all = [&[migrate(step)], flags].concat();
+    let server = stub().append("started", "server");
     let run = place.gate(mode, &all).server(&server).start();
     place.wait_for_line("heard", "ready");
     run
+}
+
+/// A step that records every signal until this one comes.
+fn until(last: i32) -> Stub {
+    stub().record_signals("heard", ALL, last)
+}
+
+fn for_ever() -> Stub {
+    stub().record_signals_forever("heard", ALL)
 }
 
 fn heard(place: &Place) -> Vec<String> {
@@ -47,7 +56,7 @@ fn heard(place: &Place) -> Vec<String> {
 fn each_stop_signal_reaches_the_step_and_the_code_tells(mode: Mode) {
     for number in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT] {
         let place = Place::new();
-        let run = listening(&place, mode, &number.to_string(), "exit 1", &[]);
+        let run = listening(&place, mode, until(number).exit(1), &[]);
         run.signal(number);
         let end = run.end();
         end.code(128 + number)
@@ -63,15 +72,16 @@ fn every_kind_of_step_can_be_stopped(mode: Mode) {
     for stopped in order {
         let place = Place::new();
         let flags = order.map(|kind| {
+            let step = stub().append("order", kind);
             if kind == stopped {
-                format!("--{kind}=./probe note order {kind} listen heard 15 15")
+                flag(kind, step.wait_for_signal("heard", libc::SIGTERM))
             } else {
-                format!("--{kind}=./probe note order {kind}")
+                flag(kind, step)
             }
         });
         let run = place
             .gate(mode, &flags)
-            .server(&["./probe", "note", "order", "server"])
+            .server(stub().append("order", "server"))
             .start();
         place.wait_for_line("heard", "ready");
         run.signal(libc::SIGTERM);
@@ -85,9 +95,8 @@ fn a_step_that_ends_well_after_term_still_starts_nothing(mode: Mode) {
     let run = listening(
         &place,
         mode,
-        "15",
-        "exit 0",
-        &["--verify=./probe note started verify"],
+        until(libc::SIGTERM),
+        &[verify(stub().append("started", "verify"))],
     );
     run.signal(libc::SIGTERM);
     run.end().code(143);
@@ -96,8 +105,12 @@ fn a_step_that_ends_well_after_term_still_starts_nothing(mode: Mode) {
 
 fn the_rollback_is_waited_for(mode: Mode) {
     let place = Place::new();
-    let after = "note rollback begun await go note rollback done exit 1";
-    let mut run = listening(&place, mode, "15", after, &["--stop-grace=1h"]);
+    let step = until(libc::SIGTERM)
+        .append("rollback", "begun")
+        .wait_for("go")
+        .append("rollback", "done")
+        .exit(1);
+    let mut run = listening(&place, mode, step, &["--stop-grace=1h"]);
     run.signal(libc::SIGTERM);
     place.wait_for_line("rollback", "begun");
     run.wait_for_log("stopping migrate");
@@ -109,7 +122,12 @@ fn the_rollback_is_waited_for(mode: Mode) {
 
 fn the_whole_group_gets_the_signal(mode: Mode) {
     let place = Place::new();
-    let step = "--migrate=./probe fork listen child all 15 / listen heard all 15 await gone";
+    let step = migrate(
+        stub()
+            .child(stub().record_signals("child", ALL, libc::SIGTERM))
+            .record_signals("heard", ALL, libc::SIGTERM)
+            .wait_for("gone"),
+    );
     let run = place.gate(mode, &[step, "--stop-grace=1h"]).start();
     place.wait_for_line("heard", "ready");
     place.wait_for_line("child", "ready");
@@ -122,7 +140,20 @@ fn the_whole_group_gets_the_signal(mode: Mode) {
 
 fn a_step_that_ignores_term_is_killed_with_everything_after_the_grace(mode: Mode) {
     let place = Place::new();
-    let step = "--migrate=./probe ignore 15 fork session orphan pid up wait / await up note heard ready wait";
+    let step = migrate(
+        stub()
+            .ignore_signals(libc::SIGTERM)
+            .child(
+                stub()
+                    .new_session()
+                    .detach()
+                    .append_pid("up")
+                    .wait_forever(),
+            )
+            .wait_for("up")
+            .append("heard", "ready")
+            .wait_forever(),
+    );
     let run = place.gate(mode, &[step, "--stop-grace=300ms"]).start();
     place.wait_for_line("heard", "ready");
     run.signal(libc::SIGTERM);
@@ -134,7 +165,7 @@ fn a_step_that_ignores_term_is_killed_with_everything_after_the_grace(mode: Mode
 
 fn without_grace_a_step_is_killed_at_once(mode: Mode) {
     let place = Place::new();
-    let run = listening(&place, mode, "none", "wait", &["--stop-grace=0"]);
+    let run = listening(&place, mode, for_ever(), &["--stop-grace=0"]);
     run.signal(libc::SIGTERM);
     run.end().code(143).leaves_nothing();
     assert!(heard(&place).is_empty(), "no signal before the kill");
@@ -142,7 +173,12 @@ fn without_grace_a_step_is_killed_at_once(mode: Mode) {
 
 fn a_second_signal_reaches_the_step_too(mode: Mode) {
     let place = Place::new();
-    let run = listening(&place, mode, "2", "exit 1", &["--stop-grace=1h"]);
+    let run = listening(
+        &place,
+        mode,
+        until(libc::SIGINT).exit(1),
+        &["--stop-grace=1h"],
+    );
     run.signal(libc::SIGTERM);
     place.wait_for_line("heard", "15");
     run.signal(libc::SIGTERM);
@@ -156,7 +192,7 @@ fn a_second_signal_reaches_the_step_too(mode: Mode) {
 
 fn the_first_signal_decides_the_code(mode: Mode) {
     let place = Place::new();
-    let run = listening(&place, mode, "15", "exit 0", &["--stop-grace=1h"]);
+    let run = listening(&place, mode, until(libc::SIGTERM), &["--stop-grace=1h"]);
     run.signal(libc::SIGINT);
     place.wait_for_line("heard", "2");
     run.signal(libc::SIGTERM);
@@ -165,7 +201,10 @@ fn the_first_signal_decides_the_code(mode: Mode) {
 
 fn a_stopped_step_is_woken_to_stop(mode: Mode) {
     let place = Place::new();
-    let flags = ["--stop-grace=1h", "--migrate=./probe pid up stop wait"];
+    let flags = [
+        "--stop-grace=1h",
+        migrate(stub().append_pid("up").stop_itself().wait_forever()),
+    ];
     let run = place.gate(mode, &flags).start();
     let step = place.wait_for_pid("up");
     wait_until("the step to stop", || {
@@ -177,7 +216,13 @@ fn a_stopped_step_is_woken_to_stop(mode: Mode) {
 
 fn what_a_stopped_step_leaves_is_stopped_too(mode: Mode) {
     let place = Place::new();
-    let step = "--migrate=./probe fork session pid up wait / await up listen heard 15 15 exit 1";
+    let step = migrate(
+        stub()
+            .child(stub().new_session().append_pid("up").wait_forever())
+            .wait_for("up")
+            .wait_for_signal("heard", libc::SIGTERM)
+            .exit(1),
+    );
     let run = place.gate(mode, &[step, "--stop-grace=1h"]).start();
     place.wait_for_line("heard", "ready");
     run.signal(libc::SIGTERM);
@@ -197,7 +242,14 @@ fn a_shell_step_is_stopped_with_what_it_started(mode: Mode) {
 fn ignored_stop_signals_stay_ignored(mode: Mode) {
     let place = Place::new();
     let mut run = place
-        .gate(mode, &["--migrate=./probe listen heard 10,1,2,3 10"])
+        .gate(
+            mode,
+            &[migrate(stub().record_signals(
+                "heard",
+                [libc::SIGUSR1, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT],
+                libc::SIGUSR1,
+            ))],
+        )
         .given(Given::Ignored(libc::SIGHUP))
         .given(Given::Ignored(libc::SIGINT))
         .given(Given::Ignored(libc::SIGQUIT))
@@ -215,7 +267,10 @@ fn ignored_stop_signals_stay_ignored(mode: Mode) {
 fn term_is_obeyed_although_it_was_ignored(mode: Mode) {
     let place = Place::new();
     let run = place
-        .gate(mode, &["--migrate=./probe listen heard 15 15"])
+        .gate(
+            mode,
+            &[migrate(stub().wait_for_signal("heard", libc::SIGTERM))],
+        )
         .given(Given::Ignored(libc::SIGTERM))
         .start();
     place.wait_for_line("heard", "ready");
@@ -226,7 +281,10 @@ fn term_is_obeyed_although_it_was_ignored(mode: Mode) {
 fn blocked_stop_signals_are_obeyed(mode: Mode) {
     let place = Place::new();
     let run = place
-        .gate(mode, &["--migrate=./probe listen heard 15 15"])
+        .gate(
+            mode,
+            &[migrate(stub().wait_for_signal("heard", libc::SIGTERM))],
+        )
         .given(Given::Blocked(libc::SIGTERM))
         .start();
     place.wait_for_line("heard", "ready");
@@ -242,10 +300,10 @@ fn a_stop_that_waits_since_before_starts_no_step(mode: Mode) {
             "run",
             database,
             "--release=1",
-            "--migrate=./probe note started step",
+            migrate(stub().append("started", "step")),
             "--",
-            "./probe",
-            "note",
+            "./stub",
+            "append",
             "started",
             "server",
         ];
@@ -258,7 +316,7 @@ fn a_stop_that_waits_since_before_starts_no_step(mode: Mode) {
 
 fn every_other_signal_goes_to_the_step(mode: Mode) {
     let place = Place::new();
-    let run = listening(&place, mode, "none", "exit 0", &["--stop-grace=0"]);
+    let run = listening(&place, mode, for_ever(), &["--stop-grace=0"]);
     let sent: Vec<i32> = (1..=64)
         .filter(|n| ![1, 2, 3, 9, 15, 17, 18, 19, 32, 33].contains(n))
         .collect();
@@ -281,11 +339,15 @@ fn other_signals_do_nothing_where_there_is_no_step(mode: Mode) {
     let place = Place::new();
     let flags = [
         "--stop-grace=1h",
-        "--migrate=./probe fork session listen heard all none / await heard exit 0",
+        migrate(
+            stub()
+                .child(stub().new_session().record_signals_forever("heard", ALL))
+                .wait_for("heard"),
+        ),
     ];
     let mut run = place
         .gate(mode, &flags)
-        .server(&["./probe", "note", "started", "x"])
+        .server(stub().append("started", "x"))
         .start();
     place.wait_for_line("heard", "15");
     for number in [
@@ -308,7 +370,9 @@ fn other_signals_do_nothing_where_there_is_no_step(mode: Mode) {
 
 fn a_signal_that_kills_the_step_is_no_stop(mode: Mode) {
     let place = Place::new();
-    let run = place.gate(mode, &["--migrate=./probe pid up wait"]).start();
+    let run = place
+        .gate(mode, &[migrate(stub().append_pid("up").wait_forever())])
+        .start();
     place.wait_for_pid("up");
     run.signal(libc::SIGUSR1);
     run.end()
@@ -319,7 +383,12 @@ fn a_signal_that_kills_the_step_is_no_stop(mode: Mode) {
 fn a_step_that_left_its_group_is_stopped_too(mode: Mode) {
     let place = Place::new();
     // The child makes a group and pulls the step into it, as a shell with job control may.
-    let step = "--migrate=./probe join listen heard 15 15 exit 1";
+    let step = migrate(
+        stub()
+            .move_to_group_of_a_child()
+            .wait_for_signal("heard", libc::SIGTERM)
+            .exit(1),
+    );
     let run = place.gate(mode, &[step, "--stop-grace=1h"]).start();
     place.wait_for_line("heard", "ready");
     run.signal(libc::SIGTERM);

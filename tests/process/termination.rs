@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::both_modes;
-use crate::common::{Finished, Mode, Place};
+use crate::common::{Finished, Mode, Place, migrate, stub};
 
 both_modes!(
     every_gate_that_fails_leaves_its_reason,
@@ -33,7 +33,7 @@ fn left(place: &Place, end: &Finished, code: i32, words: &[&str]) {
 fn every_gate_that_fails_leaves_its_reason(mode: Mode) {
     let place = Place::new();
     let gate = |flags: &[&str]| place.gate(mode, &[flags, &[FILE]].concat());
-    let end = gate(&["--migrate=./probe exit 3"]).server(&["true"]).end();
+    let end = gate(&[migrate(stub().exit(3))]).server(&["true"]).end();
     left(&place, &end, 3, &["migrate exited with code 3"]);
     let end = gate(&["--migrate=a; b"]).server(&["true"]).end();
     left(&place, &end, 64, &["found `;`"]);
@@ -45,7 +45,10 @@ fn every_gate_that_fails_leaves_its_reason(mode: Mode) {
         .env("LAUNCHGATE_TERMINATION_LOG", "why");
     left(&place, &gate.server(&["true"]).end(), 64, &["--migrat"]);
     let run = place
-        .gate(mode, &["--migrate=./probe note here step wait", FILE])
+        .gate(
+            mode,
+            &[migrate(stub().append("here", "step").wait_forever()), FILE],
+        )
         .server(&["true"])
         .start();
     place.wait_for_line("here", "step");
@@ -73,7 +76,7 @@ fn every_gate_that_fails_leaves_its_reason(mode: Mode) {
 fn a_gate_that_opens_leaves_nothing(mode: Mode) {
     let place = Place::new();
     let gate = place.gate(mode, &["--migrate=true", FILE]);
-    gate.server(&["./probe", "exit", "5"]).end().code(5);
+    gate.server(stub().exit(5)).end().code(5);
     assert!(!place.has("why"));
 }
 
@@ -84,7 +87,7 @@ fn one_that_cannot_be_written_changes_nothing_else(mode: Mode) {
     assert!(pipe.arg(place.path("pipe")).status().unwrap().success());
     // A pipe that nobody reads is not waited for.
     for file in ["folder", "missing/why", "/dev/full", "pipe"] {
-        let flags = ["--migrate=./probe exit 3", "--termination-log", file];
+        let flags = [migrate(stub().exit(3)), "--termination-log", file];
         let end = place.gate(mode, &flags).server(&["true"]).end();
         end.code(3)
             .says(&["warning", "failed to write", file, "--termination-log"]);
@@ -100,8 +103,7 @@ fn the_default_is_written_only_where_it_exists(mode: Mode) {
         "./launchgate",
         "job",
         "--no-database",
-        "--migrate",
-        "./probe exit 3",
+        migrate(stub().exit(3)),
     ];
     let run = |file: &str| {
         let words = [&words[..], &[file], &gate].concat();

@@ -8,7 +8,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::unistd::pipe;
 use serde_json::Value;
 
-use crate::common::{Given, Mode, Place, processes, wait_until};
+use crate::common::{Given, Mode, Place, migrate, processes, stub, verify, wait_until};
 use crate::four_modes;
 
 four_modes!(
@@ -37,12 +37,12 @@ fn full_pipe() -> (OwnedFd, OwnedFd) {
 }
 
 fn passes(place: &Place, gate: crate::common::Gate<'_>) {
-    let server = ["./probe", "note", "order", "server", "exit", "5"];
+    let server = stub().append("order", "server").exit(5);
     gate.server(&server).end().code(5).leaves_nothing();
     assert_eq!(place.lines("order"), ["step", "server"]);
 }
 
-const STEP: [&str; 1] = ["--migrate=./probe note order step"];
+const STEP: [&str; 1] = ["--migrate=./stub append order step"];
 
 fn a_closed_standard_error_changes_nothing(mode: Mode) {
     let place = Place::new();
@@ -59,9 +59,9 @@ fn a_limit_on_file_size_changes_nothing(mode: Mode) {
     let place = Place::new();
     // A write past the limit also sends SIGXFSZ to whoever wrote: that is no signal for a step.
     let run = place
-        .gate(mode, &["--migrate=./probe await go"])
+        .gate(mode, &[migrate(stub().wait_for("go"))])
         .given(Given::Limit(libc::RLIMIT_FSIZE, 0, 0))
-        .server(&["./probe", "exit", "5"])
+        .server(stub().exit(5))
         .start();
     wait_until("the step", || (!run.others().is_empty()).then_some(()));
     place.write("go", "");
@@ -94,9 +94,15 @@ fn signals_are_obeyed_while_nobody_reads_the_log(mode: Mode) {
     let place = Place::new();
     let (_read, write) = full_pipe();
     let run = place
-        .gate(mode, &["-v", "--migrate=./probe listen heard 15 15"])
+        .gate(
+            mode,
+            &[
+                "-v",
+                migrate(stub().wait_for_signal("heard", libc::SIGTERM)),
+            ],
+        )
         .descriptor(2, write)
-        .server(&["./probe", "note", "started", "x"])
+        .server(stub().append("started", "x"))
         .start();
     place.wait_for_line("heard", "ready");
     run.signal(libc::SIGTERM);
@@ -113,7 +119,7 @@ fn signals_are_obeyed_while_nobody_reads_the_steps_output(mode: Mode) {
             "job",
             database,
             "--release=1",
-            "--migrate=./probe pid up exec /bin/cat bytes",
+            migrate(stub().append_pid("up").exec(&["/bin/cat", "bytes"])),
         ];
         let words: Vec<&str> = std::iter::once("./launchgate").chain(flags).collect();
         let run = place.run(mode, &words).descriptor(1, write).start();
@@ -139,10 +145,10 @@ fn a_slow_reader_still_gets_everything(mode: Mode) {
             database,
             "--release=1",
             "--migrate=cat bytes",
-            "--verify=./probe pid verifies",
+            verify(stub().append_pid("verifies")),
             "--",
-            "./probe",
-            "say",
+            "./stub",
+            "print",
             "served",
         ];
         let run = place.run(mode, &words).descriptor(1, write).start();
@@ -164,7 +170,7 @@ fn a_slow_reader_still_gets_everything(mode: Mode) {
 fn a_failure_code_needs_no_reader(mode: Mode) {
     let place = Place::new();
     let (_read, write) = full_pipe();
-    let gate = place.gate(mode, &["--migrate=./probe exit 9"]);
+    let gate = place.gate(mode, &[migrate(stub().exit(9))]);
     gate.descriptor(2, write.try_clone().unwrap()).end().code(9);
     let gate = place.gate(mode, &["--migrate-timeout=x"]);
     gate.descriptor(2, write).end().code(64);
@@ -177,7 +183,7 @@ fn a_reader_that_is_late_still_learns_why(mode: Mode) {
     place.write("bytes", "a line of many\n".repeat(20_000));
     let flags = [
         "--log-format=json",
-        "--migrate=./probe pid up exec /bin/cat bytes",
+        migrate(stub().append_pid("up").exec(&["/bin/cat", "bytes"])),
     ];
     let run = place.gate(mode, &flags).descriptor(2, write).start();
     let step = place.wait_for_pid("up");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::common::{Finished, Gate, Given, Mode, Place};
+use crate::common::{Finished, Gate, Given, Mode, Place, stub};
 use crate::four_modes;
 
 four_modes!(
@@ -344,10 +344,10 @@ fn a_parent_death_signal_survives_the_switch() {
     place
         .gate(Mode::Ordinary, &["--user=0:1"])
         .given(Given::DeathSignal(libc::SIGUSR2))
-        .server(&["./probe", "look", "seen"])
+        .server(stub().report("seen"))
         .end()
         .code(0);
-    let seen = place.look("seen");
+    let seen = place.report("seen");
     assert_eq!(seen.value("status")["Gid"], "1\t1\t1\t1");
     assert_eq!(seen.number("death_signal"), i64::from(libc::SIGUSR2));
 }

@@ -11,13 +11,13 @@ use super::processes;
 
 /// Writes it to a file, which appears whole.
 pub fn write(file: &Path) {
-    let text = serde_json::to_vec_pretty(&Value::Object(look())).expect("json");
+    let text = serde_json::to_vec_pretty(&Value::Object(report())).expect("json");
     let draft = file.with_extension("draft");
     fs::write(&draft, text).expect("a file");
     fs::rename(draft, file).expect("a rename");
 }
 
-fn look() -> Map<String, Value> {
+fn report() -> Map<String, Value> {
     let pid = std::process::id().cast_signed();
     let mut seen = Map::new();
     let mut put = |name: &str, value: Value| drop(seen.insert(name.to_owned(), value));
@@ -186,9 +186,9 @@ fn link(path: &str) -> String {
 
 /// What a process saw, read back.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Look(Map<String, Value>);
+pub struct Report(Map<String, Value>);
 
-impl Look {
+impl Report {
     /// Reads it and removes the file.
     pub fn take(file: &Path) -> Self {
         let bytes = fs::read(file).expect("what a process saw");
@@ -252,7 +252,7 @@ impl Look {
     }
 }
 
-impl Look {
+impl Report {
     /// Leaves out what `--init` can't and does not pass on: the parent, its session where
     /// that is launchgate's `own`, and what launchgate is to its parent and its orphans.
     pub fn behind_init(mut self, own: i32) -> Self {

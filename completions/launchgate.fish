@@ -29,6 +29,7 @@ complete -c launchgate -n "__fish_launchgate_needs_command" -s V -l version -d '
 complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "run" -d 'Run the steps once per release, then become SERVER'
 complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "job" -d 'Run the steps once per release, then exit 0'
 complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "wait" -d 'Wait until the ledger says this revision succeeded, then become SERVER'
+complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "init" -d 'No gate: start SERVER, forward signals to it, and reap zombies'
 complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "status" -d 'Show who holds the gate and the ledger\'s newest rows'
 complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "resolve" -d 'Append an operator\'s decision about a revision to the ledger'
 complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "check" -d 'Change nothing: resolve every setting, find every executable, connect'
@@ -140,6 +141,19 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l config -d
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l sql -d 'The .sql migrations whose fingerprint is the revision, as for `launchgate run --sql`' -r -f -a "(__fish_complete_directories)"
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l expand-env -d 'Expand $NAME and ${NAME} in SERVER\'s arguments, without a shell' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -s h -l help -d 'Print help'
+complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l unset-env -d 'Remove NAME from the server\'s environment; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l user -d 'Run the server as this user: names or numbers' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand init" -s v -l verbose -d 'Say more' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand init" -s q -l quiet -d 'Say only what is wrong' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l log-format -d '`text`, or `json`: one object per line, the steps\' output wrapped line by line [default: text]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, where one is there]' -r -F
+complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l expand-env -d 'Expand $NAME and ${NAME} in SERVER\'s arguments, without a shell' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l stop-grace -d 'Time between SIGTERM and SIGKILL for processes that outlive the server [default: 10s]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l init-group -d 'Send signals to the server\'s whole process group' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l rewrite-signal -d 'Forward signal FROM as TO, 0 drops it; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l remap-exit -d 'Exit with TO if the server exits with FROM; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l parent-death-signal -d 'Get this signal, and forward it, when launchgate\'s own parent dies' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand init" -s h -l help -d 'Print help'
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l json -d 'Print JSON' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l database-url -d 'Keep lock and ledger in this database [default: the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`]' -r -f
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l database-url-env -d 'Read the database\'s URL from this variable' -r

@@ -5,6 +5,7 @@
 pub mod check;
 pub mod embedded;
 pub mod generate;
+pub mod init;
 mod init_state;
 pub mod probe;
 pub mod resolve;

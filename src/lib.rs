@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use cli::{Parsed, PreParsedArgs, Verb};
 use commands::run::LAST_WORDS;
-use commands::{check, embedded, generate, probe, resolve, run, server, status, wait};
+use commands::{check, embedded, generate, init, probe, resolve, run, server, status, wait};
 use exit::{Failure, FailureKind, Problem};
 use output::log::{Event, Log, Paint};
 use output::options::Verbosity;
@@ -136,6 +136,7 @@ fn carry_out(host: &Host, log: &Log, settings: &Settings) -> Result<(), Failure>
     match &settings.command {
         Command::Run(command) => run::run(host, log, settings, command),
         Command::Wait(command) => wait::wait(host, log, environment, command),
+        Command::Init(server) => init::init(host, log, environment, server),
         Command::Check(command) => check::check(host, log, settings, command),
         Command::Status { operator, json } => status::status(host, log, operator, *json),
         Command::Resolve(command) => resolve::resolve(host, log, command),

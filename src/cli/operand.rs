@@ -61,7 +61,7 @@ impl Operand {
     /// Those of a command.
     pub(super) fn of(verb: Verb) -> &'static [Self] {
         match verb {
-            Verb::Run | Verb::Check | Verb::Wait | Verb::Probe => &[Self::Server],
+            Verb::Run | Verb::Check | Verb::Wait | Verb::Init | Verb::Probe => &[Self::Server],
             Verb::Resolve => &[Self::Revision, Self::As, Self::Note],
             Verb::PrintDdl => &[Self::Database],
             Verb::Convert => &[Self::Chain],

@@ -5,7 +5,7 @@
 //! A new setting is a row here and its field in the struct of `settings` that it belongs to. A
 //! default stands here and nowhere else. What text a setting accepts is decided there, by its parser.
 
-use super::verb::Verb::{self, Check, Job, Probe, Resolve, Run, Status, Wait};
+use super::verb::Verb::{self, Check, Init, Job, Probe, Resolve, Run, Status, Wait};
 
 /// What a value looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,6 +152,12 @@ impl SettingId {
 }
 
 impl Definition {
+    /// Whether a command has the flag.
+    #[must_use]
+    pub fn belongs_to(&self, verb: Verb) -> bool {
+        self.verbs.contains(&verb) || self.variants.iter().any(|variant| variant.verb == verb)
+    }
+
     /// The help of the flag, with the default.
     #[must_use]
     pub fn help_with_default(&self, help: &str) -> String {
@@ -193,6 +199,12 @@ const STEPS: &[Verb] = &[Run, Job, Check];
 
 /// The commands that have a gate, or say how it would be.
 const GATE: &[Verb] = &[Run, Job, Wait, Check];
+
+/// The commands that start a server, or say how they would.
+const SERVER: &[Verb] = &[Run, Job, Wait, Init, Check];
+
+/// The commands that write a log.
+const LOG: &[Verb] = &[Run, Job, Wait, Init, Status, Resolve, Check];
 
 /// The commands that use the ledger.
 const LEDGER: &[Verb] = &[Run, Job, Wait, Status, Resolve, Check];
@@ -277,6 +289,10 @@ settings! {
             verb: Wait,
             group: Group::Server,
             help: "Expand $NAME and ${NAME} in SERVER's arguments, without a shell",
+        }, Variant {
+            verb: Init,
+            group: Group::Server,
+            help: "Expand $NAME and ${NAME} in SERVER's arguments, without a shell",
         }],
         ..base(Group::Steps, STEPS, Shape::Switch)
     }
@@ -288,6 +304,11 @@ settings! {
     StopGrace "stop-grace" {
         default: DefaultValue::Value("10s"),
         help: "Time between SIGTERM and SIGKILL for a step; 0 is SIGKILL at once",
+        variants: &[Variant {
+            verb: Init,
+            group: Group::Server,
+            help: "Time between SIGTERM and SIGKILL for processes that outlive the server",
+        }],
         ..base(Group::Steps, STEPS, Shape::Duration)
     }
     StepEnv "step-env" {
@@ -374,12 +395,12 @@ settings! {
     UnsetEnv "unset-env" {
         value_name: "NAME",
         help: "Remove NAME from the server's environment; repeatable",
-        ..base(Group::Server, GATE, Shape::List)
+        ..base(Group::Server, SERVER, Shape::List)
     }
     User "user" {
         value_name: "USER[:GROUP]",
         help: "Run the server as this user: names or numbers",
-        ..base(Group::Server, GATE, Shape::Text)
+        ..base(Group::Server, SERVER, Shape::Text)
     }
     Init "init" {
         help: "Stay as an init in front of the server: forward signals, reap zombies",
@@ -387,16 +408,31 @@ settings! {
     }
     InitGroup "init-group" {
         help: "With --init: send signals to the server's whole process group",
+        variants: &[Variant {
+            verb: Init,
+            group: Group::Server,
+            help: "Send signals to the server's whole process group",
+        }],
         ..base(Group::Server, GATE, Shape::Switch)
     }
     RewriteSignal "rewrite-signal" {
         value_name: "FROM:TO",
         help: "With --init: forward signal FROM as TO, 0 drops it; repeatable",
+        variants: &[Variant {
+            verb: Init,
+            group: Group::Server,
+            help: "Forward signal FROM as TO, 0 drops it; repeatable",
+        }],
         ..base(Group::Server, GATE, Shape::List)
     }
     RemapExit "remap-exit" {
         value_name: "FROM:TO",
         help: "With --init: exit with TO where the server exits with FROM; repeatable",
+        variants: &[Variant {
+            verb: Init,
+            group: Group::Server,
+            help: "Exit with TO if the server exits with FROM; repeatable",
+        }],
         ..base(Group::Server, GATE, Shape::List)
     }
     HealthListen "health-listen" {
@@ -407,24 +443,29 @@ settings! {
     ParentDeathSignal "parent-death-signal" {
         value_name: "SIGNAL",
         help: "With --init: get this signal, and forward it, when launchgate's own parent dies",
+        variants: &[Variant {
+            verb: Init,
+            group: Group::Server,
+            help: "Get this signal, and forward it, when launchgate's own parent dies",
+        }],
         ..base(Group::Server, GATE, Shape::Text)
     }
 
     Verbose "verbose" {
         short: Some('v'),
         help: "Say more",
-        ..base(Group::Log, LEDGER, Shape::Switch)
+        ..base(Group::Log, LOG, Shape::Switch)
     }
     Quiet "quiet" {
         short: Some('q'),
         help: "Say only what is wrong",
-        ..base(Group::Log, LEDGER, Shape::Switch)
+        ..base(Group::Log, LOG, Shape::Switch)
     }
     LogFormat "log-format" {
         value_name: "FORMAT",
         default: DefaultValue::Value("text"),
         help: "`text`, or `json`: one object per line, the steps' output wrapped line by line",
-        ..base(Group::Log, LEDGER, Shape::Text)
+        ..base(Group::Log, LOG, Shape::Text)
     }
     TerminationLog "termination-log" {
         value_name: "FILE",
@@ -437,7 +478,7 @@ settings! {
         value_name: "FILE",
         default: DefaultValue::Described("`./launchgate.toml`, else `/etc/launchgate.toml`, where one is there"),
         help: "Read settings from FILE",
-        ..base(Group::SettingsFile, &[Run, Job, Wait, Status, Resolve, Check, Probe], Shape::Text)
+        ..base(Group::SettingsFile, &[Run, Job, Wait, Init, Status, Resolve, Check, Probe], Shape::Text)
     }
 }
 

@@ -9,6 +9,8 @@ pub enum Verb {
     Job,
     /// Wait for the revision, then the server.
     Wait,
+    /// No gate: the server, with launchgate in front of it.
+    Init,
     /// Show the ledger.
     Status,
     /// Append an operator's decision.
@@ -29,10 +31,11 @@ pub enum Verb {
 
 impl Verb {
     /// Those that users know.
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Run,
         Self::Job,
         Self::Wait,
+        Self::Init,
         Self::Status,
         Self::Resolve,
         Self::Check,
@@ -56,6 +59,7 @@ impl Verb {
             Self::Run => "run",
             Self::Job => "job",
             Self::Wait => "wait",
+            Self::Init => "init",
             Self::Status => "status",
             Self::Resolve => "resolve",
             Self::Check => "check",
@@ -72,6 +76,7 @@ impl Verb {
             Self::Run => "Run the steps once per release, then become SERVER",
             Self::Job => "Run the steps once per release, then exit 0",
             Self::Wait => "Wait until the ledger says this revision succeeded, then become SERVER",
+            Self::Init => "No gate: start SERVER, forward signals to it, and reap zombies",
             Self::Status => "Show who holds the gate and the ledger's newest rows",
             Self::Resolve => "Append an operator's decision about a revision to the ledger",
             Self::Check => "Change nothing: resolve every setting, find every executable, connect",

@@ -21,8 +21,8 @@ use crate::sys::launch::NotLaunched;
 use crate::sys::output::Output;
 use crate::sys::wait::Ended;
 
-/// The word that says that launchgate executed itself. No command has this name.
-const WORD: &str = "init";
+/// The word by which launchgate executes itself. No command has this name, and no help shows it.
+const WORD: &str = "init-loop";
 
 /// From now on launchgate gets the signal that it is to get when its parent dies.
 pub fn prepare(server: &Server) {

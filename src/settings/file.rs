@@ -17,7 +17,7 @@ pub(super) use value::{Item, Value};
 
 use super::Origin;
 use super::steps::STEP_KEYS;
-use crate::cli::{Definition, PreParsedArgs, Raw, SETTINGS, SettingId, Shape};
+use crate::cli::{Definition, PreParsedArgs, Raw, SETTINGS, SettingId, Shape, Verb};
 use crate::exit::Failure;
 use crate::sys;
 use crate::sys::environment::Environment;
@@ -50,12 +50,14 @@ impl SettingsFile {
         let given = given.map(OsString::as_os_str);
         if let Some((path, origin)) = named(given, environment)? {
             let bytes = read(&path).map_err(|error| unreadable(&path, &error))?;
-            return Self::parse(&path, origin, &bytes).map(Some);
+            return Self::parse(raw.verb, &path, origin, &bytes).map(Some);
         }
         for place in PLACES {
             let path = Path::new(place);
             match read(path) {
-                Ok(bytes) => return Self::parse(path, Origin::Default, &bytes).map(Some),
+                Ok(bytes) => {
+                    return Self::parse(raw.verb, path, Origin::Default, &bytes).map(Some);
+                }
                 Err(error) if is_absent(&error) => {}
                 Err(error) => return Err(unreadable(path, &error)),
             }
@@ -86,7 +88,7 @@ impl SettingsFile {
         Item::new(&source, 0, value).value.filled().ok()
     }
 
-    fn parse(path: &Path, origin: Origin, bytes: &[u8]) -> Result<Self, Failure> {
+    fn parse(verb: Verb, path: &Path, origin: Origin, bytes: &[u8]) -> Result<Self, Failure> {
         let path = path.display().to_string();
         let text = text(&path, bytes)?;
         let table = DeTable::parse(text).map_err(|error| {
@@ -101,6 +103,10 @@ impl SettingsFile {
         let mut entries = Vec::new();
         for (key, value) in table.get_ref() {
             let found = known.iter().find(|row| row.name == key.get_ref().as_ref());
+            // `init` has no gate, so nothing that is only the gate's may stop it.
+            if verb == Verb::Init && !found.is_some_and(|row| row.belongs_to(verb)) {
+                continue;
+            }
             let Some(found) = found else {
                 return Err(unknown(&source, key, known.iter().map(|row| row.name)));
             };
@@ -311,7 +317,12 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<SettingsFile, Failure> {
-        SettingsFile::parse(Path::new("x.toml"), Origin::Default, text.as_bytes())
+        SettingsFile::parse(
+            Verb::Run,
+            Path::new("x.toml"),
+            Origin::Default,
+            text.as_bytes(),
+        )
     }
 
     fn wrong(text: &str) -> String {
@@ -371,7 +382,8 @@ mod tests {
             ),
         ] {
             let failure =
-                SettingsFile::parse(Path::new("x.toml"), Origin::Default, bytes).unwrap_err();
+                SettingsFile::parse(Verb::Run, Path::new("x.toml"), Origin::Default, bytes)
+                    .unwrap_err();
             let said = failure.problem().what();
             assert!(said.contains(expected), "{said}");
         }

@@ -33,6 +33,8 @@ pub enum Command {
     Run(Box<RunSettings>),
     /// `wait`.
     Wait(Box<WaitSettings>),
+    /// `init`.
+    Init(Box<ServerSettings>),
     /// `check`.
     Check(Box<CheckSettings>),
     /// `status`.
@@ -171,6 +173,7 @@ impl Sources<'_> {
         Ok(match self.raw.verb {
             Verb::Run | Verb::Job => Command::Run(Box::new(self.run()?)),
             Verb::Wait => Command::Wait(Box::new(self.wait()?)),
+            Verb::Init => Command::Init(Box::new(self.init_command()?)),
             Verb::Check => Command::Check(Box::new(self.check(log)?)),
             Verb::Status => Command::Status {
                 json: self.switch(SettingId::Json)?.value,
@@ -198,7 +201,7 @@ impl Sources<'_> {
         if server.words.is_empty() && self.raw.verb == Verb::Run {
             return Err(Failure::usage(
                 "no server to start",
-                "write `--` and the server's command behind the flags, or use `launchgate job`",
+                "write `--` and the server's command after the flags, or use `launchgate job`",
             ));
         }
         let gate = if self.skip()? {
@@ -217,6 +220,18 @@ impl Sources<'_> {
             Some((self.external()?, self.ledger()?))
         };
         Ok(WaitSettings { server, gate })
+    }
+
+    /// What `init` uses: nothing of the gate's, so that no mistake in that can matter.
+    fn init_command(&self) -> Result<ServerSettings, Failure> {
+        let server = self.server()?;
+        if server.words.is_empty() {
+            return Err(Failure::usage(
+                "no server to start",
+                "write `--` and the server's command after the flags",
+            ));
+        }
+        Ok(server)
     }
 
     fn check(&self, log: &LogSettings) -> Result<CheckSettings, Failure> {

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use super::rows::Rows;
 use super::sources::{Sources, into_text};
 use super::{Origin, Pair, Setting};
-use crate::cli::{Operand, SettingId};
+use crate::cli::{Operand, SettingId, Verb};
 use crate::exit::Failure;
 use crate::sys;
 use crate::sys::forwarding::{Aim, Init, Remaps, Rewrites};
@@ -58,7 +58,10 @@ impl Sources<'_> {
         let words = self.raw.words(Operand::Server).to_vec();
         Ok(ServerSettings {
             unset_env: self.unset_env()?,
-            step_only: self.pairs(SettingId::StepEnvFrom)?,
+            step_only: match self.raw.verb {
+                Verb::Init => Vec::new(),
+                _ => self.pairs(SettingId::StepEnvFrom)?,
+            },
             init: self.init()?,
             user: self.user(SettingId::User)?,
             // Without a server there is nothing to expand.
@@ -81,7 +84,13 @@ impl Sources<'_> {
     }
 
     fn init(&self) -> Result<InitSettings, Failure> {
-        let on = self.switch(SettingId::Init)?;
+        let on = match self.raw.verb {
+            Verb::Init => Setting {
+                value: true,
+                origin: Origin::Default,
+            },
+            _ => self.switch(SettingId::Init)?,
+        };
         if !on.value {
             self.refuse_parts()?;
             return Ok(InitSettings {

@@ -224,7 +224,7 @@ fn nothing_of_the_gate_is_left_in_front_of_the_server(mode: Mode) {
         String::from_utf8_lossy(&bytes).replace('\0', " ")
     };
     wait_until("launchgate to sleep in its small state", || {
-        let small = about("cmdline").starts_with("launchgate init ");
+        let small = about("cmdline").starts_with("launchgate init-loop ");
         (small && processes::waits_in_poll(run.pid())).then_some(())
     });
     let command = about("cmdline");
@@ -301,7 +301,7 @@ fn without_proc_it_finds_itself_by_the_name_it_was_started_by() {
         .server(&SHELL)
         .start();
     place.wait_for_line("up", "up");
-    settled(&run, "launchgate init ");
+    settled(&run, "launchgate init-loop ");
     run.signal(libc::SIGTERM);
     run.end().code(7).leaves_nothing();
 }
@@ -332,7 +332,14 @@ fn where_it_can_not_be_executed_again_it_stays_as_it_is() {
 #[test]
 fn in_front_of_nobody_it_does_not_stay() {
     let place = Place::new();
-    let words = ["./launchgate", "init", "server=1", "grace=1ms", "--", "x"];
+    let words = [
+        "./launchgate",
+        "init-loop",
+        "server=1",
+        "grace=1ms",
+        "--",
+        "x",
+    ];
     place.run(Mode::Ordinary, &words).end().code(70);
 }
 

@@ -15,6 +15,7 @@ mod convert;
 mod generate;
 mod health;
 mod init;
+mod init_command;
 mod init_input;
 mod init_leftovers;
 mod init_terminal;

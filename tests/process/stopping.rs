@@ -61,7 +61,7 @@ fn each_stop_signal_reaches_the_step_and_the_code_tells(mode: Mode) {
         let end = run.end();
         end.code(128 + number)
             .leaves_nothing()
-            .says(&["error", "not started"]);
+            .says(&["error", "stopped by"]);
         assert_eq!(heard(&place), [number.to_string()]);
         assert!(!place.has("started"));
     }
@@ -309,7 +309,7 @@ fn a_stop_that_waits_since_before_starts_no_step(mode: Mode) {
         ];
         let run = place.run(mode, &words);
         let end = run.given(Given::Pending(libc::SIGTERM)).end();
-        end.code(143).says(&["error", "SIGTERM", "not started"]);
+        end.code(143).says(&["error", "stopped by SIGTERM"]);
         assert!(!place.has("started"), "{database}");
     }
 }

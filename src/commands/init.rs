@@ -1,0 +1,28 @@
+//! `launchgate init`: no gate, only the server with launchgate in front of it.
+
+use crate::commands::{run, server};
+use crate::exit::Failure;
+use crate::output::log::Log;
+use crate::plan;
+use crate::settings::ServerSettings;
+use crate::steps;
+use crate::sys::environment::Environment;
+use crate::sys::host::Host;
+
+/// Starts the server and stays in front of it. Returns only if it did not start.
+///
+/// # Errors
+/// The server can't be started.
+pub fn init(
+    host: &Host,
+    log: &Log,
+    environment: &Environment,
+    settings: &ServerSettings,
+) -> Result<(), Failure> {
+    let Some(planned) = plan::server(environment, settings)? else {
+        return Ok(());
+    };
+    server::prepare(&planned);
+    let ready = steps::find_server(&planned, log)?;
+    run::leave(host, log, Some(&ready))
+}

@@ -1,28 +1,28 @@
-//! Passwords in text that somebody wrote for another program: a command, an argument in the
+//! Hides passwords in text that was written for another program: a command, an argument in the
 //! wrong place, a note, a variable's name that turned out to be a URL. Pure.
 //!
-//! A database URL of launchgate's own is a type that shows no password, and knows its secrets
-//! by heart. Here nothing is known but the looks of a URL, of an assignment and of a flag, so
-//! rather too much is hidden.
+//! launchgate's own database URL has a type that never shows its password and knows its secrets. Here
+//! only the shapes of URLs, assignments and flags are known, so this hides too much rather than
+//! too little.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::db::url::DatabaseUrl;
 
-/// What stands in place of a password.
+/// Replaces a password.
 const HIDDEN: &str = "***";
 
-/// How the name of what holds a password ends.
+/// The endings of names that hold a password.
 const ENDINGS: [&str; 5] = ["password", "passwd", "passphrase", "pass", "pwd"];
 
-/// `text` with the passwords in it hidden:
+/// Hides the passwords in `text`:
 ///
-/// - of a URL, what is between the first `:` behind `//` and the last `@` of the word, and the
+/// - in a URL, everything between the first `:` after `//` and the last `@` of the word, and the
 ///   value of every parameter whose name ends like a password's;
-/// - what is assigned to such a name, as in `PGPASSWORD=x`, `--password=x`, and, for libpq,
+/// - the value assigned to such a name, as in `PGPASSWORD=x`, `--password=x` and libpq's
 ///   `host=h password=x`;
-/// - the word behind a flag of such a name.
+/// - the word after a flag with such a name.
 #[must_use]
 pub fn passwords(text: &str) -> Cow<'_, str> {
     let has_url = text.contains("://");
@@ -34,7 +34,7 @@ pub fn passwords(text: &str) -> Cow<'_, str> {
     Cow::Owned(if has_name { names(&text) } else { text })
 }
 
-/// The same, and without what this URL knows as its secrets.
+/// The same, and also hides the secrets of this URL.
 #[must_use]
 pub fn secrets(text: &str, url: &DatabaseUrl) -> String {
     passwords(&url.redact(text)).into_owned()
@@ -55,7 +55,7 @@ fn is_password(name: &str) -> bool {
 enum Words {
     /// As a shell sees them, quotes and all.
     Quoted(Vec<Range<usize>>),
-    /// Between blanks: a quote is never closed, or looks like the apostrophe that it may be.
+    /// Separated by white space, because a quote is never closed or may be an apostrophe.
     Plain(Vec<Range<usize>>),
 }
 
@@ -93,7 +93,7 @@ impl Words {
     }
 }
 
-/// As in can't and it's.
+/// An apostrophe as in "can't" and "it's".
 fn is_apostrophe(text: &str, at: usize) -> bool {
     let is_letter = |c: char| c.is_alphanumeric();
     let (before, behind) = (&text[..at], &text[at + 1..]);
@@ -120,7 +120,7 @@ fn urls(text: &str) -> String {
         let rest = &text[at..];
         let end = match &words {
             Words::Quoted(words) => words.iter().map(|word| word.end).find(|end| *end >= at),
-            // It may be in quotes, with blanks in its password: up to the next one.
+            // It may be in quotes and have white space in its password: up to the next URL.
             Words::Plain(_) => {
                 let word = rest.find(ends_url).unwrap_or(rest.len());
                 let next = rest[word..].find("://");
@@ -140,9 +140,9 @@ fn ends_url(c: char) -> bool {
     c.is_whitespace() || matches!(c, '"' | '\'' | '`')
 }
 
-/// What is behind the `//`.
+/// Appends the part of a URL after `//`.
 fn url_into(shown: &mut String, url: &str) {
-    // An IPv6 address is no user.
+    // An IPv6 address is not a user.
     let host = match url.find(']') {
         Some(end) if url.starts_with('[') => end,
         _ => 0,
@@ -154,7 +154,7 @@ fn url_into(shown: &mut String, url: &str) {
             shown.push_str(HIDDEN);
             &url[at..]
         }
-        // Cut off in the middle, it has no `@`.
+        // A URL that was cut off has no `@`.
         (Some(colon), None) if !is_port(url, colon) => {
             shown.push_str(&url[..=colon]);
             shown.push_str(HIDDEN);
@@ -172,7 +172,7 @@ fn url_into(shown: &mut String, url: &str) {
                 shown.push_str(name);
                 shown.push('=');
                 shown.push_str(HIDDEN);
-                // The quotes behind a value may be the word's.
+                // The quotes after a value may belong to the word.
                 shown.push_str(&value[value.trim_end_matches(['\'', '"', '`']).len()..]);
             }
             _ => shown.push_str(parameter),
@@ -180,7 +180,7 @@ fn url_into(shown: &mut String, url: &str) {
     }
 }
 
-/// Whether a port, or a variable for one, is behind the colon, or the colon in the path.
+/// Whether a port, or a variable for one, follows the colon, or the colon is in the path.
 fn is_port(url: &str, colon: usize) -> bool {
     let behind = &url[colon + 1..];
     let end = behind.find(|c: char| !c.is_ascii_digit());
@@ -214,7 +214,7 @@ fn names(text: &str) -> String {
     shown
 }
 
-/// False where it can't be told how far a password goes: nothing behind it is shown.
+/// Returns false if the end of a password is unclear: then nothing after it is shown.
 fn word_into(shown: &mut String, word: &str, is_quoted: bool) -> bool {
     let mut rest = word;
     while let Some(value) = value_in(rest) {
@@ -232,7 +232,7 @@ fn word_into(shown: &mut String, word: &str, is_quoted: bool) -> bool {
     true
 }
 
-/// Where in a word a password is assigned.
+/// The range of a password that is assigned in a word.
 fn value_in(word: &str) -> Option<Range<usize>> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let start = word.len() - word.trim_start_matches(['\'', '"', '`']).len();
@@ -241,11 +241,11 @@ fn value_in(word: &str) -> Option<Range<usize>> {
         let name = before.trim_end_matches(is_name).len();
         let value = word.len() - word[equals + 1..].trim_start().len();
         let rest = &word[value..];
-        // A parameter's was hidden with its URL.
+        // The value of a URL's parameter is hidden already.
         if !is_password(&before[name..]) || rest.is_empty() || rest.starts_with(HIDDEN) {
             return None;
         }
-        // What is quoted, or the whole word's value, may have blanks in it.
+        // A quoted value, or the value of the whole word, may contain white space.
         let is_whole = name <= start || rest.contains('\\') || rest.starts_with(['\'', '"']);
         let end = Some(rest).filter(|_| !is_whole);
         let end = end.and_then(|rest| rest.find(char::is_whitespace));

@@ -1,4 +1,4 @@
-//! From settings to the gate's plan: where lock and ledger live, which revision, which limits.
+//! Turns settings into the gate's plan: where lock and ledger live, which revision, which limits.
 
 use std::time::Duration;
 
@@ -18,21 +18,21 @@ use crate::sys::host;
 
 /// What coordinates the replicas.
 pub enum Coordination {
-    /// Nothing, because the user says so.
+    /// Nothing, because the user said so with `--no-database`.
     Alone {
         /// The app's name.
         app: String,
-        /// The revision, as the steps are told.
+        /// The revision, for the steps' variables.
         name: RevisionInfo,
     },
     /// Lock and ledger.
     Gate(Box<GatePlan>),
 }
 
-/// Resolves everything about coordination, and says which revision it is.
+/// Resolves everything about coordination, and logs the revision.
 ///
 /// # Errors
-/// A setting that can't be meant.
+/// A setting that makes no sense.
 pub fn resolve(
     environment: &Environment,
     ledger: &LedgerSettings,
@@ -96,10 +96,10 @@ fn gate_plan(
     }
 }
 
-/// The plan of a command that has no revision of its own: `status`, `resolve`.
+/// The plan of a command without a revision of its own: `status`, `resolve`.
 ///
 /// # Errors
-/// There is none, or its URL can't be read.
+/// No database is named.
 pub fn without_revision(settings: &OperatorSettings) -> Result<GatePlan, Failure> {
     let LedgerSettings {
         database,
@@ -121,27 +121,25 @@ fn unnamed() -> Failure {
     )
 }
 
-/// A command that is about the ledger was given no database.
+/// A command that needs the ledger has no database.
 #[must_use]
 pub fn no_database(verb: Verb) -> Failure {
     let verb = verb.as_str();
     Failure::usage(
-        format!(
-            "`launchgate {verb}` needs the database that the ledger lives in, and none is named"
-        ),
+        format!("`launchgate {verb}` needs the database that has the ledger, but none is named"),
         "set DATABASE_URL or --database-url",
     )
 }
 
-/// Checked by every command that has a database: one that runs no step shares its settings with
+/// Every command with a database checks this, since one that runs no step shares its settings with
 /// those that do.
 fn check_arithmetic(settings: &CoordinationSettings) -> Result<(), Failure> {
     let grace = settings.stop_grace.as_ref();
     grace.map_or(Ok(()), |grace| fits(grace, &settings.lease))
 }
 
-/// A holder that can't confirm its lock stops its step after a third of the lease; grace and
-/// kill have to fit in the rest.
+/// A holder that can't confirm its lock stops its step after a third of the lease. The grace period
+/// and the kill have to fit into the rest.
 fn fits(grace: &Setting<Duration>, lease: &Setting<Duration>) -> Result<(), Failure> {
     let needed = grace.value.saturating_add(Duration::from_secs(1));
     if needed.saturating_mul(3) <= lease.value.saturating_mul(2) {
@@ -171,7 +169,7 @@ fn fits(grace: &Setting<Duration>, lease: &Setting<Duration>) -> Result<(), Fail
     };
     Err(Failure::usage(
         format!(
-            "{} {} and one second are more than two thirds of {} {}",
+            "{} {} plus one second is more than two thirds of {} {}",
             named(grace, "--stop-grace"),
             show(grace.value),
             named(lease, "--lease"),

@@ -1,4 +1,4 @@
-//! The plan of one step: its words, its environment, who runs it.
+//! The plan of one step: its words, its environment, its user.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -22,7 +22,7 @@ pub(super) struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// Of a command.
+    /// Plans a command.
     pub(super) fn command(
         &mut self,
         kind: StepKind,
@@ -65,7 +65,7 @@ impl Planner<'_> {
         })
     }
 
-    /// The environment of a step that has settings of its own.
+    /// The environment of a step, if it differs from that of the others.
     fn own_environment(
         &self,
         written: &StepSpec,
@@ -109,14 +109,14 @@ impl Planner<'_> {
             .map_err(|refusal| refused(kind, shown, origin, &of_the_step(refusal)))?;
         if let Some(name) = split.unexpanded {
             (self.warn)(Problem::new(
-                format!("{origin}: `${name}` stays as it is, since no shell is involved"),
-                "use `--expand-env` to have it expanded, or single quotes to mean it",
+                format!("{origin}: `${name}` stays as it is, since no shell runs this command"),
+                "use `--expand-env` to expand it, or single quotes if you mean it literally",
             ));
         }
         Ok(split.argv)
     }
 
-    /// Of a step whose program is launchgate itself.
+    /// Plans a step whose program is launchgate itself.
     pub(super) fn embedded(
         &self,
         kind: StepKind,
@@ -141,7 +141,7 @@ impl Planner<'_> {
     }
 }
 
-/// What launchgate tells a step when it starts, after the step's command was expanded.
+/// Variables that launchgate sets when a step starts, after the step's command was expanded.
 const TOLD: [&[u8]; 7] = [
     b"LAUNCHGATE_APP",
     b"LAUNCHGATE_RELEASE",
@@ -152,7 +152,7 @@ const TOLD: [&[u8]; 7] = [
     b"PGAPPNAME",
 ];
 
-/// A variable that is not set here may be one that nobody can set.
+/// Explains an unset variable better if it is one that nobody can set.
 fn of_the_step(refusal: SplitRefusal) -> SplitRefusal {
     let RefusalKind::Unset(name) = &refusal.kind else {
         return refusal;
@@ -163,15 +163,15 @@ fn of_the_step(refusal: SplitRefusal) -> SplitRefusal {
             format!(
                 "`{shown}`, a variable that is not set: launchgate sets it when the step starts"
             ),
-            "have the program read it from its environment, or use `--shell`, which expands it then",
+            "have the program read it from its environment, or use `--shell`, which expands it at that time",
         );
     }
     if name.starts_with(OWN) {
         return SplitRefusal::new(
             format!(
-                "`{shown}`, a variable that is not set: no step gets this one of launchgate's own"
+                "`{shown}`, a variable that is not set: steps don't get this variable of launchgate's"
             ),
-            "leave it out, or give the value another name with `--step-env`",
+            "remove it, or give the value another name with `--step-env`",
         );
     }
     refusal
@@ -182,7 +182,8 @@ fn no_command() -> SplitRefusal {
 }
 
 fn refused(kind: StepKind, command: &str, origin: &Origin, refusal: &SplitRefusal) -> Failure {
-    // Which of several it is. Not the rest, which may hold a password, nor `NAME=value`.
+    // Names the program, to tell several steps apart. Not the rest, which may contain a password, nor
+    // `NAME=value`.
     let program = command.split_whitespace().next().unwrap_or_default();
     let of = if program.is_empty() || program.contains(['=', '`', '$']) {
         String::new()

@@ -1,4 +1,4 @@
-//! Which revision this is, and what is said about where that came from.
+//! Which revision this is, and logging where it came from.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -13,27 +13,27 @@ use crate::sys::environment::Environment;
 /// What the ledger is keyed by, and which release it is.
 #[derive(Debug, Clone, Default)]
 pub struct RevisionInfo {
-    /// The revision, where there is one.
+    /// The revision, if there is one.
     pub revision: Option<String>,
-    /// The release's id, where it is known.
+    /// The release's id, if it is known.
     pub release: Option<String>,
     /// Where the release's id came from.
     pub source: Option<String>,
 }
 
-/// What a revision is to be: its source is chosen, and what that names was found.
+/// The chosen source of the revision. The files that it names have been found.
 #[derive(Debug, Clone)]
 pub enum Choice {
-    /// The release's id is the revision, or there is none.
+    /// The release's id is the revision, or there is no revision.
     Release(RevisionInfo),
-    /// A fingerprint is, of files that are yet to be read.
+    /// The revision is a fingerprint of files that are still to be read.
     Files(Reading),
 }
 
-/// So few migrations are found and read in less time than it takes to start a thread.
+/// Up to this many migrations can be found and read faster than a thread starts.
 const FEW: usize = 64;
 
-/// Files that are the revision, and the release beside it.
+/// The files of a fingerprint, and the release that is recorded with it.
 #[derive(Debug, Clone)]
 pub struct Reading {
     what: What,
@@ -49,16 +49,16 @@ enum What {
     Files(Files),
     /// A few migrations.
     Few(Files),
-    /// The migrations of this folder, of which there are many.
+    /// The many migrations of this folder.
     MigrationFolder(PathBuf),
 }
 
 /// Chooses the revision's source: the fingerprint, else the release given, else the fingerprint of
-/// `--sql` where nothing else migrates, else the platform's release. Reads no file's contents, and of
-/// a folder with many migrations no more than that it is one.
+/// `--sql` if nothing else migrates, else the platform's release. Reads no contents; for a folder with
+/// many migrations, only checks that it has some.
 ///
 /// # Errors
-/// A glob that matches nothing, a name that can't be one, a folder without migrations.
+/// A glob that matches nothing, an invalid release, a folder without migrations.
 pub fn choose(
     environment: &Environment,
     settings: &CoordinationSettings,
@@ -98,7 +98,8 @@ pub fn choose(
 }
 
 impl Reading {
-    /// Whether nothing is worth doing meanwhile. Fingerprints are not: theirs may be large files.
+    /// Whether reading is so quick that nothing else is worth doing in the meantime. `--fingerprint` is
+    /// not, since its files may be large.
     #[must_use]
     pub fn is_quick(&self) -> bool {
         matches!(self.what, What::Few(_))
@@ -110,10 +111,10 @@ impl Reading {
         self.name.clone()
     }
 
-    /// Reads the files, and says which revision they are.
+    /// Reads the files, and logs their revision.
     ///
     /// # Errors
-    /// One that can't be read.
+    /// A file that can't be read.
     pub fn read(self, log: &Log) -> Result<RevisionInfo, Failure> {
         let Self { what, origin, name } = self;
         let files = match what {
@@ -133,7 +134,7 @@ impl Reading {
     }
 }
 
-/// The migrations of a folder; `None` where they are more than `most`.
+/// The migrations of a folder; `None` if there are more than `most`.
 fn migrations(folder: &Path, most: usize, origin: &str) -> Result<Option<Files>, Failure> {
     let names = MigrationFolder::names(folder, most).map_err(|trouble| {
         Failure::usage(format!("{origin}: {}", trouble.what()), trouble.hint())
@@ -168,7 +169,10 @@ fn release(
         log.warn(
             Event::RevisionPassedOver,
             &Problem::new(
-                format!("{} says {}, {}", passed.source, passed.value, passed.why),
+                format!(
+                    "ignoring {}={}, {}",
+                    passed.source, passed.value, passed.why
+                ),
                 "name the release by its commit or image digest",
             ),
             &[],
@@ -177,20 +181,20 @@ fn release(
     Ok(release)
 }
 
-/// Says which revision it is and which source won.
+/// Logs which revision it is and which source won.
 pub fn say(name: &RevisionInfo, log: &Log) {
     if let (Some(revision), Some(source)) = (&name.revision, &name.source) {
         say_chosen(log, revision, source);
     }
 }
 
-/// Warns that there is none, although a ledger could record it.
+/// Warns that there is no revision, although there is a ledger.
 pub fn warn_missing(log: &Log) {
     log.warn(
         Event::RevisionMissing,
         &Problem::new(
             "no revision is named, so the steps run at every start, one replica at a time",
-            "set --release (or GIT_SHA) to the commit, or --fingerprint to the migrations' files",
+            "set --release (or GIT_SHA) to the commit, or --fingerprint to the migration files",
         ),
         &[],
     );

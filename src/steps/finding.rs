@@ -1,4 +1,4 @@
-//! Finding what is to be executed, before anything runs or connects.
+//! Finds every executable before anything runs or connects.
 
 mod mistakes;
 

@@ -103,7 +103,7 @@ fn a_release_that_tells_nothing_is_64_and_passed_over_in_a_platforms_variable() 
         passed
             .ends_with(0)
             .says("revision=c0ffee source=COMMIT_SHA");
-        passed.says(&format!("GIT_SHA says {name}"));
+        passed.says(&format!("ignoring GIT_SHA={name}"));
     }
 }
 

@@ -161,7 +161,8 @@ fn read(source: &str, value: &OsStr) -> Result<Option<Revision>, ReleaseError> {
 
 /// Why a name can't serve; `None` where it can.
 fn useless(source: &str, name: &str) -> Option<Useless> {
-    if name.contains("@sha256:") {
+    // A digest tells releases apart. A URL is not the name of an image.
+    if name.contains("@sha256:") || name.contains("://") {
         return None;
     }
     // Of an image's name, `registry/app:tag`, the tag counts; of a ref, its last part.

@@ -3,13 +3,20 @@
 //! section 2)
 
 use crate::both_modes;
-use crate::common::{Mode, Place};
+use crate::common::stub::ALL;
+use crate::common::{Gate, Mode, Place, Stub, stub};
 
 both_modes!(
     no_setting_of_the_gate_matters,
     signals_are_forwarded_and_the_servers_end_is_its_own,
     its_own_settings_count_wherever_they_come_from,
 );
+
+/// `launchgate init` with flags and a server.
+fn init<'a>(place: &'a Place, mode: Mode, flags: &[&str], server: &Stub) -> Gate<'a> {
+    let gate = place.run(mode, &["./launchgate", "init"]);
+    gate.args(flags).args(["--"]).args(server.words())
+}
 
 /// Variables that end a `run` with 64, or make it wait for a database.
 const BROKEN: [(&str, &str); 12] = [
@@ -33,13 +40,12 @@ fn no_setting_of_the_gate_matters(mode: Mode) {
         "launchgate.toml",
         "no-such-key = 1\nlease = true\nmigrate = 7\nbackup = { no-such = 1 }\nsql = []\n",
     );
-    let words = ["./launchgate", "init", "--", "./probe", "look", "seen"];
-    let mut gate = place.run(mode, &words);
+    let mut gate = init(&place, mode, &[], &stub().report("seen"));
     for (name, value) in BROKEN {
         gate = gate.env(name, value);
     }
     gate.end().code(0);
-    let seen = place.look("seen");
+    let seen = place.report("seen");
     for entry in seen.environment() {
         assert!(!entry.starts_with("LAUNCHGATE_"), "{entry}");
     }
@@ -47,21 +53,9 @@ fn no_setting_of_the_gate_matters(mode: Mode) {
 
 fn signals_are_forwarded_and_the_servers_end_is_its_own(mode: Mode) {
     let place = Place::new();
-    let words = [
-        "./launchgate",
-        "init",
-        "--rewrite-signal=TERM:QUIT",
-        "--remap-exit=9:5",
-        "--",
-        "./probe",
-        "listen",
-        "heard",
-        "all",
-        "3",
-        "exit",
-        "9",
-    ];
-    let run = place.run(mode, &words).start();
+    let server = stub().record_signals("heard", ALL, libc::SIGQUIT).exit(9);
+    let flags = ["--rewrite-signal=TERM:QUIT", "--remap-exit=9:5"];
+    let run = init(&place, mode, &flags, &server).start();
     place.wait_for_line("heard", "ready");
     run.signal(libc::SIGUSR1);
     place.wait_for_line("heard", "10");
@@ -73,26 +67,19 @@ fn signals_are_forwarded_and_the_servers_end_is_its_own(mode: Mode) {
 fn its_own_settings_count_wherever_they_come_from(mode: Mode) {
     let place = Place::new();
     place.write("launchgate.toml", "remap-exit = [\"7:1\", \"8:2\"]\n");
-    let end = |code: &str, variable: &str| {
-        let words = ["./launchgate", "init", "--", "./probe", "exit", code];
-        place
-            .run(mode, &words)
-            .env("LAUNCHGATE_REMAP_EXIT", variable)
-            .end()
+    let end = |code, variable| {
+        let gate = init(&place, mode, &[], &stub().exit(code));
+        gate.env("LAUNCHGATE_REMAP_EXIT", variable).end()
     };
-    end("8", "").code(2);
-    end("8", "8:3").code(3);
-    end("8", "x").code(64).says(&["LAUNCHGATE_REMAP_EXIT"]);
-    let words = [
-        "./launchgate",
-        "init",
-        "--expand-env",
-        "--unset-env=A",
-        "--",
-    ];
-    let server = ["./probe", "exit", "$CODE"];
-    let gate = place.run(mode, &[&words[..], &server].concat());
-    gate.env("CODE", "4").end().code(4);
+    end(8, "").code(2);
+    end(8, "8:3").code(3);
+    end(8, "x").code(64).says(&["LAUNCHGATE_REMAP_EXIT"]);
+    let gate = place.run(
+        mode,
+        &["./launchgate", "init", "--expand-env", "--unset-env=A"],
+    );
+    let gate = gate.args(["--", "sh", "-c", "exit $${A:-$$0}", "$CODE"]);
+    gate.env("CODE", "4").env("A", "5").end().code(4);
 }
 
 #[test]
@@ -100,15 +87,11 @@ fn what_it_can_not_start_is_refused() {
     let place = Place::new();
     for (words, code, says) in [
         (&["init"][..], 64, "no server to start"),
-        (&["init", "./probe", "exit", "0"], 64, "`--`"),
-        (
-            &["init", "--migrate=true", "--", "./probe"],
-            64,
-            "--migrate",
-        ),
+        (&["init", "true"], 64, "`--`"),
+        (&["init", "--migrate=true", "--", "true"], 64, "--migrate"),
         (&["init", "--", "./absent"], 127, "./absent"),
         (&["init", "--", "/"], 126, "directory"),
-        (&["init", "--user=no-such", "--", "./probe"], 64, "--user"),
+        (&["init", "--user=no-such", "--", "true"], 64, "--user"),
     ] {
         let words = [&["./launchgate"], words].concat();
         let end = place.run(Mode::Ordinary, &words).end();
@@ -121,16 +104,7 @@ fn a_settings_file_that_is_no_toml_is_refused() {
     // It may name the user that the server must run as.
     let place = Place::new();
     place.write("launchgate.toml", "user = \"nobody\nlease = 1\n");
-    let words = [
-        "./launchgate",
-        "init",
-        "--",
-        "./probe",
-        "note",
-        "started",
-        "x",
-    ];
-    let end = place.run(Mode::Ordinary, &words).end();
+    let end = init(&place, Mode::Ordinary, &[], &stub().append("started", "x")).end();
     end.code(64).says(&["launchgate.toml:1"]);
     assert!(!place.has("started"));
 }

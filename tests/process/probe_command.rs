@@ -61,7 +61,7 @@ fn what_is_no_process_is_no_gate(mode: Mode) {
         "probe",
         "--pid=2147483647",
         "--",
-        "./probe",
+        "./stub",
         "exit",
         "3",
     ];

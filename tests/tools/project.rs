@@ -1,23 +1,23 @@
 //! A small project of each tool: three migrations, the second of them slow, and a server.
 
 use std::{
-    env, fs,
+    env,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, Command, Stdio},
     sync::{
         LazyLock,
         atomic::{AtomicU32, Ordering},
     },
 };
 
-use super::{
-    common::{
-        home::output,
-        servers::{Postgres, postgres_15},
-    },
-    replicas::{Replica, Round},
+use crate::common::{
+    Gate, Mode, Place, Run,
+    home::output,
+    servers::{Postgres, postgres_15},
+    until,
 };
+use crate::replicas::Round;
 
 static POSTGRES: LazyLock<Postgres> = LazyLock::new(Postgres::start);
 static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -39,7 +39,7 @@ pub struct Tool {
 /// A copy of a tool's project, and an empty database.
 pub struct Project {
     tool: &'static Tool,
-    folder: tempfile::TempDir,
+    place: Place,
     database: String,
     path: String,
 }
@@ -61,7 +61,7 @@ impl Project {
         POSTGRES.create_database(&database);
         // A sequence counts executions whose transaction was rolled back, too.
         POSTGRES.sql(&database, "CREATE SEQUENCE executions");
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let place = Place::new();
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools");
         let project = fixtures.join("projects").join(tool.project).join(".");
         let mut copy = Command::new("cp");
@@ -69,71 +69,71 @@ impl Project {
         for file in ["record", "server.py", "server.js"] {
             copy.arg(fixtures.join(file));
         }
-        output(copy.arg(folder.path()));
-        symlink(
-            installed().join("node_modules"),
-            folder.path().join("node_modules"),
-        )
-        .expect("a link");
+        output(copy.arg(place.folder()));
+        symlink(installed().join("node_modules"), place.path("node_modules")).expect("a link");
         Self {
             tool,
-            folder,
+            place,
             database,
             path,
         }
     }
 
-    /// `sh -c "migrate; serve"` in four replicas, whose tools begin together.
+    /// `sh -c "migrate; serve"` in four replicas. The first one's slow migration is held: the others
+    /// start when it has begun, and it goes on when one of them has met it, which means that two
+    /// wait for a lock, or that a server has started meanwhile.
     pub fn chain(&self) -> Round {
         let script = format!("./record {}; exec {}", self.tool.migrate, self.tool.server);
-        self.round(|| {
-            let mut command = Command::new("/bin/sh");
-            command.args(["-c", &script]);
-            self.environment(&mut command);
-            command.env("TOGETHER", REPLICAS.to_string());
-            command
+        let mut held = Some(Held::new(&self.database));
+        let replica = |number| {
+            if number == 1 {
+                let held = held.as_ref().expect("held");
+                until("the first replica's slow migration", || held.waiting() > 0);
+            }
+            self.place.run(Mode::Ordinary, &["/bin/sh", "-c", &script])
+        };
+        let replicas = self.start(replica);
+        self.watch(replicas, |round| {
+            let met = |held: &Held<'_>| !round.servers().is_empty() || held.waiting() > 1;
+            held.take_if(|held| met(held));
         })
     }
 
     /// The same through `launchgate run`, started together.
     pub fn gate(&self) -> Round {
-        let migrate = format!("./record {}", self.tool.migrate);
-        self.round(|| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_launchgate"));
-            command
-                .args(["run", "--expand-env", "--migrate", &migrate, "--"])
-                .args(self.tool.server.split(' '));
-            self.environment(&mut command);
-            command.env("GIT_SHA", "4f2a91c");
-            command
-        })
+        let migrate = format!("--migrate=./record {}", self.tool.migrate);
+        let server: Vec<_> = self.tool.server.split(' ').collect();
+        let replicas = self.start(|_| {
+            self.place
+                .run(Mode::Ordinary, &["./launchgate", "run", "--expand-env"])
+                .args([&migrate])
+                .server(&server)
+                .env("GIT_SHA", "4f2a91c")
+        });
+        self.watch(replicas, |_| ())
     }
 
-    fn environment(&self, command: &mut Command) {
-        command
-            .env_clear()
-            .env("PATH", &self.path)
-            .env("HOME", self.folder.path())
-            .env("LC_ALL", "C.UTF-8")
-            .env("DATABASE_URL", self.url())
-            .env("EVIDENCE", self.evidence())
-            .current_dir(self.folder.path());
+    fn start<'a>(&'a self, replica: impl Fn(usize) -> Gate<'a>) -> Vec<Run> {
+        self.place.write("evidence", "");
+        let start = |number| {
+            let gate = replica(number)
+                .env("PATH", &self.path)
+                .env("HOME", self.place.folder())
+                .env("LC_ALL", "C.UTF-8")
+                .env("DATABASE_URL", self.url())
+                .env("EVIDENCE", self.place.path("evidence"));
+            gate.named(format!("replica-{number}-")).start()
+        };
+        (0..REPLICAS).map(start).collect()
     }
 
-    fn round(&self, replica: impl Fn() -> Command) -> Round {
-        fs::write(self.evidence(), "").expect("an empty file");
-        let replicas = (0..REPLICAS)
-            .map(|number| {
-                let log = self.folder.path().join(format!("replica-{number}.log"));
-                Replica::start(replica(), &log)
-            })
-            .collect();
+    fn watch(&self, replicas: Vec<Run>, meanwhile: impl FnMut(&Round)) -> Round {
         let executions = || {
             let count = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM executions";
             let count = POSTGRES.sql(&self.database, count);
             count.parse().expect("a number")
         };
-        Round::watch(replicas, &self.evidence(), executions)
+        Round::watch(&self.place, replicas, meanwhile, executions)
     }
 
     /// How many runs, the state of the last, its attempt, its exit code.
@@ -147,9 +147,49 @@ impl Project {
         let (_, rest) = url.split_once(':').expect("a scheme");
         format!("{}:{rest}{}", self.tool.scheme, self.tool.options)
     }
+}
 
-    fn evidence(&self) -> PathBuf {
-        self.folder.path().join("evidence")
+/// A session that keeps every slow migration waiting where it counts its execution, until it is
+/// dropped.
+struct Held<'a> {
+    database: &'a str,
+    session: Child,
+}
+
+impl<'a> Held<'a> {
+    fn new(database: &'a str) -> Self {
+        let held = "BEGIN; ALTER SEQUENCE executions INCREMENT 1; SELECT pg_sleep(600)";
+        let session = POSTGRES.psql(database, held).stdout(Stdio::null()).spawn();
+        let session = session.expect("psql");
+        let held = Self { database, session };
+        until("the lock on the sequence", || {
+            held.count("granted AND mode = 'ShareRowExclusiveLock'") > 0
+        });
+        held
+    }
+
+    /// How many tools wait, for this or for what another one holds.
+    fn waiting(&self) -> u32 {
+        self.count("NOT granted")
+    }
+
+    fn count(&self, which: &str) -> u32 {
+        let locks = format!(
+            "SELECT count(DISTINCT l.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
+             WHERE a.datname = current_database() AND {which}"
+        );
+        let count = POSTGRES.sql(self.database, &locks);
+        count.parse().expect("a number")
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+            WHERE datname = current_database() AND query LIKE '%ALTER SEQUENCE executions%' \
+            AND pid <> pg_backend_pid()";
+        POSTGRES.sql(self.database, end);
+        let _ = self.session.wait();
     }
 }
 

@@ -1,60 +1,15 @@
 //! Replicas that are started together, and what they left.
 
 use std::{
-    fmt, fs,
+    fmt,
     io::{Read, Write},
     net::TcpStream,
-    os::unix::process::CommandExt,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
 };
 
-use nix::{
-    sys::signal::{Signal, killpg},
-    unistd::Pid,
-};
-
-/// No tool here needs this long, not even on a busy machine.
-const DEADLINE: Duration = Duration::from_mins(2);
-
-/// A process group of its own, gone when the test is.
-pub struct Replica {
-    child: Child,
-    log: PathBuf,
-}
-
-impl Replica {
-    pub fn start(mut command: Command, log: &Path) -> Self {
-        let file = fs::File::create(log).expect("a log");
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(file.try_clone().expect("a log"))
-            .stderr(file)
-            .process_group(0)
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-        Self {
-            child,
-            log: log.to_owned(),
-        }
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
-    }
-}
-
-impl Drop for Replica {
-    fn drop(&mut self) {
-        let group = Pid::from_raw(i32::try_from(self.child.id()).expect("a pid"));
-        let _ = killpg(group, Signal::SIGKILL);
-        let _ = self.child.wait();
-    }
-}
+use crate::common::{DEADLINE, Place, Run, wait_until};
 
 /// What replicas that started together did.
+#[derive(Default)]
 pub struct Round {
     /// The lines that tools and servers wrote, in the order of events.
     evidence: Vec<String>,
@@ -66,41 +21,33 @@ pub struct Round {
 }
 
 impl Round {
-    /// Waits until every replica is a server, asks each of them, and ends them.
+    /// Waits until every replica is a server, asks each of them, and ends them. `meanwhile` is
+    /// told again and again what has happened so far.
     pub fn watch(
-        mut replicas: Vec<Replica>,
-        evidence: &Path,
+        place: &Place,
+        mut replicas: Vec<Run>,
+        mut meanwhile: impl FnMut(&Self),
         executions: impl Fn() -> u32,
     ) -> Self {
-        let deadline = Instant::now() + DEADLINE;
-        let mut round = Self {
-            evidence: Vec::new(),
-            executions: 0,
-            served: Vec::new(),
-            logs: Vec::new(),
-        };
-        loop {
-            let text = fs::read_to_string(evidence).unwrap_or_default();
-            round.evidence = text.lines().map(str::to_owned).collect();
-            round.logs = replicas.iter().map(Replica::log).collect();
+        let mut round = Self::default();
+        wait_until("a server in every replica", || {
+            round.evidence = place.lines("evidence");
+            round.logs = replicas.iter().map(|run| run.out() + &run.log()).collect();
             if round.servers().len() == replicas.len() && round.running() == 0 {
-                break;
+                return Some(());
             }
             for replica in &mut replicas {
-                let ended = replica.child.try_wait().expect("its state");
+                let ended = replica.look();
                 assert!(
                     ended.is_none(),
-                    "a replica ended with {ended:?} instead of serving: {round}"
+                    "a replica does not serve: {ended:?} {round}"
                 );
             }
-            assert!(
-                Instant::now() < deadline,
-                "not every replica serves: {round}"
-            );
-            thread::sleep(Duration::from_millis(20));
-        }
+            meanwhile(&round);
+            None
+        });
         for server in round.servers() {
-            let pids: Vec<_> = replicas.iter().map(|replica| replica.child.id()).collect();
+            let pids: Vec<_> = replicas.iter().map(Run::pid).collect();
             assert!(
                 pids.contains(&server.pid),
                 "{} is none of {pids:?}: {round}",
@@ -180,7 +127,7 @@ impl fmt::Display for Round {
 
 /// What a server said when it began to listen.
 pub struct Server {
-    pid: u32,
+    pid: i32,
     port: u16,
     migrated: bool,
 }

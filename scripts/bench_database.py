@@ -1,4 +1,4 @@
-"""A Postgres of a benchmark's own, and the migration tools' projects of tests/tools on it."""
+"""A Postgres for a benchmark, and the migration tools' projects of tests/tools on it."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class Postgres:
-    """The newest one that is installed, as installed but for `settings`. Takes itself down."""
+    """The newest installed version, with default settings except for `settings`. Stops itself."""
 
     def __init__(self, *settings):
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[4]))
@@ -47,7 +47,7 @@ class Postgres:
             if time.monotonic() > end or self.server.poll() is not None:
                 sys.exit(f"bench: PostgreSQL does not start:\n{(self.folder / 'log').read_text()}")
             time.sleep(0.02)
-        # No superuser, for whom a full server keeps places free.
+        # Not a superuser, for whom a full server reserves connections.
         self.sql("CREATE ROLE app LOGIN PASSWORD 'bench'")
         return self
 
@@ -77,7 +77,7 @@ class Postgres:
 
 
 class Sampler:
-    """Counts launchgate's sessions again and again over one connection of its own."""
+    """Keeps counting launchgate's sessions, over one connection of its own."""
 
     QUERY = b"SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'launchgate%';\n"
 
@@ -88,7 +88,7 @@ class Sampler:
         self.last = 0.0
 
     def sample(self):
-        """At most once in `every` seconds, so that a loop may call it all the time."""
+        """Samples at most once per `every` seconds, so that a loop may call it all the time."""
         now = time.monotonic()
         if now - self.last < self.every:
             return
@@ -124,7 +124,7 @@ def target_dir():
 
 
 def tools_path():
-    """The PATH on which the installed tools are."""
+    """A PATH that includes the installed tools."""
     tools = target_dir() / "test-tools"
     folders = ["venv/bin", "node_modules/.bin", "node_modules/@dbmate/linux-x64/bin"]
     return os.pathsep.join([*(str(tools / folder) for folder in folders), os.environ["PATH"]])
@@ -132,7 +132,7 @@ def tools_path():
 
 @contextlib.contextmanager
 def project(folder):
-    """A copy of a tool's project to run it in."""
+    """A copy of a tool's project, to run it in."""
     with tempfile.TemporaryDirectory(prefix="launchgate-bench-") as copy:
         shutil.copytree(ROOT / "tests/tools/projects" / folder, copy, dirs_exist_ok=True)
         os.symlink(target_dir() / "test-tools/node_modules", Path(copy) / "node_modules")

@@ -9,7 +9,7 @@ import re
 import sys
 from collections import Counter
 
-# C libraries that come in through a crate.
+# C libraries that a crate brings in.
 C_PREFIXES = (("sqlite3", "libsqlite3-sys (C)"), ("ring_core", "ring (C)"), ("p256_", "ring (C)"))
 STD = {"core", "alloc", "std", "std_detect", "compiler_builtins", "hashbrown", "gimli", "addr2line",
        "rustc_demangle", "miniz_oxide", "panic_unwind", "panic_abort", "unwind", "object", "memchr_std"}
@@ -41,7 +41,7 @@ def main():
     sums = Counter()
     for line in sys.stdin:
         parts = line.split()
-        if len(parts) == 4 and parts[2] not in "bB":  # .bss takes no room in the file
+        if len(parts) == 4 and parts[2] not in "bB":  # .bss takes no space in the file
             sums[owner(parts[3])] += int(parts[1], 16)
     total = sum(sums.values())
     for crate, size in sums.most_common():

@@ -1,6 +1,6 @@
 """One step, then the server: time from start to end, both of them /bin/true
 
-The step's own start is in every row but tini's, which runs no step. `-q` tells what the log
+Every row includes the start of the step, except tini's, which runs none. `-q` shows what the log
 lines cost."""
 
 import shutil

@@ -1,9 +1,8 @@
-"""User instructions, which noise does not touch
+"""User instructions, which are free of noise
 
-Counted by perf over the whole of the same command lines as in `start`. Where the machine
-counts none, as in most virtual machines, by valgrind's simulated processor; that loses a
-program's count when it execs, so there the wrapper alone is counted, around one step and
-with an end of its own in the server's place."""
+Counted by perf over the same command lines as in `start`. If the machine has no counters, as in most
+virtual machines, valgrind's simulated processor counts instead. It loses a program's count at exec, so
+only the wrapper is counted then, around one step and with its own exit in place of the server."""
 
 import importlib.util
 import re
@@ -13,7 +12,7 @@ from pathlib import Path
 
 
 def counted_by_perf(argv):
-    """User instructions with all children, or None where the machine counts none."""
+    """User instructions with all children, or None if the machine has no counters."""
     if not shutil.which("perf"):
         return None
     done = subprocess.run(["perf", "stat", "-x,", "-e", "instructions:u", *argv],
@@ -23,12 +22,12 @@ def counted_by_perf(argv):
 
 
 def counted_by_callgrind(argv):
-    """User instructions of this one program, without children, or None where it can't run there."""
+    """User instructions of this one program, without children, or None if it can't run there."""
     if not shutil.which("valgrind"):
         return None
     done = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *argv],
                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    # A child between fork and exec is told apart by its process id.
+    # The process id identifies a child between fork and exec.
     counts = re.findall(r"^==(\d+)== Collected : (\d+)", done.stderr, re.M)
     return int(counts[-1][1]) if counts and done.returncode == 0 else None
 

@@ -1,7 +1,7 @@
 """Memory: the wrapper's peak while it waits for its step, and what is left once the server runs
 
-The peak is read from the wrapper itself (VmHWM), not from its children. What is left is read
-from a server that launchgate became, beside the same server started without."""
+The peak is read from the wrapper itself (VmHWM), not from its children. What is left is read from a
+server that launchgate became, compared with the same server started without launchgate."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ def kib(text):
 
 
 def while_stepping(argv):
-    """VmHWM and VmRSS in KiB of a wrapper whose step goes on."""
+    """VmHWM and VmRSS in KiB of a wrapper while its step runs."""
     wrapper = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, start_new_session=True)
     try:
@@ -62,7 +62,7 @@ def name(pid):
 
 
 def asleep(pid):
-    """In clock_nanosleep(2) or nanosleep(2): start-up is over."""
+    """In clock_nanosleep(2) or nanosleep(2): it has started up."""
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "S"
 
 

@@ -1,8 +1,8 @@
 """An init in front of its server: memory, threads and wake-ups once the server runs
 
-The server sleeps in ten seconds that nobody disturbs. Memory is that of /proc/PID/smaps_rollup:
-private is what no other process has, the program's own pages too where it runs once; written is
-the part of it that no file backs. Wake-ups are the context switches of all its threads."""
+The server sleeps undisturbed for ten seconds. Memory comes from /proc/PID/smaps_rollup: private is
+what no other process shares, including the program's own pages if it runs only once; written is the
+part of it that no file backs. Wake-ups are the context switches of all threads."""
 
 import os
 import shutil
@@ -36,7 +36,7 @@ def switches(pid):
 
 
 def cpu(pid):
-    """Nanoseconds on a processor."""
+    """CPU time in nanoseconds."""
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
 
 
@@ -59,7 +59,7 @@ def until(look):
 def start(argv):
     init = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until(lambda: server_of(init.pid))
-    # Asleep twice in a row without a switch between: it has settled.
+    # It has settled once it is asleep twice in a row without a switch in between.
     before = None
     while before != (before := switches(init.pid)):
         time.sleep(0.1)
@@ -87,7 +87,7 @@ def measure(argv):
 
 
 def idle(rows):
-    """All of them at once, so that they have the same ten seconds."""
+    """All at once, so that they share the same ten seconds."""
     inits = {name: start(argv) for name, argv in rows.items()}
     try:
         before = {name: (switches(init.pid), cpu(init.pid)) for name, init in inits.items()}

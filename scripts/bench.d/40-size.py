@@ -1,4 +1,4 @@
-"""Size of the static binary; `scripts/build-static --sizes` tells what each dependency costs"""
+"""Size of the static binary; `scripts/build-static --sizes` shows what each dependency costs"""
 
 import os
 import shutil

@@ -1,7 +1,7 @@
-"""A release that is migrated already: time until its server may start
+"""A release that is already migrated: time until its server may start
 
-On one PostgreSQL, by TCP and password, with nothing to do. launchgate's time includes its
-server, /bin/true; the others' ends with the tool, before anything serves. psql is the program
+On one PostgreSQL, over TCP and with a password, with nothing to do. launchgate's time includes its
+server, /bin/true; the others' time ends with the tool, before anything serves. psql is the program
 itself, not Debian's wrapper around it."""
 
 import contextlib
@@ -15,7 +15,7 @@ from bench_database import INTERPRETED, ROOT, TOOLS, Postgres, markdown, project
 
 GATE = "launchgate run"
 PSQL = "psql -c 'select 1'"
-# Enough for tools that take a fifth of a second and more.
+# Enough for tools that take a fifth of a second or more.
 SLOW_RUNS = 40
 
 

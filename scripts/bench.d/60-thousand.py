@@ -1,7 +1,7 @@
 """1,000 replicas start together, max_connections=40: one execution, every server
 
-Replicas and database share this machine, so a fleet's own machines would be faster. When
-something happened is what migration and servers wrote down, read from the machine's clock."""
+Replicas and database share this machine, so a real fleet would be faster. The migration and the servers
+record when they start, by the machine's clock."""
 
 import os
 import re
@@ -19,7 +19,7 @@ MIGRATION = 60  # seconds
 DEADLINE = 600
 WAITS = re.compile("wait|migrated already|succeeded|start")
 
-# /proc/uptime is a clock that a shell reads without another process.
+# A shell can read the clock /proc/uptime without starting a process.
 MIGRATE = f"""#!/bin/sh
 read -r up rest </proc/uptime; echo "began $up" >>"$EVIDENCE"
 "$PSQL" -X -q -c 'CREATE TABLE guests (id int)' -c 'SELECT pg_sleep({MIGRATION})' "$DATABASE_URL" >/dev/null || exit

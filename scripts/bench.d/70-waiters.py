@@ -1,7 +1,7 @@
 """What 100 waiters cost: CPU time over 20 seconds, and connections
 
-The same for a loop that asks with psql every second, as entry scripts do, in ten replicas,
-counted for as many as there are waiters."""
+Compared with a loop that asks with psql every second, as entrypoint scripts do. The loop runs in ten
+replicas, and its figures are scaled to the number of waiters."""
 
 import contextlib
 import os

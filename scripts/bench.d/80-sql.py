@@ -1,9 +1,9 @@
 """`launchgate run --sql` and sqlx-cli on the same folders
 
-1,000 small migrations into an empty database, on SQLite and Postgres with their defaults, so
+1,000 small migrations into an empty database, on SQLite and Postgres with their default settings, so
 that every commit waits for the disk; then a start that finds everything applied. launchgate's time
-includes lock, ledger, the process of the step and its server, /bin/true. sqlx-cli is a release
-build of the same version of sqlx."""
+includes lock, ledger, the process of the step and the server, /bin/true. sqlx-cli is a release build
+with the same version of sqlx."""
 
 import contextlib
 import os
@@ -76,7 +76,7 @@ def sqlite(folder):
 
     def fresh():
         path = folder / f"{next(number)}.db"
-        path.touch()  # sqlx-cli makes none
+        path.touch()  # sqlx-cli does not create it
         return f"sqlite:{path}"
 
     return fresh

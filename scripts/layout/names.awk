@@ -1,7 +1,7 @@
-# Names of functions without what changes with every compiler and every version of a crate:
-# hashes, and the back references that count their characters (RFC 2603).
+# Strips names of functions of what changes with every compiler and crate version: hashes, and the back
+# references that count their characters (RFC 2603).
 #
-#   awk -f names.awk <names     prints them so
+#   awk -f names.awk <names
 
 function plain(name) {
     sub(/\.llvm\.[0-9]+$/, "", name)

@@ -1,12 +1,12 @@
-# Reads `readelf --sections --relocs --wide OBJECT`, prints objcopy's options that put the
-# sections of the functions in `list` together, and the constants that these refer to.
+# Reads `readelf --sections --relocs --wide OBJECT`, and prints the options for objcopy that put the
+# sections of the functions in `list`, and the constants that they refer to, side by side.
 #
 #   readelf … | awk -v sections=yes -v list=FILE -f names.awk -f order.awk
 #
-# Each function and each constant has a section of its own. The linker's default script places
-# `.text.unlikely.*`, `.text.startup.*`, `.text.hot.*`, other code, `.rodata.*`, `.rodata1` in
-# this order. What is unlikely goes to the other code, so that what every start runs follows at
-# once on what the C library starts; what a start with a database runs comes behind it.
+# Each function and each constant has its own section. The linker's default script places
+# `.text.unlikely.*`, `.text.startup.*`, `.text.hot.*`, other code, `.rodata.*`, `.rodata1` in this
+# order. Unlikely code moves to the other code, so that what every start runs comes right after the C
+# library's start code, followed by what a start with a database runs.
 
 BEGIN {
     place = ".text.startup."
@@ -29,11 +29,11 @@ BEGIN {
             rename(section, ".text." name)
         }
     } else if (sub(/^\.rodata\.(unlikely\.)?/, "", name) && wanted[plain(name)] ~ /startup/) {
-        need(section) # a function's table of jumps
+        need(section) # a function's jump table
     }
 }
 
-# A relocation's symbol is the section that it refers to, where that has no name of its own.
+# If a relocation's target has no name, its symbol is the section.
 /^Relocation section / {
     from = $3
     gsub(/^'\.rela|'$/, "", from)
@@ -47,7 +47,7 @@ $5 ~ /^\.rodata\./ {
 }
 
 END {
-    # Constants that refer to constants: tables of functions, texts in structures.
+    # Constants that refer to constants: function tables, texts in structures.
     for (next_one = 1; next_one <= needed; next_one++) {
         count = split(refers[queue[next_one]], found, " ")
         for (i = 1; i <= count; i++)

@@ -1,35 +1,48 @@
-//! The databases: lock and ledger, behind one interface for all of them.
+//! The databases: lock and ledger, with one interface for all of them.
 //!
-//! [`Target::connect`] gives a [`Session`], which reads; [`Session::try_lock`] gives a
-//! [`Locked`], and only that appends to the ledger a run, its heartbeats and its end. The
-//! exceptions are an operator's decision and the row of a holder that lost its lock.
+//! [`Target::connect`] gives a [`Session`], which reads. [`Session::try_lock`] gives a [`Locked`], and
+//! only that appends a run to the ledger, its heartbeats and its end. The exceptions are an operator's
+//! decision and the row of a holder that lost its lock.
 //!
-//! May touch sqlx, tokio's time and what `sys` tells of files; never nix, processes, the process's arguments or its
-//! environment. Every call is bounded in time. No message carries the database URL.
+//! A backend is a folder: `postgres/`, `mysql/`, `sqlite/`. Each implements [`driver::Driver`], and
+//! `backend.rs` lists them.
+//!
+//! May use sqlx, tokio's time and what `sys` tells about files; never nix, processes, or the process's
+//! arguments or environment. Every call has a time limit. No message contains the database URL.
 
 mod backend;
-mod codes;
+mod connect;
+mod connection;
 mod ddl;
-mod describe;
+mod dialect;
+mod driver;
 mod error;
-mod grants;
+mod fault;
+mod hex;
+mod hints;
 pub mod ledger;
 mod ledger_connection;
+mod ledger_sql;
+mod lock;
+mod lock_id;
 mod locked;
 pub mod migrator;
 mod mysql;
+mod options;
 mod postgres;
+mod purpose;
+mod rows;
+mod server_info;
 mod session;
-mod sql;
 mod sqlite;
 mod target;
+mod unlocked_run;
 pub mod url;
-mod wire;
 
 pub use ddl::ddl;
-pub use describe::ServerInfo;
-pub use error::Error;
-pub use locked::{Locked, Proof, RecordError, Renewal};
+pub use error::{Error, RecordError};
+pub use locked::{Locked, Proof, Renewal};
+pub use server_info::ServerInfo;
 pub use session::{Attempt, Session};
 pub use target::Target;
 pub use url::{Backend, DatabaseUrl};

@@ -5,13 +5,13 @@ use std::fmt;
 /// What became of an attempt: the column `state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunState {
-    /// Its holder is at it, or died at it.
+    /// Its holder runs it, or died while running it.
     Running,
-    /// Every step ended well.
+    /// Every step succeeded.
     Succeeded,
     /// A step failed.
     Failed,
-    /// A signal, a lost lock or a death ended it before its steps did.
+    /// A signal, a lost lock or the holder's death ended it before its steps did.
     Interrupted,
     /// An operator's decision: this revision must never start.
     Blocked,
@@ -56,7 +56,7 @@ impl fmt::Display for RunState {
     }
 }
 
-/// How many characters a revision may have: what every backend can put in an index.
+/// How many characters a revision may have: what every backend can index.
 pub const REVISION_MAX: usize = 255;
 
 /// What the decision needs of one row. Rows come newest first.
@@ -80,10 +80,10 @@ pub struct LedgerRow {
     pub note: Option<String>,
 }
 
-/// What one look at the ledger saw.
+/// What was read from the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ledger {
-    /// The table is not there yet: nothing has run.
+    /// The table does not exist yet: nothing has run.
     Missing,
     /// This app's rows: those of the revision asked for that can decide something
     /// (`succeeded`, `failed`, `interrupted`, `blocked`, `reset`) and all that are `running`,
@@ -108,7 +108,7 @@ pub struct NewRun {
     pub holder: String,
 }
 
-/// How a run ended: what its row leaves `running` with.
+/// How a run ended: what its row gets when it leaves `running`.
 #[derive(Debug, Clone)]
 pub struct RunOutcome {
     /// `Succeeded`, `Failed` or `Interrupted`.
@@ -172,8 +172,8 @@ pub struct Orphan {
 }
 
 impl Orphan {
-    /// Whether it waits for its client, in a transaction. Where this role may not see what it does,
-    /// it counts as at work.
+    /// Whether it waits for its client, in a transaction. Where this role may not see what it does, it
+    /// counts as active.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.state.starts_with("idle")

@@ -1,123 +1,95 @@
-//! The connection that the ledger is read and written on.
+//! The connection on which the ledger is read and written.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{
-    Backend, Target, ddl,
-    error::{Error, Fault, FaultKind},
-    sql::Sql,
-    sqlite::Store,
-    target::{CALL, ConnectionPurpose},
-    wire::{Done, Row, Wire},
+    Error, Target,
+    connection::Connection,
+    fault::{Fault, FaultKind},
+    ledger_sql::LedgerSql,
+    purpose::ConnectionPurpose,
+    rows::TextRow,
+    target::CALL,
 };
 
-/// The ledger's session may be silent for longer than the lock's: nothing is lost with it.
+/// After how many leases of silence the server ends the ledger's session: nothing is lost with it.
 const SILENT_LEASES: u32 = 4;
 
-/// A way to the database: an open connection, or a file that each call opens for itself.
-pub(super) enum Link {
-    Wire(Wire),
-    File(Store),
-}
-
-impl Link {
-    pub(super) async fn rows(&mut self, sql: String, bound: Duration) -> Result<Vec<Row>, Fault> {
-        match self {
-            Self::Wire(wire) => wire.rows(sql, bound).await,
-            Self::File(store) => {
-                let mut wire = store.open(bound).await?;
-                let answer = wire.rows(sql, bound).await;
-                wire.close().await;
-                answer
-            }
-        }
-    }
-
-    pub(super) async fn run(&mut self, sql: String, bound: Duration) -> Result<Done, Fault> {
-        match self {
-            Self::Wire(wire) => wire.run(sql, bound).await,
-            Self::File(store) => {
-                let mut wire = store.open(bound).await?;
-                let answer = wire.run(sql, bound).await;
-                wire.close().await;
-                answer
-            }
-        }
-    }
-
-    pub(super) async fn close(self) {
-        if let Self::Wire(wire) = self {
-            wire.close().await;
-        }
-    }
-}
-
-/// The ledger, on a connection that is opened when it is needed and again when it broke.
+/// The ledger, on a connection that is opened when it is needed and again after it broke.
 pub(super) struct LedgerConnection {
     pub(super) target: Target,
-    pub(super) sql: Sql,
-    link: Option<Link>,
+    pub(super) sql: LedgerSql,
+    connection: Option<Box<dyn Connection>>,
 }
 
 impl LedgerConnection {
-    pub(super) fn new(target: Target, sql: Sql) -> Self {
+    pub(super) fn new(target: Target, sql: LedgerSql) -> Self {
         Self {
             target,
             sql,
-            link: None,
+            connection: None,
         }
     }
 
     /// Opens the connection where none is open.
     pub(super) async fn open(&mut self, bound: Duration) -> Result<(), Error> {
-        if self.link.is_none() {
-            let mut link = self.target.link(ConnectionPurpose::Ledger, bound).await?;
-            if self.sql.backend == Backend::Mysql {
-                link.run(
-                    super::mysql::session(self.target.lease * SILENT_LEASES, bound),
-                    bound,
-                )
-                .await?;
-            }
-            self.link = Some(link);
-        }
-        Ok(())
+        self.opened(bound).await.map(drop)
     }
 
-    /// Finds out where the ledger is, where nothing but the `search_path` says so: Postgres.
+    async fn opened(&mut self, bound: Duration) -> Result<&mut dyn Connection, Error> {
+        if self.connection.is_none() {
+            let mut connection = self.target.open(ConnectionPurpose::Ledger, bound).await?;
+            let silence = self.target.lease * SILENT_LEASES;
+            if let Some(start) = self.sql.dialect.writer_session(silence, bound) {
+                connection.run(start, bound).await?;
+            }
+            self.connection = Some(connection);
+        }
+        match &mut self.connection {
+            Some(connection) => Ok(connection.as_mut()),
+            None => Err(Error::Broken(
+                "the ledger's connection is closed".to_owned(),
+            )),
+        }
+    }
+
+    /// Finds out where the ledger is, where the URL does not decide it.
     pub(super) async fn find(&mut self, bound: Duration) -> Result<(), Error> {
-        if self.sql.backend != Backend::Postgres || self.sql.schema.is_some() {
+        if self.sql.schema.is_some() {
             return Ok(());
         }
-        let rows = self
-            .rows(super::postgres::schema::find(None), bound)
-            .await?;
-        if let Some(schema) = rows.last().and_then(|row| row.opt(0)) {
-            self.sql = Sql::new(Backend::Postgres, Some(&schema));
+        if let Some(find) = self.sql.dialect.find_ledger() {
+            let rows = self.rows(find, bound).await?;
+            if let Some(schema) = rows.last().and_then(|row| row.opt(0)) {
+                self.sql = LedgerSql::new(self.sql.dialect, Some(&schema));
+            }
         }
         Ok(())
     }
 
-    pub(super) async fn rows(&mut self, sql: String, bound: Duration) -> Result<Vec<Row>, Error> {
+    pub(super) async fn rows(
+        &mut self,
+        sql: String,
+        bound: Duration,
+    ) -> Result<Vec<TextRow>, Error> {
         self.try_rows(sql, bound).await?.map_err(Error::from)
     }
 
-    pub(super) async fn run(&mut self, sql: String, bound: Duration) -> Result<Done, Error> {
+    pub(super) async fn run(&mut self, sql: String, bound: Duration) -> Result<u64, Error> {
         self.try_run(sql, bound).await?.map_err(Error::from)
     }
 
-    /// Runs a statement with text that somebody reads; in ASCII where the database's encoding
-    /// cannot hold it.
+    /// Runs a statement that contains free text; in ASCII where the database's encoding cannot hold
+    /// it.
     pub(super) async fn run_text(
         &mut self,
-        statement: impl Fn(&Sql) -> String,
+        statement: impl Fn(&LedgerSql) -> String,
         bound: Duration,
-    ) -> Result<Done, Error> {
+    ) -> Result<u64, Error> {
         match self.try_run(statement(&self.sql), bound).await? {
-            // untranslatable_character
-            Err(fault) if fault.code == "22P05" => {
+            Err(fault) if fault.is_unencodable() => {
                 self.sql.ascii = true;
                 self.run(statement(&self.sql), bound).await
             }
@@ -125,12 +97,12 @@ impl LedgerConnection {
         }
     }
 
-    /// Runs a statement that may as well run twice: where the connection turns out to be dead,
-    /// once more on a new one, within the same bound.
-    pub(super) async fn run_again(&mut self, sql: &str, bound: Duration) -> Result<Done, Error> {
+    /// Runs a statement that may run twice: where the connection turns out to be dead, once more on a
+    /// new one, within the same limit.
+    pub(super) async fn run_again(&mut self, sql: &str, bound: Duration) -> Result<u64, Error> {
         let since = Instant::now();
         let was_open = self.is_open();
-        // one half to connect, one half to ask
+        // half of the time to connect, half to ask
         let first = if was_open { bound } else { bound / 2 };
         let answer = self.run(sql.to_owned(), first).await;
         let left = bound.saturating_sub(since.elapsed());
@@ -142,18 +114,14 @@ impl LedgerConnection {
         }
     }
 
-    /// The inner fault is for a caller that expects one, such as a missing table.
+    /// The inner fault is for a caller that is prepared for one, such as a missing table.
     pub(super) async fn try_rows(
         &mut self,
         sql: String,
         bound: Duration,
-    ) -> Result<Result<Vec<Row>, Fault>, Error> {
-        self.open(bound).await?;
-        let sql = self.sql.preamble(bound) + &sql;
-        let Some(link) = &mut self.link else {
-            return Err(closed());
-        };
-        let answer = link.rows(sql, bound).await;
+    ) -> Result<Result<Vec<TextRow>, Fault>, Error> {
+        let sql = self.sql.dialect.preamble(bound) + &sql;
+        let answer = self.opened(bound).await?.rows(sql, bound).await;
         Ok(self.keep_or_drop(answer))
     }
 
@@ -161,18 +129,14 @@ impl LedgerConnection {
         &mut self,
         sql: String,
         bound: Duration,
-    ) -> Result<Result<Done, Fault>, Error> {
-        self.open(bound).await?;
-        let sql = self.sql.preamble(bound) + &sql;
-        let Some(link) = &mut self.link else {
-            return Err(closed());
-        };
-        let answer = link.run(sql, bound).await;
+    ) -> Result<Result<u64, Fault>, Error> {
+        let sql = self.sql.dialect.preamble(bound) + &sql;
+        let answer = self.opened(bound).await?.run(sql, bound).await;
         Ok(self.keep_or_drop(answer))
     }
 
-    /// A connection that did not end a call with the server's own answer may still get one,
-    /// and would take it for the next call's.
+    /// A call that ended without the server's own answer may still get one, which would be taken for
+    /// the next call's.
     fn keep_or_drop<T>(&mut self, answer: Result<T, Fault>) -> Result<T, Fault> {
         if let Err(fault) = &answer
             && (fault.kind != FaultKind::Server
@@ -181,25 +145,22 @@ impl LedgerConnection {
                     Error::Broken(_) | Error::NotYet(_) | Error::Full(_)
                 ))
         {
-            self.link = None;
+            self.connection = None;
         }
         answer
     }
 
-    /// Makes the ledger where it is missing. One that is there is taken as it is, whatever
-    /// the role may create, if it has the columns.
+    /// Creates the ledger where it is missing. One that exists is used as it is, whatever the role may
+    /// create, as long as it has the columns.
     pub(super) async fn create(&mut self, bound: Duration) -> Result<(), Error> {
         match self.try_rows(self.sql.shape(), bound).await? {
             Ok(_) => return Ok(()),
             Err(fault) if fault.is_missing_table() => {}
             Err(fault) => return Err(fault.into()),
         }
-        let schema = self.sql.schema.clone();
-        let statements = ddl::statements(self.sql.backend, schema.as_deref()).join("; ");
-        self.open(bound).await?;
-        if let Some(Link::File(store)) = &mut self.link {
-            store.create = true;
-        }
+        let statements = self.sql.dialect.create_ledger(self.sql.schema.as_deref());
+        let statements = statements.join("; ");
+        self.opened(bound).await?.allow_create();
         match self.try_run(statements, bound).await? {
             Ok(_) => Ok(()),
             // another app's holder was faster
@@ -210,7 +171,7 @@ impl LedgerConnection {
                 format!("may not create the ledger: {}", fault.message),
                 format!(
                     "run `launchgate print-ddl --database {}` as an admin",
-                    self.sql.backend
+                    self.target.backend()
                 ),
             )),
             Err(fault) => Err(fault.into()),
@@ -218,21 +179,17 @@ impl LedgerConnection {
     }
 
     pub(super) async fn close(self) {
-        if let Some(link) = self.link {
-            link.close().await;
+        if let Some(connection) = self.connection {
+            connection.close().await;
         }
     }
 
     /// Whether a connection is open now.
     pub(super) fn is_open(&self) -> bool {
-        self.link.is_some()
+        self.connection.is_some()
     }
 
     pub(super) fn call(&self) -> Duration {
         self.target.holder_call().min(CALL)
     }
-}
-
-fn closed() -> Error {
-    Error::Broken("the ledger's connection is closed".to_owned())
 }

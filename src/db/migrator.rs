@@ -1,20 +1,21 @@
-//! A folder of `.sql` migrations and the table `_sqlx_migrations`, both exactly as sqlx-cli has
-//! them, so that either can go on where the other stopped.
+//! A folder of `.sql` migrations and the table `_sqlx_migrations`, both exactly as sqlx-cli has them, so
+//! that either can continue where the other stopped.
 //!
-//! The folder is read by sqlx's own resolver and the table is made by sqlx's own statement. The
-//! rest is said here in plain SQL, since sqlx's migrator prepares statements, which a pooler
-//! loses, takes a lock that blocks, and tells neither file nor line.
+//! sqlx's own resolver reads the folder, and sqlx's own statement creates the table. The rest is plain
+//! SQL of ours, since sqlx's migrator prepares statements, which a pooler loses, takes a lock that
+//! blocks, and reports neither file nor line.
 
 mod apply;
 mod compare;
+pub(super) mod dialect;
 mod error;
 mod failure;
 mod folder;
 mod history;
-mod partial_effects;
-mod place;
+pub(super) mod partial_effects;
 mod record;
-mod send;
+pub(super) mod send;
+pub(super) mod statements;
 
 pub use apply::{FileProgress, Migrator};
 pub use compare::{MigrationPlan, compare};

@@ -52,13 +52,13 @@ fn a_file_may_end_the_transaction_itself() {
     replica.ends_with(65);
     replica
         .says("migrations/4_d.sql:3: ")
-        .says("so what came before stays")
+        .says("so what came before remains")
         .says("where _sqlx_migrations has a row of version 4")
         .says("delete that row first");
     let mut replica = with_sql(&scene, "v3").start();
     replica.ends_with(65);
     replica
-        .says("migrations/4_d.sql was begun and did not come to its end")
+        .says("migrations/4_d.sql was begun and never finished")
         .says("DELETE FROM _sqlx_migrations WHERE version = 4");
     assert_eq!(applied(&db).len(), 3);
 }
@@ -119,8 +119,8 @@ fn a_deferred_constraint_fails_its_file(db: &Db) {
         replica.ends_with(65);
         replica
             .says("migrations/2_b.sql: at its commit: ")
-            .says("nothing of this file stays")
-            .says("mend the file and start again");
+            .says("nothing of this file remains")
+            .says("fix the file and start again");
         let log = replica.log().to_lowercase();
         assert!(
             log.contains("foreign key") && !log.contains("another shape"),
@@ -185,7 +185,7 @@ fn the_json_log_has_the_events(db: &Db) {
     replica
         .says("\"event\":\"embedded.failed\"")
         .says("\"message\":\"sql: migrations/4_d.sql:1: ")
-        .says("\"hint\":\"mend the file and start again\"");
+        .says("\"hint\":\"fix the file and start again\"");
     for line in replica.log().lines() {
         assert!(line.starts_with('{') && line.ends_with('}'), "{line}");
     }

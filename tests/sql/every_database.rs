@@ -77,7 +77,7 @@ fn a_failing_statement_is_shown_with_file_and_line(db: &Db) {
         .says("applied 1_a.sql")
         .says("error: migrations/2_b.sql:4: ")
         .says("sql: migrations/2_b.sql:4: ")
-        .says("nothing of this file stays")
+        .says("nothing of this file remains")
         .says("`insert into a`");
     assert!(replica.log().to_lowercase().contains("unique") || replica.log().contains("Duplicate"));
     assert_eq!(db.sql("select count(*) from a"), "0");
@@ -241,10 +241,10 @@ fn what_stays_is_said(db: &Db) {
     } else {
         "select count(*) from sqlite_schema where name = 'a'"
     };
-    let before = "what came before this statement stays";
+    let before = "what came before this statement remains";
     // Several statements in one message are one transaction to Postgres.
     let (first, said) = if db.is_postgres() {
-        ("0", "nothing of this file stays")
+        ("0", "nothing of this file remains")
     } else {
         ("1", before)
     };
@@ -259,13 +259,13 @@ fn what_stays_is_said(db: &Db) {
             "v2",
             statements.to_owned(),
             "0",
-            "nothing of this file stays",
+            "nothing of this file remains",
         ),
         (
             "v3",
             "create table a (x int);\ncommit;\nselect * from nowhere;\n".to_owned(),
             "1",
-            "the file ends its transaction itself, so what came before stays",
+            "the file ends its transaction itself, so what came before remains",
         ),
     ] {
         files.write("1_a.sql", &text);
@@ -273,7 +273,7 @@ fn what_stays_is_said(db: &Db) {
         replica.ends_with(65);
         replica.says("migrations/1_a.sql:").says(said);
         assert_eq!(db.sql(table), left, "{text}");
-        let undo = replica.log().contains("undo by hand what stays");
+        let undo = replica.log().contains("undo by hand what remains");
         assert_eq!(undo, left == "1", "{}", replica.log());
         db.sql("drop table if exists a");
     }
@@ -294,7 +294,7 @@ fn part_of_a_single_statement_may_stay() {
     let mut replica = with_sql(&scene, "v1").start();
     replica.ends_with(65);
     replica
-        .says("part of what it did may stay")
+        .says("part of what it did may remain")
         .says("such as an invalid index");
     assert_eq!(
         db.sql("select indisvalid from pg_index where indexrelid = 'i'::regclass"),
@@ -314,7 +314,7 @@ fn a_hidden_table_and_a_byte_order_mark_are_told() {
     let mut replica = with_sql(&scene, "v1").start();
     replica.ends_with(65);
     replica
-        .says("migrations/1_a.sql: behind it the table _sqlx_migrations is not found any more")
+        .says("migrations/1_a.sql: after it the table _sqlx_migrations is not found any more")
         .says("RESET search_path;");
     files.write("1_a.sql", &format!("{dumped}reset search_path;\n"));
     files.write("2_b.sql", "\u{feff}create table b (x int);\n");
@@ -349,13 +349,13 @@ fn mariadb_says_what_stays() {
     replica.ends_with(65);
     replica
         .says("migrations/1_a.sql:2: ")
-        .says("commit at every change of the schema, so what came before this statement stays")
+        .says("commits every change of the schema at once, so what came before this statement remains")
         .says("delete that row");
     files.write("1_a.sql", "create table a (x int);\n");
     let mut replica = with_sql(&scene, "v2").start();
     replica.ends_with(65);
     replica
-        .says("migrations/1_a.sql was begun and did not come to its end")
+        .says("migrations/1_a.sql was begun and never finished")
         .says("DELETE FROM _sqlx_migrations WHERE version = 1");
     db.sql("drop table a; delete from _sqlx_migrations where version = 1");
     with_sql(&scene, "v3").start().ends_with(0);
@@ -533,7 +533,7 @@ fn what_cannot_be_meant_is_refused_before_anything_runs() {
     refused(
         &["--sql", "migrations"],
         &url,
-        &["no migration is in migrations"],
+        &["there is no migration in migrations"],
     );
     files.write("1_a.sql", "create table a (x int);");
     refused(&["--sql", "nowhere"], &url, &["--sql: ", "nowhere"]);

@@ -516,7 +516,7 @@ fn a_full_disk_fails_the_migration_and_harms_nothing() {
     replica.ends_with(65);
     replica
         .says("migrations/2_b.sql:2: database or disk is full")
-        .says("nothing of this file stays");
+        .says("nothing of this file remains");
     assert_eq!(applied(&db), ["1|a"]);
     assert_eq!(db.sql("pragma integrity_check"), "ok");
     assert_eq!(scene.ledger("state"), ["succeeded", "failed"]);
@@ -605,7 +605,7 @@ fn a_lock_in_the_way_of_a_file_without_a_transaction_is_waited_for() {
     replica.says_in_time("the database kept the migration waiting for ");
     drop(other);
     replica.ends_with(69);
-    assert!(!replica.log().contains("stays"), "{}", replica.log());
+    assert!(!replica.log().contains("remain"), "{}", replica.log());
     let (mut replica, other) = run("v3");
     drop(other);
     replica.ends_with(0);

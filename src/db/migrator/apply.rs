@@ -1,52 +1,45 @@
 //! Applying files, one after the other, on one connection.
 //!
-//! Each file goes to the server as it is, by the simple query protocol, in a transaction with its
-//! row in the table. Whatever can be waited for (a `SQLite` file that another process has
-//! locked) is an [`Error::NotYet`], and nothing was changed by the call that it ended.
-//!
-//! MySQL commits by itself, and on `SQLite` a file may end the transaction that was begun for it. So
-//! there the row comes first, as one that did not come to its end: what a file left half done is
-//! never taken for applied.
+//! Each file goes to the server as it is, by the simple query protocol, in a transaction with its row
+//! in the table. Whatever can be waited for (a database file that another process has locked) is an
+//! [`Error::NotYet`], and the call that it ended has changed nothing.
 
 use std::time::Duration;
 
-use sqlx::migrate::Migrate;
-
 use super::{
-    History, MigrationError, MigrationFile, MigrationFolder, MigrationPlan, TABLE, compare,
-    failure::{ends_session, has_secret, hint, place, without_quotes, words},
-    history,
+    TABLE,
+    compare::{MigrationPlan, compare},
+    dialect::{FileTransaction, MigrationConnection, MigrationDialect},
+    error::MigrationError,
+    failure::{has_secret, hint, partial_effects, place, without_quotes, words},
+    folder::{MigrationFile, MigrationFolder},
+    history::{self, History},
     partial_effects::PartialEffects,
-    place::{Statement, line, statements},
-    record::back_quoted,
-    send::{send, send_one_by_one},
+    statements::{Statement, line, statements},
 };
 use crate::db::{
-    Backend, Error, Target,
-    error::{Fault, FaultKind, FaultPhase},
-    ledger_connection::Link,
-    target::{CALL, ConnectionPurpose},
-    wire::Wire,
+    Error, Target,
+    fault::{Fault, FaultKind, FaultPhase},
+    purpose::ConnectionPurpose,
+    target::CALL,
 };
 
-/// A statement of ours that waits for nobody but the server.
+/// The limit for a statement of ours that waits for nobody but the server.
 pub(super) const OWN: Duration = Duration::from_mins(10);
-
-/// How long the driver of `SQLite` waits for a lock before it says so.
-const LITE_OPEN: Duration = Duration::from_secs(2);
 
 /// A connection for migrations.
 pub struct Migrator {
     pub(super) target: Target,
-    pub(super) wire: Wire,
-    /// The table's name; with its database where a file can change to another one.
+    pub(super) connection: Box<dyn MigrationConnection>,
+    pub(super) dialect: &'static dyn MigrationDialect,
+    /// The table's name, as far as it has to be qualified.
     pub(super) table: String,
 }
 
-/// How far a file's execution came.
+/// How far the execution of a file got.
 #[derive(Debug, Default)]
 pub struct FileProgress {
-    /// So many statements came to their end.
+    /// So many statements were executed.
     done: usize,
 }
 
@@ -59,53 +52,36 @@ impl FileProgress {
 }
 
 impl Migrator {
-    /// One attempt to connect. A `SQLite` file that is missing is made.
+    /// One attempt to connect. A database file that is missing is created.
     ///
-    /// `name`: what a Postgres server shows for the session, so that one that outlives its
-    /// client is known for what it is.
+    /// `name`: what a server shows for the session, so that one that outlives its client is known for
+    /// what it is.
     pub async fn connect(target: &Target, name: &str) -> Result<Self, Error> {
-        let wire = match target.link(ConnectionPurpose::Migrate(name), CALL).await? {
-            Link::Wire(wire) => wire,
-            Link::File(mut store) => {
-                store.create = true;
-                store.open(LITE_OPEN).await?
-            }
-        };
-        let table = match (wire.backend(), target.url.database()) {
-            (Backend::Mysql, Some(name)) => format!("{}.{TABLE}", back_quoted(name)),
-            _ => TABLE.to_owned(),
-        };
+        let connection = target.open_to_migrate(name, CALL).await?;
+        let dialect = target.backend().driver().migrations();
         Ok(Self {
             target: target.clone(),
-            wire,
-            table,
+            connection,
+            dialect,
+            table: dialect.table(target.url.database()),
         })
     }
 
-    /// What was applied, without changing anything; a `SQLite` file that is missing is not made.
+    /// What was applied, without changing anything; a database file that is missing is not created.
     pub async fn look(target: &Target) -> Result<History, Error> {
-        let mut link = target.link(ConnectionPurpose::Look, CALL).await?;
-        let history = match &mut link {
-            Link::Wire(wire) => history::read(wire).await,
-            Link::File(store) => match store.open(LITE_OPEN).await {
-                Ok(mut wire) => {
-                    let history = history::read(&mut wire).await;
-                    wire.close().await;
-                    history
-                }
-                Err(fault) => history::from_answer(Err(fault)),
-            },
-        };
-        link.close().await;
+        let mut connection = target.open(ConnectionPurpose::Read, CALL).await?;
+        let dialect = target.backend().driver().migrations();
+        let history = history::read(connection.as_mut(), dialect).await;
+        connection.close().await;
         history
     }
 
-    /// What is to be done; the table is made where it is missing.
+    /// What is to be done; the table is created where it is missing.
     pub async fn plan<'a>(
         &mut self,
         folder: &'a MigrationFolder,
     ) -> Result<MigrationPlan<'a>, MigrationError> {
-        let history = history::read(&mut self.wire).await?;
+        let history = history::read(self.connection.as_mut(), self.dialect).await?;
         if history == History::Missing {
             self.create().await?;
         }
@@ -114,72 +90,65 @@ impl Migrator {
 
     /// Only where it is missing: IF NOT EXISTS asks for the right to create all the same.
     async fn create(&mut self) -> Result<(), Error> {
-        let made = match &mut self.wire {
-            Wire::Postgres(conn) => conn.ensure_migrations_table(TABLE).await,
-            Wire::Mysql(conn) => conn.ensure_migrations_table(TABLE).await,
-            Wire::Sqlite(conn) => conn.ensure_migrations_table(TABLE).await,
-        };
-        made.map_err(|error| match error {
-            sqlx::migrate::MigrateError::Execute(error) => {
-                history::refused(&Fault::new(self.wire.backend(), FaultPhase::Call, &error))
-            }
+        let created = self.connection.create_table(TABLE).await;
+        created.map_err(|error| match error {
+            sqlx::migrate::MigrateError::Execute(error) => history::refused(&self.fault(&error)),
             other => Error::Broken(other.to_string()),
         })
     }
 
+    fn fault(&self, error: &sqlx::Error) -> Fault {
+        let codes = self.target.backend().driver().codes();
+        Fault::new(codes, FaultPhase::Call, error)
+    }
+
     /// Opens the file's transaction, where it has one.
     pub async fn begin(&mut self, file: &MigrationFile) -> Result<(), Error> {
-        let begin = match (self.wire.backend(), file.has_no_transaction()) {
-            (Backend::Mysql, _) => format!("BEGIN; {}", self.row(file, Duration::ZERO, "FALSE")),
-            (Backend::Postgres, false) => "BEGIN".to_owned(),
-            // All writing waits at one place, where nothing was done yet.
-            (Backend::Sqlite, false) => {
-                let row = self.row(file, Duration::ZERO, "FALSE");
-                format!("BEGIN IMMEDIATE; {row}")
+        let begin = match self.dialect.transaction(file.has_no_transaction()) {
+            FileTransaction::None => return Ok(()),
+            FileTransaction::RowLast(begin) => begin.to_owned(),
+            FileTransaction::RowFirst(begin) => {
+                format!("{begin}; {}", self.row(file, Duration::ZERO, "FALSE"))
             }
-            (_, true) => return Ok(()),
         };
         let begun = self.run(begin).await;
-        if begun.is_err() && self.wire.backend() == Backend::Sqlite {
+        if begun.is_err() {
             let _ = self.run("ROLLBACK".to_owned()).await;
         }
         begun
     }
 
-    /// Executes the file, from where `progress` says that an earlier call came to.
+    /// Executes the file, from where `progress` says that an earlier call got to.
     ///
     /// # Errors
-    /// A statement failed: what the transaction holds is undone. [`Error::NotYet`]: `SQLite` has the
-    /// next statement wait for another process, and it was not begun.
+    /// A statement failed: what the transaction holds is undone. [`Error::NotYet`]: the next statement
+    /// has to wait for another process and was not begun.
     pub async fn execute(
         &mut self,
         file: &MigrationFile,
         progress: &mut FileProgress,
     ) -> Result<(), MigrationError> {
-        let (sql, backend) = (file.sql(), self.wire.backend());
-        if let Some(at) = sql.find('\0').filter(|_| backend != Backend::Mysql) {
+        let sql = file.sql();
+        if let Some(at) = sql.find('\0').filter(|_| !self.dialect.allows_nul()) {
             let _ = self.run("ROLLBACK".to_owned()).await;
             return Err(MigrationError::Migration {
                 what: format!(
-                    "{}:{}: a NUL byte, which is no SQL",
+                    "{}:{}: a NUL byte, which is not SQL",
                     file.shown,
                     line(sql, at)
                 ),
                 hint: "save the file as UTF-8 text without it and start again".to_owned(),
             });
         }
-        let all = statements(sql, backend);
+        let all = statements(sql, self.dialect.lexical_rules());
         let alone = file.has_no_transaction();
-        let answer = match &mut self.wire {
-            Wire::Sqlite(conn) => send_one_by_one(conn, sql, &all, alone, &mut progress.done).await,
-            wire => send(wire, sql, &mut progress.done).await,
-        };
-        let Err(error) = answer else {
+        let sent = self.connection.send(sql, &all, alone, &mut progress.done);
+        let Err(error) = sent.await else {
             return self.refuse_open(file).await;
         };
-        let fault = Fault::new(backend, FaultPhase::Call, &error);
-        if backend == Backend::Sqlite
-            && alone
+        let fault = self.fault(&error);
+        if alone
+            && self.dialect.can_repeat_statement()
             && let Error::NotYet(why) = fault.clone().into()
         {
             return Err(Error::NotYet(why).into());
@@ -187,26 +156,24 @@ impl Migrator {
         Err(self.failed(file, &all, progress, (&error, &fault)).await)
     }
 
-    /// What became of a file whose next statement could not be waited for any longer.
+    /// What became of a file whose next statement could not wait any longer.
     pub async fn give_up(
         &mut self,
         file: &MigrationFile,
         progress: &FileProgress,
         why: &str,
     ) -> MigrationError {
-        let all = statements(file.sql(), self.wire.backend());
+        let all = statements(file.sql(), self.dialect.lexical_rules());
         let error = sqlx::Error::Protocol(why.to_owned());
         let fault = Fault {
-            backend: self.wire.backend(),
-            phase: FaultPhase::Call,
             kind: FaultKind::Server,
-            code: String::new(),
             message: why.to_owned(),
+            ..self.fault(&error)
         };
         self.failed(file, &all, progress, (&error, &fault)).await
     }
 
-    /// Undoes what can be undone, and says what failed, where, what stays and what to do.
+    /// Undoes what can be undone, and says what failed, where, what remains and what to do.
     async fn failed(
         &mut self,
         file: &MigrationFile,
@@ -214,18 +181,17 @@ impl Migrator {
         progress: &FileProgress,
         (error, fault): (&sqlx::Error, &Fault),
     ) -> MigrationError {
-        let backend = self.wire.backend();
-        // What a lost connection has done is not known; its transaction is undone by the server.
-        let is_lost = fault.kind != FaultKind::Server || ends_session(fault);
-        let stays = PartialEffects::of(file, backend, all, progress.done);
+        // Nobody knows what a lost connection has done; the server undoes its transaction.
+        let is_lost = fault.kind != FaultKind::Server || fault.ends_session();
+        let effects = partial_effects(file, self.dialect, all, progress.done);
         let rest = if is_lost {
             ""
         } else {
-            self.undo(file, stays).await
+            self.undo(file, effects).await
         };
         let statement = all.get(progress.done).or(all.last()).copied();
-        let (line, shown) = place(file, statement, error);
-        let words = words(error, fault);
+        let (line, shown) = place(file, self.dialect, statement, error);
+        let words = words(self.dialect, error, fault);
         let words = match statement {
             Some(statement) if has_secret(file.sql(), statement) => without_quotes(&words),
             _ => &words,
@@ -233,37 +199,25 @@ impl Migrator {
         let what = format!("{}:{line}: {words}{rest}{shown}", file.shown);
         MigrationError::Migration {
             what: self.target.url.redact(&what),
-            hint: hint(backend, file, fault, is_lost, stays),
+            hint: hint(self.dialect, file, fault, is_lost, effects),
         }
     }
 
-    /// A transaction that a file without one of ours begins and does not end would take the
-    /// file's row along when the connection closes, and all would look applied.
+    /// A transaction that a file without one of ours begins and does not end would take the file's row
+    /// along when the connection closes, and everything would look applied.
     async fn refuse_open(&mut self, file: &MigrationFile) -> Result<(), MigrationError> {
         if !file.has_no_transaction() {
             return Ok(());
         }
-        let is_open = match self.wire.backend() {
-            Backend::Mysql => false,
-            // A transaction's clock stands still from its beginning.
-            Backend::Postgres => {
-                let asked = "SELECT transaction_timestamp() < statement_timestamp()";
-                let answer = self.wire.rows(asked.to_owned(), CALL).await;
-                let rows = answer.map_err(|fault| history::refused(&fault))?;
-                rows.first().is_some_and(|row| row.flag(0))
-            }
-            Backend::Sqlite => {
-                let answer = self.wire.run("BEGIN; COMMIT".to_owned(), CALL).await;
-                answer.is_err_and(|fault| fault.message.contains("within a transaction"))
-            }
-        };
+        let asked = self.dialect.has_open_transaction(self.connection.as_mut());
+        let is_open = asked.await.map_err(|fault| history::refused(&fault))?;
         if !is_open {
             return Ok(());
         }
         let _ = self.run("ROLLBACK".to_owned()).await;
         Err(MigrationError::Migration {
             what: format!(
-                "{}: the file begins a transaction and does not end it, so nothing of that stays",
+                "{}: the file begins a transaction and does not end it, so nothing of that remains",
                 file.shown
             ),
             hint: "end it with COMMIT, or leave `-- no-transaction` out: then launchgate does both"
@@ -271,18 +225,18 @@ impl Migrator {
         })
     }
 
-    /// Undoes what can be undone, and says what stays.
+    /// Undoes what can be undone, and says what remains.
     pub(super) async fn undo(
         &mut self,
         file: &MigrationFile,
-        stays: PartialEffects,
+        effects: PartialEffects,
     ) -> &'static str {
         // Where the file ended the transaction itself there is nothing to undo.
         let _ = self.run("ROLLBACK".to_owned()).await;
-        if self.wire.backend() != Backend::Mysql {
-            return stays.words();
+        if !self.dialect.commits_schema_changes() {
+            return effects.words();
         }
-        let begun = match history::read(&mut self.wire).await {
+        let begun = match history::read(self.connection.as_mut(), self.dialect).await {
             Ok(history) => history
                 .rows()
                 .iter()
@@ -290,21 +244,21 @@ impl Migrator {
             Err(_) => true,
         };
         if begun {
-            "; MySQL and MariaDB commit at every change of the schema, so what came before this statement stays"
+            "; this database commits every change of the schema at once, so what came before this statement remains"
         } else {
             PartialEffects::Nothing.words()
         }
     }
 
     async fn run(&mut self, sql: String) -> Result<(), Error> {
-        match self.wire.run(sql, OWN).await {
+        match self.connection.run(sql, OWN).await {
             Ok(_) => Ok(()),
             Err(fault) => Err(history::refused(&fault)),
         }
     }
 
-    /// Says goodbye; `SQLite` tidies its write-ahead log.
+    /// Says goodbye; `SQLite` then tidies its write-ahead log.
     pub async fn close(self) {
-        self.wire.close().await;
+        self.connection.close().await;
     }
 }

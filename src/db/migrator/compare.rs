@@ -1,28 +1,27 @@
-//! What is to be applied, from the folder and the table. Pure.
+//! What has to be applied, according to the folder and the table. Pure.
 
 use std::collections::HashMap;
 
 use super::{Applied, MigrationError, MigrationFile, MigrationFolder, TABLE};
 
-/// What is to be done.
+/// What has to be done.
 #[derive(Debug)]
 pub struct MigrationPlan<'a> {
     /// The files to apply, in order.
     pub pending: Vec<&'a MigrationFile>,
     /// How many are applied already.
     pub applied: usize,
-    /// Of the pending ones, those that are older than one that is applied; with the newest
-    /// applied version.
+    /// The pending ones that are older than an applied one, with the newest applied version.
     pub late: Vec<(&'a MigrationFile, i64)>,
 }
 
-/// More missing files than this are counted: a message has to fit into what is kept of a step.
+/// More missing files than this are only counted: the message must fit into the recorded output.
 const NAMED: usize = 5;
 
-/// Compares, and changes nothing. Every applied file is looked at before any is applied.
+/// Compares, and changes nothing. Every applied file is checked before any is applied.
 ///
 /// # Errors
-/// A migration that was begun and did not end; an applied one that is missing or was changed.
+/// A migration that was begun and never finished; an applied one that is missing or was changed.
 pub fn compare<'a>(
     folder: &'a MigrationFolder,
     applied: &[Applied],
@@ -40,9 +39,9 @@ pub fn compare<'a>(
     if let Some(row) = applied.iter().find(|row| !row.success) {
         let version = row.version;
         return Err(MigrationError::Migration {
-            what: format!("{} was begun and did not come to its end", name_of(row)),
+            what: format!("{} was begun and never finished", name_of(row)),
             hint: format!(
-                "see what of it is in the database and undo that, then `DELETE FROM {TABLE} WHERE version = {version}`; \
+                "undo what it has done in the database, then `DELETE FROM {TABLE} WHERE version = {version}`; \
                  or finish it by hand, then `UPDATE {TABLE} SET success = true WHERE version = {version}`"
             ),
         });
@@ -63,7 +62,8 @@ pub fn compare<'a>(
                 "applied to this database and missing in {shown}: version {}{more}",
                 named.join(", ")
             ),
-            hint: "put the file back; where this image is older than the database, deploy the newer one".to_owned(),
+            hint: "put the file back; if this image is older than the database, deploy a newer one"
+                .to_owned(),
         });
     }
     let by_version: HashMap<i64, &Applied> = applied.iter().map(|row| (row.version, row)).collect();
@@ -95,13 +95,12 @@ fn changed(file: &MigrationFile, row: &Applied) -> MigrationError {
                 "{} has other line endings than when it was applied",
                 file.shown
             ),
-            hint: "give it back its line endings; `*.sql text eol=lf` in .gitattributes keeps git from changing them".to_owned(),
+            hint: "restore its line endings; `*.sql text eol=lf` in .gitattributes keeps git from changing them".to_owned(),
         };
     }
     MigrationError::Migration {
         what: format!("{} was changed after it was applied", file.shown),
-        hint:
-            "give it back its old contents, and write the change as a new file with a newer version"
-                .to_owned(),
+        hint: "restore its old contents, and write the change as a new file with a newer version"
+            .to_owned(),
     }
 }

@@ -1,11 +1,11 @@
-//! What keeps migrations from being applied.
+//! Why migrations are not applied.
 
 use crate::db::Error;
 
 /// Why the migrations of a folder were not all applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MigrationError {
-    /// The migrations themselves: one failed, or they don't fit what was applied.
+    /// The migrations themselves: one failed, or they don't match what was applied.
     Migration {
         /// File, line and the database's own words.
         what: String,

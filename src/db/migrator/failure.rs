@@ -1,51 +1,65 @@
-//! What is said of a file that failed: where, in whose words, and what to do. Pure.
-
-use sqlx::{
-    mysql::MySqlDatabaseError,
-    postgres::{PgDatabaseError, PgErrorPosition},
-};
+//! What is said about a file that failed: where, in whose words, and what to do. Pure.
 
 use super::{
-    MigrationFile, TABLE,
+    TABLE,
+    dialect::{FileTransaction, MigrationDialect},
+    folder::MigrationFile,
     partial_effects::PartialEffects,
-    place::{Statement, byte_of_character, line},
+    statements::{Statement, line},
 };
-use crate::db::{Backend, error::Fault};
+use crate::db::fault::Fault;
 
 /// How much of a failed statement is shown.
 const SHOWN: usize = 160;
 
-/// The server's last words: somebody ended the session, or the server itself
-/// (PostgreSQL, "Error Codes", class 57; MariaDB, "Error Codes").
-pub(super) fn ends_session(fault: &Fault) -> bool {
-    match fault.backend {
-        Backend::Postgres => matches!(
-            fault.code.as_str(),
-            "57P01" | "57P02" | "57P03" | "57P04" | "57P05"
-        ),
-        Backend::Mysql => matches!(fault.code.as_str(), "1053" | "1927"),
-        Backend::Sqlite => false,
+/// What remains of a file of which so many statements were executed. Not for a database that commits
+/// changes of the schema by itself: there the table of migrations tells.
+pub(super) fn partial_effects(
+    file: &MigrationFile,
+    dialect: &dyn MigrationDialect,
+    all: &[Statement],
+    done: usize,
+) -> PartialEffects {
+    let sql = file.sql();
+    let rollback_ends = dialect.rollback_ends_transaction();
+    let mut ran = all.iter().take(done);
+    if ran.any(|s| ends_transaction(&sql[s.word..s.end], rollback_ends)) {
+        return PartialEffects::Committed;
+    }
+    if file.has_no_transaction() {
+        dialect.effects_without_transaction(all.len())
+    } else {
+        PartialEffects::Nothing
+    }
+}
+
+/// Whether what came before this statement remains. A ROLLBACK undoes that; where it ends the
+/// transaction for good, what follows commits by itself.
+fn ends_transaction(statement: &str, rollback_ends: bool) -> bool {
+    let words = statement.split(|c: char| !c.is_ascii_alphanumeric());
+    let words = words.filter(|word| !word.is_empty());
+    let words: Vec<String> = words.take(4).map(str::to_ascii_uppercase).collect();
+    match words.first().map(String::as_str) {
+        Some("COMMIT" | "END") => true,
+        Some("PREPARE") => words.get(1).is_some_and(|word| word == "TRANSACTION"),
+        Some("ROLLBACK") => rollback_ends && !words.iter().any(|word| word == "TO"),
+        _ => false,
     }
 }
 
 /// The line of the failed statement in the file, and what stands there.
 pub(super) fn place(
     file: &MigrationFile,
+    dialect: &dyn MigrationDialect,
     statement: Option<Statement>,
     error: &sqlx::Error,
 ) -> (usize, String) {
     let sql = file.sql();
-    let mut at = statement.map_or(0, |s| s.word);
-    if let sqlx::Error::Database(error) = error {
-        if let Some(error) = error.try_downcast_ref::<PgDatabaseError>() {
-            if let Some(PgErrorPosition::Original(position)) = error.position() {
-                at = byte_of_character(sql, position);
-            }
-        } else if let Some(statement) = statement {
-            let text = &sql[statement.from..statement.end];
-            at = inside(text, error.message()).map_or(at, |inside| statement.from + inside);
-        }
-    }
+    let position = match error {
+        sqlx::Error::Database(error) => dialect.error_position(error.as_ref(), sql, statement),
+        _ => None,
+    };
+    let at = position.or(statement.map(|s| s.word)).unwrap_or(0);
     let number = line(sql, at);
     let text = sql.lines().nth(number - 1).unwrap_or_default().trim();
     if text.is_empty() || statement.is_some_and(|s| has_secret(sql, s)) {
@@ -56,7 +70,7 @@ pub(super) fn place(
     (number, format!("; at `{}{more}`", &text[..cut]))
 }
 
-/// A role's password has no place in a log.
+/// Whether a statement sets a role's password, which does not belong in a log.
 pub(super) fn has_secret(sql: &str, statement: Statement) -> bool {
     let text = sql[statement.from..statement.end].to_ascii_lowercase();
     ["password", "identified"]
@@ -64,7 +78,7 @@ pub(super) fn has_secret(sql: &str, statement: Statement) -> bool {
         .any(|word| text.contains(word))
 }
 
-/// What came before the words that a server quotes of a statement.
+/// The words in front of what a server quotes of a statement.
 pub(super) fn without_quotes(words: &str) -> &str {
     let end = [" at or near ", " near "]
         .iter()
@@ -73,76 +87,72 @@ pub(super) fn without_quotes(words: &str) -> &str {
     &words[..end.unwrap_or(words.len())]
 }
 
-/// Where in a statement the words of `SQLite` (`near "x"`) or of `MySQL` (`at line 3`) point to.
-fn inside(statement: &str, message: &str) -> Option<usize> {
-    if let Some(number) = message.rsplit_once(" at line ").map(|(_, number)| number) {
-        let number: usize = number.trim().parse().ok()?;
-        let before = statement.split_inclusive('\n').take(number - 1);
-        let start: usize = before.map(str::len).sum();
-        let blank = statement.get(start..)?;
-        return Some(start + blank.len() - blank.trim_start().len());
-    }
-    let near = message.strip_prefix("near \"")?.split('"').next()?;
-    let mut places = statement.match_indices(near);
-    match (places.next(), places.next()) {
-        (Some((at, _)), None) => Some(at),
-        _ => None,
-    }
-}
-
 /// The database's own words, all that it has.
-pub(super) fn words(error: &sqlx::Error, fault: &Fault) -> String {
-    let said = &fault.message;
-    let sqlx::Error::Database(error) = error else {
-        return said.clone();
+pub(super) fn words(dialect: &dyn MigrationDialect, error: &sqlx::Error, fault: &Fault) -> String {
+    let details = match error {
+        sqlx::Error::Database(error) => dialect.error_details(error.as_ref()),
+        _ => String::new(),
     };
-    if let Some(error) = error.try_downcast_ref::<PgDatabaseError>() {
-        let more: String = [("detail", error.detail()), ("hint", error.hint())]
-            .iter()
-            .filter_map(|(name, more)| Some(format!(" ({name}: {})", (*more)?)))
-            .collect();
-        return format!("{said}{more} [{}]", error.code());
-    }
-    match error.try_downcast_ref::<MySqlDatabaseError>() {
-        Some(error) => format!("{said} [{}]", error.number()),
-        None => said.clone(),
-    }
+    format!("{}{details}", fault.message)
 }
 
 /// What to do.
 pub(super) fn hint(
-    backend: Backend,
+    dialect: &dyn MigrationDialect,
     file: &MigrationFile,
     fault: &Fault,
     is_lost: bool,
-    stays: PartialEffects,
+    effects: PartialEffects,
 ) -> String {
-    let version = file.version();
     if is_lost {
         return "see in the database what it did, and in the server's log why the connection broke; then start again".to_owned();
     }
-    match (backend, fault.code.as_str()) {
-        (Backend::Postgres, "25001") if file.has_no_transaction() => {
-            "have this statement alone in its file: several in one file are one transaction"
-                .to_owned()
-        }
-        (Backend::Postgres, "25001") => {
-            "begin the file with the line `-- no-transaction`, and have that statement alone in it"
-                .to_owned()
-        }
-        // SQLite passes over it.
-        (Backend::Postgres | Backend::Mysql, _) if file.has_byte_order_mark() => {
-            "save the file as UTF-8 without a byte order mark (BOM), which is no SQL, and start again"
-                .to_owned()
-        }
-        (Backend::Mysql | Backend::Sqlite, _) if leaves_row(backend, stays) => format!(
-            "mend the file and start again; where {TABLE} has a row of version {version}, undo by hand what stays and delete that row first"
-        ),
-        _ => stays.hint().to_owned(),
+    if let Some(hint) = dialect.transaction_hint(&fault.code, file.has_no_transaction()) {
+        return hint.to_owned();
     }
+    if file.has_byte_order_mark() && !dialect.allows_byte_order_mark() {
+        return "save the file as UTF-8 without a byte order mark (BOM), which is not SQL, and start again"
+            .to_owned();
+    }
+    if may_leave_row(dialect, file, effects) {
+        let version = file.version();
+        return format!(
+            "fix the file and start again; where {TABLE} has a row of version {version}, undo by hand what remains and delete that row first"
+        );
+    }
+    effects.hint().to_owned()
 }
 
-/// Whether the file's row, which says that it did not come to its end, may be there.
-fn leaves_row(backend: Backend, stays: PartialEffects) -> bool {
-    backend == Backend::Mysql || stays == PartialEffects::Committed
+/// Whether the row which says that the file is unfinished may be there.
+fn may_leave_row(
+    dialect: &dyn MigrationDialect,
+    file: &MigrationFile,
+    effects: PartialEffects,
+) -> bool {
+    let transaction = dialect.transaction(file.has_no_transaction());
+    matches!(transaction, FileTransaction::RowFirst(_))
+        && (dialect.commits_schema_changes() || effects == PartialEffects::Committed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_that_end_a_transaction_are_known() {
+        for (text, is_end, is_end_with_rollback) in [
+            ("commit", true, true),
+            ("COMMIT AND CHAIN", true, true),
+            ("end transaction", true, true),
+            ("prepare transaction 'x'", true, true),
+            ("prepare x as select 1", false, false),
+            ("rollback", false, true),
+            ("rollback transaction to savepoint a", false, false),
+            ("comment on table commit is 'x'", false, false),
+            ("", false, false),
+        ] {
+            assert_eq!(ends_transaction(text, false), is_end, "{text}");
+            assert_eq!(ends_transaction(text, true), is_end_with_rollback, "{text}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! The files.
+//! The folder and its files.
 
 use std::ffi::OsString;
 use std::io;
@@ -27,11 +27,11 @@ pub struct MigrationFile {
 }
 
 impl MigrationFolder {
-    /// Reads the folder, as sqlx does: `<VERSION>_<DESCRIPTION>.sql`, `.up.sql` and `.down.sql`
-    /// count, links are followed, all else is passed over.
+    /// Reads the folder as sqlx does: `<VERSION>_<DESCRIPTION>.sql`, `.up.sql` and `.down.sql` count,
+    /// links are followed, everything else is ignored.
     ///
     /// # Errors
-    /// It can't be read, holds no migration, or a name's version is no number.
+    /// It can't be read, has no migration, or a version is not a number.
     pub fn read(path: &Path) -> Result<Self, MigrationError> {
         let unusable = |what: String, hint: &str| MigrationError::Migration {
             what,
@@ -41,7 +41,7 @@ impl MigrationFolder {
         let found = resolve_blocking(path).map_err(|error| {
             let source = std::error::Error::source(&error);
             let said = error.to_string();
-            // sqlx has the source's words in its own, as a rule.
+            // sqlx usually includes the source's words in its own.
             let why = source.map(ToString::to_string);
             let why = why.filter(|why| !said.contains(why));
             let why = why.map(|why| format!(": {why}")).unwrap_or_default();
@@ -81,15 +81,15 @@ impl MigrationFolder {
         };
         if folder.ups().next().is_none() {
             return Err(unusable(
-                format!("no migration is in {shown}"),
-                "put files such as 1_guests.sql there, or name the folder that has them",
+                format!("there is no migration in {shown}"),
+                "put files such as 1_guests.sql there, or name the folder that contains them",
             ));
         }
         folder.refuse_twins()?;
         Ok(folder)
     }
 
-    /// Two files of one version can't both stand in the table.
+    /// The table can't hold two files of one version.
     fn refuse_twins(&self) -> Result<(), MigrationError> {
         let mut ups = self.ups().peekable();
         while let (Some(file), Some(next)) = (ups.next(), ups.peek()) {
@@ -101,33 +101,33 @@ impl MigrationFolder {
                         next.name,
                         file.version()
                     ),
-                    hint: "give the newer one a version of its own".to_owned(),
+                    hint: "give the newer one another version".to_owned(),
                 });
             }
         }
         Ok(())
     }
 
-    /// As it was given.
+    /// The path as it was given.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The files to apply, in order: not those that undo.
+    /// The files to apply, in order, without those that undo.
     pub fn ups(&self) -> impl Iterator<Item = &MigrationFile> {
         self.files
             .iter()
             .filter(|file| !file.migration.migration_type.is_down_migration())
     }
 
-    /// Whether any file, also one that undoes, has this version.
+    /// Whether any file has this version, including those that undo.
     pub(super) fn has(&self, version: i64) -> bool {
         self.files.iter().any(|file| file.version() == version)
     }
 
-    /// The names of the folder's migrations, those that undo too, in no order; `None` where they are
-    /// more than `most`. Reads no file where nothing is wrong: this is for a start that may have
+    /// The names of the folder's migrations, including those that undo, in no order; `None` where there
+    /// are more than `most`. Reads no file unless something is wrong: this is for a start that may have
     /// nothing to do.
     ///
     /// # Errors
@@ -161,7 +161,7 @@ impl MigrationFile {
         self.migration.no_tx
     }
 
-    /// Begins as some editors have it, which all databases but SQLite refuse.
+    /// Begins with the mark that some editors write and all databases but SQLite refuse.
     pub(super) fn has_byte_order_mark(&self) -> bool {
         self.sql().starts_with('\u{feff}')
     }
@@ -176,16 +176,16 @@ impl MigrationFile {
     }
 }
 
-/// The ends of names, as sqlx knows them: in small letters.
+/// The ends of names that sqlx knows, in lower case.
 const SIMPLE: &str = ".sql";
 const DOWN: &str = ".down.sql";
 
-/// What a look at a folder's names found.
+/// What reading only the names of a folder found.
 enum Quick {
     All(Vec<OsString>),
     /// More than are wanted.
     More,
-    /// The resolver should be asked itself.
+    /// Ask the resolver.
     Unsure,
 }
 
@@ -197,8 +197,8 @@ fn quick_names(path: &Path, most: usize) -> Quick {
     }
 }
 
-/// The names, by the resolver's rules, or the first few where they are more than `most`; `None`
-/// where it should be asked itself.
+/// The names by the resolver's rules, or the first few where there are more than `most`; `None` where
+/// the resolver has to be asked.
 fn some_names(path: &Path, most: usize) -> Option<Vec<OsString>> {
     let mut names = Vec::new();
     let mut ups = Vec::new();

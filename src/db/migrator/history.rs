@@ -1,11 +1,13 @@
 //! What was applied: the rows of `_sqlx_migrations`.
 
-use super::TABLE;
+use super::{TABLE, dialect::MigrationDialect};
 use crate::db::{
-    Backend, Error,
-    error::{Fault, FaultKind},
+    Error,
+    connection::Connection,
+    fault::{Fault, FaultKind},
+    hex::unhex,
+    rows::TextRow,
     target::CALL,
-    wire::{Row, Wire},
 };
 
 /// A row.
@@ -15,7 +17,7 @@ pub struct Applied {
     pub version: i64,
     /// The rest of the name.
     pub description: String,
-    /// False: it was begun and did not end.
+    /// False where it was begun and not finished.
     pub success: bool,
     /// SHA-384 of the file.
     pub checksum: Vec<u8>,
@@ -41,25 +43,17 @@ impl History {
     }
 }
 
-/// The statement that reads the table: text in every column.
-fn question(backend: Backend) -> String {
-    let columns = match backend {
-        Backend::Postgres => "version::text, description, success::text, encode(checksum, 'hex')",
-        Backend::Mysql => "version, description, success, HEX(checksum)",
-        Backend::Sqlite => {
-            "CAST(version AS TEXT), description, CAST(success AS TEXT), hex(checksum)"
-        }
-    };
-    format!("SELECT {columns} FROM {TABLE} ORDER BY {TABLE}.version")
+/// Reads the table, and creates none.
+pub(super) async fn read(
+    connection: &mut dyn Connection,
+    dialect: &dyn MigrationDialect,
+) -> Result<History, Error> {
+    let columns = dialect.history_columns();
+    let ask = format!("SELECT {columns} FROM {TABLE} ORDER BY {TABLE}.version");
+    from_answer(connection.rows(ask, CALL).await)
 }
 
-/// Reads the table, and makes none.
-pub(super) async fn read(wire: &mut Wire) -> Result<History, Error> {
-    let answer = wire.rows(question(wire.backend()), CALL).await;
-    from_answer(answer)
-}
-
-pub(super) fn from_answer(answer: Result<Vec<Row>, Fault>) -> Result<History, Error> {
+fn from_answer(answer: Result<Vec<TextRow>, Fault>) -> Result<History, Error> {
     match answer {
         Ok(rows) => rows
             .iter()
@@ -71,7 +65,7 @@ pub(super) fn from_answer(answer: Result<Vec<Row>, Fault>) -> Result<History, Er
     }
 }
 
-/// A fault at the table, with its own hints: those for the ledger would mislead.
+/// A fault about the table, with hints of its own: those for the ledger would mislead.
 pub(super) fn refused(fault: &Fault) -> Error {
     let said = fault.message.clone();
     if fault.is_privilege() {
@@ -95,7 +89,7 @@ pub(super) fn refused(fault: &Fault) -> Error {
     }
 }
 
-fn applied(row: &Row) -> Result<Applied, Error> {
+fn applied(row: &TextRow) -> Result<Applied, Error> {
     let version = row.text(0);
     let checksum = row.text(3);
     match (version.parse(), unhex(&checksum)) {
@@ -112,11 +106,4 @@ fn applied(row: &Row) -> Result<Applied, Error> {
             format!("compare {TABLE} with the one that sqlx-cli makes"),
         )),
     }
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
-        .collect()
 }

@@ -1,15 +1,21 @@
-//! A file's row in the table: written, completed, and looked for where the file was in its way.
+//! A file's row in the table: written, completed, and looked for where the file interfered with it.
 
 use std::time::Duration;
 
 use super::{
-    MigrationError, MigrationFile, Migrator, TABLE, apply::OWN, failure::hint, history,
-    partial_effects::PartialEffects, place::statements,
+    TABLE,
+    apply::{Migrator, OWN},
+    dialect::FileTransaction,
+    error::MigrationError,
+    failure::{hint, partial_effects},
+    folder::MigrationFile,
+    history,
+    statements::statements,
 };
 use crate::db::{
-    Backend, Error,
-    error::{Fault, FaultKind},
-    sql::{Sql, hex},
+    Error,
+    fault::{Fault, FaultKind},
+    hex::hex,
     target::CALL,
 };
 
@@ -23,48 +29,42 @@ impl Migrator {
         file: &MigrationFile,
         elapsed: Duration,
     ) -> Result<(), MigrationError> {
-        let (backend, table) = (self.wire.backend(), &self.table);
         let (nanos, version) = (elapsed.as_nanos(), file.version());
-        let done = format!(
-            "UPDATE {table} SET success = TRUE, execution_time = {nanos} WHERE version = {version}; COMMIT"
-        );
-        let sql = match (backend, file.has_no_transaction()) {
-            // The next file starts in the URL's database, wherever this one went.
-            (Backend::Mysql, _) => match self.target.url.database() {
-                Some(name) => format!("{done}; USE {}", back_quoted(name)),
-                None => done,
-            },
-            (_, true) => self.row(file, elapsed, "TRUE"),
-            (Backend::Postgres, false) => format!("{}; COMMIT", self.row(file, elapsed, "TRUE")),
-            // A commit that waits for readers is asked again, which comes to the same.
-            (Backend::Sqlite, false) => done,
+        let finish = match self.dialect.transaction(file.has_no_transaction()) {
+            FileTransaction::None => self.row(file, elapsed, "TRUE"),
+            FileTransaction::RowLast(_) => format!("{}; COMMIT", self.row(file, elapsed, "TRUE")),
+            // A commit that waits for readers is asked for again, which comes to the same.
+            FileTransaction::RowFirst(_) => format!(
+                "UPDATE {} SET success = TRUE, execution_time = {nanos} WHERE version = {version}; COMMIT",
+                self.table
+            ),
         };
-        match self.wire.run(sql, OWN).await {
-            Ok(done) if done.affected == 0 => Err(undone(file)),
+        let sql = match self.dialect.after_file(self.target.url.database()) {
+            Some(after) => format!("{finish}; {after}"),
+            None => finish,
+        };
+        match self.connection.run(sql, OWN).await {
+            Ok(0) => Err(undone(file)),
             Ok(_) => Ok(()),
             // It ended the transaction itself: with its row in it, all of it is there.
-            Err(fault)
-                if backend == Backend::Sqlite
-                    && fault.message.contains("no transaction is active") =>
-            {
+            Err(fault) if self.dialect.is_committed_already(&fault) => {
                 if self.has_row(version).await {
                     Ok(())
                 } else {
                     Err(undone(file))
                 }
             }
-            // As what pg_dump writes does.
-            Err(fault) if fault.is_missing_table() && backend == Backend::Postgres => {
-                Err(MigrationError::Migration {
+            Err(fault) => match self.dialect.hidden_table_hint() {
+                // As what pg_dump writes does.
+                Some(hint) if fault.is_missing_table() => Err(MigrationError::Migration {
                     what: format!(
-                        "{}: behind it the table {TABLE} is not found any more: {}",
+                        "{}: after it the table {TABLE} is not found any more: {}",
                         file.shown, fault.message
                     ),
-                    hint: "where the file sets search_path, end it with `RESET search_path;`"
-                        .to_owned(),
-                })
-            }
-            Err(fault) => Err(self.unrecorded(file, fault).await),
+                    hint: hint.to_owned(),
+                }),
+                _ => Err(self.unrecorded(file, fault).await),
+            },
         }
     }
 
@@ -73,7 +73,7 @@ impl Migrator {
             "SELECT success FROM {} WHERE version = {version}",
             self.table
         );
-        let answer = self.wire.rows(asked, CALL).await;
+        let answer = self.connection.rows(asked, CALL).await;
         answer.is_ok_and(|rows| rows.first().is_some_and(|row| row.flag(0)))
     }
 
@@ -85,30 +85,24 @@ impl Migrator {
         if let error @ Error::NotYet(_) = fault.clone().into() {
             return error.into();
         }
-        let all = statements(file.sql(), self.wire.backend());
-        let stays = PartialEffects::of(file, self.wire.backend(), &all, all.len());
-        let rest = self.undo(file, stays).await;
+        let all = statements(file.sql(), self.dialect.lexical_rules());
+        let effects = partial_effects(file, self.dialect, &all, all.len());
+        let rest = self.undo(file, effects).await;
         MigrationError::Migration {
             what: format!("{}: at its commit: {}{rest}", file.shown, fault.message),
-            hint: hint(self.wire.backend(), file, &fault, false, stays),
+            hint: hint(self.dialect, file, &fault, false, effects),
         }
     }
 
     /// The statement for the file's row. The time is what it took until here, in nanoseconds.
     pub(super) fn row(&self, file: &MigrationFile, elapsed: Duration, success: &str) -> String {
-        let backend = self.wire.backend();
-        let sql = Sql::new(backend, None);
-        let checksum = hex(&file.migration.checksum);
-        let checksum = match backend {
-            Backend::Postgres => format!("decode('{checksum}', 'hex')"),
-            Backend::Mysql | Backend::Sqlite => format!("X'{checksum}'"),
-        };
+        let checksum = self.dialect.bytes(&hex(&file.migration.checksum));
+        let text = self.target.sql().text(&file.migration.description);
         format!(
             "INSERT INTO {} (version, description, success, checksum, execution_time) \
-             VALUES ({}, {}, {success}, {checksum}, {})",
+             VALUES ({}, {text}, {success}, {checksum}, {})",
             self.table,
             file.version(),
-            sql.text(&file.migration.description),
             elapsed.as_nanos()
         )
     }
@@ -120,12 +114,7 @@ fn undone(file: &MigrationFile) -> MigrationError {
             "{}: the file undoes its transaction with ROLLBACK, and its row in {TABLE} with it",
             file.shown
         ),
-        hint: "take the ROLLBACK out, undo by hand what stays of the file, and start again"
+        hint: "take the ROLLBACK out, undo by hand what remains of the file, and start again"
             .to_owned(),
     }
-}
-
-/// `name` as a quoted identifier of MySQL.
-pub(super) fn back_quoted(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
 }

@@ -1,49 +1,76 @@
-//! Getting in, directly or through a pooler.
+//! Connecting to Postgres, directly or through a pooler.
 
 use std::{future::poll_fn, pin::Pin, task::Poll};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sqlx::{
-    ConnectOptions, PgConnection,
-    postgres::{PgConnectOptions, PgSslMode},
+    ConnectOptions, PgConnection, Postgres as Sqlx,
+    postgres::{PgConnectOptions, PgQueryResult, PgRow, PgSslMode},
 };
 use tokio::time::timeout;
 
-use super::super::{
-    DatabaseUrl, Target,
-    sql::quoted,
-    target::{CALL, ConnectionPurpose},
+use super::{errors, quoting::quoted};
+use crate::db::{
+    DatabaseUrl,
+    connection::{Connection, SqlxBackend, SqlxConnection},
+    fault::ErrorCodes,
+    options::with,
+    purpose::ConnectionPurpose,
+    rows::{TextRow, text_columns},
+    target::CALL,
     url::TlsMode,
-    wire::Wire,
 };
 
-/// `sha256()` came with 11; what calls itself 8 or 9 today is something else.
-pub(in crate::db) const TOO_OLD: &str = "the server is older than PostgreSQL 11";
+impl SqlxBackend for Sqlx {
+    const CODES: &'static dyn ErrorCodes = &errors::Codes;
 
-/// Connects. Everything that is not said here the driver takes from libpq's variables, as
-/// every Postgres client does.
-pub(in crate::db) async fn connect(
-    url: &DatabaseUrl,
-    purpose: ConnectionPurpose<'_>,
-    mode: TlsMode,
-) -> sqlx::Result<PgConnection> {
-    let mut options = options(url, purpose.application_name(), mode)?;
-    // launchgate names its own table with the schema, and migrations name none.
-    if let (ConnectionPurpose::Migrate(_), Some(schema)) = (purpose, url.schema()) {
-        options = options.options([("search_path", quoted(schema))]);
+    fn text_row(row: &PgRow) -> sqlx::Result<TextRow> {
+        text_columns(row)
     }
-    let conn = without_yielding(Box::pin(options.connect())).await?;
-    match conn.server_version_num() {
-        Some(version) if version < 110_000 => Err(sqlx::Error::InvalidArgument(TOO_OLD.to_owned())),
-        _ => Ok(conn),
+
+    fn affected(done: &PgQueryResult) -> u64 {
+        done.rows_affected()
     }
 }
 
-/// The driver yields 800 times while it hashes a password for SCRAM, so that other tasks go on, and
-/// on a runtime of one thread each time is a look at every timer and socket: together a millisecond
-/// of every start. Nothing here goes on meanwhile, so work that yields is polled again at once;
-/// what really waits is polled in vain a few times.
-async fn without_yielding<T>(mut work: impl Future<Output = T> + Unpin) -> T {
+/// Connects. What is not set here the driver takes from libpq's variables, as every Postgres client
+/// does.
+pub(super) async fn connect(
+    url: &DatabaseUrl,
+    name: &str,
+    mode: TlsMode,
+) -> sqlx::Result<SqlxConnection<Sqlx>> {
+    open(options(url, name, mode)?).await
+}
+
+/// The same for migrations: launchgate names its own table with the schema, migrations name none.
+pub(super) async fn connect_to_migrate(
+    url: &DatabaseUrl,
+    name: &str,
+    mode: TlsMode,
+) -> sqlx::Result<SqlxConnection<Sqlx>> {
+    let options = options(url, name, mode)?;
+    let search_path = url.schema().map(|schema| [("search_path", quoted(schema))]);
+    open(with(options, search_path, PgConnectOptions::options)).await
+}
+
+async fn open(options: PgConnectOptions) -> sqlx::Result<SqlxConnection<Sqlx>> {
+    let connection = without_yielding(Box::pin(options.connect())).await?;
+    match connection.server_version_num() {
+        Some(version) if version < 110_000 => {
+            Err(sqlx::Error::InvalidArgument(errors::TOO_OLD.to_owned()))
+        }
+        _ => Ok(SqlxConnection(connection)),
+    }
+}
+
+/// While it hashes a password for SCRAM the driver yields 800 times so that other tasks can go on. On
+/// a runtime of one thread each time means a look at every timer and socket: a millisecond of every
+/// start altogether. Nothing else goes on here, so work that yields is polled again at once; what
+/// really waits is polled a few times in vain.
+async fn without_yielding(
+    mut work: impl Future<Output = sqlx::Result<PgConnection>> + Unpin,
+) -> sqlx::Result<PgConnection> {
     const AGAIN: usize = 64;
     poll_fn(|context| {
         let mut polls = (0..AGAIN).map(|_| Pin::new(&mut work).poll(context));
@@ -53,7 +80,7 @@ async fn without_yielding<T>(mut work: impl Future<Output = T> + Unpin) -> T {
 }
 
 fn options(url: &DatabaseUrl, name: &str, mode: TlsMode) -> sqlx::Result<PgConnectOptions> {
-    let mut options = match url.options() {
+    let options = match url.options() {
         // the driver has no other way to take them as they are
         Some(raw) => {
             let raw = utf8_percent_encode(raw, NON_ALPHANUMERIC);
@@ -62,83 +89,65 @@ fn options(url: &DatabaseUrl, name: &str, mode: TlsMode) -> sqlx::Result<PgConne
         None => PgConnectOptions::new_without_pgpass(),
     };
     // poolers refuse start-up parameters they don't track, extra_float_digits among them
-    options = options
+    let options = options
         .application_name(name)
         .extra_float_digits(None)
         .statement_cache_capacity(0)
         .disable_statement_logging();
-    if let Some(host) = url.host() {
-        options = options.host(host);
-    }
-    if let Some(socket) = url.socket() {
-        options = options.socket(socket);
-    }
-    if let Some(port) = url.port() {
-        options = options.port(port);
-    } else if url.host().is_some() || url.socket().is_some() {
-        options = options.port(5432);
-    }
-    if let Some(user) = url.login() {
-        options = options.username(user);
-    }
-    if let Some(password) = url.password() {
-        options = options.password(password.expose());
-    }
-    if let Some(database) = url.database() {
-        options = options.database(database);
-    }
+    let has_address = url.host().is_some() || url.socket().is_some();
+    let port = url.port().or(has_address.then_some(5432));
+    let options = with(options, url.host(), PgConnectOptions::host);
+    let options = with(options, url.socket(), PgConnectOptions::socket);
+    let options = with(options, port, PgConnectOptions::port);
+    let options = with(options, url.login(), PgConnectOptions::username);
+    let options = with(options, url.password(), |options, password| {
+        options.password(password.expose())
+    });
+    let options = with(options, url.database(), PgConnectOptions::database);
     Ok(tls(options, url, mode))
 }
 
 fn tls(options: PgConnectOptions, url: &DatabaseUrl, mode: TlsMode) -> PgConnectOptions {
-    let tls = url.tls();
-    // a Unix socket needs no TLS and has none: libpq passes sslmode over there
-    let mode = if url.socket().is_some() {
-        TlsMode::Disable
-    } else {
-        mode
-    };
-    let mut options = options.ssl_mode(match mode {
+    let mode = match mode {
+        // a Unix socket needs no TLS and has none: libpq ignores sslmode there
+        _ if url.socket().is_some() => PgSslMode::Disable,
         TlsMode::Disable => PgSslMode::Disable,
         TlsMode::Allow => PgSslMode::Allow,
         TlsMode::Prefer => PgSslMode::Prefer,
         TlsMode::Require => PgSslMode::Require,
         TlsMode::VerifyCa => PgSslMode::VerifyCa,
         TlsMode::VerifyFull => PgSslMode::VerifyFull,
-    });
-    if let Some(file) = &tls.root_cert {
-        options = options.ssl_root_cert(file);
-    }
-    if let Some(file) = &tls.client_cert {
-        options = options.ssl_client_cert(file);
-    }
-    if let Some(file) = &tls.client_key {
-        options = options.ssl_client_key(file);
-    }
-    options
+    };
+    let files = url.tls();
+    let options = options.ssl_mode(mode);
+    let options = with(
+        options,
+        files.root_cert.as_ref(),
+        PgConnectOptions::ssl_root_cert,
+    );
+    let options = with(
+        options,
+        files.client_cert.as_ref(),
+        PgConnectOptions::ssl_client_cert,
+    );
+    with(
+        options,
+        files.client_key.as_ref(),
+        PgConnectOptions::ssl_client_key,
+    )
 }
 
-/// What stands between: a setting of our own, given at start-up, is there on a direct
-/// connection; a pooler refuses it or drops it. A connection of its own.
-pub(in crate::db) async fn pooler(target: &Target) -> Option<String> {
-    let mode = target.url.tls().mode;
-    let options = options(
-        &target.url,
-        ConnectionPurpose::Probe.application_name(),
-        mode,
-    )
-    .ok()?;
+/// The pooler in between, where one can be noticed. A parameter of our own, set at start-up, exists on
+/// a direct connection; a pooler refuses or drops it. Takes a connection of its own.
+pub(super) async fn pooler(url: &DatabaseUrl) -> Option<String> {
+    let name = ConnectionPurpose::Probe.application_name();
+    let options = options(url, name, url.tls().mode).ok()?;
     let options = options.options([("launchgate.probe", "1")]);
     let ask = async {
-        let conn = without_yielding(Box::pin(options.connect())).await?;
-        let mut wire = Wire::Postgres(conn);
-        let rows = wire
-            .rows(
-                "SELECT current_setting('launchgate.probe', true)".to_owned(),
-                CALL,
-            )
-            .await;
-        wire.close().await;
+        let mut connection = Box::new(open(options).await?);
+        let ask = "SELECT current_setting('launchgate.probe', true)".to_owned();
+        let rows = connection.rows(ask, CALL).await;
+        connection.close().await;
         Ok::<_, sqlx::Error>(rows)
     };
     match timeout(CALL, ask).await {

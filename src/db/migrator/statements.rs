@@ -1,26 +1,60 @@
 //! Where in a file a statement stands. Pure.
 //!
-//! Servers say which statement of a file failed, by how many came before it, and some say where
-//! in it. To find the line, the file is split as the server's own lexer would: quotes, comments,
-//! Postgres' dollar quotes, and bodies of triggers and routines between BEGIN and END. `SQLite`, to
-//! which statements are handed one by one, says itself where one ends.
+//! Servers tell which statement of a file failed by how many came before it, and some tell where in it.
+//! To find the line, the file is split as the server's own lexer would: quotes, comments, Postgres'
+//! dollar quotes, and bodies of triggers and routines between BEGIN and END. `SQLite`, which gets
+//! statements one by one, says itself where one ends.
 
-use crate::db::Backend;
-use crate::sys::sqlite::is_complete;
+/// What a server's lexer knows, where they differ.
+#[derive(Clone, Copy)]
+pub(in crate::db) struct LexicalRules {
+    pub(in crate::db) comments: Comments,
+    /// Which quotes a backslash escapes in.
+    pub(in crate::db) backslashes: Backslashes,
+    /// What quotes a name besides `"`: `` ` ``, or `[` up to `]`.
+    pub(in crate::db) name_quotes: &'static [u8],
+    /// `$tag$ … $tag$`
+    pub(in crate::db) dollar_quotes: bool,
+    /// Triggers and routines have bodies between BEGIN and END, with semicolons in them.
+    pub(in crate::db) routine_bodies: bool,
+    /// Whether a text that ends with a semicolon is complete, where the database's own lexer can be
+    /// asked.
+    pub(in crate::db) is_complete: Option<fn(&str) -> bool>,
+}
+
+/// The comments besides `--` and `/* */`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::db) enum Comments {
+    Standard,
+    /// `/* /* */ */` is one comment.
+    Nested,
+    /// `#` begins one.
+    Hash,
+}
+
+/// Where a backslash escapes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::db) enum Backslashes {
+    Nowhere,
+    /// In `E'…'`.
+    InEscapeStrings,
+    /// In every string.
+    Everywhere,
+}
 
 /// A statement of a file, by bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Statement {
-    /// Behind the semicolon before it and what is blank: where the server begins to count lines.
-    pub(super) from: usize,
+pub(in crate::db) struct Statement {
+    /// Behind the semicolon before it and the white space: where the server begins to count lines.
+    pub(in crate::db) from: usize,
     /// Its first word.
-    pub(super) word: usize,
+    pub(in crate::db) word: usize,
     /// Its semicolon, or the end of the file.
-    pub(super) end: usize,
+    pub(in crate::db) end: usize,
 }
 
 /// The statements of a file, those that are nothing but comments left out.
-pub(super) fn statements(sql: &str, backend: Backend) -> Vec<Statement> {
+pub(in crate::db) fn statements(sql: &str, rules: LexicalRules) -> Vec<Statement> {
     let mut found = Vec::new();
     let mut open: Option<Statement> = None;
     let mut from = None;
@@ -28,15 +62,15 @@ pub(super) fn statements(sql: &str, backend: Backend) -> Vec<Statement> {
     let mut at = 0;
     let bytes = sql.as_bytes();
     while at < bytes.len() {
-        let length = token(&sql[at..], at, bytes, backend);
+        let length = token(&sql[at..], at, bytes, rules);
         let text = &sql[at..at + length];
         let is_blank = text.trim().is_empty();
         if !is_blank {
             from.get_or_insert(at);
         }
-        if is_blank || is_comment(text, backend) {
+        if is_blank || is_comment(text, rules) {
             // Between two words.
-        } else if text == ";" && ends(&sql[from.unwrap_or(at)..=at], &body, backend) {
+        } else if text == ";" && ends(&sql[from.unwrap_or(at)..=at], &body, rules) {
             found.extend(open.take().map(|statement| Statement {
                 end: at,
                 ..statement
@@ -48,7 +82,7 @@ pub(super) fn statements(sql: &str, backend: Backend) -> Vec<Statement> {
                 word: at,
                 end: bytes.len(),
             });
-            body.see(text, backend);
+            body.see(text, rules);
         }
         at += length;
     }
@@ -57,20 +91,20 @@ pub(super) fn statements(sql: &str, backend: Backend) -> Vec<Statement> {
 }
 
 /// Whether the semicolon at the end of `text` is the end of a statement.
-fn ends(text: &str, body: &RoutineBody, backend: Backend) -> bool {
-    match backend {
-        Backend::Sqlite => is_complete(text),
-        Backend::Postgres | Backend::Mysql => body.depth == 0,
+fn ends(text: &str, body: &RoutineBody, rules: LexicalRules) -> bool {
+    match rules.is_complete {
+        Some(is_complete) => is_complete(text),
+        None => body.depth == 0,
     }
 }
 
 /// The line, from 1, of a byte.
-pub(super) fn line(sql: &str, at: usize) -> usize {
+pub(in crate::db) fn line(sql: &str, at: usize) -> usize {
     1 + sql[..at.min(sql.len())].matches('\n').count()
 }
 
 /// The byte of a character, counted from 1, as Postgres does.
-pub(super) fn byte_of_character(sql: &str, position: usize) -> usize {
+pub(in crate::db) fn byte_of_character(sql: &str, position: usize) -> usize {
     sql.char_indices()
         .nth(position.saturating_sub(1))
         .map_or(sql.len(), |(at, _)| at)
@@ -86,7 +120,7 @@ struct RoutineBody {
 }
 
 impl RoutineBody {
-    fn see(&mut self, text: &str, backend: Backend) {
+    fn see(&mut self, text: &str, rules: LexicalRules) {
         if !text.starts_with(|c: char| c.is_ascii_alphabetic()) {
             self.last.clear();
             return;
@@ -95,9 +129,9 @@ impl RoutineBody {
         match word.as_str() {
             "CREATE" | "ALTER" if self.depth == 0 => self.creates = true,
             "TRIGGER" | "PROCEDURE" | "FUNCTION" | "EVENT" | "PACKAGE" => {
-                self.nests |= self.creates && backend != Backend::Postgres;
+                self.nests |= self.creates && rules.routine_bodies;
             }
-            // The only body of Postgres that is no string.
+            // The only body that Postgres does not write as a string.
             "ATOMIC" if self.last == "BEGIN" && self.creates => {
                 self.nests = true;
                 self.depth = 1;
@@ -117,32 +151,37 @@ impl RoutineBody {
     }
 }
 
-fn is_comment(text: &str, backend: Backend) -> bool {
+fn is_comment(text: &str, rules: LexicalRules) -> bool {
     text.starts_with("--")
         || text.starts_with("/*") && !text.starts_with("/*!")
-        || backend == Backend::Mysql && text.starts_with('#')
+        || rules.comments == Comments::Hash && text.starts_with('#')
 }
 
 /// How long the token is that `rest` begins with; at least one character.
-fn token(rest: &str, at: usize, all: &[u8], backend: Backend) -> usize {
+fn token(rest: &str, at: usize, all: &[u8], rules: LexicalRules) -> usize {
     let bytes = rest.as_bytes();
-    let mysql = backend == Backend::Mysql;
     match bytes[0] {
         b'-' if rest.starts_with("--") => to_end_of_line(rest),
-        b'#' if mysql => to_end_of_line(rest),
-        b'/' if rest.starts_with("/*") => comment(bytes, backend == Backend::Postgres),
+        b'#' if rules.comments == Comments::Hash => to_end_of_line(rest),
+        b'/' if rest.starts_with("/*") => comment(bytes, rules.comments == Comments::Nested),
         b'\'' => {
-            let escapes = mysql
-                || backend == Backend::Postgres
-                    && at > 0
-                    && matches!(all[at - 1], b'e' | b'E')
-                    && (at < 2 || !is_word(all[at - 2]));
+            let escapes = match rules.backslashes {
+                Backslashes::Nowhere => false,
+                Backslashes::InEscapeStrings => {
+                    at > 0
+                        && matches!(all[at - 1], b'e' | b'E')
+                        && (at < 2 || !is_word(all[at - 2]))
+                }
+                Backslashes::Everywhere => true,
+            };
             quoted(bytes, b'\'', escapes)
         }
-        b'"' => quoted(bytes, b'"', mysql),
-        b'`' if backend != Backend::Postgres => quoted(bytes, b'`', false),
-        b'[' if backend == Backend::Sqlite => rest.find(']').map_or(rest.len(), |end| end + 1),
-        b'$' if backend == Backend::Postgres => dollar(rest),
+        b'"' => quoted(bytes, b'"', rules.backslashes == Backslashes::Everywhere),
+        b'`' if rules.name_quotes.contains(&b'`') => quoted(bytes, b'`', false),
+        b'[' if rules.name_quotes.contains(&b'[') => {
+            rest.find(']').map_or(rest.len(), |end| end + 1)
+        }
+        b'$' if rules.dollar_quotes => dollar(rest),
         first if is_word(first) => bytes.iter().take_while(|&&byte| is_word(byte)).count(),
         _ => rest.chars().next().map_or(1, char::len_utf8),
     }
@@ -156,7 +195,6 @@ fn to_end_of_line(rest: &str) -> usize {
     rest.find('\n').unwrap_or(rest.len())
 }
 
-/// Those of Postgres have others inside.
 fn comment(bytes: &[u8], nests: bool) -> usize {
     let (mut at, mut depth) = (2, 1);
     while at < bytes.len() {
@@ -176,7 +214,7 @@ fn comment(bytes: &[u8], nests: bool) -> usize {
     bytes.len()
 }
 
-/// A quote written twice is an end and a beginning, which comes to the same.
+/// A quote written twice ends a string and begins another, which comes to the same.
 fn quoted(bytes: &[u8], quote: u8, escapes: bool) -> usize {
     let mut at = 1;
     while at < bytes.len() {
@@ -210,9 +248,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::db::Backend;
+
+    fn rules(backend: Backend) -> LexicalRules {
+        backend.driver().migrations().lexical_rules()
+    }
 
     fn split(sql: &str, backend: Backend) -> Vec<&str> {
-        statements(sql, backend)
+        statements(sql, rules(backend))
             .into_iter()
             .map(|s| sql[s.word..s.end].trim())
             .collect()
@@ -221,7 +264,7 @@ mod tests {
     #[test]
     fn semicolons_in_quotes_and_comments_end_nothing() {
         let sql = "-- a; b\nselect ';', \"a;b\"; /* c; */ select 'it''s; so';\n;\n-- end";
-        for backend in [Backend::Postgres, Backend::Mysql, Backend::Sqlite] {
+        for backend in Backend::ALL {
             assert_eq!(
                 split(sql, backend),
                 ["select ';', \"a;b\"", "select 'it''s; so'"]
@@ -265,7 +308,7 @@ mod tests {
     #[test]
     fn lines_are_counted_from_one() {
         let sql = "\n-- first\nselect 1;\n\n  select\n2";
-        let found = statements(sql, Backend::Sqlite);
+        let found = statements(sql, rules(Backend::Sqlite));
         let lines: Vec<_> = found
             .iter()
             .map(|s| (line(sql, s.from), line(sql, s.word)))
@@ -278,9 +321,9 @@ mod tests {
         #[test]
         fn no_text_is_too_strange(sql in any::<String>(), quotes in "[-'\"`$/*;#\\\\\\[\\]eE a\n]{0,40}") {
             for text in [&sql, &quotes] {
-                for backend in [Backend::Postgres, Backend::Mysql, Backend::Sqlite] {
+                for backend in Backend::ALL {
                     let mut before = 0;
-                    for s in statements(text, backend) {
+                    for s in statements(text, rules(backend)) {
                         prop_assert!(before <= s.from && s.from <= s.word && s.word <= s.end);
                         prop_assert!(s.end <= text.len());
                         before = s.end;

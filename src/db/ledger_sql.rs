@@ -1,24 +1,23 @@
-//! The ledger's statements, in each backend's SQL.
+//! The ledger's statements: the same for every backend but for what its dialect says.
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
 use super::{
-    Backend,
+    dialect::SqlDialect,
     ledger::{NewRun, RunOutcome, RunState},
-    target::ConnectionPurpose,
 };
 
 /// The table's name.
 pub(super) const TABLE: &str = "launchgate_runs";
 
-/// More rows than any decision needs; a look stays small whatever is in the table.
-const LOOK_LIMIT: u32 = 2000;
+/// More rows than any decision needs: reading stays cheap whatever is in the table.
+const READ_LIMIT: u32 = 2000;
 
-/// Writes SQL for one ledger.
-#[derive(Debug, Clone)]
-pub(super) struct Sql {
-    pub(super) backend: Backend,
-    /// Where the table is on Postgres, as far as known.
+/// Writes the statements for one ledger.
+#[derive(Clone)]
+pub(super) struct LedgerSql {
+    pub(super) dialect: &'static dyn SqlDialect,
+    /// The ledger's schema, as far as known.
     pub(super) schema: Option<String>,
     /// The table's name, qualified where the schema is known.
     pub(super) table: String,
@@ -26,54 +25,26 @@ pub(super) struct Sql {
     pub(super) ascii: bool,
 }
 
-/// `name` as a quoted identifier of Postgres.
-pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// Two digits a byte.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
-            // writing to a String cannot fail
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
-}
-
-impl Sql {
-    pub(super) fn new(backend: Backend, schema: Option<&str>) -> Self {
-        let table = match schema {
-            Some(schema) => format!("{}.{TABLE}", quoted(schema)),
-            None => TABLE.to_owned(),
-        };
+impl LedgerSql {
+    pub(super) fn new(dialect: &'static dyn SqlDialect, schema: Option<&str>) -> Self {
         Self {
-            backend,
+            dialect,
             schema: schema.map(str::to_owned),
-            table,
+            table: dialect.table(schema),
             ascii: false,
         }
     }
 
-    /// A text literal: hexadecimal, so that no quoting rule or character set can change it. But for
-    /// `SQLite`, which has one rule, and would read bytes in the encoding of the file, that may be
-    /// UTF-16. NUL, which Postgres cannot store, becomes U+FFFD.
+    /// A text literal. NUL, which Postgres cannot store, becomes U+FFFD.
     pub(super) fn text(&self, value: &str) -> String {
-        let value = value.replace('\0', "\u{fffd}");
-        let hex = || hex(value.as_bytes());
-        match self.backend {
-            Backend::Postgres => format!("convert_from(decode('{}','hex'),'UTF8')", hex()),
-            Backend::Mysql => format!("_utf8mb4 X'{}' COLLATE utf8mb4_bin", hex()),
-            Backend::Sqlite => format!("'{}'", value.replace('\'', "''")),
-        }
+        self.dialect.text(&value.replace('\0', "\u{fffd}"))
     }
 
     /// Text that somebody reads and nothing compares.
     fn free(&self, value: Option<&str>) -> String {
         match value {
             None => "NULL".to_owned(),
-            // U+FFFD, which stands for NUL, is not to be had either
+            // U+FFFD, which stands for NUL, is missing too
             Some(value) if self.ascii => {
                 self.text(&value.replace(|letter: char| !letter.is_ascii() || letter == '\0', "?"))
             }
@@ -81,127 +52,33 @@ impl Sql {
         }
     }
 
-    /// `column` holds exactly `value`.
     fn is(&self, column: &str, value: &str) -> String {
-        // No setting changes what such letters mean, and they need no function to be looked up.
-        let is_plain = value
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b" -_.:/@+".contains(&byte));
-        let literal = match self.backend {
-            Backend::Postgres if is_plain => format!("'{value}'"),
-            _ => self.text(value),
-        };
-        let same = format!("{column} = {literal}");
-        match self.backend {
-            // utf8mb4_bin pads with spaces: to it 'v1' and 'v1 ' are equal
-            Backend::Mysql => format!("({same} AND OCTET_LENGTH({column}) = {})", value.len()),
-            _ => same,
-        }
+        self.dialect.equals(column, value)
     }
 
-    /// The database's clock, not the transaction's.
-    pub(super) fn now(&self) -> &'static str {
-        match self.backend {
-            Backend::Postgres => "clock_timestamp()",
-            Backend::Mysql => "UTC_TIMESTAMP(6)",
-            Backend::Sqlite => "strftime('%Y-%m-%dT%H:%M:%fZ','now')",
-        }
+    fn now(&self) -> &'static str {
+        self.dialect.now()
     }
 
-    fn lease_end(&self, lease: Duration) -> String {
-        let ms = lease.as_millis();
-        match self.backend {
-            Backend::Postgres => format!("clock_timestamp() + interval '{ms} milliseconds'"),
-            Backend::Mysql => format!("UTC_TIMESTAMP(6) + INTERVAL {} MICROSECOND", ms * 1000),
-            // the lock file tells who is alive
-            Backend::Sqlite => "NULL".to_owned(),
-        }
+    /// Reads what decides about a revision.
+    pub(super) fn read(&self, app: &str, revision: Option<&str>) -> String {
+        self.read_with(app, revision, "")
     }
 
-    fn lease_live(&self) -> String {
-        match self.backend {
-            Backend::Sqlite => "0".to_owned(),
-            _ => format!(
-                "CASE WHEN state = 'running' AND lease_until > {} THEN 1 ELSE 0 END",
-                self.now()
-            ),
-        }
+    /// The same, and how many connections read the ledger now.
+    pub(super) fn read_and_count(&self, app: &str, revision: Option<&str>) -> String {
+        self.read_with(app, revision, &self.dialect.reader_count())
     }
 
-    /// Milliseconds from `from` to `to`.
-    fn ms_between(&self, from: &str, to: &str) -> String {
-        match self.backend {
-            Backend::Postgres => format!("(extract(epoch FROM {to} - {from}) * 1000)::bigint"),
-            Backend::Mysql => format!("TIMESTAMPDIFF(MICROSECOND, {from}, {to}) DIV 1000"),
-            Backend::Sqlite => {
-                format!("CAST(round((julianday({to}) - julianday({from})) * 86400000) AS INTEGER)")
-            }
-        }
-    }
-
-    /// Seconds since a row's start. On Postgres by what a new session finds fastest: every start asks.
-    fn age(&self) -> String {
-        let now = self.now();
-        match self.backend {
-            Backend::Postgres => format!("date_part('epoch', {now} - started_at)"),
-            Backend::Mysql => format!("TIMESTAMPDIFF(MICROSECOND, started_at, {now}) / 1000000"),
-            Backend::Sqlite => format!("(julianday({now}) - julianday(started_at)) * 86400"),
-        }
-    }
-
-    fn rfc3339(&self, column: &str) -> String {
-        match self.backend {
-            Backend::Postgres => {
-                format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')")
-            }
-            Backend::Mysql => {
-                format!("CONCAT(LEFT(DATE_FORMAT({column}, '%Y-%m-%dT%H:%i:%s.%f'), 23), 'Z')")
-            }
-            Backend::Sqlite => column.to_owned(),
-        }
-    }
-
-    /// What goes before a statement on a connection that a pooler may have lent to somebody
-    /// else before. All of it ends with the batch, which Postgres runs as one transaction:
-    /// <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT>.
-    pub(super) fn preamble(&self, bound: Duration) -> String {
-        match self.backend {
-            Backend::Postgres => format!(
-                "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path TO DEFAULT; \
-                 SET LOCAL statement_timeout = {ms}; SET LOCAL lock_timeout = {ms}; ",
-                ms = bound.as_millis().max(1)
-            ),
-            _ => String::new(),
-        }
-    }
-
-    pub(super) fn look(&self, app: &str, revision: Option<&str>) -> String {
-        self.look_at(app, revision, "")
-    }
-
-    /// A look that also counts the looks that are connected now.
-    pub(super) fn look_around(&self, app: &str, revision: Option<&str>) -> String {
-        let count = match self.backend {
-            // The function behind pg_stat_activity, without the view's joins.
-            Backend::Postgres => format!(
-                ", (SELECT count(*) FROM pg_catalog.pg_stat_get_activity(NULL) \
-                 WHERE application_name = '{}')",
-                ConnectionPurpose::Look.application_name()
-            ),
-            Backend::Mysql | Backend::Sqlite => String::new(),
-        };
-        self.look_at(app, revision, &count)
-    }
-
-    fn look_at(&self, app: &str, revision: Option<&str>, more: &str) -> String {
+    fn read_with(&self, app: &str, revision: Option<&str>, more: &str) -> String {
         let asked = revision.map_or(String::new(), |revision| {
             format!(" OR {}", self.is("revision", revision))
         });
         format!(
             "SELECT id, revision, run_id, state, {live}, holder, {age}, note{more} FROM {table} \
-             WHERE {app} AND (state = 'running'{asked}) ORDER BY id DESC LIMIT {LOOK_LIMIT}",
-            live = self.lease_live(),
-            age = self.age(),
+             WHERE {app} AND (state = 'running'{asked}) ORDER BY id DESC LIMIT {READ_LIMIT}",
+            live = self.dialect.lease_live(),
+            age = self.dialect.age(),
             table = self.table,
             app = self.is("app", app),
         )
@@ -268,20 +145,15 @@ impl Sql {
             run.attempt,
             self.free(Some(&run.holder)),
             self.text(env!("CARGO_PKG_VERSION")),
-            self.lease_end(lease),
+            self.dialect.lease_end(lease),
         );
         let source = match guard {
             Some(guard) => format!("SELECT {values} FROM DUAL WHERE {guard}"),
             None => format!("VALUES ({values})"),
         };
-        let returning = if self.backend == Backend::Postgres {
-            " RETURNING id"
-        } else {
-            ""
-        };
         format!(
             "INSERT INTO {} (app, revision, release_id, release_source, run_id, attempt, state, holder, version, \
-             started_at, heartbeat_at, lease_until) {source}{returning}",
+             started_at, heartbeat_at, lease_until) {source}",
             self.table
         )
     }
@@ -310,22 +182,22 @@ impl Sql {
         )
     }
 
-    /// Renews the lease; `news` are the step that runs now and its command.
+    /// Renews the lease; `step` is the step that runs now and its command.
     pub(super) fn heartbeat(
         &self,
         run_id: &str,
-        news: Option<(&str, &str)>,
+        step: Option<(&str, &str)>,
         lease: Duration,
     ) -> String {
-        let news = news.map_or(String::new(), |(step, command)| {
+        let step = step.map_or(String::new(), |(step, command)| {
             let [step, command] = [step, command].map(|text| self.free(Some(text)));
             format!("step = {step}, command = {command}, ")
         });
         format!(
-            "UPDATE {} SET {news}heartbeat_at = {}, lease_until = {} WHERE {} AND state = 'running'",
+            "UPDATE {} SET {step}heartbeat_at = {}, lease_until = {} WHERE {} AND state = 'running'",
             self.table,
             self.now(),
-            self.lease_end(lease),
+            self.dialect.lease_end(lease),
             self.is("run_id", run_id),
         )
     }
@@ -374,7 +246,7 @@ impl Sql {
     }
 
     pub(super) fn history(&self, app: &str, limit: u32) -> String {
-        let time = |column| self.rfc3339(column);
+        let time = |column| self.dialect.rfc3339(column);
         format!(
             "SELECT id, app, revision, release_id, release_source, run_id, attempt, state, step, exit_code, \
              term_signal, command, holder, version, note, output_tail, {}, {}, {}, {}, {}, {} \
@@ -383,11 +255,11 @@ impl Sql {
             time("heartbeat_at"),
             time("lease_until"),
             time("finished_at"),
-            self.ms_between(
+            self.dialect.milliseconds(
                 "started_at",
                 &format!("COALESCE(finished_at, {})", self.now())
             ),
-            self.lease_live(),
+            self.dialect.lease_live(),
             self.table,
             self.is("app", app),
         )

@@ -1,0 +1,94 @@
+//! A connection to a database, used in plain SQL text, with a time limit on every call.
+//!
+//! Statements go out by the simple query protocol, with values as hexadecimal literals. Nothing is
+//! prepared, so a pooler that gives each transaction another server connection does no harm; one call
+//! is one round trip; and no setting of the server changes what a literal means.
+
+use std::{pin::Pin, time::Duration};
+
+use sqlx::{AssertSqlSafe, Connection as _, Executor};
+use tokio::time::timeout;
+
+use super::{
+    fault::{ErrorCodes, Fault, FaultPhase},
+    rows::TextRow,
+};
+
+/// What an asynchronous method of a trait returns.
+pub(super) type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// How long saying goodbye may take.
+const CLOSE: Duration = Duration::from_millis(300);
+
+/// An open connection, or a file that each call opens for itself.
+pub(super) trait Connection: Send {
+    /// The rows of all statements in `sql`, in order.
+    ///
+    /// After a fault that is not the server's own answer the connection must be dropped: a late answer
+    /// would be taken for the next call's. Only a lock's connection is kept, since it numbers its
+    /// questions.
+    fn rows(&mut self, sql: String, bound: Duration) -> Pending<'_, Result<Vec<TextRow>, Fault>>;
+
+    /// Runs `sql` and returns how many rows its statements changed altogether.
+    fn run(&mut self, sql: String, bound: Duration) -> Pending<'_, Result<u64, Fault>>;
+
+    /// Lets the next call create a database that is a missing file. A server has none.
+    fn allow_create(&mut self) {}
+
+    /// Says goodbye, so that the server's log has nothing to complain about.
+    fn close(self: Box<Self>) -> Pending<'static, ()>;
+}
+
+/// A database that sqlx has a driver for.
+pub(super) trait SqlxBackend: sqlx::Database {
+    /// What its errors mean.
+    const CODES: &'static dyn ErrorCodes;
+    fn text_row(row: &Self::Row) -> sqlx::Result<TextRow>;
+    fn affected(done: &Self::QueryResult) -> u64;
+}
+
+/// A connection by sqlx's driver.
+pub(super) struct SqlxConnection<DB: sqlx::Database>(pub(super) DB::Connection);
+
+impl<DB: SqlxBackend> Connection for SqlxConnection<DB>
+where
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    fn rows(&mut self, sql: String, bound: Duration) -> Pending<'_, Result<Vec<TextRow>, Fault>> {
+        Box::pin(async move {
+            let query = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut self.0);
+            let rows = bounded(DB::CODES, bound, query).await?;
+            rows.iter()
+                .map(DB::text_row)
+                .collect::<sqlx::Result<_>>()
+                .map_err(|error| Fault::new(DB::CODES, FaultPhase::Call, &error))
+        })
+    }
+
+    fn run(&mut self, sql: String, bound: Duration) -> Pending<'_, Result<u64, Fault>> {
+        Box::pin(async move {
+            let query = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.0);
+            let done = bounded(DB::CODES, bound, query).await?;
+            Ok(DB::affected(&done))
+        })
+    }
+
+    fn close(self: Box<Self>) -> Pending<'static, ()> {
+        Box::pin(async move {
+            // Whatever comes of it, the server sees the socket close.
+            drop(timeout(CLOSE, self.0.close()).await);
+        })
+    }
+}
+
+async fn bounded<T>(
+    codes: &'static dyn ErrorCodes,
+    bound: Duration,
+    call: impl Future<Output = sqlx::Result<T>>,
+) -> Result<T, Fault> {
+    match timeout(bound, call).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(Fault::new(codes, FaultPhase::Call, &error)),
+        Err(_) => Err(Fault::timeout(codes, FaultPhase::Call, bound)),
+    }
+}

@@ -1,0 +1,58 @@
+//! What differs between the databases' SQL, as the ledger's statements need it.
+
+use std::time::Duration;
+
+/// One backend's SQL. Every method returns text; nothing here runs anything.
+pub(super) trait SqlDialect: Sync {
+    /// The ledger's table, in `schema` where that is known.
+    fn table(&self, schema: Option<&str>) -> String;
+
+    /// The statements that create the ledger, in order, each without its semicolon.
+    fn create_ledger(&self, schema: Option<&str>) -> Vec<String>;
+
+    /// Whether there are roles, to grant the ledger to.
+    fn has_roles(&self) -> bool;
+
+    /// A text literal that no setting of the server can change the meaning of. The text has no NUL.
+    fn text(&self, value: &str) -> String;
+
+    /// A condition: `column` holds exactly `value`.
+    fn equals(&self, column: &str, value: &str) -> String;
+
+    /// The database's clock now, not at the transaction's start.
+    fn now(&self) -> &'static str;
+
+    /// When a lease ends that is renewed now.
+    fn lease_end(&self, lease: Duration) -> String;
+
+    /// 1 where a row's lease is not over, else 0.
+    fn lease_live(&self) -> String;
+
+    /// Milliseconds from `from` to `to`.
+    fn milliseconds(&self, from: &str, to: &str) -> String;
+
+    /// Seconds since a row's start.
+    fn age(&self) -> String;
+
+    /// A column's time as RFC 3339, UTC, to the millisecond.
+    fn rfc3339(&self, column: &str) -> String;
+
+    /// A column that counts the connections which read the ledger at this moment, where the server
+    /// tells: with a comma in front.
+    fn reader_count(&self) -> String;
+
+    /// What goes in front of a statement on a connection that a pooler may have lent to somebody else
+    /// before. It ends with the batch.
+    fn preamble(&self, bound: Duration) -> String;
+
+    /// What a session that writes starts with, where it needs anything. The server ends the session
+    /// after `silence`.
+    fn writer_session(&self, silence: Duration, bound: Duration) -> Option<String>;
+
+    /// Finds the schema of the ledger to write, where the URL does not decide it: one row.
+    fn find_ledger(&self) -> Option<String>;
+
+    /// Finds the schema of a ledger that an unqualified name does not reach, for readers: one row, or
+    /// none where there is no such ledger.
+    fn find_ledger_elsewhere(&self) -> Option<String>;
+}

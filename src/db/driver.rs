@@ -1,0 +1,81 @@
+//! What a backend's folder provides. Whoever adds one implements this trait and what it returns.
+
+use std::time::Duration;
+
+use super::{
+    DatabaseUrl, Error, Target,
+    connection::{Connection, Pending},
+    dialect::SqlDialect,
+    fault::{ErrorCodes, Fault},
+    ledger_sql::LedgerSql,
+    lock::LockAttempt,
+    migrator::dialect::{MigrationConnection, MigrationDialect},
+    purpose::ConnectionPurpose,
+    server_info::ServerInfo,
+    url::TlsMode,
+};
+
+/// One kind of database. None of its methods has a default: a new backend has to decide.
+pub(super) trait Driver: Sync {
+    /// How users call it in flags, its own name first.
+    fn names(&self) -> &'static [&'static str];
+
+    // What it can do: `Backend` has the same methods, for the rooms above, and says what they mean.
+    fn has_lease(&self) -> bool;
+    fn single_writer(&self) -> bool;
+    fn may_drop_calls(&self) -> bool;
+    fn can_snapshot(&self) -> bool;
+    fn names_sessions(&self) -> bool;
+    fn logs_in_as_system_user(&self) -> bool;
+    fn locked_table_hint(&self, url: &DatabaseUrl) -> String;
+
+    fn dialect(&self) -> &'static dyn SqlDialect;
+
+    fn codes(&self) -> &'static dyn ErrorCodes;
+
+    fn migrations(&self) -> &'static dyn MigrationDialect;
+
+    /// Connects, with this much TLS. The caller limits the time.
+    fn connect<'a>(
+        &self,
+        url: &'a DatabaseUrl,
+        purpose: ConnectionPurpose,
+        mode: TlsMode,
+    ) -> Pending<'a, Result<Box<dyn Connection>, Fault>>;
+
+    /// The same for migrations: under a step's name, in the schema of the URL, and with the session that
+    /// sqlx-cli would have. A database file that is missing is created.
+    fn connect_to_migrate<'a>(
+        &self,
+        url: &'a DatabaseUrl,
+        name: &'a str,
+        mode: TlsMode,
+    ) -> Pending<'a, Result<Box<dyn MigrationConnection>, Fault>>;
+
+    /// Tries to take the lock, and never waits for it.
+    fn try_lock<'a>(
+        &self,
+        connection: Box<dyn Connection>,
+        target: &'a Target,
+        bound: Duration,
+    ) -> Pending<'a, Result<LockAttempt, Error>>;
+
+    /// Whether anybody holds the lock, without touching it.
+    fn is_locked<'a>(
+        &self,
+        connection: &'a mut dyn Connection,
+        target: &'a Target,
+    ) -> Pending<'a, Result<bool, Error>>;
+
+    /// The same without a connection, where a waiter can watch a file.
+    fn is_lock_file_held(&self, target: &Target) -> Result<Option<bool>, Error>;
+
+    /// What the database says about itself, for `check`. Changes nothing.
+    fn describe<'a>(
+        &self,
+        connection: &'a mut dyn Connection,
+        target: &'a Target,
+        sql: &'a LedgerSql,
+        ledger_exists: bool,
+    ) -> Pending<'a, Result<ServerInfo, Error>>;
+}

@@ -1,0 +1,244 @@
+//! A driver's error, and what it means here: each backend's [`ErrorCodes`] say so.
+
+use std::{fmt, io, time::Duration};
+
+use sqlx::error::DatabaseError;
+
+use super::error::Error;
+
+/// When a fault came up: the same code means "not yet" while connecting and "broken" during a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FaultPhase {
+    Connect,
+    Call,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FaultKind {
+    /// No answer in time.
+    Timeout,
+    /// The socket's own error.
+    Io(io::ErrorKind),
+    /// TLS was required and could not be had.
+    Tls,
+    /// The server answered with an error; its code is in `code`.
+    Server,
+    /// The driver cannot do it.
+    Driver,
+    /// The database file does not exist.
+    NoFile,
+}
+
+/// What a server's error means where a caller is prepared for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// The table does not exist.
+    MissingTable,
+    /// Another session created the same thing at the same moment.
+    CreatedMeanwhile,
+    /// The role lacks the privilege.
+    Privilege,
+    /// The database's encoding cannot hold the text.
+    Unencodable,
+    /// This login is refused as it is, encrypted or not.
+    LoginRefused,
+}
+
+/// The URL parameters about TLS, for hints.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TlsParameters {
+    pub(super) mode: &'static str,
+    pub(super) off: &'static str,
+    pub(super) root: &'static str,
+}
+
+/// What one backend's errors mean.
+pub(super) trait ErrorCodes: fmt::Debug + Sync {
+    /// The server's code for an error.
+    fn code(&self, error: &dyn DatabaseError) -> String;
+    /// What it means to a caller that is prepared for it.
+    fn meaning(&self, fault: &Fault) -> Option<Meaning>;
+    /// What a server's answer means to everybody else; `said` are its words.
+    fn server_error(&self, fault: &Fault, said: String) -> Error;
+    /// What something means that the driver itself says, where it is known.
+    fn driver_error(&self, said: &str) -> Option<Error>;
+    /// How the URL asks for TLS.
+    fn tls_parameters(&self) -> TlsParameters;
+    /// Whether the server ended the session with this error.
+    fn ends_session(&self, code: &str) -> bool;
+}
+
+/// A driver's error, before anybody decided what it means.
+#[derive(Debug, Clone)]
+pub(super) struct Fault {
+    pub(super) codes: &'static dyn ErrorCodes,
+    pub(super) phase: FaultPhase,
+    pub(super) kind: FaultKind,
+    pub(super) code: String,
+    pub(super) message: String,
+}
+
+impl Fault {
+    pub(super) fn new(
+        codes: &'static dyn ErrorCodes,
+        phase: FaultPhase,
+        error: &sqlx::Error,
+    ) -> Self {
+        let mut code = String::new();
+        let (kind, message) = match error {
+            sqlx::Error::Database(server) => {
+                code = codes.code(server.as_ref());
+                (FaultKind::Server, server.message().to_owned())
+            }
+            // rustls reports its alerts and certificate errors as InvalidData
+            sqlx::Error::Io(io)
+                if io.kind() == io::ErrorKind::InvalidData && phase == FaultPhase::Connect =>
+            {
+                (FaultKind::Tls, io.to_string())
+            }
+            sqlx::Error::Io(io) => (FaultKind::Io(io.kind()), io.to_string()),
+            sqlx::Error::Tls(tls) => (FaultKind::Tls, tls.to_string()),
+            sqlx::Error::Protocol(said) if let Some(found) = unasked(said) => found,
+            other => (FaultKind::Driver, other.to_string()),
+        };
+        Self {
+            codes,
+            phase,
+            kind,
+            code,
+            message,
+        }
+    }
+
+    pub(super) fn timeout(
+        codes: &'static dyn ErrorCodes,
+        phase: FaultPhase,
+        bound: Duration,
+    ) -> Self {
+        Self {
+            codes,
+            phase,
+            kind: FaultKind::Timeout,
+            code: String::new(),
+            message: format!("no answer within {} ms", bound.as_millis()),
+        }
+    }
+
+    fn means(&self, meaning: Meaning) -> bool {
+        self.kind == FaultKind::Server && self.codes.meaning(self) == Some(meaning)
+    }
+
+    /// The table does not exist, or the file that would hold it.
+    pub(super) fn is_missing_table(&self) -> bool {
+        self.kind == FaultKind::NoFile || self.means(Meaning::MissingTable)
+    }
+
+    /// Another session created the same table at the same moment.
+    pub(super) fn is_created_meanwhile(&self) -> bool {
+        self.means(Meaning::CreatedMeanwhile)
+    }
+
+    /// The role lacks the privilege.
+    pub(super) fn is_privilege(&self) -> bool {
+        self.means(Meaning::Privilege)
+    }
+
+    /// The database's encoding cannot hold the text.
+    pub(super) fn is_unencodable(&self) -> bool {
+        self.means(Meaning::Unencodable)
+    }
+
+    /// This login is refused as it is, encrypted or not.
+    pub(super) fn is_login_refused(&self) -> bool {
+        self.means(Meaning::LoginRefused)
+    }
+
+    /// The server ended the session.
+    pub(super) fn ends_session(&self) -> bool {
+        self.kind == FaultKind::Server && self.codes.ends_session(&self.code)
+    }
+
+    /// For an error that passes: at the door it is worth another try, during a call nobody knows
+    /// what happened.
+    pub(super) fn broken_or_not_yet(&self, what: String) -> Error {
+        match self.phase {
+            FaultPhase::Connect => Error::NotYet(what),
+            FaultPhase::Call => Error::Broken(what),
+        }
+    }
+
+    fn tls_error(&self, said: &str) -> Error {
+        let TlsParameters { mode, off, root } = self.codes.tls_parameters();
+        let hint = if said.contains("does not support TLS") {
+            format!(
+                "let the server offer TLS, or set {off} in the database URL where the network is trusted"
+            )
+        } else {
+            format!(
+                "set {root} in the database URL to the file of the authority that signed the server's certificate, or a {mode} that verifies less"
+            )
+        };
+        Error::refused(format!("no TLS connection: {said}"), hint)
+    }
+
+    fn driver_error(&self, said: String) -> Error {
+        if let Some(known) = self.codes.driver_error(&said) {
+            return known;
+        }
+        match self.phase {
+            // A proxy that accepts and then does not speak the protocol.
+            FaultPhase::Connect => Error::refused(
+                format!("unexpected answer from the server: {said}"),
+                "check that host and port in the database URL are the database's, and that it uses a common authentication method",
+            ),
+            FaultPhase::Call => Error::Broken(said),
+        }
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        let said = fault.message.trim_end_matches('.').to_owned();
+        match fault.kind {
+            FaultKind::Io(io::ErrorKind::PermissionDenied)
+                if fault.phase == FaultPhase::Connect =>
+            {
+                Self::refused(
+                    said,
+                    "let this user open the server's socket, or connect by TCP",
+                )
+            }
+            FaultKind::Io(io::ErrorKind::InvalidInput) => {
+                Self::refused(said, "correct the host name in the database URL")
+            }
+            FaultKind::Io(_) | FaultKind::Timeout => fault.broken_or_not_yet(said),
+            FaultKind::Tls => fault.tls_error(&said),
+            FaultKind::NoFile => Self::refused(
+                said,
+                "create the database file, or correct its path in the URL",
+            ),
+            FaultKind::Driver => fault.driver_error(said),
+            FaultKind::Server => fault.codes.server_error(&fault, said),
+        }
+    }
+}
+
+/// An answer that the driver did not expect to its question for TLS, the first message to Postgres.
+/// It reads a closed connection as a zero, which is what a proxy with no server behind it causes. And
+/// a server that cannot start a process for the connection reports that unasked, after an `E`.
+/// <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL>
+fn unasked(said: &str) -> Option<(FaultKind, String)> {
+    let (_, answer) = said.split_once("unexpected response from SSLRequest: ")?;
+    let (kind, what) = match answer.get(..4)? {
+        "0x00" => (
+            io::ErrorKind::UnexpectedEof,
+            "the connection was closed before the server said anything",
+        ),
+        "0x45" => (
+            io::ErrorKind::ConnectionAborted,
+            "the server reported an error before it read anything",
+        ),
+        _ => return None,
+    };
+    Some((FaultKind::Io(kind), what.to_owned()))
+}

@@ -1,0 +1,13 @@
+//! What to do about errors that every backend has.
+
+pub(super) const CREDENTIALS: &str = "check user and password in the database URL, and whether the server lets this user in from this address";
+pub(super) const DATABASE: &str = "create the database, or correct its name in the database URL";
+pub(super) const NO_DATABASE: &str = "name a database in the database URL";
+pub(super) const READ_ONLY: &str = "point the database URL at the primary, which takes writes";
+pub(super) const PRIVILEGES: &str = "grant the role SELECT, INSERT and UPDATE on launchgate_runs (`launchgate wait` needs SELECT only)";
+pub(super) const SHAPE: &str = "the table launchgate_runs is not as launchgate makes it: rename it, or compare it with `launchgate print-ddl`";
+pub(super) const TABLE_GONE: &str = "the table launchgate_runs is gone: a step may have dropped it";
+pub(super) const UNKNOWN: &str =
+    "see the server's log; `launchgate check` tries the database without changing anything";
+pub(super) const SCHEMA: &str =
+    "create the schema, or name another with ?schema= in the database URL";

@@ -1,0 +1,142 @@
+//! What a held lock can do, whatever it is made of.
+//!
+//! A lock says by which statement its exclusion is proven and which sessions are orphans; who holds it
+//! ([`super::Locked`]) runs these on the ledger's connection.
+
+use std::{os::fd::BorrowedFd, time::Duration};
+
+use super::{
+    Error, Target,
+    connection::{Connection, Pending},
+    error::RecordError,
+    fault::FaultKind,
+    ledger::{NewRun, RunOutcome},
+    ledger_sql::LedgerSql,
+};
+
+/// What came of trying to lock.
+pub(super) enum LockAttempt {
+    Taken(TakenLock),
+    /// Somebody else has it; the connection can be used on.
+    Busy(Box<dyn Connection>),
+}
+
+/// A lock that was just taken, and what was learned on the way.
+pub(super) struct TakenLock {
+    pub(super) lock: Box<dyn HeldLock>,
+    /// Where the ledger is.
+    pub(super) sql: LedgerSql,
+    pub(super) lock_id: String,
+}
+
+/// How it is proven that the lock excludes.
+pub(super) enum Exclusion {
+    /// A second connection asks this. Its first column is true where that connection could not take
+    /// the lock and sees that this holder has it.
+    Ask(String),
+    /// It was tried already.
+    Known(bool),
+}
+
+/// Who writes the `running` row.
+pub(super) enum Append<'a> {
+    /// The ledger's connection, with this statement.
+    OnLedger(String),
+    /// The lock's own connection.
+    OnLock(Pending<'a, Result<(), Error>>),
+}
+
+/// A lock that is held until this is dropped.
+pub(super) trait HeldLock: Send {
+    /// Proves that the lock is still held.
+    ///
+    /// # Errors
+    /// `Lost` where it certainly is not; `Broken` where no answer came in time.
+    fn confirm(&mut self, bound: Duration) -> Pending<'_, Result<(), Error>>;
+
+    fn exclusion(&self) -> Result<Exclusion, Error>;
+
+    /// How the `running` row is to be written.
+    fn append(
+        &mut self,
+        sql: &LedgerSql,
+        target: &Target,
+        run: &NewRun,
+        bound: Duration,
+    ) -> Append<'_>;
+
+    /// Records the end of the run by what holds the lock, and gives the lock back.
+    fn record<'a>(
+        self: Box<Self>,
+        sql: &'a LedgerSql,
+        run_id: &'a str,
+        outcome: &'a RunOutcome,
+        bound: Duration,
+    ) -> Pending<'a, Result<(), RecordError>>;
+
+    /// Gives the lock back. The server, or the kernel, does so in any case.
+    fn release(self: Box<Self>, bound: Duration) -> Pending<'static, ()>;
+
+    /// A file for the steps to inherit, so that the lock lasts as long as they do.
+    fn inheritable(&self) -> Option<BorrowedFd<'_>>;
+
+    /// The sessions that steps of earlier runs left on the server, where they can be recognised:
+    /// process id, state, age in milliseconds, name. `has_ledger`: the ledger tells which runs are
+    /// closed.
+    fn orphans(&self, sql: &LedgerSql, lock_id: &str, has_ledger: bool) -> Option<String>;
+
+    /// Ends those that `run_ids` left idle in a transaction, and counts them.
+    fn end_idle_orphans(
+        &self,
+        sql: &LedgerSql,
+        lock_id: &str,
+        run_ids: &[String],
+    ) -> Option<String>;
+}
+
+/// The connection that a server's lock belongs to.
+pub(super) struct LockConnection {
+    pub(super) connection: Box<dyn Connection>,
+    /// How often it was confirmed: each answer bears its question's number.
+    confirmations: u64,
+}
+
+impl LockConnection {
+    pub(super) fn new(connection: Box<dyn Connection>) -> Self {
+        Self {
+            connection,
+            confirmations: 0,
+        }
+    }
+
+    /// One round trip. `is_holder` is an expression that is true only in the session or transaction
+    /// which took the lock; `gone` is what is lost where it is not.
+    ///
+    /// After a silence the connection is kept: a late answer is told from the next one by its number.
+    pub(super) async fn confirm(
+        &mut self,
+        is_holder: &str,
+        gone: &str,
+        bound: Duration,
+    ) -> Result<(), Error> {
+        self.confirmations += 1;
+        let number = self.confirmations.to_string();
+        let ask = format!("SELECT {is_holder}, {number}");
+        match self.connection.rows(ask, bound).await {
+            Ok(rows) if rows.iter().any(|row| row.flag(0) && row.text(1) == number) => Ok(()),
+            Ok(_) => Err(Error::Lost(format!("{gone} is gone"))),
+            Err(fault) if fault.kind == FaultKind::Timeout => Err(Error::Broken(fault.message)),
+            Err(fault) => Err(broke(&fault.message)),
+        }
+    }
+}
+
+/// The lock's connection is of no use any more, and the lock with it.
+pub(super) fn broke(why: &str) -> Error {
+    Error::Lost(format!("the lock's connection broke: {why}"))
+}
+
+/// Somebody else closed the run.
+pub(super) fn not_running() -> Error {
+    Error::Lost("the run's row is not `running` any more".to_owned())
+}

@@ -1,0 +1,100 @@
+//! Connecting to `MySQL` and `MariaDB`.
+
+use sqlx::{
+    ConnectOptions, MySql, Row,
+    mysql::{MySqlConnectOptions, MySqlQueryResult, MySqlRow, MySqlSslMode},
+};
+
+use super::errors;
+use crate::db::{
+    DatabaseUrl,
+    connection::{SqlxBackend, SqlxConnection},
+    fault::ErrorCodes,
+    options::with,
+    rows::TextRow,
+    url::TlsMode,
+};
+
+impl SqlxBackend for MySql {
+    const CODES: &'static dyn ErrorCodes = &errors::Codes;
+
+    /// As bytes, since a server may be set to answer in a character set of its own choice.
+    fn text_row(row: &MySqlRow) -> sqlx::Result<TextRow> {
+        let lossy = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        (0..row.len())
+            .map(|column| {
+                row.try_get_unchecked::<Option<Vec<u8>>, _>(column)
+                    .map(|value| value.map(lossy))
+            })
+            .collect::<Result<_, _>>()
+            .map(TextRow)
+    }
+
+    fn affected(done: &MySqlQueryResult) -> u64 {
+        done.rows_affected()
+    }
+}
+
+/// Connects. No statement is sent: literals bring their own character set, and times are asked for in
+/// UTC.
+pub(super) async fn connect(
+    url: &DatabaseUrl,
+    mode: TlsMode,
+) -> sqlx::Result<SqlxConnection<MySql>> {
+    let options = options(url, mode)
+        .no_engine_substitution(false)
+        .pipes_as_concat(false)
+        .timezone(None)
+        .set_names(false);
+    Ok(SqlxConnection(options.connect().await?))
+}
+
+/// The same for migrations, with the session that sqlx-cli gives them.
+pub(super) async fn connect_to_migrate(
+    url: &DatabaseUrl,
+    mode: TlsMode,
+) -> sqlx::Result<SqlxConnection<MySql>> {
+    Ok(SqlxConnection(options(url, mode).connect().await?))
+}
+
+fn options(url: &DatabaseUrl, mode: TlsMode) -> MySqlConnectOptions {
+    let options = MySqlConnectOptions::new()
+        .statement_cache_capacity(0)
+        .disable_statement_logging();
+    let options = with(options, url.host(), MySqlConnectOptions::host);
+    let options = with(options, url.socket(), MySqlConnectOptions::socket);
+    let options = with(options, url.port(), MySqlConnectOptions::port);
+    let options = with(options, url.user(), MySqlConnectOptions::username);
+    let options = with(options, url.password(), |options, password| {
+        options.password(password.expose())
+    });
+    let options = with(options, url.database(), MySqlConnectOptions::database);
+    tls(options, url, mode)
+}
+
+fn tls(options: MySqlConnectOptions, url: &DatabaseUrl, mode: TlsMode) -> MySqlConnectOptions {
+    let mode = match mode {
+        TlsMode::Disable => MySqlSslMode::Disabled,
+        TlsMode::Allow | TlsMode::Prefer => MySqlSslMode::Preferred,
+        TlsMode::Require => MySqlSslMode::Required,
+        TlsMode::VerifyCa => MySqlSslMode::VerifyCa,
+        TlsMode::VerifyFull => MySqlSslMode::VerifyIdentity,
+    };
+    let files = url.tls();
+    let options = options.ssl_mode(mode);
+    let options = with(
+        options,
+        files.root_cert.as_ref(),
+        MySqlConnectOptions::ssl_ca,
+    );
+    let options = with(
+        options,
+        files.client_cert.as_ref(),
+        MySqlConnectOptions::ssl_client_cert,
+    );
+    with(
+        options,
+        files.client_key.as_ref(),
+        MySqlConnectOptions::ssl_client_key,
+    )
+}

@@ -1,0 +1,93 @@
+//! The SQL of `MySQL` and `MariaDB`.
+
+use std::time::Duration;
+
+use crate::db::{dialect::SqlDialect, hex::hex, ledger_sql::TABLE};
+
+const CREATE: &str = include_str!("ledger.sql");
+
+pub(super) struct Dialect;
+
+impl SqlDialect for Dialect {
+    fn table(&self, _schema: Option<&str>) -> String {
+        TABLE.to_owned()
+    }
+
+    /// Times are UTC. 255 letters of utf8mb4 twice fit an `InnoDB` index of 3072 bytes:
+    /// <https://dev.mysql.com/doc/refman/8.4/en/innodb-limits.html>
+    fn create_ledger(&self, _schema: Option<&str>) -> Vec<String> {
+        vec![CREATE.trim_end().to_owned()]
+    }
+
+    fn has_roles(&self) -> bool {
+        true
+    }
+
+    fn text(&self, value: &str) -> String {
+        format!("_utf8mb4 X'{}' COLLATE utf8mb4_bin", hex(value.as_bytes()))
+    }
+
+    /// `utf8mb4_bin` pads with spaces: to it 'v1' and 'v1 ' are equal.
+    fn equals(&self, column: &str, value: &str) -> String {
+        format!(
+            "({column} = {} AND OCTET_LENGTH({column}) = {})",
+            self.text(value),
+            value.len()
+        )
+    }
+
+    fn now(&self) -> &'static str {
+        "UTC_TIMESTAMP(6)"
+    }
+
+    fn lease_end(&self, lease: Duration) -> String {
+        format!(
+            "UTC_TIMESTAMP(6) + INTERVAL {} MICROSECOND",
+            lease.as_millis() * 1000
+        )
+    }
+
+    fn lease_live(&self) -> String {
+        "CASE WHEN state = 'running' AND lease_until > UTC_TIMESTAMP(6) THEN 1 ELSE 0 END"
+            .to_owned()
+    }
+
+    fn milliseconds(&self, from: &str, to: &str) -> String {
+        format!("TIMESTAMPDIFF(MICROSECOND, {from}, {to}) DIV 1000")
+    }
+
+    fn age(&self) -> String {
+        "TIMESTAMPDIFF(MICROSECOND, started_at, UTC_TIMESTAMP(6)) / 1000000".to_owned()
+    }
+
+    fn rfc3339(&self, column: &str) -> String {
+        format!("CONCAT(LEFT(DATE_FORMAT({column}, '%Y-%m-%dT%H:%i:%s.%f'), 23), 'Z')")
+    }
+
+    fn reader_count(&self) -> String {
+        String::new()
+    }
+
+    fn preamble(&self, _bound: Duration) -> String {
+        String::new()
+    }
+
+    /// Whatever the server's defaults are, a statement commits by itself, truncates nothing, and waits
+    /// for a lock no longer than we do.
+    fn writer_session(&self, silence: Duration, bound: Duration) -> Option<String> {
+        Some(format!(
+            "SET SESSION autocommit = 1, sql_mode = 'STRICT_TRANS_TABLES', wait_timeout = {}, \
+             lock_wait_timeout = {seconds}, innodb_lock_wait_timeout = {seconds}",
+            silence.as_millis().div_ceil(1000).max(1),
+            seconds = bound.as_secs().max(1),
+        ))
+    }
+
+    fn find_ledger(&self) -> Option<String> {
+        None
+    }
+
+    fn find_ledger_elsewhere(&self) -> Option<String> {
+        None
+    }
+}

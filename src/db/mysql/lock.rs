@@ -1,0 +1,204 @@
+//! The lock: `GET_LOCK`, which belongs to a session.
+//!
+//! What both servers speak: <https://dev.mysql.com/doc/refman/8.4/en/locking-functions.html>,
+//! <https://mariadb.com/kb/en/get_lock/>. Names are server-wide and have at most 64 letters, so the
+//! name is a hash of app and database. The server ends the session after a lease of silence.
+
+use std::{os::fd::BorrowedFd, time::Duration};
+
+use super::dialect::Dialect;
+use crate::db::{
+    Error, Target,
+    connection::{Connection, Pending},
+    dialect::SqlDialect,
+    error::RecordError,
+    fault::{Fault, FaultKind},
+    hints,
+    ledger::{NewRun, RunOutcome},
+    ledger_sql::LedgerSql,
+    lock::{Append, Exclusion, HeldLock, LockAttempt, LockConnection, TakenLock},
+    lock_id::lock_id,
+};
+
+/// The lock's name, as an expression.
+fn name(app: &str) -> String {
+    format!(
+        "CONCAT('launchgate:', LEFT(SHA2(CONCAT({}, ' ', LOWER(DATABASE())), 256), 32))",
+        Dialect.text(app)
+    )
+}
+
+/// The session that holds the lock.
+struct NamedLock {
+    session: LockConnection,
+    /// Letters, digits and a colon.
+    name: String,
+    /// The session's connection id.
+    connection_id: i64,
+}
+
+/// Takes the lock, or returns the connection where somebody else has it. Never waits for it.
+pub(super) async fn try_lock(
+    mut connection: Box<dyn Connection>,
+    target: &Target,
+    bound: Duration,
+) -> Result<LockAttempt, Error> {
+    let session = Dialect.writer_session(target.lease, bound);
+    let batch = format!(
+        "{}; SELECT DATABASE(), @@GLOBAL.read_only, CONNECTION_ID(), n.name, \
+         CASE WHEN n.name IS NULL THEN NULL ELSE GET_LOCK(COALESCE(n.name, 'launchgate:'), 0) END \
+         FROM (SELECT {} AS name) n",
+        session.unwrap_or_default(),
+        name(&target.app)
+    );
+    let rows = connection.rows(batch, bound).await?;
+    let row = rows
+        .last()
+        .ok_or_else(|| Error::Broken("the server returned nothing about the lock".to_owned()))?;
+    let Some(database) = row.opt(0) else {
+        return Err(Error::refused("no database selected", hints::NO_DATABASE));
+    };
+    if row.flag(1) {
+        let (what, hint) = read_only();
+        return Err(Error::refused(what, hint));
+    }
+    match row.opt(4).as_deref() {
+        Some("1") => {}
+        Some("0") => return Ok(LockAttempt::Busy(connection)),
+        _ => {
+            return Err(Error::refused(
+                "GET_LOCK gave no answer",
+                "see the server's log; launchgate needs MySQL 5.7, MariaDB 10.2 or later",
+            ));
+        }
+    }
+    Ok(LockAttempt::Taken(TakenLock {
+        lock_id: lock_id(&target.app, &database),
+        sql: LedgerSql::new(&Dialect, None),
+        lock: Box::new(NamedLock {
+            name: row.text(3),
+            connection_id: row.int(2)?,
+            session: LockConnection::new(connection),
+        }),
+    }))
+}
+
+/// Why nothing can be written, and what to do.
+pub(super) fn read_only() -> (String, String) {
+    let what = "the server is read-only".to_owned();
+    (what, hints::READ_ONLY.to_owned())
+}
+
+/// Holds where `SET` came before it in the same packet, on the session that has the lock. A user
+/// variable, so that a replica that replays the statement gets the same answer.
+const GUARD: &str = "@launchgate_holds = 1";
+
+impl NamedLock {
+    fn guarded(&self, statement: &str) -> String {
+        format!(
+            "SET @launchgate_holds = (IS_USED_LOCK('{}') = CONNECTION_ID()); {statement}",
+            self.name
+        )
+    }
+}
+
+impl HeldLock for NamedLock {
+    fn confirm(&mut self, bound: Duration) -> Pending<'_, Result<(), Error>> {
+        let is_holder = format!(
+            "IS_USED_LOCK('{}') = CONNECTION_ID() AND CONNECTION_ID() = {}",
+            self.name, self.connection_id
+        );
+        Box::pin(async move {
+            let gone = "the session that held the lock";
+            self.session.confirm(&is_holder, gone, bound).await
+        })
+    }
+
+    fn exclusion(&self) -> Result<Exclusion, Error> {
+        Ok(Exclusion::Ask(format!(
+            "SELECT GET_LOCK('{0}', 0) = 0 AND IS_USED_LOCK('{0}') = {1}",
+            self.name, self.connection_id
+        )))
+    }
+
+    /// The session that holds the lock.
+    fn append(
+        &mut self,
+        sql: &LedgerSql,
+        target: &Target,
+        run: &NewRun,
+        bound: Duration,
+    ) -> Append<'_> {
+        let insert = self.guarded(&sql.append(&target.app, run, target.lease, Some(GUARD)));
+        Append::OnLock(Box::pin(async move {
+            match self.session.connection.run(insert, bound).await? {
+                1 => Ok(()),
+                _ => Err(Error::Lost(
+                    "the session that writes does not hold the lock".to_owned(),
+                )),
+            }
+        }))
+    }
+
+    /// By the session that holds the lock; then the lock is given back.
+    fn record<'a>(
+        mut self: Box<Self>,
+        sql: &'a LedgerSql,
+        run_id: &'a str,
+        outcome: &'a RunOutcome,
+        bound: Duration,
+    ) -> Pending<'a, Result<(), RecordError>> {
+        let update = self.guarded(&sql.finish(run_id, outcome, Some(GUARD)));
+        Box::pin(async move {
+            let answer = match self.session.connection.run(update, bound).await {
+                Ok(1) => Ok(()),
+                Ok(_) => Err(RecordError::NotRecorded(Error::Lost(
+                    "the lock or the run's row is not this holder's any more".to_owned(),
+                ))),
+                Err(fault) if had_no_effect(&fault) => Err(RecordError::NotRecorded(fault.into())),
+                Err(fault) => return Err(RecordError::Unknown(Error::Broken(fault.message))),
+            };
+            self.release(bound).await;
+            answer
+        })
+    }
+
+    fn release(self: Box<Self>, bound: Duration) -> Pending<'static, ()> {
+        Box::pin(async move {
+            let mut connection = self.session.connection;
+            let release = format!("SELECT RELEASE_LOCK('{}')", self.name);
+            if connection.rows(release, bound).await.is_ok() {
+                connection.close().await;
+            }
+        })
+    }
+
+    fn inheritable(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    fn orphans(&self, _sql: &LedgerSql, _lock_id: &str, _has_ledger: bool) -> Option<String> {
+        None
+    }
+
+    fn end_idle_orphans(
+        &self,
+        _sql: &LedgerSql,
+        _lock_id: &str,
+        _run_ids: &[String],
+    ) -> Option<String> {
+        None
+    }
+}
+
+/// The statement certainly had no effect. One that was killed may have been committed before that
+/// came.
+fn had_no_effect(fault: &Fault) -> bool {
+    fault.kind == FaultKind::Server
+        && !matches!(fault.code.as_str(), "1053" | "1317" | "1927" | "4031")
+}
+
+/// Whether anybody holds the lock, without touching it.
+pub(super) fn is_held(app: &str) -> String {
+    format!("SELECT IS_USED_LOCK({}) IS NOT NULL", name(app))
+}

@@ -1,0 +1,136 @@
+//! What the errors of Postgres and of `PgBouncer` mean.
+//!
+//! <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+
+use sqlx::error::DatabaseError;
+
+use crate::db::{
+    Error,
+    fault::{ErrorCodes, Fault, Meaning, TlsParameters},
+    hints,
+};
+
+/// `sha256()` came with 11; what calls itself 8 or 9 today is something else.
+pub(super) const TOO_OLD: &str = "the server is older than PostgreSQL 11";
+const NEEDED: &str = "launchgate needs PostgreSQL 11 or later";
+
+#[derive(Debug)]
+pub(super) struct Codes;
+
+impl ErrorCodes for Codes {
+    fn code(&self, error: &dyn DatabaseError) -> String {
+        error.code().unwrap_or_default().into_owned()
+    }
+
+    fn meaning(&self, fault: &Fault) -> Option<Meaning> {
+        Some(match fault.code.as_str() {
+            "42P01" => Meaning::MissingTable,
+            "23505" | "42P07" | "42710" | "XX000" => Meaning::CreatedMeanwhile,
+            "42501" => Meaning::Privilege,
+            "22P05" => Meaning::Unencodable,
+            "28000" => Meaning::LoginRefused,
+            _ => return None,
+        })
+    }
+
+    fn server_error(&self, fault: &Fault, said: String) -> Error {
+        match fault.code.as_str() {
+            "57P03" => Error::NotYet(said),
+            "53300" => Error::Full(said),
+            "3D000" => Error::refused(said, hints::DATABASE),
+            "28000" if said.contains("no encryption") || said.contains("SSL off") => {
+                Error::refused(
+                    said,
+                    "the server requires TLS: set sslmode=require in the database URL",
+                )
+            }
+            code if code.starts_with("28") => Error::refused(said, hints::CREDENTIALS),
+            "42501" => Error::refused(said, hints::PRIVILEGES),
+            "22P05" => Error::refused(
+                format!(
+                    "the database's encoding can't hold the name of the app or of the revision: {said}"
+                ),
+                "name them in ASCII (--app, --release), or keep the ledger in a database with the encoding UTF8",
+            ),
+            "25006" => Error::refused(said, hints::READ_ONLY),
+            "3F000" => Error::refused(said, hints::SCHEMA),
+            "42883" if said.contains("sha256") || said.contains("advisory") => {
+                Error::refused(said, NEEDED)
+            }
+            "42P01" => Error::refused(said, hints::TABLE_GONE),
+            "42703" | "42883" | "42804" | "42809" | "22P02" | "22007" | "23502" | "428C9" => {
+                Error::refused(
+                    format!("the ledger has another shape: {said}"),
+                    hints::SHAPE,
+                )
+            }
+            "08P01" => pgbouncer(fault, said),
+            "25P02" | "57014" | "55P03" => Error::Broken(said),
+            code if ["08", "40", "53", "57", "58", "XX", "25"]
+                .iter()
+                .any(|class| code.starts_with(class)) =>
+            {
+                fault.broken_or_not_yet(said)
+            }
+            code => Error::refused(format!("{said} ({code})"), hints::UNKNOWN),
+        }
+    }
+
+    fn driver_error(&self, said: &str) -> Option<Error> {
+        (said == TOO_OLD).then(|| Error::refused(said, NEEDED))
+    }
+
+    fn tls_parameters(&self) -> TlsParameters {
+        TlsParameters {
+            mode: "sslmode",
+            off: "sslmode=disable",
+            root: "sslrootcert",
+        }
+    }
+
+    fn ends_session(&self, code: &str) -> bool {
+        matches!(code, "57P01" | "57P02" | "57P03" | "57P04" | "57P05")
+    }
+}
+
+/// `PgBouncer` reports most of its own errors as 08P01, the lasting and the passing ones.
+/// <https://github.com/pgbouncer/pgbouncer/blob/master/src/objects.c>
+fn pgbouncer(fault: &Fault, said: String) -> Error {
+    let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    if has(&[
+        "authentication failed",
+        "no such user",
+        "auth failed",
+        "password",
+    ]) {
+        Error::refused(said, hints::CREDENTIALS)
+    } else if has(&["no such database", "does not exist"]) {
+        Error::refused(said, hints::DATABASE)
+    } else if has(&["SSL required", "TLS required"]) {
+        Error::refused(
+            said,
+            "the pooler requires TLS: set sslmode=require in the database URL",
+        )
+    } else if has(&["unsupported startup parameter"]) {
+        Error::refused(
+            said,
+            "take that parameter out of the database URL, or add it to the pooler's ignore_startup_parameters",
+        )
+    } else if has(&["pooling mode", "not allowed in statement"]) {
+        Error::refused(
+            said,
+            "make the pooler use transaction or session pooling for launchgate, or use the server's own address",
+        )
+    } else if has(&["no more connections"]) {
+        Error::Full(said)
+    } else if has(&[
+        "server login",
+        "shutting down",
+        "query_wait_timeout",
+        "cannot connect",
+    ]) {
+        Error::NotYet(said)
+    } else {
+        fault.broken_or_not_yet(said)
+    }
+}

@@ -1,0 +1,266 @@
+//! The lock: a transaction-level advisory lock.
+//!
+//! The transaction that takes it stays open, so that a pooler in transaction mode keeps the server
+//! connection for it, and does nothing but confirm itself until it records the end. It holds no other
+//! lock, not even on the system's tables, which `REINDEX DATABASE` and `VACUUM FULL` want for
+//! themselves, and no snapshot that `CREATE INDEX CONCURRENTLY` or vacuum would wait for. The server
+//! ends it after a lease of silence.
+//! <https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADVISORY-LOCKS>,
+//! <https://www.pgbouncer.org/features.html>.
+
+use std::{fmt, os::fd::BorrowedFd, time::Duration};
+
+use sha2::{Digest, Sha256};
+
+use super::{dialect::Dialect, ledger_place, orphans::OrphanSql};
+use crate::db::{
+    Error, Target,
+    connection::{Connection, Pending},
+    error::RecordError,
+    fault::FaultKind,
+    ledger::{NewRun, RunOutcome},
+    ledger_sql::LedgerSql,
+    lock::{
+        Append, Exclusion, HeldLock, LockAttempt, LockConnection, TakenLock, broke, not_running,
+    },
+    lock_id::lock_id,
+    rows::TextRow,
+};
+
+/// The transaction that holds the lock.
+struct AdvisoryLock {
+    session: LockConnection,
+    key: LockKey,
+    /// When it began, in microseconds since 1970: no other transaction of this session can have the
+    /// same start.
+    began_us: i64,
+    pid: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct LockKey {
+    class: i32,
+    object: i32,
+}
+
+impl LockKey {
+    /// It stands for the app alone: advisory locks are per database, and the migration may change where
+    /// the ledger is looked for while the lock is held (`ALTER DATABASE … SET search_path`).
+    fn of(app: &str) -> Self {
+        let hash = Sha256::digest(format!("launchgate lock {app}"));
+        let int = |at| i32::from_be_bytes([hash[at], hash[at + 1], hash[at + 2], hash[at + 3]]);
+        Self {
+            class: int(0),
+            object: int(4),
+        }
+    }
+}
+
+/// As two arguments.
+impl fmt::Display for LockKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The cast is for the least of all integers, whose digits alone are a bigint.
+        write!(f, "({})::int, ({})::int", self.class, self.object)
+    }
+}
+
+/// Takes the lock, or returns the connection where somebody else has it. Never waits for it.
+pub(super) async fn try_lock(
+    mut connection: Box<dyn Connection>,
+    target: &Target,
+    bound: Duration,
+) -> Result<LockAttempt, Error> {
+    let key = LockKey::of(&target.app);
+    // Whatever reads a table keeps a lock on it until its transaction ends, here as long as the
+    // migration, and REINDEX or VACUUM FULL would wait for it: the search for the ledger gives back
+    // the locks it took.
+    let batch = format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path TO DEFAULT; \
+         SET LOCAL idle_in_transaction_session_timeout = {lease}; \
+         SET LOCAL statement_timeout = {ms}; SET LOCAL lock_timeout = {ms}; \
+         SELECT pg_try_advisory_xact_lock({key}), current_database(), pg_is_in_recovery(), \
+         current_setting('transaction_read_only'), (extract(epoch FROM now()) * 1000000)::bigint, pg_backend_pid(), \
+         current_setting('server_encoding'), {durable}, {no_limit}; \
+         SAVEPOINT launchgate; {schema}; ROLLBACK TO SAVEPOINT launchgate; RELEASE SAVEPOINT launchgate",
+        lease = target.lease.as_millis(),
+        ms = bound.as_millis(),
+        schema = ledger_place::find(target.url.schema()),
+        // with `off` a crash of the server could forget a recorded success
+        durable = "set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' \
+                   THEN 'local' ELSE current_setting('synchronous_commit') END, true)",
+        // PostgreSQL 17 can limit whole transactions; this one lasts as long as the migration
+        no_limit = "CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL \
+                    THEN set_config('transaction_timeout', '0', true) END",
+    );
+    let rows = connection.rows(batch, bound).await?;
+    let [row, place] = rows.as_slice() else {
+        return Err(Error::Broken(
+            "the server returned nothing about the lock".to_owned(),
+        ));
+    };
+    refuse_unfit(row)?;
+    if !row.flag(0) {
+        connection.run("ROLLBACK".to_owned(), bound).await?;
+        return Ok(LockAttempt::Busy(connection));
+    }
+    let Some(schema) = place.opt(0) else {
+        let (what, hint) = no_schema();
+        return Err(Error::refused(what, hint));
+    };
+    let mut sql = LedgerSql::new(&Dialect, Some(&schema));
+    sql.ascii = !matches!(row.text(6).as_str(), "UTF8" | "SQL_ASCII");
+    Ok(LockAttempt::Taken(TakenLock {
+        lock_id: lock_id(&target.app, &row.text(1)),
+        sql,
+        lock: Box::new(AdvisoryLock {
+            key,
+            began_us: row.int(4)?,
+            pid: row.int(5)?,
+            session: LockConnection::new(connection),
+        }),
+    }))
+}
+
+fn refuse_unfit(row: &TextRow) -> Result<(), Error> {
+    if !row.flag(2) && !row.flag(3) {
+        return Ok(());
+    }
+    let (what, hint) = read_only(row.flag(2));
+    Err(Error::refused(what, hint))
+}
+
+/// Why nothing can be written, and what to do.
+pub(super) fn read_only(is_standby: bool) -> (String, String) {
+    let what = if is_standby {
+        "the server is a standby"
+    } else {
+        "the session is read-only"
+    };
+    let hint = "point the database URL at the primary, as a role that may write";
+    (what.to_owned(), hint.to_owned())
+}
+
+/// Why there is no place for the ledger, and what to do.
+pub(super) fn no_schema() -> (String, String) {
+    let what = "the role's search_path names no schema that exists";
+    let hint = "create the schema, or name one with ?schema= in the database URL";
+    (what.to_owned(), hint.to_owned())
+}
+
+impl HeldLock for AdvisoryLock {
+    fn confirm(&mut self, bound: Duration) -> Pending<'_, Result<(), Error>> {
+        let is_holder = format!(
+            "(extract(epoch FROM now()) * 1000000)::bigint = {} AND pg_backend_pid() = {}",
+            self.began_us, self.pid
+        );
+        Box::pin(async move {
+            let gone = "the transaction that held the lock";
+            self.session.confirm(&is_holder, gone, bound).await
+        })
+    }
+
+    fn exclusion(&self) -> Result<Exclusion, Error> {
+        Ok(Exclusion::Ask(format!(
+            "SELECT NOT pg_try_advisory_xact_lock({}) AND EXISTS ({} AND l.pid = {})",
+            self.key,
+            held(self.key),
+            self.pid
+        )))
+    }
+
+    /// The ledger's connection: this transaction must stay without an id.
+    fn append(
+        &mut self,
+        sql: &LedgerSql,
+        target: &Target,
+        run: &NewRun,
+        _bound: Duration,
+    ) -> Append<'_> {
+        Append::OnLedger(sql.append(&target.app, run, target.lease, None))
+    }
+
+    /// The end of the run and the end of the lock are one commit.
+    fn record<'a>(
+        mut self: Box<Self>,
+        sql: &'a LedgerSql,
+        run_id: &'a str,
+        outcome: &'a RunOutcome,
+        bound: Duration,
+    ) -> Pending<'a, Result<(), RecordError>> {
+        Box::pin(async move {
+            let update = sql.finish(run_id, outcome, None);
+            match self.session.connection.run(update, bound).await {
+                Ok(1) => {}
+                Ok(_) => {
+                    self.release(bound).await;
+                    return Err(RecordError::NotRecorded(not_running()));
+                }
+                Err(fault) if fault.kind == FaultKind::Server => {
+                    self.release(bound).await;
+                    return Err(RecordError::NotRecorded(fault.into()));
+                }
+                Err(fault) => return Err(RecordError::NotRecorded(broke(&fault.message))),
+            }
+            let mut connection = self.session.connection;
+            match connection.run("COMMIT".to_owned(), bound).await {
+                Ok(_) => {
+                    connection.close().await;
+                    Ok(())
+                }
+                Err(fault) => Err(RecordError::Unknown(Error::Broken(fault.message))),
+            }
+        })
+    }
+
+    fn release(self: Box<Self>, bound: Duration) -> Pending<'static, ()> {
+        Box::pin(async move {
+            let mut connection = self.session.connection;
+            if connection.run("ROLLBACK".to_owned(), bound).await.is_ok() {
+                connection.close().await;
+            }
+        })
+    }
+
+    fn inheritable(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    fn orphans(&self, sql: &LedgerSql, lock_id: &str, has_ledger: bool) -> Option<String> {
+        let ledger = has_ledger.then_some(sql.table.as_str());
+        Some(self.orphan_sql(lock_id).list(ledger))
+    }
+
+    fn end_idle_orphans(
+        &self,
+        _sql: &LedgerSql,
+        lock_id: &str,
+        run_ids: &[String],
+    ) -> Option<String> {
+        Some(self.orphan_sql(lock_id).end_idle(run_ids))
+    }
+}
+
+impl AdvisoryLock {
+    fn orphan_sql<'a>(&self, lock_id: &'a str) -> OrphanSql<'a> {
+        OrphanSql {
+            lock_id,
+            began_us: self.began_us,
+        }
+    }
+}
+
+/// The rows of `pg_locks l` that an advisory lock of two integers has while it is held. Its columns
+/// are unsigned: <https://www.postgresql.org/docs/current/view-pg-locks.html>.
+fn held(LockKey { class, object }: LockKey) -> String {
+    format!(
+        "SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE d.datname = current_database() \
+         AND l.granted AND l.locktype = 'advisory' AND l.objsubid = 2 AND l.classid::bigint = {} AND l.objid::bigint = {}",
+        class.cast_unsigned(),
+        object.cast_unsigned()
+    )
+}
+
+/// Whether anybody holds the lock, without touching it.
+pub(super) fn is_held(app: &str) -> String {
+    format!("SELECT EXISTS ({})", held(LockKey::of(app)))
+}

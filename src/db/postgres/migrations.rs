@@ -1,0 +1,160 @@
+//! Applying migrations to Postgres.
+
+use sqlx::{
+    Postgres as Sqlx,
+    error::DatabaseError,
+    migrate::{Migrate, MigrateError},
+    postgres::{PgDatabaseError, PgErrorPosition},
+};
+
+use crate::db::{
+    connection::{Connection, Pending, SqlxConnection},
+    fault::Fault,
+    migrator::{
+        TABLE,
+        dialect::{FileTransaction, MigrationConnection, MigrationDialect},
+        partial_effects::PartialEffects,
+        send::send,
+        statements::{Backslashes, Comments, LexicalRules, Statement, byte_of_character},
+    },
+    target::CALL,
+};
+
+pub(super) struct Migrations;
+
+impl MigrationDialect for Migrations {
+    fn lexical_rules(&self) -> LexicalRules {
+        LexicalRules {
+            comments: Comments::Nested,
+            backslashes: Backslashes::InEscapeStrings,
+            name_quotes: b"",
+            dollar_quotes: true,
+            routine_bodies: false,
+            is_complete: None,
+        }
+    }
+
+    fn table(&self, _database: Option<&str>) -> String {
+        TABLE.to_owned()
+    }
+
+    fn history_columns(&self) -> &'static str {
+        "version::text, description, success::text, encode(checksum, 'hex')"
+    }
+
+    fn bytes(&self, hex: &str) -> String {
+        format!("decode('{hex}', 'hex')")
+    }
+
+    fn transaction(&self, has_no_transaction: bool) -> FileTransaction {
+        if has_no_transaction {
+            FileTransaction::None
+        } else {
+            FileTransaction::RowLast("BEGIN")
+        }
+    }
+
+    fn after_file(&self, _database: Option<&str>) -> Option<String> {
+        None
+    }
+
+    fn commits_schema_changes(&self) -> bool {
+        false
+    }
+
+    fn allows_nul(&self) -> bool {
+        false
+    }
+
+    fn allows_byte_order_mark(&self) -> bool {
+        false
+    }
+
+    fn rollback_ends_transaction(&self) -> bool {
+        false
+    }
+
+    fn can_repeat_statement(&self) -> bool {
+        false
+    }
+
+    /// Several statements in one message are one transaction; some statements alone are several.
+    fn effects_without_transaction(&self, statements: usize) -> PartialEffects {
+        if statements == 1 {
+            PartialEffects::Part
+        } else {
+            PartialEffects::Nothing
+        }
+    }
+
+    /// A transaction's clock stands still from its beginning.
+    fn has_open_transaction<'a>(
+        &self,
+        connection: &'a mut dyn Connection,
+    ) -> Pending<'a, Result<bool, Fault>> {
+        let ask = "SELECT transaction_timestamp() < statement_timestamp()";
+        Box::pin(async move {
+            let rows = connection.rows(ask.to_owned(), CALL).await?;
+            Ok(rows.first().is_some_and(|row| row.flag(0)))
+        })
+    }
+
+    fn is_committed_already(&self, _fault: &Fault) -> bool {
+        false
+    }
+
+    fn hidden_table_hint(&self) -> Option<&'static str> {
+        Some("where the file sets search_path, end it with `RESET search_path;`")
+    }
+
+    fn transaction_hint(&self, code: &str, has_no_transaction: bool) -> Option<&'static str> {
+        match (code, has_no_transaction) {
+            ("25001", true) => Some(
+                "put this statement alone in its file: several in one file are one transaction",
+            ),
+            ("25001", false) => Some(
+                "begin the file with the line `-- no-transaction`, and put that statement alone in it",
+            ),
+            _ => None,
+        }
+    }
+
+    fn error_position(
+        &self,
+        error: &dyn DatabaseError,
+        sql: &str,
+        _statement: Option<Statement>,
+    ) -> Option<usize> {
+        match error.try_downcast_ref::<PgDatabaseError>()?.position()? {
+            PgErrorPosition::Original(position) => Some(byte_of_character(sql, position)),
+            PgErrorPosition::Internal { .. } => None,
+        }
+    }
+
+    fn error_details(&self, error: &dyn DatabaseError) -> String {
+        let Some(error) = error.try_downcast_ref::<PgDatabaseError>() else {
+            return String::new();
+        };
+        let more: String = [("detail", error.detail()), ("hint", error.hint())]
+            .iter()
+            .filter_map(|(name, more)| Some(format!(" ({name}: {})", (*more)?)))
+            .collect();
+        format!("{more} [{}]", error.code())
+    }
+}
+
+impl MigrationConnection for SqlxConnection<Sqlx> {
+    fn create_table<'a>(&'a mut self, name: &'a str) -> Pending<'a, Result<(), MigrateError>> {
+        self.0.ensure_migrations_table(name)
+    }
+
+    fn send<'a>(
+        &'a mut self,
+        sql: &'a str,
+        _all: &'a [Statement],
+        _has_no_transaction: bool,
+        done: &'a mut usize,
+    ) -> Pending<'a, sqlx::Result<()>> {
+        Box::pin(send::<Sqlx>(&mut self.0, sql, done))
+    }
+}

@@ -1,0 +1,51 @@
+//! What a database is and what its role may do: for `check`. Reads only.
+
+use super::{Error, connection::Connection, ledger_sql::LedgerSql, rows::TextRow, target::CALL};
+
+/// A database, as `check` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerInfo {
+    /// `PostgreSQL`, `MariaDB`, `MySQL`, `SQLite`.
+    pub product: &'static str,
+    /// The server's own words.
+    pub version: String,
+    /// The pooler in between, where one can be noticed.
+    pub pooler: Option<String>,
+    /// Whether the ledger exists, with its columns.
+    pub ledger_exists: bool,
+    /// Whether this role may create it; `None` where that can't be found out.
+    pub can_create: Option<bool>,
+    /// Whether this role may read, append to and update it; `None` where it is missing, or where
+    /// nobody may write.
+    pub can_write_ledger: Option<bool>,
+    /// A standby, or a session or a file that may not be written.
+    pub read_only: bool,
+    /// Why nothing can be recorded here, whatever the role may do, and what to do about it.
+    pub unfit: Option<(String, String)>,
+    /// How the lock works here.
+    pub lock_mode: &'static str,
+}
+
+/// The last row of an answer that has one.
+pub(super) async fn ask(connection: &mut dyn Connection, sql: String) -> Result<TextRow, Error> {
+    let rows = connection.rows(sql, CALL).await?;
+    let row = rows.into_iter().next_back();
+    row.ok_or_else(|| Error::Broken("the server returned no row".to_owned()))
+}
+
+/// Whether this role may do with the ledger what a run does, by statements that are a run's own except
+/// that they match no row: privileges are recorded in too many places, some of which the role may not
+/// read.
+pub(super) async fn can_write(
+    connection: &mut dyn Connection,
+    sql: &LedgerSql,
+) -> Result<bool, Error> {
+    for statement in [sql.shape(), sql.may_append(), sql.may_finish()] {
+        match connection.run(statement, CALL).await {
+            Ok(_) => {}
+            Err(fault) if fault.is_privilege() => return Ok(false),
+            Err(fault) => return Err(fault.into()),
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,83 @@
+//! What the errors of `SQLite` mean: <https://www.sqlite.org/rescode.html>.
+
+use sqlx::error::DatabaseError;
+
+use crate::db::{
+    Error,
+    fault::{ErrorCodes, Fault, FaultKind, FaultPhase, Meaning, TlsParameters},
+    hints,
+};
+
+/// What to do about a file or a folder that this user may not write.
+pub(super) const WRITE_HINT: &str = "let this user write the database file and its folder";
+
+#[derive(Debug)]
+pub(super) struct Codes;
+
+impl ErrorCodes for Codes {
+    fn code(&self, error: &dyn DatabaseError) -> String {
+        error.code().unwrap_or_default().into_owned()
+    }
+
+    /// It has one code for everything that is wrong with a statement.
+    fn meaning(&self, fault: &Fault) -> Option<Meaning> {
+        if fault.message.starts_with("no such table") {
+            Some(Meaning::MissingTable)
+        } else if fault.message.contains("already exists") {
+            Some(Meaning::CreatedMeanwhile)
+        } else {
+            None
+        }
+    }
+
+    fn server_error(&self, fault: &Fault, said: String) -> Error {
+        // the low byte is the primary result code
+        match fault.code.parse().unwrap_or(1_i32) & 0xff {
+            5 | 6 => Error::NotYet(said),
+            8 => Error::refused(said, WRITE_HINT),
+            3 | 14 | 23 => Error::refused(
+                said,
+                "let this user read and write the database file and its folder",
+            ),
+            11 | 26 => Error::refused(
+                said,
+                "the file in the database URL is not an intact SQLite database: correct the path, or restore it",
+            ),
+            1 if said.contains("no such table") => Error::refused(said, hints::TABLE_GONE),
+            1 | 19 | 20 => Error::refused(
+                format!("the ledger has another shape: {said}"),
+                hints::SHAPE,
+            ),
+            // full disk, I/O error, interrupted, out of memory
+            _ => Error::Broken(said),
+        }
+    }
+
+    fn driver_error(&self, _said: &str) -> Option<Error> {
+        None
+    }
+
+    /// A file has no TLS.
+    fn tls_parameters(&self) -> TlsParameters {
+        TlsParameters {
+            mode: "",
+            off: "",
+            root: "",
+        }
+    }
+
+    fn ends_session(&self, _code: &str) -> bool {
+        false
+    }
+}
+
+/// The file cannot be there.
+pub(super) fn no_file(message: String) -> Fault {
+    Fault {
+        codes: &Codes,
+        phase: FaultPhase::Connect,
+        kind: FaultKind::NoFile,
+        code: String::new(),
+        message,
+    }
+}

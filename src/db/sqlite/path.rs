@@ -1,0 +1,38 @@
+//! Where the database file is.
+
+use std::path::{Path, PathBuf};
+
+use super::errors::no_file;
+use crate::db::{DatabaseUrl, fault::Fault};
+
+/// The file of a URL that has one.
+pub(super) fn database_path(url: &DatabaseUrl) -> &Path {
+    url.sqlite_path().unwrap_or(Path::new(""))
+}
+
+/// The file itself, whatever links lead to it: everybody must find the same lock and the same
+/// database. A missing file is resolved by its folder.
+pub(super) fn resolve(path: &Path) -> Result<PathBuf, Fault> {
+    if let Ok(path) = path.canonicalize() {
+        return Ok(path);
+    }
+    // a link to a file that does not exist yet
+    if let Ok(link) = path.read_link() {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        return resolve(&folder.join(link));
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let name = path
+        .file_name()
+        .ok_or_else(|| no_file(format!("{} is not a file", path.display())))?;
+    let folder = folder.canonicalize().map_err(|error| {
+        no_file(format!(
+            "the folder {} cannot be used: {error}",
+            folder.display()
+        ))
+    })?;
+    Ok(folder.join(name))
+}

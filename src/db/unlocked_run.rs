@@ -1,0 +1,40 @@
+//! The end of a run without its lock: what is done on a fresh connection.
+
+use super::{
+    Error, Target,
+    ledger::{RunOutcome, RunState},
+    ledger_connection::LedgerConnection,
+    target::CALL,
+};
+
+impl Target {
+    /// What the ledger says became of a run; `None` where it has no such row. For a holder that got no
+    /// answer to its commit.
+    pub async fn run_state(&self, run_id: &str) -> Result<Option<RunState>, Error> {
+        let mut ledger = LedgerConnection::new(self.clone(), self.sql());
+        ledger.find(CALL).await?;
+        let rows = ledger.rows(ledger.sql.state_of(run_id), CALL).await?;
+        ledger.close().await;
+        Ok(rows.first().and_then(|row| RunState::parse(&row.text(0))))
+    }
+
+    /// Ends the row of a run whose holder lost its lock and has reaped its step. Returns false where
+    /// the row was not `running` any more.
+    ///
+    /// # Errors
+    /// A run that lost its lock never counts as succeeded: that state is refused.
+    pub async fn interrupt_own(&self, run_id: &str, outcome: &RunOutcome) -> Result<bool, Error> {
+        if outcome.state == RunState::Succeeded {
+            return Err(Error::Lost(
+                "a run that lost its lock cannot be recorded as succeeded".to_owned(),
+            ));
+        }
+        let mut ledger = LedgerConnection::new(self.clone(), self.sql());
+        ledger.find(CALL).await?;
+        let ended = ledger
+            .run_text(|sql| sql.finish(run_id, outcome, None), CALL)
+            .await?;
+        ledger.close().await;
+        Ok(ended == 1)
+    }
+}

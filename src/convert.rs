@@ -24,7 +24,6 @@ pub use proposal::Proposal;
 
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::sys::host::{Host, Wake};
-use crate::sys::signals;
 
 /// Prints what is wrong with the chain and what to write instead.
 ///
@@ -130,10 +129,10 @@ fn read_standard_input(host: &Host) -> Result<Vec<u8>, Failure> {
     let mut part = vec![0; script::MAX_TEXT];
     while text.len() <= script::MAX_TEXT {
         let wake = host.wait(Some(std::io::stdin().as_fd()), None);
-        if let Wake::Stop(number) = wake {
-            let what = format!("stopped by {} while reading", signals::name(number));
+        if let Wake::Stop(stop) = wake {
+            let what = format!("stopped by {stop} while reading");
             return Err(Failure::new(
-                FailureKind::Stopped(number),
+                FailureKind::Stopped(stop),
                 Problem::new(what, "see who writes standard input"),
             ));
         }

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::redact;
+use crate::sys::signals::Stop;
 use crate::sys::signals::signal_code;
 
 /// What went wrong and what to do about it, written for the person on call.
@@ -97,8 +98,8 @@ pub enum FailureKind {
     NotExecutable,
     /// A step or the server does not exist.
     NotFound,
-    /// This signal stopped the gate.
-    Stopped(i32),
+    /// A signal stopped the gate.
+    Stopped(Stop),
 }
 
 impl FailureKind {
@@ -118,7 +119,7 @@ impl FailureKind {
         Self::StepTimeout,
         Self::NotExecutable,
         Self::NotFound,
-        Self::Stopped(15),
+        Self::Stopped(Stop::TERM),
     ];
 
     /// The process's exit code.
@@ -139,7 +140,7 @@ impl FailureKind {
             Self::NotExecutable => 126,
             Self::NotFound => 127,
             Self::Step(code) => code,
-            Self::Stopped(signal) => signal_code(signal),
+            Self::Stopped(stop) => signal_code(stop.signal()),
         }
     }
 
@@ -216,15 +217,6 @@ impl Failure {
     #[must_use]
     pub fn code(&self) -> u8 {
         self.kind.code()
-    }
-
-    /// The signal that stopped the gate, if one did.
-    #[must_use]
-    pub fn signal(&self) -> Option<i32> {
-        match self.kind {
-            FailureKind::Stopped(signal) => Some(signal),
-            _ => None,
-        }
     }
 
     /// What went wrong, and what to do.

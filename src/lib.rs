@@ -151,7 +151,7 @@ fn carry_out(host: &Host, log: &Log, settings: &Settings) -> Result<(), Failure>
 fn print(host: &Host, text: &str) -> u8 {
     match host.print(text.as_bytes()) {
         Ok(()) => u8::from(host.stdout.has_failed() && !host.stdout.is_unread()),
-        Err(number) => sys::signals::signal_code(number),
+        Err(stop) => sys::signals::signal_code(stop.signal()),
     }
 }
 

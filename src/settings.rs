@@ -31,5 +31,5 @@ pub use resolve::{
 };
 pub use rows::Row;
 pub use server::{InitSettings, ServerSettings, UserSetting};
-pub use sources::{SKIP, STEP_VARIABLES, Sources};
+pub use sources::{RESULT_FD, SKIP, STEP_VARIABLES, Sources};
 pub use steps::{STEP_KEYS, StepCommand, StepKey, StepSettings, StepSpec, StepVariable};

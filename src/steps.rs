@@ -1,35 +1,38 @@
-//! Running the planned steps, one after the other, until one does not end well.
+//! Running the planned steps, one after the other, until one does not succeed.
 //!
-//! May touch `sys` and `log`; never SQL or system calls.
+//! Invariant: no step starts once the right to run is lost or a stop has arrived.
 
 mod ending;
 mod finding;
+pub mod result;
+mod running;
 mod variables;
 
 use std::ffi::CString;
 
-use ending::{judge, no_report, not_begun, not_started, tell};
 pub use ending::{lock_lost, server_not_started, stopped, stopped_after};
+use ending::{may_start, not_started, step_result};
 pub use finding::{find, find_server};
+use running::log_event;
 use variables::{mark, own_variables};
 
-use crate::commands::embedded;
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::log::Log;
 use crate::output::timeline::Phase;
-use crate::plan::{Step, StepKind, Steps};
+use crate::plan::{Step, Steps};
+use crate::steps::result::StepResult;
 use crate::sys::child::Program;
 use crate::sys::clock::Moment;
 use crate::sys::forwarding::Init;
 use crate::sys::host::Host;
 use crate::sys::identity::Identity;
-use crate::sys::signals::Signal;
+use crate::sys::result::channel;
 use crate::sys::step::{Guard, StepProcess, StepReport};
 
-/// The longest part of a step's output that a ledger keeps: 4 KiB.
+/// How much of the end of a step's output a ledger keeps: 4 KiB.
 pub const TAIL: usize = 4096;
 
-/// What each step of one run is told about it.
+/// What the steps of one run learn about it.
 #[derive(Debug, Clone)]
 pub struct RunIdentity {
     /// The app.
@@ -75,7 +78,7 @@ impl ReadyStep {
 /// A server whose executable was found.
 #[derive(Debug, Clone)]
 pub struct ReadyServer {
-    /// What it is called where something is said of it.
+    /// What messages call it.
     pub called: &'static str,
     /// What will be executed.
     pub program: Program,
@@ -83,7 +86,7 @@ pub struct ReadyServer {
     pub identity: Option<Identity>,
     /// How launchgate stays in front of it; `None`: it becomes it.
     pub init: Option<Init>,
-    /// Its command as it was written.
+    /// Its command as it was written, without secrets.
     pub text: String,
 }
 
@@ -110,121 +113,175 @@ pub fn new_run_id() -> Result<String, Failure> {
 pub struct StepsOutcome {
     /// The last step that ran, and how it ended; none where there was none to run.
     pub last: Option<(Step, StepReport)>,
-    /// How it all ended.
+    /// How the run ended.
     pub verdict: Verdict,
-}
-
-impl StepsOutcome {
-    /// The signal that stops the gate, where one came.
-    #[must_use]
-    pub fn signal(&self) -> Option<Signal> {
-        match &self.verdict {
-            Verdict::Stopped { failure, .. } | Verdict::Lost(failure) => failure.signal(),
-            Verdict::Done | Verdict::Failed(_) => None,
-        }
-    }
 }
 
 /// How a run of steps ended.
 #[derive(Debug)]
 pub enum Verdict {
-    /// Every step ended well.
+    /// Every step succeeded.
     Done,
     /// A step failed by itself.
     Failed(Failure),
-    /// A signal stopped the gate; `done` where the last step ended well in spite of it.
+    /// A signal stopped the gate; `done` where the last step succeeded in spite of it.
     Stopped {
         /// Why the gate stays closed.
         failure: Failure,
-        /// Whether every step ended well.
+        /// Whether every step succeeded.
         done: bool,
     },
     /// The right to run was lost.
     Lost(Failure),
 }
 
-/// Whether a run keeps what the steps print.
+/// What becomes of the steps' output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputCapture {
-    /// The streams are handed over as they are.
+    /// The steps inherit launchgate's own streams.
     Nothing,
-    /// This many last bytes, passed on meanwhile.
+    /// It is passed on, and this many of its last bytes are kept.
     Tail(usize),
 }
 
-/// Runs the steps in order. `before` is called before each is started, and returns the signal
-/// that stops the gate, where one came meanwhile.
+impl OutputCapture {
+    fn tail(self) -> Option<usize> {
+        match self {
+            Self::Nothing => None,
+            Self::Tail(len) => Some(len),
+        }
+    }
+}
+
+/// Runs the steps in order. `announce` is called before each is started.
 pub fn run(
     host: &Host,
     log: &Log,
-    ReadySteps {
-        plan: steps,
-        list: ready,
-    }: &ReadySteps,
+    steps: &ReadySteps,
     identity: &RunIdentity,
-    keep: OutputCapture,
+    capture: OutputCapture,
     guard: &mut dyn Guard,
-    before: &mut dyn FnMut(&Step) -> Option<Signal>,
+    announce: &mut dyn FnMut(&Step),
 ) -> StepsOutcome {
-    let mut last = None;
-    let mut restore_hint = None;
-    for (number, ready) in ready.iter().enumerate() {
-        let signal = before(&ready.step);
-        let environment = own_variables(steps, identity, &ready.step);
+    let mut run = StepsRun {
+        host,
+        log,
+        plan: &steps.plan,
+        identity,
+        capture,
+        last: None,
+        restore_hint: None,
+    };
+    for ready in &steps.list {
+        if let Some(failure) = run.stopped_during_last() {
+            let done = false;
+            return run.end(Verdict::Stopped { failure, done });
+        }
+        announce(&ready.step);
+        if let Err(verdict) = run.step(ready, guard) {
+            return run.end(verdict);
+        }
+    }
+    match run.stopped_during_last() {
+        Some(failure) => run.end(Verdict::Stopped {
+            failure,
+            done: true,
+        }),
+        None => run.end(Verdict::Done),
+    }
+}
+
+/// A run of steps in progress.
+struct StepsRun<'a> {
+    host: &'a Host,
+    log: &'a Log,
+    plan: &'a Steps,
+    identity: &'a RunIdentity,
+    capture: OutputCapture,
+    last: Option<(Step, StepReport)>,
+    /// How to go back to the snapshot that one of the steps took.
+    restore_hint: Option<String>,
+}
+
+impl StepsRun<'_> {
+    /// Runs one step; the verdict where the next one may not run.
+    fn step(&mut self, ready: &ReadyStep, guard: &mut dyn Guard) -> Result<(), Verdict> {
+        let step = &ready.step;
+        // A stop that came between two steps, or was inherited as pending, found none to stop.
+        let _ = self.host.signals.next_stop();
+        // A machine that was suspended since the last check resumes here: no step may start then.
+        let lost = guard.lost(Moment::now());
+        may_start(&step.name, lost, self.host.signals.stopped())?;
+        self.log.timeline().enter(Phase::Step(step.name.clone()));
+        let started = self.supervise(ready, guard);
+        self.log.timeline().enter(Phase::Recording);
+        let (report, result) = match started {
+            Ok(ended) => ended,
+            Err(error) => {
+                let failure = not_started(step, &error);
+                let report = StepReport::not_started(failure.code());
+                self.last = Some((step.clone(), report));
+                return Err(Verdict::Failed(failure));
+            }
+        };
+        let ended = step_result(self.log, step, &report, result.as_ref());
+        if let Some(StepResult::Succeeded { restore_hint }) = result {
+            self.restore_hint = restore_hint.or(self.restore_hint.take());
+        }
+        self.last = Some((step.clone(), report));
+        ended
+    }
+
+    /// Starts the step and waits for its end.
+    fn supervise(
+        &self,
+        ready: &ReadyStep,
+        guard: &mut dyn Guard,
+    ) -> std::io::Result<(StepReport, Option<StepResult>)> {
+        let step = &ready.step;
+        let (receiver, slot) = if step.kind.is_embedded() {
+            let (receiver, slot) = channel()?;
+            (Some(receiver), Some(slot))
+        } else {
+            (None, None)
+        };
+        let environment = own_variables(self.plan, self.identity, step, slot.as_ref());
         let process = StepProcess {
             program: Program {
                 path: ready.path.clone(),
                 argv: ready.argv.clone(),
                 environment: environment.entries().to_vec(),
             },
-            identity: ready.step.identity.clone(),
-            timeout: ready.step.timeout,
-            grace: steps.grace,
-            mark: mark(identity),
+            identity: step.identity.clone(),
+            timeout: step.timeout,
+            grace: self.plan.grace,
+            mark: mark(self.identity),
+            result: slot,
         };
-        let name = ready.step.name.as_str();
-        // A signal that came between two steps, or was inherited as pending, finds none to stop.
-        let signal = signal.or_else(|| host.signals.next_stop());
-        // A machine that was frozen since the last look thaws here: no step may start then.
-        let lost = guard.lost(Moment::now());
-        if let Some(verdict) = not_begun(name, lost, signal) {
-            return StepsOutcome { last, verdict };
-        }
-        log.timeline().enter(Phase::Step(name.to_owned()));
-        let tail = match keep {
-            OutputCapture::Nothing => None,
-            OutputCapture::Tail(len) => Some(len),
-        };
-        let output = log.step_output(name, tail, ready.step.kind.is_embedded());
-        let report = host.supervise(&process, output, guard, &mut |news| {
-            tell(log, name, &ready.step, steps, &news);
-        });
-        log.timeline().enter(Phase::Recording);
-        let report = match report {
-            Ok(report) => report,
-            Err(error) => {
-                let failure = not_started(&ready.step, &error);
-                return StepsOutcome {
-                    last: Some((ready.step.clone(), no_report(&failure))),
-                    verdict: Verdict::Failed(failure),
-                };
-            }
-        };
-        let is_last = number + 1 == steps.list.len();
-        let verdict = judge(log, &ready.step, &report, is_last);
-        if ready.step.kind == StepKind::Snapshot {
-            restore_hint = embedded::restore_hint(&report.tail);
-        }
-        last = Some((ready.step.clone(), report));
-        if let Some(mut verdict) = verdict {
-            if let (Verdict::Failed(failure), Some(restore_hint)) = (&mut verdict, &restore_hint) {
-                failure.add_hint(restore_hint);
-            }
-            return StepsOutcome { last, verdict };
-        }
+        let tail = self.capture.tail();
+        let output = self
+            .log
+            .step_output(&step.name, tail, step.kind.is_embedded());
+        let report = self.host.supervise(&process, output, guard, &mut |event| {
+            log_event(self.log, step, self.plan.grace, &event);
+        })?;
+        let message = receiver.and_then(|receiver| receiver.receive());
+        Ok((report, message.and_then(|m| StepResult::decode(&m))))
     }
-    StepsOutcome {
-        last,
-        verdict: Verdict::Done,
+
+    /// Why the gate stays closed, if a stop arrived while the last step ran.
+    fn stopped_during_last(&self) -> Option<Failure> {
+        let (step, report) = self.last.as_ref()?;
+        report.stop.map(|stop| stopped(stop, &step.name))
+    }
+
+    fn end(self, mut verdict: Verdict) -> StepsOutcome {
+        if let (Verdict::Failed(failure), Some(hint)) = (&mut verdict, &self.restore_hint) {
+            failure.add_hint(hint);
+        }
+        StepsOutcome {
+            last: self.last,
+            verdict,
+        }
     }
 }

@@ -127,7 +127,7 @@ fn database(
     embedded: Option<&EmbeddedPlan>,
 ) -> Result<(), Failure> {
     let gate = Gate::new(plan.clone(), log.clone());
-    let seen = runtime::run(host, &mut |_| None, |link| look(gate, link))?;
+    let seen = runtime::run(host, |link| look(gate, link))?;
     print::print(host, describe(plan, &seen).as_bytes())?;
     let migrations = match embedded.and_then(|embedded| embedded::migrations(embedded, plan)) {
         Some((target, folder)) => migrations(host, target, folder),
@@ -150,7 +150,7 @@ fn migrations(host: &Host, target: Target, folder: PathBuf) -> Result<(), Failur
         link.unless_stopped("check", embedded::list(&target, &folder))
             .await?
     };
-    let (pending, applied) = runtime::run(host, &mut |_| None, list)?;
+    let (pending, applied) = runtime::run(host, list)?;
     let mut out = format!(
         "\nMIGRATIONS in {shown}\napplied         {applied}\nto be applied   {}\n",
         pending.len()

@@ -1,11 +1,9 @@
-//! Steps that launchgate does itself: `--snapshot` and `--sql`.
+//! The process of an embedded step: `--snapshot` and `--sql`.
 //!
-//! Each is a process as any other step, with launchgate as its program. So all that holds for
-//! steps holds for them: signals, time limit, the guard that stops them with the lease, output
-//! passed on and kept, sessions known by their name. The URL goes over in the environment of
-//! this one process, since everybody can read the words of a command line.
+//! It is started as any other step, with launchgate as its program. So everything that holds for
+//! steps holds for it: signals, time limit, the guard that stops it with the lease, its output,
+//! the name of its sessions. It reports its result in one message (`steps::result`).
 
-mod said;
 mod snapshot;
 mod sql;
 
@@ -13,15 +11,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::db::Target;
-use crate::exit::{Failure, FailureKind, Problem};
+use crate::exit::Failure;
 use crate::output::log::Log;
 use crate::plan::StepKind;
 use crate::plan::embedded::EmbeddedPlan;
 use crate::plan::gate_plan::{GatePlan, Limits};
 use crate::settings::EmbeddedSettings;
+use crate::steps::result::StepResult;
 use crate::sys::host::Host;
-use crate::sys::step::StepReport;
-use crate::sys::wait::Ended;
+use crate::sys::result::ResultSender;
 
 pub use sql::list;
 
@@ -43,11 +41,29 @@ pub fn check(plan: &EmbeddedPlan) -> Result<(), Failure> {
     plan.snapshot.as_deref().map_or(Ok(()), snapshot::check)
 }
 
-/// Carries out one of the steps, in the process that was started for it.
+/// Carries out one of the steps, in the process that was started for it, and reports its result to
+/// the launchgate that started it.
 ///
 /// # Errors
-/// All that ends such a step.
+/// Everything that fails such a step.
 pub fn carry_out(host: &Host, log: &Log, settings: &EmbeddedSettings) -> Result<(), Failure> {
+    let sender = settings.result.map(ResultSender::inherited);
+    let done = step(host, log, settings);
+    let result = match &done {
+        Ok(restore_hint) => StepResult::Succeeded {
+            restore_hint: restore_hint.clone(),
+        },
+        Err(failure) => StepResult::from(failure),
+    };
+    if let Some(Ok(sender)) = sender {
+        // Without the message the exit code still says whether it succeeded.
+        let _ = sender.send(&result.encode());
+    }
+    done.map(drop)
+}
+
+/// Runs the step; returns how to go back to a snapshot that it took.
+fn step(host: &Host, log: &Log, settings: &EmbeddedSettings) -> Result<Option<String>, Failure> {
     let EmbeddedSettings { url, database, .. } = settings;
     let limits = Limits {
         wait_timeout: database.wait_timeout.value,
@@ -59,7 +75,8 @@ pub fn carry_out(host: &Host, log: &Log, settings: &EmbeddedSettings) -> Result<
     if settings.step == StepKind::Snapshot.as_str() {
         let revision = settings.revision.as_deref().unwrap_or("unnamed");
         let file = url.sqlite_path().unwrap_or(Path::new(""));
-        return snapshot::make(host, log, &limits, file, revision, folder);
+        let taken = snapshot::make(host, log, &limits, file, revision, folder)?;
+        return Ok(taken.and_then(|snapshot| snapshot.restore_hint()));
     }
     let target = Target {
         url: url.clone(),
@@ -68,36 +85,5 @@ pub fn carry_out(host: &Host, log: &Log, settings: &EmbeddedSettings) -> Result<
     };
     let name = settings.application_name.clone();
     let name = name.unwrap_or_else(|| "launchgate/sql".to_owned());
-    sql::apply(host, log, limits, target, name, folder)
-}
-
-/// Why an embedded step failed, in its own words; `None` for any other step.
-#[must_use]
-pub fn failure(kind: StepKind, report: &StepReport) -> Option<Failure> {
-    let Ended::Code(code) = report.ended else {
-        return None;
-    };
-    let (what, hint) = said::failure(&report.tail).filter(|_| kind.is_embedded())?;
-    let problem = Problem::new(format!("{}: {what}", kind.as_str()), hint);
-    Some(match code {
-        65 => Failure::new(FailureKind::Sql, problem),
-        73 => Failure::new(FailureKind::Snapshot, problem),
-        _ => Failure::new(FailureKind::Step(u8::try_from(code).unwrap_or(1)), problem),
-    })
-}
-
-/// How to go back to the snapshot that a step made, from what it said.
-#[must_use]
-pub fn restore_hint(tail: &[u8]) -> Option<String> {
-    let line = said::line(tail, snapshot::MADE)?;
-    let quoted = |text: &str| shlex::try_quote(text).map(std::borrow::Cow::into_owned);
-    let copy = quoted(&line.value("file")?).ok()?;
-    let file = line.value("database")?;
-    let own = quoted(&file).ok()?;
-    let beside =
-        ["-wal", "-shm", "-journal"].map(|end| quoted(&format!("{file}{end}")).unwrap_or_default());
-    Some(format!(
-        "to go back to before it: stop all that use the database, then `rm -f {} && cp {copy} {own}`",
-        beside.join(" ")
-    ))
+    sql::apply(host, log, limits, target, name, folder).map(|()| None)
 }

@@ -54,7 +54,7 @@ pub fn resolve(host: &Host, log: &Log, settings: &ResolveSettings) -> Result<(),
     let note = note.map(|note| redact::secrets(note, &plan.target.url));
     let shown = redact::passwords(revision.as_str()).into_owned();
     let log = log.clone();
-    let had_succeeded = runtime::run(host, &mut |_| None, move |link| {
+    let had_succeeded = runtime::run(host, move |link| {
         append(plan, log, link, revision, state, note)
     })?;
     let said = match state {

@@ -137,7 +137,7 @@ pub fn leave(host: &Host, log: &Log, server: Option<&ReadyServer>) -> Result<(),
         Some(init) => server::serve(host, log, ready, init),
     };
     Err(match why {
-        NotLaunched::Stopped(number) => steps::stopped(number, "start"),
+        NotLaunched::Stopped(stop) => steps::stopped(stop, "start"),
         NotLaunched::Exec(error) => steps::server_not_started(ready, &error),
     })
 }

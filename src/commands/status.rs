@@ -40,7 +40,7 @@ pub fn status(
 ) -> Result<(), Failure> {
     let plan = coordination::without_revision(settings)?;
     let log = log.clone();
-    let seen = runtime::run(host, &mut |_| None, |link| look(plan, log, link))?;
+    let seen = runtime::run(host, |link| look(plan, log, link))?;
     let text = if as_json {
         render_json(&seen)?
     } else {

@@ -58,7 +58,7 @@ pub fn wait(
     let health = Health::open(external.health.as_ref(), log)?;
     let live = Live::start(host, log);
     let gate = Gate::new(*gate_plan, log.clone());
-    let waited = runtime::run(host, &mut |_| None, |link| gate.wait_for_success(link));
+    let waited = runtime::run(host, |link| gate.wait_for_success(link));
     drop(live);
     log.summarize();
     waited?;

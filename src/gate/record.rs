@@ -12,7 +12,7 @@ pub(super) fn row(outcome: &StepsOutcome, url: &DatabaseUrl) -> ledger::RunOutco
     let timed_out = outcome
         .last
         .as_ref()
-        .is_some_and(|(_, r)| r.cut == Some(StopReason::Timeout));
+        .is_some_and(|(_, r)| r.stop_reason == Some(StopReason::Timeout));
     let (state, note) = match &outcome.verdict {
         Verdict::Done => (RunState::Succeeded, None),
         Verdict::Failed(failure) => (RunState::Failed, Some(failure)),

@@ -281,10 +281,7 @@ impl HolderWait {
             Tick::Over(waited) => {
                 let name = holder.map_or("another replica", |entry| &entry.holder);
                 Err(timed_out(
-                    format!(
-                        "waited {} s for {name}; the server was not started",
-                        waited.as_secs()
-                    ),
+                    format!("waited {} s for {name}", waited.as_secs()),
                     "see `launchgate status`",
                 ))
             }

@@ -21,12 +21,12 @@ use crate::gate::lease::LeaseGuard;
 use crate::steps::{self, RunIdentity, StepsOutcome, Verdict};
 use crate::sys::clock::Moment;
 use crate::sys::host::{Host, Wake};
-use crate::sys::signals::Signal;
+use crate::sys::signals::Stop;
 use crate::sys::wakeup::Wakeup;
 
-/// How long a flow may take to end in order once a signal came: a call of the database is
-/// bounded by this, and platforms grant 30 s.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a flow may take to end in order once a stop arrived: a call of the database takes no
+/// longer, and platforms allow 30 s.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// The step that is about to start.
 #[derive(Debug)]
@@ -69,16 +69,16 @@ enum Message<T> {
 
 /// The flow's side.
 pub struct GateLink {
-    stop: watch::Receiver<Option<Signal>>,
+    stop: watch::Receiver<Option<Stop>>,
     ask: Box<dyn Fn(StepsRequest) + Send>,
 }
 
 impl GateLink {
-    /// The signal that stops the gate, once it comes.
-    pub async fn stopped(&mut self) -> Signal {
+    /// The request to stop the gate, once it arrives.
+    pub async fn stopped(&mut self) -> Stop {
         loop {
-            if let Some(number) = *self.stop.borrow_and_update() {
-                return number;
+            if let Some(stop) = *self.stop.borrow_and_update() {
+                return stop;
             }
             if self.stop.changed().await.is_err() {
                 std::future::pending::<()>().await;
@@ -94,7 +94,7 @@ impl GateLink {
     ) -> Result<T, Failure> {
         tokio::select! {
             biased;
-            number = self.stopped() => Err(steps::stopped(number, phase)),
+            stop = self.stopped() => Err(steps::stopped(stop, phase)),
             value = work => Ok(value),
         }
     }
@@ -105,15 +105,29 @@ impl GateLink {
     }
 }
 
-/// Carries out `flow` on a thread of its own, while this one obeys signals and, through
-/// `serve`, runs the steps that the flow asks for. `serve` returns the signal that stopped
-/// the gate meanwhile.
+/// Carries out a `flow` that runs no steps.
 ///
 /// # Errors
-/// The flow's, or the signal that stopped it.
+/// The flow's, or the stop that ended it.
 pub fn run<T, F>(
     host: &Host,
-    serve: &mut dyn FnMut(StepsRequest) -> Option<Signal>,
+    flow: impl FnOnce(GateLink) -> F + Send + 'static,
+) -> Result<T, Failure>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Failure>>,
+{
+    run_with_steps(host, &mut drop, flow)
+}
+
+/// Carries out `flow` on a thread of its own, while this one obeys signals and, through
+/// `serve`, runs the steps that the flow asks for.
+///
+/// # Errors
+/// The flow's, or the stop that ended it.
+pub fn run_with_steps<T, F>(
+    host: &Host,
+    serve: &mut dyn FnMut(StepsRequest),
     flow: impl FnOnce(GateLink) -> F + Send + 'static,
 ) -> Result<T, Failure>
 where
@@ -136,12 +150,12 @@ where
             rung.raise();
         })
         .map_err(|error| no_thread(&error))?;
-    let done = attend(host, serve, &wake, &messages, &stop);
-    // Where the flow is over the thread is too; one that hangs in a call dies with exec or exit.
-    if done.1 {
+    let (done, is_over) = attend(host, serve, &wake, &messages, &stop);
+    // Joins the thread unless it hangs in a call; then it dies with exec or exit.
+    if is_over {
         let _ = thread.join();
     }
-    done.0
+    done
 }
 
 /// Work that goes on beside the flow.
@@ -200,55 +214,49 @@ fn block_on<T, F: Future<Output = Result<T, Failure>>>(
 /// The first thread's part. Returns the result and whether the flow is over.
 fn attend<T>(
     host: &Host,
-    serve: &mut dyn FnMut(StepsRequest) -> Option<Signal>,
+    serve: &mut dyn FnMut(StepsRequest),
     wake: &Wakeup,
     messages: &Receiver<Message<T>>,
-    stop: &watch::Sender<Option<Signal>>,
+    stop: &watch::Sender<Option<Stop>>,
 ) -> (Result<T, Failure>, bool) {
     let mut deadline = None;
-    let mut stopped = None;
     loop {
-        match host.wait(Some(wake.as_fd()), deadline) {
-            Wake::Stop(number) => {
-                stopped.get_or_insert(number);
-                deadline.get_or_insert(Moment::now() + PATIENCE);
-                stop.send_replace(stopped);
+        let stopped = host.signals.stopped();
+        if stopped.is_some() && deadline.is_none() {
+            deadline = Some(Moment::now() + STOP_LIMIT);
+            stop.send_replace(stopped);
+        }
+        match (host.wait(Some(wake.as_fd()), deadline), stopped) {
+            (Wake::Time, Some(stop)) => {
+                return (Err(steps::stopped(stop, "a call of the database")), false);
             }
-            Wake::Time => {
-                let number = stopped.unwrap_or_default();
-                return (Err(steps::stopped(number, "a call of the database")), false);
-            }
-            Wake::Ready => wake.lower(),
+            (Wake::Ready, _) => wake.lower(),
+            (Wake::Stop(_) | Wake::Time, _) => {}
         }
         while let Ok(message) = messages.try_recv() {
-            match (message, stopped) {
-                (Message::Done(Ok(_)), Some(number)) => {
-                    return (Err(steps::stopped(number, "the gate")), true);
-                }
-                (Message::Done(Err(failure)), Some(number)) => {
-                    return (Err(steps::stopped_after(number, failure)), true);
-                }
-                (Message::Done(result), _) => return (result, true),
-                (Message::Steps(request), None) => {
-                    if let Some(number) = serve(*request) {
-                        stopped = Some(number);
-                        deadline = Some(Moment::now() + PATIENCE);
-                        stop.send_replace(stopped);
-                    }
-                }
-                (Message::Steps(request), Some(number)) => {
-                    let failure = steps::stopped(number, "the gate");
-                    let verdict = Verdict::Stopped {
-                        failure,
-                        done: false,
-                    };
+            match (message, host.signals.stopped()) {
+                (Message::Done(done), stopped) => return (unless_stopped(done, stopped), true),
+                (Message::Steps(request), None) => serve(*request),
+                (Message::Steps(request), Some(stop)) => {
                     let _ = request.reply.send(StepsOutcome {
                         last: None,
-                        verdict,
+                        verdict: Verdict::Stopped {
+                            failure: steps::stopped(stop, "the gate"),
+                            done: false,
+                        },
                     });
                 }
             }
         }
+    }
+}
+
+/// A flow that ended although a stop arrived opens no gate.
+fn unless_stopped<T>(done: Result<T, Failure>, stopped: Option<Stop>) -> Result<T, Failure> {
+    match (done, stopped) {
+        (done, None) => done,
+        (Ok(_), Some(stop)) => Err(steps::stopped(stop, "the gate")),
+        (Err(failure), Some(stop)) => Err(steps::stopped_after(stop, failure)),
     }
 }
 

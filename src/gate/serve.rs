@@ -12,7 +12,7 @@ use crate::plan::Step;
 use crate::plan::gate_plan::GatePlan;
 use crate::steps::{self, OutputCapture, ReadySteps, RunIdentity, Verdict};
 use crate::sys::clock::Moment;
-use crate::sys::host::{Host, Wake};
+use crate::sys::host::Host;
 use crate::sys::step::NoGuard;
 use crate::sys::wakeup::Wakeup;
 
@@ -37,7 +37,7 @@ pub fn pass_alone(
         identity,
         OutputCapture::Nothing,
         &mut NoGuard,
-        &mut |_| None,
+        &mut |_| {},
     );
     match outcome.verdict {
         Verdict::Done => Ok(()),
@@ -76,12 +76,9 @@ pub fn pass_together(
                 command: step.text.clone(),
                 announced: StepAnnounced(Arc::clone(&written)),
             });
-            if !waits_for_ledger {
-                return None;
-            }
-            match host.wait(Some(written.as_fd()), Some(Moment::now() + LEDGER_WRITE)) {
-                Wake::Stop(number) => Some(number),
-                Wake::Ready | Wake::Time => None,
+            if waits_for_ledger {
+                // Whatever ends the wait, `steps::run` checks for a stop next.
+                let _ = host.wait(Some(written.as_fd()), Some(Moment::now() + LEDGER_WRITE));
             }
         };
         let outcome = steps::run(
@@ -93,10 +90,8 @@ pub fn pass_together(
             &mut guard,
             &mut announce,
         );
-        let signal = outcome.signal();
         let _ = reply.send(outcome);
-        signal
     };
     let gate = Gate::new(plan, log.clone());
-    runtime::run(host, &mut serve, |link| gate.pass(link))
+    runtime::run_with_steps(host, &mut serve, |link| gate.pass(link))
 }

@@ -2,17 +2,16 @@
 
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::sys::host::Host;
-use crate::sys::signals;
 
 /// Prints all of `text` on standard output.
 ///
 /// # Errors
 /// Standard output can't be written, or a signal arrived before all of it was read.
 pub fn print(host: &Host, text: &[u8]) -> Result<(), Failure> {
-    host.print(text).map_err(|number| {
-        let what = format!("stopped by {} while printing", signals::name(number));
+    host.print(text).map_err(|stop| {
+        let what = format!("stopped by {stop} while printing");
         Failure::new(
-            FailureKind::Stopped(number),
+            FailureKind::Stopped(stop),
             Problem::new(what, "check the program that reads standard output"),
         )
     })?;

@@ -7,7 +7,7 @@ use super::database::{DatabaseChoice, DatabaseSettings};
 use super::log::{ExternalSettings, LogSettings};
 use super::rows;
 use super::server::ServerSettings;
-use super::sources::Sources;
+use super::sources::{RESULT_FD, Sources};
 use super::steps::StepSettings;
 use crate::cli::{Operand, SettingId, Verb};
 use crate::db::url::DatabaseUrl;
@@ -151,6 +151,8 @@ pub struct EmbeddedSettings {
     pub revision: Option<String>,
     /// The name of its sessions.
     pub application_name: Option<String>,
+    /// The number of the descriptor to report its result on.
+    pub result: Option<i32>,
 }
 
 impl Sources<'_> {
@@ -285,6 +287,7 @@ impl Sources<'_> {
             url: url.value.clone(),
             revision: variable("LAUNCHGATE_REVISION"),
             application_name: variable("PGAPPNAME"),
+            result: variable(RESULT_FD).and_then(|number| number.parse().ok()),
             database,
         })
     }

@@ -24,6 +24,9 @@ pub const STEP_VARIABLES: [&str; 4] = [
     "LAUNCHGATE_ATTEMPT",
 ];
 
+/// The variable that gives an embedded step the number of the descriptor to report its result on.
+pub const RESULT_FD: &str = "LAUNCHGATE_RESULT_FD";
+
 /// The places a value can come from.
 #[derive(Debug)]
 pub struct Sources<'a> {
@@ -58,7 +61,7 @@ impl<'a> Sources<'a> {
         let names = self.environment.names_with(OWN);
         let names = names.map(|name| String::from_utf8_lossy(name).into_owned());
         let mut known: Vec<String> = SETTINGS.iter().map(|row| row.id.variable()).collect();
-        known.push(SKIP.to_owned());
+        known.extend([SKIP, RESULT_FD].map(str::to_owned));
         known.extend(STEP_VARIABLES.map(str::to_owned));
         names.filter(|name| !known.contains(name)).collect()
     }

@@ -1,8 +1,10 @@
-//! What a step is told about its run, in its environment.
+//! What a step learns about its run, in its environment.
 
 use super::RunIdentity;
 use crate::plan::{Step, Steps};
+use crate::settings::RESULT_FD;
 use crate::sys::environment::Environment;
+use crate::sys::result::ResultSlot;
 
 /// The variable by which a step's processes are known: no other run has its value.
 const RUN_ID: &str = "LAUNCHGATE_RUN_ID";
@@ -12,7 +14,12 @@ pub(super) fn mark(identity: &RunIdentity) -> Vec<u8> {
     format!("{RUN_ID}={}", identity.run_id).into_bytes()
 }
 
-pub(super) fn own_variables(steps: &Steps, identity: &RunIdentity, step: &Step) -> Environment {
+pub(super) fn own_variables(
+    steps: &Steps,
+    identity: &RunIdentity,
+    step: &Step,
+    result: Option<&ResultSlot>,
+) -> Environment {
     let mut environment = steps.environment_of(step).clone();
     for (name, value) in [
         ("LAUNCHGATE_APP", identity.app.as_str()),
@@ -22,8 +29,11 @@ pub(super) fn own_variables(steps: &Steps, identity: &RunIdentity, step: &Step) 
         ("LAUNCHGATE_STEP", &step.name),
         ("LAUNCHGATE_ATTEMPT", &identity.attempt.to_string()),
     ] {
-        // What was inherited of these is left out, and `--step-env` may not name them.
+        // Inherited ones were removed, and `--step-env` may not name them.
         environment.append(name.as_bytes(), value.as_bytes());
+    }
+    if let Some(result) = result {
+        environment.append(RESULT_FD.as_bytes(), result.number().to_string().as_bytes());
     }
     if step.kind.is_embedded()
         && let Some(embedded) = &steps.embedded

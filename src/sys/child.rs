@@ -60,7 +60,7 @@ struct Start<'a> {
     argv: *const *const c_char,
     envp: *const *const c_char,
     streams: Streams,
-    keep: Option<RawFd>,
+    inherit: &'a [BorrowedFd<'a>],
     terminal: Option<RawFd>,
     switch: Option<Switch>,
     parent: pid_t,
@@ -71,15 +71,15 @@ struct Start<'a> {
 
 /// Starts `program` as the leader of its own process group, which becomes the foreground group
 /// of `terminal` if one is given. It gets the signal mask and dispositions that launchgate
-/// inherited, is killed when launchgate dies, keeps the descriptor `keep` open, and runs as
-/// `identity` if one is given.
+/// inherited, is killed when launchgate dies, inherits the descriptors `inherit` under
+/// their numbers, and runs as `identity` if one is given.
 ///
 /// # Errors
 /// clone(2) or execve(2) failed.
 pub fn start(
     program: &Program,
     streams: Streams,
-    keep: Option<BorrowedFd<'_>>,
+    inherit: &[BorrowedFd<'_>],
     terminal: Option<BorrowedFd<'_>>,
     identity: Option<&Identity>,
     inherited: &Inherited,
@@ -94,7 +94,7 @@ pub fn start(
         argv: argv.as_ptr(),
         envp: envp.as_ptr(),
         streams,
-        keep: keep.map(|fd| fd.as_raw_fd()),
+        inherit,
         terminal: terminal.map(|fd| fd.as_raw_fd()),
         switch: identity.map(Switch::of),
         // SAFETY: getpid(2) has no preconditions.
@@ -157,8 +157,8 @@ extern "C" fn run_child(argument: *mut c_void) -> c_int {
             libc::_exit(127);
         }
         redirect(start.streams);
-        if let Some(fd) = start.keep {
-            libc::fcntl(fd, libc::F_SETFD, 0);
+        for fd in start.inherit {
+            libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, 0);
         }
         if start.inherited.ignored.ignores(libc::SIGCHLD) {
             signals::set_ignored(libc::SIGCHLD, true);

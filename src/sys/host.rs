@@ -11,7 +11,8 @@ use super::family::Foreign;
 use super::inherited::Inherited;
 use super::output::Output;
 use super::poll::{self, Interest};
-use super::signals::{Signal, Signals};
+use super::signals::Signals;
+use super::signals::Stop;
 
 /// What this process needs to supervise others.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ pub enum Wake {
     /// The moment has come.
     Time,
     /// This signal stops the gate.
-    Stop(Signal),
+    Stop(Stop),
 }
 
 impl Host {
@@ -56,8 +57,8 @@ impl Host {
     #[must_use]
     pub fn wait(&self, fd: Option<BorrowedFd<'_>>, until: Option<Moment>) -> Wake {
         loop {
-            if let Some(number) = self.signals.next_stop() {
-                return Wake::Stop(number);
+            if let Some(stop) = self.signals.next_stop() {
+                return Wake::Stop(stop);
             }
             if until.is_some_and(|until| Moment::now() >= until) {
                 return Wake::Time;
@@ -78,12 +79,12 @@ impl Host {
     /// Writes to standard output and waits until everything is written.
     ///
     /// # Errors
-    /// This signal arrived first; what was not written by then is lost.
-    pub fn print(&self, text: &[u8]) -> Result<(), Signal> {
+    /// A stop arrived first; what was not written by then is lost.
+    pub fn print(&self, text: &[u8]) -> Result<(), Stop> {
         self.stdout.write(text);
         loop {
-            if let Some(number) = self.signals.next_stop() {
-                return Err(number);
+            if let Some(stop) = self.signals.next_stop() {
+                return Err(stop);
             }
             self.stdout.flush();
             if !self.stdout.is_waiting() {

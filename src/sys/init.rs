@@ -310,8 +310,8 @@ impl Host {
         program: &Program,
         identity: Option<&Identity>,
     ) -> Result<(i32, bool), NotLaunched> {
-        if let Some(number) = self.signals.next_stop() {
-            return Err(NotLaunched::Stopped(number));
+        if let Some(stop) = self.signals.next_stop() {
+            return Err(NotLaunched::Stopped(stop));
         }
         if std::process::id() != 1 {
             self.inherited.adopt_orphans();
@@ -323,7 +323,7 @@ impl Host {
         };
         let terminal = Terminal::controlling().filter(Terminal::is_ours);
         let fd = terminal.as_ref().map(AsFd::as_fd);
-        let started = child::start(program, streams, None, fd, identity, &self.inherited);
+        let started = child::start(program, streams, &[], fd, identity, &self.inherited);
         match started {
             Ok(pid) => Ok((pid, terminal.is_some())),
             Err(error) => Err(NotLaunched::Exec(error)),

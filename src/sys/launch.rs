@@ -6,6 +6,7 @@ use libc::c_int;
 
 use super::child::{Program, pointers};
 use super::inherited::Inherited;
+use super::signals::Stop;
 use super::signals::{self, Signal, Signals};
 use super::user::{self, Switch};
 use super::wait;
@@ -15,7 +16,7 @@ use crate::sys::identity::Identity;
 #[derive(Debug)]
 pub enum NotLaunched {
     /// A signal arrived before the point of no return.
-    Stopped(Signal),
+    Stopped(Stop),
     /// execve(2) failed.
     Exec(io::Error),
 }
@@ -33,8 +34,8 @@ pub fn launch(
     inherited: &Inherited,
     signals: &Signals,
 ) -> NotLaunched {
-    if let Some(number) = signals.next_stop() {
-        return NotLaunched::Stopped(number);
+    if let Some(stop) = signals.next_stop() {
+        return NotLaunched::Stopped(stop);
     }
     if let Some(identity) = identity
         && let Err(error) = become_user(identity)

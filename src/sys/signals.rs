@@ -5,6 +5,7 @@
 //! exec, no handlers. Masks are the kernel's 64 bits, since the C libraries hide two or three
 //! real-time signals.
 
+use std::cell::Cell;
 use std::io;
 use std::mem::{size_of, zeroed};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -13,8 +14,10 @@ use libc::{c_int, c_long};
 use nix::errno::Errno;
 
 mod names;
+mod stop;
 
 pub use names::{name, number};
+pub use stop::Stop;
 
 /// A signal's number.
 pub type Signal = i32;
@@ -86,7 +89,7 @@ pub(super) fn set_ignored(number: Signal, ignored: bool) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrived {
     /// TERM, INT, HUP or QUIT: the gate is to stop.
-    Stop(Signal),
+    Stop(Stop),
     /// A child changed its state.
     Child,
     /// Any other; it goes to the step.
@@ -98,6 +101,7 @@ pub enum Arrived {
 pub struct Signals {
     fd: OwnedFd,
     ignored: Dispositions,
+    stopped: Cell<Option<Stop>>,
 }
 
 /// Sets this thread's signal mask and returns the one before.
@@ -157,7 +161,11 @@ impl Signals {
     /// Opens the descriptor. Every signal must be blocked already.
     pub fn open(ignored: Dispositions) -> io::Result<Self> {
         let fd = descriptor()?;
-        Ok(Self { fd, ignored })
+        Ok(Self {
+            fd,
+            ignored,
+            stopped: Cell::new(None),
+        })
     }
 
     /// The next signal that has arrived, if any. Does not wait.
@@ -178,7 +186,10 @@ impl Signals {
             }
             return Some(match number {
                 libc::SIGCHLD => Arrived::Child,
-                n if STOPS.contains(&n) => Arrived::Stop(n),
+                n if STOPS.contains(&n) => {
+                    self.stop(Stop::new(n));
+                    Arrived::Stop(Stop::new(n))
+                }
                 n => Arrived::Other(n),
             });
         }
@@ -187,11 +198,22 @@ impl Signals {
     /// The next signal that stops the gate, if any. Does not wait. For use while no step runs:
     /// signals meant for a step are dropped.
     #[must_use]
-    pub fn next_stop(&self) -> Option<Signal> {
+    pub fn next_stop(&self) -> Option<Stop> {
         std::iter::from_fn(|| self.next()).find_map(|signal| match signal {
-            Arrived::Stop(number) => Some(number),
+            Arrived::Stop(stop) => Some(stop),
             Arrived::Child | Arrived::Other(_) => None,
         })
+    }
+
+    /// The first stop among the signals read so far.
+    #[must_use]
+    pub fn stopped(&self) -> Option<Stop> {
+        self.stopped.get()
+    }
+
+    /// From now on the gate is stopped; an earlier stop stays the one that counts.
+    pub(super) fn stop(&self, stop: Stop) {
+        self.stopped.set(self.stopped.get().or(Some(stop)));
     }
 
     fn read(&self) -> Option<(Signal, u32)> {

@@ -9,7 +9,8 @@ use super::child::Program;
 use super::clock::Moment;
 use super::family::Stray;
 use super::identity::Identity;
-use super::signals::Signal;
+use super::result::ResultSlot;
+use super::signals::Stop;
 use super::wait::Ended;
 
 /// How often a step that is still running is reported.
@@ -59,13 +60,15 @@ pub struct StepProcess {
     pub grace: Duration,
     /// An entry of its environment that only processes of this run have.
     pub mark: Vec<u8>,
+    /// Where it reports its result, if it is launchgate itself; the number is in its environment.
+    pub result: Option<ResultSlot>,
 }
 
 /// Why launchgate stopped a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StopReason {
     /// A signal stopped the gate.
-    Stop(Signal),
+    Stop(Stop),
     /// It ran past its time limit.
     Timeout,
     /// The right to run was lost.
@@ -78,13 +81,27 @@ pub struct StepReport {
     /// How its first process ended.
     pub ended: Ended,
     /// Why launchgate stopped it, if it did.
-    pub cut: Option<StopReason>,
-    /// The signal that stops the gate, if one arrived.
-    pub signal: Option<Signal>,
+    pub stop_reason: Option<StopReason>,
+    /// The request to stop the gate, if one arrived.
+    pub stop: Option<Stop>,
     /// How long its first process ran.
     pub elapsed: Duration,
     /// The end of its output.
     pub tail: Vec<u8>,
+}
+
+impl StepReport {
+    /// Of a step that could not be started: `code` is what a shell would exit with.
+    #[must_use]
+    pub fn not_started(code: u8) -> Self {
+        Self {
+            ended: Ended::Code(i32::from(code)),
+            stop_reason: None,
+            stop: None,
+            elapsed: Duration::ZERO,
+            tail: Vec::new(),
+        }
+    }
 }
 
 /// What happens while a step runs.

@@ -49,6 +49,8 @@ impl Host {
             Input::Null
         };
         let foreground = terminal.as_ref().filter(|terminal| terminal.is_ours());
+        let result = step.result.as_ref().map(AsFd::as_fd);
+        let inherit: Vec<_> = guard.inheritable().into_iter().chain(result).collect();
         let pid = child::start(
             &step.program,
             Streams {
@@ -56,7 +58,7 @@ impl Host {
                 output,
                 error,
             },
-            guard.inheritable(),
+            &inherit,
             foreground.map(AsFd::as_fd),
             step.identity.as_ref(),
             &self.inherited,

@@ -42,8 +42,7 @@ pub(super) struct Watch<'a> {
     started: Moment,
     ended: Option<(Ended, Duration)>,
     left: StepLeftovers,
-    cut: Option<StopReason>,
-    signal: Option<Signal>,
+    stop_reason: Option<StopReason>,
     kill_at: Option<Moment>,
     killed: bool,
     /// When to check again for processes that are left.
@@ -76,8 +75,7 @@ impl<'a> Watch<'a> {
             started: now,
             ended: None,
             left: StepLeftovers::Unknown,
-            cut: None,
-            signal: None,
+            stop_reason: None,
             kill_at: None,
             killed: false,
             look_at: None,
@@ -122,11 +120,11 @@ impl Watch<'_> {
     }
 
     fn look_at_guard(&mut self, now: Moment) {
-        if !matches!(self.cut, Some(StopReason::Lost(_)))
+        if !matches!(self.stop_reason, Some(StopReason::Lost(_)))
             && let Some(why) = self.guard.lost(now)
         {
             // The first reason counts, unless the lock is lost: then nothing may be recorded.
-            self.cut = None;
+            self.stop_reason = None;
             self.stop(StopReason::Lost(why), libc::SIGTERM, now);
         }
     }
@@ -150,10 +148,7 @@ impl Watch<'_> {
     fn on_signal(&mut self, signal: Arrived, now: Moment) {
         match signal {
             Arrived::Child => {}
-            Arrived::Stop(number) => {
-                self.signal.get_or_insert(number);
-                self.stop(StopReason::Stop(number), number, now);
-            }
+            Arrived::Stop(stop) => self.stop(StopReason::Stop(stop), stop.signal(), now),
             Arrived::Other(number) => {
                 if number == libc::SIGCONT {
                     self.hand_over_terminal();
@@ -173,7 +168,9 @@ impl Watch<'_> {
         let Some(terminal) = self.terminal else {
             return;
         };
-        if !matches!(by, libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU) || self.cut.is_some() {
+        if !matches!(by, libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU)
+            || self.stop_reason.is_some()
+        {
             return;
         }
         let may_have_it = by != libc::SIGTSTP && terminal.is_ours();
@@ -198,7 +195,7 @@ impl Watch<'_> {
     /// Whether all output has been passed on. Waits for a slow reader, unless the step is being
     /// stopped.
     fn is_written(&self) -> bool {
-        self.cut.is_some() || self.capture.as_ref().is_none_or(Capture::is_done)
+        self.stop_reason.is_some() || self.capture.as_ref().is_none_or(Capture::is_done)
     }
 
     fn report(&mut self, ended: Ended, elapsed: Duration) -> StepReport {
@@ -207,8 +204,8 @@ impl Watch<'_> {
         }
         StepReport {
             ended,
-            cut: self.cut.take(),
-            signal: self.signal,
+            stop_reason: self.stop_reason.take(),
+            stop: self.host.signals.stopped(),
             elapsed,
             tail: self
                 .capture
@@ -223,7 +220,7 @@ impl Watch<'_> {
         let host = self.host;
         let mut fds = vec![(host.signals.as_fd(), Interest::Read)];
         // A lost right has no more news.
-        let lost = matches!(self.cut, Some(StopReason::Lost(_)));
+        let lost = matches!(self.stop_reason, Some(StopReason::Lost(_)));
         if !lost {
             fds.extend(self.guard.descriptor().map(|fd| (fd, Interest::Read)));
         }

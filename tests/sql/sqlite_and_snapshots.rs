@@ -137,7 +137,7 @@ fn a_snapshot_is_made_before_the_first_migration() {
         .start();
     replica.ends_with(0);
     replica
-        .says("the snapshot is made file=")
+        .says("took the snapshot file=")
         .says("snapshot succeeded");
     assert!(scene.evidence().iter().any(|l| l.get("snapshots") == "1"));
     let made = snapshots(&scene);
@@ -240,7 +240,7 @@ fn the_failure_says_how_to_go_back() {
         .expect("a way back")
         .0;
     assert!(
-        log.contains("to go back to before it: stop all that use the database"),
+        log.contains("to go back to the snapshot: stop everything that uses the database"),
         "{log}"
     );
     output(Command::new("sh").args(["-e", "-c", way]).current_dir("/"));
@@ -258,7 +258,7 @@ fn the_failure_says_how_to_go_back() {
         .args(["--snapshot", "snapshots", "--migrate", "sh -c 'exit 9'"])
         .start();
     replica.ends_with(9);
-    replica.says("to go back to before it");
+    replica.says("to go back to the snapshot");
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn an_empty_database_needs_no_snapshot() {
     Migrations::new(&scene).write("1_a.sql", "create table a (x int);");
     let mut replica = with_both(&scene, "v1").start();
     replica.ends_with(0);
-    replica.says("nothing is in the database yet, so no snapshot is made");
+    replica.says("the database holds nothing yet, so no snapshot is taken");
     assert!(snapshots(&scene).is_empty());
 }
 
@@ -317,7 +317,7 @@ fn without_a_snapshot_nothing_is_migrated() {
         .args([disk.path()])
         .start();
     check.ends_with(73);
-    check.says("no snapshot can be made in");
+    check.says("can't take a snapshot in");
     // A disk that is too small: no part of the copy stays.
     db.sql("with recursive n(x) as (select 1 union all select x + 1 from n where x < 4000) insert into a select hex(randomblob(500)) from n");
     let disk = Disk::new("size=1m");
@@ -349,7 +349,7 @@ fn a_damaged_database_is_not_migrated() {
     bytes[end - 100_000..end - 40_000].fill(0xa5);
     fs::write(db.sqlite_file(), bytes).expect("the file");
     files.write("2_b.sql", "create table b (x int);");
-    refused(&scene, &db, with_both(&scene, "v2"), "is not sound");
+    refused(&scene, &db, with_both(&scene, "v2"), "is corrupt");
     assert!(snapshots(&scene).is_empty());
 }
 

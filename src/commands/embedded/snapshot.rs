@@ -1,6 +1,5 @@
-//! `--snapshot`: a copy of a `SQLite` database, of one moment, checked, and on the disk.
+//! `--snapshot`: a copy of a `SQLite` database as of one moment, checked and synced to disk.
 
-use std::cell::Cell;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -19,12 +18,10 @@ use crate::steps;
 use crate::sys::access::may_make_files;
 use crate::sys::clock::Moment;
 use crate::sys::host::{Host, Wake};
+use crate::sys::signals::Stop;
 use crate::sys::sqlite::{Copy, Database, LiteError};
 
-/// How the line begins that says it is made: [`super::restore_hint`] reads it.
-pub(super) const MADE: &str = "the snapshot is made";
-
-/// How many pages are copied between two looks at the signals: 4 MiB of the usual pages.
+/// How many pages are copied between two checks for a stop: 4 MiB of the usual pages.
 const PAGES: i32 = 1024;
 
 /// What a revision keeps of itself in a file's name.
@@ -36,16 +33,38 @@ const REVISION: usize = 80;
 /// The longest name of a file (limits.h, `NAME_MAX`).
 const LONGEST: usize = 255;
 
-enum Trouble {
+enum SnapshotError {
     Lite(&'static str, LiteError),
     Io(String, io::Error),
     Damaged(String),
-    Stopped(i32),
-    /// The database holds no more than the ledger.
-    Nothing,
+    Stopped(Stop),
+    /// The database holds nothing but the ledger.
+    Empty,
 }
 
-/// Makes it.
+/// A snapshot that was taken.
+pub(super) struct Snapshot {
+    database: PathBuf,
+    copy: PathBuf,
+    bytes: u64,
+}
+
+impl Snapshot {
+    /// How to go back to it; `None` where a path can't be quoted for a shell.
+    pub(super) fn restore_hint(&self) -> Option<String> {
+        let quoted = |text: &str| shlex::try_quote(text).map(std::borrow::Cow::into_owned);
+        let database = self.database.to_str()?;
+        let (copy, file) = (quoted(self.copy.to_str()?).ok()?, quoted(database).ok()?);
+        let beside = ["-wal", "-shm", "-journal"];
+        let beside = beside.map(|end| quoted(&format!("{database}{end}")).unwrap_or_default());
+        Some(format!(
+            "to go back to the snapshot: stop everything that uses the database, then `rm -f {} && cp {copy} {file}`",
+            beside.join(" ")
+        ))
+    }
+}
+
+/// Takes one; `None` where there is nothing to copy yet.
 pub(super) fn make(
     host: &Host,
     log: &Log,
@@ -53,14 +72,14 @@ pub(super) fn make(
     file: &Path,
     revision: &str,
     folder: &Path,
-) -> Result<(), Failure> {
+) -> Result<Option<Snapshot>, Failure> {
     let needless = || {
         log.say(
             Event::SnapshotNeedless,
-            "nothing is in the database yet, so no snapshot is made",
+            "the database holds nothing yet, so no snapshot is taken",
             &[("database", &file.display())],
         );
-        Ok(())
+        Ok(None)
     };
     let Ok(file) = file.canonicalize() else {
         return needless();
@@ -69,34 +88,38 @@ pub(super) fn make(
     let mut retry = ConnectRetry::new(limits);
     loop {
         let error = match attempt(host, &file, revision, folder) {
-            Ok((copy, bytes)) => {
-                let seconds = format!("{:.3}", Moment::now().since(started).as_secs_f64());
-                log.say(
-                    Event::SnapshotMade,
-                    MADE,
-                    &[
-                        ("file", &copy.display()),
-                        ("database", &file.display()),
-                        ("bytes", &bytes),
-                        ("seconds", &seconds),
-                    ],
-                );
-                return Ok(());
+            Ok(snapshot) => {
+                log_made(log, &snapshot, started);
+                return Ok(Some(snapshot));
             }
-            Err(Trouble::Nothing) => return needless(),
-            Err(Trouble::Lite(_, error)) if error.is_busy() => error,
-            Err(trouble) => return Err(failure(trouble, &file)),
+            Err(SnapshotError::Empty) => return needless(),
+            Err(SnapshotError::Lite(_, error)) if error.is_busy() => error,
+            Err(error) => return Err(failure(error, &file)),
         };
         let pause = retry.next(log, &Error::NotYet(error.to_string()));
         let pause = pause
             .map_err(|failure| Failure::new(FailureKind::Snapshot, failure.problem().clone()))?;
-        if let Wake::Stop(number) = host.wait(None, Some(Moment::now() + pause)) {
-            return Err(steps::stopped(number, "snapshot"));
+        if let Wake::Stop(stop) = host.wait(None, Some(Moment::now() + pause)) {
+            return Err(steps::stopped(stop, "snapshot"));
         }
     }
 }
 
-/// Whether a file could be made in the folder, or the folder where it is missing. Makes neither.
+fn log_made(log: &Log, snapshot: &Snapshot, started: Moment) {
+    let seconds = format!("{:.3}", Moment::now().since(started).as_secs_f64());
+    log.say(
+        Event::SnapshotMade,
+        "took the snapshot",
+        &[
+            ("file", &snapshot.copy.display()),
+            ("database", &snapshot.database.display()),
+            ("bytes", &snapshot.bytes),
+            ("seconds", &seconds),
+        ],
+    );
+}
+
+/// Whether a file could be created in the folder, or the folder itself. Creates neither.
 pub(super) fn check(folder: &Path) -> Result<(), Failure> {
     let there = folder.ancestors().map(|path| {
         if path.as_os_str().is_empty() {
@@ -109,34 +132,34 @@ pub(super) fn check(folder: &Path) -> Result<(), Failure> {
         return Ok(());
     };
     let refused = |why: &dyn std::fmt::Display| {
-        let what = format!("no snapshot can be made in {}: {why}", folder.display());
+        let what = format!("can't take a snapshot in {}: {why}", folder.display());
         Err(Failure::new(
             FailureKind::Snapshot,
             Problem::new(what, hint("")),
         ))
     };
     if !there.is_dir() {
-        return refused(&format!("{} is no folder", there.display()));
+        return refused(&format!("{} is not a folder", there.display()));
     }
     may_make_files(there).or_else(|error| refused(&error))
 }
 
-fn failure(trouble: Trouble, file: &Path) -> Failure {
+fn failure(error: SnapshotError, file: &Path) -> Failure {
     let file = file.display();
-    let (what, hint) = match trouble {
-        Trouble::Stopped(number) => return steps::stopped(number, "snapshot"),
-        Trouble::Lite(doing, error) => (
+    let (what, hint) = match error {
+        SnapshotError::Stopped(stop) => return steps::stopped(stop, "snapshot"),
+        SnapshotError::Lite(doing, error) => (
             format!("failed to {doing} {file}: {error}"),
             hint(&error.to_string()),
         ),
-        Trouble::Io(doing, error) => (
+        SnapshotError::Io(doing, error) => (
             format!("failed to {doing}: {error}"),
             hint(&error.to_string()),
         ),
-        Trouble::Nothing => (format!("{file} is empty"), "report it"),
-        Trouble::Damaged(what) => (
-            format!("the copy of {file} is not sound: {what}"),
-            "the database itself is damaged: see `PRAGMA integrity_check`, and restore it from a backup",
+        SnapshotError::Empty => (format!("{file} is empty"), "report this"),
+        SnapshotError::Damaged(what) => (
+            format!("the copy of {file} is corrupt: {what}"),
+            "the database itself is corrupt: see `PRAGMA integrity_check`, and restore it from a backup",
         ),
     };
     Failure::new(
@@ -148,11 +171,11 @@ fn failure(trouble: Trouble, file: &Path) -> Failure {
 fn hint(error: &str) -> &'static str {
     let error = error.to_ascii_lowercase();
     if error.contains("full") || error.contains("no space") || error.contains("quota") {
-        "make room there: remove snapshots that nobody needs, or give --snapshot a larger disk"
+        "free space there: remove snapshots that are no longer needed, or give --snapshot a larger disk"
     } else if error.contains("no such collation") || error.contains("no such function") {
-        "an index needs what only the application knows, so a copy can't be checked: leave --snapshot out, and have --backup run a command of the application's"
+        "an index needs what only the application defines, so a copy can't be checked: leave --snapshot out, and have --backup run a command of the application"
     } else {
-        "let this user read the database and write to the folder of --snapshot, and see that its disk is sound"
+        "let this user read the database and write to the folder of --snapshot, and check that its disk is healthy"
     }
 }
 
@@ -161,10 +184,10 @@ fn attempt(
     file: &Path,
     revision: &str,
     folder: &Path,
-) -> Result<(PathBuf, u64), Trouble> {
+) -> Result<Snapshot, SnapshotError> {
     let io = |doing: &str, path: &Path| {
         let doing = format!("{doing} {}", path.display());
-        move |error| Trouble::Io(doing, error)
+        move |error| SnapshotError::Io(doing, error)
     };
     let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
     let made = folder.ancestors().take_while(is_missing).count();
@@ -190,7 +213,11 @@ fn attempt(
     for folder in folder.ancestors().take(made + 1) {
         sync(folder).map_err(io("write to the disk", folder))?;
     }
-    Ok((copy, bytes))
+    Ok(Snapshot {
+        database: file.to_owned(),
+        copy,
+        bytes,
+    })
 }
 
 /// Writes a folder's entries to the disk. One that may be written to but not read can't be
@@ -203,7 +230,7 @@ fn sync(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// The names of the copy and of what is to become it.
+/// The names of the copy, and of the file that will become it.
 fn names(file: &Path, revision: &str) -> (String, String) {
     let name = file
         .file_name()
@@ -215,7 +242,7 @@ fn names(file: &Path, revision: &str) -> (String, String) {
     let room = LONGEST.saturating_sub(name.len() + time.len() + 2);
     let revision = utf8_percent_encode(revision, FILE_NAME).to_string();
     let revision: String = revision.chars().take(REVISION.min(room)).collect();
-    // One at a time is made of a database; another of the same name may be its neighbour.
+    // A database has one at a time; a second database of the same name may use this folder too.
     let whose = Sha256::digest(file.as_os_str().as_encoded_bytes());
     let whose = u32::from_be_bytes([whose[0], whose[1], whose[2], whose[3]]);
     (
@@ -224,44 +251,38 @@ fn names(file: &Path, revision: &str) -> (String, String) {
     )
 }
 
-/// A copy that is not whole yet: removed unless it was given its name.
+/// A copy that is not complete yet: removed unless it got its name.
 struct Partial(PathBuf);
 
 impl Partial {
-    fn fill(&self, host: &Host, file: &Path) -> Result<(), Trouble> {
-        let stop = Cell::new(None);
+    fn fill(&self, host: &Host, file: &Path) -> Result<(), SnapshotError> {
         let keep_going = || {
-            if stop.get().is_none()
-                && let Wake::Stop(number) = host.wait(None, Some(Moment::now()))
-            {
-                stop.set(Some(number));
-            }
-            stop.get().is_none()
+            let _ = host.wait(None, Some(Moment::now()));
+            host.signals.stopped().is_none()
         };
         let lite = |doing| {
-            let stop = &stop;
             move |error| {
-                stop.get()
-                    .map_or(Trouble::Lite(doing, error), Trouble::Stopped)
+                let stopped = host.signals.stopped().map(SnapshotError::Stopped);
+                stopped.unwrap_or(SnapshotError::Lite(doing, error))
             }
         };
         let from = Database::open(file).map_err(lite("open"))?;
-        // From here on all that is read is of one moment, whoever writes.
+        // From here on everything is read as of one moment, whoever writes.
         let tables = c"BEGIN; SELECT name FROM sqlite_schema \
               WHERE tbl_name <> 'launchgate_runs' AND tbl_name NOT LIKE 'sqlite@_%' ESCAPE '@' LIMIT 1";
         let tables = from.ask(tables, &keep_going).map_err(lite("read"))?;
         if tables.is_empty() {
-            return Err(Trouble::Nothing);
+            return Err(SnapshotError::Empty);
         }
-        // Nobody else may read what the database's own mode may hide.
+        // The database's own mode may hide it from other users, so this one does too.
         OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
             .open(&self.0)
-            .map_err(|error| Trouble::Io(format!("make {}", self.0.display()), error))?;
+            .map_err(|error| SnapshotError::Io(format!("make {}", self.0.display()), error))?;
         let to = Database::open(&self.0).map_err(lite("make a copy of"))?;
-        // It is nothing until it has its name, and is synced as a whole before that.
+        // It does not count until it has its name, and is synced as a whole before that.
         to.ask(
             c"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF",
             &keep_going,
@@ -269,8 +290,10 @@ impl Partial {
         .map_err(lite("make a copy of"))?;
         let mut copy = Copy::begin(&from, &to).map_err(lite("copy"))?;
         while !copy.step(PAGES).map_err(lite("copy"))? {
-            if !keep_going() {
-                return Err(Trouble::Stopped(stop.get().unwrap_or_default()));
+            if !keep_going()
+                && let Some(stop) = host.signals.stopped()
+            {
+                return Err(SnapshotError::Stopped(stop));
             }
         }
         copy.finish().map_err(lite("copy"))?;
@@ -282,7 +305,7 @@ impl Partial {
         if found == ["ok"] {
             return Ok(());
         }
-        Err(Trouble::Damaged(
+        Err(SnapshotError::Damaged(
             found.join("; ").chars().take(300).collect(),
         ))
     }
@@ -291,7 +314,7 @@ impl Partial {
         for end in ["", "-journal", "-wal", "-shm"] {
             let mut path = self.0.clone().into_os_string();
             path.push(end);
-            // It is not there, as a rule.
+            // Usually it does not exist.
             let _ = fs::remove_file(path);
         }
     }

@@ -35,7 +35,7 @@ pub(super) fn apply(
         target,
         name,
     };
-    runtime::run(host, &mut |_| None, |link| work.apply(folder, link))
+    runtime::run(host, |link| work.apply(folder, link))
 }
 
 struct Work {

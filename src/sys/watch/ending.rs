@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{StepLeftovers, Watch};
 use crate::sys::clock::{Moment, earliest};
 use crate::sys::family::{Family, Stray};
+use crate::sys::signals::Stop;
 use crate::sys::signals::{self, Signal};
 use crate::sys::step::{StepEvent, StopReason};
 use crate::sys::wait::{Ended, Reaped};
@@ -14,11 +15,11 @@ const AGAIN: Duration = Duration::from_millis(50);
 
 impl Watch<'_> {
     /// Asks the step to stop by sending `number`, and sets the time of the kill.
-    pub(super) fn stop(&mut self, cut: StopReason, number: Signal, now: Moment) {
-        let first = self.cut.is_none();
-        let cut = self.cut.get_or_insert(cut);
-        if first {
-            (self.news)(StepEvent::Stopping(cut));
+    pub(super) fn stop(&mut self, reason: StopReason, number: Signal, now: Moment) {
+        let is_first = self.stop_reason.is_none();
+        let reason = self.stop_reason.get_or_insert(reason);
+        if is_first {
+            (self.news)(StepEvent::Stopping(reason));
         }
         self.kill_at = earliest(self.kill_at, Some(now + self.step.grace));
         if self.step.grace.is_zero() {
@@ -90,12 +91,13 @@ impl Watch<'_> {
             terminal.take_back(self.pid);
         }
         if self.had_terminal
-            && self.cut.is_none()
+            && self.stop_reason.is_none()
             && let Ended::Signal(number @ (libc::SIGINT | libc::SIGQUIT)) = ended
         {
             // Ctrl-C reached only the step's group, but was meant for the gate.
-            self.cut = Some(StopReason::Stop(number));
-            self.signal = Some(number);
+            let stop = Stop::new(number);
+            self.host.signals.stop(stop);
+            self.stop_reason = Some(StopReason::Stop(stop));
         }
     }
 

@@ -6,6 +6,7 @@
 //! arguments.
 
 mod definition;
+mod nested;
 mod operand;
 mod pre_parsed;
 mod table;
@@ -19,6 +20,7 @@ use clap::ArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 pub use definition::command;
+pub use nested::CommandLine;
 pub use operand::Operand;
 pub use pre_parsed::PreParsedArgs;
 pub use table::{DefaultValue, Definition, Group, SETTINGS, SettingId, Shape, Variant};
@@ -63,6 +65,22 @@ impl Raw {
             }
         }
         raw
+    }
+
+    /// Adds the settings of an outer command line that this command has and was not given.
+    fn add(&mut self, outer: Self) {
+        let given: Vec<SettingId> = self.settings.iter().map(|(id, _)| *id).collect();
+        let is_given = |id: SettingId| {
+            let mut alternatives = nested::ALTERNATIVES.iter().filter(|ids| ids.contains(&id));
+            given.contains(&id) || alternatives.any(|ids| ids.iter().any(|id| given.contains(id)))
+        };
+        let verb = self.verb;
+        self.settings.extend(
+            outer
+                .settings
+                .into_iter()
+                .filter(|(id, _)| id.definition().belongs_to(verb) && !is_given(*id)),
+        );
     }
 
     /// The values of a setting's flag, in order; `None` where it was not given.
@@ -124,7 +142,7 @@ pub fn parse(args: &[OsString]) -> Result<Parsed, Failure> {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return Err(Failure::usage("no command", "see `launchgate --help`"));
     }
-    if let Some((flag, value)) = PreParsedArgs::new(args).dashed(&error) {
+    if let Some((flag, value)) = PreParsedArgs::of_words(args).dashed(&error) {
         return Err(Failure::usage(
             format!("{flag} has no value: {value} begins with a dash, so it reads as a flag"),
             format!("write `{flag}={value}` if that is its value, else give it one"),
@@ -172,7 +190,7 @@ fn usage(error: &clap::Error, is_job: bool) -> Failure {
 mod tests {
     use super::*;
 
-    fn parse_words(words: &[&str]) -> Result<Parsed, Failure> {
+    fn parsed(words: &[&str]) -> Result<Parsed, Failure> {
         let words = std::iter::once("launchgate").chain(words.iter().copied());
         parse(&words.map(OsString::from).collect::<Vec<_>>())
     }
@@ -184,7 +202,7 @@ mod tests {
 
     #[test]
     fn values_come_raw_and_in_order() {
-        let Ok(Parsed::Command(raw)) = parse_words(&[
+        let Ok(Parsed::Command(raw)) = parsed(&[
             "run",
             "--migrate",
             "a",
@@ -206,14 +224,14 @@ mod tests {
 
     #[test]
     fn a_server_without_dashes_is_told_where_they_go() {
-        let failure = parse_words(&["run", "--migrate", "a", "node", "x.js"]).unwrap_err();
+        let failure = parsed(&["run", "--migrate", "a", "node", "x.js"]).unwrap_err();
         assert_eq!(failure.code(), 64);
         assert!(failure.problem().hint().contains("`--`"), "{failure:?}");
     }
 
     #[test]
     fn a_job_is_not_told_of_a_server_to_put_behind_dashes() {
-        let failure = parse_words(&["job", "--migrate", "node", "x.js"]).unwrap_err();
+        let failure = parsed(&["job", "--migrate", "node", "x.js"]).unwrap_err();
         let hint = failure.problem().hint();
         assert!(
             hint.contains("quotes") && !hint.contains("`--`"),
@@ -243,7 +261,7 @@ mod tests {
             ),
             (&["resolve", "x", "--as", "-retry"], "--as", "`--as=-retry`"),
         ] {
-            let failure = parse_words(words).unwrap_err();
+            let failure = parsed(words).unwrap_err();
             let problem = failure.problem();
             assert!(problem.what().starts_with(flag), "{words:?} {failure:?}");
             assert!(problem.hint().contains(hint), "{words:?} {failure:?}");
@@ -254,7 +272,7 @@ mod tests {
             &["job", "--release"],
             &["job", "--bogus", "-x"],
         ] {
-            let failure = parse_words(words).unwrap_err();
+            let failure = parsed(words).unwrap_err();
             let what = failure.problem().what();
             assert!(
                 !what.contains("begins with a dash"),
@@ -265,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_mistyped_flag_is_told_the_nearest() {
-        let failure = parse_words(&["run", "--migrat", "a", "--", "x"]).unwrap_err();
+        let failure = parsed(&["run", "--migrat", "a", "--", "x"]).unwrap_err();
         assert!(
             failure.problem().hint().contains("--migrate"),
             "{failure:?}"

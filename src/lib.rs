@@ -29,7 +29,7 @@ pub mod sys;
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use cli::{Parsed, PreParsedArgs, Verb};
+use cli::{CommandLine, Parsed, PreParsedArgs, Verb};
 use commands::run::LAST_WORDS;
 use commands::{check, embedded, generate, init, probe, resolve, run, server, status, wait};
 use exit::{Failure, FailureKind, Problem};
@@ -57,12 +57,13 @@ pub fn main(args: &[OsString]) -> u8 {
         Ok(host) => host,
         Err(error) => return no_host(&error),
     };
-    let pre_parsed = PreParsedArgs::new(args);
+    let line = CommandLine::new(args, &environment);
+    let pre_parsed = PreParsedArgs::new(line);
     let mut log = Log::new(Arc::clone(&host.stderr), Verbosity::Normal)
         .in_format(pre_parsed.log_format(&environment))
         .painted(paint(host.stderr.number(), &environment));
     // 2. What is asked, and doing it. Where there is a server to become, this does not return.
-    let done = match cli::parse(args) {
+    let done = match line.parse() {
         Ok(Parsed::Print(text)) => return print(&host, &text),
         Ok(Parsed::Command(raw)) => Sources::new(&raw, &environment)
             .and_then(|sources| resolve_settings(&host, &mut log, &sources))

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::nested::CommandLine;
 use super::operand::Operand;
 use super::table::{SETTINGS, SettingId, Shape};
 use super::verb::Verb;
@@ -16,35 +17,53 @@ use crate::sys::environment::Environment;
 #[derive(Debug, Clone, Copy)]
 pub struct PreParsedArgs<'a> {
     words: &'a [OsString],
+    /// Those of the command that this one stands behind.
+    outer: &'a [OsString],
+    verb: Option<Verb>,
 }
 
 impl<'a> PreParsedArgs<'a> {
-    /// Of the process's arguments, the program's name first.
+    /// Of a command line.
     #[must_use]
-    pub fn new(args: &'a [OsString]) -> Self {
-        let end = args.iter().position(|word| word == "--");
+    pub fn new(line: CommandLine<'a>) -> Self {
+        let [words, outer] = line.words();
         Self {
-            words: &args[..end.unwrap_or(args.len())],
+            words,
+            outer,
+            verb: line.verb(),
         }
     }
 
-    /// The command, where its word is one.
+    /// Of one command's words, the program's name first.
+    pub(super) fn of_words(words: &'a [OsString]) -> Self {
+        let end = words.iter().position(|word| word == "--");
+        Self {
+            words: &words[..end.unwrap_or(words.len())],
+            outer: &[],
+            verb: None,
+        }
+    }
+
+    /// The command, if its word is one.
     #[must_use]
     pub fn verb(&self) -> Option<Verb> {
-        Verb::from_word(self.words.get(1)?.as_bytes())
+        self.verb
     }
 
     /// The value of the setting's flag: `--flag VALUE` or `--flag=VALUE`.
     #[must_use]
     pub fn value(&self, id: SettingId) -> Option<&'a OsStr> {
-        self.words.iter().enumerate().find_map(|(at, word)| {
-            let rest = word.as_bytes().strip_prefix(id.flag().as_bytes())?;
-            match rest.split_first() {
-                None => self.words.get(at + 1).map(OsString::as_os_str),
-                Some((b'=', value)) => Some(OsStr::from_bytes(value)),
-                Some(_) => None,
-            }
-        })
+        let in_words = |words: &'a [OsString]| {
+            words.iter().enumerate().find_map(|(at, word)| {
+                let rest = word.as_bytes().strip_prefix(id.flag().as_bytes())?;
+                match rest.split_first() {
+                    None => words.get(at + 1).map(OsString::as_os_str),
+                    Some((b'=', value)) => Some(OsStr::from_bytes(value)),
+                    Some(_) => None,
+                }
+            })
+        };
+        in_words(self.words).or_else(|| in_words(self.outer))
     }
 
     /// The value of the setting's flag, else of its variable.
@@ -109,7 +128,7 @@ mod tests {
         let args: Vec<OsString> = words.iter().map(OsString::from).collect();
         let entry = format!("LAUNCHGATE_LOG_FORMAT={variable}");
         let environment = Environment::new(vec![until_nul(entry.into_bytes()).into()]);
-        PreParsedArgs::new(&args).log_format(&environment)
+        PreParsedArgs::of_words(&args).log_format(&environment)
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! This process's own executable.
 
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use super::lookup;
 
 /// The file to execute to start this program again: the running one, even if its file has been
 /// replaced or removed (proc(5)).
@@ -18,6 +23,18 @@ pub fn program() -> PathBuf {
             return own.to_owned();
         }
         let name = std::ffi::CStr::from_ptr(name);
-        PathBuf::from(std::os::unix::ffi::OsStrExt::from_bytes(name.to_bytes()) as &std::ffi::OsStr)
+        PathBuf::from(std::os::unix::ffi::OsStrExt::from_bytes(name.to_bytes()) as &OsStr)
     }
+}
+
+/// Whether executing `program` would execute this program, under whatever name.
+#[must_use]
+pub fn is_file_of(program: &OsStr, path: Option<&OsStr>) -> bool {
+    let Ok(file) = lookup::find(program, path) else {
+        return false;
+    };
+    let (Ok(other), Ok(own)) = (fs::metadata(file), fs::metadata(self::program())) else {
+        return false;
+    };
+    (other.dev(), other.ino()) == (own.dev(), own.ino())
 }

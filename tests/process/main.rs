@@ -6,6 +6,7 @@ mod common;
 
 mod at_terminal;
 mod bad_input;
+mod behind_entrypoint;
 mod captured;
 mod check;
 mod codes;

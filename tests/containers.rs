@@ -18,6 +18,9 @@ use tempfile::TempDir;
 
 /// How long anything may take before a test gives up on it.
 const DEADLINE: Duration = Duration::from_mins(2);
+/// What a machine must have for these tests.
+const ENGINE: &str = "these tests need a Docker engine that answers, or root and docker.io to start one, \
+    with cgroups mounted and the right to mount, which a plain chroot lacks";
 /// Seconds between `docker stop`'s TERM and KILL: more than any test takes.
 const STOP_GRACE: &str = "100";
 
@@ -420,12 +423,16 @@ impl Engine {
         self.own = Some(engine);
         self.host = Some(socket);
         let log = at("log");
-        until("dockerd answers; it takes root", || {
+        until("dockerd to answer", || {
             let ended = self
                 .own
                 .as_mut()
                 .is_some_and(|own| own.try_wait().is_ok_and(|s| s.is_some()));
-            assert!(!ended, "{}", fs::read_to_string(&log).unwrap_or_default());
+            let said = fs::read_to_string(&log).unwrap_or_default();
+            assert!(
+                !ended,
+                "no engine answers and dockerd ends: {ENGINE}\n{said}"
+            );
             self.answers().then_some(())
         });
     }

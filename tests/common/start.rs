@@ -88,14 +88,31 @@ impl Start {
             report: lift(write.as_raw_fd()),
         };
         drop(write);
-        let pid = clone(self.mode, &mut ready);
+        let pid = clone(&mut ready);
         drop(ready);
         let mut error = String::new();
         std::fs::File::from(read)
             .read_to_string(&mut error)
             .unwrap();
-        assert!(error.is_empty(), "{:?} does not start: {error}", self.path);
+        assert!(
+            error.is_empty(),
+            "{:?} does not start, errno behind the call: {error}{}",
+            self.path,
+            self.needs()
+        );
         pid
+    }
+}
+
+impl Start {
+    /// What a failure to start it may lack.
+    fn needs(&self) -> &'static str {
+        if self.mode.is_pid_one() {
+            "\nA test as PID 1 needs root (CAP_SYS_ADMIN), a kernel that allows PID and mount namespaces, and / as \
+             a mount point: in a chroot, `mount --bind ROOT ROOT` before."
+        } else {
+            ""
+        }
     }
 }
 
@@ -112,10 +129,11 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
     strings.chain([ptr::null()]).collect()
 }
 
-fn clone(mode: Mode, ready: &mut Ready<'_>) -> i32 {
+fn clone(ready: &mut Ready<'_>) -> i32 {
     const STACK: usize = 256 * 1024;
     let mut stack: Vec<u128> = vec![0; STACK / 16];
-    let namespace = if mode.is_pid_one() {
+    let start = ready.start;
+    let namespace = if start.mode.is_pid_one() {
         libc::CLONE_NEWPID | libc::CLONE_NEWNS
     } else {
         0
@@ -128,8 +146,9 @@ fn clone(mode: Mode, ready: &mut Ready<'_>) -> i32 {
     };
     assert!(
         pid > 0,
-        "{}: these tests make PID namespaces and run as root",
-        std::io::Error::last_os_error()
+        "clone: {}{}",
+        std::io::Error::last_os_error(),
+        start.needs()
     );
     pid
 }

@@ -1,5 +1,8 @@
 //! `launchgate check` on a database ends as `launchgate job` does, says the same, and changes
 //! nothing.
+//!
+//! "exits as `run` would have failed, also where only the second connection or the lock fails"
+//! (contract, section 2)
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,9 @@
 //! What a start costs the database, as the server's own log has it; and what it leaves alone.
+//!
+//! "Fast path: a replica whose revision succeeded makes one short connection and one round trip
+//! after connecting, then execs. No DDL, no lock, no second statement." (contract, section 5)
+//!
+//! "Waiters hold no connection." (contract, section 5)
 
 use std::process::Command;
 

@@ -1,4 +1,7 @@
 //! No password is shown, whoever wrote it and whatever it was meant for.
+//!
+//! "No password ever appears, in any rendering of any value or error, however misplaced or
+//! misspelled the URL was." (contract, section 8)
 
 use crate::common::backends::{Db, on_each};
 use crate::common::replicas::{Replica, Scene};

@@ -1,4 +1,7 @@
 //! SQLite's lock file: what waiters look at, and what becomes of who holds it.
+//!
+//! "waiters poll the file and don't touch the database; never a database lock while a step runs."
+//! (contract, section 5)
 
 use std::path::{Path, PathBuf};
 

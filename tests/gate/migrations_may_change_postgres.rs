@@ -1,4 +1,6 @@
 //! What a migration on Postgres may do to its database, and a database's settings to launchgate.
+//!
+//! "A ledger that exists is used whatever the role may create" (contract, section 5)
 
 use crate::common::backends::{Db, on_each};
 use crate::common::replicas::{Running, Scene, until};

@@ -1,4 +1,10 @@
 //! Whatever is killed, at whatever moment: the five rules hold, and the next start goes on.
+//!
+//! "a holder that lost its lock stops its step before another replica can have it, never records
+//! success, and never starts its server" (contract, section 5)
+//!
+//! "whatever is killed, at whatever moment, the next start goes on by itself." (contract, section
+//! 5)
 
 use crate::common::backends::{Db, on_each};
 use crate::common::replicas::{Running, Scene, is_alive, signal_tree, until};

@@ -1,4 +1,8 @@
 //! Packets that are swallowed: no refusal, no reset, only silence.
+//!
+//! "A holder whose lock or heartbeat stays unconfirmed for a third of the lease counts from its
+//! last confirmed heartbeat and has its step stopped, killed and reaped before the lease ends"
+//! (contract, section 5)
 
 use std::process::Command;
 

@@ -1,4 +1,10 @@
 //! What a run leaves in the ledger, and what an operator and other roles do with it.
+//!
+//! "A failed attempt stores the step, exit code or signal, duration and the last 4 KiB of output."
+//! (contract, section 5)
+//!
+//! "failed attempts of one revision, over all replicas, after which it is refused." (contract,
+//! section 3)
 
 use crate::common::backends::{Db, on_each};
 use crate::common::replicas::{Running, Scene, until};

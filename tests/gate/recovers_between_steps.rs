@@ -1,5 +1,8 @@
 //! A holder that is hit at the moments between its steps: while it appends its row, while
 //! it records, while that is committed. The database itself holds it there, by a trigger.
+//!
+//! "whatever is killed, at whatever moment, the next start goes on by itself." (contract, section
+//! 5)
 
 use std::process::{Child, Command, Stdio};
 

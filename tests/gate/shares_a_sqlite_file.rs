@@ -1,4 +1,7 @@
 //! SQLite: a lock that lasts as long as the step, and a file that others use too.
+//!
+//! "SQLite: `flock` on `DATABASE.APP.launchgate.lock`, inherited by the step so that the lock
+//! outlives a killed launchgate until the step ends" (contract, section 5)
 
 use std::{
     fs,

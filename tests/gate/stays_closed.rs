@@ -1,4 +1,8 @@
 //! What keeps the gate closed, with the exit code that says so and what to do about it.
+//!
+//! "**Closed by default.** Whatever launchgate can't make sense of keeps the server from starting:
+//! a setting nobody expanded, a database it can't identify, a ledger it can't trust." (contract,
+//! section 1)
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 

@@ -1,4 +1,10 @@
 //! However many replicas start together: one runs the steps, every server starts.
+//!
+//! "at most one replica runs steps" (contract, section 5)
+//!
+//! "no server starts before its revision is recorded as succeeded" (contract, section 5)
+//!
+//! "a revision recorded as succeeded never runs its steps again" (contract, section 5)
 
 use crate::common::backends::{Db, on_each};
 use crate::common::replicas::{Running, Scene, until};

@@ -1,4 +1,7 @@
 //! Replicas that are hit at random moments, again and again, until the release is through.
+//!
+//! "whatever is killed, at whatever moment, the next start goes on by itself." (contract, section
+//! 5)
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,8 @@
 //! Databases that a run could not be recorded in, that are busy, that are not there: what starts,
 //! and what is said.
+//!
+//! "78: the database refuses: password, privileges, no such database, unsupported; a standby or a
+//! node that is not ready, once `--wait-timeout` is over" (contract, section 6)
 
 use std::io::{Read as _, Write as _};
 

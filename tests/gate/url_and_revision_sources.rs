@@ -1,4 +1,10 @@
 //! Where the database's URL and the revision come from, and what a replica's clock changes.
+//!
+//! "The database's URL, first set: the three flags above, `DATABASE_URL`" (contract, section 3)
+//!
+//! "The log says which one won." (contract, section 3)
+//!
+//! "Clocks: times are the database's." (contract, section 5)
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 

@@ -1,5 +1,8 @@
 //! Servers that hang up: a proxy whose database is away takes connections and closes them, at any
 //! point of the handshake. That is not yet a database, and no refusal.
+//!
+//! "how long to wait for the database to accept a connection, at the start of every command"
+//! (contract, section 3)
 
 use std::{
     io::{Read, Write},

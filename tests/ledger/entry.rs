@@ -1,4 +1,10 @@
 //! Getting in to Postgres: what passes, and what stays as it is.
+//!
+//! "78: the database refuses: password, privileges, no such database, unsupported" (contract,
+//! section 6)
+//!
+//! "TLS: never weaker than what was asked for, and never plaintext because a certificate was not
+//! understood." (contract, section 3)
 
 use std::time::Duration;
 

@@ -1,4 +1,7 @@
 //! What holds on every backend that has a server: the two guards, the lock and the lease.
+//!
+//! "`lease_until` of the `running` row, which the holder renews every sixth of its lease on
+//! another connection" (contract, section 5)
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
 //! Sessions that an earlier run left on Postgres.
+//!
+//! "On Postgres the new holder first waits for orphans" (contract, section 5)
 
 use std::process::Stdio;
 

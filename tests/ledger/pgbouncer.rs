@@ -1,4 +1,6 @@
 //! What is `PgBouncer`'s own.
+//!
+//! "correct through PgBouncer in transaction mode as installed" (contract, section 5)
 
 use launchgate::db::{
     Attempt, Error,

@@ -1,4 +1,7 @@
 //! What is Postgres' own.
+//!
+//! "Postgres: `pg_try_advisory_xact_lock` (two-integer key space) in a READ COMMITTED transaction
+//! held open, with `idle_in_transaction_session_timeout` = lease" (contract, section 5)
 
 use launchgate::db::{
     Backend, Error, RecordError, ddl,

@@ -1,4 +1,8 @@
 //! What holds on every backend.
+//!
+//! "at most one replica runs steps" (contract, section 5)
+//!
+//! "one row per attempt, only appended to, a row leaving `running` once" (contract, section 5)
 
 use launchgate::db::{
     Error, Locked, Proof, RecordError, Target,

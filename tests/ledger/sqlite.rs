@@ -1,4 +1,7 @@
 //! What is `SQLite`'s own.
+//!
+//! "SQLite: `flock` on `DATABASE.APP.launchgate.lock`, inherited by the step so that the lock
+//! outlives a killed launchgate until the step ends" (contract, section 5)
 
 use std::{
     fs,

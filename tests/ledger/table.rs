@@ -1,4 +1,6 @@
 //! What holds on every backend about the ledger's table and what is in it.
+//!
+//! "Ledger columns: `id`, `app`, `revision`" (contract, section 5)
 
 use launchgate::db::{
     Error,

@@ -1,4 +1,7 @@
 //! `launchgate convert`: the command that it prints runs the words that a shell would have run.
+//!
+//! "It never proposes a command that does less, more, or something else than the chain" (contract,
+//! section 9)
 
 use std::fs::File;
 

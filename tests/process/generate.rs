@@ -1,4 +1,7 @@
 //! Help, man page and completions.
+//!
+//! "man page (with exit codes, variables and files), shell completions, the settings file's
+//! schema, from the definitions of the flags" (contract, section 2)
 
 use crate::common::{Mode, Place};
 

@@ -1,4 +1,6 @@
 //! Flags, variables and which of them wins.
+//!
+//! "Precedence: flag, then `LAUNCHGATE_*` variable, then `launchgate.toml`" (contract, section 3)
 
 use crate::common::{Finished, Mode, Place};
 

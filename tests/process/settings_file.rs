@@ -1,4 +1,10 @@
 //! `launchgate.toml`: everything the flags say, and steps with settings of their own.
+//!
+//! "The file's keys are the flags' names without dashes in front; what is repeatable is a list
+//! there, and in a variable one per line." (contract, section 3)
+//!
+//! "An unknown key in the file is an error, an unknown `LAUNCHGATE_*` variable a warning."
+//! (contract, section 3)
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,5 +1,8 @@
 //! `--sql`: files that have transactions of their own, are large, or are no text, and what is then
 //! taken for applied.
+//!
+//! "65: `--sql`: a migration failed, or an applied file was changed or is missing" (contract,
+//! section 6)
 
 use crate::common::backends::{Db, on_each};
 use crate::common::replicas::{Replica, Scene};

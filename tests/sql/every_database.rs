@@ -1,4 +1,9 @@
 //! `--sql`: a folder of migrations, on every database.
+//!
+//! "Same order, same transactions, same table contents (checksums, versions, times) as the tool:
+//! after either, the other says that there is nothing to do." (contract, section 10)
+//!
+//! "A failure names file, line and the database's words." (contract, section 10)
 
 use std::fs;
 

@@ -1,4 +1,7 @@
 //! `--sql` and `--snapshot` on SQLite, with a file system and neighbours that are not kind.
+//!
+//! "SQLite only: a consistent copy of the database into DIR before the first migrate step, named
+//! by revision and time; fsynced; nothing migrates if it fails (exit 73)" (contract, section 3)
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

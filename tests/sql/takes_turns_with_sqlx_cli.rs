@@ -1,4 +1,6 @@
 //! `--sql` and the real sqlx-cli, taking turns on the same database.
+//!
+//! "after either, the other says that there is nothing to do." (contract, section 10)
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

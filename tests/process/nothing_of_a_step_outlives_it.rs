@@ -1,4 +1,7 @@
 //! Nothing of a step outlives it, and nothing else is touched.
+//!
+//! "Nothing of a step outlives it: what it left running is stopped (TERM, grace, KILL) and reaped
+//! before the next step, also where it left its process group or session." (contract, section 4)
 
 use crate::both_modes;
 use crate::common::{

@@ -1,4 +1,8 @@
 //! What a step sees.
+//!
+//! "A step: standard input from /dev/null unless it is a terminal; its own process group; its
+//! output passed through byte for byte, as it comes, to the same stream; the parent's environment,
+//! `--step-env*` applied, plus" (contract, section 4)
 
 use crate::both_modes;
 use crate::common::{Finished, Given, Mode, Place, backup, migrate, report::Report, stub};

@@ -1,4 +1,8 @@
 //! `launchgate probe`: healthy while the gate is closed, then the command decides.
+//!
+//! "for an exec health check in an image with no shell: exit 0 while process N (default 1) is
+//! still launchgate in its gate, else exec COMMAND; without COMMAND exit 0 while process N lives,
+//! 1 where there is none" (contract, section 2)
 
 use std::process::Command;
 

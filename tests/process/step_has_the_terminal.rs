@@ -1,4 +1,7 @@
 //! Somebody sits at a terminal.
+//!
+//! "On a terminal the step is the foreground group, Ctrl-C goes to it, and a step that dies of it
+//! counts as a stop; Ctrl-Z and `fg` work." (contract, section 6)
 
 use crate::both_modes;
 use crate::common::{

@@ -1,4 +1,9 @@
 //! Which steps run, in which order, and what their failure comes to.
+//!
+//! "Steps, run in this order, once per revision" (contract, section 3)
+//!
+//! "No password ever appears, in any rendering of any value or error, however misplaced or
+//! misspelled the URL was." (contract, section 8)
 
 use crate::common::{Mode, Place, backup, migrate, stub, verify};
 use crate::four_modes;

@@ -1,5 +1,11 @@
 //! The same promises where launchgate keeps a step's last output for the ledger: the step
 //! writes into a pipe, and launchgate passes it on.
+//!
+//! "its output passed through byte for byte, as it comes, to the same stream" (contract, section
+//! 4)
+//!
+//! "A failed attempt stores the step, exit code or signal, duration and the last 4 KiB of output."
+//! (contract, section 5)
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;

@@ -1,4 +1,8 @@
 //! `--log-format json`: every line on standard error parses, whatever the steps print.
+//!
+//! "JSON: one object per line with `level`, `message`, `event`, and step output of both streams
+//! wrapped line by line, on standard error too (`event` = `step.output`, `stream`, `step`, the
+//! text in `message`)." (contract, section 8)
 
 use serde_json::Value;
 

@@ -1,5 +1,9 @@
 //! A signal while a step runs: the step gets it, its rollback is waited for, the server does
 //! not start, and the exit code tells.
+//!
+//! "While a step runs, the signal goes to its process group, then grace, then KILL; what the step
+//! did is recorded; the server is not started, even if the step ended well, and the exit code is
+//! 128+n whatever the step's was." (contract, section 6)
 
 use crate::common::{
     ALL, Given, Mode, Place, Run, Stub, flag, migrate, processes, stub, verify, wait_until,

@@ -1,4 +1,7 @@
 //! The output of steps, on its way through.
+//!
+//! "its output passed through byte for byte, as it comes, to the same stream" (contract, section
+//! 4)
 
 use std::fs::File;
 use std::io::Read;

@@ -1,4 +1,8 @@
 //! `--init`: zombies, orphans, and what outlives the server.
+//!
+//! "every zombie reaped" (contract, section 7)
+//!
+//! "As a process that is not PID 1 it makes itself subreaper." (contract, section 7)
 
 use crate::common::{Mode, Place, processes, stub, wait_until};
 use crate::init_modes;

@@ -1,4 +1,11 @@
 //! Limits and exit codes.
+//!
+//! "the step's own: a step failed; 128+n where a signal ended it" (contract, section 6)
+//!
+//! "124: a step ran past `--migrate-timeout`" (contract, section 6)
+//!
+//! "`LAUNCHGATE_SKIP` (a switch) goes straight to the server, and the log says so." (contract,
+//! section 3)
 
 use crate::common::{Mode, Place, migrate, stub, verify};
 use crate::four_modes;

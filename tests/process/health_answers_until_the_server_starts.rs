@@ -1,4 +1,9 @@
 //! `--health-listen`: what a platform's probes are answered while the gate is closed.
+//!
+//! "`--health-listen ADDR`: while the gate is closed, HTTP on ADDR: `/livez`, `/healthz`,
+//! `/health` get 200, every other path 503 with `Retry-After`, each with a small JSON body (state,
+//! step, seconds). The socket is closed before exec, so the server can bind the same port."
+//! (contract, section 8)
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

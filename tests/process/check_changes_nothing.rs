@@ -1,4 +1,7 @@
 //! `launchgate check` changes nothing, and fails as `run` would.
+//!
+//! "changes nothing: resolves every setting and says where each came from, finds every executable"
+//! (contract, section 2)
 
 use crate::common::{Finished, Mode, Place, migrate, stub};
 

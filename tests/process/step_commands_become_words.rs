@@ -1,4 +1,10 @@
 //! How a step's command becomes words, with and without a shell.
+//!
+//! "A step command is split into words as a POSIX shell splits them, with no shell involved."
+//! (contract, section 3)
+//!
+//! "`#` is an ordinary character; `$NAME` stays as it is unless `--expand-env`, with a warning."
+//! (contract, section 3)
 
 use crate::common::{Finished, Mode, Place, backup, migrate, stub};
 

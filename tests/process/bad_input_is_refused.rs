@@ -1,4 +1,10 @@
 //! What can't be done is refused before anything runs.
+//!
+//! "64: usage or configuration; nothing was touched" (contract, section 6)
+//!
+//! "A missing SERVER is a usage error; so is a `run` or `job` without any step (a mistyped
+//! variable must not start a server), unless `--no-database` says that nothing is gated"
+//! (contract, section 2)
 
 use std::ffi::OsStr;
 

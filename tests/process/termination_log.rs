@@ -1,4 +1,7 @@
 //! The termination log: why a gate failed, where a platform looks for it.
+//!
+//! "every gate that fails, whatever the reason, writes one short paragraph there" (contract,
+//! section 3)
 
 use std::fs;
 

@@ -1,4 +1,7 @@
 //! What `--init` and `--user` refuse, before anything runs.
+//!
+//! "A value that does not parse is an error naming the flag, variable or file and line it came
+//! from, never a silent default." (contract, section 3)
 
 use crate::common::{Mode, Place, migrate, stub};
 

@@ -1,4 +1,9 @@
 //! What the server sees: the same as without launchgate, which is run first to compare.
+//!
+//! "The server: exactly what it would have seen without launchgate. Same PID, arguments, working
+//! directory, standard streams, signal mask and dispositions, limits, no extra open file, no child
+//! or zombie of launchgate's making, no changed subreaper or parent-death setting" (contract,
+//! section 4)
 
 use std::ffi::OsStr;
 use std::fs::File;

@@ -1,4 +1,7 @@
 //! Colours and the live line are for somebody who sits at a terminal.
+//!
+//! "Log on standard error, one line per transition, `launchgate: MESSAGE key=value`; standard
+//! output belongs to the steps." (contract, section 8)
 
 use std::net::TcpListener;
 

@@ -1,6 +1,8 @@
 //! `--init` at a terminal: the server has it as without launchgate, and a shell above as well.
+//!
+//! "the terminal's foreground group handed over, stop and continue handled" (contract, section 7)
 
-use super::at_terminal::{shell, sits, wait_for_states};
+use super::step_has_the_terminal::{shell, sits, wait_for_states};
 use crate::common::{
     Given, Mode, Place, Run, Signals, Stub, processes, stub, terminal::Terminal, wait_until,
 };

@@ -1,4 +1,9 @@
 //! `--init`: signals and exit codes, and how little is left in front of the server.
+//!
+//! "The server runs as a child; launchgate stays as a proper init: every signal forwarded (1 to 31
+//! less KILL, STOP, CHLD, and the real-time ones; the synchronous ones too when a process sent
+//! them), every zombie reaped, the terminal's foreground group handed over, stop and continue
+//! handled, and the server's exit status as its own." (contract, section 7)
 
 use std::fs;
 

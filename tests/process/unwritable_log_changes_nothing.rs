@@ -1,4 +1,7 @@
 //! Standard error that can't be written and readers that do not read change nothing.
+//!
+//! "Log on standard error, one line per transition, `launchgate: MESSAGE key=value`; standard
+//! output belongs to the steps." (contract, section 8)
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};

@@ -1,4 +1,7 @@
 //! `--user` and `--step-user`: the same that gosu does, which is run beside it.
+//!
+//! "the server runs as this user: names or numbers; groups, HOME, and a number without a name, as
+//! gosu treats them" (contract, section 3)
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,6 @@
 //! Signals at any moment, above all between the last step and the server's first.
+//!
+//! "A signal that arrives between the last step's end and exec is not lost." (contract, section 6)
 
 use std::time::{Duration, Instant};
 

@@ -17,12 +17,19 @@ impl Backend {
         }
     }
 
+    /// The word for it in flags, logs and URLs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.driver().name()
+    }
+
     /// The backend that a flag names, by any name that its users know.
     #[must_use]
     pub fn named(word: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|backend| backend.driver().names().contains(&word))
+        Self::ALL.into_iter().find(|backend| {
+            let driver = backend.driver();
+            driver.name() == word || driver.aliases().contains(&word)
+        })
     }
 
     /// Whether a running row carries a lease, which its holder renews. Without one the kernel keeps

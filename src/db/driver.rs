@@ -17,8 +17,11 @@ use super::{
 
 /// One kind of database. None of its methods has a default: a new backend has to decide.
 pub(super) trait Driver: Sync {
-    /// How users call it in flags, its own name first.
-    fn names(&self) -> &'static [&'static str];
+    /// The word for it in flags, logs and URLs.
+    fn name(&self) -> &'static str;
+
+    /// Other words for it in flags.
+    fn aliases(&self) -> &'static [&'static str];
 
     // What it can do: `Backend` has the same methods, for the rooms above, and says what they mean.
     fn has_lease(&self) -> bool;

@@ -27,8 +27,12 @@ use super::{
 pub(super) struct Mysql;
 
 impl Driver for Mysql {
-    fn names(&self) -> &'static [&'static str] {
-        &["mysql", "mariadb"]
+    fn name(&self) -> &'static str {
+        "mysql"
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        &["mariadb"]
     }
 
     fn has_lease(&self) -> bool {

@@ -30,8 +30,12 @@ use super::{
 pub(super) struct Postgres;
 
 impl Driver for Postgres {
-    fn names(&self) -> &'static [&'static str] {
-        &["postgres", "postgresql"]
+    fn name(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        &["postgresql"]
     }
 
     fn has_lease(&self) -> bool {

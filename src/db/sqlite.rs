@@ -31,8 +31,12 @@ use path::database_path;
 pub(super) struct Sqlite;
 
 impl Driver for Sqlite {
-    fn names(&self) -> &'static [&'static str] {
-        &["sqlite"]
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        &[]
     }
 
     /// The lock file tells who is alive.

@@ -28,197 +28,197 @@ complete -c launchgate -n "__fish_launchgate_needs_command" -s h -l help -d 'Pri
 complete -c launchgate -n "__fish_launchgate_needs_command" -s V -l version -d 'Print version'
 complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "run" -d 'Run the steps once per release, then become SERVER'
 complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "job" -d 'Run the steps once per release, then exit 0'
-complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "wait" -d 'Wait until the ledger says this revision succeeded, then become SERVER'
-complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "init" -d 'No gate: start SERVER, forward signals to it, and reap zombies'
-complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "status" -d 'Show who holds the gate and the ledger\'s newest rows'
-complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "resolve" -d 'Append an operator\'s decision about a revision to the ledger'
-complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "check" -d 'Change nothing: resolve every setting, find every executable, connect'
+complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "wait" -d 'Wait until this revision has succeeded, then become SERVER'
+complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "init" -d 'Without a gate: start SERVER, forward signals to it and reap zombies'
+complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "status" -d 'Show who holds the gate and the newest rows of the ledger'
+complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "resolve" -d 'Record an operator\'s decision about a revision in the ledger'
+complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "check" -d 'Check settings, executables and the database without changing anything'
 complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "probe" -d 'For health checks: exit 0 while the gate is closed, else become COMMAND'
-complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "print-ddl" -d 'Print the ledger\'s DDL, for roles that may not create tables'
-complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "convert" -d 'Say what is wrong with a `sh -c` chain and print the launchgate command for it'
-complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "generate" -d 'Print the man page or a shell\'s completions'
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l backup -d 'Run CMD before the first migrate step, only when a migration is due' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l migrate -d 'Run CMD to migrate; repeatable, in order' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l snapshot -d 'SQLite: copy the database into DIR before the first migrate step, and migrate only if that worked' -r -f -a "(__fish_complete_directories)"
+complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "print-ddl" -d 'Print the DDL of the ledger, for roles that may not create tables'
+complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "convert" -d 'Say what is wrong with a `sh -c` chain, and print the launchgate command for it'
+complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "generate" -d 'Print the man page, shell completions or the schema of the settings file'
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l backup -d 'Run CMD before the first migrate step, only if a migration is due' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l migrate -d 'Run CMD to migrate; repeatable, in this order' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l snapshot -d 'SQLite: copy the database into DIR before the first migrate step; migrate only if that succeeds' -r -f -a "(__fish_complete_directories)"
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l sql -d 'Apply the .sql migrations in DIR after the migrate commands, as sqlx-cli would' -r -f -a "(__fish_complete_directories)"
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l verify -d 'Run CMD after the migrate steps; its failure fails the run' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l shell -d 'Run the step commands through `/bin/sh -c`' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l verify -d 'Run CMD after the migrate steps; if it fails, the run fails' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l shell -d 'Run step commands through `/bin/sh -c`' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l expand-env -d 'Expand $NAME and ${NAME} in step commands and in SERVER\'s arguments, without a shell' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l migrate-timeout -d 'Stop a step that runs longer, and fail [default: 0, no limit]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l stop-grace -d 'Time between SIGTERM and SIGKILL for a step; 0 is SIGKILL at once [default: 10s]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l step-env -d 'Set NAME for the steps only; repeatable' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l step-env-from -d 'Give the steps\' NAME the value of variable SOURCE, which the server never sees; repeatable' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l step-user -d 'Run the steps as this user: names or numbers [default: --user]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l database-url -d 'Keep lock and ledger in this database [default: the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`]' -r -f
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l migrate-timeout -d 'Stop a step that runs longer than this, and fail [default: 0, no limit]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l stop-grace -d 'Time between SIGTERM and SIGKILL when a step is stopped; 0 sends SIGKILL at once [default: 10s]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l step-env -d 'Set a variable for the steps only; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l step-env-from -d 'Give steps the value of variable SOURCE as NAME, and hide SOURCE from the server; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l step-user -d 'Run the steps as this user; names or numbers [default: --user]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l database-url -d 'The database for lock and ledger [default: the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`]' -r -f
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l database-url-env -d 'Read the database\'s URL from this variable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l database-url-file -d 'Read the database\'s URL from this file' -r -F
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l no-database -d 'Use no lock and no ledger: the steps run at every start, in every replica' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l app -d 'Name of this app among those that share the database [default: default]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l no-database -d 'Use neither lock nor ledger: the steps run at every start, in every replica' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l app -d 'The name of this app among those that share the database [default: default]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l wait-timeout -d 'How long to wait for the database to accept a connection [default: 60s]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l release -d 'Name of this release [default: the platform\'s release id]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l fingerprint -d 'Key the ledger by a hash of these files instead; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l release -d 'The name of this release [default: the platform\'s release id]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l fingerprint -d 'Use a hash of these files as the revision instead; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l lock-timeout -d 'How long to wait for another replica\'s migration [default: 0, no limit]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l lease -d 'How long a silent holder still counts as alive, 3s to 1h [default: 30s]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l max-attempts -d 'Failed attempts of one revision after which it is refused; 0 is no limit [default: 3]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l orphan-timeout -d 'How long to wait for database sessions that an earlier run\'s step left [default: 60s]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l lease -d 'How long a holder that is silent still counts as alive, 3s to 1h [default: 30s]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l max-attempts -d 'Refuse a revision after this many failed attempts; 0 is no limit [default: 3]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l orphan-timeout -d 'How long to wait for database sessions that a step of an earlier run left behind [default: 60s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l unset-env -d 'Remove NAME from the server\'s environment; repeatable' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l user -d 'Run the server as this user: names or numbers' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l init -d 'Stay as an init in front of the server: forward signals, reap zombies' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l user -d 'Run the server as this user; names or numbers' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l init -d 'Stay as the init of the server: forward signals, reap zombies' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l init-group -d 'With --init: send signals to the server\'s whole process group' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l rewrite-signal -d 'With --init: forward signal FROM as TO, 0 drops it; repeatable' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l remap-exit -d 'With --init: exit with TO where the server exits with FROM; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l rewrite-signal -d 'With --init: forward signal FROM as TO, or drop it if TO is 0; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l remap-exit -d 'With --init: exit with TO if the server exits with FROM; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l health-listen -d 'Answer HTTP health checks on ADDR while the gate is closed: `:8080`, `127.0.0.1:8080`, `[::1]:8080`' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l parent-death-signal -d 'With --init: get this signal, and forward it, when launchgate\'s own parent dies' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -s v -l verbose -d 'Say more' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -s q -l quiet -d 'Say only what is wrong' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l log-format -d '`text`, or `json`: one object per line, the steps\' output wrapped line by line [default: text]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l termination-log -d 'Write why the gate failed into FILE [default: `/dev/termination-log` where it exists]' -r -F
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, where one is there]' -r -F
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l parent-death-signal -d 'With --init: receive and forward this signal when launchgate\'s parent dies' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -s v -l verbose -d 'Log more' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -s q -l quiet -d 'Log only warnings and errors' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l log-format -d '`text`, or `json`: one object per line, step output wrapped line by line [default: text]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l termination-log -d 'Write the reason to FILE if the gate fails [default: `/dev/termination-log` if it exists]' -r -F
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, if it exists]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -s h -l help -d 'Print help'
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l backup -d 'Run CMD before the first migrate step, only when a migration is due' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l migrate -d 'Run CMD to migrate; repeatable, in order' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l snapshot -d 'SQLite: copy the database into DIR before the first migrate step, and migrate only if that worked' -r -f -a "(__fish_complete_directories)"
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l backup -d 'Run CMD before the first migrate step, only if a migration is due' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l migrate -d 'Run CMD to migrate; repeatable, in this order' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l snapshot -d 'SQLite: copy the database into DIR before the first migrate step; migrate only if that succeeds' -r -f -a "(__fish_complete_directories)"
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l sql -d 'Apply the .sql migrations in DIR after the migrate commands, as sqlx-cli would' -r -f -a "(__fish_complete_directories)"
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l verify -d 'Run CMD after the migrate steps; its failure fails the run' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l shell -d 'Run the step commands through `/bin/sh -c`' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l verify -d 'Run CMD after the migrate steps; if it fails, the run fails' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l shell -d 'Run step commands through `/bin/sh -c`' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l expand-env -d 'Expand $NAME and ${NAME} in step commands and in SERVER\'s arguments, without a shell' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l migrate-timeout -d 'Stop a step that runs longer, and fail [default: 0, no limit]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l stop-grace -d 'Time between SIGTERM and SIGKILL for a step; 0 is SIGKILL at once [default: 10s]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l step-env -d 'Set NAME for the steps only; repeatable' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l step-env-from -d 'Give the steps\' NAME the value of variable SOURCE, which the server never sees; repeatable' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l step-user -d 'Run the steps as this user: names or numbers [default: --user]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l database-url -d 'Keep lock and ledger in this database [default: the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`]' -r -f
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l migrate-timeout -d 'Stop a step that runs longer than this, and fail [default: 0, no limit]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l stop-grace -d 'Time between SIGTERM and SIGKILL when a step is stopped; 0 sends SIGKILL at once [default: 10s]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l step-env -d 'Set a variable for the steps only; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l step-env-from -d 'Give steps the value of variable SOURCE as NAME, and hide SOURCE from the server; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l step-user -d 'Run the steps as this user; names or numbers [default: --user]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l database-url -d 'The database for lock and ledger [default: the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`]' -r -f
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l database-url-env -d 'Read the database\'s URL from this variable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l database-url-file -d 'Read the database\'s URL from this file' -r -F
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l no-database -d 'Use no lock and no ledger: the steps run at every start, in every replica' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l app -d 'Name of this app among those that share the database [default: default]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l no-database -d 'Use neither lock nor ledger: the steps run at every start, in every replica' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l app -d 'The name of this app among those that share the database [default: default]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l wait-timeout -d 'How long to wait for the database to accept a connection [default: 60s]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l release -d 'Name of this release [default: the platform\'s release id]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l fingerprint -d 'Key the ledger by a hash of these files instead; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l release -d 'The name of this release [default: the platform\'s release id]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l fingerprint -d 'Use a hash of these files as the revision instead; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l lock-timeout -d 'How long to wait for another replica\'s migration [default: 0, no limit]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l lease -d 'How long a silent holder still counts as alive, 3s to 1h [default: 30s]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l max-attempts -d 'Failed attempts of one revision after which it is refused; 0 is no limit [default: 3]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l orphan-timeout -d 'How long to wait for database sessions that an earlier run\'s step left [default: 60s]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l lease -d 'How long a holder that is silent still counts as alive, 3s to 1h [default: 30s]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l max-attempts -d 'Refuse a revision after this many failed attempts; 0 is no limit [default: 3]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l orphan-timeout -d 'How long to wait for database sessions that a step of an earlier run left behind [default: 60s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l unset-env -d 'Remove NAME from the server\'s environment; repeatable' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l user -d 'Run the server as this user: names or numbers' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l init -d 'Stay as an init in front of the server: forward signals, reap zombies' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l user -d 'Run the server as this user; names or numbers' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l init -d 'Stay as the init of the server: forward signals, reap zombies' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l init-group -d 'With --init: send signals to the server\'s whole process group' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l rewrite-signal -d 'With --init: forward signal FROM as TO, 0 drops it; repeatable' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l remap-exit -d 'With --init: exit with TO where the server exits with FROM; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l rewrite-signal -d 'With --init: forward signal FROM as TO, or drop it if TO is 0; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l remap-exit -d 'With --init: exit with TO if the server exits with FROM; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l health-listen -d 'Answer HTTP health checks on ADDR while the gate is closed: `:8080`, `127.0.0.1:8080`, `[::1]:8080`' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l parent-death-signal -d 'With --init: get this signal, and forward it, when launchgate\'s own parent dies' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -s v -l verbose -d 'Say more' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -s q -l quiet -d 'Say only what is wrong' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l log-format -d '`text`, or `json`: one object per line, the steps\' output wrapped line by line [default: text]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l termination-log -d 'Write why the gate failed into FILE [default: `/dev/termination-log` where it exists]' -r -F
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, where one is there]' -r -F
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l parent-death-signal -d 'With --init: receive and forward this signal when launchgate\'s parent dies' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -s v -l verbose -d 'Log more' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -s q -l quiet -d 'Log only warnings and errors' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l log-format -d '`text`, or `json`: one object per line, step output wrapped line by line [default: text]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l termination-log -d 'Write the reason to FILE if the gate fails [default: `/dev/termination-log` if it exists]' -r -F
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, if it exists]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -s h -l help -d 'Print help'
-complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l database-url -d 'Keep lock and ledger in this database [default: the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`]' -r -f
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l database-url -d 'The database for lock and ledger [default: the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`]' -r -f
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l database-url-env -d 'Read the database\'s URL from this variable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l database-url-file -d 'Read the database\'s URL from this file' -r -F
-complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l no-database -d 'Use no lock and no ledger: the steps run at every start, in every replica' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l app -d 'Name of this app among those that share the database [default: default]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l no-database -d 'Use neither lock nor ledger: the steps run at every start, in every replica' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l app -d 'The name of this app among those that share the database [default: default]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l wait-timeout -d 'How long to wait for the database to accept a connection [default: 60s]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l release -d 'Name of this release [default: the platform\'s release id]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l fingerprint -d 'Key the ledger by a hash of these files instead; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l release -d 'The name of this release [default: the platform\'s release id]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l fingerprint -d 'Use a hash of these files as the revision instead; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l lock-timeout -d 'How long to wait for another replica\'s migration [default: 0, no limit]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l lease -d 'How long a silent holder still counts as alive, 3s to 1h [default: 30s]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l max-attempts -d 'Failed attempts of one revision after which it is refused; 0 is no limit [default: 3]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l orphan-timeout -d 'How long to wait for database sessions that an earlier run\'s step left [default: 60s]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l lease -d 'How long a holder that is silent still counts as alive, 3s to 1h [default: 30s]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l max-attempts -d 'Refuse a revision after this many failed attempts; 0 is no limit [default: 3]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l orphan-timeout -d 'How long to wait for database sessions that a step of an earlier run left behind [default: 60s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l unset-env -d 'Remove NAME from the server\'s environment; repeatable' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l user -d 'Run the server as this user: names or numbers' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l init -d 'Stay as an init in front of the server: forward signals, reap zombies' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l user -d 'Run the server as this user; names or numbers' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l init -d 'Stay as the init of the server: forward signals, reap zombies' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l init-group -d 'With --init: send signals to the server\'s whole process group' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l rewrite-signal -d 'With --init: forward signal FROM as TO, 0 drops it; repeatable' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l remap-exit -d 'With --init: exit with TO where the server exits with FROM; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l rewrite-signal -d 'With --init: forward signal FROM as TO, or drop it if TO is 0; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l remap-exit -d 'With --init: exit with TO if the server exits with FROM; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l health-listen -d 'Answer HTTP health checks on ADDR while the gate is closed: `:8080`, `127.0.0.1:8080`, `[::1]:8080`' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l parent-death-signal -d 'With --init: get this signal, and forward it, when launchgate\'s own parent dies' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -s v -l verbose -d 'Say more' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -s q -l quiet -d 'Say only what is wrong' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l log-format -d '`text`, or `json`: one object per line, the steps\' output wrapped line by line [default: text]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l termination-log -d 'Write why the gate failed into FILE [default: `/dev/termination-log` where it exists]' -r -F
-complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, where one is there]' -r -F
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l parent-death-signal -d 'With --init: receive and forward this signal when launchgate\'s parent dies' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -s v -l verbose -d 'Log more' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -s q -l quiet -d 'Log only warnings and errors' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l log-format -d '`text`, or `json`: one object per line, step output wrapped line by line [default: text]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l termination-log -d 'Write the reason to FILE if the gate fails [default: `/dev/termination-log` if it exists]' -r -F
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, if it exists]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l sql -d 'The .sql migrations whose fingerprint is the revision, as for `launchgate run --sql`' -r -f -a "(__fish_complete_directories)"
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l expand-env -d 'Expand $NAME and ${NAME} in SERVER\'s arguments, without a shell' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -s h -l help -d 'Print help'
 complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l unset-env -d 'Remove NAME from the server\'s environment; repeatable' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l user -d 'Run the server as this user: names or numbers' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand init" -s v -l verbose -d 'Say more' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand init" -s q -l quiet -d 'Say only what is wrong' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l log-format -d '`text`, or `json`: one object per line, the steps\' output wrapped line by line [default: text]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, where one is there]' -r -F
+complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l user -d 'Run the server as this user; names or numbers' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand init" -s v -l verbose -d 'Log more' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand init" -s q -l quiet -d 'Log only warnings and errors' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l log-format -d '`text`, or `json`: one object per line, step output wrapped line by line [default: text]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, if it exists]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l expand-env -d 'Expand $NAME and ${NAME} in SERVER\'s arguments, without a shell' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l stop-grace -d 'Time between SIGTERM and SIGKILL for processes that outlive the server [default: 10s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l init-group -d 'Send signals to the server\'s whole process group' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l rewrite-signal -d 'Forward signal FROM as TO, 0 drops it; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l rewrite-signal -d 'Forward signal FROM as TO, or drop it if TO is 0; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l remap-exit -d 'Exit with TO if the server exits with FROM; repeatable' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l parent-death-signal -d 'Get this signal, and forward it, when launchgate\'s own parent dies' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l parent-death-signal -d 'Receive and forward this signal when launchgate\'s parent dies' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand init" -s h -l help -d 'Print help'
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l json -d 'Print JSON' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l database-url -d 'Keep lock and ledger in this database [default: the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`]' -r -f
+complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l database-url -d 'The database for lock and ledger [default: the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`]' -r -f
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l database-url-env -d 'Read the database\'s URL from this variable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l database-url-file -d 'Read the database\'s URL from this file' -r -F
-complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l no-database -d 'Use no lock and no ledger: the steps run at every start, in every replica' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l app -d 'Name of this app among those that share the database [default: default]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l no-database -d 'Use neither lock nor ledger: the steps run at every start, in every replica' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l app -d 'The name of this app among those that share the database [default: default]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l wait-timeout -d 'How long to wait for the database to accept a connection [default: 60s]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand status" -s v -l verbose -d 'Say more' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand status" -s q -l quiet -d 'Say only what is wrong' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l log-format -d '`text`, or `json`: one object per line, the steps\' output wrapped line by line [default: text]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, where one is there]' -r -F
+complete -c launchgate -n "__fish_launchgate_using_subcommand status" -s v -l verbose -d 'Log more' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand status" -s q -l quiet -d 'Log only warnings and errors' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l log-format -d '`text`, or `json`: one object per line, step output wrapped line by line [default: text]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, if it exists]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -s h -l help -d 'Print help'
-complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l as -d '`succeeded`: take it as done; `retry`: count attempts anew; `blocked`: never start it' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l note -d 'Why, for whoever reads the ledger' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l database-url -d 'Keep lock and ledger in this database [default: the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`]' -r -f
+complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l as -d '`succeeded`: consider it done; `retry`: reset its attempts; `blocked`: never start it' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l note -d 'The reason, recorded in the ledger' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l database-url -d 'The database for lock and ledger [default: the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`]' -r -f
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l database-url-env -d 'Read the database\'s URL from this variable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l database-url-file -d 'Read the database\'s URL from this file' -r -F
-complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l no-database -d 'Use no lock and no ledger: the steps run at every start, in every replica' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l app -d 'Name of this app among those that share the database [default: default]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l no-database -d 'Use neither lock nor ledger: the steps run at every start, in every replica' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l app -d 'The name of this app among those that share the database [default: default]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l wait-timeout -d 'How long to wait for the database to accept a connection [default: 60s]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -s v -l verbose -d 'Say more' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -s q -l quiet -d 'Say only what is wrong' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l log-format -d '`text`, or `json`: one object per line, the steps\' output wrapped line by line [default: text]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, where one is there]' -r -F
+complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -s v -l verbose -d 'Log more' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -s q -l quiet -d 'Log only warnings and errors' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l log-format -d '`text`, or `json`: one object per line, step output wrapped line by line [default: text]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, if it exists]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -s h -l help -d 'Print help'
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l backup -d 'Run CMD before the first migrate step, only when a migration is due' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l migrate -d 'Run CMD to migrate; repeatable, in order' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l snapshot -d 'SQLite: copy the database into DIR before the first migrate step, and migrate only if that worked' -r -f -a "(__fish_complete_directories)"
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l backup -d 'Run CMD before the first migrate step, only if a migration is due' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l migrate -d 'Run CMD to migrate; repeatable, in this order' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l snapshot -d 'SQLite: copy the database into DIR before the first migrate step; migrate only if that succeeds' -r -f -a "(__fish_complete_directories)"
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l sql -d 'Apply the .sql migrations in DIR after the migrate commands, as sqlx-cli would' -r -f -a "(__fish_complete_directories)"
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l verify -d 'Run CMD after the migrate steps; its failure fails the run' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l shell -d 'Run the step commands through `/bin/sh -c`' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l verify -d 'Run CMD after the migrate steps; if it fails, the run fails' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l shell -d 'Run step commands through `/bin/sh -c`' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l expand-env -d 'Expand $NAME and ${NAME} in step commands and in SERVER\'s arguments, without a shell' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l migrate-timeout -d 'Stop a step that runs longer, and fail [default: 0, no limit]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l stop-grace -d 'Time between SIGTERM and SIGKILL for a step; 0 is SIGKILL at once [default: 10s]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l step-env -d 'Set NAME for the steps only; repeatable' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l step-env-from -d 'Give the steps\' NAME the value of variable SOURCE, which the server never sees; repeatable' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l step-user -d 'Run the steps as this user: names or numbers [default: --user]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l database-url -d 'Keep lock and ledger in this database [default: the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`]' -r -f
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l migrate-timeout -d 'Stop a step that runs longer than this, and fail [default: 0, no limit]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l stop-grace -d 'Time between SIGTERM and SIGKILL when a step is stopped; 0 sends SIGKILL at once [default: 10s]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l step-env -d 'Set a variable for the steps only; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l step-env-from -d 'Give steps the value of variable SOURCE as NAME, and hide SOURCE from the server; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l step-user -d 'Run the steps as this user; names or numbers [default: --user]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l database-url -d 'The database for lock and ledger [default: the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`]' -r -f
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l database-url-env -d 'Read the database\'s URL from this variable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l database-url-file -d 'Read the database\'s URL from this file' -r -F
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l no-database -d 'Use no lock and no ledger: the steps run at every start, in every replica' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l app -d 'Name of this app among those that share the database [default: default]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l no-database -d 'Use neither lock nor ledger: the steps run at every start, in every replica' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l app -d 'The name of this app among those that share the database [default: default]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l wait-timeout -d 'How long to wait for the database to accept a connection [default: 60s]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l release -d 'Name of this release [default: the platform\'s release id]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l fingerprint -d 'Key the ledger by a hash of these files instead; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l release -d 'The name of this release [default: the platform\'s release id]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l fingerprint -d 'Use a hash of these files as the revision instead; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l lock-timeout -d 'How long to wait for another replica\'s migration [default: 0, no limit]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l lease -d 'How long a silent holder still counts as alive, 3s to 1h [default: 30s]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l max-attempts -d 'Failed attempts of one revision after which it is refused; 0 is no limit [default: 3]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l orphan-timeout -d 'How long to wait for database sessions that an earlier run\'s step left [default: 60s]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l lease -d 'How long a holder that is silent still counts as alive, 3s to 1h [default: 30s]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l max-attempts -d 'Refuse a revision after this many failed attempts; 0 is no limit [default: 3]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l orphan-timeout -d 'How long to wait for database sessions that a step of an earlier run left behind [default: 60s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l unset-env -d 'Remove NAME from the server\'s environment; repeatable' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l user -d 'Run the server as this user: names or numbers' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l init -d 'Stay as an init in front of the server: forward signals, reap zombies' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l user -d 'Run the server as this user; names or numbers' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l init -d 'Stay as the init of the server: forward signals, reap zombies' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l init-group -d 'With --init: send signals to the server\'s whole process group' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l rewrite-signal -d 'With --init: forward signal FROM as TO, 0 drops it; repeatable' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l remap-exit -d 'With --init: exit with TO where the server exits with FROM; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l rewrite-signal -d 'With --init: forward signal FROM as TO, or drop it if TO is 0; repeatable' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l remap-exit -d 'With --init: exit with TO if the server exits with FROM; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l health-listen -d 'Answer HTTP health checks on ADDR while the gate is closed: `:8080`, `127.0.0.1:8080`, `[::1]:8080`' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l parent-death-signal -d 'With --init: get this signal, and forward it, when launchgate\'s own parent dies' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -s v -l verbose -d 'Say more' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -s q -l quiet -d 'Say only what is wrong' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l log-format -d '`text`, or `json`: one object per line, the steps\' output wrapped line by line [default: text]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l termination-log -d 'Write why the gate failed into FILE [default: `/dev/termination-log` where it exists]' -r -F
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, where one is there]' -r -F
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l parent-death-signal -d 'With --init: receive and forward this signal when launchgate\'s parent dies' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -s v -l verbose -d 'Log more' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -s q -l quiet -d 'Log only warnings and errors' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l log-format -d '`text`, or `json`: one object per line, step output wrapped line by line [default: text]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l termination-log -d 'Write the reason to FILE if the gate fails [default: `/dev/termination-log` if it exists]' -r -F
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, if it exists]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -s h -l help -d 'Print help'
-complete -c launchgate -n "__fish_launchgate_using_subcommand probe" -l pid -d 'The process that the gate is in front of [default: 1]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand probe" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, where one is there]' -r -F
+complete -c launchgate -n "__fish_launchgate_using_subcommand probe" -l pid -d 'The process that launchgate was started as [default: 1]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand probe" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, if it exists]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand probe" -s h -l help -d 'Print help'
 complete -c launchgate -n "__fish_launchgate_using_subcommand print-ddl" -l database -d '`postgres`, `mysql` or `sqlite`' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand print-ddl" -s h -l help -d 'Print help'

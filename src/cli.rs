@@ -1,14 +1,14 @@
-//! The command line: the table of settings, the definitions that are generated from it for clap, and
-//! the parser.
+//! The command line: the table of settings, and the parser that is generated from it.
 //!
-//! The values are raw on purpose: which of flag, variable, file and default wins, and whether it
-//! parses, is decided in `settings`, which can then name the origin. May touch nothing but its
-//! arguments.
+//! Parsing yields raw values. `settings` decides which of flag, variable, file and default wins, and
+//! parses that one, so that an error can name where it came from. This room is pure: it looks at
+//! nothing but its arguments.
 
-mod definition;
 mod nested;
 mod operand;
+mod parser;
 mod pre_parsed;
+mod step_keys;
 mod table;
 mod verb;
 
@@ -19,28 +19,29 @@ use std::os::unix::ffi::OsStrExt;
 use clap::ArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-pub use definition::command;
 pub use nested::CommandLine;
 pub use operand::Operand;
+pub use parser::command;
 pub use pre_parsed::PreParsedArgs;
+pub use step_keys::{STEP_KEYS, StepKey};
 pub use table::{DefaultValue, Definition, Group, SETTINGS, SettingId, Shape, Variant};
 pub use verb::Verb;
 
 use crate::exit::Failure;
 
-/// The command line as it was given.
+/// A command line that was parsed.
 #[derive(Debug)]
 pub struct Raw {
-    /// Which command.
+    /// The command.
     pub verb: Verb,
     settings: Vec<(SettingId, Vec<OsString>)>,
     operands: Vec<(Operand, Vec<OsString>)>,
 }
 
-/// What parsing came to.
+/// The result of parsing.
 #[derive(Debug)]
 pub enum Parsed {
-    /// A command to carry out.
+    /// A command to run.
     Command(Box<Raw>),
     /// Help or version: print it, exit 0.
     Print(String),
@@ -83,14 +84,14 @@ impl Raw {
         );
     }
 
-    /// The values of a setting's flag, in order; `None` where it was not given.
+    /// The values of a setting's flag, in order; `None` if it is not given.
     #[must_use]
     pub fn values(&self, id: SettingId) -> Option<&[OsString]> {
         let given = self.settings.iter().find(|(given, _)| *given == id)?;
         Some(&given.1)
     }
 
-    /// The words of an argument that is not a setting; none where it was not given.
+    /// The values of an argument that is not a setting; none if it is not given.
     #[must_use]
     pub fn words(&self, operand: Operand) -> &[OsString] {
         let given = self.operands.iter().find(|(given, _)| *given == operand);
@@ -105,18 +106,18 @@ impl Raw {
 pub fn parse(args: &[OsString]) -> Result<Parsed, Failure> {
     let verb = args.get(1).and_then(|w| Verb::from_word(w.as_bytes()));
     if let Some(verb) = verb {
-        // Not dropped: that would take longer than resolving all of the steps' settings, and the
-        // process will soon be another.
-        let mut parser = ManuallyDrop::new(definition::parser(verb));
+        // Not dropped: freeing them takes longer than resolving the steps' settings, and exec will
+        // free them anyway.
+        let mut parser = ManuallyDrop::new(parser::parser(verb));
         if let Ok(matches) = parser.try_get_matches_from_mut(&args[1..]) {
             let matches = ManuallyDrop::new(matches);
             return Ok(Parsed::Command(Box::new(Raw::new(verb, &matches))));
         }
     }
-    // Help is wanted or something is wrong, and only the whole definition can say what.
+    // Only the whole definition has the texts for help and for errors.
     let mut whole = command();
     if let Some(Verb::Embedded) = verb {
-        whole = whole.subcommand(definition::subcommand(Verb::Embedded));
+        whole = whole.subcommand(parser::subcommand(Verb::Embedded));
     }
     let error = match whole.try_get_matches_from_mut(args) {
         Ok(matches) => {
@@ -144,14 +145,14 @@ pub fn parse(args: &[OsString]) -> Result<Parsed, Failure> {
     }
     if let Some((flag, value)) = PreParsedArgs::of_words(args).dashed(&error) {
         return Err(Failure::usage(
-            format!("{flag} has no value: {value} begins with a dash, so it reads as a flag"),
+            format!("{flag} has no value: {value} begins with a dash, so it is read as a flag"),
             format!("write `{flag}={value}` if that is its value, else give it one"),
         ));
     }
     Err(usage(&error, verb == Some(Verb::Job)))
 }
 
-/// One line and a remedy from an error of many lines.
+/// Reduces clap's error of many lines to one line and a hint.
 fn usage(error: &clap::Error, is_job: bool) -> Failure {
     let text = error.to_string();
     let what = text
@@ -176,10 +177,9 @@ fn usage(error: &clap::Error, is_job: bool) -> Failure {
         _ => None,
     };
     let hint = if stray && is_job {
-        "put quotes around a step's command; `job` starts no server, `launchgate run` does"
-            .to_owned()
+        "quote a step's command; `job` starts no server, `launchgate run` does".to_owned()
     } else if stray {
-        "put `--` in front of the server's command, and quotes around a step's".to_owned()
+        "write `--` before the server's command, and quote a step's command".to_owned()
     } else {
         tip.unwrap_or_else(|| "see `launchgate --help`".to_owned())
     };
@@ -234,7 +234,7 @@ mod tests {
         let failure = parsed(&["job", "--migrate", "node", "x.js"]).unwrap_err();
         let hint = failure.problem().hint();
         assert!(
-            hint.contains("quotes") && !hint.contains("`--`"),
+            hint.contains("quote") && !hint.contains("`--`"),
             "{failure:?}"
         );
     }

@@ -42,15 +42,14 @@ use sys::environment::Environment;
 use sys::host::Host;
 use sys::inherited::{self, Inherited};
 
-/// Carries out the command line and returns the exit code. Where a server is started it does
-/// not return.
+/// Runs the command line and returns the exit code. Does not return if it starts a server.
 #[must_use]
 pub fn main(args: &[OsString]) -> u8 {
-    // 0. Behind the gate already: launchgate executed itself to be small.
+    // 0. After the gate: launchgate executed itself to use less memory.
     if let Some(code) = server::resume(args) {
         return code;
     }
-    // 1. What was inherited, before anything changes it.
+    // 1. Record what was inherited, before anything changes it.
     sys::panic::exit_with(70);
     let environment = inherited::environment();
     let host = match Inherited::capture().and_then(Host::new) {
@@ -62,7 +61,7 @@ pub fn main(args: &[OsString]) -> u8 {
     let mut log = Log::new(Arc::clone(&host.stderr), Verbosity::Normal)
         .in_format(pre_parsed.log_format(&environment))
         .painted(paint(host.stderr.number(), &environment));
-    // 2. What is asked, and doing it. Where there is a server to become, this does not return.
+    // 2. Resolve and run the command. If it becomes the server, this does not return.
     let done = match line.parse() {
         Ok(Parsed::Print(text)) => return print(&host, &text),
         Ok(Parsed::Command(raw)) => Sources::new(&raw, &environment)
@@ -70,7 +69,7 @@ pub fn main(args: &[OsString]) -> u8 {
             .and_then(|settings| carry_out(&host, &log, &settings)),
         Err(failure) => Err(failure),
     };
-    // 3. Why it did not.
+    // 3. Report why it did not.
     match done {
         Ok(()) => {
             host.stderr.drain(Moment::now() + LAST_WORDS);
@@ -80,7 +79,7 @@ pub fn main(args: &[OsString]) -> u8 {
     }
 }
 
-/// Resolves the settings; the log follows them as soon as they say how.
+/// Resolves the settings. The log uses its own settings as soon as they are known.
 fn resolve_settings(
     host: &Host,
     log: &mut Log,
@@ -94,7 +93,7 @@ fn resolve_settings(
         log.warn(
             Event::ConfigWarning,
             &Problem::new(
-                format!("the variable {name} means nothing to launchgate"),
+                format!("unknown variable {name}"),
                 "see `launchgate run --help` for the names, or unset it",
             ),
             &[],
@@ -103,22 +102,22 @@ fn resolve_settings(
     sources.resolve(options)
 }
 
-/// Colours are for a terminal alone, and not where `NO_COLOR` is set (<https://no-color.org>)
-/// or the terminal knows none.
+/// Colours are only for a terminal that has them, and not if `NO_COLOR` is set
+/// (<https://no-color.org>).
 fn paint(number: i32, environment: &Environment) -> Paint {
     if !inherited::is_terminal(number) {
         return Paint::Pipe;
     }
     match environment.get_filled("TERM") {
         None => Paint::Plain,
-        // It could not take a line away either.
+        // It can't erase a line either.
         Some(kind) if kind == "dumb" => Paint::Pipe,
         Some(_) if environment.get_filled("NO_COLOR").is_some() => Paint::Plain,
         Some(_) => Paint::Colour,
     }
 }
 
-/// Not even the descriptors to say it in order.
+/// Reports that not even the descriptors for an orderly report could be created.
 fn no_host(error: &std::io::Error) -> u8 {
     let output = sys::output::Output::stderr();
     let failure = Failure::new(
@@ -156,7 +155,7 @@ fn print(host: &Host, text: &str) -> u8 {
     }
 }
 
-/// Says why, also where a platform looks for it.
+/// Reports a failure, also to the platform.
 fn fail(
     host: &Host,
     log: &Log,
@@ -179,7 +178,7 @@ fn fail(
     end(host, failure.code())
 }
 
-/// With the last words of this code.
+/// Waits until the last lines are written.
 fn end(host: &Host, code: u8) -> u8 {
     host.stdout.drain(Moment::now() + LAST_WORDS);
     host.stderr.drain(Moment::now() + LAST_WORDS);

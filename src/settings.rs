@@ -1,35 +1,43 @@
-//! Settings: raw arguments, environment and settings file become one resolved [`Settings`], here
-//! and nowhere else. What comes after sees neither of the three.
+//! Resolves the settings: command line, environment and settings file become one [`Settings`]. Code
+//! above this room sees none of the three.
 //!
-//! Precedence is flag, then `LAUNCHGATE_*` variable, then settings file, then default. A value that
-//! another source overrides is not looked at, nor is a setting that the command does not use. Each
-//! value knows its origin. Reads the settings file, the file that `--database-url-file` names and
-//! the list of users; never connects or runs anything.
+//! A flag wins over its `LAUNCHGATE_*` variable, that over the settings file, that over the default.
+//! A value that another source overrides is not looked at, nor is a setting that the command does
+//! not use. Every value knows its origin, so that an error can name it.
 //!
-//! Which settings there are, what they are called and their defaults: `cli::table`.
+//! `cli::table` defines which settings there are. Each file here resolves one group of them: it has
+//! the struct, the function that fills it in, and the rows that `launchgate check` prints. This room
+//! reads the settings file, the file of `--database-url-file` and the list of users; it runs nothing
+//! and connects to nothing.
 
 mod coordination;
 mod database;
 mod file;
 mod log;
+mod nearest;
 mod origin;
 mod parse;
 mod resolve;
 mod rows;
 mod server;
 mod sources;
+mod step_spec;
 mod steps;
+mod user;
+mod values;
 
-pub use coordination::{CoordinationSettings, LONGEST_LEASE};
+pub use coordination::CoordinationSettings;
 pub use database::{AMBIENT_URLS, DatabaseChoice, DatabaseSettings};
-pub use file::{PLACES, termination_log_without_settings};
+pub use file::termination_log_without_settings;
 pub use log::{ExternalSettings, LogSettings};
-pub use origin::{Origin, Pair, Setting};
+pub use origin::{Origin, Pair, Setting, UserSetting};
+pub use parse::LONGEST_LEASE;
 pub use resolve::{
     CheckSettings, Command, EmbeddedSettings, GateSettings, LedgerSettings, OperatorSettings,
     ResolveSettings, RunSettings, Settings, WaitSettings,
 };
 pub use rows::Row;
-pub use server::{InitSettings, ServerSettings, UserSetting};
+pub use server::{InitSettings, ServerSettings};
 pub use sources::{RESULT_FD, SKIP, STEP_VARIABLES, Sources};
-pub use steps::{STEP_KEYS, StepCommand, StepKey, StepSettings, StepSpec, StepVariable};
+pub use step_spec::{StepCommand, StepSpec};
+pub use steps::{StepSettings, StepVariable};

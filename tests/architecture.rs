@@ -47,8 +47,6 @@ fn may_import(room: &str, other: &str) -> bool {
 
 /// Breaches that are known and not fixed yet. These two lists only get shorter.
 const BREACHES_NOT_FIXED_YET: &[(&str, &str)] = &[
-    ("cli", "settings"),
-    ("convert", "cli"),
     ("convert", "exit"),
     ("convert", "output"),
     ("convert", "redact"),
@@ -57,7 +55,7 @@ const BREACHES_NOT_FIXED_YET: &[(&str, &str)] = &[
 ];
 
 /// Rooms that still have circles.
-const CIRCLES_NOT_FIXED_YET: &[&str] = &["commands", "gate", "steps", "plan", "settings"];
+const CIRCLES_NOT_FIXED_YET: &[&str] = &["commands", "gate", "steps", "plan"];
 
 /// Files that import each other on purpose; `ARCHITECTURE.md` says why.
 const CIRCLES: &[&[&str]] = &[];

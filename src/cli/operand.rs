@@ -1,29 +1,29 @@
-//! The arguments that are not settings: they belong to one command, and have neither a variable nor
-//! a key in the settings file.
+//! The arguments that are not settings: they belong to one command and have neither a variable nor a
+//! key in the settings file.
 
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ValueHint};
 
 use super::verb::Verb;
 
-/// Which argument.
+/// An argument that is not a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operand {
-    /// The server's command, or that of a health check.
+    /// The command of the server, or of a health check.
     Server,
-    /// The revision that an operator decides about.
+    /// The revision to decide about.
     Revision,
-    /// The decision.
+    /// The operator's decision.
     As,
     /// The operator's reason.
     Note,
-    /// The kind of database whose DDL is printed.
+    /// The kind of database to print the DDL for.
     Database,
     /// The chain of shell commands to convert.
     Chain,
-    /// What to generate.
+    /// The document to generate.
     What,
-    /// The embedded step to carry out.
+    /// Which embedded step.
     Step,
     /// The embedded step's folder.
     Folder,
@@ -42,7 +42,7 @@ impl Operand {
         Self::Folder,
     ];
 
-    /// Its name among the parsed arguments; for an option that of its flag.
+    /// Its name; for an option the flag without its leading dashes.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -58,7 +58,7 @@ impl Operand {
         }
     }
 
-    /// Those of a command.
+    /// The ones of a command.
     pub(super) fn of(verb: Verb) -> &'static [Self] {
         match verb {
             Verb::Run | Verb::Check | Verb::Wait | Verb::Init | Verb::Probe => &[Self::Server],
@@ -71,12 +71,12 @@ impl Operand {
         }
     }
 
-    /// Whether it is a flag that takes a value.
+    /// Whether it is an option, not a positional argument.
     pub(super) fn is_flag(self) -> bool {
         matches!(self, Self::As | Self::Note | Self::Database)
     }
 
-    /// The definition for a command.
+    /// The clap definition.
     pub(super) fn arg(self, verb: Verb) -> Arg {
         let arg = Arg::new(self.name()).value_parser(ValueParser::os_string());
         let arg = if self.is_flag() {
@@ -89,9 +89,9 @@ impl Operand {
                 let (name, help) = match verb {
                     Verb::Probe => (
                         "COMMAND",
-                        "The health check's command and its arguments, behind `--`",
+                        "The health check's command and its arguments, after `--`",
                     ),
-                    _ => ("SERVER", "The server and its arguments, behind `--`"),
+                    _ => ("SERVER", "The server and its arguments, after `--`"),
                 };
                 arg.last(true)
                     .num_args(1..)
@@ -106,12 +106,12 @@ impl Operand {
                 .value_name("REVISION")
                 .help("The revision, as `launchgate status` shows it"),
             Self::As => arg.required(true).value_name("DECISION").help(
-                "`succeeded`: take it as done; `retry`: count attempts anew; `blocked`: never start it",
+                "`succeeded`: consider it done; `retry`: reset its attempts; `blocked`: never start it",
             ),
             Self::Note => arg
                 .allow_hyphen_values(true)
                 .value_name("TEXT")
-                .help("Why, for whoever reads the ledger"),
+                .help("The reason, recorded in the ledger"),
             Self::Database => arg
                 .required(true)
                 .value_name("KIND")
@@ -123,8 +123,8 @@ impl Operand {
                 .trailing_var_arg(true)
                 .value_name("CHAIN")
                 .help(
-                    "The chain as it is written: `sh -c \"migrate; serve\"`, its words behind `--`, a \
-                     Dockerfile's JSON array, or `-` for standard input",
+                    "The chain as you would write it: `sh -c \"migrate; serve\"`, its words after `--`, the \
+                     JSON array of a Dockerfile, or `-` to read standard input",
                 ),
             Self::What => arg
                 .required(true)

@@ -1,5 +1,5 @@
-//! A few settings, read off the words of a command line that is not parsed yet or can't be: they
-//! decide how and where a mistake in it is reported.
+//! Reads a few settings from a command line before it is parsed. They decide how and where a mistake
+//! in the command line itself is reported.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -13,7 +13,7 @@ use super::verb::Verb;
 use crate::output::options::Format;
 use crate::sys::environment::Environment;
 
-/// The words in front of the server's.
+/// The words before `--`.
 #[derive(Debug, Clone, Copy)]
 pub struct PreParsedArgs<'a> {
     words: &'a [OsString],
@@ -23,7 +23,7 @@ pub struct PreParsedArgs<'a> {
 }
 
 impl<'a> PreParsedArgs<'a> {
-    /// Of a command line.
+    /// From a command line.
     #[must_use]
     pub fn new(line: CommandLine<'a>) -> Self {
         let [words, outer] = line.words();
@@ -34,7 +34,7 @@ impl<'a> PreParsedArgs<'a> {
         }
     }
 
-    /// Of one command's words, the program's name first.
+    /// From the words of one command, which begin with the program's name.
     pub(super) fn of_words(words: &'a [OsString]) -> Self {
         let end = words.iter().position(|word| word == "--");
         Self {
@@ -44,7 +44,7 @@ impl<'a> PreParsedArgs<'a> {
         }
     }
 
-    /// The command, if its word is one.
+    /// The command, if the first word is one.
     #[must_use]
     pub fn verb(&self) -> Option<Verb> {
         self.verb
@@ -79,7 +79,7 @@ impl<'a> PreParsedArgs<'a> {
         })
     }
 
-    /// How a line of the log looks.
+    /// How a log line looks.
     #[must_use]
     pub fn log_format(&self, environment: &Environment) -> Format {
         match self.given(SettingId::LogFormat, environment) {
@@ -90,8 +90,8 @@ impl<'a> PreParsedArgs<'a> {
 }
 
 impl PreParsedArgs<'_> {
-    /// Whether the parser failed at what may be a value that begins with a dash: the flag in front
-    /// of it, and the value.
+    /// The flag and the value, if the parser failed at what may be a flag's value that begins with
+    /// a dash.
     pub(super) fn dashed(&self, error: &clap::Error) -> Option<(String, String)> {
         let Some(ContextValue::String(culprit)) = error.get(ContextKind::InvalidArg) else {
             return None;
@@ -100,7 +100,7 @@ impl PreParsedArgs<'_> {
             let (flag, value) = (pair[0].to_str()?, pair[1].to_str()?);
             let is_it = match error.kind() {
                 ErrorKind::UnknownArgument => value.starts_with(culprit.as_str()),
-                // The flag itself, with what its value is called.
+                // The flag itself, followed by the placeholder for its value.
                 ErrorKind::InvalidValue => {
                     value.starts_with('-') && culprit.split(' ').next() == Some(flag)
                 }

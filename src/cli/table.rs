@@ -1,188 +1,26 @@
-//! The table of settings: one row for each, from which everything else is generated: the flag with
-//! its help, the `LAUNCHGATE_*` variable, the key of the settings file and its schema, the rows of
-//! docs/settings.md.
+//! The table of settings. One row defines a setting: its flag, its `LAUNCHGATE_*` variable, its key in
+//! the settings file, its default and its help. The command line, the man page, the completions, the
+//! JSON schema and `docs/settings.md` are generated from it.
 //!
-//! A new setting is a row here and its field in the struct of `settings` that it belongs to. A
-//! default stands here and nowhere else. What text a setting accepts is decided there, by its parser.
+//! To add a setting, add a row here, and a field to the struct in `settings` that it belongs to,
+//! where a parser turns its text into a value.
+
+mod row;
+
+pub use row::{DefaultValue, Definition, Group, Shape, Variant};
 
 use super::verb::Verb::{self, Check, Init, Job, Probe, Resolve, Run, Status, Wait};
 
-/// What a value looks like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
-    /// Any text.
-    Text,
-    /// On or off.
-    Switch,
-    /// A number with a unit.
-    Duration,
-    /// A whole number.
-    Count,
-    /// Several texts.
-    List,
-    /// Several texts of the form `NAME=VALUE`.
-    Pairs,
-    /// Names and their values.
-    Table,
-    /// A command, or its words.
-    Command,
-    /// A step: its command, or a table.
-    Step,
-    /// Several of them.
-    Steps,
-}
-
-impl Shape {
-    /// Whether the flag can be given several times.
-    #[must_use]
-    pub fn is_repeatable(self) -> bool {
-        matches!(self, Self::List | Self::Pairs | Self::Steps)
-    }
-}
-
-/// The value of a setting that is not set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DefaultValue {
-    /// None.
-    Unset,
-    /// This text, parsed like any other value.
-    Value(&'static str),
-    /// What this sentence describes.
-    Described(&'static str),
-}
-
-/// The heading under which help shows a flag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Group {
-    /// What runs before the server, and how.
-    Steps,
-    /// Where lock and ledger live.
-    Database,
-    /// Which revision, and how replicas agree on who migrates.
-    Coordination,
-    /// What the server gets.
-    Server,
-    /// How much is logged, and where.
-    Log,
-    /// Where other settings are read from.
-    SettingsFile,
-    /// A setting of one command, shown among its options.
-    OneCommand,
-}
-
-impl Group {
-    /// The heading; `None` for the options of one command.
-    #[must_use]
-    pub fn heading(self) -> Option<&'static str> {
-        match self {
-            Self::Steps => Some("Steps"),
-            Self::Database => Some("Database"),
-            Self::Coordination => Some("Coordination"),
-            Self::Server => Some("Server"),
-            Self::Log => Some("Log"),
-            Self::SettingsFile => Some("Settings file"),
-            Self::OneCommand => None,
-        }
-    }
-}
-
-/// What a setting means to one command, where that differs.
-#[derive(Debug, Clone, Copy)]
-pub struct Variant {
-    /// The command.
-    pub verb: Verb,
-    /// Where its help shows the flag.
-    pub group: Group,
-    /// The help of the flag.
-    pub help: &'static str,
-}
-
-/// A row of the table.
-#[derive(Debug, Clone, Copy)]
-pub struct Definition {
-    /// Which setting.
-    pub id: SettingId,
-    /// Its key in the settings file: the flag without the dashes in front.
-    pub name: &'static str,
-    /// Its flag.
-    pub flag: &'static str,
-    /// The flag's one letter.
-    pub short: Option<char>,
-    /// What a value looks like.
-    pub shape: Shape,
-    /// What the help calls a value.
-    pub value_name: &'static str,
-    /// Its value where nobody sets it.
-    pub default: DefaultValue,
-    /// What it does.
-    pub help: &'static str,
-    /// The heading that the flag stands under.
-    pub group: Group,
-    /// The commands that have the flag, but for those of `variants`.
-    pub verbs: &'static [Verb],
-    /// The commands to which it means something else.
-    pub variants: &'static [Variant],
-}
-
-impl SettingId {
-    /// Its row.
-    #[must_use]
-    pub fn definition(self) -> &'static Definition {
-        &SETTINGS[self as usize]
-    }
-
-    /// Its key in the settings file.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        self.definition().name
-    }
-
-    /// Its flag.
-    #[must_use]
-    pub fn flag(self) -> &'static str {
-        self.definition().flag
-    }
-
-    /// Its variable.
-    #[must_use]
-    pub fn variable(self) -> String {
-        let name = self.name().replace('-', "_");
-        format!("LAUNCHGATE_{}", name.to_ascii_uppercase())
-    }
-}
-
-impl Definition {
-    /// Whether a command has the flag.
-    #[must_use]
-    pub fn belongs_to(&self, verb: Verb) -> bool {
-        self.verbs.contains(&verb) || self.variants.iter().any(|variant| variant.verb == verb)
-    }
-
-    /// The help of the flag, with the default.
-    #[must_use]
-    pub fn help_with_default(&self, help: &str) -> String {
-        match self.default {
-            DefaultValue::Unset => help.to_owned(),
-            DefaultValue::Value("0") if self.shape == Shape::Duration => {
-                format!("{help} [default: 0, no limit]")
-            }
-            DefaultValue::Value(text) | DefaultValue::Described(text) => {
-                format!("{help} [default: {text}]")
-            }
-        }
-    }
-}
-
-/// Makes the enum of ids and the table from the same rows, so that neither can lack one.
+/// Generates the enum and the table from the same rows, so that they can't get out of step.
 macro_rules! settings {
     ($($id:ident $name:literal { $($field:tt)* })*) => {
-        /// Which setting.
+        /// A setting.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum SettingId {
             $(#[doc = concat!("`--", $name, "`.")] $id,)*
         }
 
-        /// Every setting, over all commands, in the order of the help.
+        /// Every setting of every command, in the order of the help.
         pub static SETTINGS: [Definition; [$(SettingId::$id),*].len()] = [
             $(Definition {
                 id: SettingId::$id,
@@ -194,13 +32,13 @@ macro_rules! settings {
     };
 }
 
-/// The commands that run the steps, or say how they would.
+/// The commands that run steps or check them.
 const STEPS: &[Verb] = &[Run, Job, Check];
 
-/// The commands that have a gate, or say how it would be.
+/// The commands with a gate, and the one that checks it.
 const GATE: &[Verb] = &[Run, Job, Wait, Check];
 
-/// The commands that start a server, or say how they would.
+/// The commands that start a server, and the one that checks it.
 const SERVER: &[Verb] = &[Run, Job, Wait, Init, Check];
 
 /// The commands that write a log.
@@ -209,7 +47,7 @@ const LOG: &[Verb] = &[Run, Job, Wait, Init, Status, Resolve, Check];
 /// The commands that use the ledger.
 const LEDGER: &[Verb] = &[Run, Job, Wait, Status, Resolve, Check];
 
-/// What most rows have; the id, the name and the flag come from the macro.
+/// The fields that most rows leave alone. The macro fills in id, name and flag.
 const BASE: Definition = Definition {
     id: SettingId::Config,
     name: "",
@@ -248,21 +86,21 @@ settings! {
     }
     Pid "pid" {
         default: DefaultValue::Value("1"),
-        help: "The process that the gate is in front of",
+        help: "The process that launchgate was started as",
         ..base(Group::OneCommand, &[Probe], Shape::Count)
     }
 
     Backup "backup" {
-        help: "Run CMD before the first migrate step, only when a migration is due",
+        help: "Run CMD before the first migrate step, only if a migration is due",
         ..base(Group::Steps, STEPS, Shape::Step)
     }
     Migrate "migrate" {
-        help: "Run CMD to migrate; repeatable, in order",
+        help: "Run CMD to migrate; repeatable, in this order",
         ..base(Group::Steps, STEPS, Shape::Steps)
     }
     Snapshot "snapshot" {
         value_name: "DIR",
-        help: "SQLite: copy the database into DIR before the first migrate step, and migrate only if that worked",
+        help: "SQLite: copy the database into DIR before the first migrate step; migrate only if that succeeds",
         ..base(Group::Steps, STEPS, Shape::Text)
     }
     Sql "sql" {
@@ -276,11 +114,11 @@ settings! {
         ..base(Group::Steps, STEPS, Shape::Text)
     }
     Verify "verify" {
-        help: "Run CMD after the migrate steps; its failure fails the run",
+        help: "Run CMD after the migrate steps; if it fails, the run fails",
         ..base(Group::Steps, STEPS, Shape::Step)
     }
     Shell "shell" {
-        help: "Run the step commands through `/bin/sh -c`",
+        help: "Run step commands through `/bin/sh -c`",
         ..base(Group::Steps, STEPS, Shape::Switch)
     }
     ExpandEnv "expand-env" {
@@ -298,12 +136,12 @@ settings! {
     }
     MigrateTimeout "migrate-timeout" {
         default: DefaultValue::Value("0"),
-        help: "Stop a step that runs longer, and fail",
+        help: "Stop a step that runs longer than this, and fail",
         ..base(Group::Steps, STEPS, Shape::Duration)
     }
     StopGrace "stop-grace" {
         default: DefaultValue::Value("10s"),
-        help: "Time between SIGTERM and SIGKILL for a step; 0 is SIGKILL at once",
+        help: "Time between SIGTERM and SIGKILL when a step is stopped; 0 sends SIGKILL at once",
         variants: &[Variant {
             verb: Init,
             group: Group::Server,
@@ -313,25 +151,25 @@ settings! {
     }
     StepEnv "step-env" {
         value_name: "NAME=VALUE",
-        help: "Set NAME for the steps only; repeatable",
+        help: "Set a variable for the steps only; repeatable",
         ..base(Group::Steps, STEPS, Shape::Pairs)
     }
     StepEnvFrom "step-env-from" {
         value_name: "NAME=SOURCE",
-        help: "Give the steps' NAME the value of variable SOURCE, which the server never sees; repeatable",
+        help: "Give steps the value of variable SOURCE as NAME, and hide SOURCE from the server; repeatable",
         ..base(Group::Steps, STEPS, Shape::Pairs)
     }
     StepUser "step-user" {
         value_name: "USER[:GROUP]",
         default: DefaultValue::Described("--user"),
-        help: "Run the steps as this user: names or numbers",
+        help: "Run the steps as this user; names or numbers",
         ..base(Group::Steps, STEPS, Shape::Text)
     }
 
     DatabaseUrl "database-url" {
         value_name: "URL",
         default: DefaultValue::Described("the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`"),
-        help: "Keep lock and ledger in this database",
+        help: "The database for lock and ledger",
         ..base(Group::Database, LEDGER, Shape::Text)
     }
     DatabaseUrlEnv "database-url-env" {
@@ -345,13 +183,13 @@ settings! {
         ..base(Group::Database, LEDGER, Shape::Text)
     }
     NoDatabase "no-database" {
-        help: "Use no lock and no ledger: the steps run at every start, in every replica",
+        help: "Use neither lock nor ledger: the steps run at every start, in every replica",
         ..base(Group::Database, LEDGER, Shape::Switch)
     }
     App "app" {
         value_name: "NAME",
         default: DefaultValue::Value("default"),
-        help: "Name of this app among those that share the database",
+        help: "The name of this app among those that share the database",
         ..base(Group::Database, LEDGER, Shape::Text)
     }
     WaitTimeout "wait-timeout" {
@@ -363,12 +201,12 @@ settings! {
     Release "release" {
         value_name: "ID",
         default: DefaultValue::Described("the platform's release id"),
-        help: "Name of this release",
+        help: "The name of this release",
         ..base(Group::Coordination, GATE, Shape::Text)
     }
     Fingerprint "fingerprint" {
         value_name: "GLOB",
-        help: "Key the ledger by a hash of these files instead; repeatable",
+        help: "Use a hash of these files as the revision instead; repeatable",
         ..base(Group::Coordination, GATE, Shape::List)
     }
     LockTimeout "lock-timeout" {
@@ -378,17 +216,17 @@ settings! {
     }
     Lease "lease" {
         default: DefaultValue::Value("30s"),
-        help: "How long a silent holder still counts as alive, 3s to 1h",
+        help: "How long a holder that is silent still counts as alive, 3s to 1h",
         ..base(Group::Coordination, GATE, Shape::Duration)
     }
     MaxAttempts "max-attempts" {
         default: DefaultValue::Value("3"),
-        help: "Failed attempts of one revision after which it is refused; 0 is no limit",
+        help: "Refuse a revision after this many failed attempts; 0 is no limit",
         ..base(Group::Coordination, GATE, Shape::Count)
     }
     OrphanTimeout "orphan-timeout" {
         default: DefaultValue::Value("60s"),
-        help: "How long to wait for database sessions that an earlier run's step left",
+        help: "How long to wait for database sessions that a step of an earlier run left behind",
         ..base(Group::Coordination, GATE, Shape::Duration)
     }
 
@@ -399,11 +237,11 @@ settings! {
     }
     User "user" {
         value_name: "USER[:GROUP]",
-        help: "Run the server as this user: names or numbers",
+        help: "Run the server as this user; names or numbers",
         ..base(Group::Server, SERVER, Shape::Text)
     }
     Init "init" {
-        help: "Stay as an init in front of the server: forward signals, reap zombies",
+        help: "Stay as the init of the server: forward signals, reap zombies",
         ..base(Group::Server, GATE, Shape::Switch)
     }
     InitGroup "init-group" {
@@ -417,17 +255,17 @@ settings! {
     }
     RewriteSignal "rewrite-signal" {
         value_name: "FROM:TO",
-        help: "With --init: forward signal FROM as TO, 0 drops it; repeatable",
+        help: "With --init: forward signal FROM as TO, or drop it if TO is 0; repeatable",
         variants: &[Variant {
             verb: Init,
             group: Group::Server,
-            help: "Forward signal FROM as TO, 0 drops it; repeatable",
+            help: "Forward signal FROM as TO, or drop it if TO is 0; repeatable",
         }],
         ..base(Group::Server, GATE, Shape::List)
     }
     RemapExit "remap-exit" {
         value_name: "FROM:TO",
-        help: "With --init: exit with TO where the server exits with FROM; repeatable",
+        help: "With --init: exit with TO if the server exits with FROM; repeatable",
         variants: &[Variant {
             verb: Init,
             group: Group::Server,
@@ -442,41 +280,41 @@ settings! {
     }
     ParentDeathSignal "parent-death-signal" {
         value_name: "SIGNAL",
-        help: "With --init: get this signal, and forward it, when launchgate's own parent dies",
+        help: "With --init: receive and forward this signal when launchgate's parent dies",
         variants: &[Variant {
             verb: Init,
             group: Group::Server,
-            help: "Get this signal, and forward it, when launchgate's own parent dies",
+            help: "Receive and forward this signal when launchgate's parent dies",
         }],
         ..base(Group::Server, GATE, Shape::Text)
     }
 
     Verbose "verbose" {
         short: Some('v'),
-        help: "Say more",
+        help: "Log more",
         ..base(Group::Log, LOG, Shape::Switch)
     }
     Quiet "quiet" {
         short: Some('q'),
-        help: "Say only what is wrong",
+        help: "Log only warnings and errors",
         ..base(Group::Log, LOG, Shape::Switch)
     }
     LogFormat "log-format" {
         value_name: "FORMAT",
         default: DefaultValue::Value("text"),
-        help: "`text`, or `json`: one object per line, the steps' output wrapped line by line",
+        help: "`text`, or `json`: one object per line, step output wrapped line by line",
         ..base(Group::Log, LOG, Shape::Text)
     }
     TerminationLog "termination-log" {
         value_name: "FILE",
-        default: DefaultValue::Described("`/dev/termination-log` where it exists"),
-        help: "Write why the gate failed into FILE",
+        default: DefaultValue::Described("`/dev/termination-log` if it exists"),
+        help: "Write the reason to FILE if the gate fails",
         ..base(Group::Log, GATE, Shape::Text)
     }
 
     Config "config" {
         value_name: "FILE",
-        default: DefaultValue::Described("`./launchgate.toml`, else `/etc/launchgate.toml`, where one is there"),
+        default: DefaultValue::Described("`./launchgate.toml`, else `/etc/launchgate.toml`, if it exists"),
         help: "Read settings from FILE",
         ..base(Group::SettingsFile, &[Run, Job, Wait, Init, Status, Resolve, Check, Probe], Shape::Text)
     }

@@ -1,36 +1,36 @@
 //! The commands.
 
-/// Which command was asked for.
+/// A command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
-    /// Gate, then the server.
+    /// Pass the gate, then become the server.
     Run,
-    /// Gate, then exit 0.
+    /// Pass the gate, then exit 0.
     Job,
-    /// Wait for the revision, then the server.
+    /// Wait for the revision, then become the server.
     Wait,
-    /// No gate: the server, with launchgate in front of it.
+    /// No gate: start the server and stay as its init.
     Init,
     /// Show the ledger.
     Status,
-    /// Append an operator's decision.
+    /// Record an operator's decision.
     Resolve,
-    /// Change nothing, say what would happen.
+    /// Check settings, executables and database without changing anything.
     Check,
-    /// Exit 0 in front of a closed gate, else a health check's command.
+    /// Exit 0 while the gate is closed, else become the health check.
     Probe,
     /// Print the ledger's DDL.
     PrintDdl,
-    /// Print the launchgate command for a shell's chain of commands.
+    /// Print the launchgate command for a chain of shell commands.
     Convert,
-    /// Print man page or completions.
+    /// Print the man page, completions or the schema.
     Generate,
-    /// Carry out an embedded step; only launchgate itself asks for it.
+    /// Run an embedded step. launchgate calls itself with this.
     Embedded,
 }
 
 impl Verb {
-    /// Those that users know.
+    /// The commands for users.
     pub(super) const ALL: [Self; 11] = [
         Self::Run,
         Self::Job,
@@ -45,7 +45,7 @@ impl Verb {
         Self::Generate,
     ];
 
-    /// The command of a word.
+    /// Parses the word on the command line.
     #[must_use]
     pub fn from_word(word: &[u8]) -> Option<Self> {
         let mut all = Self::ALL.into_iter().chain([Self::Embedded]);
@@ -75,20 +75,22 @@ impl Verb {
         match self {
             Self::Run => "Run the steps once per release, then become SERVER",
             Self::Job => "Run the steps once per release, then exit 0",
-            Self::Wait => "Wait until the ledger says this revision succeeded, then become SERVER",
-            Self::Init => "No gate: start SERVER, forward signals to it, and reap zombies",
-            Self::Status => "Show who holds the gate and the ledger's newest rows",
-            Self::Resolve => "Append an operator's decision about a revision to the ledger",
-            Self::Check => "Change nothing: resolve every setting, find every executable, connect",
+            Self::Wait => "Wait until this revision has succeeded, then become SERVER",
+            Self::Init => "Without a gate: start SERVER, forward signals to it and reap zombies",
+            Self::Status => "Show who holds the gate and the newest rows of the ledger",
+            Self::Resolve => "Record an operator's decision about a revision in the ledger",
+            Self::Check => "Check settings, executables and the database without changing anything",
             Self::Probe => {
                 "For health checks: exit 0 while the gate is closed, else become COMMAND"
             }
-            Self::PrintDdl => "Print the ledger's DDL, for roles that may not create tables",
+            Self::PrintDdl => "Print the DDL of the ledger, for roles that may not create tables",
             Self::Convert => {
-                "Say what is wrong with a `sh -c` chain and print the launchgate command for it"
+                "Say what is wrong with a `sh -c` chain, and print the launchgate command for it"
             }
-            Self::Generate => "Print the man page or a shell's completions",
-            Self::Embedded => "Carry out one of launchgate's own steps",
+            Self::Generate => {
+                "Print the man page, shell completions or the schema of the settings file"
+            }
+            Self::Embedded => "Run an embedded step",
         }
     }
 }

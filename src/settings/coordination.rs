@@ -1,38 +1,36 @@
-//! Which revision, and how replicas agree on who migrates.
+//! The revision, and how replicas agree on who migrates.
 
 use std::ffi::OsString;
 use std::time::Duration;
 
+use super::origin::{Origin, Setting};
 use super::parse::{parse_count, parse_duration, parse_lease};
 use super::rows::Rows;
-use super::sources::{Sources, a_path, into_text};
-use super::{Origin, Setting};
+use super::sources::Sources;
+use super::values::{a_path, into_text};
 use crate::cli::{SettingId, Verb};
 use crate::exit::Failure;
 
-/// The longest that a silent holder may count as alive.
-pub const LONGEST_LEASE: Duration = Duration::from_hours(1);
-
-/// How replicas agree.
+/// The revision, and how replicas agree on who migrates.
 #[derive(Debug, Clone)]
 pub struct CoordinationSettings {
-    /// The release's name, where one was given.
+    /// The name of the release, if one is given.
     pub release: Option<Setting<OsString>>,
-    /// Files to hash.
+    /// Globs of the files whose hash is the revision.
     pub fingerprint: Vec<Setting<String>>,
-    /// The folder of `--sql`, where its fingerprint is the revision: where nothing else migrates,
-    /// and neither a release nor other files were named.
+    /// The folder of `--sql`, if its fingerprint is the revision: neither a release nor a
+    /// fingerprint is given, and there is no `--migrate`.
     pub sql: Option<Setting<OsString>>,
-    /// `None`: no limit.
+    /// How long to wait for another replica; `None` is no limit.
     pub lock_timeout: Setting<Option<Duration>>,
-    /// How long a silent holder counts as alive.
+    /// How long a silent holder still counts as alive.
     pub lease: Setting<Duration>,
-    /// Between TERM and KILL, which has to fit into the lease. `None` for a command that runs no step,
-    /// so has no flag for it, where nothing else sets it.
+    /// The time between TERM and KILL, which must fit into the lease. `None` if the command runs no
+    /// steps, and so has no flag for it, and no other source sets it.
     pub stop_grace: Option<Setting<Duration>>,
-    /// `None`: no limit.
+    /// Failed attempts of one revision; `None` is no limit.
     pub max_attempts: Setting<Option<u32>>,
-    /// `None`: no limit.
+    /// How long to wait for the sessions of an earlier run; `None` is no limit.
     pub orphan_timeout: Setting<Option<Duration>>,
 }
 
@@ -63,7 +61,7 @@ impl Sources<'_> {
     }
 
     fn sql_alone(&self) -> Result<Option<Setting<OsString>>, Failure> {
-        // An operator's command has no revision of its own.
+        // These have no revision of their own.
         if matches!(self.raw.verb, Verb::Status | Verb::Resolve) {
             return Ok(None);
         }
@@ -80,7 +78,7 @@ impl Sources<'_> {
         Ok(Some(grace).filter(|grace| !runs_no_step || grace.origin != Origin::Default))
     }
 
-    /// Between TERM and KILL.
+    /// The time between TERM and KILL.
     pub(super) fn stop_grace(&self) -> Result<Setting<Duration>, Failure> {
         self.parsed(SettingId::StopGrace, parse_duration)
     }

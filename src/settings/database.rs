@@ -5,10 +5,11 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::time::Duration;
 
+use super::origin::{Origin, Setting};
 use super::parse::{parse_app, parse_switch};
 use super::rows::Rows;
-use super::sources::{Sources, into_text};
-use super::{Origin, Setting};
+use super::sources::Sources;
+use super::values::into_text;
 use crate::cli::SettingId;
 use crate::db::url::DatabaseUrl;
 use crate::exit::Failure;

@@ -1,9 +1,9 @@
-//! The settings file, `launchgate.toml`: which one there is, and what each key says, with its
-//! line.
+//! The settings file, `launchgate.toml`: where it is, and the value and line of each key.
 //!
-//! Read at once, so that an unknown key is an error wherever it stands; what a value means is
-//! looked at only where it is used.
+//! The whole file is read at once, so that an unknown key is always an error. A value is parsed only
+//! when it is used.
 
+mod source;
 mod value;
 
 use std::ffi::{OsStr, OsString};
@@ -13,25 +13,26 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use source::Source;
 pub(super) use value::{Item, Value};
 
-use super::Origin;
-use super::steps::STEP_KEYS;
-use crate::cli::{Definition, PreParsedArgs, Raw, SETTINGS, SettingId, Shape, Verb};
+use super::nearest::nearest;
+use super::origin::Origin;
+use crate::cli::{Definition, PreParsedArgs, Raw, SETTINGS, STEP_KEYS, SettingId, Shape, Verb};
 use crate::exit::Failure;
 use crate::sys;
 use crate::sys::environment::Environment;
 
-/// Where a settings file is looked for when nobody names one.
-pub const PLACES: [&str; 2] = ["./launchgate.toml", "/etc/launchgate.toml"];
+/// Where the settings file is looked for unless one is named.
+const PLACES: [&str; 2] = ["./launchgate.toml", "/etc/launchgate.toml"];
 
-/// More than this is not a settings file: 1 MiB.
+/// The largest settings file: 1 MiB.
 const LIMIT: u64 = 1024 * 1024;
 
 /// The setting that names the file.
 const CONFIG: SettingId = SettingId::Config;
 
-/// What a settings file says.
+/// A settings file that was read.
 #[derive(Debug, Clone)]
 pub(super) struct SettingsFile {
     path: String,
@@ -41,10 +42,10 @@ pub(super) struct SettingsFile {
 
 impl SettingsFile {
     /// Reads the file that `--config` or its variable names, else the first of [`PLACES`] that
-    /// is there.
+    /// exists.
     ///
     /// # Errors
-    /// It can't be read, is no TOML, or has a key that means nothing.
+    /// It can't be read, is not TOML, or has an unknown key.
     pub(super) fn load(raw: &Raw, environment: &Environment) -> Result<Option<Self>, Failure> {
         let given = raw.values(CONFIG).and_then(|v| v.first());
         let given = given.map(OsString::as_os_str);
@@ -65,8 +66,7 @@ impl SettingsFile {
         Ok(None)
     }
 
-    /// What the file says of one setting, where it is TOML at all, whatever else in it means
-    /// nothing: for telling a failure that may be the file's own.
+    /// Reads one setting, whatever else is wrong with the file, as long as it is TOML.
     fn peek(
         pre_parsed: PreParsedArgs<'_>,
         environment: &Environment,
@@ -78,27 +78,25 @@ impl SettingsFile {
                 .iter()
                 .find_map(|place| read(Path::new(place)).ok())?,
         };
-        let text = text("", &bytes).ok()?;
-        let table = DeTable::parse(text).ok()?;
+        let source = Source::new("", &bytes).ok()?;
+        let table = DeTable::parse(source.text).ok()?;
         let (_, value) = table
             .get_ref()
             .iter()
             .find(|(key, _)| key.get_ref().as_ref() == id.name())?;
-        let source = Source { path: "", text };
         Item::new(&source, 0, value).value.filled().ok()
     }
 
     fn parse(verb: Verb, path: &Path, origin: Origin, bytes: &[u8]) -> Result<Self, Failure> {
         let path = path.display().to_string();
-        let text = text(&path, bytes)?;
-        let table = DeTable::parse(text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start);
+        let source = Source::new(&path, bytes)?;
+        let table = DeTable::parse(source.text).map_err(|error| {
+            let place = source.place(error.span().map_or(0, |span| span.start));
             Failure::usage(
-                format!("{}: {}", place(&path, text, at), error.message().trim()),
-                "mend the line; TOML wants `key = \"value\"`, texts in quotes",
+                format!("{place}: {}", error.message().trim()),
+                "correct the line; in TOML it reads `key = \"value\"`, with text in quotes",
             )
         })?;
-        let source = Source { path: &path, text };
         let known: Vec<&Definition> = SETTINGS.iter().filter(|row| row.id != CONFIG).collect();
         let mut entries = Vec::new();
         for (key, value) in table.get_ref() {
@@ -123,29 +121,30 @@ impl SettingsFile {
         })
     }
 
-    /// Its path, as it was found.
+    /// Its path.
     pub(super) fn path(&self) -> &str {
         &self.path
     }
 
-    /// Who named it.
+    /// Where the path came from.
     pub(super) fn origin(&self) -> &Origin {
         &self.origin
     }
 
+    /// The value of a setting.
     pub(super) fn item(&self, id: SettingId) -> Option<&Item> {
         let (_, item) = self.entries.iter().find(|(found, _)| *found == id)?;
         Some(item)
     }
 
-    /// Where a value of the key stands.
+    /// The origin of a value: path, line and key.
     pub(super) fn origin_of(&self, id: SettingId, item: &Item) -> Origin {
         Origin::File(format!("{}:{} {}", self.path, item.line, id.name()))
     }
 }
 
-/// Where the reason of a failure is to be left, where somebody said so; found without the settings,
-/// which may be what failed.
+/// The file that `--termination-log`, its variable or its key names, read without resolving the
+/// settings: they may be what failed.
 #[must_use]
 pub fn termination_log_without_settings(
     pre_parsed: PreParsedArgs<'_>,
@@ -158,19 +157,6 @@ pub fn termination_log_without_settings(
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     sys::files::read_regular(path, LIMIT)
-}
-
-/// A file's name and text, for saying where in it something is.
-pub(super) struct Source<'a> {
-    path: &'a str,
-    text: &'a str,
-}
-
-impl Source<'_> {
-    /// The line of a byte, from 1.
-    pub(super) fn line(&self, at: usize) -> usize {
-        position(self.text, at).0
-    }
 }
 
 fn named(
@@ -194,7 +180,7 @@ fn named(
     Ok(value.map(|value| (PathBuf::from(value), Origin::Variable(name))))
 }
 
-/// `ENOTDIR` is a path through what is no folder: nothing can be there.
+/// `ENOTDIR`: a part of the path is not a folder, so the file can't exist.
 fn is_absent(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -210,9 +196,9 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
         }
         io::ErrorKind::PermissionDenied => "make it readable for the user that launchgate runs as",
         io::ErrorKind::FileTooLarge => {
-            "a settings file is text of a few lines; is it another file?"
+            "a settings file has a few lines of text; check that this is the right file"
         }
-        _ => "name a file that is readable text",
+        _ => "name a readable text file",
     };
     Failure::usage(
         format!("failed to read the settings file {path}: {error}"),
@@ -220,42 +206,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
     )
 }
 
-fn text<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, Failure> {
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(Failure::usage(
-            format!("{path}: the settings file is UTF-16"),
-            "save it as UTF-8",
-        ));
-    }
-    match std::str::from_utf8(bytes) {
-        // Some editors put a byte order mark there.
-        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
-        Err(error) => {
-            let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            Err(Failure::usage(
-                format!(
-                    "{}: the settings file is not UTF-8",
-                    place(path, &before, before.len())
-                ),
-                "save it as UTF-8",
-            ))
-        }
-    }
-}
-
-/// Line and column of a byte, both from 1; the column counts characters.
-fn position(text: &str, at: usize) -> (usize, usize) {
-    let before = &text[..text.floor_char_boundary(at)];
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    (before.matches('\n').count() + 1, line.chars().count() + 1)
-}
-
-fn place(path: &str, text: &str, at: usize) -> String {
-    let (line, column) = position(text, at);
-    format!("{path}:{line}:{column}")
-}
-
-/// The keys in a step's own table.
+/// Refuses unknown keys in a step's own table.
 fn known_in_steps(source: &Source<'_>, value: &Spanned<DeValue<'_>>) -> Result<(), Failure> {
     match value.get_ref() {
         DeValue::Table(table) => {
@@ -282,34 +233,18 @@ fn unknown(
     let name = key.get_ref();
     let hint = match name.as_ref() {
         "server" | "command" | "cmd" => {
-            "the server's command stands behind `--` on the command line".to_owned()
+            "write the server's command after `--` on the command line".to_owned()
         }
         name if name == CONFIG.name() => "one settings file can't name another".to_owned(),
         _ => nearest(name, known).map_or_else(
-            || "the keys are the flags' names without the dashes in front: see `launchgate run --help`".to_owned(),
+            || "a key is a flag without its leading dashes: see `launchgate run --help`".to_owned(),
             |near| format!("did you mean `{near}`?"),
         ),
     };
     Failure::usage(
-        format!(
-            "{}: the key `{name}` means nothing to launchgate",
-            place(source.path, source.text, key.span().start)
-        ),
+        format!("{}: unknown key `{name}`", source.place(key.span().start)),
         hint,
     )
-}
-
-/// The most similar one, where it is similar at all; the bound is that of clap for flags.
-pub(super) fn nearest(
-    name: &str,
-    known: impl Iterator<Item = &'static str>,
-) -> Option<&'static str> {
-    let name = name.to_lowercase().replace('_', "-");
-    known
-        .map(|known| (strsim::jaro_winkler(&name, known), known))
-        .filter(|(likeness, _)| *likeness > 0.7)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, known)| known)
 }
 
 #[cfg(test)]
@@ -334,18 +269,18 @@ mod tests {
     #[test]
     fn an_unknown_key_is_told_with_line_column_and_the_nearest() {
         let said = wrong("app = \"a\"\n  migrat = \"x\"\n");
-        assert!(said.contains("x.toml:2:3: the key `migrat`"), "{said}");
+        assert!(said.contains("x.toml:2:3: unknown key `migrat`"), "{said}");
         assert!(said.contains("did you mean `migrate`?"), "{said}");
         let said = wrong("migrate_timeout = \"5m\"\n");
         assert!(said.contains("did you mean `migrate-timeout`?"), "{said}");
         let said = wrong("app = 'ünï'\n\"é\" = 1\n[backup]\ncommand = \"x\"\n");
-        assert!(said.contains("x.toml:2:1: the key `é`"), "{said}");
+        assert!(said.contains("x.toml:2:1: unknown key `é`"), "{said}");
     }
 
     #[test]
     fn an_unknown_key_of_a_step_is_told_too() {
         let said = wrong("[[migrate]]\ncommand = \"x\"\n[[migrate]]\ntimout = \"5m\"\n");
-        assert!(said.contains("x.toml:4:1: the key `timout`"), "{said}");
+        assert!(said.contains("x.toml:4:1: unknown key `timout`"), "{said}");
         assert!(said.contains("did you mean `timeout`?"), "{said}");
     }
 

@@ -1,41 +1,41 @@
-//! What is logged, and what the outside sees while the gate is closed.
+//! The log, and what a platform sees of a closed gate.
 
 use std::cmp::Ordering;
 use std::ffi::OsString;
 
+use super::origin::{Origin, Setting};
 use super::parse::{parse_format, parse_health};
 use super::rows::Rows;
 use super::sources::Sources;
-use super::{Origin, Setting};
 use crate::cli::SettingId;
 use crate::exit::Failure;
 use crate::output::options::{Format, HealthAddress, Verbosity};
 use crate::output::termination;
 
-/// What is logged, and how.
+/// What the log contains and how it looks.
 #[derive(Debug, Clone)]
 pub struct LogSettings {
     verbose: Setting<bool>,
     quiet: Setting<bool>,
-    /// How much.
+    /// How much is logged.
     pub verbosity: Verbosity,
-    /// How a line looks.
+    /// How a log line looks.
     pub format: Setting<Format>,
 }
 
-/// What the outside sees while the gate is closed, and where it failed.
+/// What a platform sees while the gate is closed, and when it fails.
 #[derive(Debug, Clone)]
 pub struct ExternalSettings {
-    /// Where the reason of a failure is left, where somebody said so. It is written long after a
-    /// mistake in the settings may have been found, so the writer looks for itself; this is here to
-    /// report a mistake in it.
+    /// The file that a failure is written to. Resolved only to report a mistake in it at every
+    /// start: a failure may be a mistake in the settings, so whoever writes the file reads this
+    /// setting by other means.
     termination_log: Option<Setting<OsString>>,
-    /// Where health checks are answered, where somebody said so.
+    /// Where health checks are answered, if that is wanted.
     pub health: Option<HealthAddress>,
 }
 
 impl Sources<'_> {
-    /// What is logged, and how.
+    /// What the log contains and how it looks.
     ///
     /// # Errors
     /// A value that does not parse, or `--verbose` and `--quiet` together.
@@ -66,7 +66,7 @@ impl Sources<'_> {
     }
 }
 
-/// A flag wins over the other's variable, and that over the file.
+/// Of two switches that are on, the one from the source with higher precedence wins.
 fn verbosity(verbose: &Setting<bool>, quiet: &Setting<bool>) -> Result<Verbosity, Failure> {
     Ok(match (verbose.value, quiet.value) {
         (true, true) => match verbose.origin.rank().cmp(&quiet.origin.rank()) {
@@ -107,7 +107,7 @@ impl ExternalSettings {
             Some(file) => rows.text(id, file),
             None => rows.push(
                 id,
-                format!("{} where it is there", termination::DEFAULT),
+                format!("{} if it exists", termination::DEFAULT),
                 &Origin::Default,
             ),
         }

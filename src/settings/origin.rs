@@ -2,21 +2,23 @@
 
 use std::fmt;
 
+use crate::sys::identity::Identity;
+
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// The command line; the flag with its dashes.
     Flag(&'static str),
-    /// A variable of the environment.
+    /// An environment variable.
     Variable(String),
-    /// The settings file: its path, the line, the key.
+    /// The settings file: path, line and key.
     File(String),
-    /// Nobody set it.
+    /// The default.
     Default,
 }
 
 impl Origin {
-    /// The source that wins has the higher rank.
+    /// The precedence of the source: the higher one wins.
     pub(super) fn rank(&self) -> u8 {
         match self {
             Self::Flag(_) => 3,
@@ -26,7 +28,7 @@ impl Origin {
         }
     }
 
-    /// The origin of a value that somebody set, else the flag that would set it.
+    /// The origin, or `flag` for a value that no source sets.
     #[must_use]
     pub fn or_flag(&self, flag: &str) -> String {
         match self {
@@ -65,5 +67,8 @@ impl<T> Setting<T> {
     }
 }
 
-/// A name and what belongs to it: a value, or the variable that has it.
+/// A name with a value, or with the name of the variable that holds the value.
 pub type Pair = Setting<(Vec<u8>, Vec<u8>)>;
+
+/// A user as it was written, and who that is.
+pub type UserSetting = Setting<(String, Identity)>;

@@ -1,25 +1,27 @@
-//! Values from text. What is wrong is said as the end of a sentence about the value.
+//! Parsers. What is wrong with a value is the end of a sentence that begins with the value.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use super::coordination::LONGEST_LEASE;
 use crate::exit::Problem;
 use crate::output::options::{Format, HealthAddress};
 use crate::placeholder::{self, Context};
+
+/// The longest lease.
+pub const LONGEST_LEASE: Duration = Duration::from_hours(1);
 
 pub(super) fn parse_switch(text: &str) -> Result<bool, Problem> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "on" => Ok(true),
         "0" | "false" | "no" | "off" => Ok(false),
         _ => Err(Problem::new(
-            "is no switch",
+            "is not a valid switch",
             "write 1, true, yes or on, or 0, false, no or off",
         )),
     }
 }
 
-/// Durations as the contract has them: `500ms`, `30s`, `5m`, `1h30m`, `0`.
+/// `500ms`, `30s`, `5m`, `1h30m`, `0`.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, Problem> {
     let remedy = "write a number with a unit, as in 500ms, 30s, 5m or 1h30m";
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -32,7 +34,7 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, Problem> {
             ))
         };
     }
-    // The library reads months and years too, one of them as `M`: too easily meant as minutes.
+    // The library also reads months and years, and `M`, which is easily meant as minutes.
     let units = text
         .split(|c: char| c.is_ascii_digit())
         .filter(|unit| !unit.is_empty());
@@ -40,15 +42,15 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, Problem> {
         .clone()
         .all(|unit| matches!(unit, "ms" | "s" | "m" | "h" | "d"))
     {
-        return Err(Problem::new("is no duration", remedy));
+        return Err(Problem::new("is not a valid duration", remedy));
     }
-    humantime::parse_duration(text).map_err(|_| Problem::new("is no duration", remedy))
+    humantime::parse_duration(text).map_err(|_| Problem::new("is not a valid duration", remedy))
 }
 
 pub(super) fn parse_lease(text: &str) -> Result<Duration, Problem> {
     let lease = parse_duration(text)?;
     if lease < Duration::from_secs(3) || lease > LONGEST_LEASE {
-        return Err(Problem::new("is no lease", "choose 3s to 1h"));
+        return Err(Problem::new("is not a valid lease", "write 3s to 1h"));
     }
     Ok(lease)
 }
@@ -58,7 +60,7 @@ pub(super) fn parse_count(text: &str) -> Result<Option<u32>, Problem> {
         Ok(0) => Ok(None),
         Ok(count) => Ok(Some(count)),
         Err(_) => Err(Problem::new(
-            "is no count",
+            "is not a valid number",
             "write a whole number; 0 is no limit",
         )),
     }
@@ -67,8 +69,8 @@ pub(super) fn parse_count(text: &str) -> Result<Option<u32>, Problem> {
 pub(super) fn parse_app(text: &str) -> Result<String, Problem> {
     if text.len() > 255 || text.chars().any(char::is_control) || text.trim() != text {
         return Err(Problem::new(
-            "is no name for an app",
-            "use at most 255 bytes, no control characters and no blanks around it",
+            "is not a valid name for an app",
+            "use at most 255 bytes, no control characters, and no spaces at either end",
         ));
     }
     if let Some(found) = placeholder::find(text, Context::Name) {
@@ -80,7 +82,7 @@ pub(super) fn parse_app(text: &str) -> Result<String, Problem> {
     Ok(text.to_owned())
 }
 
-/// `:8080` is every address of the machine, of both kinds where it has both.
+/// `:8080` is every address of the machine, IPv6 and IPv4.
 pub(super) fn parse_health(text: &str) -> Result<HealthAddress, Problem> {
     let remedy = "write :8080, 127.0.0.1:8080 or [::1]:8080";
     let addresses = match text.strip_prefix(':') {
@@ -90,13 +92,13 @@ pub(super) fn parse_health(text: &str) -> Result<HealthAddress, Problem> {
                 .parse()
                 .ok()
                 .filter(|_| digits)
-                .ok_or_else(|| Problem::new("has no port from 0 to 65535", remedy))?;
+                .ok_or_else(|| Problem::new("has no valid port", remedy))?;
             let (six, four) = (Ipv6Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED);
             vec![(six, port).into(), (four, port).into()]
         }
         None => vec![
             text.parse()
-                .map_err(|_| Problem::new("is no address and port", remedy))?,
+                .map_err(|_| Problem::new("is not an address and port", remedy))?,
         ],
     };
     Ok(HealthAddress {
@@ -106,12 +108,12 @@ pub(super) fn parse_health(text: &str) -> Result<HealthAddress, Problem> {
     })
 }
 
-/// A step's own name: the ledger's column holds 255 bytes of it.
+/// The name of a step; the ledger's column for it holds 255 bytes.
 pub(super) fn parse_name(text: &str) -> Result<String, Problem> {
     if text.len() > 64 || text.chars().any(char::is_control) || text.trim() != text {
         return Err(Problem::new(
-            format!("`{text}` is no name for a step"),
-            "use at most 64 bytes, no control characters and no blanks around it",
+            format!("`{text}` is not a valid name for a step"),
+            "use at most 64 bytes, no control characters, and no spaces at either end",
         ));
     }
     Ok(text.to_owned())
@@ -119,7 +121,7 @@ pub(super) fn parse_name(text: &str) -> Result<String, Problem> {
 
 pub(super) fn parse_pid(text: &str) -> Result<i32, Problem> {
     let pid = text.parse().ok().filter(|pid| *pid > 0);
-    pid.ok_or_else(|| Problem::new("is no process id", "write its number, 1 or more"))
+    pid.ok_or_else(|| Problem::new("is not a process id", "write a number from 1"))
 }
 
 pub(super) fn parse_format(text: &str) -> Result<Format, Problem> {
@@ -127,7 +129,7 @@ pub(super) fn parse_format(text: &str) -> Result<Format, Problem> {
         "text" => Ok(Format::Text),
         "json" => Ok(Format::Json),
         _ => Err(Problem::new(
-            "is no format of the log",
+            "is not a valid log format",
             "write `text` or `json`",
         )),
     }

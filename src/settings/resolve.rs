@@ -1,32 +1,31 @@
-//! The resolved settings: for each command what it uses, and nothing else.
+//! The resolved settings of each command: what it uses, and nothing else.
 
 use std::ffi::{OsStr, OsString};
 
 use super::coordination::CoordinationSettings;
 use super::database::{DatabaseChoice, DatabaseSettings};
 use super::log::{ExternalSettings, LogSettings};
-use super::rows;
+use super::rows::{Row, Rows};
 use super::server::ServerSettings;
-use super::sources::{RESULT_FD, Sources};
+use super::sources::{RESULT_FD, SKIP, Sources};
 use super::steps::StepSettings;
 use crate::cli::{Operand, SettingId, Verb};
 use crate::db::url::DatabaseUrl;
 use crate::exit::Failure;
 use crate::sys::environment::Environment;
 
-/// Everything that was asked for.
+/// A command line, resolved.
 #[derive(Debug)]
 pub struct Settings {
-    /// The environment that launchgate was started with, less its own variables: what steps and
-    /// server inherit.
+    /// The environment without `LAUNCHGATE_*` variables, which steps and server inherit.
     pub environment: Environment,
-    /// What is logged, and how.
+    /// The settings of the log.
     pub log: LogSettings,
-    /// The command and what it uses.
+    /// The command and its settings.
     pub command: Command,
 }
 
-/// A command and the settings that it uses.
+/// A command and its settings.
 #[derive(Debug)]
 pub enum Command {
     /// `run` and `job`.
@@ -39,9 +38,9 @@ pub enum Command {
     Check(Box<CheckSettings>),
     /// `status`.
     Status {
-        /// The ledger.
+        /// Where the ledger is.
         operator: Box<OperatorSettings>,
-        /// Print JSON.
+        /// Whether to print JSON.
         json: bool,
     },
     /// `resolve`.
@@ -50,20 +49,20 @@ pub enum Command {
     Probe {
         /// The process that the gate is in front of.
         pid: i32,
-        /// The health check's command; may be empty.
+        /// The health check's command, empty if there is none.
         words: Vec<OsString>,
     },
-    /// `print-ddl`: the kind of database.
+    /// `print-ddl` for a kind of database.
     PrintDdl(OsString),
-    /// `convert`: the chain.
+    /// `convert` of a chain.
     Convert(Vec<OsString>),
-    /// `generate`: what.
+    /// `generate` of a kind of document.
     Generate(OsString),
-    /// A step that launchgate carries out itself.
+    /// The process of an embedded step.
     Embedded(Box<EmbeddedSettings>),
 }
 
-/// What coordinates the replicas.
+/// How replicas are coordinated.
 #[derive(Debug)]
 pub struct LedgerSettings {
     /// Where lock and ledger live.
@@ -72,58 +71,58 @@ pub struct LedgerSettings {
     pub coordination: CoordinationSettings,
 }
 
-/// What `run` and `job` use in front of the server.
+/// The settings of the gate.
 #[derive(Debug)]
 pub struct GateSettings {
-    /// What the steps are.
+    /// The steps.
     pub steps: StepSettings,
-    /// What the outside sees.
+    /// What a platform sees of the gate.
     pub external: ExternalSettings,
-    /// What coordinates the replicas.
+    /// How replicas are coordinated.
     pub ledger: LedgerSettings,
 }
 
-/// What `run` and `job` use.
+/// The settings of `run` and `job`.
 #[derive(Debug)]
 pub struct RunSettings {
-    /// What the server is; `job` has none.
+    /// The server; `job` has none.
     pub server: ServerSettings,
-    /// `None`: `LAUNCHGATE_SKIP` goes straight to the server.
+    /// The gate; `None` if `LAUNCHGATE_SKIP` skips it.
     pub gate: Option<GateSettings>,
 }
 
-/// What `wait` uses.
+/// The settings of `wait`.
 #[derive(Debug)]
 pub struct WaitSettings {
-    /// What the server is, where there is one.
+    /// The server, if there is one.
     pub server: ServerSettings,
-    /// `None`: `LAUNCHGATE_SKIP` goes straight to the server.
+    /// The gate; `None` if `LAUNCHGATE_SKIP` skips it.
     pub gate: Option<(ExternalSettings, LedgerSettings)>,
 }
 
-/// What `check` uses: everything.
+/// The settings of `check`: all of those of `run`.
 #[derive(Debug)]
 pub struct CheckSettings {
-    /// What the server is, where there is one.
+    /// The server, if there is one.
     pub server: ServerSettings,
-    /// What `run` would use in front of it.
+    /// The gate.
     pub gate: GateSettings,
-    /// Whether `LAUNCHGATE_SKIP` would go straight to the server.
+    /// Whether `LAUNCHGATE_SKIP` is on.
     pub is_skipped: bool,
     /// Every setting with its value and origin.
-    pub rows: Vec<rows::Row>,
+    pub rows: Vec<Row>,
 }
 
-/// What an operator's command uses.
+/// The settings of `status`, and those that `resolve` shares.
 #[derive(Debug)]
 pub struct OperatorSettings {
-    /// The command's word.
+    /// Which of them.
     pub verb: Verb,
-    /// What coordinates the replicas.
+    /// How replicas are coordinated.
     pub ledger: LedgerSettings,
 }
 
-/// What `resolve` uses. The words are not parsed yet.
+/// The settings of `resolve`. Its arguments are not parsed yet.
 #[derive(Debug)]
 pub struct ResolveSettings {
     /// The revision.
@@ -132,11 +131,11 @@ pub struct ResolveSettings {
     pub decision: OsString,
     /// The reason.
     pub note: Option<OsString>,
-    /// The ledger.
+    /// Where the ledger is.
     pub operator: OperatorSettings,
 }
 
-/// What an embedded step's process uses.
+/// The settings of an embedded step's process.
 #[derive(Debug)]
 pub struct EmbeddedSettings {
     /// Which step.
@@ -145,21 +144,21 @@ pub struct EmbeddedSettings {
     pub folder: OsString,
     /// The database that it works on.
     pub url: DatabaseUrl,
-    /// Where that database is, and how long to wait for it.
+    /// The app, and how long to wait for the database.
     pub database: DatabaseSettings,
-    /// The revision, as steps are given it.
+    /// The revision, from the environment of the step.
     pub revision: Option<String>,
-    /// The name of its sessions.
+    /// The name for its database sessions.
     pub application_name: Option<String>,
     /// The number of the descriptor to report its result on.
     pub result: Option<i32>,
 }
 
 impl Sources<'_> {
-    /// Resolves what the command uses.
+    /// Resolves the settings that the command uses.
     ///
     /// # Errors
-    /// The first setting that can't be meant, by its origin.
+    /// The first setting that is wrong.
     pub fn resolve(&self, log: LogSettings) -> Result<Settings, Failure> {
         let command = self.command(&log)?;
         let mut environment = self.environment.clone();
@@ -243,8 +242,30 @@ impl Sources<'_> {
             is_skipped: self.skip()?,
             rows: Vec::new(),
         };
-        settings.rows = rows::all(&settings, self.file.as_ref(), log);
+        settings.rows = self.rows(&settings, log);
         Ok(settings)
+    }
+
+    /// Every setting, in the order of the help.
+    fn rows(&self, settings: &CheckSettings, log: &LogSettings) -> Vec<Row> {
+        let CheckSettings { server, gate, .. } = settings;
+        let mut rows = Rows::default();
+        if let Some(file) = &self.file {
+            rows.push(SettingId::Config, file.path(), file.origin());
+        }
+        gate.steps.rows(&mut rows);
+        gate.ledger.database.rows(&mut rows);
+        gate.ledger.coordination.rows(&mut rows);
+        server.rows(&mut rows);
+        rows.user(SettingId::StepUser, gate.steps.user.as_ref());
+        server.init.rows(&mut rows);
+        gate.external.health_rows(&mut rows);
+        log.rows(&mut rows);
+        gate.external.termination_rows(&mut rows);
+        if settings.is_skipped {
+            rows.named("skip", "on", &SKIP);
+        }
+        rows.0
     }
 
     fn gate(&self) -> Result<GateSettings, Failure> {
@@ -292,9 +313,96 @@ impl Sources<'_> {
         })
     }
 
-    /// An argument that the parser requires.
+    /// The value of an argument that the parser requires.
     fn word(&self, operand: Operand) -> OsString {
         let word = self.raw.words(operand).first();
         word.map_or_else(|| OsStr::new("").to_owned(), Clone::clone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{self, Parsed, SETTINGS, Shape};
+
+    fn resolve(args: &[String]) -> Settings {
+        let args: Vec<OsString> = args.iter().map(OsString::from).collect();
+        let Ok(Parsed::Command(raw)) = cli::parse(&args) else {
+            panic!("{args:?} parses");
+        };
+        let environment = Environment::new(vec![c"SOURCE=value".into()]);
+        let sources = Sources::new(&raw, &environment).unwrap();
+        let log = sources.log().unwrap();
+        sources.resolve(log).unwrap()
+    }
+
+    fn rows(flags: Vec<String>) -> Vec<Row> {
+        let args = ["launchgate", "check"].map(str::to_owned);
+        let server = ["--", "server"].map(str::to_owned);
+        let args: Vec<String> = args.into_iter().chain(flags).chain(server).collect();
+        let Command::Check(check) = resolve(&args).command else {
+            panic!("it is a check");
+        };
+        check.rows
+    }
+
+    /// A value for each setting that does not take any text.
+    fn sample(id: SettingId) -> &'static str {
+        match id {
+            SettingId::StepUser | SettingId::User => "0",
+            SettingId::DatabaseUrl => "sqlite:app.db",
+            SettingId::RewriteSignal => "15:3",
+            SettingId::RemapExit => "143:0",
+            SettingId::HealthListen => ":8080",
+            SettingId::ParentDeathSignal => "TERM",
+            SettingId::LogFormat => "json",
+            SettingId::StepEnvFrom => "NAME=SOURCE",
+            _ => match id.definition().shape {
+                Shape::Switch => "on",
+                Shape::Duration => "12s",
+                Shape::Count => "5",
+                Shape::Pairs => "A=1",
+                _ => "text",
+            },
+        }
+    }
+
+    #[test]
+    fn check_shows_every_setting_that_it_takes() {
+        // The first three choose a database in other ways; of two switches of the log one is enough.
+        let left_out = [
+            SettingId::NoDatabase,
+            SettingId::DatabaseUrlEnv,
+            SettingId::DatabaseUrlFile,
+            SettingId::Quiet,
+            SettingId::Config,
+        ];
+        let of_check = SETTINGS
+            .iter()
+            .filter(|row| row.verbs.contains(&Verb::Check));
+        let given: Vec<_> = of_check.filter(|row| !left_out.contains(&row.id)).collect();
+        let rows = rows(
+            given
+                .iter()
+                .map(|row| format!("{}={}", row.flag, sample(row.id)))
+                .collect(),
+        );
+        for setting in given {
+            let row = rows.iter().find(|row| row.name == setting.name);
+            let row = row.unwrap_or_else(|| panic!("{} has no row", setting.flag));
+            assert_eq!(row.origin, setting.flag, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn every_default_is_a_valid_value() {
+        for row in rows(Vec::new()) {
+            assert_eq!(row.origin, "default", "{row:?}");
+        }
+        let probe = ["launchgate", "probe"].map(str::to_owned);
+        assert!(matches!(
+            resolve(&probe).command,
+            Command::Probe { pid: 1, .. }
+        ));
     }
 }

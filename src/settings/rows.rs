@@ -1,33 +1,29 @@
-//! The settings as `launchgate check` shows them: each with its value and where it came from.
+//! The settings as `launchgate check` prints them: name, value and origin.
 
 use std::ffi::OsString;
 use std::fmt;
 use std::time::Duration;
 
-use super::file::SettingsFile;
-use super::log::LogSettings;
-use super::resolve::CheckSettings;
-use super::server::UserSetting;
-use super::sources::SKIP;
-use super::{Origin, Setting};
+use super::origin::{Setting, UserSetting};
 use crate::cli::SettingId;
 
-/// A setting as it is shown. The value may still hold a password.
+/// A setting with its value and origin as text. The value may still contain a password.
 #[derive(Debug, Clone)]
 pub struct Row {
     /// Its name.
     pub name: String,
     /// Its value.
     pub value: String,
-    /// Where that came from.
+    /// Where the value came from.
     pub origin: String,
 }
 
 /// The rows so far.
 #[derive(Debug, Default)]
-pub(super) struct Rows(Vec<Row>);
+pub(super) struct Rows(pub(super) Vec<Row>);
 
 impl Rows {
+    /// Adds a row for a setting.
     pub(super) fn push(
         &mut self,
         id: SettingId,
@@ -37,7 +33,7 @@ impl Rows {
         self.named(id.name(), value, origin);
     }
 
-    /// A part of a setting, or what is no setting.
+    /// Adds a row for a part of a setting, or for something that is not in the table.
     pub(super) fn named(
         &mut self,
         name: impl Into<String>,
@@ -79,30 +75,4 @@ pub(super) fn limit(value: Option<Duration>) -> String {
     value.map_or("no limit".to_owned(), |value| {
         humantime::format_duration(value).to_string()
     })
-}
-
-/// Every setting, in the order of the help.
-pub(super) fn all(
-    settings: &CheckSettings,
-    file: Option<&SettingsFile>,
-    log: &LogSettings,
-) -> Vec<Row> {
-    let mut rows = Rows::default();
-    if let Some(file) = file {
-        rows.push(SettingId::Config, file.path(), file.origin());
-    }
-    let gate = &settings.gate;
-    gate.steps.rows(&mut rows);
-    gate.ledger.database.rows(&mut rows);
-    gate.ledger.coordination.rows(&mut rows);
-    settings.server.rows(&mut rows);
-    rows.user(SettingId::StepUser, gate.steps.user.as_ref());
-    settings.server.init.rows(&mut rows);
-    gate.external.health_rows(&mut rows);
-    log.rows(&mut rows);
-    gate.external.termination_rows(&mut rows);
-    if settings.is_skipped {
-        rows.named("skip", "on", &Origin::Variable(SKIP.to_owned()));
-    }
-    rows.0
 }

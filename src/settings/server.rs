@@ -1,51 +1,46 @@
-//! What the server gets: its command, its environment, its user, and whether launchgate stays in
-//! front of it.
+//! The server: its command, environment and user, and whether launchgate stays as its init.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
+use super::origin::{Origin, Pair, Setting, UserSetting};
 use super::rows::Rows;
-use super::sources::{Sources, into_text};
-use super::{Origin, Pair, Setting};
+use super::sources::Sources;
+use super::values::into_text;
 use crate::cli::{Operand, SettingId, Verb};
 use crate::exit::Failure;
-use crate::sys;
 use crate::sys::forwarding::{Aim, Init, Remaps, Rewrites};
-use crate::sys::identity::{Identity, UserSpec};
 use crate::sys::signals;
 
-/// What the server is, and what it gets.
+/// The server and what it is given.
 #[derive(Debug, Clone)]
 pub struct ServerSettings {
-    /// Its command; empty where there is none.
+    /// Its command, empty if there is none.
     pub words: Vec<OsString>,
-    /// Expand variables in its command.
+    /// Whether variables in its command are expanded.
     pub expand_env: bool,
-    /// The names that it must not see.
+    /// Variables that it must not see.
     pub unset_env: Vec<Setting<OsString>>,
-    /// The steps' variables, each with the one that only the steps may see.
+    /// The names of `--step-env-from`, whose second variable only the steps may see.
     pub step_only: Vec<Pair>,
-    /// Who runs it, where that is set.
+    /// The user that runs it, if it is not the current one.
     pub user: Option<UserSetting>,
-    /// Whether and how launchgate stays in front of it.
+    /// Whether launchgate stays as its init.
     pub init: InitSettings,
 }
 
-/// A user as it was written, and what it is.
-pub type UserSetting = Setting<(String, Identity)>;
-
-/// Whether and how launchgate stays in front of the server.
+/// Whether and how launchgate stays as the server's init.
 #[derive(Debug, Clone)]
 pub struct InitSettings {
-    /// How; `None` where it becomes the server.
+    /// How it behaves as init; `None` if it becomes the server.
     pub init: Option<Init>,
-    /// Which setting says so.
+    /// Where that was set.
     origin: Origin,
-    /// What was set beside it, and its value.
+    /// The settings of the init that were set, with their values.
     parts: Vec<(SettingId, Setting<String>)>,
 }
 
-/// The settings that mean nothing without `--init`.
+/// Settings that need `--init`.
 const PARTS: [SettingId; 4] = [
     SettingId::InitGroup,
     SettingId::RewriteSignal,
@@ -64,7 +59,7 @@ impl Sources<'_> {
             },
             init: self.init()?,
             user: self.user(SettingId::User)?,
-            // Without a server there is nothing to expand.
+            // Not looked at if there is nothing to expand.
             expand_env: !words.is_empty() && self.switch(SettingId::ExpandEnv)?.value,
             words,
         })
@@ -145,7 +140,7 @@ impl Sources<'_> {
             };
             if let Some(origin) = origin {
                 return Err(Failure::usage(
-                    format!("{origin} without --init, so there is nobody to do it"),
+                    format!("{origin} has no effect without --init"),
                     format!("add --init, or leave {} out", id.flag()),
                 ));
             }
@@ -155,26 +150,6 @@ impl Sources<'_> {
 
     fn texts(&self, id: SettingId) -> Result<Vec<Setting<String>>, Failure> {
         self.many(id)?.into_iter().map(into_text).collect()
-    }
-
-    /// A user that a setting names.
-    pub(super) fn user(&self, id: SettingId) -> Result<Option<UserSetting>, Failure> {
-        let Some(Setting { value, origin }) = self.text(id)? else {
-            return Ok(None);
-        };
-        let value = find_user(value, &origin)?;
-        Ok(Some(Setting { value, origin }))
-    }
-}
-
-/// What a user is, beside its name.
-pub(super) fn find_user(value: String, origin: &Origin) -> Result<(String, Identity), Failure> {
-    match UserSpec::parse(&value).and_then(|spec| sys::user::find(&spec)) {
-        Ok(identity) => Ok((value, identity)),
-        Err(error) => Err(Failure::usage(
-            format!("{origin}: `{value}` {}", error.what),
-            error.hint,
-        )),
     }
 }
 
@@ -211,7 +186,7 @@ fn rewrite(text: &str, origin: &Origin) -> Result<(i32, i32), Failure> {
         signal(to, text, origin)?
     };
     for number in [from, to] {
-        // signal(7): neither can be caught, blocked or ignored.
+        // They can't be caught, blocked or ignored (signal(7)).
         if matches!(signals::name(number).as_str(), "SIGKILL" | "SIGSTOP") {
             return Err(Failure::usage(
                 format!(
@@ -224,7 +199,9 @@ fn rewrite(text: &str, origin: &Origin) -> Result<(i32, i32), Failure> {
     }
     if signals::name(from) == "SIGCHLD" {
         return Err(Failure::usage(
-            format!("{origin}: `{text}` has SIGCHLD, which is launchgate's own and not forwarded"),
+            format!(
+                "{origin}: `{text}` has SIGCHLD, which launchgate handles itself, so it is not forwarded"
+            ),
             "leave it out",
         ));
     }
@@ -234,9 +211,9 @@ fn rewrite(text: &str, origin: &Origin) -> Result<(i32, i32), Failure> {
 fn signal(name: &str, text: &str, origin: &Origin) -> Result<i32, Failure> {
     signals::number(name).ok_or_else(|| {
         let what = if name == text {
-            format!("{origin}: `{text}` is no signal")
+            format!("{origin}: `{text}` is not a signal")
         } else {
-            format!("{origin}: `{name}` in `{text}` is no signal")
+            format!("{origin}: `{name}` in `{text}` is not a signal")
         };
         Failure::usage(
             what,
@@ -257,7 +234,7 @@ fn remap(text: &str, origin: &Origin) -> Result<(u8, u8), Failure> {
     })
 }
 
-/// A sign is no part of a code.
+/// An exit code, without a sign.
 fn code(text: &str) -> Option<u8> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| digits)

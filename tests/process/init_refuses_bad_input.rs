@@ -38,7 +38,7 @@ fn what_is_no_signal_is_refused() {
         refused(
             &["--init", &format!("--rewrite-signal={pair}")],
             None,
-            &["--rewrite-signal", "is no signal"],
+            &["--rewrite-signal", "is not a signal"],
         );
     }
     for pair in ["15", "TERM", ":", "15:", ":3"] {
@@ -52,7 +52,7 @@ fn what_is_no_signal_is_refused() {
         refused(
             &["--init", &format!("--parent-death-signal={name}")],
             None,
-            &["--parent-death-signal", name, "is no signal"],
+            &["--parent-death-signal", name, "is not a signal"],
         );
     }
 }
@@ -111,7 +111,11 @@ fn what_init_would_do_is_refused_without_it() {
         Some(("LAUNCHGATE_INIT_GROUP", "yes")),
         &["LAUNCHGATE_INIT_GROUP", "without --init"],
     );
-    refused(&["--init=maybe"], None, &["--init", "is no switch"]);
+    refused(
+        &["--init=maybe"],
+        None,
+        &["--init", "is not a valid switch"],
+    );
 }
 
 #[test]

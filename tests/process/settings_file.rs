@@ -261,7 +261,7 @@ fn check_says_which_line_a_setting_comes_from() {
 }
 
 #[test]
-fn a_key_that_means_nothing_is_told_with_its_place_and_the_nearest() {
+fn an_unknown_key_is_reported_with_its_place_and_the_nearest() {
     refused(
         "app = \"x\"\n  migrat = \"true\"\n",
         &[
@@ -278,7 +278,7 @@ fn a_key_that_means_nothing_is_told_with_its_place_and_the_nearest() {
             "did you mean `timeout`?",
         ],
     );
-    refused("server = \"x\"\n", &["`server`", "behind `--`"]);
+    refused("server = \"x\"\n", &["`server`", "after `--`"]);
     refused("config = \"x\"\n", &["`config`", "can't name another"]);
     refused(
         "[steps]\nmigrate = \"x\"\n",
@@ -294,9 +294,9 @@ fn a_value_that_does_not_parse_is_told_with_its_line() {
     };
     told("stop-grace = 10", &["`10` has no unit", "10s"]);
     told("stop-grace = 1.5", &["is a fraction", "quotes"]);
-    told("stop-grace = \"soon\"", &["`soon` is no duration"]);
+    told("stop-grace = \"soon\"", &["`soon` is not a valid duration"]);
     told("stop-grace = [\"1s\"]", &["is a list"]);
-    told("shell = \"maybe\"", &["`maybe` is no switch"]);
+    told("shell = \"maybe\"", &["`maybe` is not a valid switch"]);
     told("shell = \"\"", &["is empty"]);
     told("app = 1979-05-27", &["is a date"]);
     told("app = { a = 1 }", &["is a table"]);
@@ -326,7 +326,7 @@ fn a_value_that_does_not_parse_is_told_with_its_line() {
     );
     told(
         "verify = { command = \"true\", name = \" x\" }",
-        &["is no name"],
+        &["is not a valid name"],
     );
     told("step-env = [\"A\"]", &["NAME=VALUE"]);
     told("migrate = [\"true\", \"a | b\"]", &["found `|`"]);
@@ -340,7 +340,11 @@ fn what_is_wrong_in_a_steps_table_is_told_with_its_own_line() {
             3,
             "timeout `5` has no unit",
         ),
-        ("command = \"true\"\nname = \" x\"", 3, "is no name"),
+        (
+            "command = \"true\"\nname = \" x\"",
+            3,
+            "is not a valid name",
+        ),
         (
             "command = \"true\"\n\nuser = \"nobody-here\"",
             4,
@@ -423,7 +427,7 @@ fn a_file_that_is_none_is_told() {
         &["gone.toml", "No such file"],
     );
     refused(&[step, "--config="], &["--config is empty"]);
-    refused(&[step, "--config", "/dev/zero"], &["no regular file"]);
+    refused(&[step, "--config", "/dev/zero"], &["not a regular file"]);
     refused(&[step, "--config", "/"], &["it is a folder"]);
     place.write("big.toml", "# a comment\n".repeat(100_000));
     refused(&[step, "--config", "big.toml"], &["larger than 1024 KiB"]);
@@ -486,7 +490,7 @@ fn the_schema_knows_every_key_that_the_file_may_have() {
         let gate = place.gate(Mode::Ordinary, &["--migrate=true"]);
         gate.given(Given::Umask(0o22))
             .end()
-            .never_says("means nothing");
+            .never_says("unknown key");
     }
     let help = place
         .run(Mode::Ordinary, &["./launchgate", "run", "--help"])

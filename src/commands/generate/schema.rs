@@ -3,8 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::{Definition, SETTINGS, SettingId, Shape};
-use crate::settings::STEP_KEYS;
+use crate::cli::{Definition, SETTINGS, STEP_KEYS, SettingId, Shape};
 
 /// A duration, as `settings::parse` reads it.
 const DURATION: &str = "^(0+|([0-9]+(ms|s|m|h|d))+)$";

@@ -1,4 +1,4 @@
-//! The definitions for clap, generated from the table of settings.
+//! The clap definitions, generated from the table of settings.
 
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, Command, ValueHint};
@@ -7,8 +7,8 @@ use super::operand::Operand;
 use super::table::{Definition, Group, SETTINGS, Shape};
 use super::verb::Verb;
 
-/// The definition of the whole command line, with all that help needs. A subcommand is built when it
-/// is used: building them all takes longer than everything else before the first step.
+/// The whole command line, with the texts for help. A subcommand is built only when it is used:
+/// building all of them takes longer than everything else before the first step.
 #[must_use]
 pub fn command() -> Command {
     Verb::ALL.into_iter().map(subcommand).fold(
@@ -24,12 +24,12 @@ pub fn command() -> Command {
 }
 
 const AFTER_HELP: &str = "\
-Every flag can also be given as a variable or in the settings file launchgate.toml:
---migrate-timeout is LAUNCHGATE_MIGRATE_TIMEOUT and migrate-timeout there.
+Every flag can also be set by a variable or in the settings file launchgate.toml:
+for --migrate-timeout, LAUNCHGATE_MIGRATE_TIMEOUT and migrate-timeout.
 
   launchgate run --migrate \"node migrate.js\" -- node server.js";
 
-/// One command with all that help needs, built when it is used.
+/// A subcommand with the texts for help, built when it is used.
 pub(super) fn subcommand(verb: Verb) -> Command {
     Command::new(verb.as_str())
         .about(verb.about())
@@ -47,7 +47,7 @@ pub(super) fn subcommand(verb: Verb) -> Command {
         })
 }
 
-/// One command with no more than what parsing a correct command line needs.
+/// A subcommand with only what it takes to parse a correct command line.
 pub(super) fn parser(verb: Verb) -> Command {
     let flags = flags(verb).map(|flag| arg(flag.row));
     flags
@@ -58,14 +58,14 @@ pub(super) fn parser(verb: Verb) -> Command {
         )
 }
 
-/// A setting among the flags of a command.
+/// A setting as a flag of one command.
 struct Flag {
     row: &'static Definition,
     group: Group,
     help: &'static str,
 }
 
-/// The flags of a command: those that mean the same everywhere first.
+/// The flags of a command; those with a meaning of their own come last.
 fn flags(verb: Verb) -> impl Iterator<Item = Flag> {
     let shared = SETTINGS
         .iter()
@@ -86,7 +86,7 @@ fn flags(verb: Verb) -> impl Iterator<Item = Flag> {
     shared.chain(own)
 }
 
-/// What parsing needs.
+/// The argument, with only what parsing needs.
 fn arg(row: &'static Definition) -> Arg {
     let mut arg = Arg::new(row.name)
         .long(row.name)
@@ -105,7 +105,7 @@ fn arg(row: &'static Definition) -> Arg {
     }
 }
 
-/// What help, completions and messages need.
+/// Adds what help, completions and error messages need.
 fn describe(arg: Arg, flag: &Flag) -> Arg {
     let hint = match flag.row.value_name {
         "DIR" => ValueHint::DirPath,

@@ -1,0 +1,272 @@
+//! One step: a command given as text on the command line, in a variable or in the settings file; or
+//! in the file a table with the step's own settings.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
+
+use super::file::{Item, SettingsFile, Value};
+use super::origin::{Origin, Pair, Setting, UserSetting};
+use super::parse::{parse_duration, parse_name};
+use super::rows::{Rows, limit};
+use super::sources::Sources;
+use super::user::find_user;
+use crate::cli::SettingId;
+use crate::exit::{Failure, Problem};
+
+/// A step: its command, and settings that override the shared ones.
+#[derive(Debug, Clone)]
+pub struct StepSpec {
+    /// The command.
+    pub command: StepCommand,
+    /// Its name in log and ledger.
+    pub name: Option<Setting<String>>,
+    /// How long it may run; the inner `None` is no limit.
+    pub timeout: Option<Setting<Option<Duration>>>,
+    /// Variables for this step, in order.
+    pub environment: Vec<Pair>,
+    /// The user that runs it.
+    pub identity: Option<UserSetting>,
+}
+
+/// A command as the user wrote it.
+#[derive(Debug, Clone)]
+pub enum StepCommand {
+    /// Text, to be split into words or handed to the shell.
+    Text(OsString),
+    /// A list of words, the program first.
+    Words(Vec<OsString>),
+}
+
+impl StepCommand {
+    /// The command as text, quoted where necessary.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Text(text) => text.to_string_lossy().trim().to_owned(),
+            Self::Words(words) => {
+                let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+                let words = words.iter().map(AsRef::as_ref);
+                // Only a NUL can't be quoted, and no word has one.
+                shlex::try_join(words).unwrap_or_default()
+            }
+        }
+    }
+}
+
+impl From<StepCommand> for StepSpec {
+    fn from(command: StepCommand) -> Self {
+        Self {
+            command,
+            name: None,
+            timeout: None,
+            environment: Vec::new(),
+            identity: None,
+        }
+    }
+}
+
+fn from_text(setting: Setting<OsString>) -> Setting<StepSpec> {
+    Setting {
+        value: StepCommand::Text(setting.value).into(),
+        origin: setting.origin,
+    }
+}
+
+impl Sources<'_> {
+    /// The step of a setting that takes one.
+    pub(super) fn step_command(&self, id: SettingId) -> Result<Option<Setting<StepSpec>>, Failure> {
+        if let Some(setting) = self.given(id)? {
+            return Ok(Some(from_text(setting)));
+        }
+        let Some((file, item)) = self.in_file(id) else {
+            return Ok(None);
+        };
+        step(Place { file, id }, item).map(Some)
+    }
+
+    /// The steps of a setting that takes several.
+    pub(super) fn step_commands(&self, id: SettingId) -> Result<Vec<Setting<StepSpec>>, Failure> {
+        if let Some(settings) = self.given_many(id)? {
+            return Ok(settings.into_iter().map(from_text).collect());
+        }
+        let Some((file, item)) = self.in_file(id) else {
+            return Ok(Vec::new());
+        };
+        let place = Place { file, id };
+        match &item.value {
+            Value::List(items) => items.iter().map(|item| step(place, item)).collect(),
+            _ => Ok(vec![step(place, item)?]),
+        }
+    }
+}
+
+/// Reads a step from the settings file.
+fn step(place: Place<'_>, item: &Item) -> Result<Setting<StepSpec>, Failure> {
+    let Value::Table(pairs) = &item.value else {
+        return Ok(Setting {
+            value: command(place, item)?.into(),
+            origin: place.origin(item),
+        });
+    };
+    let mut command_at = None;
+    let mut spec = StepSpec::from(StepCommand::Words(Vec::new()));
+    for (key, item) in pairs {
+        let origin = place.origin(item);
+        let wrong = |problem: Problem| {
+            let what = format!("{key} {}", problem.what());
+            place.wrong(item, &Problem::new(what, problem.hint()))
+        };
+        let text = || {
+            let text = item.value.filled().map_err(wrong)?;
+            text.into_string()
+                .map_err(|_| wrong(Problem::new("is not UTF-8", "write UTF-8")))
+        };
+        match key.as_str() {
+            "command" => {
+                spec.command = command(place, item)?;
+                command_at = Some(origin);
+            }
+            "name" => {
+                let value = parse_name(&text()?).map_err(wrong)?;
+                spec.name = Some(Setting { value, origin });
+            }
+            "timeout" => {
+                let limit = text()?;
+                let limit = parse_duration(&limit).map_err(|p| {
+                    wrong(Problem::new(format!("`{limit}` {}", p.what()), p.hint()))
+                })?;
+                let value = Some(limit).filter(|limit| !limit.is_zero());
+                spec.timeout = Some(Setting { value, origin });
+            }
+            "env" => spec.environment = environment(place, item)?,
+            _ => {
+                let value = find_user(text()?, &origin)?;
+                spec.identity = Some(Setting { value, origin });
+            }
+        }
+    }
+    let Some(origin) = command_at else {
+        return Err(place.wrong(
+            item,
+            &Problem::new(
+                "the step has no command",
+                "add `command = [\"PROGRAM\", \"ARGUMENT\"]`",
+            ),
+        ));
+    };
+    Ok(Setting {
+        value: spec,
+        origin,
+    })
+}
+
+/// The setting that an item of the settings file belongs to, for error messages.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    file: &'a SettingsFile,
+    id: SettingId,
+}
+
+impl Place<'_> {
+    fn origin(self, item: &Item) -> Origin {
+        self.file.origin_of(self.id, item)
+    }
+
+    fn wrong(self, item: &Item, problem: &Problem) -> Failure {
+        let origin = self.origin(item);
+        Failure::usage(format!("{origin}: {}", problem.what()), problem.hint())
+    }
+}
+
+fn command(place: Place<'_>, item: &Item) -> Result<StepCommand, Failure> {
+    let wrong = |item: &Item, of: &str, p: &Problem| {
+        place.wrong(item, &Problem::new(format!("{of} {}", p.what()), p.hint()))
+    };
+    let Value::List(items) = &item.value else {
+        let text = item.value.filled();
+        return text
+            .map(StepCommand::Text)
+            .map_err(|p| wrong(item, "the command", &p));
+    };
+    let words: Vec<OsString> = items
+        .iter()
+        .map(|word| {
+            let text = word.value.one();
+            text.map_err(|p| wrong(word, "a word of the command", &p))
+        })
+        .collect::<Result<_, _>>()?;
+    if words.first().is_none_or(|program| program.is_empty()) {
+        return Err(place.wrong(
+            item,
+            &Problem::new(
+                "the command has no program",
+                "write the program to run as its first word",
+            ),
+        ));
+    }
+    Ok(StepCommand::Words(words))
+}
+
+fn environment(place: Place<'_>, item: &Item) -> Result<Vec<Pair>, Failure> {
+    let Value::Table(pairs) = &item.value else {
+        return Err(place.wrong(
+            item,
+            &Problem::new("env is not a table", "write `env = { NAME = \"value\" }`"),
+        ));
+    };
+    pairs
+        .iter()
+        .map(|(name, item)| {
+            let value = variable(name, item).map_err(|p| {
+                let what = format!("env has {}", p.what());
+                place.wrong(item, &Problem::new(what, p.hint()))
+            })?;
+            Ok(Setting {
+                value: (name.clone().into_bytes(), value.into_vec()),
+                origin: place.origin(item),
+            })
+        })
+        .collect()
+}
+
+fn variable(name: &str, item: &Item) -> Result<OsString, Problem> {
+    if name.is_empty() || name.contains(['=', '\0']) {
+        return Err(Problem::new(
+            format!("`{name}`, which can't be a variable's name"),
+            "write `env = { NAME = \"value\" }`",
+        ));
+    }
+    if name.starts_with("LAUNCHGATE_") {
+        return Err(Problem::new(
+            format!("{name}, which is launchgate's own"),
+            "choose a name that does not begin with LAUNCHGATE_",
+        ));
+    }
+    let value = item.value.one();
+    value.map_err(|p| Problem::new(format!("{name}, which {}", p.what()), p.hint()))
+}
+
+/// Adds the rows of a step and of its own settings.
+pub(super) fn step_rows(rows: &mut Rows, id: SettingId, step: &Setting<StepSpec>) {
+    let Setting {
+        value: spec,
+        origin,
+    } = step;
+    rows.push(id, spec.command.shown(), origin);
+    let own = |key: &str| format!("{}.{key}", id.name());
+    if let Some(name) = &spec.name {
+        rows.named(own("name"), &*name.value, &name.origin);
+    }
+    if let Some(timeout) = &spec.timeout {
+        rows.named(own("timeout"), limit(timeout.value), &timeout.origin);
+    }
+    for variable in &spec.environment {
+        // The value may be a secret.
+        let name = String::from_utf8_lossy(&variable.value.0);
+        rows.named(own("env"), format!("{name}=***"), &variable.origin);
+    }
+    if let Some(user) = &spec.identity {
+        rows.named(own("user"), &*user.value.0, &user.origin);
+    }
+}

@@ -1,0 +1,132 @@
+//! From the text of a value towards a value, with errors that name its origin.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+use super::file::Item;
+use super::origin::{Origin, Pair, Setting};
+use crate::cli::SettingId;
+use crate::exit::{Failure, Problem};
+
+/// Parses a value. The error names its origin.
+pub(super) fn parse_from<T>(
+    text: &str,
+    origin: &dyn std::fmt::Display,
+    parser: impl Fn(&str) -> Result<T, Problem>,
+) -> Result<T, Failure> {
+    parser(text).map_err(|problem| {
+        Failure::usage(
+            format!("{origin}: `{text}` {}", problem.what()),
+            problem.hint(),
+        )
+    })
+}
+
+/// Gives a value of the settings file, or what is wrong with it, its origin.
+pub(super) fn from_file(
+    origin: Origin,
+    value: Result<OsString, Problem>,
+) -> Result<Setting<OsString>, Failure> {
+    match value {
+        Ok(value) => Ok(Setting { value, origin }),
+        Err(problem) => Err(Failure::usage(
+            format!("{origin}: the value {}", problem.what()),
+            problem.hint(),
+        )),
+    }
+}
+
+/// Joins an entry of a table to the `NAME=VALUE` that a flag would be given.
+pub(super) fn joined(name: &str, item: &Item) -> Result<OsString, Problem> {
+    if name.is_empty() || name.contains(['=', '\0']) {
+        return Err(Problem::new(
+            "has a name that can't be a variable's",
+            "write `NAME = \"value\"`",
+        ));
+    }
+    let mut text = OsString::from(name);
+    text.push("=");
+    text.push(item.value.one()?);
+    Ok(text)
+}
+
+/// Refuses an empty value of a flag.
+pub(super) fn filled(value: &OsStr, origin: &Origin) -> Result<Setting<OsString>, Failure> {
+    if value.is_empty() {
+        return Err(Failure::usage(
+            format!("{origin} is empty"),
+            "give it a value, or leave it out",
+        ));
+    }
+    Ok(Setting {
+        value: value.to_owned(),
+        origin: origin.clone(),
+    })
+}
+
+/// Refuses a URL in place of a path: its password would end up in file names.
+pub(super) fn a_path(setting: Setting<OsString>) -> Result<Setting<OsString>, Failure> {
+    let shown = setting.value.to_string_lossy();
+    if shown.contains("://") {
+        return Err(Failure::usage(
+            format!("{}: `{shown}` is a URL", setting.origin),
+            "name files or a folder; the database's URL belongs to --database-url",
+        ));
+    }
+    Ok(setting)
+}
+
+/// Refuses a value that is not UTF-8.
+pub(super) fn into_text(setting: Setting<OsString>) -> Result<Setting<String>, Failure> {
+    let Setting { value, origin } = setting;
+    match value.into_string() {
+        Ok(value) => Ok(Setting { value, origin }),
+        Err(value) => Err(Failure::usage(
+            format!("{origin}: `{}` is not UTF-8", value.to_string_lossy()),
+            "write it in UTF-8",
+        )),
+    }
+}
+
+/// Splits `NAME=VALUE` or `NAME=SOURCE`.
+pub(super) fn pair(id: SettingId, setting: Setting<OsString>) -> Result<Pair, Failure> {
+    let Setting { value, origin } = setting;
+    let form = id.definition().value_name;
+    let bytes = value.as_bytes();
+    let equals = bytes
+        .iter()
+        .position(|&byte| byte == b'=')
+        .filter(|&at| at > 0);
+    let Some(equals) = equals else {
+        // It may be a line of a secret value that was not meant to be an entry.
+        let shown = if id == SettingId::StepEnv {
+            "an entry".to_owned()
+        } else {
+            format!("`{}`", value.to_string_lossy())
+        };
+        return Err(Failure::usage(
+            format!("{origin}: {shown} is not {form}"),
+            format!("write `{} {form}`", id.flag()),
+        ));
+    };
+    let (name, rest) = (&bytes[..equals], &bytes[equals + 1..]);
+    if id == SettingId::StepEnvFrom && rest.is_empty() {
+        return Err(Failure::usage(
+            format!("{origin}: `{}` names no variable", value.to_string_lossy()),
+            format!("write `{} {form}`", id.flag()),
+        ));
+    }
+    if name.starts_with(b"LAUNCHGATE_") {
+        return Err(Failure::usage(
+            format!(
+                "{origin}: {} is launchgate's own",
+                String::from_utf8_lossy(name)
+            ),
+            "choose a name that does not begin with LAUNCHGATE_",
+        ));
+    }
+    Ok(Setting {
+        value: (name.to_vec(), rest.to_vec()),
+        origin,
+    })
+}

@@ -1,7 +1,6 @@
-//! The plan: settings turned into what will be done. Pure.
+//! The plan: turns settings into what will be done. Pure.
 //!
-//! Everything that can be wrong with a setting is found here or in `settings`, before
-//! anything runs or connects.
+//! Every mistake in a setting is found here or in `settings`, before anything runs or connects.
 
 pub mod coordination;
 pub mod embedded;
@@ -31,7 +30,7 @@ use crate::sys::identity::Identity;
 pub enum StepKind {
     /// Before the first migrate step.
     Backup,
-    /// A copy of the database, which launchgate makes itself.
+    /// A copy of the database that launchgate makes itself.
     Snapshot,
     /// The migration.
     Migrate,
@@ -42,7 +41,7 @@ pub enum StepKind {
 }
 
 impl StepKind {
-    /// The word in log, ledger and `LAUNCHGATE_STEP`.
+    /// The word in the log, the ledger and `LAUNCHGATE_STEP`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -66,20 +65,19 @@ impl StepKind {
 pub struct Step {
     /// What it is for.
     pub kind: StepKind,
-    /// What it is called in log, ledger and `LAUNCHGATE_STEP`: its kind, unless it was given a
-    /// name of its own.
+    /// Its name in the log, the ledger and `LAUNCHGATE_STEP`: its kind, unless it was given one.
     pub name: String,
     /// Its words.
     pub argv: Argv,
-    /// As it was written, for people; no password of a URL in it.
+    /// The command as it was written, for people, without passwords of URLs.
     pub text: String,
-    /// Which setting it is.
+    /// The setting that it comes from.
     pub origin: Origin,
     /// `None`: no limit.
     pub timeout: Option<Duration>,
-    /// Who runs it; `None`: whoever this is.
+    /// The user who runs it; `None`: launchgate's own.
     pub identity: Option<Identity>,
-    /// Its environment, but for what launchgate adds per run, where it is not that of all steps.
+    /// Its environment without what launchgate adds per run, if it differs from that of all steps.
     pub environment: Option<Environment>,
 }
 
@@ -88,18 +86,18 @@ pub struct Step {
 pub struct Steps {
     /// In the order they run.
     pub list: Vec<Step>,
-    /// Their environment, but for what launchgate adds per run.
+    /// Their environment, without what launchgate adds per run.
     pub environment: Environment,
-    /// A setting names their database sessions (`PGAPPNAME`).
+    /// Whether a setting names their database sessions (`PGAPPNAME`).
     pub names_sessions: bool,
-    /// Between TERM and KILL.
+    /// The time between TERM and KILL.
     pub grace: Duration,
-    /// What the steps that launchgate does itself work on.
+    /// What the embedded steps work on.
     pub embedded: Option<EmbeddedPlan>,
 }
 
 impl Steps {
-    /// What a step sees, but for what launchgate adds per run.
+    /// What a step sees, without what launchgate adds per run.
     #[must_use]
     pub fn environment_of<'a>(&'a self, step: &'a Step) -> &'a Environment {
         step.environment.as_ref().unwrap_or(&self.environment)
@@ -109,17 +107,17 @@ impl Steps {
 /// What launchgate becomes.
 #[derive(Debug, Clone)]
 pub struct Server {
-    /// What it is called where something is said of it: `server`, or a probe's `command`.
+    /// What messages call it: `server`, or a probe's `command`.
     pub called: &'static str,
     /// Its words.
     pub argv: Argv,
-    /// As it was written, for people: what was expanded may be a secret.
+    /// The command as it was written, for people: expanded values may be secret.
     pub text: String,
     /// Its environment.
     pub environment: Environment,
-    /// Who runs it; `None`: whoever this is.
+    /// The user who runs it; `None`: launchgate's own.
     pub identity: Option<Identity>,
-    /// How launchgate stays in front of it; `None`: it becomes it.
+    /// How launchgate stays in front of it; `None`: launchgate becomes it.
     pub init: Option<Init>,
 }
 
@@ -136,7 +134,7 @@ pub fn steps(
                 settings.shell.origin.or_flag("--shell"),
                 settings.expand_env.origin.or_flag("--expand-env")
             ),
-            "leave `--expand-env` out: the shell expands variables itself",
+            "remove `--expand-env`: the shell expands variables itself",
         ));
     }
     let identity = settings.user.as_ref().map(|setting| &setting.value.1);
@@ -202,7 +200,7 @@ fn step_environment(
     environment
 }
 
-/// Plans the server; `None` where the command line names none.
+/// Plans the server; `None` if the command line names none.
 pub fn server(
     inherited: &Environment,
     settings: &ServerSettings,
@@ -216,7 +214,7 @@ pub fn server(
     let mut environment = inherited.clone();
     let identity = settings.user.as_ref().map(|user| user.value.1.clone());
     if let Some(identity) = &identity {
-        // Whatever it was: of root's home another user has nothing.
+        // Whatever it was: root's home is no use to another user.
         environment.set(b"HOME", &identity.home);
     }
     environment.retain(|name| {
@@ -245,12 +243,12 @@ pub fn server(
         })),
         None => Err(Failure::usage(
             "the server's command is empty",
-            "write the program to run behind `--`",
+            "write the program to run after `--`",
         )),
     }
 }
 
-/// A variable that is not set here may be one that a setting keeps from the server.
+/// Explains an unset variable better if a setting keeps it from the server.
 fn of_the_server(
     refusal: SplitRefusal,
     unset: &[Setting<OsString>],
@@ -270,21 +268,21 @@ fn of_the_server(
     if let Some(origin) = origin {
         return SplitRefusal::new(
             format!("`{shown}`, a variable that is not set: {origin} keeps it from the server"),
-            format!("leave it out of the server's command, or out of {origin}"),
+            format!("remove it from the server's command, or from {origin}"),
         );
     }
     if name.starts_with(OWN) {
         return SplitRefusal::new(
             format!(
-                "`{shown}`, a variable that is not set: the server gets none of launchgate's own"
+                "`{shown}`, a variable that is not set: the server doesn't get launchgate's variables"
             ),
-            "leave it out, or give the value another name",
+            "remove it, or give the value another name",
         );
     }
     refusal
 }
 
-/// `better` has the last word on what is refused.
+/// `better` may improve the message about what is refused.
 fn expand(
     words: Vec<OsString>,
     environment: &Environment,

@@ -5,30 +5,30 @@ use std::time::Duration;
 /// The shortest pause between two reads.
 const LEAST: Duration = Duration::from_millis(200);
 
-/// What the shortest pauses are spread down from: four thirds of [`LEAST`].
+/// The shortest pauses are spread downwards from this: four thirds of [`LEAST`].
 const LEAST_SPREAD: Duration = Duration::from_millis(267);
 
 /// The longest pause.
 const MOST: Duration = Duration::from_secs(10);
 
-/// The most that contention stretches a shorter pause to: with a thousand waiters that is 250
-/// reads a second, which one core serves, and after 40 s a tenth of the wait is longer anyway.
+/// The longest pause that contention leads to. With a thousand waiters that is 250 reads a second, which
+/// one core can serve, and after 40 s a tenth of the wait is longer anyway.
 const MOST_UNDER_CONTENTION: Duration = Duration::from_secs(4);
 
-/// Up to this many reads at the same moment are no contention.
+/// Up to this many simultaneous reads are not contention.
 const FEW: u32 = 4;
 
 /// The first pause after the database had no connection to spare, or did not answer in time.
 const LEAST_WHEN_FULL: Duration = Duration::from_millis(500);
 
-/// The pause after `waited`: about a tenth of it, so that no replica starts later than a tenth
-/// of the migration's time after its end, spread by `chance` (0 to 255) so that replicas that
-/// started together do not poll together. Longer in the beginning, under contention.
+/// The pause after `waited`: about a tenth of it, so that every replica starts within a tenth of the
+/// migration's time after its end. `chance` (0 to 255) spreads it, so that replicas that started
+/// together do not poll together. Under contention, it is longer in the beginning.
 #[must_use]
 pub fn pause(waited: Duration, contention: Contention, chance: u8) -> Duration {
     let tenth = (waited / 10).clamp(LEAST_SPREAD, MOST);
     let stretched = (tenth * contention.stretch).min(MOST_UNDER_CONTENTION);
-    // Down to three quarters, never up: a tenth is the promise.
+    // Down to three quarters, never up: the promise is a tenth.
     spread(tenth.max(stretched), 4, chance).max(LEAST)
 }
 
@@ -44,9 +44,9 @@ fn spread(pause: Duration, part: u32, chance: u8) -> Duration {
     pause.saturating_sub(pause * u32::from(chance) / (part * 255))
 }
 
-/// How many replicas poll at the same time, as far as one can tell: the factor by which its
-/// pauses are stretched. Each read is a sample; many replicas sampling find the rate at which
-/// only a few are connected at any moment, without knowing how many they are.
+/// How many replicas poll at the same time, as far as this one can tell, as the factor by which it
+/// stretches its pauses. Each read is a sample. Together the replicas find the rate at which only a few
+/// are connected at any moment, without knowing how many they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Contention {
     stretch: u32,
@@ -62,7 +62,7 @@ impl Contention {
     /// Takes a sample: how many replicas were reading during this read, itself included.
     pub fn sample(&mut self, pollers: u32) {
         if pollers > FEW {
-            // Slower by as much as there are too many.
+            // Slows down by the factor by which there are too many.
             self.stretch = self.stretch.saturating_mul(pollers.div_ceil(FEW)).min(64);
         } else if pollers <= FEW / 2 {
             self.stretch = (self.stretch / 2).max(1);

@@ -1,4 +1,4 @@
-//! The one place that decides: what the ledger means for this revision. Pure.
+//! The only place that decides what the ledger means for this revision. Pure.
 
 use crate::db::ledger::{Ledger, LedgerRow, RunState};
 
@@ -7,15 +7,15 @@ use crate::db::ledger::{Ledger, LedgerRow, RunState};
 pub enum Decision {
     /// The revision succeeded: start at once.
     Start,
-    /// Run the steps, once the lock is held. `attempt` is this run's number; `dead` are the
-    /// rows of holders that died, to be closed first.
+    /// Run the steps, once the lock is held. `attempt` is this run's number; `dead` are the rows of
+    /// holders that died, which have to be closed first.
     Run {
         /// 1 for the first run since the last reset.
         attempt: i32,
         /// Rows still `running` whose lease is over.
         dead: Vec<LedgerRow>,
     },
-    /// Somebody is at it.
+    /// Another replica is running the steps.
     Wait(Box<LedgerRow>),
     /// This revision must not start.
     Refuse(Refusal),
@@ -24,26 +24,26 @@ pub enum Decision {
 /// Why a revision is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// An operator said so.
+    /// An operator blocked it.
     Blocked {
-        /// Who, and in which words.
+        /// Who blocked it.
         by: String,
         /// Why.
         note: Option<String>,
     },
-    /// It failed too often.
+    /// It failed too many times.
     Exhausted {
-        /// How often.
+        /// How many times.
         failed: usize,
-        /// Which run failed last.
+        /// The run that failed last.
         last: String,
     },
     /// A newer launchgate wrote a state that this one does not know.
     Unknown,
 }
 
-/// Decides. `revision` is `None` where there is none: then the steps run at every start.
-/// `max_attempts` is `None` where failed attempts are not counted.
+/// Decides. Without a `revision` the steps run at every start. `max_attempts` is `None` if there is no
+/// limit.
 #[must_use]
 pub fn decide(ledger: &Ledger, revision: Option<&str>, max_attempts: Option<u32>) -> Decision {
     let Ledger::Rows(rows) = ledger else {
@@ -59,8 +59,8 @@ pub fn decide(ledger: &Ledger, revision: Option<&str>, max_attempts: Option<u32>
     if own.iter().any(|row| row.state.is_none()) {
         return Decision::Refuse(Refusal::Unknown);
     }
-    // An operator's block and a success: the newer one counts. A reset lifts a block and
-    // counts failures anew, but a revision that succeeded never runs again.
+    // Of a block and a success, the newer one counts. A reset lifts a block and starts counting failures
+    // again, but a revision that succeeded never runs again.
     let reset = newest(&own, RunState::Reset);
     let blocked =
         newest(&own, RunState::Blocked).filter(|row| row.id > reset.map_or(i64::MIN, |r| r.id));
@@ -96,7 +96,7 @@ pub fn decide(ledger: &Ledger, revision: Option<&str>, max_attempts: Option<u32>
     }
 }
 
-/// Whether `revision` is recorded as succeeded, whatever an operator said since.
+/// Whether `revision` is recorded as succeeded, whatever an operator decided since.
 #[must_use]
 pub fn has_succeeded(ledger: &Ledger, revision: &str) -> bool {
     let Ledger::Rows(rows) = ledger else {
@@ -106,7 +106,7 @@ pub fn has_succeeded(ledger: &Ledger, revision: &str) -> bool {
         .any(|row| row.revision == revision && row.state == Some(RunState::Succeeded))
 }
 
-/// The block that an operator put on `revision` while the run `run_id` of it was on.
+/// The block that an operator put on `revision` during its run `run_id`.
 #[must_use]
 pub fn blocked_meanwhile(ledger: &Ledger, revision: &str, run_id: &str) -> Option<Refusal> {
     let Ledger::Rows(rows) = ledger else {
@@ -122,7 +122,7 @@ pub fn blocked_meanwhile(ledger: &Ledger, revision: &str, run_id: &str) -> Optio
     })
 }
 
-/// Rows come newest first.
+/// The newest row in this state. Rows are ordered newest first.
 fn newest<'a>(rows: &[&'a LedgerRow], state: RunState) -> Option<&'a LedgerRow> {
     rows.iter().copied().find(|row| row.state == Some(state))
 }

@@ -1,5 +1,5 @@
-//! The right to run, as both threads see it: one renews it, the other stops the step when it
-//! can't be confirmed any more. Holds no connection and no process.
+//! The right to run, shared by both threads: one renews it, the other stops the step once it can no
+//! longer be confirmed. Holds no connection and no process.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use crate::sys::clock::Moment;
 use crate::sys::step::Guard;
 use crate::sys::wakeup::Wakeup;
 
-/// When the right to run was last confirmed, and whether it is lost for certain.
+/// When the right to run was last confirmed, and whether it is certainly lost.
 #[derive(Debug)]
 pub struct Lease {
     length: Duration,
@@ -22,21 +22,21 @@ pub struct Lease {
 struct State {
     confirmed: Moment,
     lost: Option<String>,
-    /// The lock answered when it was last asked, the run's row did not, or not yet.
+    /// At the last renewal the lock answered, but the run's row did not, or not yet.
     row_alone: bool,
-    /// The same, at the moment when a third of the lease was over.
+    /// The same, at the moment when a third of the lease had passed.
     missed_row_alone: Option<bool>,
 }
 
 impl Lease {
-    /// A lease that was confirmed by something asked at `confirmed`, to be renewed every sixth of
-    /// its length.
+    /// A lease that was confirmed by a request sent at `confirmed`, to be renewed every sixth of its
+    /// length.
     pub fn new(length: Duration, confirmed: Moment) -> std::io::Result<Arc<Self>> {
         Self::with(length, length / 6, confirmed)
     }
 
-    /// One that never ends by itself: the kernel keeps the lock. It is looked after every `interval`
-    /// all the same.
+    /// A lease that never expires, because the kernel keeps the lock. It is still checked every
+    /// `interval`.
     pub fn endless(interval: Duration, confirmed: Moment) -> std::io::Result<Arc<Self>> {
         Self::with(
             Duration::from_secs(u64::from(u32::MAX)),
@@ -66,7 +66,7 @@ impl Lease {
         self.interval
     }
 
-    /// How long until it is to be renewed: that much after what last confirmed it was asked,
+    /// How long until it must be renewed: one interval after the request that last confirmed it,
     /// however long the answer took.
     #[must_use]
     pub fn due(&self, now: Moment) -> Duration {
@@ -74,15 +74,15 @@ impl Lease {
         self.interval.saturating_sub(now.since(state.confirmed))
     }
 
-    /// Lock and lease were confirmed by what was asked at `asked`, not when it was answered:
-    /// the database's clock can't have been earlier.
+    /// Lock and lease were confirmed by a request sent at `asked`. The time of the request counts, not
+    /// that of the answer: the database read its clock no earlier.
     pub fn confirm(&self, asked: Moment) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.confirmed = state.confirmed.max(asked);
         state.row_alone = false;
     }
 
-    /// The renewal so far: `row_alone` where the lock was confirmed and the run's row was not.
+    /// The state of the renewal: `row_alone` if the lock was confirmed, but not the run's row.
     pub fn waits_for_row(&self, row_alone: bool) {
         self.state
             .lock()
@@ -90,14 +90,14 @@ impl Lease {
             .row_alone = row_alone;
     }
 
-    /// Whether it was the run's row alone that kept it from being renewed in time.
+    /// Whether only the run's row kept it from being renewed in time.
     #[must_use]
     pub fn missed_row_alone(&self) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.missed_row_alone == Some(true)
     }
 
-    /// It is lost for certain.
+    /// Marks it as certainly lost.
     pub fn lose(&self, why: String) {
         self.state
             .lock()
@@ -107,9 +107,8 @@ impl Lease {
         self.changed.raise();
     }
 
-    /// Why the right to run is lost at `now`, where it is: for certain, or because a third
-    /// of the lease went by without a confirmation. The other two thirds are for stopping
-    /// the step.
+    /// Why the right to run is lost at `now`, if it is: certainly, or because a third of the lease
+    /// passed without a confirmation. The other two thirds are for stopping the step.
     #[must_use]
     pub fn lost(&self, now: Moment) -> Option<String> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -120,7 +119,7 @@ impl Lease {
         if silent < self.length / 3 {
             return None;
         }
-        // The step that is stopped for it may be what was in the way.
+        // Remembered now, since stopping the step may remove the cause.
         let row_alone = state.row_alone;
         state.missed_row_alone.get_or_insert(row_alone);
         Some(format!(

@@ -1,6 +1,5 @@
-//! Two threads: this process's first one has the signals and the processes, the second one
-//! has the network. Neither waits for the other where it must not: a database that does not
-//! answer keeps no signal waiting, and a step that runs keeps no heartbeat waiting.
+//! Two threads: the process's first one has the signals and the processes, the second one has the
+//! network. A database that does not answer delays no signal, and a running step delays no heartbeat.
 //!
 //! The second thread carries out one asynchronous flow (the gate, or a command that reads
 //! the ledger) and asks the first to run steps.
@@ -24,8 +23,8 @@ use crate::sys::host::{Host, Wake};
 use crate::sys::signals::Stop;
 use crate::sys::wakeup::Wakeup;
 
-/// How long a flow may take to end in order once a stop arrived: a call of the database takes no
-/// longer, and platforms allow 30 s.
+/// How long a flow may take to end cleanly after a stop. A database call takes no longer, and
+/// platforms allow 30 s.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// The step that is about to start.
@@ -39,7 +38,7 @@ pub struct Progress {
     pub announced: StepAnnounced,
 }
 
-/// Signals, when dropped, that the ledger has the step's name, or that nobody is left to write it.
+/// Dropping it signals that the ledger has the step's name, or that nobody is left to write it.
 #[derive(Debug)]
 pub struct StepAnnounced(pub Arc<Wakeup>);
 
@@ -52,13 +51,13 @@ impl Drop for StepAnnounced {
 /// Steps to run, asked for by the flow.
 #[derive(Debug)]
 pub struct StepsRequest {
-    /// What the steps are told.
+    /// What the steps learn about their run.
     pub identity: RunIdentity,
     /// The right to run them.
     pub guard: LeaseGuard,
-    /// Told which step starts.
+    /// Receives the step that starts.
     pub progress: mpsc::UnboundedSender<Progress>,
-    /// Told how it ended.
+    /// Receives the outcome.
     pub reply: oneshot::Sender<StepsOutcome>,
 }
 
@@ -86,7 +85,7 @@ impl GateLink {
         }
     }
 
-    /// Waits for `work`, unless a signal stops the gate meanwhile: then `work` is dropped.
+    /// Waits for `work`. If a signal stops the gate in the meantime, `work` is dropped.
     pub async fn unless_stopped<T>(
         &mut self,
         phase: &str,
@@ -120,8 +119,8 @@ where
     run_with_steps(host, &mut drop, flow)
 }
 
-/// Carries out `flow` on a thread of its own, while this one obeys signals and, through
-/// `serve`, runs the steps that the flow asks for.
+/// Carries out `flow` on its own thread, while this thread handles signals and, through `serve`, runs
+/// the steps that the flow asks for.
 ///
 /// # Errors
 /// The flow's, or the stop that ended it.
@@ -158,10 +157,10 @@ where
     done
 }
 
-/// Work that goes on beside the flow.
+/// Work that runs beside the flow.
 pub struct Meanwhile<T>(JoinHandle<T>);
 
-/// Starts such work. For inside of a flow.
+/// Starts such work. To be called within a flow.
 pub fn meanwhile<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> Meanwhile<T> {
@@ -176,13 +175,13 @@ impl<T> Future for Meanwhile<T> {
     }
 }
 
-/// Does work that waits in system calls on a thread of its own, so that the flow can be stopped
-/// meanwhile. For inside of a flow.
+/// Does work that waits in system calls on its own thread, so that the flow can be stopped in the
+/// meantime. To be called within a flow.
 pub async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     finished(tokio::task::spawn_blocking(work).await)
 }
 
-/// Nothing is cancelled before the flow is over, and a panic ends the process.
+/// Nothing is cancelled before the flow has ended, and a panic ends the process.
 fn finished<T>(done: Result<T, JoinError>) -> T {
     done.unwrap_or_else(|error| unreachable!("{error}"))
 }
@@ -206,12 +205,12 @@ fn block_on<T, F: Future<Output = Result<T, Failure>>>(
         .build()
         .map_err(|error| no_thread(&error))?;
     let done = runtime.block_on(async { flow().await });
-    // A name look-up that hangs is a thread that can't be stopped.
+    // A hanging name look-up is a thread that can't be stopped.
     runtime.shutdown_background();
     done
 }
 
-/// The first thread's part. Returns the result and whether the flow is over.
+/// The first thread's part. Returns the result, and whether the flow has ended.
 fn attend<T>(
     host: &Host,
     serve: &mut dyn FnMut(StepsRequest),

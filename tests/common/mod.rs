@@ -36,9 +36,12 @@ pub mod wire;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+pub(crate) use backends::on_each;
+pub use backends::{Db, lock};
 pub use place::{Gate, Place};
-pub use processes::Seen;
+pub use processes::{Seen, is_alive, signal_tree};
 pub use run::{Ended, Finished, Run};
+pub use scene::Scene;
 pub use start::Given;
 pub use stub::{ALL, CommandLine, Signals, Stub, backup, flag, migrate, stub, verify};
 

@@ -164,12 +164,6 @@ impl Run {
             log.lines().any(|line| line.contains(words)).then_some(())
         });
     }
-
-    /// The same.
-    #[track_caller]
-    pub fn says_in_time(&self, words: &str) {
-        self.wait_for_log(words);
-    }
 }
 
 fn text(path: &Path) -> String {

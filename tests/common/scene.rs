@@ -7,7 +7,6 @@
 
 use std::{
     ops::Deref,
-    path::PathBuf,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
@@ -36,7 +35,6 @@ echo "server succeeded=$found revision=$REVISION replica=$REPLICA pid=$$" >> "$d
 pub struct Scene<'a> {
     place: Place,
     pub db: &'a Db,
-    pub dir: PathBuf,
     pub app: String,
     pub url: String,
     number: AtomicUsize,
@@ -80,7 +78,6 @@ impl<'a> Scene<'a> {
         let place = Place::new();
         let scene = Self {
             db,
-            dir: place.folder().to_owned(),
             app: app.to_owned(),
             url: db.url(),
             number: AtomicUsize::new(0),
@@ -104,10 +101,6 @@ impl<'a> Scene<'a> {
 
     pub fn touch(&self, name: &str) {
         self.write(name, "");
-    }
-
-    pub fn dir_has(&self, name: &str) -> bool {
-        self.has(name)
     }
 
     pub fn count(&self, word: &str) -> usize {

@@ -4,16 +4,14 @@
 //! "exits as `run` would have failed, also where only the second connection or the lock fails"
 //! (contract, section 2)
 
+use crate::common::{Db, Run, Scene};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::common::backends::Db;
-use crate::common::replicas::{Running, Scene};
-
 /// Ends `check` and then `job` with `code`, both saying `words`; the `check`.
 #[track_caller]
-fn alike(scene: &Scene<'_>, url: &str, revision: &str, code: i32, words: &[&str]) -> Running {
+fn alike(scene: &Scene<'_>, url: &str, revision: &str, code: i32, words: &[&str]) -> Run {
     alike_as(scene, &[], url, revision, code, words)
 }
 
@@ -26,7 +24,7 @@ fn alike_as(
     revision: &str,
     code: i32,
     words: &[&str],
-) -> Running {
+) -> Run {
     let [check, _] = ["check", "job"].map(|verb| {
         let replica = scene.command(verb).env("DATABASE_URL", url).args([
             "--release",
@@ -49,7 +47,7 @@ fn alike_as(
 
 /// What `check` says of `name`.
 #[track_caller]
-fn told(check: &Running, name: &str, value: &str) {
+fn told(check: &Run, name: &str, value: &str) {
     let out = check.out();
     let line = out.lines().find_map(|line| line.strip_prefix(name));
     assert_eq!(line.unwrap_or_default().trim(), value, "{name}\n{out}");
@@ -158,7 +156,7 @@ fn sqlite() {
     let file = db.sqlite_file();
     let folder = file.parent().expect("a folder").to_owned();
     let scene = Scene::new(&db);
-    mode(&scene.dir, 0o755);
+    mode(scene.folder(), 0o755);
     let nobody = [
         "setpriv",
         "--reuid=65534",

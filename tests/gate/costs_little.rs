@@ -7,10 +7,9 @@
 
 use std::process::Command;
 
-use crate::common::backends::{Db, lock, on_each};
 use crate::common::home::{command_as, free_port, output};
-use crate::common::replicas::{Running, Scene, until};
 use crate::common::servers::postgres_15;
+use crate::common::{Db, Run, Scene, lock, on_each, until};
 
 /// What the server logged between two marks.
 fn logged(db: &Db, work: impl FnOnce()) -> Vec<String> {
@@ -96,7 +95,7 @@ fn an_index_is_built_concurrently_while_replicas_wait() {
     db.sql("create table t as select generate_series(1, 1000) a");
     scene.touch("hold-migrate");
     scene.script("do-migrate", "psql -Xqw \"$DATABASE_URL\" -v ON_ERROR_STOP=1 -c 'create index concurrently i on t (a)' || exit 4\n");
-    let mut replicas: Vec<Running> = (0..21)
+    let mut replicas: Vec<Run> = (0..21)
         .map(|_| scene.run("v1").env("LAUNCHGATE_LEASE", "30s").start())
         .collect();
     until("replicas that wait", || {
@@ -130,7 +129,7 @@ fn an_index_is_built_concurrently_while_replicas_wait() {
 fn waiters_hold_no_connection(db: &Db) {
     let scene = Scene::new(db);
     scene.touch("hold-migrate");
-    let mut replicas: Vec<Running> = (0..3)
+    let mut replicas: Vec<Run> = (0..3)
         .map(|_| scene.run("v1").env("LAUNCHGATE_LEASE", "30s").start())
         .collect();
     until("waiters", || {

@@ -3,11 +3,10 @@
 //! "No password ever appears, in any rendering of any value or error, however misplaced or
 //! misspelled the URL was." (contract, section 8)
 
-use crate::common::backends::{Db, on_each};
-use crate::common::replicas::{Replica, Scene};
+use crate::common::{Db, Gate, Scene, on_each};
 
 /// All that a replica said, and how it ended.
-fn said(replica: Replica<'_>) -> (i32, String) {
+fn said(replica: Gate<'_>) -> (i32, String) {
     let mut replica = replica.start();
     let code = replica.wait();
     (code, replica.log() + &replica.out())

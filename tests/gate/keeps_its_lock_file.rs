@@ -5,8 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::common::backends::Db;
-use crate::common::replicas::{Running, Scene, until};
+use crate::common::{Db, Run, Scene, until};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 fn lock_file(scene: &Scene<'_>) -> PathBuf {
@@ -43,9 +42,9 @@ fn waiters_open_nothing_but_the_lock_file() {
         let command = scene.command("wait").args(["--release", revision]);
         command.without_server().start()
     };
-    let mut waiters: Vec<Running> = vec![scene.run("v1").start(), wait("v1"), wait("v2")];
+    let mut waiters: Vec<Run> = vec![scene.run("v1").start(), wait("v1"), wait("v2")];
     for waiter in &mut waiters {
-        waiter.says_in_time("another replica holds the lock, waiting");
+        waiter.wait_for_log("another replica holds the lock, waiting");
     }
     let mut database = Opens::of(&db.sqlite_file());
     let mut lock = Opens::of(&lock_file(&scene));
@@ -119,7 +118,7 @@ fn an_app_with_a_long_name_has_a_lock_too() {
     let mut holder = scene.run("v1").start();
     until("the step", || scene.count("start") == 1);
     let mut waiter = scene.run("v1").start();
-    waiter.says_in_time("another replica holds the lock");
+    waiter.wait_for_log("another replica holds the lock");
     let other = Scene::named(&db, &format!("{}x", scene.app));
     other.run("v1").finish().ends_with(0);
     scene.remove("hold-migrate");

@@ -2,8 +2,7 @@
 //!
 //! "A ledger that exists is used whatever the role may create" (contract, section 5)
 
-use crate::common::backends::{Db, on_each};
-use crate::common::replicas::{Running, Scene, until};
+use crate::common::{Db, Run, Scene, on_each, until};
 
 /// The lock's session has no lock on the system's tables, which both want for themselves.
 fn a_step_may_rebuild_every_table(db: &Db) {
@@ -40,7 +39,7 @@ fn a_search_path_that_a_migration_changes_changes_nothing(db: &Db) {
     let wait = |revision| scene.command("wait").args(["--release", revision]);
     replicas.push(wait("v1").without_server().start());
     for waiter in &mut replicas[1..] {
-        waiter.says_in_time("another replica is running the steps");
+        waiter.wait_for_log("another replica is running the steps");
     }
     let mut status = scene.command("status").without_server().finish();
     status.ends_with(0);
@@ -49,7 +48,7 @@ fn a_search_path_that_a_migration_changes_changes_nothing(db: &Db) {
     for replica in &mut replicas {
         replica.ends_with(0);
     }
-    let up_to_date = |mut replica: Running| {
+    let up_to_date = |mut replica: Run| {
         replica.ends_with(0);
         assert_eq!(scene.count("start"), 1, "{}", replica.log());
     };

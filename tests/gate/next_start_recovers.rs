@@ -6,14 +6,13 @@
 //! "whatever is killed, at whatever moment, the next start goes on by itself." (contract, section
 //! 5)
 
-use crate::common::backends::{Db, on_each};
-use crate::common::replicas::{Running, Scene, is_alive, signal_tree, until};
+use crate::common::{Db, Run, Scene, is_alive, on_each, signal_tree, until};
 use nix::sys::signal::Signal;
 
 const STEPS: [&str; 3] = ["backup", "migrate", "verify"];
 
 /// A holder in the middle of `step`, and a waiter beside it.
-fn at_step(scene: &Scene<'_>, step: &str) -> (Running, Running) {
+fn at_step(scene: &Scene<'_>, step: &str) -> (Run, Run) {
     scene.touch(&format!("hold-{step}"));
     let holder = scene.run_steps("v1", &STEPS).start();
     until("the step", || {
@@ -23,7 +22,7 @@ fn at_step(scene: &Scene<'_>, step: &str) -> (Running, Running) {
             .any(|l| l.word() == "start" && l.get("step") == step)
     });
     let waiter = scene.run_steps("v1", &STEPS).start();
-    waiter.says_in_time("waiting");
+    waiter.wait_for_log("waiting");
     (holder, waiter)
 }
 
@@ -230,7 +229,7 @@ fn a_step_that_locks_the_ledger_is_told_so(db: &Db) {
     );
     let dump = scene.path("dump");
     let mut holder = scene.run("v1").args(["--backup", &dump]).start();
-    until("the lock on the table", || scene.dir_has("locked"));
+    until("the lock on the table", || scene.has("locked"));
     holder
         .ends_with(76)
         .says("the table launchgate_runs could not be written");

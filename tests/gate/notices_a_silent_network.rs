@@ -6,9 +6,8 @@
 
 use std::process::Command;
 
-use crate::common::backends::{Db, lock};
 use crate::common::home::output;
-use crate::common::replicas::{Scene, until};
+use crate::common::{Db, Scene, lock, until};
 
 fn ip(words: &str) {
     output(Command::new("ip").args(words.split(' ')));
@@ -117,7 +116,7 @@ fn loses(which: &str, number: u32, stubborn: bool) {
         .start();
     until("the step", || scene.count("start") == 1);
     let mut waiter = scene.run("v1").start();
-    waiter.says_in_time("waiting");
+    waiter.wait_for_log("waiting");
     namespace.cut();
     holder.ends_with(76);
     scene.remove("hold-migrate");
@@ -213,7 +212,7 @@ fn a_host_that_swallows_packets_is_given_up_in_time() {
             .says("did not accept a connection for ");
         assert!(!impatient.log().contains("pw-of-nobody"));
         let mut stopped = replica().inside(&inside).start();
-        stopped.says_in_time("this revision");
+        stopped.wait_for_log("this revision");
         stopped.signal(nix::sys::signal::Signal::SIGTERM);
         stopped.ends_with(143);
     }

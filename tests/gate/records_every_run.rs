@@ -6,8 +6,7 @@
 //! "failed attempts of one revision, over all replicas, after which it is refused." (contract,
 //! section 3)
 
-use crate::common::backends::{Db, on_each};
-use crate::common::replicas::{Running, Scene, until};
+use crate::common::{Db, Run, Scene, on_each, until};
 use nix::sys::signal::Signal;
 
 fn a_failed_run_says_why_without_the_password(db: &Db) {
@@ -121,7 +120,7 @@ fn a_row_leaves_running_once() {
                 .is_some_and(|l| l.word() == "start" && l.get("replica") == pid)
         });
         if fault == Signal::SIGSTOP {
-            crate::common::replicas::signal_tree(holder.pid(), fault);
+            crate::common::signal_tree(holder.pid(), fault);
             scene.remove("exclusive");
         } else {
             holder.signal(fault);
@@ -141,7 +140,7 @@ fn a_row_leaves_running_once() {
                             .is_some_and(|l| l.get("replica") == follower.name())
                 }
         });
-        let mut follower: Running = follower;
+        let mut follower: Run = follower;
         follower.ends_with(0);
         holder.signal(Signal::SIGCONT);
         holder.wait();
@@ -157,8 +156,8 @@ fn a_row_leaves_running_once() {
 fn failed_attempts_are_counted_over_replicas_and_reset_by_an_operator(db: &Db) {
     let scene = Scene::new(db);
     scene.touch("fail-migrate");
-    let mut replicas: Vec<Running> = (0..5).map(|_| scene.run("v1").start()).collect();
-    let mut codes: Vec<i32> = replicas.iter_mut().map(Running::wait).collect();
+    let mut replicas: Vec<Run> = (0..5).map(|_| scene.run("v1").start()).collect();
+    let mut codes: Vec<i32> = replicas.iter_mut().map(Run::wait).collect();
     codes.sort_unstable();
     assert_eq!(codes, [3, 3, 3, 77, 77]);
     assert_eq!(scene.states(), ["failed"; 3]);
@@ -264,7 +263,7 @@ fn a_stop_during_a_step_that_ends_well_is_a_success(db: &Db) {
         .start();
     until("the step", || scene.count("start") == 1);
     holder.signal(Signal::SIGTERM);
-    holder.says_in_time("stopping migrate");
+    holder.wait_for_log("stopping migrate");
     scene.remove("hold-migrate");
     holder.ends_with(143);
     assert_eq!(scene.states(), ["succeeded"]);
@@ -311,7 +310,7 @@ fn a_ledger_that_exists_is_used_whatever_a_role_may_create(db: &Db) {
             .start()
     };
     let mut early = wait("v1");
-    early.says_in_time("waiting for the release");
+    early.wait_for_log("waiting for the release");
     scene.touch("hold-migrate");
     let mut job = scene.run("v1").start();
     until("the step", || scene.count("start") == 1);

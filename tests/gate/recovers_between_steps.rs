@@ -6,8 +6,7 @@
 
 use std::process::{Child, Command, Stdio};
 
-use crate::common::backends::{Db, lock, on_each};
-use crate::common::replicas::{Running, Scene, until};
+use crate::common::{Db, Run, Scene, lock, on_each, until};
 use nix::sys::signal::Signal;
 
 /// Where the holder is held.
@@ -141,13 +140,13 @@ impl<'a> Held<'a> {
     }
 }
 
-fn patient(scene: &Scene<'_>, revision: &str) -> Running {
+fn patient(scene: &Scene<'_>, revision: &str) -> Run {
     scene.run(revision).args(["--lease", "6s"]).start()
 }
 
 /// Holds a replica at each moment, lets `fault` happen to it, and sees that the next ones go
 /// on by themselves.
-fn at_each_moment(db: &Db, fault: impl Fn(&Db, &Scene<'_>, &mut Running, Held<'_>)) {
+fn at_each_moment(db: &Db, fault: impl Fn(&Db, &Scene<'_>, &mut Run, Held<'_>)) {
     let first = Scene::new(db);
     first.run("v0").finish().ends_with(0);
     for moment in moments(db) {

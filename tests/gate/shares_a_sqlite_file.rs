@@ -10,9 +10,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use crate::common::backends::Db;
 use crate::common::home::output;
-use crate::common::replicas::{Running, Scene, is_alive, signal_tree, until};
+use crate::common::{Db, Run, Scene, is_alive, signal_tree, until};
 use nix::sys::signal::Signal;
 
 /// A session that has the whole database for itself.
@@ -78,7 +77,7 @@ fn the_lock_outlives_launchgate_until_the_last_of_the_step_is_gone() {
     let mut impatient = scene.run("v1").args(["--lock-timeout", "2s"]).start();
     impatient.ends_with(75);
     let mut follower = scene.run("v1").start();
-    follower.says_in_time("waiting");
+    follower.wait_for_log("waiting");
     scene.remove("hold-child");
     follower.ends_with(0);
     let words: Vec<String> = scene
@@ -101,7 +100,7 @@ fn waiters_do_not_touch_the_database() {
     until("the step", || scene.count("start") == 2);
     replicas.extend((0..3).map(|_| scene.run("v1").start()));
     for waiter in &mut replicas[1..] {
-        waiter.says_in_time("waiting");
+        waiter.wait_for_log("waiting");
     }
     let session = Exclusive::on(&db);
     // An impatient one's time is up while nobody else can read.
@@ -133,9 +132,9 @@ fn a_busy_database_is_waited_for() {
     scene.run("v0").finish().ends_with(0);
     let session = Exclusive::on(&db);
     let mut replica = scene.run("v1").start();
-    replica.says_in_time("waiting for the database");
+    replica.wait_for_log("waiting for the database");
     let mut stopped = scene.run("v1").start();
-    stopped.says_in_time("waiting for the database");
+    stopped.wait_for_log("waiting for the database");
     stopped.signal(Signal::SIGTERM);
     stopped.ends_with(143);
     drop(session);
@@ -193,7 +192,7 @@ fn a_stop_is_obeyed_while_the_ledger_is_to_be_told_of_the_next_step() {
     until("the first step", || scene.count("start") == 1);
     let session = Exclusive::on(&db);
     scene.remove("hold-backup");
-    replica.says_in_time("backup succeeded");
+    replica.wait_for_log("backup succeeded");
     replica.signal(Signal::SIGTERM);
     replica.ends_with(143);
     // Nobody waited for the file to say so.
@@ -260,7 +259,7 @@ fn files_that_cannot_be_used_are_78() {
     fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o755))
         .expect("a mode");
     fs::set_permissions(
-        &scene.dir,
+        scene.folder(),
         std::os::unix::fs::PermissionsExt::from_mode(0o755),
     )
     .expect("a mode");
@@ -356,7 +355,7 @@ fn a_full_disk_keeps_the_gate_closed_until_there_is_room() {
     scene.run("v2").finish().ends_with(0);
     // While the step runs: no server starts, and nobody else runs, until the success stands.
     scene.touch("hold-migrate");
-    let mut replica: Running = scene.run("v3").start();
+    let mut replica: Run = scene.run("v3").start();
     until("the step", || scene.count("start") == 3);
     disk.fill();
     while Command::new("sqlite3")

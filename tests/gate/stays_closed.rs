@@ -6,13 +6,12 @@
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
-use crate::common::backends::{Db, on_each};
 use crate::common::home::free_port;
-use crate::common::replicas::{Replica, Running, Scene, until};
+use crate::common::{Db, Gate, Run, Scene, on_each, until};
 use nix::sys::signal::Signal;
 
 /// Ends with `code` before any step or server, says why and what to do, and shows no password.
-fn refused(replica: Replica<'_>, code: i32, words: &[&str]) -> Running {
+fn refused(replica: Gate<'_>, code: i32, words: &[&str]) -> Run {
     let scene = replica.place();
     let before = scene.evidence().len();
     let mut replica = replica.start();
@@ -135,7 +134,7 @@ fn a_grace_too_long_for_the_lease_is_64_wherever_there_is_a_database() {
 }
 
 /// One error and no warning about steps, which `wait` never runs.
-fn refused_alone(mut wait: Running) {
+fn refused_alone(mut wait: Run) {
     wait.ends_with(64).says("nothing to wait for");
     assert!(!wait.log().contains("warning"), "{}", wait.log());
 }
@@ -208,7 +207,7 @@ fn a_port_where_nobody_listens_is_69() {
             &["did not accept a connection for 1 s"],
         );
         let mut stopped = replica().start();
-        stopped.says_in_time("waiting for the database");
+        stopped.wait_for_log("waiting for the database");
         stopped.signal(Signal::SIGTERM);
         stopped.ends_with(143);
         let url = format!("{scheme}://u:geheim@no-such-host.invalid/x");
@@ -226,9 +225,9 @@ fn a_database_that_comes_up_later_is_waited_for() {
     let db = Db::postgres_15();
     let scene = Scene::new(&db);
     db.stop();
-    let mut replicas: Vec<Running> = (0..3).map(|_| scene.run("v1").start()).collect();
+    let mut replicas: Vec<Run> = (0..3).map(|_| scene.run("v1").start()).collect();
     for replica in &mut replicas {
-        replica.says_in_time("waiting for the database");
+        replica.wait_for_log("waiting for the database");
     }
     db.crash();
     for replica in &mut replicas {
@@ -257,7 +256,7 @@ fn the_wait_for_a_holder_has_a_limit(db: &Db) {
         .args(["--release", "v2", "--lock-timeout", "1s"]);
     refused(wait, 75, &["v2"]);
     let mut stopped = scene.run("v1").start();
-    stopped.says_in_time("waiting");
+    stopped.wait_for_log("waiting");
     stopped.signal(Signal::SIGTERM);
     stopped.ends_with(143);
     scene.remove("hold-migrate");

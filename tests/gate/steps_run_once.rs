@@ -6,9 +6,8 @@
 //!
 //! "a revision recorded as succeeded never runs its steps again" (contract, section 5)
 
-use crate::common::backends::{Db, on_each};
-use crate::common::replicas::{Running, Scene, until};
 use crate::common::servers::{postgres_15, postgres_18};
+use crate::common::{Db, Run, Scene, on_each, until};
 
 const REPLICAS: usize = 50;
 
@@ -30,7 +29,7 @@ fn connections(db: &Db) -> usize {
 fn fifty(db: &Db) {
     let scene = Scene::new(db);
     scene.touch("hold-migrate");
-    let mut replicas: Vec<Running> = (0..REPLICAS)
+    let mut replicas: Vec<Run> = (0..REPLICAS)
         .map(|_| scene.run("v1").env("LAUNCHGATE_LEASE", "30s").start())
         .collect();
     until("the step", || scene.count("start") == 1);
@@ -99,7 +98,7 @@ on_each!(a_release_that_succeeded_starts_at_once_ever_after: postgres_15, postgr
 
 fn without_a_revision_the_steps_run_at_every_start_one_at_a_time(db: &Db) {
     let scene = Scene::new(db);
-    let mut replicas: Vec<Running> = (0..4)
+    let mut replicas: Vec<Run> = (0..4)
         .map(|_| {
             let step = scene.path("step");
             let replica = scene
@@ -152,7 +151,7 @@ fn a_pooler_without_room_for_clients_is_busy_not_away() {
     let mut holder = scene.run("v1").env("LAUNCHGATE_LEASE", lease).start();
     until("the step", || scene.count("start") == 1);
     let mut waiter = scene.run("v1").args(["--wait-timeout", "1s"]).start();
-    waiter.says_in_time("waiting");
+    waiter.wait_for_log("waiting");
     let client = || {
         let mut psql = std::process::Command::new("psql");
         psql.args(["-Xqw", &scene.url, "-c", "select pg_sleep(600)"]);

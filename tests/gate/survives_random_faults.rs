@@ -5,8 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::common::backends::{Db, on_each};
-use crate::common::replicas::{DEADLINE, Running, Scene, signal_tree};
+use crate::common::{DEADLINE, Db, Run, Scene, on_each, signal_tree};
 use nix::sys::signal::Signal;
 
 /// How many releases each database is put through; more with `LAUNCHGATE_TEST_CHAOS=100`.
@@ -35,8 +34,8 @@ const STEPS: [&str; 3] = ["backup", "migrate", "verify"];
 /// Three replicas, of which one is hit at any moment, until three servers have started.
 fn release(scene: &Scene<'_>, revision: &str, dice: &mut Dice) {
     let end = Instant::now() + DEADLINE * 2;
-    let mut replicas: Vec<Running> = Vec::new();
-    let mut frozen: Vec<(Running, Instant)> = Vec::new();
+    let mut replicas: Vec<Run> = Vec::new();
+    let mut frozen: Vec<(Run, Instant)> = Vec::new();
     let mut hits = 4;
     let before = scene.count("server");
     while scene.count("server") < before + 3 {

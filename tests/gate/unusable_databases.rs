@@ -4,10 +4,8 @@
 //! "78: the database refuses: password, privileges, no such database, unsupported; a standby or a
 //! node that is not ready, once `--wait-timeout` is over" (contract, section 6)
 
+use crate::common::{Db, Scene, on_each, until};
 use std::io::{Read as _, Write as _};
-
-use crate::common::backends::{Db, on_each};
-use crate::common::replicas::{Scene, until};
 
 /// A ledger made by hand, or by another version, that lacks what a run's end is written into:
 /// the migration must not find out after it ran.
@@ -61,13 +59,13 @@ fn a_file_that_a_holders_step_keeps_busy_is_waited_for(db: &Db) {
     );
     let step = format!("--migrate={}", scene.path("exclusive"));
     let mut holder = scene.bare("v2").args([&step]).start();
-    until("the transaction", || scene.dir_has("held"));
+    until("the transaction", || scene.has("held"));
     let mut late = scene
         .bare("v2")
         .args([step.as_str(), "--wait-timeout=1s"])
         .args(["--health-listen=127.0.0.1:0"])
         .start();
-    late.says_in_time("another replica holds the lock");
+    late.wait_for_log("another replica holds the lock");
     // Longer than it may take to reach a database that is not there, by its own count.
     let log = late.log();
     let address = log.split("address=").nth(1).expect("an address");
@@ -96,9 +94,7 @@ on_each!(a_file_that_a_holders_step_keeps_busy_is_waited_for: sqlite);
 fn the_log_says_which_database_and_who_named_it(db: &Db) {
     let scene = Scene::new(db);
     let nowhere = "postgres://user:sEcReT@127.0.0.1:1/shop";
-    let run = |replica: crate::common::replicas::Replica<'_>| {
-        replica.args(["--wait-timeout=100ms"]).finish()
-    };
+    let run = |replica: crate::common::Gate<'_>| replica.args(["--wait-timeout=100ms"]).finish();
     let mut ended = run(scene.run("v1").env("DATABASE_URL", nowhere));
     ended
         .ends_with(69)

@@ -8,10 +8,9 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
-use crate::common::backends::{Db, lock, on_each};
 use crate::common::home::output;
-use crate::common::replicas::{Scene, until};
 use crate::common::servers::postgres_15;
+use crate::common::{Db, Scene, lock, on_each, until};
 
 fn a_url_comes_from_any_variable_or_a_file(db: &Db) {
     let scene = Scene::new(db);
@@ -59,7 +58,7 @@ fn a_url_without_a_user_is_for_whoever_asks() {
     fs::write(&rules, format!("local shop games,owner peer\n{others}")).expect("the rules");
     db.sql("create role games login; create role owner login; grant create on schema public to games, owner; select pg_reload_conf()");
     let scene = Scene::new(&db);
-    fs::set_permissions(&scene.dir, fs::Permissions::from_mode(0o755)).expect("a mode");
+    fs::set_permissions(scene.folder(), fs::Permissions::from_mode(0o755)).expect("a mode");
     let url = format!("postgres:///shop?host={}&port={port}", socket.display());
     let ask = format!(
         "{} -XqAt '{url}' -c 'select current_user'",
@@ -94,9 +93,9 @@ fn a_url_without_a_user_is_for_whoever_asks() {
 fn a_fingerprint_is_the_same_until_the_files_change() {
     let db = Db::postgres_15();
     let scene = Scene::new(&db);
-    fs::create_dir(scene.dir.join("migrations")).expect("a folder");
+    fs::create_dir(scene.folder().join("migrations")).expect("a folder");
     let write = |name: &str, text: &str| {
-        fs::write(scene.dir.join("migrations").join(name), text).expect("a file");
+        fs::write(scene.folder().join("migrations").join(name), text).expect("a file");
     };
     write("1.sql", "create table a ()");
     write("2.sql", "create table b ()");
@@ -169,7 +168,7 @@ fn a_replica_whose_clock_is_wrong_by_a_day_changes_nothing(db: &Db) {
                 .is_some_and(|l| l.word() == "start" && l.get("revision") == revision)
         });
         let mut behind = wrong(revision, waiter).start();
-        behind.says_in_time("waiting");
+        behind.wait_for_log("waiting");
         // Past the lease: the holder renewed it, and nobody took it for dead.
         let lease = || scene.ledger("lease_until").last().cloned();
         for _ in 0..8 {

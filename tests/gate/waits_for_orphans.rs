@@ -6,8 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::common::backends::{Db, on_each};
-use crate::common::replicas::{Running, Scene, until};
+use crate::common::{Db, Run, Scene, on_each, until};
 use nix::sys::signal::Signal;
 use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 
@@ -36,7 +35,7 @@ fn left_behind(scene: &Scene<'_>, sql: &str, is_at_it: impl Fn() -> bool) {
     holder.ends_with(137);
 }
 
-fn next(scene: &Scene<'_>, limit: &str) -> Running {
+fn next(scene: &Scene<'_>, limit: &str) -> Run {
     scene.run("v1").args(["--orphan-timeout", limit]).start()
 }
 
@@ -208,7 +207,7 @@ fn a_signal_ends_the_wait_for_orphans(db: &Db) {
         count(db, "state = 'active'") == "1"
     });
     let mut follower = next(&scene, "600s");
-    follower.says_in_time("waiting for database sessions");
+    follower.wait_for_log("waiting for database sessions");
     follower.signal(Signal::SIGTERM);
     follower.ends_with(143);
     assert_eq!(scene.states(), ["running"]);

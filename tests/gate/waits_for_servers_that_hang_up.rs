@@ -4,14 +4,12 @@
 //! "how long to wait for the database to accept a connection, at the start of every command"
 //! (contract, section 3)
 
+use crate::common::{Db, Scene, lock};
 use std::{
     io::{Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
     thread,
 };
-
-use crate::common::backends::{Db, lock};
-use crate::common::replicas::Scene;
 
 /// What a client is told before the connection is closed, after each of its messages.
 type Script = &'static [&'static [u8]];
@@ -123,7 +121,7 @@ fn a_database_that_comes_up_behind_a_proxy_is_waited_for() {
     scene.url = db.url().replace(&behind.to_string(), &port.to_string());
     db.stop();
     let mut replica = scene.run("v1").start();
-    replica.says_in_time("waiting for the database");
+    replica.wait_for_log("waiting for the database");
     db.crash();
     replica.ends_with(0);
     scene.check_settled("v1");

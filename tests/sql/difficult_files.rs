@@ -4,11 +4,10 @@
 //! "65: `--sql`: a migration failed, or an applied file was changed or is missing" (contract,
 //! section 6)
 
-use crate::common::backends::{Db, on_each};
-use crate::common::replicas::{Replica, Scene};
+use crate::common::{Db, Gate, Scene, on_each};
 use crate::folder::{Migrations, applied};
 
-fn with_sql<'a>(scene: &'a Scene<'a>, revision: &str) -> Replica<'a> {
+fn with_sql<'a>(scene: &'a Scene<'a>, revision: &str) -> Gate<'a> {
     scene.bare(revision).args(["--sql", "migrations"])
 }
 

@@ -7,13 +7,12 @@
 
 use std::fs;
 
-use crate::common::backends::{Db, on_each};
-use crate::common::replicas::{Replica, Scene, until};
+use crate::common::{Db, Gate, Scene, on_each, until};
 use crate::folder::{Migrations, applied};
 use nix::sys::signal::Signal;
 
 /// `launchgate run --sql`, without a step of anybody else's.
-fn with_sql<'a>(scene: &'a Scene<'a>, revision: &str) -> Replica<'a> {
+fn with_sql<'a>(scene: &'a Scene<'a>, revision: &str) -> Gate<'a> {
     scene.bare(revision).args(["--sql", "migrations"])
 }
 
@@ -401,7 +400,7 @@ fn the_password_is_in_no_argument(db: &Db) {
     let files = Migrations::new(&scene);
     files.write("1_a.sql", slow(db));
     let mut replica = with_sql(&scene, "v1").start();
-    replica.says_in_time("sql started");
+    replica.wait_for_log("sql started");
     let pid = replica
         .log()
         .split("pid=")
@@ -434,7 +433,7 @@ fn a_stopped_migration_is_begun_anew(db: &Db) {
     let files = Migrations::new(&scene);
     files.write("1_a.sql", slow(db));
     let mut replica = with_sql(&scene, "v1").start();
-    replica.says_in_time("migrations are to be applied");
+    replica.wait_for_log("migrations are to be applied");
     replica.signal(Signal::SIGTERM);
     replica.ends_with(143);
     assert_eq!(scene.states(), ["interrupted"]);
@@ -450,7 +449,7 @@ fn a_killed_migration_is_begun_anew(db: &Db) {
     let files = Migrations::new(&scene);
     files.write("1_a.sql", slow(db));
     let mut replica = with_sql(&scene, "v1").start();
-    replica.says_in_time("migrations are to be applied");
+    replica.wait_for_log("migrations are to be applied");
     replica.signal(Signal::SIGKILL);
     replica.wait();
     with_sql(&scene, "v1").start().ends_with(0);

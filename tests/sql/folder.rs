@@ -1,23 +1,18 @@
 //! A scene's folder of migrations, and what was applied of it.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "several test binaries share it, and none uses all of it"
-)]
+#![allow(unreachable_pub, reason = "a module of one test binary")]
 
 use std::fs;
 use std::path::PathBuf;
 
-use crate::common::backends::Db;
-use crate::common::replicas::Scene;
+use crate::common::{Db, Scene};
 
 /// The folder `migrations` beside the scene's scripts.
 pub struct Migrations(pub PathBuf);
 
 impl Migrations {
     pub fn new(scene: &Scene<'_>) -> Self {
-        let path = scene.dir.join("migrations");
+        let path = scene.folder().join("migrations");
         fs::create_dir_all(&path).expect("a folder");
         Self(path)
     }

@@ -9,15 +9,14 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::common::backends::Db;
 use crate::common::home::output;
-use crate::common::replicas::{Replica, Scene, signal_tree, until};
+use crate::common::{Db, Gate, Scene, signal_tree, until};
 use crate::disk::Disk;
 use crate::folder::{Migrations, applied};
 use nix::sys::signal::Signal;
 
 /// `launchgate run --snapshot --sql`.
-fn with_both<'a>(scene: &'a Scene<'a>, revision: &str) -> Replica<'a> {
+fn with_both<'a>(scene: &'a Scene<'a>, revision: &str) -> Gate<'a> {
     scene
         .bare(revision)
         .args(["--sql", "migrations", "--snapshot", "snapshots"])
@@ -25,7 +24,7 @@ fn with_both<'a>(scene: &'a Scene<'a>, revision: &str) -> Replica<'a> {
 
 /// The snapshots, oldest first; nothing else may be in the folder.
 fn snapshots(scene: &Scene<'_>) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(scene.dir.join("snapshots")) else {
+    let Ok(entries) = fs::read_dir(scene.folder().join("snapshots")) else {
         return Vec::new();
     };
     let mut paths: Vec<_> = entries.map(|e| e.expect("an entry").path()).collect();
@@ -276,7 +275,7 @@ fn an_empty_database_needs_no_snapshot() {
 }
 
 /// Nothing is migrated, and nothing is left that looks like a snapshot.
-fn refused(scene: &Scene<'_>, db: &Db, replica: Replica<'_>, words: &str) {
+fn refused(scene: &Scene<'_>, db: &Db, replica: Gate<'_>, words: &str) {
     let mut replica = replica.start();
     replica.ends_with(73);
     replica
@@ -363,7 +362,7 @@ fn a_killed_snapshot_leaves_nothing_that_counts() {
     let files = served(&db, &scene);
     db.sql("with recursive n(x) as (select 1 union all select x + 1 from n where x < 200000) insert into a select hex(randomblob(500)) from n");
     files.write("2_b.sql", "create table b (x int);");
-    let folder = scene.dir.join("snapshots");
+    let folder = scene.folder().join("snapshots");
     let partial = || {
         fs::read_dir(&folder).is_ok_and(|mut all| {
             all.any(|e| e.is_ok_and(|e| e.file_name().to_string_lossy().ends_with(".partial")))
@@ -412,9 +411,9 @@ fn a_new_folder_is_on_the_disk_with_the_snapshot() {
     let trace = ["strace", "-f", "-y", "-e", "trace=fsync", "-o", "trace"];
     let replica = scene.bare("v2").args(flags).inside(&trace);
     replica.start().ends_with(0);
-    let trace = fs::read_to_string(scene.dir.join("trace")).expect("a trace");
+    let trace = fs::read_to_string(scene.folder().join("trace")).expect("a trace");
     for folder in ["", "/new", "/new/deep"] {
-        let synced = format!("{}{folder}>)", scene.dir.display());
+        let synced = format!("{}{folder}>)", scene.folder().display());
         assert!(trace.contains(&synced), "no fsync of {synced}");
     }
 }
@@ -463,7 +462,7 @@ fn a_locked_database_is_waited_for() {
     until("the step before", || scene.count("start") == 1);
     let session = Session::on(&db.sqlite_file(), "begin immediate;");
     scene.remove("hold-migrate");
-    replica.says_in_time("waiting for the database");
+    replica.wait_for_log("waiting for the database");
     replica.says("database is locked");
     drop(session);
     replica.ends_with(0);
@@ -499,7 +498,7 @@ fn a_commit_waits_for_readers() {
     until("the step before", || scene.count("start") == 1);
     let session = Session::on(&db.sqlite_file(), "begin; select * from a;");
     scene.remove("hold-migrate");
-    replica.says_in_time("waiting for the database");
+    replica.wait_for_log("waiting for the database");
     drop(session);
     replica.ends_with(0);
     assert_eq!(db.sql("select x from a"), "1\n2");
@@ -585,7 +584,7 @@ fn a_lock_in_the_way_of_a_file_without_a_transaction_is_waited_for() {
     scene.script("wait", "#!/bin/sh\nuntil [ -e go ]; do sleep 0.05; done\n");
     let wait = scene.path("wait");
     let run = |release: &str| {
-        let _ = fs::remove_file(scene.dir.join("go"));
+        let _ = fs::remove_file(scene.folder().join("go"));
         let replica = scene
             .bare(release)
             .args([
@@ -597,15 +596,15 @@ fn a_lock_in_the_way_of_a_file_without_a_transaction_is_waited_for() {
                 "4s",
             ])
             .start();
-        replica.says_in_time("migrate started");
+        replica.wait_for_log("migrate started");
         let other = Session::on(&db.sqlite_file(), "begin immediate;");
         scene.touch("go");
-        replica.says_in_time("waiting for the database");
+        replica.wait_for_log("waiting for the database");
         (replica, other)
     };
     // Longer than it is waited for: nothing was done yet, so nothing is said to stay.
     let (mut replica, other) = run("v2");
-    replica.says_in_time("the database kept the migration waiting for ");
+    replica.wait_for_log("the database kept the migration waiting for ");
     drop(other);
     replica.ends_with(69);
     assert!(!replica.log().contains("remain"), "{}", replica.log());

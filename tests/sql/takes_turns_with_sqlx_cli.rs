@@ -2,11 +2,10 @@
 //!
 //! "after either, the other says that there is nothing to do." (contract, section 10)
 
+use crate::common::{Db, Gate, Scene, on_each};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::backends::{Db, on_each};
-use crate::common::replicas::{Replica, Scene};
 use crate::folder::{Migrations, applied};
 
 /// What `scripts/install-test-tools` installed.
@@ -29,7 +28,7 @@ fn migrate(scene: &Scene<'_>, args: &[&str]) -> (bool, String) {
         .arg("migrate")
         .args(args)
         .args(["--source", "migrations", "--no-dotenv"])
-        .current_dir(&scene.dir)
+        .current_dir(scene.folder())
         .env_clear()
         .env("NO_COLOR", "1")
         .env("DATABASE_URL", &scene.url)
@@ -42,7 +41,7 @@ fn migrate(scene: &Scene<'_>, args: &[&str]) -> (bool, String) {
     )
 }
 
-fn with_sql<'a>(scene: &'a Scene<'a>, revision: &str) -> Replica<'a> {
+fn with_sql<'a>(scene: &'a Scene<'a>, revision: &str) -> Gate<'a> {
     scene.bare(revision).args(["--sql", "migrations"])
 }
 

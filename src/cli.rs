@@ -149,7 +149,21 @@ pub fn parse(args: &[OsString]) -> Result<Parsed, Failure> {
             format!("write `{flag}={value}` if that is its value, else give it one"),
         ));
     }
+    if let (None, Some(first)) = (verb, args.get(1).and_then(|word| word.to_str()))
+        && is_flag_or_dashes(first)
+    {
+        return Err(Failure::usage(
+            format!("no command in front of {first}"),
+            format!("did you mean `launchgate run {first} …`?"),
+        ));
+    }
     Err(usage(&error, verb == Some(Verb::Job)))
+}
+
+/// Whether a word belongs behind `run`: a flag of a setting, or the dashes in front of the server.
+fn is_flag_or_dashes(word: &str) -> bool {
+    let flag = word.split('=').next().unwrap_or_default();
+    word == "--" || SETTINGS.iter().any(|row| row.flag == flag)
 }
 
 /// Reduces clap's error of many lines to one line and a hint.

@@ -89,15 +89,13 @@ fn resolve_settings(
     *log = Log::new(Arc::clone(&host.stderr), options.verbosity)
         .in_format(options.format.value)
         .painted(log.paint());
-    for name in sources.unknown_variables() {
-        log.warn(
-            Event::ConfigWarning,
-            &Problem::new(
-                format!("unknown variable {name}"),
-                "see `launchgate run --help` for the names, or unset it",
-            ),
-            &[],
+    for (name, near) in sources.unknown_variables() {
+        let hint = near.map_or_else(
+            || "see `launchgate run --help` for the names, or unset it".to_owned(),
+            |near| format!("did you mean {near}? Otherwise unset it"),
         );
+        let what = format!("unknown variable {name}");
+        log.warn(Event::ConfigWarning, &Problem::new(what, hint), &[]);
     }
     sources.resolve(options)
 }

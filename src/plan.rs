@@ -204,6 +204,7 @@ fn step_environment(
 pub fn server(
     inherited: &Environment,
     settings: &ServerSettings,
+    warn: &mut dyn FnMut(Problem),
 ) -> Result<Option<Server>, Failure> {
     let ServerSettings {
         words,
@@ -230,6 +231,7 @@ pub fn server(
             of_the_server(refusal, unset, step_only)
         })?
     } else {
+        warn_of_unexpanded(words, warn);
         words.clone()
     };
     match Argv::new(words) {
@@ -245,6 +247,38 @@ pub fn server(
             "the server's command is empty",
             "write the program to run after `--`",
         )),
+    }
+}
+
+/// The exec form expands nothing, and most servers take `$PORT` as it is. A shell expands it.
+fn warn_of_unexpanded(words: &[OsString], warn: &mut dyn FnMut(Problem)) {
+    const SHELLS: [&[u8]; 6] = [b"sh", b"bash", b"dash", b"ash", b"zsh", b"ksh"];
+    let base = |word: &OsString| {
+        word.as_bytes()
+            .rsplit(|&byte| byte == b'/')
+            .next()
+            .map(<[u8]>::to_vec)
+    };
+    if words
+        .iter()
+        .filter_map(base)
+        .any(|name| SHELLS.contains(&name.as_slice()))
+    {
+        return;
+    }
+    let names = words.iter().filter_map(|word| {
+        let name = shell_words::unexpanded(word.as_bytes())?;
+        // In a URL it may be the beginning of a password.
+        let shown = redact::passwords(&word.to_string_lossy()).contains(&name);
+        Some(if shown { name } else { "$…".to_owned() })
+    });
+    if let Some(name) = names.into_iter().next() {
+        warn(Problem::new(
+            format!(
+                "the server's command: `{name}` stays as it is, since no shell runs this command"
+            ),
+            "use `--expand-env` to expand it",
+        ));
     }
 }
 

@@ -136,6 +136,18 @@ pub fn expand(
     Ok(out)
 }
 
+/// The first `$NAME` or `${NAME}` in one argument of the server.
+#[must_use]
+pub fn unexpanded(argument: &[u8]) -> Option<String> {
+    let mut dollars = (0..argument.len()).filter(|&at| argument[at] == b'$');
+    dollars.find_map(|at| match dollar(&argument[at..]) {
+        Ok((Dollar::Variable(_), len)) => {
+            Some(String::from_utf8_lossy(&argument[at..at + len]).into_owned())
+        }
+        _ => None,
+    })
+}
+
 impl Scan<'_> {
     fn run(&mut self) -> Result<(), SplitRefusal> {
         while let Some(&byte) = self.text.get(self.at) {

@@ -15,7 +15,7 @@ use crate::gate::decide::Decision;
 use crate::gate::runtime::{self, GateLink};
 use crate::gate::{Gate, call_failed, refused, revision_refused};
 use crate::output::health::Health;
-use crate::output::log::Log;
+use crate::output::log::{Event, Log};
 use crate::output::print;
 use crate::plan;
 use crate::plan::coordination::Coordination;
@@ -37,7 +37,9 @@ pub fn check(
     settings: &Settings,
     command: &CheckSettings,
 ) -> Result<(), Failure> {
-    let server = plan::server(&settings.environment, &command.server)?;
+    let server = plan::server(&settings.environment, &command.server, &mut |problem| {
+        log.warn(Event::ConfigWarning, &problem, &[]);
+    })?;
     let mut rows = redacted(command);
     if command.is_skipped {
         print::print(host, table("SETTING", &rows).as_bytes())?;

@@ -2,7 +2,7 @@
 
 use crate::commands::{run, server};
 use crate::exit::Failure;
-use crate::output::log::Log;
+use crate::output::log::{Event, Log};
 use crate::plan;
 use crate::settings::ServerSettings;
 use crate::steps;
@@ -19,7 +19,10 @@ pub fn init(
     environment: &Environment,
     settings: &ServerSettings,
 ) -> Result<(), Failure> {
-    let Some(planned) = plan::server(environment, settings)? else {
+    let Some(planned) = plan::server(environment, settings, &mut |problem| {
+        log.warn(Event::ConfigWarning, &problem, &[]);
+    })?
+    else {
         return Ok(());
     };
     server::prepare(&planned);

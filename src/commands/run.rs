@@ -32,7 +32,9 @@ pub fn run(
     settings: &Settings,
     command: &RunSettings,
 ) -> Result<(), Failure> {
-    let server = plan::server(&settings.environment, &command.server)?;
+    let server = plan::server(&settings.environment, &command.server, &mut |problem| {
+        log.warn(Event::ConfigWarning, &problem, &[]);
+    })?;
     if let Some(server) = &server {
         server::prepare(server);
     }

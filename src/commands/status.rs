@@ -44,7 +44,10 @@ pub fn status(
     let text = if as_json {
         render_json(&seen)?
     } else {
-        render(&seen)
+        let text = render(&seen);
+        // What a line is made of may come from a row that anyone wrote.
+        let lines = text.lines().map(|line| printable(line) + "\n");
+        lines.collect()
     };
     print::print(host, text.as_bytes())
 }
@@ -128,7 +131,20 @@ fn render_json(seen: &Seen) -> Result<String, Failure> {
             ),
         )
     })?;
-    Ok(text + "\n")
+    Ok(escaped(&text) + "\n")
+}
+
+/// JSON without raw control characters: of those that a text may hold, it escapes only some.
+fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_control() && c != '\n' {
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 fn run_json(run: &Run) -> Value {
@@ -284,12 +300,10 @@ fn short(text: &str, most: usize) -> String {
 /// Replaces control characters, so that none reaches a terminal.
 fn printable(text: &str) -> String {
     text.chars()
-        .map(|c| {
-            if c.is_control() && c != '\t' {
-                '\u{fffd}'
-            } else {
-                c
-            }
+        .map(|c| match c {
+            '\t' => ' ',
+            c if c.is_control() => '\u{fffd}',
+            c => c,
         })
         .collect()
 }

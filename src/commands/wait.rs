@@ -27,7 +27,9 @@ pub fn wait(
     environment: &Environment,
     settings: &WaitSettings,
 ) -> Result<(), Failure> {
-    let mut server = plan::server(environment, &settings.server)?;
+    let mut server = plan::server(environment, &settings.server, &mut |problem| {
+        log.warn(Event::ConfigWarning, &problem, &[]);
+    })?;
     let Some((external, ledger)) = &settings.gate else {
         if let Some(server) = &server {
             server::prepare(server);

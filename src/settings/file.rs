@@ -22,6 +22,7 @@ use crate::cli::{Definition, PreParsedArgs, Raw, SETTINGS, STEP_KEYS, SettingId,
 use crate::exit::Failure;
 use crate::sys;
 use crate::sys::environment::Environment;
+use crate::sys::files::Untrusted;
 
 /// Where the settings file is looked for unless one is named.
 const PLACES: [&str; 2] = ["./launchgate.toml", "/etc/launchgate.toml"];
@@ -50,13 +51,15 @@ impl SettingsFile {
         let given = raw.values(CONFIG).and_then(|v| v.first());
         let given = given.map(OsString::as_os_str);
         if let Some((path, origin)) = named(given, environment)? {
-            let bytes = read(&path).map_err(|error| unreadable(&path, &error))?;
+            let (bytes, untrusted) = read(&path).map_err(|error| unreadable(&path, &error))?;
+            refuse_untrusted(&path, untrusted)?;
             return Self::parse(raw.verb, &path, origin, &bytes).map(Some);
         }
         for place in PLACES {
             let path = Path::new(place);
             match read(path) {
-                Ok(bytes) => {
+                Ok((bytes, untrusted)) => {
+                    refuse_untrusted(path, untrusted)?;
                     return Self::parse(raw.verb, path, Origin::Default, &bytes).map(Some);
                 }
                 Err(error) if is_absent(&error) => {}
@@ -73,10 +76,8 @@ impl SettingsFile {
         id: SettingId,
     ) -> Option<OsString> {
         let bytes = match named(pre_parsed.value(CONFIG), environment).ok()? {
-            Some((path, _)) => read(&path).ok()?,
-            None => PLACES
-                .iter()
-                .find_map(|place| read(Path::new(place)).ok())?,
+            Some((path, _)) => trusted(&path)?,
+            None => PLACES.iter().find_map(|place| trusted(Path::new(place)))?,
         };
         let source = Source::new("", &bytes).ok()?;
         let table = DeTable::parse(source.text).ok()?;
@@ -155,7 +156,7 @@ pub fn termination_log_without_settings(
     given.or_else(|| SettingsFile::peek(pre_parsed, environment, id).map(PathBuf::from))
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+fn read(path: &Path) -> io::Result<(Vec<u8>, Option<Untrusted>)> {
     sys::files::read_regular(path, LIMIT)
 }
 
@@ -186,6 +187,35 @@ fn is_absent(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
     )
+}
+
+fn trusted(path: &Path) -> Option<Vec<u8>> {
+    let (bytes, untrusted) = read(path).ok()?;
+    untrusted.is_none().then_some(bytes)
+}
+
+/// Root does what the file says, so nobody else may have written it.
+fn refuse_untrusted(path: &Path, found: Option<Untrusted>) -> Result<(), Failure> {
+    let path = path.display();
+    let (what, hint) = match found {
+        None => return Ok(()),
+        Some(Untrusted::Owner(user)) => (
+            format!("belongs to user {user}"),
+            format!("`chown root:root {path}`"),
+        ),
+        Some(Untrusted::Group(group)) => (
+            format!("can be written by group {group}"),
+            format!("`chmod g-w {path}`"),
+        ),
+        Some(Untrusted::Everyone) => (
+            "can be written by everyone".to_owned(),
+            format!("`chmod go-w {path}`"),
+        ),
+    };
+    Err(Failure::usage(
+        format!("the settings file {path} {what}, and launchgate runs as root"),
+        format!("run {hint}, or start launchgate as that user"),
+    ))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {

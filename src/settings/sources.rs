@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use super::file::{Item, SettingsFile, Value};
+use super::nearest::nearest;
 use super::origin::{Origin, Pair, Setting};
 use super::parse::{parse_duration, parse_pid, parse_switch};
 use super::values::{filled, from_file, into_text, joined, pair, parse_from};
@@ -56,9 +57,9 @@ impl<'a> Sources<'a> {
         })
     }
 
-    /// The `LAUNCHGATE_*` variables in the environment that launchgate does not know.
+    /// The `LAUNCHGATE_*` variables that mean nothing, each with the one that it may be meant for.
     #[must_use]
-    pub fn unknown_variables(&self) -> Vec<String> {
+    pub fn unknown_variables(&self) -> Vec<(String, Option<String>)> {
         if !self.environment.has_own() {
             return Vec::new();
         }
@@ -67,7 +68,12 @@ impl<'a> Sources<'a> {
         let mut known: Vec<String> = SETTINGS.iter().map(|row| row.id.variable()).collect();
         known.extend([SKIP, RESULT_FD].map(str::to_owned));
         known.extend(STEP_VARIABLES.map(str::to_owned));
-        names.filter(|name| !known.contains(name)).collect()
+        let unknown = names.filter(|name| !known.contains(name));
+        let explained = unknown.map(|name| {
+            let near = nearest_variable(&name);
+            (name, near)
+        });
+        explained.collect()
     }
 
     /// The values of a repeatable setting.
@@ -240,4 +246,12 @@ impl<'a> Sources<'a> {
     pub(super) fn pid(&self) -> Result<i32, Failure> {
         Ok(self.parsed(SettingId::Pid, parse_pid)?.value)
     }
+}
+
+/// The variable of the setting whose name is the most similar.
+fn nearest_variable(name: &str) -> Option<String> {
+    let name = name.strip_prefix("LAUNCHGATE_")?;
+    let near = nearest(name, SETTINGS.iter().map(|row| row.name))?;
+    let row = SETTINGS.iter().find(|row| row.name == near)?;
+    Some(row.id.variable())
 }

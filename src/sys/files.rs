@@ -2,25 +2,27 @@
 //! which every start does if they are the revision.
 
 use std::ffi::OsStr;
-use std::fs::{File, OpenOptions, metadata};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
-use nix::unistd::read;
+use nix::unistd::{geteuid, read};
 
 /// Reads a file of at most `limit` bytes.
 ///
 /// # Errors
 /// It can't be read, or is larger: `FileTooLarge`.
 pub fn read_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    read_open(&File::open(path)?, limit)
+}
+
+fn read_open(file: &File, limit: u64) -> io::Result<Vec<u8>> {
     let mut contents = Vec::new();
-    let length = File::open(path)?
-        .take(limit + 1)
-        .read_to_end(&mut contents)?;
+    let length = file.take(limit + 1).read_to_end(&mut contents)?;
     if length as u64 > limit {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
@@ -30,21 +32,54 @@ pub fn read_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(contents)
 }
 
-/// Reads a regular file: a pipe that nobody writes to would block forever.
+/// Why what a file says can't be believed: someone other than root could have written it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Untrusted {
+    /// It belongs to this user.
+    Owner(u32),
+    /// This group may write it.
+    Group(u32),
+    /// Everyone may write it.
+    Everyone,
+}
+
+/// Reads a regular file: a pipe that nobody writes to would block forever. If this process is
+/// root's, also finds out whether someone else could have written it.
 ///
 /// # Errors
 /// As in [`read_up_to`], or it is not a regular file.
-pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let kind = metadata(path)?.file_type();
-    if kind.is_dir() {
+pub fn read_regular(path: &Path, limit: u64) -> io::Result<(Vec<u8>, Option<Untrusted>)> {
+    // So as not to wait for the writer of a pipe.
+    let mut options = OpenOptions::new();
+    let file = options
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)?;
+    // Of the open file: another one may have taken its name.
+    let meta = file.metadata()?;
+    if meta.is_dir() {
         let what = "it is a folder";
         return Err(io::Error::new(io::ErrorKind::IsADirectory, what));
     }
-    if !kind.is_file() {
+    if !meta.is_file() {
         let what = "it is not a regular file";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
     }
-    read_up_to(path, limit)
+    let untrusted = geteuid().is_root().then(|| distrust(&meta)).flatten();
+    Ok((read_open(&file, limit)?, untrusted))
+}
+
+fn distrust(meta: &Metadata) -> Option<Untrusted> {
+    let (everyone, group) = (meta.mode() & 0o002 != 0, meta.mode() & 0o020 != 0);
+    if meta.uid() != 0 {
+        Some(Untrusted::Owner(meta.uid()))
+    } else if everyone {
+        Some(Untrusted::Everyone)
+    } else if group && meta.gid() != 0 {
+        Some(Untrusted::Group(meta.gid()))
+    } else {
+        None
+    }
 }
 
 /// An open folder whose files are read one after the other, by relative names and with as few

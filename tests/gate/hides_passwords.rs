@@ -154,3 +154,30 @@ fn a_steps_command_hides_its_passwords(db: &Db) {
     }
 }
 on_each!(a_steps_command_hides_its_passwords: sqlite);
+
+/// "Nothing printed contains a raw control character." (contract, section 2, `status`)
+fn status_prints_no_control_character(db: &Db) {
+    let scene = Scene::new(db);
+    scene.run("v1").finish().ends_with(0);
+    scene
+        .run("v2")
+        .args(["--migrate=false"])
+        .finish()
+        .ends_with(1);
+    let evil = "a\u{1b}]0;title\u{7}\u{9b}2J\u{7f}\tb\rc";
+    for column in [
+        "holder", "command", "note", "step", "revision", "run_id", "version",
+    ] {
+        db.sql(&format!(
+            "update launchgate_runs set {column} = '{evil}' where revision = 'v2'"
+        ));
+        for flags in [&[][..], &["--json"]] {
+            let mut replica = scene.command("status").args(flags).start();
+            assert_eq!(replica.wait(), 0, "{column} {}", replica.log());
+            let shown = replica.out();
+            let raw = shown.chars().find(|c| c.is_control() && *c != '\n');
+            assert_eq!(raw, None, "{column}: {shown:?}");
+        }
+    }
+}
+on_each!(status_prints_no_control_character: postgres_18, sqlite);

@@ -34,6 +34,7 @@ mod step_commands_become_words;
 mod step_has_the_terminal;
 mod steps_run_in_order;
 mod termination_log;
+mod trust;
 mod unwritable_log_changes_nothing;
 mod users_are_switched_as_by_gosu;
 mod what_a_step_sees;

@@ -210,3 +210,51 @@ fn a_job_has_no_server_to_speak_of() {
             .never_says("server");
     }
 }
+
+#[test]
+fn a_variable_that_nothing_expands_is_warned_of() {
+    let warning = "stays as it is, since no shell runs this command";
+    let end = |words: &[&str]| {
+        let place = Place::new();
+        let end = place
+            .gate(Mode::Ordinary, &["--migrate=true"])
+            .server(words)
+            .end();
+        end.code(0);
+        end
+    };
+    end(&["true", "--port", "$PORT"]).says(&["warning", "`$PORT`", warning, "--expand-env"]);
+    end(&["true", "--port=${PORT}"]).says(&["`${PORT}`", warning]);
+    end(&["true", "--url=redis://u:pa$$word@h"]).never_says("$word");
+    for words in [
+        &["true", "$", "$1", "50%"][..],
+        &["sh", "-c", "exit ${PORT:-0}"],
+        &["env", "/bin/sh", "-c", "exit $((0))$PORT"],
+    ] {
+        end(words).never_says(warning);
+    }
+}
+
+#[test]
+fn a_forgotten_command_and_a_mistyped_variable_are_guessed() {
+    let place = Place::new();
+    for (words, says) in [
+        (
+            &["--migrate", "true", "--", "true"][..],
+            "launchgate run --migrate …",
+        ),
+        (&["--init=on", "--", "true"], "launchgate run --init=on …"),
+        (&["--", "true"], "launchgate run -- …"),
+    ] {
+        let words = [&["./launchgate"], words].concat();
+        let end = place.run(Mode::Ordinary, &words).end();
+        end.code(64)
+            .says(&["no command in front of", "did you mean", says]);
+    }
+    let gate = place.gate(Mode::Ordinary, &["--migrate=true"]);
+    let end = gate.env("LAUNCHGATE_MIGRAT", "true").end();
+    end.code(0).says(&[
+        "LAUNCHGATE_MIGRAT means nothing",
+        "did you mean LAUNCHGATE_MIGRATE?",
+    ]);
+}

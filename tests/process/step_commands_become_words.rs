@@ -227,7 +227,7 @@ fn a_variable_that_nobody_can_set_is_not_asked_for() {
         ("LAUNCHGATE_APP", "when the step starts"),
         ("LAUNCHGATE_RUN_ID", "when the step starts"),
         ("PGAPPNAME", "when the step starts"),
-        ("LAUNCHGATE_MIGRATE", "no step gets"),
+        ("LAUNCHGATE_MIGRATE", "steps don't get"),
     ] {
         for step in [
             format!("--migrate=true ${name}"),

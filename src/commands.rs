@@ -3,6 +3,7 @@
 //! May use every other room; nothing imports this one but `lib.rs`.
 
 pub mod check;
+pub mod convert;
 pub mod embedded;
 pub mod generate;
 pub mod init;

@@ -140,7 +140,7 @@ fn carry_out(host: &Host, log: &Log, settings: &Settings) -> Result<(), Failure>
         Command::Resolve(command) => resolve::resolve(host, log, command),
         Command::Probe { pid, words } => probe::probe(host, log, environment, (*pid, words)),
         Command::PrintDdl(kind) => resolve::print_ddl(host, kind),
-        Command::Convert(words) => convert::convert(host, words),
+        Command::Convert(words) => commands::convert::convert(host, words, environment),
         Command::Generate(what) => generate::print(host, what),
         Command::Embedded(command) => embedded::carry_out(host, log, command),
     }

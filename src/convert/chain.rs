@@ -1,203 +1,358 @@
-//! The rules: which command of a chain is a step, which is the server, which is no longer
-//! needed, and what is wrong with it as it stands.
+//! What each command of a chain is: the migration, the server, something for every start, or a
+//! reason to keep the script.
 
-mod links;
+mod command;
 mod server;
-mod sort;
-mod step;
+mod statement;
 
-use links::flatten;
-use step::refuse_influence;
+use super::input::{self, Given, Run};
+use super::proposal::{Command, Kind, Proposal, Server, Target, User};
+use super::shell::{self, Contents, Dialect, Piece};
+use super::tools;
+use super::words::{Word, source_of};
+use super::{Findings, Refusal, Surroundings, shorten};
 
-use super::given::Given;
-use super::proposal::{self, Manner, Proposal, Server, Step};
-use super::script::{self, Dialect, Link, Simple};
-use super::words::Word;
-use super::{Findings, Unsure};
-
-/// As many shells as may be wrapped into each other.
+/// As many shells may run each other.
 const MAX_DEPTH: usize = 4;
 
 /// What was read so far.
 #[derive(Debug)]
-pub(super) struct Chain {
+pub(super) struct Chain<'a> {
+    surroundings: &'a Surroundings<'a>,
     pub(super) findings: Findings,
     dialect: Dialect,
+    /// Whether a shell reads the text.
     in_shell: bool,
-    /// What `set` switched on that a step's own shell has to have too.
+    /// What `set` switched on.
     options: Vec<&'static str>,
-    steps: Vec<Step>,
+    commands: Vec<Command>,
     server: Option<Server>,
-    takes_cmd: bool,
-    env: Vec<(String, String)>,
-    step_flags: Vec<(String, String)>,
-    server_flags: Vec<String>,
-    step_user: Option<String>,
     folder: Option<String>,
+    /// The user that the shell itself runs as, and the words that see to it.
+    outer_user: Option<User>,
+    /// `--init` and its like.
+    init: Vec<String>,
+    wait_timeout: Option<String>,
+    /// Whether a wait for the database was found, and whether launchgate will know the database.
+    knows_database: bool,
+    /// A Procfile's `release:` line is being read: what it runs is a step.
+    is_release: bool,
+    /// What the hint of a refusal needs: the migrations, the server, whether it needs `--init`.
+    pattern: Pattern,
 }
 
-/// A command that is neither done by launchgate nor by the container.
-#[derive(Debug)]
-struct Kept {
-    link: Link,
-    source: String,
-    shown: String,
-    body: Kind,
-    /// What `set` had switched on by then.
-    options: Vec<&'static str>,
+/// How a script is kept: what its last line has to be.
+#[derive(Debug, Default)]
+struct Pattern {
+    migrations: Vec<String>,
+    server: Option<String>,
+    needs_init: bool,
 }
 
-#[derive(Debug)]
-enum Kind {
-    Simple(Simple),
-    /// Not a simple command: what it is.
-    Complex(&'static str),
-}
-
-impl Chain {
-    pub(super) fn new() -> Self {
+impl<'a> Chain<'a> {
+    pub(super) fn new(surroundings: &'a Surroundings<'a>) -> Self {
         Self {
+            surroundings,
             findings: Findings::default(),
             dialect: Dialect::Posix,
             in_shell: false,
             options: Vec::new(),
-            steps: Vec::new(),
+            commands: Vec::new(),
             server: None,
-            takes_cmd: false,
-            env: Vec::new(),
-            step_flags: Vec::new(),
-            server_flags: Vec::new(),
-            step_user: None,
             folder: None,
+            outer_user: None,
+            init: Vec::new(),
+            wait_timeout: None,
+            knows_database: surroundings.has_url,
+            is_release: false,
+            pattern: Pattern::default(),
         }
     }
 
-    /// Reads all of it.
-    pub(super) fn read(&mut self, given: Given) -> Result<(), Unsure> {
-        match given {
-            Given::Text(text) => self.text(&text, 0),
-            Given::Words(words) => self.last(words, 0),
+    /// Reads all of it and writes the command that does the same.
+    pub(super) fn convert(&mut self, given: Given) -> Result<Proposal, Refusal> {
+        for note in given.notes {
+            self.findings.note(note);
         }
+        if let Some(release) = &given.release {
+            self.release(release)?;
+        }
+        match given.run {
+            Run::Text(text) => {
+                if let Some((dialect, options)) = input::hash_bang(&text)? {
+                    self.dialect = dialect;
+                    self.options = options;
+                    self.in_shell = true;
+                }
+                self.text(&text, Vec::new(), 0)?;
+            }
+            Run::Words(words) => self.words(words, false, 0)?,
+        }
+        self.propose()
     }
 
-    fn text(&mut self, text: &str, depth: usize) -> Result<(), Unsure> {
+    /// A Procfile's `release:` line, which the platform runs once per release already.
+    fn release(&mut self, text: &str) -> Result<(), Refusal> {
+        self.is_release = true;
+        let pieces = self.read(text)?;
+        for statement in statement::statements(&pieces) {
+            self.statement(statement)?;
+        }
+        self.is_release = false;
+        self.findings.note("remove the `release:` line: launchgate runs it once per release, in the first web process that starts");
+        Ok(())
+    }
+
+    fn read(&mut self, text: &str) -> Result<Vec<Piece>, Refusal> {
+        let pieces = shell::read(text, &self.dialect)?;
+        self.knows_database |= self.mentions_url(text);
+        self.pattern.scan(&pieces);
+        Ok(pieces)
+    }
+
+    /// Whether a variable that launchgate reads a URL from is used in the text.
+    fn mentions_url(&self, text: &str) -> bool {
+        let mut names = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        names.any(|name| self.surroundings.url_variables.contains(&name))
+    }
+
+    fn text(&mut self, text: &str, arguments: Vec<Word>, depth: usize) -> Result<(), Refusal> {
         if depth > MAX_DEPTH {
-            return Err(Unsure::new(
-                "there are more shells within shells than can be followed",
-                "give the text of the innermost one alone",
-            ));
+            return Err(Refusal::keep_script("there are too many shells in shells"));
         }
-        let mut items = Vec::new();
-        flatten(script::read(text, &self.dialect)?, &mut items);
-        if depth > 0 || items.len() > 1 {
-            self.in_shell = true;
-        }
-        let items = self.without_fallbacks(items)?;
-        let items = self.in_foreground(items)?;
-        let mut kept = Vec::new();
-        for item in items {
-            self.sort(item, &mut kept)?;
-        }
-        let Some(server) = kept.pop() else {
-            return Err(Unsure::new(
-                "there is no command that could be the server",
-                "the last command is taken as the server, what comes before it as steps",
+        let pieces = self.read(text)?;
+        self.in_shell |= depth > 0 || pieces.len() > 1;
+        let mut statements = statement::statements(&pieces);
+        let Some(last) = statements.pop() else {
+            return Err(Refusal::new(
+                "there is no command",
+                "write the chain: launchgate convert 'migrate && serve'",
             ));
         };
-        self.say_links(&kept, &server);
-        for step in kept {
-            self.step(step)?;
+        for statement in statements {
+            self.statement(statement)?;
         }
-        self.server(server, depth)
+        self.last_statement(last, arguments, depth)
     }
 
-    /// The command that does the same.
-    pub(super) fn proposal(&mut self) -> Result<Proposal, Unsure> {
+    /// The command, where everything in the chain can be kept.
+    fn propose(&mut self) -> Result<Proposal, Refusal> {
         let Some(server) = self.server.take() else {
-            return Err(Unsure::new("there is no command", "write the chain"));
+            return Err(Refusal::keep_script("there is no server"));
         };
-        if let Some(user) = self.step_user.take() {
-            self.server_flags.extend(["--step-user".to_owned(), user]);
+        let commands = std::mem::take(&mut self.commands);
+        let migrations = || {
+            commands
+                .iter()
+                .filter(|command| command.kind == Kind::Migration)
+        };
+        if migrations().next().is_none() {
+            return self.without_migration(&commands, &server);
         }
-        let manner = proposal::manner(&self.steps, &server, &self.dialect);
-        let mut words = vec!["launchgate".to_owned(), "run".to_owned()];
-        words.append(&mut self.server_flags);
-        match manner {
-            Manner::Words => {}
-            Manner::Expanded => words.push("--expand-env".to_owned()),
-            Manner::Shell => words.push("--shell".to_owned()),
-        }
-        for (flag, value) in &self.step_flags {
-            if manner == Manner::Shell && flag.starts_with("--step-env") {
-                continue; // they are in the step's own text
-            }
-            words.extend([flag.clone(), value.clone()]);
-        }
-        for step in &self.steps {
-            let command = proposal::step_command(step, manner, &self.dialect)?;
-            // One that begins with a dash would be read as a flag.
-            if command.starts_with('-') {
-                words.push(format!("--migrate={command}"));
-            } else {
-                words.extend(["--migrate".to_owned(), command]);
-            }
-        }
-        words.push("--".to_owned());
-        let named = proposal::server_words(&server, manner, &self.dialect)?;
-        words.extend(named);
-        self.say_variables(manner, &server);
-        Ok(Proposal {
-            words,
-            takes_cmd: self.takes_cmd,
-            env: std::mem::take(&mut self.env),
-            folder: self.folder.take(),
-        })
-    }
-
-    fn say_variables(&mut self, manner: Manner, server: &Server) {
-        if manner != Manner::Expanded {
-            return;
-        }
-        let words = self
-            .steps
+        let first = commands
             .iter()
-            .flat_map(|step| &step.words)
-            .chain(&server.words);
-        let split: Vec<String> = words
-            .flat_map(Word::variables)
-            .filter(|(_, splits)| *splits)
-            .map(|(name, _)| format!("${name}"))
-            .collect();
-        self.findings.note(
-            "`--expand-env` puts variables in without a shell; one that is not set is an error there, and not nothing",
-        );
-        if !split.is_empty() {
-            self.findings.note(format!(
-                "a shell would split the value of {} at spaces; `--expand-env` keeps it one word",
-                split.join(", ")
+            .position(|command| command.kind == Kind::Migration);
+        let last = commands
+            .iter()
+            .rposition(|command| command.kind == Kind::Migration);
+        let (first, last) = (first.unwrap_or_default(), last.unwrap_or_default());
+        let between = &commands[first..=last];
+        if let Some(other) = between
+            .iter()
+            .find(|command| command.kind != Kind::Migration)
+        {
+            return Err(Refusal::new(
+                format!(
+                    "`{}` runs between two migrations: launchgate has steps, which run once per release, and start commands in front of and behind all steps",
+                    shorten(&other.source)
+                ),
+                format!(
+                    "move it in front of `{0}` or behind the last migration; where it should run once per release, write all three as `--migrate`",
+                    shorten(&commands[first].source)
+                ),
             ));
         }
+        self.say_what_runs_when(&commands, first, last);
+        if !self.knows_database {
+            self.findings.note("launchgate has to know the database: set DATABASE_URL for the container, or add `--database-url`; without one it refuses to start");
+        }
+        if self.init.is_empty() && tools::ignores_term(&server.words) {
+            self.init.push("--init".to_owned());
+            self.findings.note(format!(
+                "`--init`: `{}` has no handler for SIGTERM of its own, and as PID 1 the kernel drops signals without one; leave it out where the application handles SIGTERM itself",
+                shorten(&server.name())
+            ));
+        }
+        self.say_of_server(&server);
+        Target {
+            commands: &commands,
+            first,
+            last,
+            server: &server,
+            dialect: &self.dialect,
+            init: &self.init,
+            wait_timeout: self.wait_timeout.as_deref(),
+            outer_user: self.outer_user.as_ref(),
+            folder: self.folder.as_deref(),
+        }
+        .propose(&mut self.findings)
+    }
+
+    fn say_what_runs_when(&mut self, commands: &[Command], first: usize, last: usize) {
+        self.findings.wrong(
+            "every replica migrates, all of them at the same time, and again at each restart",
+        );
+        for (flag, list) in [
+            ("--prepare", &commands[..first]),
+            ("--warm-up", &commands[last + 1..]),
+        ] {
+            for command in list {
+                let source = shorten(&command.source);
+                let could = if tools::is_seed(&command.words) {
+                    "; it changes the database, so it could be a step: with `--migrate` it runs once per release"
+                } else {
+                    ""
+                };
+                self.findings.note(format!(
+                    "`{source}` runs at every start, as it did (`{flag}`){could}"
+                ));
+            }
+        }
+        let rest = [&commands[..first], &commands[last + 1..]].concat();
+        if rest
+            .iter()
+            .any(|command| command.kind == Kind::Other && !tools::is_seed(&command.words))
+        {
+            self.findings.note("what only changes the database could be a step: as `--migrate` it runs once per release");
+        }
+    }
+
+    fn say_of_server(&mut self, server: &Server) {
+        if tools::is_package_runner(&server.words) {
+            self.findings.note("a package manager stays in front of the server: name the server itself, as in `node server.js`");
+        }
+        let texts: Vec<&str> = server.words.iter().filter_map(Word::text).collect();
+        if matches!(texts.as_slice(), [.., "./bin/rails", "server"]) {
+            self.findings.note("the bin/docker-entrypoint that Rails generates runs `db:prepare` in every replica where the command ends in `./bin/rails server`: write this as ENTRYPOINT, or remove db:prepare there");
+        } else if tools::is_script(&server.words) {
+            self.findings.note(
+                "the server is a script: give its text too, to see what it does at every start",
+            );
+        }
+    }
+
+    /// No command is known to migrate: an init is all that may be wanted, else one has to be named.
+    fn without_migration(
+        &mut self,
+        commands: &[Command],
+        server: &Server,
+    ) -> Result<Proposal, Refusal> {
+        let asked: Vec<String> = commands
+            .iter()
+            .filter(|command| command.kind == Kind::Other)
+            .map(|command| format!("`{}`", shorten(&command.source)))
+            .collect();
+        if commands.is_empty()
+            && let Some(words) = &server.behind_init
+        {
+            return Proposal::init(
+                words.clone(),
+                &self.init,
+                server.takes_cmd,
+                self.folder.clone(),
+            );
+        }
+        if !asked.is_empty() {
+            return Err(Refusal::new(
+                format!(
+                    "which of these migrates the database: {}? None is known to",
+                    asked.join(", ")
+                ),
+                "convert knows none of them: put the one that does behind `--migrate`, what runs before it behind `--prepare`, what runs after it behind `--warm-up`, and the server behind `--`",
+            ));
+        }
+        let name = shorten(&server.name());
+        let hint = if tools::is_script(&server.words) {
+            format!("`{name}` is a script: give its text, launchgate convert - < SCRIPT")
+        } else if tools::is_migration(&server.words) {
+            format!(
+                "add the server's command; where there is none, as in a job: launchgate job --migrate '{name}'"
+            )
+        } else {
+            format!(
+                "name the migration: launchgate run --migrate '…' -- {name}; where only an init is wanted: launchgate init -- {name}"
+            )
+        };
+        let waits = if commands.is_empty() {
+            ""
+        } else {
+            "; launchgate waits for the database of DATABASE_URL or `--database-url` before it migrates"
+        };
+        Err(Refusal::new(
+            format!(
+                "which command migrates the database? Nothing in front of the server `{name}` does"
+            ),
+            format!("{hint}{waits}"),
+        ))
+    }
+
+    /// Adds how to keep the script.
+    pub(super) fn with_pattern(&self, refusal: Refusal) -> Refusal {
+        if !refusal.hint.is_empty() {
+            return refusal;
+        }
+        Refusal {
+            hint: self.pattern.hint(),
+            ..refusal
+        }
     }
 }
 
-fn of_shell(source: &str) -> Unsure {
-    Unsure::new(
-        format!("`{}` changes or asks the shell itself", shorten(source)),
-        "let the container set it, or put the command with all that depends on it into a script",
-    )
-}
-
-fn is_name(text: &str) -> bool {
-    !text.is_empty()
-        && !text.starts_with(|c: char| c.is_ascii_digit())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-/// As much of a command as a sentence can take.
-fn shorten(source: &str) -> String {
-    let line = source.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= 70 {
-        return line;
+impl Pattern {
+    fn scan(&mut self, pieces: &[Piece]) {
+        let contents = pieces.iter().map(|piece| Contents::of(&piece.pipeline));
+        let commands: Vec<_> = contents.flat_map(|contents| contents.commands).collect();
+        let is_exec = |words: &[Word]| words.first().and_then(Word::text) == Some("exec");
+        for simple in &commands {
+            if tools::is_migration(&simple.words) {
+                self.migrations.push(source_of(&simple.words));
+            }
+        }
+        let mut execs = commands.iter().filter(|simple| is_exec(&simple.words));
+        let server = match (execs.next(), execs.next(), commands.last()) {
+            (Some(only), None, _) => &only.words[1..],
+            (None, _, Some(last)) => &last.words,
+            _ => return,
+        };
+        let is_server = !server.is_empty()
+            && !tools::changes_shell(server)
+            && !tools::is_migration(server)
+            && server.iter().all(|word| !word.source.starts_with("\"${@:"));
+        if is_server {
+            self.needs_init = tools::ignores_term(server);
+            self.server = Some(source_of(server));
+        }
     }
-    line.chars().take(69).chain(['…']).collect()
+
+    fn hint(&self) -> String {
+        let mut line = "exec launchgate run ".to_owned();
+        if self.needs_init {
+            line.push_str("--init ");
+        }
+        let unknown = ["…".to_owned()];
+        let migrations = match self.migrations.as_slice() {
+            [] => &unknown[..],
+            known => known,
+        };
+        for migration in migrations {
+            line.push_str("--migrate ");
+            line.push_str(&shlex::try_quote(migration).unwrap_or_default());
+            line.push(' ');
+        }
+        let server = self.server.as_deref().unwrap_or("$@");
+        let server = if server == "$@" { "\"$@\"" } else { server };
+        format!(
+            "keep the script, take the migration out of it, and end it with `{line}-- {server}`"
+        )
+    }
 }

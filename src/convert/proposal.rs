@@ -1,53 +1,108 @@
-//! The launchgate command that does what a chain was meant to do.
+//! The launchgate command that does what a chain did.
 
-use super::Unsure;
-use super::script::{self, Dialect};
-use super::words::{Meaning, Piece, Word};
+use super::shell::Dialect;
+use super::words::{Part, Word, source_of};
+use super::{Findings, Refusal, shorten};
 use crate::shell_words::{self, Expansion};
 
 /// What to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Proposal {
-    /// The whole command, `launchgate` first.
+    /// The whole command.
     pub words: Vec<String>,
-    /// Whether the image's `CMD` stands behind it as the server.
+    /// Whether the image's `CMD` follows it as the server.
     pub takes_cmd: bool,
-    /// Variables for the container.
-    pub env: Vec<(String, String)>,
     /// The folder that it is started in.
     pub folder: Option<String>,
 }
 
-/// A command before the server.
-#[derive(Debug)]
-pub(super) struct Step {
-    /// Its words, where it is a simple command.
-    pub(super) words: Vec<Word>,
-    /// As it is written, with everything around the words.
-    pub(super) source: String,
-    /// The same as the parser shows it, to hold `source` against. None where something that
-    /// was in front of the words is gone.
-    pub(super) shown: Option<String>,
-    /// What it needs a shell for.
-    pub(super) shell: Option<&'static str>,
-    /// What that shell's `set -o` has to have.
-    pub(super) options: Vec<&'static str>,
-}
-
-/// What comes last.
-#[derive(Debug)]
-pub(super) struct Server {
-    /// Its words; none where they are the shell's own arguments.
-    pub(super) words: Vec<Word>,
-    /// What it needs a shell for.
-    pub(super) shell: Option<&'static str>,
-    /// What a shell is to run, where the words are not all of it.
-    pub(super) source: Option<String>,
-}
-
-/// How the steps are run.
+/// What a command is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Manner {
+pub(super) enum Kind {
+    /// It migrates: once per release.
+    Migration,
+    /// It waits for a database that launchgate will not know.
+    Wait,
+    /// Anything else: at every start.
+    Other,
+}
+
+/// A user, and the words that made a command run as that user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct User {
+    pub(super) name: String,
+    pub(super) words: Vec<Word>,
+}
+
+/// A command in front of the server.
+#[derive(Debug, Clone)]
+pub(super) struct Command {
+    pub(super) kind: Kind,
+    /// The program and its arguments; empty where only a shell can run it.
+    pub(super) words: Vec<Word>,
+    /// `NAME=value` in front of it.
+    pub(super) assignments: Vec<(String, Word)>,
+    /// As a shell runs it.
+    pub(super) source: String,
+    /// What it needs a shell for.
+    pub(super) shell: Option<&'static str>,
+    /// What `set -o` had switched on.
+    pub(super) options: Vec<&'static str>,
+    /// Who it runs as, where that is not who the chain runs as.
+    pub(super) user: Option<User>,
+}
+
+impl Command {
+    pub(super) fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            words: Vec::new(),
+            assignments: Vec::new(),
+            source: String::new(),
+            shell: None,
+            options: Vec::new(),
+            user: None,
+        }
+    }
+
+    fn has_variables(&self) -> bool {
+        self.words
+            .iter()
+            .any(|word| word.variables().next().is_some())
+    }
+}
+
+/// The last command.
+#[derive(Debug, Default)]
+pub(super) struct Server {
+    /// Its words.
+    pub(super) words: Vec<Word>,
+    /// What a shell is to run, where the server needs one.
+    pub(super) text: Option<String>,
+    /// Who it runs as.
+    pub(super) user: Option<User>,
+    /// Whether the image's CMD follows its words.
+    pub(super) takes_cmd: bool,
+    /// What stood in front of an init, and what stood behind it.
+    pub(super) behind_init: Option<(Vec<Word>, Vec<Word>)>,
+}
+
+impl Server {
+    /// As it is written.
+    pub(super) fn name(&self) -> String {
+        match (&self.text, self.takes_cmd) {
+            (Some(text), _) => text.clone(),
+            (None, true) => format!("{} \"$@\"", source_of(&self.words))
+                .trim_start()
+                .to_owned(),
+            (None, false) => source_of(&self.words),
+        }
+    }
+}
+
+/// How the commands are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
     /// By their words.
     Words,
     /// By their words, with variables.
@@ -56,173 +111,370 @@ pub(super) enum Manner {
     Shell,
 }
 
-/// How steps and server have to be run.
-pub(super) fn manner(steps: &[Step], server: &Server, dialect: &Dialect) -> Manner {
-    if *dialect == Dialect::Posix && steps.iter().any(|step| step.shell.is_some()) {
-        return Manner::Shell;
-    }
-    let plain = steps.iter().filter(|step| step.shell.is_none());
-    let words = plain.flat_map(|step| &step.words);
-    let of_server = server.words.iter().filter(|_| server.shell.is_none());
-    let mut words = words.chain(of_server);
-    if words.any(|word| word.variables().next().is_some()) {
-        Manner::Expanded
-    } else {
-        Manner::Words
-    }
+/// Everything that was found, once it is known that it can be kept.
+#[derive(Debug)]
+pub(super) struct Target<'a> {
+    pub(super) commands: &'a [Command],
+    /// The first and the last migration.
+    pub(super) first: usize,
+    pub(super) last: usize,
+    pub(super) server: &'a Server,
+    pub(super) dialect: &'a Dialect,
+    pub(super) init: &'a [String],
+    pub(super) wait_timeout: Option<&'a str>,
+    pub(super) outer_user: Option<&'a User>,
+    pub(super) folder: Option<&'a str>,
 }
 
-/// The text behind `--migrate`.
-///
-/// # Errors
-/// launchgate would not run the words that the shell ran.
-pub(super) fn step_command(
-    step: &Step,
-    manner: Manner,
-    dialect: &Dialect,
-) -> Result<String, Unsure> {
-    let sources: Vec<&str> = step.words.iter().map(|word| word.source.as_str()).collect();
-    let text = sources.join(" ");
-    let exact = || match &step.shown {
-        Some(shown) if script::is_exact(&step.source, shown, dialect) => Ok(step.source.clone()),
-        None if step.shell.is_none() => Ok(text.clone()),
-        _ => Err(differs(&step.source)),
-    };
-    if manner == Manner::Shell {
-        let source = exact()?;
-        let mut set = String::new();
-        for option in &step.options {
-            set.push_str("set -o ");
-            set.push_str(option);
-            set.push_str("; ");
+impl Target<'_> {
+    /// The command.
+    ///
+    /// # Errors
+    /// launchgate would not run the words that the shell ran.
+    pub(super) fn propose(&self, findings: &mut Findings) -> Result<Proposal, Refusal> {
+        let step_env = self.step_env();
+        let manner = self.manner(step_env.is_some());
+        let mut words = Vec::new();
+        let mut flags = self.init.to_vec();
+        let keeps_users = self.users(&mut words, &mut flags)?;
+        words.extend(["launchgate".to_owned(), "run".to_owned()]);
+        words.append(&mut flags);
+        if let Some(timeout) = self.wait_timeout {
+            words.extend(["--wait-timeout".to_owned(), timeout.to_owned()]);
         }
-        return Ok(set + &source);
-    }
-    if step.shell.is_some() {
-        let Dialect::Bash(bash) = dialect else {
-            return Err(differs(&step.source));
-        };
-        let source = exact()?;
-        let mut words = vec![bash.as_str()];
-        for option in &step.options {
-            words.extend(["-o", option]);
+        match manner {
+            Manner::Words => {}
+            Manner::Expanded => words.push("--expand-env".to_owned()),
+            Manner::Shell => words.push("--shell".to_owned()),
         }
-        words.extend(["-c", &source]);
-        return quoted(&words);
+        if manner != Manner::Shell {
+            for value in step_env.iter().flatten() {
+                words.extend(["--step-env".to_owned(), value.clone()]);
+            }
+        }
+        for (number, command) in self.commands.iter().enumerate() {
+            let flag = if number < self.first {
+                "--prepare"
+            } else if number <= self.last {
+                "--migrate"
+            } else {
+                "--warm-up"
+            };
+            let user = command
+                .user
+                .as_ref()
+                .filter(|_| number < self.first || keeps_users);
+            let text = self.text(command, user, manner, step_env.is_some())?;
+            // One that begins with a dash would be read as a flag.
+            if text.starts_with('-') {
+                words.push(format!("{flag}={text}"));
+            } else {
+                words.extend([flag.to_owned(), text]);
+            }
+        }
+        words.push("--".to_owned());
+        words.extend(self.server_words(manner)?);
+        self.say(manner, step_env.as_deref(), findings);
+        Ok(Proposal {
+            words,
+            takes_cmd: self.server.takes_cmd,
+            folder: self.folder.map(str::to_owned),
+        })
     }
-    let expected: Option<Vec<String>> = step.words.iter().map(marked).collect();
-    let mark = |name: &[u8]| Some(mark(&String::from_utf8_lossy(name)).into_bytes());
-    let expansion = match manner {
-        Manner::Expanded => Expansion::On(&mark),
-        _ => Expansion::Off,
-    };
-    let found = shell_words::split(text.as_bytes(), expansion)
-        .ok()
-        .map(|split| {
-            let words = split.argv.words().iter();
-            words
-                .map(|word| word.to_string_lossy().into_owned())
-                .collect()
-        });
-    if expected.is_none() || found != expected {
-        return Err(differs(&text));
+
+    fn migrations(&self) -> &[Command] {
+        &self.commands[self.first..=self.last]
     }
-    Ok(text)
-}
 
-/// A word with a mark in place of each variable's value.
-fn marked(word: &Word) -> Option<String> {
-    match &word.meaning {
-        Meaning::Literal(text) => Some(text.clone()),
-        Meaning::Variables(pieces) => Some(
-            pieces
-                .iter()
-                .map(|piece| match piece {
-                    Piece::Text(text) => text.clone(),
-                    Piece::Variable { name, .. } => mark(name),
-                })
-                .collect(),
-        ),
-        Meaning::Shell(_) | Meaning::OfThisShell(_) => None,
+    /// What `NAME=value` in front of the migrations is for `--step-env`: it is set for all of
+    /// them, so they all have to agree.
+    fn step_env(&self) -> Option<Vec<String>> {
+        let migrations = self.migrations();
+        let set = &migrations.first()?.assignments;
+        let agree = |command: &Command| command.assignments == *set && command.shell.is_none();
+        if set.is_empty() || !migrations.iter().all(agree) {
+            return None;
+        }
+        set.iter()
+            .map(
+                |(name, value)| match (value.text(), value.only_variable()) {
+                    (Some(text), _) => {
+                        let text = text.replace('{', "{{").replace('}', "}}");
+                        Some(format!("{name}={text}"))
+                    }
+                    (None, Some((from, _))) => Some(format!("{name}={{{from}}}")),
+                    (None, None) => None,
+                },
+            )
+            .collect()
     }
-}
 
-fn mark(name: &str) -> String {
-    format!("\u{1}{name}\u{1}")
-}
+    /// Why a command needs a shell.
+    fn needs_shell(&self, command: &Command, has_step_env: bool) -> Option<&'static str> {
+        let is_set = has_step_env && command.kind == Kind::Migration;
+        if let Some(what) = command.shell {
+            Some(what)
+        } else if !command.assignments.is_empty() && !is_set {
+            Some("a variable for one command")
+        } else if self.server.takes_cmd && command.has_variables() {
+            // `--expand-env` would expand the dollars of the CMD too.
+            Some("a variable")
+        } else {
+            None
+        }
+    }
 
-fn differs(source: &str) -> Unsure {
-    Unsure::new(
-        format!("`{source}` can't be handed over word by word with certainty"),
-        "put it into a script that is a step of its own",
-    )
-}
-
-/// Words as a shell reads them back.
-pub(super) fn quoted(words: &[&str]) -> Result<String, Unsure> {
-    shlex::try_join(words.iter().copied()).map_err(|_| {
-        Unsure::new(
-            "there is a zero byte in the text",
-            "no process can be given one",
-        )
-    })
-}
-
-/// The server's words behind `--`.
-///
-/// # Errors
-/// Only the shell that is to go can run it.
-pub(super) fn server_words(
-    server: &Server,
-    manner: Manner,
-    dialect: &Dialect,
-) -> Result<Vec<String>, Unsure> {
-    let has_variables = server
-        .words
-        .iter()
-        .any(|word| word.variables().next().is_some());
-    let by_shell = server.shell.is_some() || (manner == Manner::Shell && has_variables);
-    let words = if by_shell {
-        let sources: Vec<&str> = server
+    fn manner(&self, has_step_env: bool) -> Manner {
+        let needs = |command: &Command| self.needs_shell(command, has_step_env).is_some();
+        if *self.dialect == Dialect::Posix && self.commands.iter().any(needs) {
+            return Manner::Shell;
+        }
+        let mut plain = self.commands.iter().filter(|command| !needs(command));
+        let server = self
+            .server
             .words
             .iter()
-            .map(|word| word.source.as_str())
-            .collect();
-        let text = server.source.clone().unwrap_or_else(|| sources.join(" "));
-        let shell = match dialect {
-            Dialect::Posix => "sh",
-            Dialect::Bash(bash) => bash,
-        };
-        vec![
-            plain(shell, manner),
-            "-c".to_owned(),
-            plain(&format!("exec {text}"), manner),
-        ]
-    } else {
-        let mut words = Vec::new();
-        for word in &server.words {
-            words.push(match &word.meaning {
-                Meaning::Literal(text) => plain(text, manner),
-                Meaning::Variables(pieces) => pieces
-                    .iter()
-                    .map(|piece| match piece {
-                        Piece::Text(text) => plain(text, manner),
-                        Piece::Variable { name, .. } => format!("${{{name}}}"),
-                    })
-                    .collect(),
-                Meaning::Shell(_) | Meaning::OfThisShell(_) => return Err(differs(&word.source)),
-            });
+            .filter(|_| self.server.text.is_none());
+        let mut variables = server.flat_map(Word::variables);
+        if plain.any(Command::has_variables) || variables.next().is_some() {
+            Manner::Expanded
+        } else {
+            Manner::Words
         }
-        words
+    }
+
+    /// Who runs what. Returns whether the commands keep the words that change their user.
+    fn users(&self, front: &mut Vec<String>, flags: &mut Vec<String>) -> Result<bool, Refusal> {
+        let differs = |command: &Command| {
+            Err(Refusal::keep_script(format!(
+                "`{}` and the server run as different users",
+                shorten(&command.source)
+            )))
+        };
+        if let Some(outer) = self.outer_user {
+            if let Some(command) = self.commands.iter().find(|command| command.user.is_some()) {
+                return differs(command);
+            }
+            if self.first == 0 {
+                flags.extend(["--user".to_owned(), outer.name.clone()]);
+            } else {
+                // A start command in front runs as whoever started launchgate.
+                front.extend(outer.words.iter().filter_map(Word::text).map(str::to_owned));
+            }
+            return Ok(false);
+        }
+        let Some(user) = &self.server.user else {
+            return Ok(true);
+        };
+        flags.extend(["--user".to_owned(), user.name.clone()]);
+        let is_user = |command: &&Command| {
+            command
+                .user
+                .as_ref()
+                .is_some_and(|own| own.name == user.name)
+        };
+        let migrations = self.migrations();
+        if migrations.iter().all(|command| command.user.is_none()) {
+            // Only root may change to another user.
+            flags.extend(["--step-user".to_owned(), "0".to_owned()]);
+        } else if let Some(other) = migrations.iter().find(|command| !is_user(command)) {
+            return differs(other);
+        }
+        match self.commands[self.last + 1..]
+            .iter()
+            .find(|command| !is_user(command))
+        {
+            Some(other) => differs(other),
+            None => Ok(false),
+        }
+    }
+
+    /// The text behind `--prepare`, `--migrate` or `--warm-up`.
+    fn text(
+        &self,
+        command: &Command,
+        user: Option<&User>,
+        manner: Manner,
+        has_step_env: bool,
+    ) -> Result<String, Refusal> {
+        let front = user.map(|user| user.words.as_slice()).unwrap_or_default();
+        let needs_shell = self.needs_shell(command, has_step_env).is_some();
+        if manner == Manner::Shell || needs_shell {
+            let mut source = source_of(front);
+            if !source.is_empty() {
+                source.push(' ');
+            }
+            source.push_str(&command.source);
+            let mut options = command.options.clone();
+            options.sort_unstable();
+            options.dedup();
+            return match self.dialect {
+                Dialect::Bash(bash) if manner != Manner::Shell => {
+                    let mut words = vec![bash.as_str()];
+                    words.extend(options.iter().flat_map(|option| ["-o", option]));
+                    words.extend(["-c", &source]);
+                    shlex::try_join(words).map_err(|_| differs(&source))
+                }
+                _ => {
+                    let set = options.iter().map(|option| format!("set -o {option}; "));
+                    Ok(set.collect::<String>() + &source)
+                }
+            };
+        }
+        let words = [front, &command.words].concat();
+        let text = source_of(&words);
+        if !reads_as(&text, &words, manner) {
+            return Err(differs(&text));
+        }
+        Ok(text)
+    }
+
+    /// The server's words behind `--`.
+    fn server_words(&self, manner: Manner) -> Result<Vec<String>, Refusal> {
+        let server = self.server;
+        let mut variables = server.words.iter().flat_map(Word::variables);
+        let has_variables = variables.next().is_some();
+        if has_variables && server.takes_cmd {
+            return Err(Refusal::keep_script(format!(
+                "`{}` has a variable and the CMD behind it",
+                shorten(&server.name())
+            )));
+        }
+        if server.text.is_some() || (manner == Manner::Shell && has_variables) {
+            let text = server
+                .text
+                .clone()
+                .unwrap_or_else(|| source_of(&server.words));
+            let shell = match self.dialect {
+                Dialect::Posix => "sh",
+                Dialect::Bash(bash) => bash,
+            };
+            let nounset = self
+                .commands
+                .iter()
+                .any(|command| command.options.contains(&"nounset"));
+            let set = if nounset { "set -o nounset; " } else { "" };
+            let words = [shell, "-c", &format!("{set}exec {text}")];
+            return Ok(words.map(|word| plain(word, manner)).to_vec());
+        }
+        let expanded = |word: &Word| {
+            let parts = word.parts().ok_or_else(|| differs(&word.source))?;
+            let texts = parts.iter().map(|part| match part {
+                Part::Text(text) => plain(text, manner),
+                Part::Variable { name, .. } => format!("${{{name}}}"),
+            });
+            Ok(texts.collect())
+        };
+        server.words.iter().map(expanded).collect()
+    }
+
+    fn say(&self, manner: Manner, step_env: Option<&[String]>, findings: &mut Findings) {
+        for command in self.commands {
+            if let Some(what) = self.needs_shell(command, step_env.is_some()) {
+                findings.note(format!(
+                    "`{}` needs a shell, for {what}: the image has to have one",
+                    shorten(&command.source)
+                ));
+            }
+        }
+        for value in step_env
+            .filter(|_| manner != Manner::Shell)
+            .unwrap_or_default()
+        {
+            let name = value.split('=').next().unwrap_or_default();
+            findings.note(format!(
+                "`--step-env` sets {name} for the steps, as in the chain, and not for the server"
+            ));
+        }
+        if manner != Manner::Expanded {
+            return;
+        }
+        let words = self.commands.iter().flat_map(|command| &command.words);
+        let words = words.chain(&self.server.words);
+        let split: Vec<String> = words
+            .flat_map(Word::variables)
+            .filter(|(_, splits)| *splits)
+            .map(|(name, _)| format!("${name}"))
+            .collect();
+        findings.note("`--expand-env` expands variables without a shell; one that is not set is an error there");
+        if !split.is_empty() {
+            findings.note(format!(
+                "a shell would split the value of {} at spaces; `--expand-env` keeps it one word",
+                split.join(", ")
+            ));
+        }
+    }
+}
+
+impl Proposal {
+    /// `launchgate init` in place of an init: `words` are what stood in front of that init and
+    /// what stood behind it.
+    pub(super) fn init(
+        (front, behind): (Vec<Word>, Vec<Word>),
+        flags: &[String],
+        takes_cmd: bool,
+        folder: Option<String>,
+    ) -> Result<Self, Refusal> {
+        let texts = |words: &[Word]| -> Result<Vec<String>, Refusal> {
+            let text = |word: &Word| word.text().map(str::to_owned);
+            words
+                .iter()
+                .map(|word| text(word).ok_or_else(|| differs(&word.source)))
+                .collect()
+        };
+        let mut words = texts(&front)?;
+        words.extend(["launchgate".to_owned(), "init".to_owned()]);
+        words.extend(flags.iter().filter(|flag| *flag != "--init").cloned());
+        words.push("--".to_owned());
+        words.extend(texts(&behind)?);
+        Ok(Self {
+            words,
+            takes_cmd,
+            folder,
+        })
+    }
+}
+
+/// Whether launchgate reads these words from the text.
+fn reads_as(text: &str, words: &[Word], manner: Manner) -> bool {
+    let mark = |name: &str| format!("\u{1}{name}\u{1}");
+    let expected: Option<Vec<String>> = words
+        .iter()
+        .map(|word| {
+            let parts = word.parts()?;
+            let texts = parts.iter().map(|part| match part {
+                Part::Text(text) => text.clone(),
+                Part::Variable { name, .. } => mark(name),
+            });
+            Some(texts.collect())
+        })
+        .collect();
+    let get = |name: &[u8]| Some(mark(&String::from_utf8_lossy(name)).into_bytes());
+    let expansion = match manner {
+        Manner::Expanded => Expansion::On(&get),
+        Manner::Words | Manner::Shell => Expansion::Off,
     };
-    Ok(words)
+    let Ok(split) = shell_words::split(text.as_bytes(), expansion) else {
+        return false;
+    };
+    let found = split.argv.words().iter();
+    let found = found
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    expected == Some(found)
+}
+
+fn differs(source: &str) -> Refusal {
+    Refusal::keep_script(format!(
+        "launchgate would not read the words of `{}` as the shell does",
+        shorten(source)
+    ))
 }
 
 /// Text that is to stay as it is.
 fn plain(text: &str, manner: Manner) -> String {
-    if manner == Manner::Expanded {
-        text.replace('$', "$$")
-    } else {
-        text.to_owned()
+    match manner {
+        Manner::Expanded => text.replace('$', "$$"),
+        Manner::Words | Manner::Shell => text.to_owned(),
     }
 }

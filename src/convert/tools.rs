@@ -1,257 +1,276 @@
-//! Programs that people put in front of a server or a migration, and that launchgate stands in
-//! for: inits, changers of users, programs that wait for a database. What a program is, its
-//! name tells; what can't be told from its arguments is not guessed.
+//! What a command does, judged by its name and its words: it migrates, it serves, it waits, it
+//! stands in front of another program. What can't be told from the words is not guessed.
 
-use super::Unsure;
+mod tables;
+mod wrapper;
+
+pub(super) use wrapper::{Wrapped, Wrapper, about_database, wrapper};
+
 use super::words::Word;
 
-/// What was in front of a command.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Front {
-    /// An init, and the flags that make launchgate one alike.
-    Init { name: String, flags: Vec<String> },
-    /// A change of user.
-    User { name: String, user: String },
-    /// Waiting for a database, and for how long at most.
-    Wait {
-        name: String,
-        timeout: Option<String>,
-    },
+/// A program's name without its folder, and without a version (`python3.12`).
+pub(super) fn base(word: &str) -> &str {
+    let name = word.rsplit('/').next().unwrap_or_default();
+    for versioned in ["python", "php-fpm", "php"] {
+        let version = name.strip_prefix(versioned);
+        if version
+            .is_some_and(|v| !v.is_empty() && v.chars().all(|c| c.is_ascii_digit() || c == '.'))
+        {
+            return versioned;
+        }
+    }
+    name
 }
 
-/// The program's name without its folder.
-pub(super) fn name(words: &[Word]) -> &str {
-    let program = words.first().and_then(Word::text).unwrap_or_default();
-    program.rsplit('/').next().unwrap_or_default()
+/// The plain text of each word; nothing for a word that only a shell can tell.
+fn texts(words: &[Word]) -> Vec<&str> {
+    let texts = words.iter().map(|word| word.text().unwrap_or_default());
+    texts.collect()
 }
 
-/// What stands in front, and the command behind it, which a wait need not have.
-///
-/// # Errors
-/// It is such a program, and what it is asked is not understood.
-pub(super) fn front(words: &[Word]) -> Result<Option<(Front, Vec<Word>)>, Unsure> {
-    let name = name(words).to_owned();
-    Ok(match name.as_str() {
-        "tini" | "tini-static" | "docker-init" | "catatonit" | "dumb-init" => {
-            Some(init(name, words)?)
+/// The first word that is no flag, in front of which `valued` flags take a word of their own.
+fn behind_flags<'a, 'b>(words: &'a [&'b str], valued: &[&str]) -> &'a [&'b str] {
+    let mut at = 0;
+    while let Some(word) = words.get(at).filter(|word| word.starts_with('-')) {
+        at += 1 + usize::from(valued.contains(word));
+        if *word == "--" {
+            break;
         }
-        "gosu" | "su-exec" => {
-            let user = words.get(1).and_then(Word::text).map(str::to_owned);
-            let user = user.filter(|user| !user.starts_with('-') && words.len() > 2);
-            let user = user.ok_or_else(|| not_read(&name))?;
-            Some((Front::User { name, user }, words[2..].to_vec()))
-        }
-        "dockerize" => Some(dockerize(name, words)?),
-        "pg_isready" | "mysqladmin" | "mariadb-admin" | "nc" | "wait-on" | "wait-port" => {
-            if name == "mysqladmin" && !words.iter().any(|word| word.text() == Some("ping")) {
-                return Ok(None);
-            }
-            about_database(&name, words)?;
-            Some((
-                Front::Wait {
-                    name,
-                    timeout: None,
-                },
-                Vec::new(),
-            ))
-        }
-        _ if name.starts_with("wait-for") || name.starts_with("wait_for") => {
-            Some(wait_for(name, words)?)
-        }
-        _ => None,
-    })
+    }
+    words.get(at..).unwrap_or_default()
 }
 
-fn not_read(name: &str) -> Unsure {
-    Unsure::new(
-        format!("`{name}` has arguments that are not understood"),
-        "write the command without it, and see `launchgate run --help` for what it did",
+/// The command behind what stands in front of it and stays there.
+fn core<'a, 'b>(words: &'a [&'b str]) -> &'a [&'b str] {
+    let mut words = words;
+    while let Some(rest) = behind_kept(words) {
+        words = rest;
+    }
+    words
+}
+
+fn behind_kept<'a, 'b>(words: &'a [&'b str]) -> Option<&'a [&'b str]> {
+    let name = base(words.first()?);
+    let (mut row, next) = tables::KEPT.lines().find_map(|row| {
+        let mut row = row.split(' ');
+        let known = row.next()?;
+        let (known, next) = known
+            .split_once('/')
+            .map_or((known, None), |(known, next)| (known, Some(next)));
+        (known == name && next.is_none_or(|next| words.get(1) == Some(&next)))
+            .then_some((row, next))
+    })?;
+    let positional: usize = row.next()?.parse().ok()?;
+    let valued: Vec<&str> = row.collect();
+    let from = 1 + usize::from(next.is_some());
+    let mut rest = behind_flags(words.get(from..)?, &valued);
+    while name == "env" && rest.first().is_some_and(|word| word.contains('=')) {
+        rest = &rest[1..];
+    }
+    let rest = rest.get(positional..)?;
+    let rest = rest.strip_prefix(&["--"]).unwrap_or(rest);
+    (!rest.is_empty()).then_some(rest)
+}
+
+/// The script that an interpreter is given, with its arguments.
+fn script<'a, 'b>(core: &'a [&'b str]) -> Option<&'a [&'b str]> {
+    let name = base(core.first()?);
+    let mut rows = tables::INTERPRETERS.lines().map(|row| row.split(' '));
+    let valued = rows.find_map(|mut row| (row.next()? == name).then_some(row))?;
+    let valued: Vec<&str> = valued.collect();
+    let mut rest = behind_flags(&core[1..], &valued);
+    if matches!(
+        (name, rest.first()),
+        ("bun" | "deno" | "go", Some(&"run")) | ("dotnet", Some(&"exec"))
+    ) {
+        rest = behind_flags(&rest[1..], &valued);
+    }
+    (!rest.is_empty()).then_some(rest)
+}
+
+/// Whether a row of a table is this command.
+fn is_row(row: &str, command: &[&str]) -> bool {
+    let mut row = row.split(' ');
+    let Some((program, rest)) = command.split_first() else {
+        return false;
+    };
+    let is_one_of = |known: &str, word: &str| known.split('|').any(|known| known == word);
+    let mut rest = rest.iter().take(16);
+    row.next()
+        .is_some_and(|known| is_one_of(known, base(program)))
+        && row.all(|known| rest.any(|word| is_one_of(known, word)))
+}
+
+fn in_table(table: &str, words: &[&str]) -> bool {
+    let core = core(words);
+    let matches = |command: &[&str]| table.lines().any(|row| is_row(row, command));
+    matches(core) || script(core).is_some_and(matches)
+}
+
+/// Whether a list of words has this one.
+fn is_in(list: &str, word: &str) -> bool {
+    list.split_whitespace().any(|known| known == word)
+}
+
+/// Whether this is known to migrate a database.
+pub(super) fn is_migration(words: &[Word]) -> bool {
+    let words = texts(words);
+    let core = core(&words);
+    let name = base(core.first().unwrap_or(&""));
+    if is_in(tables::FILE_TOOLS, name) {
+        return false;
+    }
+    let script = script(core);
+    let said = script.unwrap_or(core);
+    let program = said.first().map(|word| base(word));
+    let rest = || said.iter().skip(1).take(8).copied();
+    let has = |list: &str, word: &str| speech(word).any(|part| is_in(list, &part));
+    let flags = rest().filter(|word| word.starts_with('-'));
+    if flags
+        .into_iter()
+        .any(|flag| has(tables::LOOKING_FLAGS, flag))
+    {
+        return false;
+    }
+    let words_of_it = rest().filter(|word| !word.starts_with('-') && !word.contains('/'));
+    let mut names = program.into_iter().chain(words_of_it);
+    let is_other = names.any(|word| has(tables::NO_MIGRATION, word));
+    in_table(tables::MIGRATIONS, &words) || (!is_other && is_named_so(core, script))
+}
+
+/// Whether the name of the program, of its script or of its task speaks of migrating.
+fn is_named_so(core: &[&str], script: Option<&[&str]>) -> bool {
+    let name = base(core.first().unwrap_or(&""));
+    let migrates = |word: &str| {
+        speech(word).any(|part| {
+            part.starts_with("migrat") || part == "dbmigrate" || part == "runmigrations"
+        })
+    };
+    if let Some(script) = script {
+        if migrates(base(script[0]))
+            || (script[0].contains('/') && migrates(folder(script[0])) && is_entry(base(script[0])))
+        {
+            return true;
+        }
+    } else if migrates(name) {
+        return true;
+    }
+    // `./app migrate`, `npm run db:migrate`, `bin/app eval "App.Release.migrate"`
+    let said = script.unwrap_or(core);
+    let mut arguments = said[1.min(said.len())..]
+        .iter()
+        .filter(|word| !word.starts_with('-'));
+    let task = |word: &&&str| !matches!(**word, "run" | "run-script");
+    let first = arguments.find(task).copied().unwrap_or_default();
+    let is_task = !first.contains(['/', '=', '.']) && migrates(first);
+    let is_runner = is_in(tables::RUNNERS, name);
+    let evaluated =
+        matches!(first, "eval" | "rpc") && arguments.next().is_some_and(|code| migrates(code));
+    let exact = first
+        .split(':')
+        .any(|part| matches!(part, "migrate" | "migration" | "migrations"));
+    evaluated || is_task && (is_runner || exact)
+}
+
+fn folder(path: &str) -> &str {
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    base(folder)
+}
+
+/// What people call the file that begins it all.
+fn is_entry(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default();
+    matches!(stem, "run" | "index" | "main" | "up" | "apply" | "latest")
+}
+
+/// The parts of a name: `runMigrations.js` is `run`, `migrations`, `js`.
+fn speech(word: &str) -> impl Iterator<Item = String> {
+    let mut parted = String::new();
+    let mut was_lower = false;
+    for c in word.chars() {
+        if c.is_ascii_uppercase() && was_lower {
+            parted.push(' ');
+        }
+        was_lower = c.is_ascii_lowercase();
+        parted.push(if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            ' '
+        });
+    }
+    let parts: Vec<String> = parted.split_whitespace().map(str::to_owned).collect();
+    parts.into_iter()
+}
+
+/// Whether it only puts data into the database, so that it could be a step.
+pub(super) fn is_seed(words: &[Word]) -> bool {
+    let words = texts(words);
+    let named_so = words.iter().any(|word| {
+        speech(word).any(|part| matches!(part.as_str(), "seed" | "seeds" | "seeder" | "fixtures"))
+    });
+    let core = core(&words);
+    let is_file_tool = is_in(tables::FILE_TOOLS, base(core.first().unwrap_or(&"")));
+    !is_file_tool && (named_so || in_table(tables::SEEDS, &words))
+}
+
+/// Whether it serves until it is stopped.
+pub(super) fn is_server(words: &[Word]) -> bool {
+    in_table(tables::SERVERS, &texts(words))
+}
+
+/// Whether it leaves a daemon behind.
+pub(super) fn is_daemon(words: &[Word]) -> bool {
+    in_table(tables::DAEMONS, &texts(words))
+}
+
+/// Whether its exit status is an answer.
+pub(super) fn is_question(words: &[Word]) -> bool {
+    in_table(tables::QUESTIONS, &texts(words))
+}
+
+/// Whether SIGTERM does not end it where it is PID 1.
+pub(super) fn ignores_term(words: &[Word]) -> bool {
+    let words = texts(words);
+    if in_table(tables::WITH_TERM_HANDLER, &words) {
+        return false;
+    }
+    let first = words.first().map(|word| base(word)).unwrap_or_default();
+    // `npx` and its like stay in front as processes of Node.
+    let mut rows = tables::WITHOUT_TERM_HANDLER.lines();
+    rows.any(|row| is_row(row, &[first])) || in_table(tables::WITHOUT_TERM_HANDLER, &words)
+}
+
+/// Whether it runs through a tool that passes signals on, where naming the server is better.
+pub(super) fn is_package_runner(words: &[Word]) -> bool {
+    matches!(
+        texts(words).first().map(|word| base(word)),
+        Some("npm" | "npx" | "yarn" | "pnpm")
     )
 }
 
-fn init(name: String, words: &[Word]) -> Result<(Front, Vec<Word>), Unsure> {
-    let mut flags = vec!["--init".to_owned()];
-    let mut group = name == "dumb-init";
-    let mut at = 1;
-    while let Some(word) = words.get(at).and_then(Word::text) {
-        let value = || {
-            let value = words.get(at + 1).and_then(Word::text);
-            value.map(str::to_owned).ok_or_else(|| not_read(&name))
-        };
-        match word {
-            "--" => {
-                at += 1;
-                break;
-            }
-            "-c" | "--single-child" if name == "dumb-init" => group = false,
-            "-v" | "-vv" | "-vvv" | "-s" | "-w" | "--verbose" => {}
-            "-r" | "--rewrite" if name == "dumb-init" => {
-                flags.extend(["--rewrite-signal".to_owned(), value()?]);
-                at += 1;
-            }
-            "-g" if name != "dumb-init" => group = true,
-            "-e" if name.starts_with("tini") => {
-                flags.extend(["--remap-exit".to_owned(), format!("{}:0", value()?)]);
-                at += 1;
-            }
-            "-p" if name.starts_with("tini") => {
-                flags.extend(["--parent-death-signal".to_owned(), value()?]);
-                at += 1;
-            }
-            flag if flag.starts_with('-') => return Err(not_read(&name)),
-            _ => break,
-        }
-        at += 1;
-    }
-    if group {
-        flags.insert(1, "--init-group".to_owned());
-    }
-    let rest = words.get(at..).unwrap_or_default().to_vec();
-    if rest.is_empty() {
-        return Err(not_read(&name));
-    }
-    Ok((Front::Init { name, flags }, rest))
+/// Whether it is a shell script, as far as its name tells.
+pub(super) fn is_script(words: &[Word]) -> bool {
+    let words = texts(words);
+    let core = core(&words);
+    let name = base(core.first().unwrap_or(&""));
+    matches!(name, "sh" | "bash" | "dash" | "ash" | "busybox")
+        || name.contains("entrypoint")
+        || name.rsplit('.').next() == Some("sh")
 }
 
-fn wait_for(name: String, words: &[Word]) -> Result<(Front, Vec<Word>), Unsure> {
-    let end = words.iter().position(|word| word.text() == Some("--"));
-    let own = &words[..end.unwrap_or(words.len())];
-    about_database(&name, own)?;
-    let mut timeout = None;
-    let mut flags = own.iter().filter_map(Word::text);
-    while let Some(flag) = flags.next() {
-        let value = match flag {
-            "-t" | "--timeout" => flags.next(),
-            _ => flag.strip_prefix("--timeout="),
-        };
-        timeout = value.and_then(duration).or(timeout);
+/// Whether it changes or asks the shell that runs it: no other process can do it instead.
+pub(super) fn changes_shell(words: &[Word]) -> bool {
+    let Some(name) = words.first().and_then(Word::text) else {
+        return false;
+    };
+    match name {
+        ":" | "!" | "[[" | "{" | "break" | "continue" | "hash" => false,
+        "command" => !is_question(words),
+        "exit" => words
+            .get(1)
+            .and_then(Word::text)
+            .is_none_or(|code| code == "0"),
+        "read" | "mapfile" | "readarray" | "trap" => true,
+        name => crate::shell_words::instead_of(name).is_some(),
     }
-    let rest = end.map_or(&[][..], |end| &words[end + 1..]).to_vec();
-    Ok((Front::Wait { name, timeout }, rest))
-}
-
-fn dockerize(name: String, words: &[Word]) -> Result<(Front, Vec<Word>), Unsure> {
-    let mut timeout = None;
-    let mut at = 1;
-    let mut waits = false;
-    while let Some(flag) = words.get(at).and_then(Word::text) {
-        let (flag, value) = match flag.split_once('=') {
-            Some((flag, value)) if flag.starts_with('-') => (flag, Some(value)),
-            _ => (flag, None),
-        };
-        let step = if value.is_some() { 1 } else { 2 };
-        let value = value.or_else(|| words.get(at + 1).and_then(Word::text));
-        match flag.trim_start_matches('-') {
-            _ if !flag.starts_with('-') => break,
-            "" => {
-                at += 1;
-                break;
-            }
-            "wait" => waits = true,
-            "timeout" => timeout = value.and_then(duration),
-            "wait-retry-interval" => {}
-            _ => return Err(not_read(&name)),
-        }
-        at += step;
-    }
-    let at = at.min(words.len());
-    if !waits {
-        return Err(not_read(&name));
-    }
-    about_database(&name, &words[..at])?;
-    Ok((Front::Wait { name, timeout }, words[at..].to_vec()))
-}
-
-/// `60` and `1m30s` as launchgate has them.
-fn duration(text: &str) -> Option<String> {
-    if text.is_empty() || text.len() > 8 {
-        return None;
-    }
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(match text.trim_start_matches('0') {
-            "" => "0".to_owned(),
-            digits => format!("{digits}s"),
-        });
-    }
-    humantime::parse_duration(text).ok()?;
-    Some(text.to_owned())
-}
-
-/// Refuses to drop a wait for something that launchgate does not wait for.
-fn about_database(name: &str, words: &[Word]) -> Result<(), Unsure> {
-    let text = words
-        .iter()
-        .map(|word| word.source.to_ascii_lowercase())
-        .collect::<Vec<_>>()
-        .join(" ");
-    if speaks_of_database(&text) {
-        return Ok(());
-    }
-    Err(Unsure::new(
-        format!("`{name}` waits for something that may not be the database"),
-        "launchgate waits for the database alone; let the server itself try again for the rest, and leave the wait out",
-    ))
-}
-
-fn speaks_of_database(text: &str) -> bool {
-    let ports = ["5432", "5433", "6432", "3306", "3307"];
-    let names = ["postgres", "pg", "mysql", "maria", "sql", "database", "db"];
-    text.split(|c: char| !c.is_ascii_alphanumeric())
-        .any(|part| ports.contains(&part) || names.iter().any(|name| part.contains(name)))
-}
-
-/// Programs that serve until they are told to stop.
-pub(super) fn is_server(words: &[Word]) -> bool {
-    const SERVERS: [&str; 26] = [
-        "gunicorn",
-        "uvicorn",
-        "hypercorn",
-        "daphne",
-        "uwsgi",
-        "waitress-serve",
-        "puma",
-        "unicorn",
-        "thin",
-        "nginx",
-        "httpd",
-        "apache2",
-        "apachectl",
-        "apache2ctl",
-        "apache2-foreground",
-        "caddy",
-        "php-fpm",
-        "redis-server",
-        "celery",
-        "sidekiq",
-        "supervisord",
-        "pm2-runtime",
-        "cron",
-        "crond",
-        "sshd",
-        "runserver",
-    ];
-    let texts = || words.iter().take(5).filter_map(Word::text);
-    name(words) == "service"
-        || texts().any(|text| SERVERS.contains(&text.rsplit('/').next().unwrap_or_default()))
-}
-
-/// Commands that by their names change a database and end.
-pub(super) fn is_migration(words: &[Word]) -> bool {
-    const NAMES: [&str; 11] = [
-        "migrat",
-        "alembic",
-        "flyway",
-        "liquibase",
-        "db:prepare",
-        "db:setup",
-        "db:seed",
-        "dbmate",
-        "sqitch",
-        "goose",
-        "schema:update",
-    ];
-    words.iter().take(6).any(|word| {
-        let word = word.source.to_ascii_lowercase();
-        NAMES.iter().any(|name| word.contains(name))
-    })
 }

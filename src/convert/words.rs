@@ -1,30 +1,27 @@
-//! One word of a shell command: what it stands for, and whether that takes a shell to know.
+//! One word of a shell command: what it means, and whether only a shell can tell.
 
 /// A word as it is written, and what it means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Word {
-    /// As it is written, quotes and all.
+    /// As it is written, with its quotes.
     pub(super) source: String,
-    /// What it stands for.
-    pub(super) meaning: Meaning,
+    meaning: Meaning,
 }
 
-/// What a word stands for.
+/// What a word means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Meaning {
-    /// This text, whatever shell reads it.
+enum Meaning {
+    /// This text, whichever shell reads it.
     Literal(String),
-    /// Text with variables in it, which `--expand-env` can do.
-    Variables(Vec<Piece>),
-    /// Only a shell can tell: what was found.
+    /// Text and variables: `--expand-env` can expand it.
+    Variables(Vec<Part>),
+    /// Only a shell can expand it: what was found.
     Shell(&'static str),
-    /// It speaks of the shell itself (`$@`, `$?`): no other process can tell.
-    OfThisShell(&'static str),
 }
 
-/// A piece of a word.
+/// A part of a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(super) enum Part {
     /// Plain text.
     Text(String),
     /// A variable's value.
@@ -37,7 +34,7 @@ pub(super) enum Piece {
 }
 
 impl Word {
-    /// A word of a shell's text.
+    /// Reads a word of a shell's text.
     pub(super) fn read(source: &str) -> Self {
         Self {
             source: source.to_owned(),
@@ -45,50 +42,120 @@ impl Word {
         }
     }
 
-    /// A word that no shell reads. `None` where no process can have it as an argument.
-    pub(super) fn literal(text: &str) -> Option<Self> {
-        Some(Self {
-            source: shlex::try_quote(text).ok()?.into_owned(),
+    /// A word that no shell reads; a zero byte in it was refused before.
+    pub(super) fn literal(text: &str) -> Self {
+        let source = shlex::try_quote(text).map_or_else(|_| String::new(), Into::into);
+        Self {
+            source,
             meaning: Meaning::Literal(text.to_owned()),
-        })
+        }
     }
 
     /// Its text, where it is plain text.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.meaning {
             Meaning::Literal(text) => Some(text),
-            _ => None,
+            Meaning::Variables(_) | Meaning::Shell(_) => None,
         }
     }
 
-    /// The variables in it.
+    /// Why it needs a shell, where it does.
+    pub(super) fn needs_shell(&self) -> Option<&'static str> {
+        match &self.meaning {
+            Meaning::Shell(what) => Some(what),
+            Meaning::Literal(_) | Meaning::Variables(_) => None,
+        }
+    }
+
+    /// Its parts: `None` where only a shell can tell.
+    pub(super) fn parts(&self) -> Option<Vec<Part>> {
+        match &self.meaning {
+            Meaning::Literal(text) => Some(vec![Part::Text(text.clone())]),
+            Meaning::Variables(parts) => Some(parts.clone()),
+            Meaning::Shell(_) => None,
+        }
+    }
+
+    /// The one variable that the word consists of, and whether a shell would split its value.
+    pub(super) fn only_variable(&self) -> Option<(&str, bool)> {
+        match &self.meaning {
+            Meaning::Variables(parts) => match parts.as_slice() {
+                [Part::Variable { name, splits }] => Some((name, *splits)),
+                _ => None,
+            },
+            Meaning::Literal(_) | Meaning::Shell(_) => None,
+        }
+    }
+
+    /// The variables in it, and whether a shell would split their values.
     pub(super) fn variables(&self) -> impl Iterator<Item = (&str, bool)> {
-        let pieces: &[Piece] = match &self.meaning {
-            Meaning::Variables(pieces) => pieces,
-            _ => &[],
+        let parts: &[Part] = match &self.meaning {
+            Meaning::Variables(parts) => parts,
+            Meaning::Literal(_) | Meaning::Shell(_) => &[],
         };
-        pieces.iter().filter_map(|piece| match piece {
-            Piece::Variable { name, splits } => Some((name.as_str(), *splits)),
-            Piece::Text(_) => None,
+        parts.iter().filter_map(|part| match part {
+            Part::Variable { name, splits } => Some((name.as_str(), *splits)),
+            Part::Text(_) => None,
         })
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Quote {
-    None,
-    Double,
+/// What the text asks or changes about the shell that reads it, which no other process can know:
+/// the shell's arguments, its last exit status, an assignment within `${…}`.
+pub(super) fn shell_state(text: &str) -> Option<&'static str> {
+    let mut double = false;
+    let mut before = ' ';
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        let is_fresh = std::mem::replace(&mut before, c).is_whitespace();
+        match c {
+            '#' if is_fresh && !double => drop(chars.by_ref().find(|(_, c)| *c == '\n')),
+            '\\' => drop(chars.next()),
+            '"' => double = !double,
+            '\'' if !double => drop(chars.by_ref().find(|(_, c)| *c == '\'')),
+            '$' => {
+                let rest = &text[at + 1..];
+                let inside = rest.strip_prefix('{');
+                if inside.unwrap_or(rest).starts_with(is_special) {
+                    return Some(
+                        "the shell's own arguments or state (`$1`, `$@`, `$?` and the like)",
+                    );
+                }
+                let behind = inside.map(|inside| inside.trim_start_matches(is_name_char));
+                if behind.is_some_and(|rest| rest.starts_with('=') || rest.starts_with(":=")) {
+                    return Some("an assignment of a default (`${NAME:=…}`)");
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+fn is_special(c: char) -> bool {
+    c.is_ascii_digit() || "@*#?$!-".contains(c)
+}
+
+fn is_name_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// Whether it is the name of a variable.
+pub(super) fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with(|c: char| c.is_ascii_digit())
+        && text.chars().all(is_name_char)
 }
 
 struct Reader<'a> {
     rest: &'a str,
-    quote: Quote,
-    pieces: Vec<Piece>,
+    double: bool,
+    parts: Vec<Part>,
     text: String,
     braces: Braces,
 }
 
-/// How far an unquoted `{a,b}` or `{1..3}` has come, which bash makes several words of.
+/// How much of an unquoted `{a,b}` or `{1..3}`, which bash expands, has been read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Braces {
     None,
@@ -97,74 +164,71 @@ enum Braces {
 }
 
 fn meaning(source: &str) -> Meaning {
-    let mut reader = Reader {
-        rest: source,
-        quote: Quote::None,
-        pieces: Vec::new(),
-        text: String::new(),
-        braces: Braces::None,
-    };
     if source == "[" {
         return Meaning::Literal(source.to_owned());
     }
     if source.starts_with('~') {
         return Meaning::Shell("`~`");
     }
+    let mut reader = Reader {
+        rest: source,
+        double: false,
+        parts: Vec::new(),
+        text: String::new(),
+        braces: Braces::None,
+    };
     if let Err(found) = reader.read() {
-        return found;
+        return Meaning::Shell(found);
     }
     let Reader {
-        mut pieces, text, ..
+        mut parts, text, ..
     } = reader;
-    if pieces.is_empty() {
+    if parts.is_empty() {
         return Meaning::Literal(text);
     }
     if !text.is_empty() {
-        pieces.push(Piece::Text(text));
+        parts.push(Part::Text(text));
     }
-    Meaning::Variables(pieces)
+    Meaning::Variables(parts)
 }
 
 impl Reader<'_> {
-    fn read(&mut self) -> Result<(), Meaning> {
+    fn read(&mut self) -> Result<(), &'static str> {
         while let Some(c) = self.rest.chars().next() {
             self.rest = &self.rest[c.len_utf8()..];
-            match (self.quote, c) {
-                (_, '`') => return Err(Meaning::Shell("a backtick, a command substitution")),
-                (_, '$') => self.dollar()?,
-                (_, '\\') => self.backslash(),
-                (Quote::None, '\'') => {
+            match c {
+                '`' => return Err("a backtick, a command substitution"),
+                '$' => self.dollar()?,
+                '\\' => self.backslash(),
+                '"' => self.double = !self.double,
+                c if self.double => self.text.push(c),
+                '\'' => {
                     let (inside, behind) = self
                         .rest
                         .split_once('\'')
-                        .ok_or(Meaning::Shell("a ' that is never closed"))?;
+                        .ok_or("a ' that is never closed")?;
                     self.text.push_str(inside);
                     self.rest = behind;
                 }
-                (Quote::None, '"') => self.quote = Quote::Double,
-                (Quote::Double, '"') => self.quote = Quote::None,
-                (Quote::None, '*' | '?' | '[') => {
-                    return Err(Meaning::Shell("a pattern of file names"));
-                }
-                (Quote::None, c) => self.plain(c)?,
-                (Quote::Double, c) => self.text.push(c),
+                '*' | '?' | '[' => return Err("a pattern of file names"),
+                c => self.plain(c)?,
             }
         }
-        match self.quote {
-            Quote::None => Ok(()),
-            Quote::Double => Err(Meaning::Shell("a \" that is never closed")),
+        if self.double {
+            return Err("a \" that is never closed");
         }
+        Ok(())
     }
 
-    fn plain(&mut self, c: char) -> Result<(), Meaning> {
+    fn plain(&mut self, c: char) -> Result<(), &'static str> {
         if matches!(c, ';' | '&' | '|' | '<' | '>' | '(' | ')') {
-            return Err(Meaning::Shell("a pattern or an operator within a word"));
+            return Err("a pattern or an operator within a word");
         }
         self.braces = match (self.braces, c) {
             (_, '{') => Braces::Open,
             (Braces::Open, ',') => Braces::Parted,
             (Braces::Open, '.') if self.rest.starts_with('.') => Braces::Parted,
-            (Braces::Parted, '}') => return Err(Meaning::Shell("`{…,…}`")),
+            (Braces::Parted, '}') => return Err("`{…,…}`"),
             (Braces::Open, '}') => Braces::None,
             (braces, _) => braces,
         };
@@ -177,8 +241,7 @@ impl Reader<'_> {
             self.text.push('\\');
             return;
         };
-        let special = matches!(next, '$' | '`' | '"' | '\\' | '\n');
-        if self.quote == Quote::Double && !special {
+        if self.double && !matches!(next, '$' | '`' | '"' | '\\' | '\n') {
             self.text.push('\\');
             return;
         }
@@ -188,30 +251,21 @@ impl Reader<'_> {
         }
     }
 
-    fn dollar(&mut self) -> Result<(), Meaning> {
-        let name = |text: &str| {
-            let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-            let end = text
-                .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-                .unwrap_or(text.len());
-            if starts { end } else { 0 }
+    fn dollar(&mut self) -> Result<(), &'static str> {
+        let name_len = |text: &str| {
+            let end = text.find(|c| !is_name_char(c)).unwrap_or(text.len());
+            if is_name(&text[..end]) { end } else { 0 }
         };
         if let Some(inside) = self.rest.strip_prefix('{') {
-            let end = name(inside);
+            let end = name_len(inside);
             if end == 0 || !inside[end..].starts_with('}') {
-                let of_shell =
-                    inside.starts_with(|c: char| c.is_ascii_digit() || "@*?!$-".contains(c));
-                return Err(if of_shell {
-                    Meaning::OfThisShell("`${…}` with the shell's own arguments or state")
-                } else {
-                    Meaning::Shell("`${…}` with more than a name in it")
-                });
+                return Err("`${…}` with more than a name in it");
             }
             self.variable(&inside[..end]);
             self.rest = &inside[end + 1..];
             return Ok(());
         }
-        let end = name(self.rest);
+        let end = name_len(self.rest);
         if end > 0 {
             let (name, behind) = self.rest.split_at(end);
             self.variable(name);
@@ -219,12 +273,10 @@ impl Reader<'_> {
             return Ok(());
         }
         match self.rest.chars().next() {
-            Some('(') => Err(Meaning::Shell("`$(`, a command substitution")),
-            Some('\'' | '"') if self.quote == Quote::None => Err(Meaning::Shell("`$'`")),
-            Some('[') => Err(Meaning::Shell("`$[`")),
-            Some('@' | '*' | '#' | '?' | '$' | '!' | '-' | '0'..='9') => Err(Meaning::OfThisShell(
-                "`$@`, `$1`, `$?` or the like, the shell's own arguments or state",
-            )),
+            Some('(') => Err("`$(`, a command substitution"),
+            Some('\'' | '"') if !self.double => Err("`$'`"),
+            Some('[') => Err("`$[`"),
+            Some(c) if is_special(c) => Err("the shell's own arguments or state"),
             _ => {
                 self.text.push('$');
                 Ok(())
@@ -234,12 +286,17 @@ impl Reader<'_> {
 
     fn variable(&mut self, name: &str) {
         if !self.text.is_empty() {
-            self.pieces
-                .push(Piece::Text(std::mem::take(&mut self.text)));
+            self.parts.push(Part::Text(std::mem::take(&mut self.text)));
         }
-        self.pieces.push(Piece::Variable {
+        self.parts.push(Part::Variable {
             name: name.to_owned(),
-            splits: self.quote == Quote::None,
+            splits: !self.double,
         });
     }
+}
+
+/// Words as they are written, with a space between them.
+pub(super) fn source_of(words: &[Word]) -> String {
+    let sources: Vec<&str> = words.iter().map(|word| word.source.as_str()).collect();
+    sources.join(" ")
 }

@@ -92,32 +92,6 @@ fn both_run_the_same(place: &Place, chain: &str) {
 }
 
 #[test]
-fn the_steps_and_the_server_get_the_words_that_a_shell_would_give_them() {
-    let place = place();
-    place.write("a.sql", "");
-    place.write("b.sql", "");
-    for chain in [
-        "./migrate a; ./serve b",
-        "./migrate 'a b' \"c \\\"d\\\"\" e\\ f g''h '' 'x;y' \"&&\" && exec ./serve '#' a#b '$ONE' \\$ONE",
-        "./migrate \"it's\" 'a\nb' \\\n c && ./serve \"\\x\" 5$ \"$\" a=b {a} ! é",
-        "./migrate \"$SPACED\" ${ONE}x '$ONE' \"\\$ONE\" && ./serve \"$SPACED\" '$ONE' '${ONE}' '$$' \"x${ONE}y\"",
-        "./migrate *.sql && ./serve \"$SPACED\"",
-        "./migrate $SPACED >>log; ./serve *.sql",
-        "echo x | ./migrate '$ONE' \"$SPACED\"; ./serve ${NONE:-a  b} '$ONE'",
-        "(./migrate a && ./migrate \"$(echo b)\") && ./serve",
-        "for f in *.sql; do ./migrate \"$f\"; done\n./serve \"$ONE\"",
-        "if [ \"$ONE\" = 1 ]; then ./migrate a; fi; ./serve",
-        "TWO='2 3' ./migrate; ./serve",
-        "set -e\n# first\n./migrate a # b\n\n./migrate c\nexec ./serve d",
-        "{ ./migrate a; ./migrate b; } && ./serve c 2>&1",
-        "./migrate a || exit 1; ./serve b",
-        "./migrate `echo a` || true; ./serve b",
-    ] {
-        both_run_the_same(&place, chain);
-    }
-}
-
-#[test]
 fn whatever_is_quoted_comes_through_as_a_shell_reads_it() {
     let word = prop_oneof![
         "[a-z0-9./:=,@%^_+-]{1,6}",
@@ -155,14 +129,19 @@ fn what_is_wrong_comes_first_then_the_command_then_the_arrays() {
     let titles: Vec<&str> = page.lines().filter(|line| line.ends_with(':')).collect();
     assert_eq!(
         titles,
-        ["What is wrong:", "Instead:", "Dockerfile:", "Kubernetes:"]
+        [
+            "What is wrong:",
+            "Notes:",
+            "Instead:",
+            "Dockerfile:",
+            "Kubernetes:"
+        ]
     );
     assert_eq!(
         line(&page, "launchgate "),
-        "run --migrate 'node migrate.js' -- node server.js"
+        "run --init --migrate 'node migrate.js' -- node server.js"
     );
-    let array =
-        r#"["launchgate", "run", "--migrate", "node migrate.js", "--", "node", "server.js"]"#;
+    let array = r#"["launchgate", "run", "--init", "--migrate", "node migrate.js", "--", "node", "server.js"]"#;
     assert_eq!(line(&page, "CMD "), array);
     assert_eq!(line(&page, "command: "), array);
 }
@@ -170,13 +149,13 @@ fn what_is_wrong_comes_first_then_the_command_then_the_arrays() {
 #[test]
 fn a_chain_is_taken_as_text_as_words_and_from_standard_input() {
     let place = Place::new();
-    let expected = "run --migrate 'node a.js' -- node b.js";
+    let expected = "run --init --migrate 'npx prisma migrate deploy' -- node b.js";
     for words in [
-        &["sh -c 'node a.js; node b.js'"][..],
-        &["sh", "-c", "node a.js; node b.js"],
-        &["--", "sh", "-c", "node a.js; node b.js"],
-        &["[\"sh\", \"-c\", \"node a.js; node b.js\"]"],
-        &["node a.js && node b.js"],
+        &["sh -c 'npx prisma migrate deploy; node b.js'"][..],
+        &["sh", "-c", "npx prisma migrate deploy; node b.js"],
+        &["--", "sh", "-c", "npx prisma migrate deploy; node b.js"],
+        &["[\"sh\", \"-c\", \"npx prisma migrate deploy; node b.js\"]"],
+        &["npx prisma migrate deploy && node b.js"],
     ] {
         let end = convert(&place, words);
         end.code(0);
@@ -184,7 +163,7 @@ fn a_chain_is_taken_as_text_as_words_and_from_standard_input() {
     }
     place.write(
         "entrypoint.sh",
-        "#!/bin/sh\nset -e\nnode a.js\nexec node b.js\n",
+        "#!/bin/sh\nset -e\nnpx prisma migrate deploy\nexec node b.js\n",
     );
     let input = File::open(place.path("entrypoint.sh")).unwrap();
     let end = place
@@ -199,14 +178,15 @@ fn a_chain_is_taken_as_text_as_words_and_from_standard_input() {
 fn what_can_not_be_told_is_64_with_the_reason_and_no_command() {
     let place = Place::new();
     for (chain, says) in [
-        ("node a & node b", "second server"),
-        ("node a || node b", "runs only where"),
-        ("nginx; node b", "is a server"),
-        ("node 'a", "no complete shell command"),
+        ("./migrate & node b", "second server"),
+        ("./migrate || node b", "whether `node b` starts depends"),
+        ("nginx; ./migrate; node b", "is a server"),
+        ("node 'a", "a shell would not parse this"),
+        ("node a && node b", "which of these migrates the database"),
     ] {
         let end = convert(&place, &[chain]);
         end.code(64)
-            .says(&["error", "with certainty", says, "hint="]);
+            .says(&["error", "can't be converted", says, "hint="]);
         assert!(!page(&end).contains("Instead"), "{end}");
     }
     convert(&place, &[]).code(64).says(&["error", "CHAIN"]);
@@ -255,7 +235,38 @@ fn a_signal_ends_the_wait_for_standard_input() {
 #[test]
 fn a_password_is_hidden_in_what_is_said() {
     let place = Place::new();
-    let end = convert(&place, &["psql postgres://u:secret@h/d; node b & node c"]);
+    let end = convert(
+        &place,
+        &["psql postgres://u:secret@h/d; ./migrate & node c"],
+    );
     end.code(64).never_says("secret");
     assert!(!page(&end).contains("secret"), "{end}");
+}
+
+/// "Waits for the database are dropped only where launchgate will know the database (a URL in the
+/// environment or the chain); else it says which setting to add."
+#[test]
+fn a_wait_is_dropped_only_where_the_database_is_known() {
+    let place = Place::new();
+    let chain = "pg_isready && ./migrate && ./serve";
+    let known = "run --migrate ./migrate -- ./serve";
+    let unknown = "run --prepare pg_isready --migrate ./migrate -- ./serve";
+    let end = convert(&place, &[chain]);
+    assert_eq!(line(&page(&end), "launchgate "), unknown);
+    assert!(
+        page(&end).contains("set DATABASE_URL or add `--database-url`"),
+        "{end}"
+    );
+    let words = ["./launchgate", "convert", chain];
+    let end = place
+        .run(Mode::Ordinary, &words)
+        .env("DATABASE_URL", "postgres://u:secret@h/d")
+        .end();
+    assert_eq!(line(&page(&end), "launchgate "), known);
+    assert!(!page(&end).contains("secret"), "{end}");
+    let end = convert(
+        &place,
+        &["pg_isready -d \"$DATABASE_URL\" && ./migrate && ./serve"],
+    );
+    assert_eq!(line(&page(&end), "launchgate "), known);
 }

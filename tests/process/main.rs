@@ -9,6 +9,7 @@ mod behind_entrypoint;
 mod check_changes_nothing;
 mod colours_only_at_a_terminal;
 mod convert;
+mod convert_corpus;
 mod exit_codes_and_limits;
 mod generate;
 mod health_answers_until_the_server_starts;

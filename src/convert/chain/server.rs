@@ -1,263 +1,253 @@
-//! The last command, with what is in front of it.
+//! The last command: the server, with what is in front of it.
 
-use super::step::needs;
-use super::{Chain, Kept, Kind, of_shell, shorten};
-use crate::convert::proposal::Server;
-use crate::convert::script::Redirect;
-use crate::convert::tools::{self, Front};
-use crate::convert::words::Word;
-use crate::convert::{Unsure, given};
+use super::super::proposal::{Server, User};
+use super::super::shell::{Redirect, Simple};
+use super::super::tools::{self, Wrapped, Wrapper};
+use super::super::words::{Word, shell_state, source_of};
+use super::super::{Refusal, input, shorten};
+use super::Chain;
+use super::command::needs_shell;
+use super::statement::refuse_program;
 
-impl Chain {
-    pub(super) fn server(&mut self, kept: Kept, depth: usize) -> Result<(), Unsure> {
-        let source = kept.source;
-        let mut simple = match kept.body {
-            Kind::Simple(simple) => simple,
-            Kind::Complex(what) => {
-                if what == "a pipe" {
-                    self.findings.wrong(
-                        "the server is in a pipe: the shell stays PID 1 and drops SIGTERM, and the pipe hides the server's exit code",
-                    );
-                }
-                return Err(Unsure::new(
-                    format!(
-                        "the last command, which would be the server, is {what}: `{}`",
-                        shorten(&source)
-                    ),
-                    "end with the server alone; let it log to standard output, and put what decides about it into a script",
-                ));
-            }
-        };
-        let with_exec = tools::name(&simple.words) == "exec";
-        if with_exec {
+impl Chain<'_> {
+    /// `arguments` are what the text calls `$0`, `$1` and so on, where that is known.
+    pub(super) fn server(
+        &mut self,
+        mut simple: Simple,
+        source: &str,
+        arguments: Vec<Word>,
+        depth: usize,
+    ) -> Result<(), Refusal> {
+        let shown = shorten(source);
+        let has_exec = simple.words.first().and_then(Word::text) == Some("exec");
+        if has_exec {
             simple.words.remove(0);
         }
-        let mut whole =
-            (!simple.redirects.is_empty() || !simple.assignments.is_empty()).then(|| {
-                source
-                    .strip_prefix("exec")
-                    .unwrap_or(&source)
-                    .trim_start()
-                    .to_owned()
-            });
-        let shell = needs(&simple, &source)?;
-        let literal: Option<Vec<(String, String)>> = simple
-            .assignments
-            .iter()
-            .map(|(name, value)| Some((name.clone(), value.text()?.to_owned())))
-            .collect();
-        if !simple.assignments.is_empty() && (shell.is_some() || literal.is_none()) {
-            return Err(Unsure::new(
-                format!(
-                    "`{}` sets variables in a way that only the shell can tell",
-                    shorten(&source)
-                ),
-                "set them for the container",
-            ));
+        let takes_cmd = self.take_arguments(&mut simple.words, arguments)?;
+        if let Some(what) = shell_state(&source_of(&simple.words)) {
+            return Err(Refusal::keep_script(format!("`{shown}` has {what} in it")));
         }
-        for (name, value) in literal.unwrap_or_default() {
-            self.variable(&name, &value, !self.steps.is_empty())?;
+        let is_empty = simple.words.is_empty() && takes_cmd.is_none();
+        if is_empty || tools::changes_shell(&simple.words) {
+            return Err(Refusal::keep_script(format!(
+                "the last command should be the server, and is `{shown}`"
+            )));
         }
-        if shell.is_none() && simple.redirects.contains(&Redirect::Output) {
-            self.findings.note("the redirection of one of the server's outputs into the other is left out: a container's log has both");
-        }
-        if shell.is_none() {
-            whole = None;
-        }
-        if simple.words.is_empty() {
-            return Err(of_shell(&source));
-        }
-        if let [word] = simple.words.as_slice()
-            && word.source == "\"$@\""
-        {
-            self.say_exec(with_exec, &source);
-            self.takes_cmd = true;
-            self.findings.note("`\"$@\"` is what the image's CMD says: the command goes into ENTRYPOINT, with the CMD behind it");
-            self.server = Some(Server {
-                words: Vec::new(),
-                shell: None,
-                source: None,
-            });
-            return Ok(());
-        }
-        if shell.is_none() {
-            let before = self.in_shell;
-            let words = self.unwrapped(simple.words)?;
-            if is_shell(&words) {
-                return self.last(words, depth);
-            }
-            if before {
-                self.say_exec(with_exec, &source);
-            }
-            return self.become_server(words, None, None);
+        self.put_assignments(&mut simple, source)?;
+        let shell = needs_shell(&simple);
+        if simple.redirects.contains(&Redirect::Output) && shell.is_none() {
+            self.findings.note("the redirection of the server's output is left out: a container's log has both streams");
         }
         if self.in_shell {
-            self.say_exec(with_exec, &source);
+            self.say_exec(has_exec, &shown);
         }
-        if tools::front(&simple.words)?.is_some() {
-            return Err(Unsure::new(
-                format!(
-                    "`{}` needs a shell and a program in front of it",
-                    shorten(&source)
-                ),
-                "write the server without the program in front, and see `launchgate run --help` for what it did",
-            ));
-        }
-        self.become_server(simple.words, shell, whole)
-    }
-
-    /// A command without a shell around it: the server, or a shell with the rest.
-    pub(super) fn last(&mut self, words: Vec<Word>, depth: usize) -> Result<(), Unsure> {
-        let words = self.unwrapped(words)?;
-        let Some(shell) = given::shell(&words, self.in_shell)? else {
-            return self.become_server(words, None, None);
+        let takes_cmd = takes_cmd.is_some();
+        let Some(what) = shell else {
+            return self.words(simple.words, takes_cmd, depth);
         };
-        self.dialect = shell.dialect;
-        self.options.extend(shell.options);
-        if shell.login {
-            self.findings.note(
-                "a login shell reads /etc/profile and the like, launchgate does not: set what they set, often PATH, for the container",
-            );
+        if takes_cmd || tools::wrapper(&simple.words)?.is_some() {
+            return Err(Refusal::keep_script(format!(
+                "`{shown}` needs the shell, for {what}"
+            )));
         }
-        self.text(&shell.text, depth + 1)
+        self.findings.note(format!("the server needs a shell, for {what}: the image has to have one, and `exec` makes the server take its place"));
+        let text = source.strip_prefix("exec").filter(|_| has_exec);
+        self.server = Some(Server {
+            text: Some(text.unwrap_or(source).trim_start().to_owned()),
+            words: simple.words,
+            ..Server::default()
+        });
+        Ok(())
     }
 
-    /// Takes off what is in front of the server.
-    fn unwrapped(&mut self, mut words: Vec<Word>) -> Result<Vec<Word>, Unsure> {
-        while let Some((front, rest)) = tools::front(&words)? {
-            match front {
-                Front::Init { name, flags } => {
-                    self.findings.note(format!(
-                        "`{name}` is done by `--init`: the image no longer needs it"
-                    ));
-                    if self.server_flags.iter().any(|flag| flag == "--init") {
-                        return Err(Unsure::new(
-                            format!("`{name}` is the second init in a row"),
-                            "one is enough: leave the other out",
-                        ));
-                    }
-                    self.server_flags.extend(flags);
-                }
-                Front::User { name, user } => {
-                    self.findings.note(format!(
-                        "`{name}` is done by `--user`: the image no longer needs it"
-                    ));
-                    if self.server_flags.iter().any(|flag| flag == "--user") {
-                        return Err(of_shell(&name));
-                    }
-                    // Inside, the steps in front were still who started the shell.
-                    let steps = match (&self.step_user, self.steps.is_empty()) {
-                        (Some(same), _) if *same == user => None,
-                        (Some(other), _) => Some(other.clone()),
-                        (None, false) => Some("0".to_owned()),
-                        (None, true) => None,
-                    };
-                    self.server_flags.extend(["--user".to_owned(), user]);
-                    if let Some(steps) = steps {
-                        self.server_flags.extend(["--step-user".to_owned(), steps]);
-                    }
-                    self.step_user = None;
-                }
-                Front::Wait { name, timeout } => self.say_wait(&name, timeout),
-            }
-            if rest.is_empty() {
-                return Err(Unsure::new(
-                    "there is no server behind the wait",
-                    "write the server's command too",
-                ));
-            }
-            words = rest;
+    /// Replaces `"$@"` at the end by the arguments. Where there are none, the image's CMD takes
+    /// its place, which is what is returned.
+    fn take_arguments(
+        &mut self,
+        words: &mut Vec<Word>,
+        arguments: Vec<Word>,
+    ) -> Result<Option<()>, Refusal> {
+        let last = words
+            .last()
+            .map(|word| word.source.as_str())
+            .unwrap_or_default();
+        if !matches!(last, "\"$@\"" | "\"${@}\"" | "$@" | "${@}") {
+            let unused = ["--", "-", "_", "sh", "bash"];
+            let is_unused = |word: &Word| word.text().is_some_and(|text| unused.contains(&text));
+            return if arguments.is_empty()
+                || matches!(arguments.as_slice(), [one] if is_unused(one))
+            {
+                Ok(None)
+            } else {
+                Err(Refusal::new(
+                    "a shell takes one text, and there are more words behind it",
+                    "put the whole chain in quotes",
+                ))
+            };
         }
-        Ok(words)
+        if !last.starts_with('"') {
+            self.findings.note("`$@` without quotes splits the arguments once more; launchgate passes each on as it is");
+        }
+        words.pop();
+        let takes_cmd = (arguments.len() <= 1).then_some(());
+        words.extend(arguments.into_iter().skip(1));
+        Ok(takes_cmd)
     }
 
-    fn say_exec(&mut self, with_exec: bool, source: &str) {
-        if with_exec {
-            if !self.steps.is_empty() {
-                self.findings.wrong(
-                    "the shell is PID 1 while the steps run, and drops SIGTERM: a migration is killed in the middle",
-                );
-            }
-        } else {
-            self.findings.wrong(format!(
-                "no `exec` in front of the server: where the shell stays, it is PID 1 and drops SIGTERM, so `{}` is killed and never stopped in order",
+    /// `NAME=value server` becomes `env NAME=value server`.
+    fn put_assignments(&mut self, simple: &mut Simple, source: &str) -> Result<(), Refusal> {
+        if simple.assignments.is_empty() {
+            return Ok(());
+        }
+        let mut words = vec![Word::literal("env")];
+        for (name, value) in std::mem::take(&mut simple.assignments) {
+            let Some(value) = value.text().filter(|_| simple.special.is_none()) else {
+                return Err(Refusal::keep_script(format!(
+                    "`{}` sets {name} to a value that the shell makes",
+                    shorten(source)
+                )));
+            };
+            words.push(Word::literal(&format!("{name}={value}")));
+        }
+        words.append(&mut simple.words);
+        simple.words = words;
+        if simple.redirects.contains(&Redirect::Elsewhere) {
+            return Err(Refusal::keep_script(format!(
+                "`{}` sets a variable and redirects a stream",
                 shorten(source)
-            ));
+            )));
         }
+        self.findings
+            .note("`env` sets the variable that only the server has: the image has to have it");
+        Ok(())
     }
 
-    fn become_server(
+    /// The words of a command that no shell reads any more: the server, or a shell with the rest
+    /// of the chain. With `takes_cmd` the image's CMD follows them.
+    pub(super) fn words(
         &mut self,
         words: Vec<Word>,
-        shell: Option<&'static str>,
-        source: Option<String>,
-    ) -> Result<(), Unsure> {
-        let has_steps = !self.steps.is_empty();
-        refuse_operators(&words, self.in_shell)?;
-        if tools::is_migration(&words) && !tools::is_server(&words) {
-            return Err(Unsure::new(
-                if has_steps {
-                    "the last command looks like a migration, and no server follows"
-                } else {
-                    "the only command looks like a migration"
-                },
-                "write the server behind it; or, where none is to start, `launchgate job --migrate \"…\"`",
-            ));
-        }
-        let program = words.first();
-        if program.is_some_and(|word| {
-            word.text()
-                .is_some_and(|text| text.contains(char::is_whitespace) || text.is_empty())
-        }) {
-            return Err(Unsure::new(
-                "the program's name has a space in it or is empty",
-                "look for quotes that are one too many",
-            ));
-        }
-        let name = tools::name(&words);
-        if matches!(name, "npm" | "npx" | "yarn" | "pnpm") {
-            self.findings.note(format!(
-                "`{name}` stays in front of the server and passes signals on badly: name the server itself (`node server.js`), or use `--init --init-group`"
-            ));
-        }
-        if !has_steps {
-            self.findings.note(
-                "there is only a server here and nothing to migrate: name the migration with `--migrate`",
-            );
-            if [".sh", "entrypoint"].iter().any(|end| name.ends_with(end))
-                || matches!(name, "sh" | "bash" | "dash" | "ash")
-            {
-                self.findings
-                    .note("it is a script: give its text to see what it does");
+        takes_cmd: bool,
+        depth: usize,
+    ) -> Result<(), Refusal> {
+        let all = words.clone();
+        let (words, user, behind_init) = self.unwrap_server(words, takes_cmd)?;
+        if let Some(shell) = input::shell(&words, self.in_shell)? {
+            self.outer_user = user;
+            self.dialect = shell.dialect;
+            self.options.extend(shell.options);
+            self.in_shell = true;
+            if shell.is_login {
+                self.findings.note("a login shell reads /etc/profile and the like, launchgate does not: set what they set, often PATH, for the container");
             }
+            return self.text(&shell.text, shell.arguments, depth + 1);
         }
-        if let Some(what) = shell {
-            self.findings.note(format!(
-                "the server needs a shell, for {what}: there has to be one in the image, and `exec` makes the server take its place"
+        if words.is_empty() && !takes_cmd {
+            return Err(Refusal::new(
+                "there is no server behind the wait",
+                "add the server's command",
+            ));
+        }
+        refuse_words(&words, self.in_shell)?;
+        let is_job = tools::is_migration(&words) && !tools::is_server(&words);
+        if is_job && !self.commands.is_empty() {
+            return Err(Refusal::new(
+                format!(
+                    "the last command, `{}`, migrates: there is no server",
+                    shorten(&source_of(&words))
+                ),
+                "add the server's command; a job, which has none, is `launchgate job --migrate '…'`",
             ));
         }
         self.server = Some(Server {
             words,
-            shell,
-            source,
+            user,
+            takes_cmd,
+            behind_init: behind_init
+                .map(|(front, rest)| (all[..front].to_vec(), all[rest..].to_vec())),
+            text: None,
         });
         Ok(())
     }
-}
 
-/// Words that only a shell would take for operators.
-fn refuse_operators(words: &[Word], in_shell: bool) -> Result<(), Unsure> {
-    let operator = |text: &&str| matches!(*text, ";" | "&&" | "||" | "|" | "&");
-    match words.iter().filter_map(Word::text).find(operator) {
-        Some(operator) if !in_shell => Err(Unsure::new(
-            format!("`{operator}` is an argument there: no shell reads it"),
-            "put the whole chain in quotes: launchgate convert 'a && b'",
-        )),
-        _ => Ok(()),
+    /// Takes off what is in front of the server. Also returns where the words of an init begin
+    /// and end.
+    #[expect(clippy::type_complexity, reason = "three plain results of one loop")]
+    fn unwrap_server(
+        &mut self,
+        mut words: Vec<Word>,
+        takes_cmd: bool,
+    ) -> Result<(Vec<Word>, Option<User>, Option<(usize, usize)>), Refusal> {
+        let count = words.len();
+        let mut user = None;
+        let mut init = None;
+        while let Some((wrapper, own, rest)) = take(&words, takes_cmd)? {
+            match wrapper {
+                Wrapper::Init { name, flags } => {
+                    if !self.init.is_empty() {
+                        return Err(Refusal::new(
+                            format!("`{name}` is the second init in a row"),
+                            "remove one",
+                        ));
+                    }
+                    self.findings
+                        .note(format!("`{name}` is left out: launchgate does the same"));
+                    self.init = flags;
+                    init = Some((count - words.len(), count - rest.len()));
+                }
+                Wrapper::User { name, user: new } => {
+                    if user.is_some() || self.outer_user.is_some() {
+                        return Err(Refusal::keep_script(format!(
+                            "`{name}` changes the user for a second time"
+                        )));
+                    }
+                    user = Some(User {
+                        name: new,
+                        words: own,
+                    });
+                }
+                Wrapper::Wait { timeout } => self.take_wait(own, timeout),
+            }
+            words = rest;
+        }
+        Ok((words, user, init))
+    }
+
+    fn say_exec(&mut self, has_exec: bool, shown: &str) {
+        if !has_exec {
+            self.findings.wrong(format!(
+                "no `exec` in front of the server: where the shell stays, it is PID 1 and drops SIGTERM, so `{shown}` is killed and never stopped in order"
+            ));
+        } else if !self.commands.is_empty() {
+            self.findings.wrong("the shell is PID 1 while the commands in front of the server run, and drops SIGTERM: a migration is killed in the middle");
+        }
     }
 }
 
-fn is_shell(words: &[Word]) -> bool {
-    let name = tools::name(words);
-    name == "busybox" || name == "pwsh" || name == "fish" || name.ends_with("sh") && name.len() <= 4
+/// What is in front of the words; where the CMD follows them, that counts as a command.
+fn take(words: &[Word], takes_cmd: bool) -> Result<Option<Wrapped>, Refusal> {
+    if !takes_cmd {
+        return tools::wrapper(words);
+    }
+    let mut with_cmd = words.to_vec();
+    with_cmd.push(Word::literal("CMD"));
+    let found = tools::wrapper(&with_cmd)?;
+    Ok(found.and_then(|(wrapper, own, mut rest)| {
+        rest.pop()?;
+        Some((wrapper, own, rest))
+    }))
+}
+
+/// Words that only a shell would take for operators, and a program that is no word.
+fn refuse_words(words: &[Word], in_shell: bool) -> Result<(), Refusal> {
+    let is_operator = |text: &&str| matches!(*text, ";" | "&&" | "||" | "|" | "&");
+    if let Some(operator) = words.iter().filter_map(Word::text).find(is_operator)
+        && !in_shell
+    {
+        return Err(Refusal::new(
+            format!("`{operator}` is an argument there: no shell reads it"),
+            "put the whole chain in quotes: launchgate convert 'a && b'",
+        ));
+    }
+    refuse_program(words)
 }

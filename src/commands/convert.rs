@@ -1,0 +1,97 @@
+//! `convert`: reads a chain of shell commands, prints what is wrong with it and what to write
+//! instead.
+
+use std::ffi::OsString;
+use std::io::Read as _;
+use std::os::fd::AsFd as _;
+
+use crate::convert::{self, Surroundings};
+use crate::exit::{Failure, FailureKind, Problem};
+use crate::output::print;
+use crate::redact;
+use crate::settings::AMBIENT_URLS;
+use crate::sys::environment::Environment;
+use crate::sys::host::{Host, Wake};
+
+/// No more than this is read, and a byte: `convert` refuses what is longer.
+const LIMIT: usize = 64 * 1024;
+
+/// Prints what is wrong with the chain and what to write instead.
+///
+/// # Errors
+/// The chain can't be converted; what is wrong with it was printed all the same.
+pub fn convert(host: &Host, words: &[OsString], environment: &Environment) -> Result<(), Failure> {
+    let words = read_words(host, words)?;
+    let has_url = AMBIENT_URLS
+        .iter()
+        .any(|name| environment.get_filled(name).is_some());
+    let mut report = convert::convert(
+        &words,
+        &Surroundings {
+            url_variables: &AMBIENT_URLS,
+            has_url,
+        },
+    );
+    let shows_password = |word: &String| *redact::passwords(word) != **word;
+    if let Ok(proposal) = &report.outcome
+        && proposal.words.iter().any(shows_password)
+    {
+        report.wrong.push("there is a password in the command line, where every process and every log can read it: move it into a variable of the container".to_owned());
+    }
+    // The proposal is to be copied, so it keeps its passwords.
+    for line in report.wrong.iter_mut().chain(&mut report.notes) {
+        *line = redact::passwords(line).into_owned();
+    }
+    print::print(host, report.page().as_bytes())?;
+    match report.outcome {
+        Ok(_) => Ok(()),
+        Err(refusal) => Err(Failure::usage(
+            format!("this can't be converted: {}", refusal.what),
+            refusal.hint,
+        )),
+    }
+}
+
+fn read_words(host: &Host, words: &[OsString]) -> Result<Vec<String>, Failure> {
+    let not_text = || Failure::usage("the chain is not UTF-8", "give it as text");
+    let words: Option<Vec<String>> = words
+        .iter()
+        .map(|word| word.to_str().map(str::to_owned))
+        .collect();
+    let words = words.ok_or_else(not_text)?;
+    if words != ["-"] {
+        return Ok(words);
+    }
+    let text = String::from_utf8(read_standard_input(host)?).map_err(|_| not_text())?;
+    Ok(vec![text])
+}
+
+fn read_standard_input(host: &Host) -> Result<Vec<u8>, Failure> {
+    let mut stdin = std::io::stdin().lock();
+    let mut text = Vec::new();
+    let mut part = vec![0; LIMIT];
+    while text.len() <= LIMIT {
+        let wake = host.wait(Some(std::io::stdin().as_fd()), None);
+        if let Wake::Stop(stop) = wake {
+            let what = format!("stopped by {stop} while reading");
+            return Err(Failure::new(
+                FailureKind::Stopped(stop),
+                Problem::new(what, "see what writes to standard input"),
+            ));
+        }
+        match stdin.read(&mut part) {
+            Ok(0) => break,
+            Ok(len) => text.extend(&part[..len]),
+            Err(error) => {
+                return Err(Failure::usage(
+                    format!("failed to read standard input: {error}"),
+                    "give the chain as an argument",
+                ));
+            }
+        }
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests;

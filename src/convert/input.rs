@@ -1,0 +1,452 @@
+//! What was pasted: a shell's text, a command's words, or a piece of a Dockerfile, a Procfile, a
+//! Compose file or a Kubernetes manifest.
+
+use super::Refusal;
+use super::shell::Dialect;
+use super::tools::base;
+use super::words::Word;
+use super::yaml;
+
+/// The chain that was found.
+#[derive(Debug, Default)]
+pub(super) struct Given {
+    /// What is run.
+    pub(super) run: Run,
+    /// A Procfile's `release:` line: run once per release already.
+    pub(super) release: Option<String>,
+    /// What to say about the form it was given in.
+    pub(super) notes: Vec<String>,
+}
+
+/// What is run.
+#[derive(Debug)]
+pub(super) enum Run {
+    /// A text that a shell reads.
+    Text(String),
+    /// Words that nobody splits.
+    Words(Vec<Word>),
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
+}
+
+/// Finds the chain.
+///
+/// # Errors
+/// There is none, or the form it is in is broken.
+pub(super) fn read(words: &[String]) -> Result<Given, Refusal> {
+    if words.iter().any(|word| word.contains('\0')) {
+        return Err(Refusal::new(
+            "there is a zero byte in the text",
+            "give it as text: no process can have such an argument",
+        ));
+    }
+    match words {
+        [text] => read_text(text.trim(), text),
+        words => literal(words.iter().map(String::as_str)),
+    }
+}
+
+fn nothing() -> Refusal {
+    Refusal::new(
+        "there is no command",
+        "write the chain: launchgate convert 'migrate && serve'",
+    )
+}
+
+fn literal<'a>(words: impl Iterator<Item = &'a str>) -> Result<Given, Refusal> {
+    let words: Vec<Word> = words.map(Word::literal).collect();
+    if words.is_empty() {
+        return Err(nothing());
+    }
+    Ok(Given {
+        run: Run::Words(words),
+        ..Given::default()
+    })
+}
+
+fn text(text: &str) -> Given {
+    Given {
+        run: Run::Text(text.to_owned()),
+        ..Given::default()
+    }
+}
+
+/// `given` is `whole` without blanks around it, which only YAML needs.
+fn read_text(given: &str, whole: &str) -> Result<Given, Refusal> {
+    let is_comment = |line: &&str| line.starts_with('#') && !line.starts_with("#!");
+    let mut lines = given.lines().map(str::trim);
+    let first = lines.find(|line| !line.is_empty() && !is_comment(line));
+    let first = first.unwrap_or_default();
+    let begins = |names: &[&str]| names.iter().any(|name| first.starts_with(name));
+    if given.is_empty() {
+        return Err(nothing());
+    }
+    if let Some(words) = yaml::flow_list(given) {
+        return literal(words.iter().map(String::as_str));
+    }
+    // `[ -f x ] && …` and `[[ … ]]` are a shell's.
+    if given.starts_with('[') && !given.starts_with("[ ") && !given.starts_with("[[") {
+        return Err(Refusal::new(
+            "it begins like an array of words, and is not one",
+            "write [\"sh\", \"-c\", \"…\"]: JSON, with double quotes",
+        ));
+    }
+    if begins(&["- ", "command:", "args:", "entrypoint:"]) {
+        return manifest(first, whole);
+    }
+    let instruction = first.split_whitespace().next().unwrap_or_default();
+    if ["CMD", "ENTRYPOINT"]
+        .iter()
+        .any(|name| instruction.eq_ignore_ascii_case(name))
+    {
+        return dockerfile(given);
+    }
+    if let Some(processes) = processes(given).filter(|found| !found.is_empty()) {
+        return procfile(&processes);
+    }
+    Ok(text(given))
+}
+
+/// `command:`, `args:` and `entrypoint:` of Kubernetes and Compose.
+fn manifest(first: &str, whole: &str) -> Result<Given, Refusal> {
+    let keys = if first.starts_with("- ") {
+        vec![("command".to_owned(), yaml::Value::List(yaml::list(whole)?))]
+    } else {
+        yaml::mapping(whole)?
+    };
+    let of = |name: &str| {
+        keys.iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value)
+    };
+    let order = if of("args").is_some() {
+        ["command", "args"]
+    } else {
+        ["entrypoint", "command"]
+    };
+    let mut words = Vec::new();
+    let mut notes = Vec::new();
+    for (key, _) in &keys {
+        if !order.contains(&key.as_str()) {
+            return Err(Refusal::new(
+                format!("`{key}:` is not a command"),
+                "give `command:` and `args:` of Kubernetes, or `entrypoint:` and `command:` of Compose, and nothing else",
+            ));
+        }
+    }
+    for value in order.iter().filter_map(|key| of(key)) {
+        match value {
+            yaml::Value::List(list) => words.extend(
+                list.iter()
+                    .map(|word| unescaped(word, &mut notes))
+                    .collect::<Result<Vec<_>, _>>()?,
+            ),
+            // Compose splits a text as a shell does, and runs no shell.
+            yaml::Value::Text(text) => {
+                let text = unescaped(text, &mut notes)?;
+                let split = shlex::split(&text).ok_or_else(|| {
+                    Refusal::new(
+                        "there is a quote without its end in the command",
+                        "close it",
+                    )
+                })?;
+                words.extend(split);
+            }
+        }
+    }
+    let mut given = literal(words.iter().map(String::as_str))?;
+    given.notes = notes;
+    Ok(given)
+}
+
+/// Compose and Kubernetes read `$$` as one dollar.
+fn unescaped(word: &str, notes: &mut Vec<String>) -> Result<String, Refusal> {
+    let mut out = String::new();
+    let mut rest = word;
+    while let Some((before, behind)) = rest.split_once('$') {
+        out.push_str(before);
+        out.push('$');
+        let reference = behind
+            .strip_prefix('(')
+            .and_then(|inside| inside.split_once(')'));
+        if let Some((name, _)) = reference
+            && super::words::is_name(name)
+            && name.chars().all(|c| !c.is_ascii_lowercase())
+        {
+            return Err(Refusal::new(
+                format!("Kubernetes replaces `$({name})` before anything runs"),
+                format!(
+                    "write ${{{name}}} in a shell's text, or use `--expand-env` and ${{{name}}} with launchgate"
+                ),
+            ));
+        }
+        rest = behind.strip_prefix('$').unwrap_or(behind);
+        let begins_name = |c: char| c == '{' || c.is_ascii_alphabetic() || c == '_';
+        if rest == behind && behind.starts_with(begins_name) {
+            notes.push("`$NAME` was read as Kubernetes reads it, as text for the shell; Compose replaces it when it reads the file, there write `$$NAME`".to_owned());
+        }
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+/// CMD and ENTRYPOINT, each as an array or as a shell's text.
+fn dockerfile(given: &str) -> Result<Given, Refusal> {
+    let joined = given.replace("\\\n", " ");
+    let (mut entrypoint, mut cmd) = (None, None);
+    for line in joined
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
+        let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let slot = match name.to_ascii_uppercase().as_str() {
+            "CMD" => &mut cmd,
+            "ENTRYPOINT" => &mut entrypoint,
+            _ => {
+                return Err(Refusal::new(
+                    format!("`{name}` is neither CMD nor ENTRYPOINT"),
+                    "give these two lines of the Dockerfile alone",
+                ));
+            }
+        };
+        *slot = Some(rest.trim().to_owned());
+    }
+    let array = |text: &str| serde_json::from_str::<Vec<String>>(text).ok();
+    let shell_form = |text: &str| match array(text) {
+        Some(words) => Ok(words),
+        None if text.starts_with('[') => Err(Refusal::new(
+            "the array is not JSON, so Docker takes it for a shell's text",
+            "write [\"sh\", \"-c\", \"…\"], with double quotes",
+        )),
+        None => Ok(vec!["/bin/sh".to_owned(), "-c".to_owned(), text.to_owned()]),
+    };
+    let mut notes = Vec::new();
+    let words = match (&entrypoint, &cmd) {
+        (Some(entrypoint), Some(cmd)) => {
+            // The shell form of ENTRYPOINT ignores CMD.
+            let mut words = shell_form(entrypoint)?;
+            if array(entrypoint).is_some() {
+                words.extend(shell_form(cmd)?);
+                notes.push("this replaces ENTRYPOINT and CMD together: write it as ENTRYPOINT and remove the CMD line".to_owned());
+            } else {
+                notes.push(
+                    "Docker ignores CMD behind an ENTRYPOINT that is a shell's text".to_owned(),
+                );
+            }
+            words
+        }
+        (Some(one), None) | (None, Some(one)) => shell_form(one)?,
+        (None, None) => return Err(nothing()),
+    };
+    let mut given = literal(words.iter().map(String::as_str))?;
+    given.notes = notes;
+    Ok(given)
+}
+
+/// The lines `NAME: command` of a Procfile, where all are.
+fn processes(given: &str) -> Option<Vec<(&str, &str)>> {
+    let lines = given.lines().map(str::trim);
+    lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(|line| {
+            let (name, command) = line.split_once(':')?;
+            let is_name = !name.is_empty()
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+            (is_name && command.starts_with([' ', '\t'])).then_some((name, command.trim()))
+        })
+        .collect()
+}
+
+fn procfile(processes: &[(&str, &str)]) -> Result<Given, Refusal> {
+    let of = |name: &str| {
+        processes
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, command)| *command)
+    };
+    let others: Vec<&(&str, &str)> = processes
+        .iter()
+        .filter(|(name, _)| !matches!(*name, "web" | "release"))
+        .collect();
+    let server = match (of("web"), others.as_slice()) {
+        (Some(web), _) => web,
+        (None, [(_, one)]) => one,
+        (None, []) => {
+            return Err(Refusal::new(
+                "a Procfile's `release:` line alone starts no server",
+                "give the `web:` line too, or write `launchgate job --migrate '…'` in the release line",
+            ));
+        }
+        (None, _) => {
+            return Err(Refusal::new(
+                "there are several processes and none is `web:`",
+                "give the line of one process",
+            ));
+        }
+    };
+    let mut given = text(server);
+    given.release = of("release").map(str::to_owned);
+    if of("web").is_some() {
+        for (name, command) in others {
+            given.notes.push(format!("`{name}: {command}` is a process of its own: let it wait for the migration with `launchgate wait -- {command}`"));
+        }
+    }
+    Ok(given)
+}
+
+/// `sh -c TEXT [NAME [ARG]...]`.
+#[derive(Debug)]
+pub(super) struct Shell {
+    pub(super) dialect: Dialect,
+    pub(super) options: Vec<&'static str>,
+    pub(super) is_login: bool,
+    pub(super) text: String,
+    /// What the text calls `$0`, `$1` and so on.
+    pub(super) arguments: Vec<Word>,
+}
+
+/// Takes `sh -c TEXT` apart; `None` where it is something else. Where a shell reads the words
+/// already (`is_nested`), that one expands what is in double quotes.
+///
+/// # Errors
+/// It is a shell with a text, and its options are not known.
+pub(super) fn shell(words: &[Word], is_nested: bool) -> Result<Option<Shell>, Refusal> {
+    let text_at = |at: usize| words.get(at).and_then(Word::text).unwrap_or_default();
+    let (name, mut at) = match base(text_at(0)) {
+        "busybox" => (text_at(1), 2),
+        name => (name, 1),
+    };
+    let dialect = match name {
+        "sh" | "ash" | "dash" => Dialect::Posix,
+        "bash" => Dialect::Bash(text_at(0).to_owned()),
+        "zsh" | "ksh" | "mksh" | "fish" | "pwsh" | "powershell" => {
+            return Err(Refusal::new(
+                format!("convert does not read `{name}`"),
+                "write the chain for sh or bash",
+            ));
+        }
+        _ => return Ok(None),
+    };
+    let mut letters = String::new();
+    let mut options = Vec::new();
+    while let Some(flag) = words
+        .get(at)
+        .and_then(Word::text)
+        .filter(|flag| flag.starts_with('-') && *flag != "-")
+    {
+        at += 1;
+        let mut set = vec![flag.to_owned()];
+        if flag.starts_with("--") {
+            set = Vec::new();
+            letters.push_str(if flag == "--login" { "l" } else { "" });
+        } else {
+            letters.push_str(&flag[1..]);
+            set[0].retain(|letter| !matches!(letter, 'c' | 'l' | 'i'));
+            if flag.ends_with('o') {
+                set.push(text_at(at).to_owned());
+                at += 1;
+            }
+        }
+        set.retain(|flag| flag != "-");
+        let set: Vec<&str> = set.iter().map(String::as_str).collect();
+        options.extend(shell_options(&set).ok_or_else(|| {
+            Refusal::new(
+                format!("`{name} {flag}` is an option that convert does not know"),
+                "write `sh -c` with the text alone",
+            )
+        })?);
+    }
+    let Some(text) = words.get(at).filter(|_| letters.contains('c')) else {
+        return Ok(None);
+    };
+    Ok(Some(Shell {
+        dialect,
+        options,
+        is_login: letters.contains(['l', 'i']),
+        text: text_of(text, is_nested)?,
+        arguments: words.get(at + 1..).unwrap_or_default().to_vec(),
+    }))
+}
+
+/// The text that the shell gets. Nothing expands the dollars in double quotes where no shell
+/// came before: a platform splits a command line and that is all.
+fn text_of(word: &Word, is_nested: bool) -> Result<String, Refusal> {
+    if let Some(text) = word.text() {
+        return Ok(text.to_owned());
+    }
+    match shlex::split(&word.source).unwrap_or_default().as_slice() {
+        [text] if !is_nested => Ok(text.clone()),
+        _ => Err(Refusal::new(
+            "the outer shell makes the text of the inner one",
+            "put it in single quotes",
+        )),
+    }
+}
+
+/// The options of `set` or of a shell's command line that are known, as `set -o` names them.
+/// `None` where one is not.
+pub(super) fn shell_options(words: &[&str]) -> Option<Vec<&'static str>> {
+    let mut options = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let letters = word
+            .strip_prefix('-')
+            .filter(|letters| !letters.is_empty())?;
+        for (number, letter) in letters.char_indices() {
+            let name = match letter {
+                'e' => "errexit",
+                'u' => "nounset",
+                'x' | 'v' => "",
+                'o' if number + 1 == letters.len() => match *words.next()? {
+                    "errexit" => "errexit",
+                    "nounset" => "nounset",
+                    "pipefail" => "pipefail",
+                    "xtrace" | "verbose" => "",
+                    _ => return None,
+                },
+                _ => return None,
+            };
+            if !name.is_empty() {
+                options.push(name);
+            }
+        }
+    }
+    Some(options)
+}
+
+/// The shell that a script's first line names, and its options.
+pub(super) fn hash_bang(text: &str) -> Result<Option<(Dialect, Vec<&'static str>)>, Refusal> {
+    let Some(line) = text.strip_prefix("#!").and_then(|text| text.lines().next()) else {
+        return Ok(None);
+    };
+    let mut words: Vec<&str> = line.split_whitespace().collect();
+    if words.first().is_some_and(|word| base(word) == "env") {
+        words.remove(0);
+        words.retain(|word| *word != "-S");
+    }
+    let program = words.first().copied().unwrap_or_default();
+    let dialect = match base(program) {
+        "sh" | "ash" | "dash" => Dialect::Posix,
+        "bash" => Dialect::Bash(program.to_owned()),
+        name => {
+            return Err(Refusal::new(
+                format!("it is a script for `{name}`"),
+                "convert reads scripts for sh and bash",
+            ));
+        }
+    };
+    let options = shell_options(&words[1..]);
+    match options {
+        Some(options) => Ok(Some((dialect, options))),
+        None => Err(Refusal::keep_script(format!(
+            "`{line}` has options that convert does not know"
+        ))),
+    }
+}

@@ -1,0 +1,131 @@
+//! The page that `convert` prints: what is wrong, the command, and how each platform writes it.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use super::{Proposal, Report};
+
+impl Report {
+    /// The whole page.
+    #[must_use]
+    pub fn page(&self) -> String {
+        let mut page = String::new();
+        list(&mut page, "What is wrong", &self.wrong);
+        if let Ok(proposal) = &self.outcome {
+            if self.wrong.is_empty() {
+                page.push_str("Nothing is wrong with it as it is.\n\n");
+            }
+            list(&mut page, "Notes", &self.notes);
+            proposal.print(&mut page);
+        }
+        page
+    }
+}
+
+fn list(page: &mut String, title: &str, lines: &[String]) {
+    if lines.is_empty() {
+        return;
+    }
+    // writing to a String cannot fail
+    let _ = writeln!(page, "{title}:");
+    for line in lines {
+        let _ = writeln!(page, "  - {}", line.replace('\n', " "));
+    }
+    page.push('\n');
+}
+
+impl Proposal {
+    /// The command as it is typed into a shell.
+    #[must_use]
+    pub fn command_line(&self) -> String {
+        let mut line = String::new();
+        if let Some(folder) = &self.folder {
+            let _ = write!(line, "cd {} && ", quote(folder));
+        }
+        let words: Vec<Cow<'_, str>> = self.words.iter().map(|word| quote(word)).collect();
+        line.push_str(&words.join(" "));
+        if self.takes_cmd {
+            line.push_str(" \"$@\"");
+        }
+        line
+    }
+
+    /// The JSON array of a Dockerfile.
+    #[must_use]
+    pub fn dockerfile_array(&self) -> String {
+        array(self.words.iter().cloned())
+    }
+
+    /// The array of Kubernetes, which expands `$(NAME)` and reads `$$` as one dollar.
+    #[must_use]
+    pub fn kubernetes_array(&self) -> String {
+        array(self.words.iter().map(|word| for_kubernetes(word)))
+    }
+
+    /// The array of Compose, which expands `$NAME` and reads `$$` as one dollar.
+    #[must_use]
+    pub fn compose_array(&self) -> String {
+        array(self.words.iter().map(|word| word.replace('$', "$$")))
+    }
+
+    fn print(&self, page: &mut String) {
+        let _ = writeln!(page, "Instead:\n  {}\n", self.command_line());
+        page.push_str("Dockerfile:\n");
+        if let Some(folder) = &self.folder {
+            let _ = writeln!(page, "  WORKDIR {}", folder.replace('$', "\\$"));
+        }
+        let array = self.dockerfile_array();
+        if self.takes_cmd {
+            let _ = writeln!(page, "  ENTRYPOINT {array}");
+        } else {
+            let _ = writeln!(page, "  CMD {array}");
+            page.push_str("  (ENTRYPOINT instead of CMD where the image has an entrypoint of its own, which would run in front of this)\n");
+        }
+        page.push_str("\nKubernetes:\n");
+        let _ = writeln!(page, "  command: {}", self.kubernetes_array());
+        if self.takes_cmd {
+            page.push_str("  (the server's command goes into args)\n");
+        }
+        if let Some(folder) = &self.folder {
+            let _ = writeln!(page, "  workingDir: {}", json(folder));
+        }
+        let compose = self.compose_array();
+        if compose != array {
+            let _ = writeln!(
+                page,
+                "\nCompose:\n  {}: {compose}",
+                if self.takes_cmd {
+                    "entrypoint"
+                } else {
+                    "command"
+                }
+            );
+        }
+    }
+}
+
+fn quote(word: &str) -> Cow<'_, str> {
+    // A zero byte, the only thing that can't be quoted, was refused before.
+    shlex::try_quote(word).unwrap_or(Cow::Borrowed(word))
+}
+
+fn json(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn array(words: impl Iterator<Item = String>) -> String {
+    let words: Vec<String> = words.map(|word| json(&word)).collect();
+    format!("[{}]", words.join(", "))
+}
+
+fn for_kubernetes(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        out.push(c);
+        if c == '$' && matches!(chars.peek(), Some('$' | '(')) {
+            out.push('$');
+        }
+    }
+    out
+}

@@ -1,0 +1,251 @@
+//! A shell's text as the list of its commands, parsed by `brush-parser`, each with its own text.
+
+mod contents;
+
+use brush_parser::ast::{AndOr, Command, CompoundCommand, Pipeline, Program, SeparatorOperator};
+use brush_parser::{Parser, ParserOptions, SourceInfo, Token, tokenize_str_with_options};
+
+pub(super) use contents::{Contents, Redirect, Shape, Simple, shape};
+
+use super::Refusal;
+
+/// The longest text that is read: 16 KiB. Linux takes arguments eight times as long.
+pub(super) const MAX_TEXT: usize = 16 * 1024;
+
+/// The parser is recursive, so deep nesting would overflow its stack: at most so many brackets.
+const MAX_OPENERS: usize = 96;
+
+/// As many compound commands.
+const MAX_COMPOUNDS: usize = 24;
+
+/// As many loops and double brackets: the parser tries two ways at each level of these, so thirty
+/// of them take seconds.
+const MAX_LOOPS: usize = 8;
+
+/// As many separators within one compound command.
+const MAX_SEPARATORS: usize = 200;
+
+/// Which shell the text is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// `sh`, `ash`, `dash`: what every shell reads.
+    Posix,
+    /// bash, by the name that was written.
+    Bash(String),
+}
+
+/// How a command follows the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Link {
+    /// It begins a statement.
+    Begin,
+    /// Behind `&&`.
+    And,
+    /// Behind `||`.
+    Or,
+}
+
+/// One command of the list: a pipeline, in the grammar's words.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    pub(super) link: Link,
+    /// Whether its statement is put into the background.
+    pub(super) background: bool,
+    /// As it is written.
+    pub(super) source: String,
+    pub(super) pipeline: Pipeline,
+}
+
+impl Piece {
+    /// The text between the braces of `{ …; }`, where it is a group and nothing else.
+    fn group(&self) -> Option<&str> {
+        match self.pipeline.seq.as_slice() {
+            [Command::Compound(CompoundCommand::BraceGroup(_), redirects)]
+                if redirects.as_ref().is_none_or(|list| list.0.is_empty())
+                    && !self.pipeline.bang
+                    && self.pipeline.timed.is_none() =>
+            {
+                self.source.strip_prefix('{')?.strip_suffix('}')
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Reads a shell's text. Groups (`{ …; }`) become the commands in them where that changes nothing.
+///
+/// # Errors
+/// It does not parse, or is too long or too deeply nested.
+pub(super) fn read(text: &str, dialect: &Dialect) -> Result<Vec<Piece>, Refusal> {
+    refuse_too_much(text)?;
+    let pieces = Source::new(text, dialect)?.pieces()?;
+    let mut flat: Vec<Piece> = Vec::new();
+    for at in 0..pieces.len() {
+        let piece = &pieces[at];
+        let before_or = pieces.get(at + 1).is_some_and(|next| next.link == Link::Or);
+        match piece.group() {
+            Some(inside) if piece.link != Link::Or && !before_or && !piece.background => {
+                let mut inner = read(inside, dialect)?;
+                if let Some(first) = inner.first_mut() {
+                    first.link = piece.link;
+                }
+                flat.append(&mut inner);
+            }
+            _ => flat.push(piece.clone()),
+        }
+    }
+    Ok(flat)
+}
+
+/// The text with its tokens. The parser does not say where a command ends (it places words, but
+/// not redirections), so a command is the shortest text up to a separator that parses to it.
+struct Source<'a> {
+    text: &'a str,
+    dialect: &'a Dialect,
+    tokens: Vec<Token>,
+    /// The byte that each character begins at.
+    offsets: Vec<usize>,
+    program: Program,
+}
+
+impl<'a> Source<'a> {
+    fn new(text: &'a str, dialect: &'a Dialect) -> Result<Self, Refusal> {
+        let tokens = tokenize_str_with_options(text, &options(dialect).tokenizer_options())
+            .map_err(|error| broken(&error.to_string()))?;
+        let ends = [text.len()];
+        Ok(Self {
+            text,
+            dialect,
+            tokens,
+            offsets: text.char_indices().map(|(at, _)| at).chain(ends).collect(),
+            program: parse(text, dialect).map_err(|error| broken(&error))?,
+        })
+    }
+
+    fn pieces(&self) -> Result<Vec<Piece>, Refusal> {
+        let mut pieces = Vec::new();
+        let mut at = 0;
+        let items = self
+            .program
+            .complete_commands
+            .iter()
+            .flat_map(|list| &list.0);
+        for item in items {
+            let background = matches!(item.1, SeparatorOperator::Async);
+            let additional = item.0.additional.iter().map(|next| match next {
+                AndOr::And(pipeline) => (Link::And, pipeline),
+                AndOr::Or(pipeline) => (Link::Or, pipeline),
+            });
+            for (link, pipeline) in [(Link::Begin, &item.0.first)].into_iter().chain(additional) {
+                pieces.push(Piece {
+                    link,
+                    background,
+                    source: self.cut(&mut at, pipeline)?,
+                    pipeline: pipeline.clone(),
+                });
+            }
+        }
+        Ok(pieces)
+    }
+
+    /// The text of the next command. `at` is the token it is looked for from, then the one
+    /// behind its separator.
+    fn cut(&self, at: &mut usize, pipeline: &Pipeline) -> Result<String, Refusal> {
+        let shown = pipeline.to_string();
+        let tokens = &self.tokens;
+        while tokens.get(*at).is_some_and(|token| token.to_str() == "\n") {
+            *at += 1;
+        }
+        let is_end = |at: &usize| tokens.get(*at).is_none_or(separates);
+        for end in (*at + 1..=tokens.len()).filter(is_end).take(MAX_SEPARATORS) {
+            let from = tokens[*at].location().start.index;
+            let to = tokens[end - 1].location().end.index;
+            let text = &self.text[self.offsets[from]..self.offsets[to]];
+            if self.is_exact(text, &shown) {
+                *at = end + 1;
+                return Ok(text.to_owned());
+            }
+        }
+        Err(Refusal::keep_script(
+            "where a command of the text ends is not certain",
+        ))
+    }
+
+    /// Whether `text` alone is the one command that the parser shows as `shown`.
+    fn is_exact(&self, text: &str, shown: &str) -> bool {
+        let Ok(program) = parse(text, self.dialect) else {
+            return false;
+        };
+        let [list] = program.complete_commands.as_slice() else {
+            return false;
+        };
+        let [item] = list.0.as_slice() else {
+            return false;
+        };
+        item.0.additional.is_empty()
+            && matches!(item.1, SeparatorOperator::Sequence)
+            && item.0.first.to_string() == shown
+    }
+}
+
+fn separates(token: &Token) -> bool {
+    matches!(token, Token::Operator(operator, _) if matches!(operator.as_str(), ";" | "&" | "&&" | "||" | "\n"))
+}
+
+fn options(dialect: &Dialect) -> ParserOptions {
+    ParserOptions {
+        sh_mode: *dialect == Dialect::Posix,
+        ..ParserOptions::default()
+    }
+}
+
+fn parse(text: &str, dialect: &Dialect) -> Result<Program, String> {
+    Parser::new(text.as_bytes(), &options(dialect), &SourceInfo::default())
+        .parse_program()
+        .map_err(|error| error.to_string())
+}
+
+fn broken(what: &str) -> Refusal {
+    Refusal::new(
+        format!("a shell would not parse this: {what}"),
+        "look for a quote or a keyword without its end",
+    )
+}
+
+fn refuse_too_much(text: &str) -> Result<(), Refusal> {
+    if text.len() > MAX_TEXT {
+        let what = format!("the text is longer than {} KiB", MAX_TEXT / 1024);
+        return Err(Refusal::keep_script(what));
+    }
+    let words = |known: &[&str]| {
+        text.split(|c: char| !c.is_ascii_alphanumeric())
+            .filter(|word| known.contains(word))
+            .count()
+    };
+    let groups = text.matches('{').count() - text.matches("${").count();
+    let pairs = text.as_bytes().windows(2);
+    let double = pairs.filter(|pair| pair == b"((").count();
+    let is_too_deep = text.matches(['(', '{', '`', '[']).count() > MAX_OPENERS
+        || words(&["if", "elif", "for", "case", "function", "select", "time"]) > MAX_COMPOUNDS
+        || words(&["while", "until"]) > MAX_LOOPS
+        || groups > MAX_COMPOUNDS
+        || double > MAX_LOOPS;
+    if is_too_deep {
+        return Err(Refusal::keep_script(
+            "the text has too many brackets and keywords",
+        ));
+    }
+    let is_odd = |c: &char| {
+        (c.is_control() && !matches!(c, '\n' | '\t')) || (c.is_whitespace() && !c.is_ascii())
+    };
+    if let Some(c) = text.chars().find(is_odd) {
+        return Err(Refusal::new(
+            format!(
+                "there is an invisible character in the text ({})",
+                c.escape_default()
+            ),
+            "write plain spaces, and line ends without a carriage return",
+        ));
+    }
+    Ok(())
+}

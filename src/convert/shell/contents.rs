@@ -1,0 +1,298 @@
+//! What a command consists of: the programs in it, whatever they are nested in.
+
+use brush_parser::ast::{
+    AndOr, AndOrList, Command, CommandPrefixOrSuffixItem, CompoundCommand, CompoundList,
+    IoFileRedirectKind, IoFileRedirectTarget, IoRedirect, Pipeline, RedirectList,
+    SeparatorOperator, SimpleCommand, WhileOrUntilClauseCommand,
+};
+
+use super::super::words::Word;
+
+/// A program with its arguments.
+#[derive(Debug, Clone, Default)]
+pub(in crate::convert) struct Simple {
+    /// `NAME=value` in front.
+    pub(in crate::convert) assignments: Vec<(String, Word)>,
+    /// The program and its arguments.
+    pub(in crate::convert) words: Vec<Word>,
+    /// Where its streams lead.
+    pub(in crate::convert) redirects: Vec<Redirect>,
+    /// What needs a shell, apart from its words and redirections.
+    pub(in crate::convert) special: Option<&'static str>,
+    /// Whether it runs in a subshell, so that the shell around it keeps its state.
+    pub(in crate::convert) is_scoped: bool,
+}
+
+/// Where a stream leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::convert) enum Redirect {
+    /// One of the two outputs into the other, or where it leads anyway.
+    Output,
+    /// Elsewhere.
+    Elsewhere,
+}
+
+/// What a command is as a whole.
+#[derive(Debug)]
+pub(in crate::convert) enum Shape {
+    /// A program with its arguments.
+    Simple(Simple),
+    /// `until …; do …; done` or `while ! …`: the commands of the condition come first.
+    Until {
+        /// How many of the contents' commands are the condition's.
+        condition: usize,
+    },
+    /// Anything else, by name.
+    Other(&'static str),
+}
+
+/// Everything in a command.
+#[derive(Debug, Default)]
+pub(in crate::convert) struct Contents {
+    /// The programs, in the order they are written in.
+    pub(in crate::convert) commands: Vec<Simple>,
+    /// Something that can't be kept: its name.
+    pub(in crate::convert) refused: Option<&'static str>,
+    /// Whether one failure stops the rest and is the result: `a && b`, no choice, no pipe.
+    pub(in crate::convert) fails_as_one: bool,
+    /// Whether it goes on after a failure, but for `set -e`.
+    pub(in crate::convert) goes_on: bool,
+    /// Whether there is a pipe.
+    pub(in crate::convert) pipe: bool,
+    depth: usize,
+}
+
+impl Contents {
+    /// Everything in a command.
+    pub(in crate::convert) fn of(pipeline: &Pipeline) -> Self {
+        let mut contents = Self {
+            fails_as_one: true,
+            ..Self::default()
+        };
+        contents.pipeline(pipeline);
+        contents
+    }
+
+    fn pipeline(&mut self, pipeline: &Pipeline) {
+        self.fails_as_one &= !pipeline.bang;
+        if pipeline.timed.is_some() {
+            self.refused = Some("`time`");
+        }
+        let is_pipe = pipeline.seq.len() > 1;
+        self.pipe |= is_pipe;
+        self.depth += usize::from(is_pipe);
+        for command in &pipeline.seq {
+            self.command(command);
+        }
+        self.depth -= usize::from(is_pipe);
+    }
+
+    fn command(&mut self, command: &Command) {
+        match command {
+            Command::Simple(command) => {
+                let is_scoped = self.depth > 0;
+                let simple = Simple {
+                    is_scoped,
+                    ..self.simple(command)
+                };
+                self.commands.push(simple);
+            }
+            Command::Compound(compound, redirects) => {
+                self.redirects(redirects.as_ref());
+                self.compound(compound);
+            }
+            Command::Function(_) => self.refused = Some("a function"),
+            Command::ExtendedTest(_) => self.fails_as_one = false,
+        }
+    }
+
+    fn redirects(&mut self, list: Option<&RedirectList>) {
+        for redirect in list.iter().flat_map(|list| &list.0) {
+            self.redirect(redirect);
+        }
+    }
+
+    fn list(&mut self, list: &CompoundList) {
+        self.goes_on |= list.0.len() > 1;
+        self.fails_as_one &= list.0.len() <= 1;
+        for item in &list.0 {
+            if matches!(item.1, SeparatorOperator::Async) {
+                self.refused = Some("a background job");
+            }
+            self.and_or(&item.0);
+        }
+    }
+
+    fn and_or(&mut self, list: &AndOrList) {
+        self.pipeline(&list.first);
+        for next in &list.additional {
+            match next {
+                AndOr::And(pipeline) => self.pipeline(pipeline),
+                AndOr::Or(pipeline) => {
+                    self.fails_as_one = false;
+                    self.pipeline(pipeline);
+                }
+            }
+        }
+    }
+
+    fn compound(&mut self, compound: &CompoundCommand) {
+        let is_choice = !matches!(
+            compound,
+            CompoundCommand::BraceGroup(_) | CompoundCommand::Subshell(_)
+        );
+        self.fails_as_one &= !is_choice;
+        match compound {
+            CompoundCommand::BraceGroup(group) => self.list(&group.list),
+            CompoundCommand::Subshell(subshell) => {
+                self.depth += 1;
+                self.list(&subshell.list);
+                self.depth -= 1;
+            }
+            CompoundCommand::UntilClause(clause) | CompoundCommand::WhileClause(clause) => {
+                self.list(&clause.0);
+                self.list(&clause.1.list);
+            }
+            CompoundCommand::IfClause(clause) => {
+                self.list(&clause.condition);
+                self.list(&clause.then);
+                for other in clause.elses.iter().flatten() {
+                    other.condition.iter().for_each(|list| self.list(list));
+                    self.list(&other.body);
+                }
+            }
+            CompoundCommand::ForClause(clause) => {
+                self.goes_on = true;
+                self.list(&clause.body.list);
+            }
+            CompoundCommand::CaseClause(clause) => {
+                let bodies = clause.cases.iter().filter_map(|case| case.cmd.as_ref());
+                bodies.for_each(|list| self.list(list));
+            }
+            CompoundCommand::ArithmeticForClause(_) | CompoundCommand::Arithmetic(_) => {
+                self.refused = Some("`((`");
+            }
+        }
+    }
+
+    fn simple(&mut self, command: &SimpleCommand) -> Simple {
+        let mut out = Simple::default();
+        for item in command.prefix.iter().flat_map(|prefix| &prefix.0) {
+            match item {
+                CommandPrefixOrSuffixItem::AssignmentWord(assignment, word) => {
+                    let (name, value) = word.value.split_once('=').unwrap_or((&word.value, ""));
+                    if assignment.append || name.contains('[') || value.contains(['(', '~']) {
+                        out.special = Some("an assignment that is not `NAME=value`");
+                    }
+                    out.assignments.push((name.to_owned(), Word::read(value)));
+                }
+                other => self.argument(&mut out, other),
+            }
+        }
+        let name = command.word_or_name.iter();
+        out.words.extend(name.map(|word| Word::read(&word.value)));
+        for item in command.suffix.iter().flat_map(|suffix| &suffix.0) {
+            self.argument(&mut out, item);
+        }
+        out
+    }
+
+    fn argument(&mut self, out: &mut Simple, item: &CommandPrefixOrSuffixItem) {
+        match item {
+            CommandPrefixOrSuffixItem::Word(word)
+            | CommandPrefixOrSuffixItem::AssignmentWord(_, word) => {
+                out.words.push(Word::read(&word.value));
+            }
+            CommandPrefixOrSuffixItem::IoRedirect(redirect) => {
+                let leads = self.redirect(redirect);
+                out.redirects.push(leads);
+            }
+            CommandPrefixOrSuffixItem::ProcessSubstitution(..) => {
+                self.refused = Some("`<(…)`, a process substitution");
+            }
+        }
+    }
+
+    fn redirect(&mut self, redirect: &IoRedirect) -> Redirect {
+        match redirect {
+            IoRedirect::File(fd, kind, target) => {
+                if matches!(target, IoFileRedirectTarget::ProcessSubstitution(..)) {
+                    self.refused = Some("`>(…)`, a process substitution");
+                }
+                if matches!(fd, None | Some(1 | 2)) && is_output(kind, target) {
+                    return Redirect::Output;
+                }
+            }
+            IoRedirect::HereDocument(..) => self.refused = Some("a here-document"),
+            IoRedirect::HereString(..) | IoRedirect::OutputAndError(..) => {}
+        }
+        Redirect::Elsewhere
+    }
+}
+
+fn is_output(kind: &IoFileRedirectKind, target: &IoFileRedirectTarget) -> bool {
+    match (kind, target) {
+        (IoFileRedirectKind::DuplicateOutput, IoFileRedirectTarget::Fd(to)) => {
+            matches!(to, 1 | 2)
+        }
+        (IoFileRedirectKind::DuplicateOutput, IoFileRedirectTarget::Duplicate(word)) => {
+            matches!(word.value.as_str(), "1" | "2")
+        }
+        (
+            IoFileRedirectKind::Write | IoFileRedirectKind::Append,
+            IoFileRedirectTarget::Filename(word),
+        ) => matches!(
+            word.value.as_str(),
+            "/dev/stdout" | "/dev/stderr" | "/proc/1/fd/1" | "/proc/1/fd/2"
+        ),
+        _ => false,
+    }
+}
+
+/// What a command is as a whole; `contents` are its own.
+pub(in crate::convert) fn shape(pipeline: &Pipeline, contents: &Contents) -> Shape {
+    if pipeline.bang {
+        return Shape::Other("`!`");
+    }
+    match pipeline.seq.as_slice() {
+        [Command::Simple(_)] => match contents.commands.as_slice() {
+            [simple] => Shape::Simple(simple.clone()),
+            _ => Shape::Other("a command"),
+        },
+        [Command::Compound(compound, redirects)] => {
+            if redirects.as_ref().is_some_and(|list| !list.0.is_empty()) {
+                return Shape::Other("a redirection of several commands");
+            }
+            compound_shape(compound)
+        }
+        [Command::ExtendedTest(_)] => Shape::Other("`[[`"),
+        [Command::Function(_)] => Shape::Other("a function"),
+        _ => Shape::Other("a pipe"),
+    }
+}
+
+fn compound_shape(compound: &CompoundCommand) -> Shape {
+    match compound {
+        CompoundCommand::BraceGroup(_) => Shape::Other("`{ … }`"),
+        CompoundCommand::Subshell(_) => Shape::Other("`(…)`, a subshell"),
+        CompoundCommand::IfClause(_) => Shape::Other("`if`"),
+        CompoundCommand::ForClause(_) | CompoundCommand::ArithmeticForClause(_) => {
+            Shape::Other("`for`")
+        }
+        CompoundCommand::CaseClause(_) => Shape::Other("`case`"),
+        CompoundCommand::Arithmetic(_) => Shape::Other("`((`"),
+        CompoundCommand::UntilClause(clause) => until(clause),
+        CompoundCommand::WhileClause(clause) => match clause.0.0.as_slice() {
+            [item] if item.0.first.bang && item.0.additional.is_empty() => until(clause),
+            _ => Shape::Other("`while`"),
+        },
+    }
+}
+
+fn until(clause: &WhileOrUntilClauseCommand) -> Shape {
+    let mut condition = Contents::default();
+    condition.list(&clause.0);
+    Shape::Until {
+        condition: condition.commands.len(),
+    }
+}

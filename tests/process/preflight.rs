@@ -254,7 +254,7 @@ fn a_forgotten_command_and_a_mistyped_variable_are_guessed() {
     let gate = place.gate(Mode::Ordinary, &["--migrate=true"]);
     let end = gate.env("LAUNCHGATE_MIGRAT", "true").end();
     end.code(0).says(&[
-        "LAUNCHGATE_MIGRAT means nothing",
+        "unknown variable LAUNCHGATE_MIGRAT",
         "did you mean LAUNCHGATE_MIGRATE?",
     ]);
 }

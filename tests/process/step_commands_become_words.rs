@@ -251,7 +251,7 @@ fn a_variable_that_nobody_can_set_is_not_asked_for() {
             .never_says(&format!("set {name}"));
         assert!(!place.has("started"));
     };
-    server(&[], "LAUNCHGATE_APP", "the server gets none");
+    server(&[], "LAUNCHGATE_APP", "the server doesn't get");
     server(
         &["--unset-env=ADMIN_URL"],
         "ADMIN_URL",

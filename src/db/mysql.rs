@@ -67,11 +67,11 @@ impl Driver for Mysql {
     }
 
     fn dialect(&self) -> &'static dyn SqlDialect {
-        &dialect::Dialect
+        &dialect::MysqlDialect
     }
 
     fn codes(&self) -> &'static dyn ErrorCodes {
-        &errors::Codes
+        &errors::MysqlErrors
     }
 
     /// The server shows no names for connections.
@@ -84,13 +84,17 @@ impl Driver for Mysql {
         Box::pin(async move {
             match connect::connect(url, mode).await {
                 Ok(connection) => Ok(Box::new(connection) as Box<dyn Connection>),
-                Err(error) => Err(Fault::new(&errors::Codes, FaultPhase::Connect, &error)),
+                Err(error) => Err(Fault::new(
+                    &errors::MysqlErrors,
+                    FaultPhase::Connect,
+                    &error,
+                )),
             }
         })
     }
 
     fn migrations(&self) -> &'static dyn MigrationDialect {
-        &migrations::Migrations
+        &migrations::MysqlMigrations
     }
 
     fn connect_to_migrate<'a>(
@@ -102,7 +106,11 @@ impl Driver for Mysql {
         Box::pin(async move {
             match connect::connect_to_migrate(url, mode).await {
                 Ok(connection) => Ok(Box::new(connection) as Box<dyn MigrationConnection>),
-                Err(error) => Err(Fault::new(&errors::Codes, FaultPhase::Connect, &error)),
+                Err(error) => Err(Fault::new(
+                    &errors::MysqlErrors,
+                    FaultPhase::Connect,
+                    &error,
+                )),
             }
         })
     }

@@ -67,11 +67,11 @@ impl Driver for Postgres {
     }
 
     fn dialect(&self) -> &'static dyn SqlDialect {
-        &dialect::Dialect
+        &dialect::PostgresDialect
     }
 
     fn codes(&self) -> &'static dyn ErrorCodes {
-        &errors::Codes
+        &errors::PostgresErrors
     }
 
     fn connect<'a>(
@@ -83,13 +83,17 @@ impl Driver for Postgres {
         Box::pin(async move {
             match connect::connect(url, purpose.application_name(), mode).await {
                 Ok(connection) => Ok(Box::new(connection) as Box<dyn Connection>),
-                Err(error) => Err(Fault::new(&errors::Codes, FaultPhase::Connect, &error)),
+                Err(error) => Err(Fault::new(
+                    &errors::PostgresErrors,
+                    FaultPhase::Connect,
+                    &error,
+                )),
             }
         })
     }
 
     fn migrations(&self) -> &'static dyn MigrationDialect {
-        &migrations::Migrations
+        &migrations::PostgresMigrations
     }
 
     fn connect_to_migrate<'a>(
@@ -101,7 +105,11 @@ impl Driver for Postgres {
         Box::pin(async move {
             match connect::connect_to_migrate(url, name, mode).await {
                 Ok(connection) => Ok(Box::new(connection) as Box<dyn MigrationConnection>),
-                Err(error) => Err(Fault::new(&errors::Codes, FaultPhase::Connect, &error)),
+                Err(error) => Err(Fault::new(
+                    &errors::PostgresErrors,
+                    FaultPhase::Connect,
+                    &error,
+                )),
             }
         })
     }

@@ -72,11 +72,11 @@ impl Driver for Sqlite {
     }
 
     fn dialect(&self) -> &'static dyn SqlDialect {
-        &dialect::Dialect
+        &dialect::SqliteDialect
     }
 
     fn codes(&self) -> &'static dyn ErrorCodes {
-        &errors::Codes
+        &errors::SqliteErrors
     }
 
     fn connect<'a>(
@@ -95,7 +95,7 @@ impl Driver for Sqlite {
     }
 
     fn migrations(&self) -> &'static dyn MigrationDialect {
-        &migrations::Migrations
+        &migrations::SqliteMigrations
     }
 
     fn connect_to_migrate<'a>(
@@ -124,7 +124,7 @@ impl Driver for Sqlite {
             Ok(match LockFile::try_lock(path, connection)? {
                 Ok(lock) => LockAttempt::Taken(TakenLock {
                     lock: Box::new(lock),
-                    sql: LedgerSql::new(&dialect::Dialect, None),
+                    sql: LedgerSql::new(&dialect::SqliteDialect, None),
                     lock_id,
                 }),
                 Err(connection) => LockAttempt::Busy(connection),

@@ -6,9 +6,9 @@ use crate::db::{dialect::SqlDialect, hex::hex, ledger_sql::TABLE};
 
 const CREATE: &str = include_str!("ledger.sql");
 
-pub(super) struct Dialect;
+pub(super) struct MysqlDialect;
 
-impl SqlDialect for Dialect {
+impl SqlDialect for MysqlDialect {
     fn table(&self, _schema: Option<&str>) -> String {
         TABLE.to_owned()
     }

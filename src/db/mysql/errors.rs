@@ -12,9 +12,9 @@ use crate::db::{
 };
 
 #[derive(Debug)]
-pub(super) struct Codes;
+pub(super) struct MysqlErrors;
 
-impl ErrorCodes for Codes {
+impl ErrorCodes for MysqlErrors {
     /// The number: many errors share an SQLSTATE.
     fn code(&self, error: &dyn DatabaseError) -> String {
         match error.try_downcast_ref::<MySqlDatabaseError>() {

@@ -6,7 +6,7 @@
 
 use std::{os::fd::BorrowedFd, time::Duration};
 
-use super::dialect::Dialect;
+use super::dialect::MysqlDialect;
 use crate::db::{
     Error, Target,
     connection::{Connection, Pending},
@@ -24,7 +24,7 @@ use crate::db::{
 fn name(app: &str) -> String {
     format!(
         "CONCAT('launchgate:', LEFT(SHA2(CONCAT({}, ' ', LOWER(DATABASE())), 256), 32))",
-        Dialect.text(app)
+        MysqlDialect.text(app)
     )
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn try_lock(
     target: &Target,
     bound: Duration,
 ) -> Result<LockAttempt, Error> {
-    let session = Dialect.writer_session(target.lease, bound);
+    let session = MysqlDialect.writer_session(target.lease, bound);
     let batch = format!(
         "{}; SELECT DATABASE(), @@GLOBAL.read_only, CONNECTION_ID(), n.name, \
          CASE WHEN n.name IS NULL THEN NULL ELSE GET_LOCK(COALESCE(n.name, 'launchgate:'), 0) END \
@@ -74,7 +74,7 @@ pub(super) async fn try_lock(
     }
     Ok(LockAttempt::Taken(TakenLock {
         lock_id: lock_id(&target.app, &database),
-        sql: LedgerSql::new(&Dialect, None),
+        sql: LedgerSql::new(&MysqlDialect, None),
         lock: Box::new(NamedLock {
             name: row.text(3),
             connection_id: row.int(2)?,

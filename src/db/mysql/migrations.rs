@@ -24,9 +24,9 @@ fn back_quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
-pub(super) struct Migrations;
+pub(super) struct MysqlMigrations;
 
-impl MigrationDialect for Migrations {
+impl MigrationDialect for MysqlMigrations {
     fn lexical_rules(&self) -> LexicalRules {
         LexicalRules {
             comments: Comments::Hash,

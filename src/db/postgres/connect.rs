@@ -22,7 +22,7 @@ use crate::db::{
 };
 
 impl SqlxBackend for Sqlx {
-    const CODES: &'static dyn ErrorCodes = &errors::Codes;
+    const CODES: &'static dyn ErrorCodes = &errors::PostgresErrors;
 
     fn text_row(row: &PgRow) -> sqlx::Result<TextRow> {
         text_columns(row)

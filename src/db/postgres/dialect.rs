@@ -10,9 +10,9 @@ use crate::db::{dialect::SqlDialect, ledger_sql::TABLE, purpose::ConnectionPurpo
 
 const CREATE: &str = include_str!("ledger.sql");
 
-pub(super) struct Dialect;
+pub(super) struct PostgresDialect;
 
-impl SqlDialect for Dialect {
+impl SqlDialect for PostgresDialect {
     fn table(&self, schema: Option<&str>) -> String {
         match schema {
             Some(schema) => format!("{}.{TABLE}", quoted(schema)),

@@ -15,9 +15,9 @@ pub(super) const TOO_OLD: &str = "the server is older than PostgreSQL 11";
 const NEEDED: &str = "launchgate needs PostgreSQL 11 or later";
 
 #[derive(Debug)]
-pub(super) struct Codes;
+pub(super) struct PostgresErrors;
 
-impl ErrorCodes for Codes {
+impl ErrorCodes for PostgresErrors {
     fn code(&self, error: &dyn DatabaseError) -> String {
         error.code().unwrap_or_default().into_owned()
     }

@@ -12,7 +12,7 @@ use std::{fmt, os::fd::BorrowedFd, time::Duration};
 
 use sha2::{Digest, Sha256};
 
-use super::{dialect::Dialect, ledger_place, orphans::OrphanSql};
+use super::{dialect::PostgresDialect, ledger_place, orphans::OrphanSql};
 use crate::db::{
     Error, Target,
     connection::{Connection, Pending},
@@ -107,7 +107,7 @@ pub(super) async fn try_lock(
         let (what, hint) = no_schema();
         return Err(Error::refused(what, hint));
     };
-    let mut sql = LedgerSql::new(&Dialect, Some(&schema));
+    let mut sql = LedgerSql::new(&PostgresDialect, Some(&schema));
     sql.ascii = !matches!(row.text(6).as_str(), "UTF8" | "SQL_ASCII");
     Ok(LockAttempt::Taken(TakenLock {
         lock_id: lock_id(&target.app, &row.text(1)),

@@ -20,9 +20,9 @@ use crate::db::{
     target::CALL,
 };
 
-pub(super) struct Migrations;
+pub(super) struct PostgresMigrations;
 
-impl MigrationDialect for Migrations {
+impl MigrationDialect for PostgresMigrations {
     fn lexical_rules(&self) -> LexicalRules {
         LexicalRules {
             comments: Comments::Nested,

@@ -6,9 +6,9 @@ use crate::db::{dialect::SqlDialect, ledger_sql::TABLE};
 
 const CREATE: &str = include_str!("ledger.sql");
 
-pub(super) struct Dialect;
+pub(super) struct SqliteDialect;
 
-impl SqlDialect for Dialect {
+impl SqlDialect for SqliteDialect {
     fn table(&self, _schema: Option<&str>) -> String {
         TABLE.to_owned()
     }

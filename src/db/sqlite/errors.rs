@@ -12,9 +12,9 @@ use crate::db::{
 pub(super) const WRITE_HINT: &str = "let this user write the database file and its folder";
 
 #[derive(Debug)]
-pub(super) struct Codes;
+pub(super) struct SqliteErrors;
 
-impl ErrorCodes for Codes {
+impl ErrorCodes for SqliteErrors {
     fn code(&self, error: &dyn DatabaseError) -> String {
         error.code().unwrap_or_default().into_owned()
     }
@@ -74,7 +74,7 @@ impl ErrorCodes for Codes {
 /// The file cannot be there.
 pub(super) fn no_file(message: String) -> Fault {
     Fault {
-        codes: &Codes,
+        codes: &SqliteErrors,
         phase: FaultPhase::Connect,
         kind: FaultKind::NoFile,
         code: String::new(),

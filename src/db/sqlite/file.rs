@@ -14,7 +14,7 @@ use sqlx::{
 use tokio::time::timeout;
 
 use super::{
-    errors::{Codes, no_file},
+    errors::{SqliteErrors, no_file},
     path::resolve,
 };
 use crate::{
@@ -33,7 +33,7 @@ const BUSY: Duration = Duration::from_secs(5);
 const AHEAD: Duration = Duration::from_millis(200);
 
 impl SqlxBackend for Sqlx {
-    const CODES: &'static dyn ErrorCodes = &Codes;
+    const CODES: &'static dyn ErrorCodes = &SqliteErrors;
 
     fn text_row(row: &SqliteRow) -> sqlx::Result<TextRow> {
         text_columns(row)
@@ -94,8 +94,8 @@ impl DatabaseFile {
             .disable_statement_logging();
         match timeout(bound, options.connect()).await {
             Ok(Ok(connection)) => Ok(SqlxConnection(connection)),
-            Ok(Err(error)) => Err(Fault::new(&Codes, FaultPhase::Connect, &error)),
-            Err(_) => Err(Fault::timeout(&Codes, FaultPhase::Connect, bound)),
+            Ok(Err(error)) => Err(Fault::new(&SqliteErrors, FaultPhase::Connect, &error)),
+            Err(_) => Err(Fault::timeout(&SqliteErrors, FaultPhase::Connect, bound)),
         }
     }
 }

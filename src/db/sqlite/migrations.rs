@@ -31,9 +31,9 @@ pub(super) const OPEN: Duration = Duration::from_secs(2);
 /// looks at it, so that a file of megabytes handed over whole would take minutes.
 const AT_ONCE: usize = 16 * 1024;
 
-pub(super) struct Migrations;
+pub(super) struct SqliteMigrations;
 
-impl MigrationDialect for Migrations {
+impl MigrationDialect for SqliteMigrations {
     fn lexical_rules(&self) -> LexicalRules {
         LexicalRules {
             comments: Comments::Standard,

@@ -41,7 +41,8 @@ pub mod url;
 
 pub use ddl::ddl;
 pub use error::{Error, RecordError};
-pub use locked::{Locked, Proof, Renewal};
+pub use ledger_connection::LedgerCreation;
+pub use locked::{Appended, Locked, Proof, Renewal};
 pub use server_info::ServerInfo;
 pub use session::{Attempt, Session};
 pub use target::Target;

@@ -10,6 +10,13 @@ pub(super) trait SqlDialect: Sync {
     /// The statements that create the ledger, in order, each without its semicolon.
     fn create_ledger(&self, schema: Option<&str>) -> Vec<String>;
 
+    /// Asks whether the ledger has the unique key that allows one `running` row for each app: true or
+    /// false. Ledgers made by launchgate 0.1 lack it.
+    fn has_running_key(&self, schema: Option<&str>) -> String;
+
+    /// Adds that key to a ledger which lacks it.
+    fn add_running_key(&self, schema: Option<&str>) -> String;
+
     /// Whether there are roles, to grant the ledger to.
     fn has_roles(&self) -> bool;
 

@@ -42,6 +42,8 @@ pub(super) enum Meaning {
     Unencodable,
     /// This login is refused as it is, encrypted or not.
     LoginRefused,
+    /// Another row has the same unique key.
+    Duplicate,
 }
 
 /// The URL parameters about TLS, for hints.
@@ -56,8 +58,8 @@ pub(super) struct TlsParameters {
 pub(super) trait ErrorCodes: fmt::Debug + Sync {
     /// The server's code for an error.
     fn code(&self, error: &dyn DatabaseError) -> String;
-    /// What it means to a caller that is prepared for it.
-    fn meaning(&self, fault: &Fault) -> Option<Meaning>;
+    /// Whether a server's answer means this. One code may mean several things.
+    fn means(&self, fault: &Fault, meaning: Meaning) -> bool;
     /// What a server's answer means to everybody else; `said` are its words.
     fn server_error(&self, fault: &Fault, said: String) -> Error;
     /// What something means that the driver itself says, where it is known.
@@ -125,7 +127,7 @@ impl Fault {
     }
 
     fn means(&self, meaning: Meaning) -> bool {
-        self.kind == FaultKind::Server && self.codes.meaning(self) == Some(meaning)
+        self.kind == FaultKind::Server && self.codes.means(self, meaning)
     }
 
     /// The table does not exist, or the file that would hold it.
@@ -151,6 +153,11 @@ impl Fault {
     /// This login is refused as it is, encrypted or not.
     pub(super) fn is_login_refused(&self) -> bool {
         self.means(Meaning::LoginRefused)
+    }
+
+    /// Another row has the same unique key.
+    pub(super) fn is_duplicate(&self) -> bool {
+        self.means(Meaning::Duplicate)
     }
 
     /// The server ended the session.

@@ -24,6 +24,24 @@ pub(super) struct LedgerConnection {
     connection: Option<Box<dyn Connection>>,
 }
 
+/// What creating the ledger came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LedgerCreation {
+    /// It was missing.
+    Created,
+    /// It was there.
+    Existed,
+    /// It was there, from an older launchgate, and got the unique key.
+    KeyAdded,
+    /// It was there, from an older launchgate, and the unique key could not be added.
+    KeyMissing {
+        /// The database's words.
+        why: String,
+        /// The statement that adds it, for an administrator.
+        add: String,
+    },
+}
+
 impl LedgerConnection {
     pub(super) fn new(target: Target, sql: LedgerSql) -> Self {
         Self {
@@ -151,21 +169,27 @@ impl LedgerConnection {
     }
 
     /// Creates the ledger where it is missing. One that exists is used as it is, whatever the role may
-    /// create, as long as it has the columns.
-    pub(super) async fn create(&mut self, bound: Duration) -> Result<(), Error> {
-        match self.try_rows(self.sql.shape(), bound).await? {
-            Ok(_) => return Ok(()),
+    /// create, as long as it has the columns; the unique key is added where it lacks it.
+    pub(super) async fn create(&mut self, bound: Duration) -> Result<LedgerCreation, Error> {
+        let schema = self.sql.schema.clone();
+        let has_key = self.sql.dialect.has_running_key(schema.as_deref());
+        let check = format!("{}; {has_key}", self.sql.shape());
+        match self.try_rows(check.clone(), bound).await? {
+            Ok(rows) if rows.last().is_some_and(|row| row.flag(0)) => {
+                return Ok(LedgerCreation::Existed);
+            }
+            Ok(_) => return self.add_running_key(bound).await,
             Err(fault) if fault.is_missing_table() => {}
             Err(fault) => return Err(fault.into()),
         }
-        let statements = self.sql.dialect.create_ledger(self.sql.schema.as_deref());
-        let statements = statements.join("; ");
+        let statements = self.sql.dialect.create_ledger(schema.as_deref()).join("; ");
         self.opened(bound).await?.allow_create();
         match self.try_run(statements, bound).await? {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(LedgerCreation::Created),
             // another app's holder was faster
             Err(fault) if fault.is_created_meanwhile() => {
-                self.rows(self.sql.shape(), bound).await.map(drop)
+                self.rows(check, bound).await?;
+                Ok(LedgerCreation::Existed)
             }
             Err(fault) if fault.is_privilege() => Err(Error::refused(
                 format!("may not create the ledger: {}", fault.message),
@@ -176,6 +200,27 @@ impl LedgerConnection {
             )),
             Err(fault) => Err(fault.into()),
         }
+    }
+
+    /// Adds the unique key. Where that is not possible now the ledger is used without it: the lock and
+    /// the lease remain, and the next run tries again.
+    async fn add_running_key(&mut self, bound: Duration) -> Result<LedgerCreation, Error> {
+        let add = self.sql.dialect.add_running_key(self.sql.schema.as_deref());
+        let mut answer = self.try_run(add.clone(), bound).await?;
+        if answer.as_ref().is_err_and(Fault::is_duplicate) {
+            self.run(self.sql.interrupt_duplicates(), bound).await?;
+            answer = self.try_run(add.clone(), bound).await?;
+        }
+        Ok(match answer {
+            Ok(_) => LedgerCreation::KeyAdded,
+            Err(fault) if fault.is_created_meanwhile() && !fault.is_duplicate() => {
+                LedgerCreation::Existed
+            }
+            Err(fault) => LedgerCreation::KeyMissing {
+                why: fault.message,
+                add,
+            },
+        })
     }
 
     pub(super) async fn close(self) {

@@ -10,6 +10,9 @@ use super::{
 /// The table's name.
 pub(super) const TABLE: &str = "launchgate_runs";
 
+/// The unique key that allows one `running` row for each app.
+pub(super) const RUNNING_KEY: &str = "launchgate_runs_running";
+
 /// More rows than any decision needs: reading stays cheap whatever is in the table.
 const READ_LIMIT: u32 = 2000;
 
@@ -233,6 +236,19 @@ impl LedgerSql {
             self.table,
             self.free(Some(note)),
             ids.join(", "),
+            now = self.now(),
+        )
+    }
+
+    /// Of several `running` rows of one app, all but the newest become `interrupted`, as far as their
+    /// leases are over: they keep the unique key from being added.
+    pub(super) fn interrupt_duplicates(&self) -> String {
+        format!(
+            "UPDATE {table} SET state = 'interrupted', note = {note}, finished_at = {now} \
+             WHERE state = 'running' AND (lease_until IS NULL OR lease_until <= {now}) AND id NOT IN \
+             (SELECT id FROM (SELECT MAX(id) AS id FROM {table} WHERE state = 'running' GROUP BY app) newest)",
+            table = self.table,
+            note = self.text("its holder died; a later run of this app began"),
             now = self.now(),
         )
     }

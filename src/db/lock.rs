@@ -9,7 +9,7 @@ use super::{
     Error, Target,
     connection::{Connection, Pending},
     error::RecordError,
-    fault::FaultKind,
+    fault::{Fault, FaultKind},
     ledger::{NewRun, RunOutcome},
     ledger_sql::LedgerSql,
 };
@@ -39,11 +39,11 @@ pub(super) enum Exclusion {
 }
 
 /// Who writes the `running` row.
-pub(super) enum Append<'a> {
+pub(super) enum RowWriter<'a> {
     /// The ledger's connection, with this statement.
     OnLedger(String),
     /// The lock's own connection.
-    OnLock(Pending<'a, Result<(), Error>>),
+    OnLock(Pending<'a, Result<u64, Fault>>),
 }
 
 /// A lock that is held until this is dropped.
@@ -63,7 +63,7 @@ pub(super) trait HeldLock: Send {
         target: &Target,
         run: &NewRun,
         bound: Duration,
-    ) -> Append<'_>;
+    ) -> RowWriter<'_>;
 
     /// Records the end of the run by what holds the lock, and gives the lock back.
     fn record<'a>(

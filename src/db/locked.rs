@@ -6,8 +6,8 @@ use super::{
     Error, Target,
     error::RecordError,
     ledger::{Ledger, NewRun, Orphan, REVISION_MAX, RunOutcome},
-    ledger_connection::LedgerConnection,
-    lock::{Append, Exclusion, HeldLock, TakenLock, not_running},
+    ledger_connection::{LedgerConnection, LedgerCreation},
+    lock::{Exclusion, HeldLock, RowWriter, TakenLock, not_running},
     rows,
 };
 
@@ -25,6 +25,16 @@ pub enum Proof {
     Proven,
     /// No second connection could be had in time, for this reason.
     Unproven(String),
+}
+
+/// What came of appending the `running` row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// The row is there: the steps may run once the lock is confirmed.
+    Running,
+    /// Another run of this app has a `running` row: its lock does not exclude this one, as on two nodes
+    /// of a cluster that replicates rows but not locks.
+    Busy,
 }
 
 /// What one renewal found out about the two guards.
@@ -114,11 +124,12 @@ impl Locked {
     /// Creates the ledger where it is missing; one that exists is used whatever this role may create.
     /// Either way it must have its columns, and this role the right to write them: a run that can't be
     /// recorded must not begin.
-    pub async fn create_ledger(&mut self) -> Result<(), Error> {
+    pub async fn create_ledger(&mut self) -> Result<LedgerCreation, Error> {
         let bound = self.ledger.call();
-        self.ledger.create(bound).await?;
+        let creation = self.ledger.create(bound).await?;
         let sql = self.ledger.sql.may_finish();
-        self.ledger.run_again(&sql, bound).await.map(drop)
+        self.ledger.run_again(&sql, bound).await?;
+        Ok(creation)
     }
 
     /// Marks dead runs. A row whose lease is not over stays as it is. Returns how many were marked.
@@ -131,7 +142,7 @@ impl Locked {
     }
 
     /// Appends the `running` row, its lease counted from now.
-    pub async fn append(&mut self, run: &NewRun) -> Result<(), Error> {
+    pub async fn append(&mut self, run: &NewRun) -> Result<Appended, Error> {
         if run.revision.chars().count() > REVISION_MAX {
             return Err(Error::refused(
                 format!("the revision has more than {REVISION_MAX} characters"),
@@ -140,9 +151,17 @@ impl Locked {
         }
         let bound = self.ledger.call();
         let LedgerConnection { target, sql, .. } = &self.ledger;
-        match self.lock.append(sql, target, run, bound) {
-            Append::OnLock(appended) => appended.await,
-            Append::OnLedger(insert) => self.ledger.run(insert, bound).await.map(drop),
+        let answer = match self.lock.append(sql, target, run, bound) {
+            RowWriter::OnLock(appended) => appended.await,
+            RowWriter::OnLedger(insert) => self.ledger.try_run(insert, bound).await?,
+        };
+        match answer {
+            Ok(1) => Ok(Appended::Running),
+            Ok(_) => Err(Error::Lost(
+                "the session that writes does not hold the lock".to_owned(),
+            )),
+            Err(fault) if fault.is_duplicate() => Ok(Appended::Busy),
+            Err(fault) => Err(fault.into()),
         }
     }
 

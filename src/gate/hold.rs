@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{Gate, HoldError, LockOutcome, Passed};
-use crate::db::ledger::{Ledger, LedgerRow, NewRun, Orphan};
-use crate::db::{Error, Locked, Proof};
+use crate::db::ledger::{LedgerRow, NewRun, Orphan};
+use crate::db::{Appended, Error, LedgerCreation, Locked, Proof};
 use crate::exit::Problem;
 use crate::gate::decide::Decision;
 use crate::gate::error;
@@ -57,15 +57,35 @@ impl Gate {
             return Err(error);
         }
         self.close_dead(&mut locked, &dead, link).await?;
-        self.call(link, Box::pin(locked.create_ledger())).await?;
-        if matches!(ledger, Ledger::Missing) {
-            self.log.say(
+        let creation = self.call(link, Box::pin(locked.create_ledger())).await?;
+        self.log_creation(creation);
+        self.run(locked, attempt, asked, link).await
+    }
+
+    fn log_creation(&self, creation: LedgerCreation) {
+        match creation {
+            LedgerCreation::Existed => {}
+            LedgerCreation::Created => self.log.say(
                 Event::LedgerCreated,
                 "created the ledger, table launchgate_runs",
                 &[],
-            );
+            ),
+            LedgerCreation::KeyAdded => self.log.say(
+                Event::LedgerUpgraded,
+                "added to the ledger the unique key that allows one running row per app",
+                &[],
+            ),
+            LedgerCreation::KeyMissing { why, add } => self.log.warn(
+                Event::LedgerOutdated,
+                &Problem::new(
+                    format!(
+                        "the ledger lacks the unique key that allows one running row per app: {why}"
+                    ),
+                    format!("run this as the table's owner: {add}"),
+                ),
+                &[],
+            ),
         }
-        self.run(locked, attempt, asked, link).await
     }
 
     async fn prove(&self, locked: &mut Locked) -> Result<(), HoldError> {
@@ -215,7 +235,10 @@ impl Gate {
         let run_id = steps::new_run_id()?;
         let appended = Moment::now();
         let new = self.new_run(&run_id, attempt);
-        self.call(link, Box::pin(locked.append(&new))).await?;
+        if self.call(link, Box::pin(locked.append(&new))).await? == Appended::Busy {
+            locked.release().await;
+            return Ok(LockOutcome::Busy(None));
+        }
         if let Err(error) = locked.confirm().await {
             drop(locked);
             self.take_back(&run_id, &error.to_string()).await;

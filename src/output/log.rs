@@ -105,6 +105,10 @@ events! {
     LeaseUnconfirmed = "lease.unconfirmed", Warn;
     /// The ledger's table was created.
     LedgerCreated = "ledger.created", Info;
+    /// An older launchgate's ledger got the unique key that allows one `running` row per app.
+    LedgerUpgraded = "ledger.upgraded", Info;
+    /// An older launchgate's ledger lacks that key, and it could not be added.
+    LedgerOutdated = "ledger.outdated", Warn;
     /// Sessions of an earlier run are still active in the database.
     OrphansWaiting = "orphans.waiting", Warn;
     /// launchgate terminated sessions of a dead holder's run that were idle in a transaction.

@@ -14,5 +14,6 @@ mod orphans;
 mod pgbouncer;
 mod postgres;
 mod rules;
+mod running_key;
 mod sqlite;
 mod table;

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use crate::db::{dialect::SqlDialect, hex::hex, ledger_sql::TABLE};
+use crate::db::{
+    dialect::SqlDialect,
+    hex::hex,
+    ledger_sql::{RUNNING_KEY, TABLE},
+};
 
 const CREATE: &str = include_str!("ledger.sql");
 
@@ -17,6 +21,22 @@ impl SqlDialect for MysqlDialect {
     /// <https://dev.mysql.com/doc/refman/8.4/en/innodb-limits.html>
     fn create_ledger(&self, _schema: Option<&str>) -> Vec<String> {
         vec![CREATE.trim_end().to_owned()]
+    }
+
+    fn has_running_key(&self, _schema: Option<&str>) -> String {
+        format!(
+            "SELECT EXISTS (SELECT 1 FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() \
+             AND TABLE_NAME = '{TABLE}' AND INDEX_NAME = '{RUNNING_KEY}')"
+        )
+    }
+
+    /// There are no partial indexes: a column that is NULL for all other rows takes their place, since
+    /// NULLs are not equal. `STORED`, because both servers had defects with indexes on virtual columns.
+    fn add_running_key(&self, _schema: Option<&str>) -> String {
+        format!(
+            "ALTER TABLE {TABLE} ADD COLUMN running_app VARCHAR(255) GENERATED ALWAYS AS \
+             (CASE WHEN state = 'running' THEN app END) STORED, ADD UNIQUE KEY {RUNNING_KEY} (running_app)"
+        )
     }
 
     fn has_roles(&self) -> bool {

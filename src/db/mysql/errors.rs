@@ -23,13 +23,15 @@ impl ErrorCodes for MysqlErrors {
         }
     }
 
-    fn meaning(&self, fault: &Fault) -> Option<Meaning> {
-        Some(match fault.code.as_str() {
-            "1146" => Meaning::MissingTable,
-            "1050" | "1061" => Meaning::CreatedMeanwhile,
-            "1142" | "1143" | "1227" | "1370" | "1044" => Meaning::Privilege,
-            _ => return None,
-        })
+    fn means(&self, fault: &Fault, meaning: Meaning) -> bool {
+        let codes: &[&str] = match meaning {
+            Meaning::MissingTable => &["1146"],
+            Meaning::CreatedMeanwhile => &["1050", "1060", "1061"],
+            Meaning::Privilege => &["1142", "1143", "1227", "1370", "1044"],
+            Meaning::Unencodable | Meaning::LoginRefused => &[],
+            Meaning::Duplicate => &["1062"],
+        };
+        codes.contains(&fault.code.as_str())
     }
 
     fn server_error(&self, fault: &Fault, said: String) -> Error {

@@ -19,6 +19,8 @@ CREATE TABLE IF NOT EXISTS launchgate_runs (
     heartbeat_at DATETIME(6),
     lease_until DATETIME(6),
     finished_at DATETIME(6),
+    running_app VARCHAR(255) GENERATED ALWAYS AS (CASE WHEN state = 'running' THEN app END) STORED,
     UNIQUE KEY launchgate_runs_run_id (run_id),
+    UNIQUE KEY launchgate_runs_running (running_app),
     KEY launchgate_runs_app_revision (app, revision)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin

@@ -16,7 +16,7 @@ use crate::db::{
     hints,
     ledger::{NewRun, RunOutcome},
     ledger_sql::LedgerSql,
-    lock::{Append, Exclusion, HeldLock, LockAttempt, LockConnection, TakenLock},
+    lock::{Exclusion, HeldLock, LockAttempt, LockConnection, RowWriter, TakenLock},
     lock_id::lock_id,
 };
 
@@ -128,16 +128,9 @@ impl HeldLock for NamedLock {
         target: &Target,
         run: &NewRun,
         bound: Duration,
-    ) -> Append<'_> {
+    ) -> RowWriter<'_> {
         let insert = self.guarded(&sql.append(&target.app, run, target.lease, Some(GUARD)));
-        Append::OnLock(Box::pin(async move {
-            match self.session.connection.run(insert, bound).await? {
-                1 => Ok(()),
-                _ => Err(Error::Lost(
-                    "the session that writes does not hold the lock".to_owned(),
-                )),
-            }
-        }))
+        RowWriter::OnLock(self.session.connection.run(insert, bound))
     }
 
     /// By the session that holds the lock; then the lock is given back.

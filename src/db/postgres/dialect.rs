@@ -6,7 +6,11 @@ use super::{
     ledger_place,
     quoting::{literal, quoted},
 };
-use crate::db::{dialect::SqlDialect, ledger_sql::TABLE, purpose::ConnectionPurpose};
+use crate::db::{
+    dialect::SqlDialect,
+    ledger_sql::{RUNNING_KEY, TABLE},
+    purpose::ConnectionPurpose,
+};
 
 const CREATE: &str = include_str!("ledger.sql");
 
@@ -25,7 +29,23 @@ impl SqlDialect for PostgresDialect {
         vec![
             CREATE.trim_end().replace("{table}", &table),
             format!("CREATE INDEX IF NOT EXISTS {TABLE}_app_revision ON {table} (app, revision)"),
+            self.add_running_key(schema),
         ]
+    }
+
+    fn has_running_key(&self, schema: Option<&str>) -> String {
+        format!(
+            "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+             WHERE i.indrelid = to_regclass({}) AND c.relname = '{RUNNING_KEY}' AND i.indisvalid)",
+            literal(&self.table(schema))
+        )
+    }
+
+    fn add_running_key(&self, schema: Option<&str>) -> String {
+        format!(
+            "CREATE UNIQUE INDEX IF NOT EXISTS {RUNNING_KEY} ON {} (app) WHERE state = 'running'",
+            self.table(schema)
+        )
     }
 
     fn has_roles(&self) -> bool {

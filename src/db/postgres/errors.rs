@@ -22,15 +22,17 @@ impl ErrorCodes for PostgresErrors {
         error.code().unwrap_or_default().into_owned()
     }
 
-    fn meaning(&self, fault: &Fault) -> Option<Meaning> {
-        Some(match fault.code.as_str() {
-            "42P01" => Meaning::MissingTable,
-            "23505" | "42P07" | "42710" | "XX000" => Meaning::CreatedMeanwhile,
-            "42501" => Meaning::Privilege,
-            "22P05" => Meaning::Unencodable,
-            "28000" => Meaning::LoginRefused,
-            _ => return None,
-        })
+    fn means(&self, fault: &Fault, meaning: Meaning) -> bool {
+        let codes: &[&str] = match meaning {
+            Meaning::MissingTable => &["42P01"],
+            // Two that create a table at once collide on a key of the catalog.
+            Meaning::CreatedMeanwhile => &["23505", "42P07", "42710", "XX000"],
+            Meaning::Privilege => &["42501"],
+            Meaning::Unencodable => &["22P05"],
+            Meaning::LoginRefused => &["28000"],
+            Meaning::Duplicate => &["23505"],
+        };
+        codes.contains(&fault.code.as_str())
     }
 
     fn server_error(&self, fault: &Fault, said: String) -> Error {

@@ -21,7 +21,7 @@ use crate::db::{
     ledger::{NewRun, RunOutcome},
     ledger_sql::LedgerSql,
     lock::{
-        Append, Exclusion, HeldLock, LockAttempt, LockConnection, TakenLock, broke, not_running,
+        Exclusion, HeldLock, LockAttempt, LockConnection, RowWriter, TakenLock, broke, not_running,
     },
     lock_id::lock_id,
     rows::TextRow,
@@ -175,8 +175,8 @@ impl HeldLock for AdvisoryLock {
         target: &Target,
         run: &NewRun,
         _bound: Duration,
-    ) -> Append<'_> {
-        Append::OnLedger(sql.append(&target.app, run, target.lease, None))
+    ) -> RowWriter<'_> {
+        RowWriter::OnLedger(sql.append(&target.app, run, target.lease, None))
     }
 
     /// The end of the run and the end of the lock are one commit.

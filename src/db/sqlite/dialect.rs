@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::db::{dialect::SqlDialect, ledger_sql::TABLE};
+use crate::db::{
+    dialect::SqlDialect,
+    ledger_sql::{RUNNING_KEY, TABLE},
+};
 
 const CREATE: &str = include_str!("ledger.sql");
 
@@ -18,7 +21,18 @@ impl SqlDialect for SqliteDialect {
         vec![
             CREATE.trim_end().to_owned(),
             format!("CREATE INDEX IF NOT EXISTS {TABLE}_app_revision ON {TABLE} (app, revision)"),
+            self.add_running_key(None),
         ]
+    }
+
+    fn has_running_key(&self, _schema: Option<&str>) -> String {
+        format!("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '{RUNNING_KEY}')")
+    }
+
+    fn add_running_key(&self, _schema: Option<&str>) -> String {
+        format!(
+            "CREATE UNIQUE INDEX IF NOT EXISTS {RUNNING_KEY} ON {TABLE} (app) WHERE state = 'running'"
+        )
     }
 
     fn has_roles(&self) -> bool {

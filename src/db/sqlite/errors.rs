@@ -20,13 +20,12 @@ impl ErrorCodes for SqliteErrors {
     }
 
     /// It has one code for everything that is wrong with a statement.
-    fn meaning(&self, fault: &Fault) -> Option<Meaning> {
-        if fault.message.starts_with("no such table") {
-            Some(Meaning::MissingTable)
-        } else if fault.message.contains("already exists") {
-            Some(Meaning::CreatedMeanwhile)
-        } else {
-            None
+    fn means(&self, fault: &Fault, meaning: Meaning) -> bool {
+        match meaning {
+            Meaning::MissingTable => fault.message.starts_with("no such table"),
+            Meaning::CreatedMeanwhile => fault.message.contains("already exists"),
+            Meaning::Duplicate => fault.message.starts_with("UNIQUE constraint failed"),
+            Meaning::Privilege | Meaning::Unencodable | Meaning::LoginRefused => false,
         }
     }
 

@@ -29,7 +29,7 @@ use crate::{
         hex::hex,
         ledger::{NewRun, RunOutcome},
         ledger_sql::LedgerSql,
-        lock::{Append, Exclusion, HeldLock, not_running},
+        lock::{Exclusion, HeldLock, RowWriter, not_running},
     },
     redact,
     sys::access,
@@ -106,8 +106,8 @@ impl HeldLock for LockFile {
         target: &Target,
         run: &NewRun,
         _bound: Duration,
-    ) -> Append<'_> {
-        Append::OnLedger(sql.append(&target.app, run, target.lease, None))
+    ) -> RowWriter<'_> {
+        RowWriter::OnLedger(sql.append(&target.app, run, target.lease, None))
     }
 
     /// There is no hurry while the lock file is held: waits for a file that is busy or full.

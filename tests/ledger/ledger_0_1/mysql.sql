@@ -1,0 +1,25 @@
+CREATE TABLE IF NOT EXISTS launchgate_runs (
+    id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    app VARCHAR(255) NOT NULL,
+    revision VARCHAR(255) NOT NULL,
+    release_id TEXT,
+    release_source TEXT,
+    run_id VARCHAR(64) NOT NULL,
+    attempt INT NOT NULL,
+    state VARCHAR(32) NOT NULL,
+    step VARCHAR(255),
+    exit_code INT,
+    term_signal INT,
+    command MEDIUMTEXT,
+    holder TEXT NOT NULL,
+    version VARCHAR(64) NOT NULL,
+    note MEDIUMTEXT,
+    output_tail MEDIUMTEXT,
+    started_at DATETIME(6) NOT NULL,
+    heartbeat_at DATETIME(6),
+    lease_until DATETIME(6),
+    finished_at DATETIME(6),
+    UNIQUE KEY launchgate_runs_run_id (run_id),
+    KEY launchgate_runs_app_revision (app, revision)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin
+;

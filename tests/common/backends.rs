@@ -141,8 +141,8 @@ impl Db {
                 output(&mut psql)
             }
             Self::Maria(server) => {
-                let socket = lock(server).socket();
-                output(maria(&socket).args(["-e", statements, NAME])).replace('\t', "|")
+                let mut client = lock(server).client();
+                output(client.args(["-e", statements, NAME])).replace('\t', "|")
             }
             Self::Sqlite(_) => {
                 let file = self.sqlite_file();
@@ -196,9 +196,9 @@ impl Db {
     /// Ends sessions of MariaDB; those that are gone already, too.
     pub fn kill(&self, ids: &str) {
         let Self::Maria(server) = self else { return };
-        let socket = lock(server).socket();
         for id in ids.lines() {
-            let _ = maria(&socket).args(["-e", &format!("kill {id}")]).output();
+            let mut client = lock(server).client();
+            let _ = client.args(["-e", &format!("kill {id}")]).output();
         }
     }
 
@@ -261,16 +261,6 @@ pub fn target(url: &str, app: &str) -> Target {
         app: app.to_owned(),
         lease: Duration::from_secs(30),
     }
-}
-
-fn maria(socket: &Path) -> Command {
-    let mut command = Command::new("mariadb");
-    command
-        .arg("--no-defaults")
-        .args(["-u", "root", "-N", "-B", "-S"])
-        .arg(socket)
-        .arg(format!("-p{PASSWORD}"));
-    command
 }
 
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -11,6 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
 /// No server takes this long to start, not even on a busy machine.
 const START: Duration = Duration::from_mins(1);
 
@@ -97,8 +102,56 @@ pub fn free_port() -> u16 {
         .port()
 }
 
-/// Starts a server and waits until it says `ready` on its standard error.
-pub fn start(home: &Home, mut command: Command, ready: &str) -> Child {
+/// A server in its folder. It ends with the test.
+pub struct Server {
+    pub home: Home,
+    command: Box<Command>,
+    ready: &'static str,
+    child: Option<Child>,
+}
+
+impl Server {
+    /// Starts it and waits until it says `ready` on its standard error.
+    pub fn start(home: Home, command: Command, ready: &'static str) -> Self {
+        let mut server = Self {
+            home,
+            command: Box::new(command),
+            ready,
+            child: None,
+        };
+        server.restart();
+        server
+    }
+
+    /// Stops it by a signal, where it runs.
+    pub fn stop(&mut self, by: Signal) {
+        if let Some(mut child) = self.child.take() {
+            let pid = Pid::from_raw(child.id().cast_signed());
+            let _ = kill(pid, by);
+            let _ = child.wait();
+            self.home.forget();
+        }
+    }
+
+    /// Starts it again. Where it still runs it is killed first.
+    pub fn restart(&mut self) {
+        self.stop(Signal::SIGKILL);
+        self.child = Some(spawn(&self.home, &mut self.command, self.ready));
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.home.path.join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop(Signal::SIGKILL);
+    }
+}
+
+fn spawn(home: &Home, command: &mut Command, ready: &str) -> Child {
     let mut child = command
         .env("LC_ALL", "C")
         .current_dir(&home.path)
@@ -131,11 +184,6 @@ pub fn start(home: &Home, mut command: Command, ready: &str) -> Child {
             ),
         }
     }
-}
-
-pub fn signal(child: &Child, signal: nix::sys::signal::Signal) {
-    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
-    let _ = nix::sys::signal::kill(pid, signal);
 }
 
 /// What a command prints; the test fails with its error output where it fails.

@@ -3,21 +3,19 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command},
+    process::Command,
 };
 
 use nix::sys::signal::Signal;
 
 use super::{
-    home::{Home, command_as, free_port, is_root, output, signal, start, template},
+    home::{Home, Server, command_as, free_port, is_root, output, template},
     servers::{ENCODED, PASSWORD},
 };
 
 /// `MariaDB`.
 pub struct MariaDb {
-    home: Home,
-    child: Option<Child>,
-    options: Vec<String>,
+    server: Server,
     pub port: u16,
 }
 
@@ -42,40 +40,30 @@ impl MariaDb {
                 .arg(made.join("data"))
                 .arg(&home.path),
         );
-        let options = options.iter().map(|option| (*option).to_owned()).collect();
-        let mut server = Self {
-            home,
-            child: None,
-            options,
-            port: free_port(),
-        };
-        server.up();
-        server.sql("", &format!("ALTER USER 'root'@'localhost' IDENTIFIED VIA unix_socket OR mysql_native_password USING PASSWORD('{}'); \
-             CREATE OR REPLACE USER 'root'@'127.0.0.1' IDENTIFIED BY '{0}'; GRANT ALL ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION", PASSWORD.replace('\'', "''")));
-        server
-    }
-
-    fn up(&mut self) {
+        let port = free_port();
         let mut command = command_as("mysql", Path::new("/usr/sbin/mariadbd"));
         command
             .arg("--no-defaults")
-            .arg(format!(
-                "--datadir={}",
-                self.home.path.join("data").display()
-            ))
-            .arg(format!("--socket={}", self.socket().display()))
-            .arg(format!("--port={}", self.port))
+            .arg(format!("--datadir={}", home.path.join("data").display()))
+            .arg(format!("--socket={}", home.path.join("socket").display()))
+            .arg(format!("--port={port}"))
             .args([
                 "--bind-address=127.0.0.1",
                 "--innodb-flush-log-at-trx-commit=2",
                 "--innodb-buffer-pool-size=16M",
             ])
-            .args(&self.options);
-        self.child = Some(start(&self.home, command, "ready for connections"));
+            .args(options);
+        let server = Self {
+            server: Server::start(home, command, "ready for connections"),
+            port,
+        };
+        server.sql("", &format!("ALTER USER 'root'@'localhost' IDENTIFIED VIA unix_socket OR mysql_native_password USING PASSWORD('{}'); \
+             CREATE OR REPLACE USER 'root'@'127.0.0.1' IDENTIFIED BY '{0}'; GRANT ALL ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION", PASSWORD.replace('\'', "''")));
+        server
     }
 
     pub fn socket(&self) -> PathBuf {
-        self.home.path.join("socket")
+        self.server.home.path.join("socket")
     }
 
     /// root's URL of a database.
@@ -91,17 +79,20 @@ impl MariaDb {
         )
     }
 
-    /// Runs statements as root, by the socket; what they return, one row a line.
-    pub fn sql(&self, database: &str, statements: &str) -> String {
+    /// `mariadb` as root, by the socket.
+    pub fn client(&self) -> Command {
         let mut command = Command::new("mariadb");
         command
             .arg("--no-defaults")
             .args(["-u", "root", "-N", "-B", "-S"])
-            .arg(self.socket());
-        if !is_root() {
-            command.arg(format!("-p{PASSWORD}"));
-        }
-        output(command.args(["-e", statements, database]))
+            .arg(self.socket())
+            .arg(format!("-p{PASSWORD}"));
+        command
+    }
+
+    /// Runs statements as root; what they return, one row a line.
+    pub fn sql(&self, database: &str, statements: &str) -> String {
+        output(self.client().args(["-e", statements, database]))
     }
 
     pub fn create_database(&self, name: &str) {
@@ -109,22 +100,11 @@ impl MariaDb {
     }
 
     pub fn stop_immediate(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            signal(&child, Signal::SIGKILL);
-            let _ = child.wait();
-            self.home.forget();
-        }
+        self.server.stop(Signal::SIGKILL);
     }
 
     pub fn restart(&mut self) {
-        self.stop_immediate();
-        self.up();
-    }
-}
-
-impl Drop for MariaDb {
-    fn drop(&mut self) {
-        self.stop_immediate();
+        self.server.restart();
     }
 }
 

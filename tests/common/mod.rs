@@ -70,62 +70,40 @@ impl Mode {
     }
 }
 
-/// Makes two tests of each function that takes a [`Mode`]: `name::ordinary` and `name::pid_one`.
+/// Makes a test of a function that takes a [`Mode`] for each of these modes.
+#[macro_export]
+macro_rules! in_modes {
+    ($name:ident: $($test:ident $mode:ident),+) => {
+        mod $name {
+            $(#[test]
+            fn $test() {
+                super::$name($crate::common::Mode::$mode);
+            })+
+        }
+    };
+}
+
+/// Two tests of each function: `name::ordinary` and `name::pid_one`.
 #[macro_export]
 macro_rules! both_modes {
     ($($name:ident),+ $(,)?) => {
-        $(mod $name {
-            #[test]
-            fn ordinary() {
-                super::$name($crate::common::Mode::Ordinary);
-            }
-            #[test]
-            fn pid_one() {
-                super::$name($crate::common::Mode::PidOne);
-            }
-        })+
+        $($crate::in_modes!($name: ordinary Ordinary, pid_one PidOne);)+
     };
 }
 
-/// The same in four modes: with `--init` too, where a server follows.
+/// Four tests: with `--init` too, where a server follows.
 #[macro_export]
 macro_rules! four_modes {
     ($($name:ident),+ $(,)?) => {
-        $(mod $name {
-            #[test]
-            fn ordinary() {
-                super::$name($crate::common::Mode::Ordinary);
-            }
-            #[test]
-            fn pid_one() {
-                super::$name($crate::common::Mode::PidOne);
-            }
-            #[test]
-            fn ordinary_init() {
-                super::$name($crate::common::Mode::OrdinaryInit);
-            }
-            #[test]
-            fn pid_one_init() {
-                super::$name($crate::common::Mode::PidOneInit);
-            }
-        })+
+        $($crate::in_modes!($name: ordinary Ordinary, pid_one PidOne, ordinary_init OrdinaryInit, pid_one_init PidOneInit);)+
     };
 }
 
-/// The same in the two modes that have `--init`.
+/// Two tests with `--init`: `name::ordinary` and `name::pid_one`.
 #[macro_export]
 macro_rules! init_modes {
     ($($name:ident),+ $(,)?) => {
-        $(mod $name {
-            #[test]
-            fn ordinary() {
-                super::$name($crate::common::Mode::OrdinaryInit);
-            }
-            #[test]
-            fn pid_one() {
-                super::$name($crate::common::Mode::PidOneInit);
-            }
-        })+
+        $($crate::in_modes!($name: ordinary OrdinaryInit, pid_one PidOneInit);)+
     };
 }
 

@@ -3,12 +3,12 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    process::{Child, Command},
+    process::Command,
 };
 
 use nix::sys::signal::Signal;
 
-use super::home::{Home, command_as, free_port, output, signal, start, template};
+use super::home::{Home, Server, command_as, free_port, output, template};
 
 pub use super::mariadb::MariaDb;
 
@@ -18,10 +18,8 @@ pub(super) const ENCODED: &str = "s3cret%2F%27x";
 
 /// `PostgreSQL`.
 pub struct Postgres {
-    home: Home,
-    child: Option<Child>,
+    server: Server,
     bin: PathBuf,
-    options: Vec<String>,
     certificate: Option<Home>,
     pub port: u16,
 }
@@ -58,27 +56,23 @@ impl Postgres {
                 .arg(made.join("data"))
                 .arg(&home.path),
         );
-        let mut options = Vec::new();
-        for setting in [
-            "fsync=off",
-            "shared_buffers=16MB",
-            "listen_addresses=127.0.0.1",
-        ]
-        .iter()
-        .chain(settings)
-        {
-            options.extend(["-c".to_owned(), (*setting).to_owned()]);
-        }
-        let mut server = Self {
-            home,
-            child: None,
+        let port = free_port();
+        let mut command = command_as("postgres", &bin.join("postgres"));
+        command
+            .arg("-D")
+            .arg(home.path.join("data"))
+            .args(["-p", &port.to_string(), "-k"])
+            .arg(&home.path)
+            .args(["-c", "fsync=off", "-c", "shared_buffers=16MB"])
+            .args(["-c", "listen_addresses=127.0.0.1"])
+            .args(settings.iter().flat_map(|setting| ["-c", *setting]));
+        let ready = "database system is ready to accept connections";
+        Self {
+            server: Server::start(home, command, ready),
             bin: bin.to_owned(),
-            options,
             certificate: None,
-            port: free_port(),
-        };
-        server.up();
-        server
+            port,
+        }
     }
 
     /// With TLS: a certificate for `name`, signed by an authority whose own certificate is
@@ -124,21 +118,6 @@ impl Postgres {
         server
     }
 
-    fn up(&mut self) {
-        let mut command = command_as("postgres", &self.bin.join("postgres"));
-        command
-            .arg("-D")
-            .arg(self.home.path.join("data"))
-            .args(["-p", &self.port.to_string(), "-k"])
-            .arg(&self.home.path)
-            .args(&self.options);
-        self.child = Some(start(
-            &self.home,
-            command,
-            "database system is ready to accept connections",
-        ));
-    }
-
     /// The superuser's URL of a database.
     pub fn url(&self, database: &str) -> String {
         self.url_as("postgres", ENCODED, database)
@@ -166,12 +145,12 @@ impl Postgres {
 
     /// What it has logged so far.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.home.path.join("log")).unwrap_or_default()
+        self.server.log()
     }
 
     /// The folder of its Unix socket.
     pub fn socket(&self) -> &Path {
-        &self.home.path
+        &self.server.home.path
     }
 
     /// Runs statements as the superuser, by the socket; what they return, unaligned.
@@ -198,7 +177,7 @@ impl Postgres {
                 database,
             ])
             .args(["-p", &self.port.to_string(), "-h"])
-            .arg(&self.home.path)
+            .arg(&self.server.home.path)
             .args(["-c", statements]);
         command
     }
@@ -209,29 +188,22 @@ impl Postgres {
 
     /// As `pg_ctl stop -m immediate`: every session is cut.
     pub fn stop_immediate(&mut self) {
-        self.stop(Signal::SIGQUIT);
+        self.server.stop(Signal::SIGQUIT);
     }
 
     /// Waits for no session, ends them in order.
     pub fn stop_fast(&mut self) {
-        self.stop(Signal::SIGINT);
-    }
-
-    fn stop(&mut self, by: Signal) {
-        if let Some(mut child) = self.child.take() {
-            signal(&child, by);
-            let _ = child.wait();
-            self.home.forget();
-        }
+        self.server.stop(Signal::SIGINT);
     }
 
     /// Starts it again after a stop, or after `-m immediate` where it runs.
     pub fn restart(&mut self) {
         self.stop_immediate();
-        self.up();
+        self.server.restart();
     }
 }
 
+/// In order, or its processes would outlive it for a moment.
 impl Drop for Postgres {
     fn drop(&mut self) {
         self.stop_immediate();
@@ -269,8 +241,7 @@ fn initdb(bin: &Path, folder: &Path) {
 
 /// `PgBouncer` in transaction mode, otherwise as installed, in front of a [`Postgres`].
 pub struct PgBouncer {
-    home: Home,
-    child: Option<Child>,
+    server: Server,
     pub port: u16,
 }
 
@@ -295,19 +266,12 @@ impl PgBouncer {
         )
         .expect("users");
         fs::write(home.path.join("pgbouncer.ini"), ini).expect("pgbouncer.ini");
-        let mut bouncer = Self {
-            home,
-            child: None,
-            port,
-        };
-        bouncer.up();
-        bouncer
-    }
-
-    fn up(&mut self) {
         let mut command = command_as("postgres", Path::new("/usr/sbin/pgbouncer"));
-        command.arg(self.home.path.join("pgbouncer.ini"));
-        self.child = Some(start(&self.home, command, "process up"));
+        command.arg(home.path.join("pgbouncer.ini"));
+        Self {
+            server: Server::start(home, command, "process up"),
+            port,
+        }
     }
 
     /// The superuser's URL of a database, through the pooler.
@@ -319,21 +283,10 @@ impl PgBouncer {
     }
 
     pub fn stop_immediate(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            signal(&child, Signal::SIGKILL);
-            let _ = child.wait();
-            self.home.forget();
-        }
+        self.server.stop(Signal::SIGKILL);
     }
 
     pub fn restart(&mut self) {
-        self.stop_immediate();
-        self.up();
-    }
-}
-
-impl Drop for PgBouncer {
-    fn drop(&mut self) {
-        self.stop_immediate();
+        self.server.restart();
     }
 }

@@ -102,7 +102,7 @@ impl SettingsFile {
         let mut entries = Vec::new();
         for (key, value) in table.get_ref() {
             let found = known.iter().find(|row| row.name == key.get_ref().as_ref());
-            // `init` has no gate, so nothing that is only the gate's may stop it.
+            // A mistake in a setting of the gate must not stop `init`, which has no gate.
             if verb == Verb::Init && !found.is_some_and(|row| row.belongs_to(verb)) {
                 continue;
             }

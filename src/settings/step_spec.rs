@@ -239,7 +239,7 @@ fn variable(name: &str, item: &Item) -> Result<OsString, Problem> {
     }
     if name.starts_with("LAUNCHGATE_") {
         return Err(Problem::new(
-            format!("{name}, which is launchgate's own"),
+            format!("{name}, which is reserved for launchgate"),
             "choose a name that does not begin with LAUNCHGATE_",
         ));
     }

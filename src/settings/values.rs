@@ -112,14 +112,17 @@ pub(super) fn pair(id: SettingId, setting: Setting<OsString>) -> Result<Pair, Fa
     let (name, rest) = (&bytes[..equals], &bytes[equals + 1..]);
     if id == SettingId::StepEnvFrom && rest.is_empty() {
         return Err(Failure::usage(
-            format!("{origin}: `{}` names no variable", value.to_string_lossy()),
+            format!(
+                "{origin}: `{}` does not name a variable",
+                value.to_string_lossy()
+            ),
             format!("write `{} {form}`", id.flag()),
         ));
     }
     if name.starts_with(b"LAUNCHGATE_") {
         return Err(Failure::usage(
             format!(
-                "{origin}: {} is launchgate's own",
+                "{origin}: {} is reserved for launchgate",
                 String::from_utf8_lossy(name)
             ),
             "choose a name that does not begin with LAUNCHGATE_",

@@ -318,7 +318,7 @@ fn a_value_that_does_not_parse_is_told_with_its_line() {
     );
     told(
         "verify = { command = \"true\", env = { LAUNCHGATE_X = \"1\" } }",
-        &["launchgate's own"],
+        &["reserved for launchgate"],
     );
     told(
         "verify = { command = \"true\", user = \"nobody-here\" }",
@@ -362,7 +362,7 @@ fn what_is_wrong_in_a_steps_table_is_told_with_its_own_line() {
         (
             "command = \"true\"\n[migrate.env]\nA = \"1\"\nLAUNCHGATE_B = \"2\"",
             5,
-            "launchgate's own",
+            "reserved for launchgate",
         ),
         ("\nname = \"x\"", 1, "the step has no command"),
     ] {

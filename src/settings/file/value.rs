@@ -1,4 +1,4 @@
-//! A value of the settings file, and the line it stands in.
+//! A value in the settings file, and its line.
 
 use std::ffi::OsString;
 
@@ -11,26 +11,26 @@ use crate::exit::Problem;
 /// A value and its line.
 #[derive(Debug, Clone)]
 pub(in crate::settings) struct Item {
-    /// From 1.
+    /// The line, from 1.
     pub(in crate::settings) line: usize,
     pub(in crate::settings) value: Value,
 }
 
-/// What TOML can say.
+/// A TOML value.
 #[derive(Debug, Clone)]
 pub(in crate::settings) enum Value {
-    /// A text, a whole number, `true` or `false`: what a flag would be given.
+    /// Text, a whole number, `true` or `false`, as text that a flag would take.
     Text(String),
-    /// In order.
+    /// A list.
     List(Vec<Item>),
-    /// In order.
+    /// A table, in the order of the file.
     Table(Vec<(String, Item)>),
-    /// Something that no setting takes; its name.
-    Strange(&'static str),
+    /// A type that no setting takes; its name.
+    Unsupported(&'static str),
 }
 
 impl Item {
-    /// A value whose own line, or that of its key, begins at `at`.
+    /// Converts a value. The byte `at` is in its line.
     pub(super) fn new(source: &Source<'_>, at: usize, value: &Spanned<DeValue<'_>>) -> Self {
         let inner = |value: &Spanned<DeValue<'_>>| Self::new(source, value.span().start, value);
         let value = match value.get_ref() {
@@ -39,13 +39,13 @@ impl Item {
             DeValue::Integer(number) if number.radix() == 10 => {
                 Value::Text(number.as_str().trim_start_matches('+').to_owned())
             }
-            DeValue::Integer(_) => Value::Strange("a number that is not decimal"),
-            DeValue::Float(_) => Value::Strange("a fraction"),
-            DeValue::Datetime(_) => Value::Strange("a date"),
+            DeValue::Integer(_) => Value::Unsupported("a number that is not decimal"),
+            DeValue::Float(_) => Value::Unsupported("a fraction"),
+            DeValue::Datetime(_) => Value::Unsupported("a date"),
             DeValue::Array(list) => Value::List(list.iter().map(inner).collect()),
             DeValue::Table(table) => {
                 let mut pairs: Vec<_> = table.iter().collect();
-                // A table is sorted by name; what is set later wins, as written.
+                // The parser sorts by name, but the order matters: later entries win.
                 pairs.sort_by_key(|(key, _)| key.span().start);
                 let pairs = pairs.into_iter().map(|(key, value)| {
                     let at = key.span().start;
@@ -62,10 +62,10 @@ impl Item {
 }
 
 impl Value {
-    /// The one value that a flag would be given.
+    /// The text that a flag would take.
     ///
     /// # Errors
-    /// What it is instead, as the end of a sentence about the value.
+    /// It is something else; the end of a sentence about the value.
     pub(in crate::settings) fn one(&self) -> Result<OsString, Problem> {
         match self {
             Self::Text(text) if text.contains('\0') => {
@@ -74,11 +74,11 @@ impl Value {
             Self::Text(text) => Ok(OsString::from(text)),
             Self::List(_) => Err(Problem::new("is a list", "give it one value")),
             Self::Table(_) => Err(Problem::new("is a table", "give it one value")),
-            Self::Strange(name) => Err(Problem::new(format!("is {name}"), "put it in quotes")),
+            Self::Unsupported(name) => Err(Problem::new(format!("is {name}"), "put it in quotes")),
         }
     }
 
-    /// The same, where it may not be empty.
+    /// The same, but not empty.
     ///
     /// # Errors
     /// As [`Value::one`].

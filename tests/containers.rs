@@ -283,7 +283,7 @@ fn dockerfile_makes_an_image_of_one_file() {
     );
 }
 
-/// What `scripts/dist` packed, as somebody's Dockerfile takes launchgate from it.
+/// The image that `scripts/dist` packed, used by a Dockerfile with `COPY --from`.
 #[test]
 fn packaged_image_is_one_to_copy_from() {
     let engine = Engine::answering();

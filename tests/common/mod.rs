@@ -23,7 +23,6 @@ pub mod home;
 pub mod mariadb;
 pub mod place;
 pub mod processes;
-pub mod replicas;
 pub mod report;
 pub mod run;
 pub mod scene;
@@ -120,7 +119,7 @@ pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         }
         assert!(
             started.elapsed() < DEADLINE,
-            "waited {DEADLINE:?} in vain for: {what}"
+            "waited {DEADLINE:?} for: {what}"
         );
         sleep(Duration::from_millis(3));
     }

@@ -170,7 +170,7 @@ impl Stub {
         self.then("die-of", [signal])
     }
 
-    /// Stops itself, until somebody continues it.
+    /// Stops itself, until it gets SIGCONT.
     pub fn stop_itself(self) -> Self {
         self.does("stop-itself")
     }

@@ -1,4 +1,4 @@
-//! A pseudo-terminal, with somebody who sits at it.
+//! A pseudo-terminal, and the user in front of it.
 
 use std::fs::File;
 use std::io::{Read, Write};

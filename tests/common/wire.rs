@@ -1,4 +1,4 @@
-//! A network between a test and a server that can be cut without a word, and mended.
+//! A network between a test and a server that can be cut silently, and restored.
 
 use std::{
     io::{Read, Write},

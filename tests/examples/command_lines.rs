@@ -258,7 +258,7 @@ fn option<'a>(words: &'a [String], flag: &'a str) -> Option<&'a str> {
     all(words, flag).next()
 }
 
-/// The port that an example listens on may be somebody's here.
+/// The port that an example listens on may be in use here.
 fn free_the_port(words: &mut [String]) {
     if let Some(address) = option(words, "--health-listen").map(str::to_owned) {
         let (host, _) = address.rsplit_once(':').expect("an address");

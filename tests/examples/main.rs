@@ -52,7 +52,7 @@ fn node_knex_readme_is_true() {
     assert_eq!(reader.follow("node-knex"), 1, "a server");
 }
 
-/// In the checkout itself, as the first command: a copy would be built anew.
+/// In the checkout itself, as the first command: a copy would be built again.
 #[test]
 fn rust_sqlx_readme_is_true() {
     let database = Postgres::start();
@@ -75,7 +75,7 @@ fn follow(example: &str) {
 }
 
 /// The first command of the repository's README, run twice, in the checkout itself: a copy would
-/// be built anew. What it builds the tests have built.
+/// be built again. What it builds, the tests have built already.
 #[test]
 fn the_first_command_is_true() {
     let readme = fs::read_to_string(repository("README.md")).expect("a README");

@@ -23,7 +23,7 @@ pub enum Block {
     Export(String),
 }
 
-/// Somebody with a README, in a folder, with a free port and perhaps a database.
+/// A reader who follows a README, with a folder, a free port and perhaps a database.
 pub struct Reader {
     folder: PathBuf,
     port: u16,
@@ -224,7 +224,7 @@ pub fn shell(folder: &Path, script: &str, port: u16) -> Command {
             command.env_remove(name);
         }
     }
-    // What the test's own cargo has set is a reason for some build scripts to run anew.
+    // Some build scripts run again when they see what the test's own cargo has set.
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("CARGO_") && name != "CARGO_HOME" {
             command.env_remove(name);

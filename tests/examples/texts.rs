@@ -187,7 +187,7 @@ impl Finder {
 
     /// Keeps what begins with `launchgate`, up to where a shell would begin another command.
     fn take(&mut self, words: &[String], variables: &Variables) {
-        // An argument that is a whole command line for somebody else.
+        // An argument that is a whole command line for another program.
         for word in words.iter().filter(|word| word.starts_with("launchgate ")) {
             self.line(word, variables);
         }

@@ -1,4 +1,4 @@
-//! What a start costs the database, as the server's own log has it; and what it leaves alone.
+//! What a start costs the database, according to the server's own log, and what it never touches.
 //!
 //! "Fast path: a replica whose revision succeeded makes one short connection and one round trip
 //! after connecting, then execs. No DDL, no lock, no second statement." (contract, section 5)

@@ -1,4 +1,4 @@
-//! No password is shown, whoever wrote it and whatever it was meant for.
+//! No password is shown, wherever it was written and whatever it was for.
 //!
 //! "No password ever appears, in any rendering of any value or error, however misplaced or
 //! misspelled the URL was." (contract, section 8)
@@ -36,7 +36,7 @@ fn a_note_hides_what_should_not_stand_in_it(db: &Db) {
         "{stored}"
     );
     shows_none(&stored);
-    // One that somebody wrote past launchgate.
+    // A row that was not written by launchgate.
     db.sql(&format!(
         "update launchgate_runs set note = '{}' where state = 'blocked'",
         note.replace('\'', "''")

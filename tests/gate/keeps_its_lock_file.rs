@@ -1,4 +1,4 @@
-//! SQLite's lock file: what waiters look at, and what becomes of who holds it.
+//! SQLite's lock file: what waiters read, and what happens to its holder.
 //!
 //! "waiters poll the file and don't touch the database; never a database lock while a step runs."
 //! (contract, section 5)
@@ -56,7 +56,7 @@ fn waiters_open_nothing_but_the_lock_file() {
     for waiter in &mut waiters {
         waiter.ends_with(0);
     }
-    // Nobody is at its release, and then somebody is.
+    // First no replica runs its release, then one does.
     scene.run("v2").finish().ends_with(0);
     last.ends_with(0);
     scene.check_settled("v1");

@@ -1,4 +1,4 @@
-//! What a migration on Postgres may do to its database, and a database's settings to launchgate.
+//! What a migration may do to a Postgres database, and what its settings may do to launchgate.
 //!
 //! "A ledger that exists is used whatever the role may create" (contract, section 5)
 

@@ -1,4 +1,4 @@
-//! Whatever is killed, at whatever moment: the five rules hold, and the next start goes on.
+//! Whatever is killed, at whatever moment, the five rules hold and the next start continues.
 //!
 //! "a holder that lost its lock stops its step before another replica can have it, never records
 //! success, and never starts its server" (contract, section 5)

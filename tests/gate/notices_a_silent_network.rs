@@ -1,4 +1,4 @@
-//! Packets that are swallowed: no refusal, no reset, only silence.
+//! A network that drops packets: no refusal, no reset, only silence.
 //!
 //! "A holder whose lock or heartbeat stays unconfirmed for a third of the lease counts from its
 //! last confirmed heartbeat and has its step stopped, killed and reaped before the lease ends"

@@ -1,5 +1,5 @@
-//! A holder that is hit at the moments between its steps: while it appends its row, while
-//! it records, while that is committed. The database itself holds it there, by a trigger.
+//! A holder that is killed between its steps: while it appends its row, while it records the
+//! result, while that commits. A trigger in the database holds it at that moment.
 //!
 //! "whatever is killed, at whatever moment, the next start goes on by itself." (contract, section
 //! 5)

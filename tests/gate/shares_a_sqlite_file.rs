@@ -1,4 +1,4 @@
-//! SQLite: a lock that lasts as long as the step, and a file that others use too.
+//! SQLite: a lock that lasts as long as the step, and a database file that others use as well.
 //!
 //! "SQLite: `flock` on `DATABASE.APP.launchgate.lock`, inherited by the step so that the lock
 //! outlives a killed launchgate until the step ends" (contract, section 5)
@@ -118,7 +118,7 @@ fn waiters_do_not_touch_the_database() {
     scene.check_settled("v1");
 }
 
-/// Somebody else's lock file, and time: 6 s by the lock-timeout of another app's replica.
+/// Another app's lock file, and a limit of 6 s: the lock timeout of its replica.
 fn scene_waits(scene: &Scene<'_>) {
     let other = Scene::new(scene.db);
     let mut late = other.run("v1").args(["--wait-timeout", "6s"]).start();

@@ -110,7 +110,7 @@ fn a_release_that_tells_nothing_is_64_and_passed_over_in_a_platforms_variable() 
     }
 }
 
-/// A setting that breaks the arithmetic of a lease is told by whoever comes first.
+/// Whichever command runs first reports a grace that is too long for the lease.
 #[test]
 fn a_grace_too_long_for_the_lease_is_64_wherever_there_is_a_database() {
     let db = Db::sqlite();

@@ -1,4 +1,4 @@
-//! Replicas that are hit at random moments, again and again, until the release is through.
+//! Replicas that are killed, stopped and frozen at random moments until the release is out.
 //!
 //! "whatever is killed, at whatever moment, the next start goes on by itself." (contract, section
 //! 5)

@@ -1,5 +1,5 @@
-//! Databases that a run could not be recorded in, that are busy, that are not there: what starts,
-//! and what is said.
+//! Databases that cannot record a run, are busy, or do not exist: what starts, and what the log
+//! says.
 //!
 //! "78: the database refuses: password, privileges, no such database, unsupported; a standby or a
 //! node that is not ready, once `--wait-timeout` is over" (contract, section 6)

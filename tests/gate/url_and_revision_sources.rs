@@ -1,4 +1,4 @@
-//! Where the database's URL and the revision come from, and what a replica's clock changes.
+//! Where the database's URL and the revision come from, and that a replica's clock changes nothing.
 //!
 //! "The database's URL, first set: the three flags above, `DATABASE_URL`" (contract, section 3)
 //!

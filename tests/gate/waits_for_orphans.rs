@@ -1,4 +1,4 @@
-//! What a step leaves at work in Postgres: the next holder waits for it.
+//! A statement that a step left running in Postgres: the next holder waits for it.
 //!
 //! "On Postgres the new holder first waits for orphans: sessions with the application name of an
 //! earlier run of this app, whatever became of that run, that are active or in a transaction begun

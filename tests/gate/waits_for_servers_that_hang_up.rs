@@ -1,5 +1,5 @@
-//! Servers that hang up: a proxy whose database is away takes connections and closes them, at any
-//! point of the handshake. That is not yet a database, and no refusal.
+//! Servers that hang up: a proxy whose database is down accepts connections and closes them at any
+//! point of the handshake. That means "not ready yet", not "refused".
 //!
 //! "how long to wait for the database to accept a connection, at the start of every command"
 //! (contract, section 3)
@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-/// What a client is told before the connection is closed, after each of its messages.
+/// What the server answers to each message of a client before it closes the connection.
 type Script = &'static [&'static [u8]];
 
 /// The greeting of a `MySQL` server that offers TLS and wants a native password.

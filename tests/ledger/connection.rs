@@ -36,7 +36,7 @@ pub async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
     while !so().await {
         assert!(
             tokio::time::Instant::now() < deadline,
-            "waited {DEADLINE:?} in vain for: {what}"
+            "waited {DEADLINE:?} for: {what}"
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -1,4 +1,4 @@
-//! Getting in to Postgres: what passes, and what stays as it is.
+//! Connecting to Postgres: what is worth waiting for, and what is refused at once.
 //!
 //! "78: the database refuses: password, privileges, no such database, unsupported" (contract,
 //! section 6)

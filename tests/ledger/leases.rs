@@ -1,4 +1,4 @@
-//! What holds on every backend that has a server: the two guards, the lock and the lease.
+//! Rules for every backend with a server: the two guards, the lock and the lease.
 //!
 //! "`lease_until` of the `running` row, which the holder renews every sixth of its lease on
 //! another connection" (contract, section 5)

@@ -1,4 +1,4 @@
-//! What is `MariaDB`'s own.
+//! `MariaDB` only.
 //!
 //! "`GET_LOCK(name, 0)`, which must return 1, with `wait_timeout` = lease; the name carries app
 //! and database, since names are server-wide." (contract, section 5)

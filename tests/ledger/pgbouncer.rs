@@ -1,4 +1,4 @@
-//! What is `PgBouncer`'s own.
+//! `PgBouncer` only.
 //!
 //! "correct through PgBouncer in transaction mode as installed" (contract, section 5)
 

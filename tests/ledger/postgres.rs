@@ -1,4 +1,4 @@
-//! What is Postgres' own.
+//! Postgres only.
 //!
 //! "Postgres: `pg_try_advisory_xact_lock` (two-integer key space) in a READ COMMITTED transaction
 //! held open, with `idle_in_transaction_session_timeout` = lease" (contract, section 5)

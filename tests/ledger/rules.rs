@@ -1,4 +1,4 @@
-//! What holds on every backend.
+//! Rules for every backend.
 //!
 //! "at most one replica runs steps" (contract, section 5)
 //!

@@ -1,4 +1,4 @@
-//! What is `SQLite`'s own.
+//! `SQLite` only.
 //!
 //! "SQLite: `flock` on `DATABASE.APP.launchgate.lock`, inherited by the step so that the lock
 //! outlives a killed launchgate until the step ends" (contract, section 5)

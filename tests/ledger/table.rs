@@ -1,4 +1,4 @@
-//! What holds on every backend about the ledger's table and what is in it.
+//! Rules for every backend about the ledger's table and its contents.
 //!
 //! "Ledger columns: `id`, `app`, `revision`" (contract, section 5)
 

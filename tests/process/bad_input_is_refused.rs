@@ -1,4 +1,4 @@
-//! What can't be done is refused before anything runs.
+//! Bad input is refused before anything runs.
 //!
 //! "64: usage or configuration; nothing was touched" (contract, section 6)
 //!

@@ -1,4 +1,4 @@
-//! Colours and the live line are for somebody who sits at a terminal.
+//! Colours and the live line appear only at a terminal.
 //!
 //! "Log on standard error, one line per transition, `launchgate: MESSAGE key=value`; standard
 //! output belongs to the steps." (contract, section 8)

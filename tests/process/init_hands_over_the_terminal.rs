@@ -1,4 +1,4 @@
-//! `--init` at a terminal: the server has it as without launchgate, and a shell above as well.
+//! `--init` at a terminal: the server and a shell above it have it as they would without launchgate.
 //!
 //! "the terminal's foreground group handed over, stop and continue handled" (contract, section 7)
 

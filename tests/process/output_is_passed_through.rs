@@ -1,4 +1,4 @@
-//! The output of steps, on its way through.
+//! The output of steps is passed through unchanged.
 //!
 //! "its output passed through byte for byte, as it comes, to the same stream" (contract, section
 //! 4)

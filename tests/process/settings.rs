@@ -69,7 +69,7 @@ fn the_longest_duration_is_one() {
         let gate = place.gate(Mode::Ordinary, &flags);
         gate.server(&["./stub", "exit", "5"]).end().code(5);
     }
-    // One of launchgate's own steps is told some of them.
+    // launchgate's own steps get some of them.
     std::fs::create_dir(place.path("migrations")).unwrap();
     place.write("migrations/1_a.sql", "create table a (x int);");
     let waits = ["wait-timeout", "lock-timeout", "orphan-timeout"];

@@ -1,5 +1,5 @@
-//! A signal while a step runs: the step gets it, its rollback is waited for, the server does
-//! not start, and the exit code tells.
+//! A signal while a step runs: the step gets it and may roll back, the server does not start, and
+//! the exit code is that of the signal.
 //!
 //! "While a step runs, the signal goes to its process group, then grace, then KILL; what the step
 //! did is recorded; the server is not started, even if the step ended well, and the exit code is

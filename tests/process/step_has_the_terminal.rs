@@ -1,4 +1,4 @@
-//! Somebody sits at a terminal.
+//! Steps at a terminal: the foreground group, Ctrl-C, Ctrl-Z and `fg`.
 //!
 //! "On a terminal the step is the foreground group, Ctrl-C goes to it, and a step that dies of it
 //! counts as a stop; Ctrl-Z and `fg` work." (contract, section 6)

@@ -1,4 +1,4 @@
-//! Which steps run, in which order, and what their failure comes to.
+//! Which steps run, in which order, and what happens when one fails.
 //!
 //! "Steps, run in this order, once per revision" (contract, section 3)
 //!

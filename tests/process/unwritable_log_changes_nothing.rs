@@ -1,4 +1,4 @@
-//! Standard error that can't be written and readers that do not read change nothing.
+//! A log that cannot be written, or that nobody reads, changes nothing.
 //!
 //! "Log on standard error, one line per transition, `launchgate: MESSAGE key=value`; standard
 //! output belongs to the steps." (contract, section 8)

@@ -1,4 +1,4 @@
-//! `--user` and `--step-user`: the same that gosu does, which is run beside it.
+//! `--user` and `--step-user` do what gosu does, which runs beside them here.
 //!
 //! "the server runs as this user: names or numbers; groups, HOME, and a number without a name, as
 //! gosu treats them" (contract, section 3)

@@ -1,5 +1,5 @@
-//! `--sql`: files that have transactions of their own, are large, or are no text, and what is then
-//! taken for applied.
+//! `--sql`: files that are large, not text, or have transactions of their own, and what then counts
+//! as applied.
 //!
 //! "65: `--sql`: a migration failed, or an applied file was changed or is missing" (contract,
 //! section 6)

@@ -102,7 +102,7 @@ fn a_failing_statement_is_shown_with_file_and_line(db: &Db) {
     let mut replica = with_sql(&scene, "v2").start();
     replica.ends_with(65);
     replica.says("migrations/2_b.sql:4: ").says("valuse (1)");
-    // Mended, it goes on from there.
+    // Once the file is fixed, it continues from there.
     files.write("2_b.sql", "insert into a values (1);");
     with_sql(&scene, "v3").start().ends_with(0);
     assert_eq!(applied(db), ["1|a", "2|b"]);

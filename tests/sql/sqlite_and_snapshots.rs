@@ -1,4 +1,4 @@
-//! `--sql` and `--snapshot` on SQLite, with a file system and neighbours that are not kind.
+//! `--sql` and `--snapshot` on SQLite, with full disks, locks and other writers in the way.
 //!
 //! "SQLite only: a consistent copy of the database into DIR before the first migrate step, named
 //! by revision and time; fsynced; nothing migrates if it fails (exit 73)" (contract, section 3)
@@ -73,7 +73,7 @@ impl Drop for Session {
     }
 }
 
-/// Somebody who writes all the time, to two tables at once.
+/// A writer that never pauses, on two tables at once.
 struct Writer(Child);
 
 impl Writer {
@@ -254,7 +254,7 @@ fn the_failure_says_how_to_go_back() {
     with_both(&scene, "v3").start().ends_with(0);
     assert_eq!(applied(&db), ["1|a", "2|b", "3|c"]);
     assert_eq!(scene.states(), ["succeeded", "interrupted", "succeeded"]);
-    // So does the failure of a migration that is somebody else's.
+    // So does the failure of a `--migrate` command.
     let mut replica = scene
         .bare("v4")
         .args(["--snapshot", "snapshots", "--migrate", "sh -c 'exit 9'"])
@@ -387,7 +387,7 @@ fn a_killed_snapshot_leaves_nothing_that_counts() {
     assert_eq!(applied(&db), ["1|a", "2|b"]);
 }
 
-/// What a quiet run does not print is what somebody needs at night.
+/// `-q` still prints what an operator needs to recover.
 #[test]
 fn the_way_back_is_told_by_a_quiet_run_too() {
     let db = Db::sqlite();

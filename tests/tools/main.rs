@@ -1,4 +1,4 @@
-//! Real migration tools on a real Postgres, four replicas at once: what becomes of the chain
+//! Real migration tools on a real Postgres, four replicas at once: what happens to the chain
 //! `sh -c "migrate; serve"`, and of `launchgate run`. Judged from what tools and servers
 //! themselves wrote down.
 //!
@@ -74,7 +74,7 @@ const PSQL: Tool = Tool {
     server: "python server.py",
 };
 
-/// All of a run is one transaction: who comes second waits for its end, and then fails.
+/// All of a run is one transaction: the second tool waits for it to end, and then fails.
 #[test]
 fn alembic_fails_in_all_replicas_but_one_and_runs_once_through_the_gate() {
     let chain = chain(&ALEMBIC);
@@ -82,8 +82,8 @@ fn alembic_fails_in_all_replicas_but_one_and_runs_once_through_the_gate() {
     gate(&ALEMBIC);
 }
 
-/// Each migration is a transaction. Who comes second either fails at what the first has just
-/// made, and serves beside it, or runs the slow migration once more and fails then.
+/// Each migration is a transaction. The second tool either fails on what the first has just
+/// created, and its server starts, or it runs the slow migration once more and fails then.
 #[test]
 fn django_fails_and_runs_several_times_but_once_through_the_gate() {
     let chain = chain(&DJANGO);
@@ -101,7 +101,7 @@ fn knex_starts_in_every_replica_but_once_through_the_gate() {
     gate(&KNEX);
 }
 
-/// Without the transaction, who does not get the lock fails instead of waiting.
+/// Without the transaction, a tool that does not get the lock fails instead of waiting.
 #[test]
 fn knex_without_transactions_serves_an_unmigrated_schema_but_not_through_the_gate() {
     let chain = chain(&KNEX_WITHOUT_TRANSACTIONS);
@@ -110,7 +110,7 @@ fn knex_without_transactions_serves_an_unmigrated_schema_but_not_through_the_gat
     gate(&KNEX_WITHOUT_TRANSACTIONS);
 }
 
-/// It has an advisory lock. Who does not get it fails instead of waiting.
+/// It takes an advisory lock. A tool that does not get it fails instead of waiting.
 #[test]
 fn node_pg_migrate_serves_an_unmigrated_schema_but_not_through_the_gate() {
     let chain = chain(&NODE_PG_MIGRATE);
@@ -128,7 +128,7 @@ fn dbmate_fails_and_runs_several_times_but_once_through_the_gate() {
     gate(&DBMATE);
 }
 
-/// It keeps no account of what it has run.
+/// It does not record what it has run.
 #[test]
 fn psql_runs_in_every_replica_but_once_through_the_gate() {
     let chain = chain(&PSQL);

@@ -22,7 +22,7 @@ pub struct Round {
 
 impl Round {
     /// Waits until every replica is a server, asks each of them, and ends them. `meanwhile` is
-    /// told again and again what has happened so far.
+    /// called repeatedly with what has happened so far.
     pub fn watch(
         place: &Place,
         mut replicas: Vec<Run>,

@@ -37,15 +37,17 @@ complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "probe" -d 'Fo
 complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "print-ddl" -d 'Print the DDL of the ledger, for roles that may not create tables'
 complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "convert" -d 'Say what is wrong with a `sh -c` chain, and print the launchgate command for it'
 complete -c launchgate -n "__fish_launchgate_needs_command" -f -a "generate" -d 'Print the man page, shell completions or the schema of the settings file'
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l prepare -d 'Run CMD at every start of every replica, before anything connects; repeatable, in this order' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l warm-up -d 'Run CMD at every start of every replica, after the gate and before the server; repeatable, in this order' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l backup -d 'Run CMD before the first migrate step, only if a migration is due' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l migrate -d 'Run CMD to migrate; repeatable, in this order' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l snapshot -d 'SQLite: copy the database into DIR before the first migrate step; migrate only if that succeeds' -r -f -a "(__fish_complete_directories)"
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l migrate -d 'Run CMD to migrate; repeatable, in this order' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l sql -d 'Apply the .sql migrations in DIR after the migrate commands, as sqlx-cli would' -r -f -a "(__fish_complete_directories)"
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l verify -d 'Run CMD after the migrate steps; if it fails, the run fails' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l shell -d 'Run step commands through `/bin/sh -c`' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l expand-env -d 'Expand $NAME and ${NAME} in step commands and in SERVER\'s arguments, without a shell' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l shell -d 'Run step and start commands through `/bin/sh -c`' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l expand-env -d 'Expand $NAME and ${NAME} in step and start commands and in SERVER\'s arguments, without a shell' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l migrate-timeout -d 'Stop a step that runs longer than this, and fail [default: 0, no limit]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l stop-grace -d 'Time between SIGTERM and SIGKILL when a step is stopped; 0 sends SIGKILL at once [default: 10s]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l stop-grace -d 'Time between SIGTERM and SIGKILL when a step or start command is stopped; 0 sends SIGKILL at once [default: 10s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l step-env -d 'Set a variable for the steps only; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l step-env-from -d 'Give steps the value of variable SOURCE as NAME, and hide SOURCE from the server; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l step-user -d 'Run the steps as this user; names or numbers [default: --user]' -r
@@ -76,14 +78,14 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l terminatio
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, if it exists]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -s h -l help -d 'Print help'
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l backup -d 'Run CMD before the first migrate step, only if a migration is due' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l migrate -d 'Run CMD to migrate; repeatable, in this order' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l snapshot -d 'SQLite: copy the database into DIR before the first migrate step; migrate only if that succeeds' -r -f -a "(__fish_complete_directories)"
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l migrate -d 'Run CMD to migrate; repeatable, in this order' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l sql -d 'Apply the .sql migrations in DIR after the migrate commands, as sqlx-cli would' -r -f -a "(__fish_complete_directories)"
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l verify -d 'Run CMD after the migrate steps; if it fails, the run fails' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l shell -d 'Run step commands through `/bin/sh -c`' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l expand-env -d 'Expand $NAME and ${NAME} in step commands and in SERVER\'s arguments, without a shell' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l shell -d 'Run step and start commands through `/bin/sh -c`' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l expand-env -d 'Expand $NAME and ${NAME} in step and start commands and in SERVER\'s arguments, without a shell' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l migrate-timeout -d 'Stop a step that runs longer than this, and fail [default: 0, no limit]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l stop-grace -d 'Time between SIGTERM and SIGKILL when a step is stopped; 0 sends SIGKILL at once [default: 10s]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l stop-grace -d 'Time between SIGTERM and SIGKILL when a step or start command is stopped; 0 sends SIGKILL at once [default: 10s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l step-env -d 'Set a variable for the steps only; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l step-env-from -d 'Give steps the value of variable SOURCE as NAME, and hide SOURCE from the server; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l step-user -d 'Run the steps as this user; names or numbers [default: --user]' -r
@@ -113,6 +115,8 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l log-format
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l termination-log -d 'Write the reason to FILE if the gate fails [default: `/dev/termination-log` if it exists]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, if it exists]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -s h -l help -d 'Print help'
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l prepare -d 'Run CMD at every start of every replica, before anything connects; repeatable, in this order' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l warm-up -d 'Run CMD at every start of every replica, after the gate and before the server; repeatable, in this order' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l database-url -d 'The database for lock and ledger [default: the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`]' -r -f
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l database-url-env -d 'Read the database\'s URL from this variable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l database-url-file -d 'Read the database\'s URL from this file' -r -F
@@ -139,7 +143,9 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l log-forma
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l termination-log -d 'Write the reason to FILE if the gate fails [default: `/dev/termination-log` if it exists]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, if it exists]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l sql -d 'The .sql migrations whose fingerprint is the revision, as for `launchgate run --sql`' -r -f -a "(__fish_complete_directories)"
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l shell -d 'Run start commands through `/bin/sh -c`' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l expand-env -d 'Expand $NAME and ${NAME} in SERVER\'s arguments, without a shell' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l stop-grace -d 'Time between SIGTERM and SIGKILL when a start command is stopped; 0 sends SIGKILL at once [default: 10s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -s h -l help -d 'Print help'
 complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l unset-env -d 'Remove NAME from the server\'s environment; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l user -d 'Run the server as this user; names or numbers' -r
@@ -179,15 +185,17 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -s q -l q
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l log-format -d '`text`, or `json`: one object per line, step output wrapped line by line [default: text]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, if it exists]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -s h -l help -d 'Print help'
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l prepare -d 'Run CMD at every start of every replica, before anything connects; repeatable, in this order' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l warm-up -d 'Run CMD at every start of every replica, after the gate and before the server; repeatable, in this order' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l backup -d 'Run CMD before the first migrate step, only if a migration is due' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l migrate -d 'Run CMD to migrate; repeatable, in this order' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l snapshot -d 'SQLite: copy the database into DIR before the first migrate step; migrate only if that succeeds' -r -f -a "(__fish_complete_directories)"
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l migrate -d 'Run CMD to migrate; repeatable, in this order' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l sql -d 'Apply the .sql migrations in DIR after the migrate commands, as sqlx-cli would' -r -f -a "(__fish_complete_directories)"
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l verify -d 'Run CMD after the migrate steps; if it fails, the run fails' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l shell -d 'Run step commands through `/bin/sh -c`' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l expand-env -d 'Expand $NAME and ${NAME} in step commands and in SERVER\'s arguments, without a shell' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l shell -d 'Run step and start commands through `/bin/sh -c`' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l expand-env -d 'Expand $NAME and ${NAME} in step and start commands and in SERVER\'s arguments, without a shell' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l migrate-timeout -d 'Stop a step that runs longer than this, and fail [default: 0, no limit]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l stop-grace -d 'Time between SIGTERM and SIGKILL when a step is stopped; 0 sends SIGKILL at once [default: 10s]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l stop-grace -d 'Time between SIGTERM and SIGKILL when a step or start command is stopped; 0 sends SIGKILL at once [default: 10s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l step-env -d 'Set a variable for the steps only; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l step-env-from -d 'Give steps the value of variable SOURCE as NAME, and hide SOURCE from the server; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l step-user -d 'Run the steps as this user; names or numbers [default: --user]' -r

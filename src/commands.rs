@@ -5,6 +5,7 @@
 pub mod check;
 pub mod convert;
 pub mod embedded;
+pub mod every_start;
 pub mod generate;
 pub mod init;
 mod init_state;

@@ -30,10 +30,9 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use cli::{CommandLine, Parsed, PreParsedArgs, Verb};
-use commands::run::LAST_WORDS;
 use commands::{check, embedded, generate, init, probe, resolve, run, server, status, wait};
 use exit::{Failure, FailureKind, Problem};
-use output::log::{Event, Log, Paint};
+use output::log::{Event, LAST_WORDS, Log, Paint};
 use output::options::Verbosity;
 use output::termination;
 use settings::{Command, Settings, Sources};

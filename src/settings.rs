@@ -21,6 +21,7 @@ mod resolve;
 mod rows;
 mod server;
 mod sources;
+mod start_commands;
 mod step_spec;
 mod steps;
 mod user;
@@ -39,5 +40,6 @@ pub use resolve::{
 pub use rows::Row;
 pub use server::{InitSettings, ServerSettings};
 pub use sources::{RESULT_FD, SKIP, STEP_VARIABLES, Sources};
+pub use start_commands::StartCommandSettings;
 pub use step_spec::{StepCommand, StepSpec};
-pub use steps::{StepSettings, StepVariable};
+pub use steps::{CommandStyle, StepSettings, StepValue, StepVariable};

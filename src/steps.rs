@@ -12,9 +12,9 @@ use std::ffi::CString;
 
 pub use ending::{lock_lost, server_not_started, stopped, stopped_after};
 use ending::{may_start, not_started, step_result};
-pub use finding::{find, find_server};
+pub use finding::{find, find_every_start, find_server};
 use running::log_event;
-use variables::{mark, own_variables};
+use variables::{mark, own_variables, unrecorded};
 
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::log::Log;
@@ -27,7 +27,7 @@ use crate::sys::forwarding::Init;
 use crate::sys::host::Host;
 use crate::sys::identity::Identity;
 use crate::sys::result::channel;
-use crate::sys::step::{Guard, StepProcess, StepReport};
+use crate::sys::step::{Guard, NoGuard, StepProcess, StepReport};
 
 /// How much of the end of a step's output a ledger keeps: 4 KiB.
 pub const TAIL: usize = 4096;
@@ -72,6 +72,25 @@ impl ReadyStep {
     #[must_use]
     pub fn path(&self) -> &CString {
         &self.path
+    }
+}
+
+/// What runs at every start, with its executables found.
+#[derive(Debug)]
+pub struct ReadyEveryStart {
+    /// Before anything connects.
+    pub prepare: ReadySteps,
+    /// Once the gate is open.
+    pub warm_up: ReadySteps,
+    /// At last; `job` has none.
+    pub server: Option<ReadyServer>,
+}
+
+impl ReadyEveryStart {
+    /// Whether there is nothing but the server.
+    #[must_use]
+    pub fn has_no_commands(&self) -> bool {
+        self.prepare.list.is_empty() && self.warm_up.list.is_empty()
     }
 }
 
@@ -135,6 +154,21 @@ pub enum Verdict {
     Lost(Failure),
 }
 
+impl Verdict {
+    /// For a run without a ledger.
+    ///
+    /// # Errors
+    /// Why the gate stays closed.
+    pub fn into_result(self) -> Result<(), Failure> {
+        match self {
+            Self::Done => Ok(()),
+            Self::Failed(failure) | Self::Stopped { failure, .. } | Self::Lost(failure) => {
+                Err(failure)
+            }
+        }
+    }
+}
+
 /// What becomes of the steps' output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputCapture {
@@ -153,12 +187,24 @@ impl OutputCapture {
     }
 }
 
-/// Runs the steps in order. `announce` is called before each is started.
+/// Runs start commands: without lock, record or variables of their own.
+///
+/// # Errors
+/// One failed, or a stop arrived.
+pub fn run_start_commands(host: &Host, log: &Log, commands: &ReadySteps) -> Result<(), Failure> {
+    let (nothing, guard) = (OutputCapture::Nothing, &mut NoGuard);
+    let outcome = run(host, log, commands, None, nothing, guard, &mut |_| {});
+    log.timeline().enter(Phase::Starting);
+    outcome.verdict.into_result()
+}
+
+/// Runs the steps in order; `identity` is what they learn about their run. `announce` is called
+/// before each is started.
 pub fn run(
     host: &Host,
     log: &Log,
     steps: &ReadySteps,
-    identity: &RunIdentity,
+    identity: Option<&RunIdentity>,
     capture: OutputCapture,
     guard: &mut dyn Guard,
     announce: &mut dyn FnMut(&Step),
@@ -196,7 +242,7 @@ struct StepsRun<'a> {
     host: &'a Host,
     log: &'a Log,
     plan: &'a Steps,
-    identity: &'a RunIdentity,
+    identity: Option<&'a RunIdentity>,
     capture: OutputCapture,
     last: Option<(Step, StepReport)>,
     /// How to go back to the snapshot that one of the steps took.
@@ -245,7 +291,13 @@ impl StepsRun<'_> {
         } else {
             (None, None)
         };
-        let environment = own_variables(self.plan, self.identity, step, slot.as_ref());
+        let (environment, mark) = match self.identity {
+            Some(identity) => {
+                let environment = own_variables(self.plan, identity, step, slot.as_ref());
+                (environment, mark(identity))
+            }
+            None => unrecorded(self.plan, step, &self.host.foreign),
+        };
         let process = StepProcess {
             program: Program {
                 path: ready.path.clone(),
@@ -255,7 +307,7 @@ impl StepsRun<'_> {
             identity: step.identity.clone(),
             timeout: step.timeout,
             grace: self.plan.grace,
-            mark: mark(self.identity),
+            mark,
             result: slot,
         };
         let tail = self.capture.tail();

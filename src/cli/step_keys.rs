@@ -11,6 +11,8 @@ pub struct StepKey {
     pub shape: Shape,
     /// What it does.
     pub help: &'static str,
+    /// Whether a start command's table has it too.
+    pub is_for_start_commands: bool,
 }
 
 /// The keys of a step's table.
@@ -19,25 +21,30 @@ pub static STEP_KEYS: [StepKey; 5] = [
         name: "command",
         shape: Shape::Command,
         help: "The command, or its words, which nothing splits",
+        is_for_start_commands: true,
     },
     StepKey {
         name: "name",
         shape: Shape::Text,
-        help: "Its name in log and ledger, instead of backup, migrate or verify",
+        help: "Its name in log and ledger [default: the name of the setting]",
+        is_for_start_commands: true,
     },
     StepKey {
         name: "timeout",
         shape: Shape::Duration,
         help: "Stop this step if it runs longer, and fail [default: migrate-timeout]",
+        is_for_start_commands: false,
     },
     StepKey {
         name: "env",
         shape: Shape::Table,
-        help: "Set for this step only",
+        help: "Set for this command only",
+        is_for_start_commands: true,
     },
     StepKey {
         name: "user",
         shape: Shape::Text,
         help: "Run this step as this user [default: step-user]",
+        is_for_start_commands: false,
     },
 ];

@@ -35,6 +35,9 @@ macro_rules! settings {
 /// The commands that run steps or check them.
 const STEPS: &[Verb] = &[Run, Job, Check];
 
+/// The commands that run start commands, and the one that checks them.
+const START: &[Verb] = &[Run, Wait, Check];
+
 /// The commands with a gate, and the one that checks it.
 const GATE: &[Verb] = &[Run, Job, Wait, Check];
 
@@ -67,7 +70,8 @@ const fn base(group: Group, verbs: &'static [Verb], shape: Shape) -> Definition 
         Shape::Switch => "BOOL",
         Shape::Duration => "DURATION",
         Shape::Count => "N",
-        Shape::Step | Shape::Steps => "CMD",
+        Shape::Step | Shape::Steps | Shape::StartCommands => "CMD",
+        Shape::StepFolder => "DIR",
         _ => "",
     };
     Definition {
@@ -90,42 +94,54 @@ settings! {
         ..base(Group::OneCommand, &[Probe], Shape::Count)
     }
 
+    Prepare "prepare" {
+        help: "Run CMD at every start of every replica, before anything connects; repeatable, in this order",
+        ..base(Group::StartCommands, START, Shape::StartCommands)
+    }
+    WarmUp "warm-up" {
+        help: "Run CMD at every start of every replica, after the gate and before the server; repeatable, in this order",
+        ..base(Group::StartCommands, START, Shape::StartCommands)
+    }
+
     Backup "backup" {
         help: "Run CMD before the first migrate step, only if a migration is due",
         ..base(Group::Steps, STEPS, Shape::Step)
+    }
+    Snapshot "snapshot" {
+        help: "SQLite: copy the database into DIR before the first migrate step; migrate only if that succeeds",
+        ..base(Group::Steps, STEPS, Shape::StepFolder)
     }
     Migrate "migrate" {
         help: "Run CMD to migrate; repeatable, in this order",
         ..base(Group::Steps, STEPS, Shape::Steps)
     }
-    Snapshot "snapshot" {
-        value_name: "DIR",
-        help: "SQLite: copy the database into DIR before the first migrate step; migrate only if that succeeds",
-        ..base(Group::Steps, STEPS, Shape::Text)
-    }
     Sql "sql" {
-        value_name: "DIR",
         help: "Apply the .sql migrations in DIR after the migrate commands, as sqlx-cli would",
         variants: &[Variant {
             verb: Wait,
             group: Group::Coordination,
             help: "The .sql migrations whose fingerprint is the revision, as for `launchgate run --sql`",
         }],
-        ..base(Group::Steps, STEPS, Shape::Text)
+        ..base(Group::Steps, STEPS, Shape::StepFolder)
     }
     Verify "verify" {
         help: "Run CMD after the migrate steps; if it fails, the run fails",
         ..base(Group::Steps, STEPS, Shape::Step)
     }
     Shell "shell" {
-        help: "Run step commands through `/bin/sh -c`",
+        help: "Run step and start commands through `/bin/sh -c`",
+        variants: &[Variant {
+            verb: Wait,
+            group: Group::StartCommands,
+            help: "Run start commands through `/bin/sh -c`",
+        }],
         ..base(Group::Steps, STEPS, Shape::Switch)
     }
     ExpandEnv "expand-env" {
-        help: "Expand $NAME and ${NAME} in step commands and in SERVER's arguments, without a shell",
+        help: "Expand $NAME and ${NAME} in step and start commands and in SERVER's arguments, without a shell",
         variants: &[Variant {
             verb: Wait,
-            group: Group::Server,
+            group: Group::StartCommands,
             help: "Expand $NAME and ${NAME} in SERVER's arguments, without a shell",
         }, Variant {
             verb: Init,
@@ -141,8 +157,12 @@ settings! {
     }
     StopGrace "stop-grace" {
         default: DefaultValue::Value("10s"),
-        help: "Time between SIGTERM and SIGKILL when a step is stopped; 0 sends SIGKILL at once",
+        help: "Time between SIGTERM and SIGKILL when a step or start command is stopped; 0 sends SIGKILL at once",
         variants: &[Variant {
+            verb: Wait,
+            group: Group::StartCommands,
+            help: "Time between SIGTERM and SIGKILL when a start command is stopped; 0 sends SIGKILL at once",
+        }, Variant {
             verb: Init,
             group: Group::Server,
             help: "Time between SIGTERM and SIGKILL for processes that outlive the server",
@@ -337,7 +357,8 @@ mod tests {
         for (id, shape) in [
             (SettingId::Backup, Shape::Step),
             (SettingId::Migrate, Shape::Steps),
-            (SettingId::Sql, Shape::Text),
+            (SettingId::Sql, Shape::StepFolder),
+            (SettingId::Prepare, Shape::StartCommands),
             (SettingId::Shell, Shape::Switch),
             (SettingId::Lease, Shape::Duration),
             (SettingId::MaxAttempts, Shape::Count),

@@ -8,23 +8,22 @@ use std::path::PathBuf;
 
 use table::{redacted, table};
 
-use crate::commands::embedded;
+use crate::commands::{embedded, every_start};
 use crate::db::{ServerInfo, Target};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::decide::Decision;
 use crate::gate::runtime::{self, GateLink};
 use crate::gate::{Gate, call_failed, refused, revision_refused};
 use crate::output::health::Health;
-use crate::output::log::{Event, Log};
+use crate::output::log::Log;
 use crate::output::print;
-use crate::plan;
 use crate::plan::coordination::Coordination;
 use crate::plan::embedded::EmbeddedPlan;
 use crate::plan::gate_plan::GatePlan;
 use crate::plan::run_plan::RunPlan;
 use crate::redact;
 use crate::settings::{CheckSettings, Row, Settings};
-use crate::steps::{self, ReadyServer};
+use crate::steps::{self, ReadyEveryStart, ReadySteps};
 use crate::sys::host::Host;
 
 /// Carries out the check.
@@ -37,17 +36,12 @@ pub fn check(
     settings: &Settings,
     command: &CheckSettings,
 ) -> Result<(), Failure> {
-    let server = plan::server(&settings.environment, &command.server, &mut |problem| {
-        log.warn(Event::ConfigWarning, &problem, &[]);
-    })?;
+    let every_start = every_start::plan(log, &settings.environment, &command.server)?;
     let mut rows = redacted(command);
     if command.is_skipped {
         print::print(host, table("SETTING", &rows).as_bytes())?;
-        let program = server.as_ref().map(|s| steps::find_server(s, log));
-        print::print(
-            host,
-            programs(&[], program.transpose()?.as_ref()).as_bytes(),
-        )?;
+        let ready = steps::find_every_start(every_start, log)?;
+        print::print(host, programs(None, &ready).as_bytes())?;
         return print::print(
             host,
             b"\nGATE      skipped: LAUNCHGATE_SKIP is set, so `run` goes straight to the server\n",
@@ -55,9 +49,9 @@ pub fn check(
     }
     let RunPlan {
         steps,
-        server,
+        every_start,
         mut coordination,
-    } = RunPlan::new(settings, &command.gate, server, log)?;
+    } = RunPlan::new(settings, &command.gate, every_start, log)?;
     let name = match &mut coordination {
         Coordination::Alone { name, .. } => name,
         Coordination::Gate(plan) => plan.read_revision(log)?,
@@ -74,12 +68,9 @@ pub fn check(
     }
     print::print(host, table("SETTING", &rows).as_bytes())?;
     let steps = steps::find(steps, log)?;
-    let program = server
-        .as_ref()
-        .map(|s| steps::find_server(s, log))
-        .transpose()?;
-    print::print(host, programs(&steps.list, program.as_ref()).as_bytes())?;
-    if !steps.list.is_empty() {
+    let ready = steps::find_every_start(every_start, log)?;
+    print::print(host, programs(Some(&steps), &ready).as_bytes())?;
+    if !steps.list.is_empty() || !ready.has_no_commands() {
         Health::check(command.gate.external.health.as_ref())?;
     }
     match coordination {
@@ -91,27 +82,23 @@ pub fn check(
     }
 }
 
-fn programs(ready: &[steps::ReadyStep], server: Option<&ReadyServer>) -> String {
+/// What would be executed, in order.
+fn programs(steps: Option<&ReadySteps>, every_start: &ReadyEveryStart) -> String {
+    let before = every_start.prepare.list.iter();
+    let gated = steps.map(|steps| &steps.list).into_iter().flatten();
+    let all = before.chain(gated).chain(&every_start.warm_up.list);
     let mut out = String::from("\nPROGRAM   PATH\n");
-    for step in ready {
-        let _ = writeln!(
-            out,
-            "{:8}  {}",
-            step.step.name,
-            if step.step.kind.is_embedded() {
-                "launchgate itself".into()
-            } else {
-                step.path().to_string_lossy()
-            }
-        );
+    for step in all {
+        let path = if step.step.kind.is_embedded() {
+            "launchgate itself".into()
+        } else {
+            step.path().to_string_lossy()
+        };
+        let _ = writeln!(out, "{:8}  {path}", step.step.name);
     }
-    if let Some(server) = server {
-        let _ = writeln!(
-            out,
-            "{:8}  {}",
-            "server",
-            server.program.path.to_string_lossy()
-        );
+    if let Some(server) = &every_start.server {
+        let path = server.program.path.to_string_lossy();
+        let _ = writeln!(out, "{:8}  {path}", "server");
     }
     out
 }

@@ -1,6 +1,6 @@
 //! `launchgate init`: no gate, only the server with launchgate in front of it.
 
-use crate::commands::{run, server};
+use crate::commands::{every_start, server};
 use crate::exit::Failure;
 use crate::output::log::{Event, Log};
 use crate::plan;
@@ -27,5 +27,5 @@ pub fn init(
     };
     server::prepare(&planned);
     let ready = steps::find_server(&planned, log)?;
-    run::leave(host, log, Some(&ready))
+    every_start::leave(host, log, Some(&ready))
 }

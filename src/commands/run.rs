@@ -1,26 +1,18 @@
 //! `launchgate run` and `launchgate job`: the gate, then the server, where there is one.
 
-use std::time::Duration;
-
-use crate::commands::server;
+use crate::commands::every_start;
 use crate::exit::{Failure, Problem};
 use crate::gate::{self, Passed};
 use crate::output::health::Health;
 use crate::output::live::Live;
 use crate::output::log::{Event, Log};
-use crate::plan;
 use crate::plan::coordination::Coordination;
 use crate::plan::gate_plan::GatePlan;
 use crate::plan::revision::RevisionInfo;
 use crate::plan::run_plan::RunPlan;
 use crate::settings::{RunSettings, Settings};
-use crate::steps::{self, ReadyServer, ReadySteps, RunIdentity};
-use crate::sys::clock::Moment;
+use crate::steps::{self, ReadySteps, RunIdentity};
 use crate::sys::host::Host;
-use crate::sys::launch::{self, NotLaunched};
-
-/// How long the last lines of the log may wait for a reader before they are left behind.
-pub const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Runs the gate, then becomes the server; returns where there is none.
 ///
@@ -32,58 +24,45 @@ pub fn run(
     settings: &Settings,
     command: &RunSettings,
 ) -> Result<(), Failure> {
-    let server = plan::server(&settings.environment, &command.server, &mut |problem| {
-        log.warn(Event::ConfigWarning, &problem, &[]);
-    })?;
-    if let Some(server) = &server {
-        server::prepare(server);
-    }
+    let every_start = every_start::plan(log, &settings.environment, &command.server)?;
+    every_start::watch_parent(&every_start);
     let Some(gate) = &command.gate else {
-        return skip(host, log, server.as_ref());
+        return every_start::skip_gate(host, log, every_start);
     };
     let RunPlan {
         steps,
-        server,
+        every_start,
         coordination,
-    } = RunPlan::new(settings, gate, server, log)?;
+    } = RunPlan::new(settings, gate, every_start, log)?;
     // Everything that is to be executed is looked up before anything runs or connects.
     let steps = steps::find(steps, log)?;
-    let program = server
-        .as_ref()
-        .map(|s| steps::find_server(s, log))
-        .transpose()?;
-    if steps.list.is_empty() {
-        let problem = Problem::new(
-            "no step is named, so there is nothing to run",
-            "name the migration with --migrate",
-        );
-        log.warn(Event::ConfigWarning, &problem, &[]);
+    let every_start = steps::find_every_start(every_start, log)?;
+    let health = if steps.list.is_empty() && every_start.has_no_commands() {
+        None
     } else {
-        let health = Health::open(gate.external.health.as_ref(), log)?;
-        let passed = match coordination {
-            Coordination::Alone { app, name } => alone(host, log, &steps, app, name),
-            Coordination::Gate(plan) => together(host, log, *plan, &steps),
-        };
-        log.summarize();
-        passed?;
-        // The server may want that address.
-        drop(health);
-    }
-    leave(host, log, program.as_ref())
+        Health::open(gate.external.health.as_ref(), log)?
+    };
+    let passed = every_start::around(host, log, &every_start, || match coordination {
+        _ if steps.list.is_empty() => {
+            warn_of_no_step(log);
+            Ok(())
+        }
+        Coordination::Alone { app, name } => alone(host, log, &steps, app, name),
+        Coordination::Gate(plan) => together(host, log, *plan, &steps),
+    });
+    log.summarize();
+    passed?;
+    // The server may want that address.
+    drop(health);
+    every_start::leave(host, log, every_start.server.as_ref())
 }
 
-/// Goes straight to the server, as `LAUNCHGATE_SKIP` asks.
-///
-/// # Errors
-/// The server can't be started.
-pub fn skip(host: &Host, log: &Log, server: Option<&plan::Server>) -> Result<(), Failure> {
-    let program = server.map(|s| steps::find_server(s, log)).transpose()?;
+fn warn_of_no_step(log: &Log) {
     let problem = Problem::new(
-        "LAUNCHGATE_SKIP is set, no step is run",
-        "unset it when the emergency is over",
+        "no step is named, so there is nothing to run",
+        "name the migration with --migrate",
     );
-    log.warn(Event::GateSkipped, &problem, &[]);
-    leave(host, log, program.as_ref())
+    log.warn(Event::ConfigWarning, &problem, &[]);
 }
 
 fn alone(
@@ -117,29 +96,4 @@ fn together(host: &Host, log: &Log, plan: GatePlan, steps: &ReadySteps) -> Resul
         &[],
     );
     Ok(())
-}
-
-/// Becomes the server, where there is one. The point of no return is in `sys::launch`.
-pub fn leave(host: &Host, log: &Log, server: Option<&ReadyServer>) -> Result<(), Failure> {
-    let Some(ready) = server else {
-        log.say(Event::GateDone, "done", &[]);
-        return Ok(());
-    };
-    let ReadyServer { program, text, .. } = ready;
-    log.say(
-        Event::ServerStarting,
-        "starting the server",
-        &[("command", text)],
-    );
-    host.stdout.drain(Moment::now() + LAST_WORDS);
-    host.stderr.drain(Moment::now() + LAST_WORDS);
-    let identity = ready.identity.as_ref();
-    let why = match &ready.init {
-        None => launch::launch(program, identity, &host.inherited, &host.signals),
-        Some(init) => server::serve(host, log, ready, init),
-    };
-    Err(match why {
-        NotLaunched::Stopped(stop) => steps::stopped(stop, "start"),
-        NotLaunched::Exec(error) => steps::server_not_started(ready, &error),
-    })
 }

@@ -7,9 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use crate::commands::init_state::InitState;
-use crate::commands::run::LAST_WORDS;
 use crate::exit::{Failure, FailureKind, Problem};
-use crate::output::log::{Event, Log};
+use crate::output::log::{Event, LAST_WORDS, Log};
 use crate::plan::Server;
 use crate::steps::ReadyServer;
 use crate::sys::clock::Moment;

@@ -2,17 +2,16 @@
 //! Reads only.
 
 use crate::cli::Verb;
-use crate::commands::run;
-use crate::commands::server;
+use crate::commands::every_start;
 use crate::exit::Failure;
 use crate::gate::Gate;
 use crate::gate::runtime;
 use crate::output::health::Health;
 use crate::output::live::Live;
 use crate::output::log::{Event, Log};
-use crate::plan;
 use crate::plan::coordination::{self, Coordination};
-use crate::settings::{DatabaseChoice, WaitSettings};
+use crate::plan::gate_plan::GatePlan;
+use crate::settings::{DatabaseChoice, LedgerSettings, WaitSettings};
 use crate::steps;
 use crate::sys::environment::Environment;
 use crate::sys::host::Host;
@@ -27,44 +26,49 @@ pub fn wait(
     environment: &Environment,
     settings: &WaitSettings,
 ) -> Result<(), Failure> {
-    let mut server = plan::server(environment, &settings.server, &mut |problem| {
-        log.warn(Event::ConfigWarning, &problem, &[]);
-    })?;
+    let mut every_start = every_start::plan(log, environment, &settings.server)?;
+    every_start::watch_parent(&every_start);
     let Some((external, ledger)) = &settings.gate else {
-        if let Some(server) = &server {
-            server::prepare(server);
-        }
-        return run::skip(host, log, server.as_ref());
+        return every_start::skip_gate(host, log, every_start);
     };
+    let plan = gate_plan(log, environment, ledger)?;
+    every_start.redact(&plan.target.url);
+    let every_start = steps::find_every_start(every_start, log)?;
+    let health = Health::open(external.health.as_ref(), log)?;
+    let passed = every_start::around(host, log, &every_start, || until_succeeded(host, log, plan));
+    log.summarize();
+    passed?;
+    drop(health);
+    every_start::leave(host, log, every_start.server.as_ref())
+}
+
+/// A database and a revision are needed here.
+fn gate_plan(
+    log: &Log,
+    environment: &Environment,
+    ledger: &LedgerSettings,
+) -> Result<GatePlan, Failure> {
     if matches!(ledger.database.choice, DatabaseChoice::Unnamed) {
         return Err(coordination::no_database(Verb::Wait));
     }
-    let coordination = coordination::resolve(environment, ledger, log)?;
-    let Coordination::Gate(gate_plan) = coordination else {
+    let Coordination::Gate(plan) = coordination::resolve(environment, ledger, log)? else {
         return Err(coordination::no_database(Verb::Wait));
     };
-    if !gate_plan.names_revision() {
+    if !plan.names_revision() {
         return Err(Failure::usage(
             "no revision is named, so there is nothing to wait for",
             "name it with --release or --fingerprint, as the job that migrates does",
         ));
     }
-    if let Some(server) = &mut server {
-        server.text = gate_plan.target.url.redact(&server.text);
-        server::prepare(server);
-    }
-    let program = server
-        .as_ref()
-        .map(|s| steps::find_server(s, log))
-        .transpose()?;
-    let health = Health::open(external.health.as_ref(), log)?;
+    Ok(*plan)
+}
+
+fn until_succeeded(host: &Host, log: &Log, plan: GatePlan) -> Result<(), Failure> {
     let live = Live::start(host, log);
-    let gate = Gate::new(*gate_plan, log.clone());
+    let gate = Gate::new(plan, log.clone());
     let waited = runtime::run(host, |link| gate.wait_for_success(link));
     drop(live);
-    log.summarize();
     waited?;
-    drop(health);
     log.say(Event::GateDone, "the gate is open", &[]);
-    run::leave(host, log, program.as_ref())
+    Ok(())
 }

@@ -10,7 +10,7 @@ use crate::gate::runtime::{self, Progress, StepAnnounced, StepsRequest};
 use crate::output::log::Log;
 use crate::plan::Step;
 use crate::plan::gate_plan::GatePlan;
-use crate::steps::{self, OutputCapture, ReadySteps, RunIdentity, Verdict};
+use crate::steps::{self, OutputCapture, ReadySteps, RunIdentity};
 use crate::sys::clock::Moment;
 use crate::sys::host::Host;
 use crate::sys::step::NoGuard;
@@ -34,17 +34,12 @@ pub fn pass_alone(
         host,
         log,
         steps,
-        identity,
+        Some(identity),
         OutputCapture::Nothing,
         &mut NoGuard,
         &mut |_| {},
     );
-    match outcome.verdict {
-        Verdict::Done => Ok(()),
-        Verdict::Failed(failure) | Verdict::Stopped { failure, .. } | Verdict::Lost(failure) => {
-            Err(failure)
-        }
-    }
+    outcome.verdict.into_result()
 }
 
 /// Passes the gate that `plan` describes, together with the other replicas.
@@ -85,7 +80,7 @@ pub fn pass_together(
             host,
             log,
             steps,
-            &identity,
+            Some(&identity),
             capture,
             &mut guard,
             &mut announce,

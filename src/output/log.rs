@@ -9,6 +9,7 @@ mod text;
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::exit::{Failure, Problem};
 use crate::output::options::{Format, Verbosity};
@@ -16,6 +17,9 @@ use crate::output::timeline::{Timeline, seconds};
 use crate::redact;
 use crate::sys::capture::{LineSink, StepOutput};
 use crate::sys::output::Output;
+
+/// How long the last lines may wait for a reader before they are dropped.
+pub const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How much a line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::StepKind;
+use super::step::StepKind;
+use crate::cli::SettingId;
 use crate::db::DatabaseUrl;
 use crate::exit::Failure;
 use crate::output::options::{Format, Verbosity};
@@ -37,7 +38,9 @@ impl EmbeddedPlan {
         log: &LogSettings,
         gate: Option<&GatePlan>,
     ) -> Result<Option<Self>, Failure> {
-        let Some(named) = settings.snapshot.as_ref().or(settings.sql.as_ref()) else {
+        let snapshot = settings.folder(SettingId::Snapshot);
+        let sql = settings.folder(SettingId::Sql);
+        let Some(named) = snapshot.or(sql) else {
             return Ok(None);
         };
         let Some(gate) = gate else {
@@ -48,7 +51,7 @@ impl EmbeddedPlan {
         };
         let own = settings.own_url.as_ref();
         let url = own.unwrap_or(&gate.target.url).clone();
-        if let Some(setting) = &settings.snapshot
+        if let Some(setting) = snapshot
             && !url.backend().can_snapshot()
         {
             return Err(Failure::usage(
@@ -60,7 +63,7 @@ impl EmbeddedPlan {
                 "use --backup with the database's own tool, such as pg_dump",
             ));
         }
-        if let Some(setting) = &settings.sql
+        if let Some(setting) = sql
             && !Path::new(&setting.value).is_dir()
         {
             return Err(Failure::usage(
@@ -72,12 +75,11 @@ impl EmbeddedPlan {
                 "put the migrations into the image, or correct the path; relative paths start at the working directory",
             ));
         }
-        let folder =
-            |setting: &Option<Setting<_>>| setting.as_ref().map(|s| PathBuf::from(&s.value));
+        let folder = |setting: Option<&Setting<_>>| setting.map(|s| PathBuf::from(&s.value));
         Ok(Some(Self {
             url,
-            snapshot: folder(&settings.snapshot),
-            sql: folder(&settings.sql),
+            snapshot: folder(snapshot),
+            sql: folder(sql),
             wait_timeout: gate.limits.wait_timeout,
             verbosity: log.verbosity,
             format: log.format.value,

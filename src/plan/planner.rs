@@ -1,84 +1,119 @@
-//! The plan of one step: its words, its environment, its user.
+//! The plan of the steps of one stage: their words, their environment, their user.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::time::Duration;
 
-use super::{Step, StepKind, expand, step_environment};
-use crate::cli::Verb;
+use super::step::{RunAs, STEPS, Stage, Step, StepDefinition, StepKind};
+use crate::cli::{SettingId, Verb};
 use crate::exit::{Failure, Problem};
 use crate::redact;
-use crate::settings::{Origin, Setting, StepCommand, StepSettings, StepSpec};
+use crate::settings::{CommandStyle, Origin, Setting, StepCommand, StepSpec, StepValue};
 use crate::shell_words::{self, Argv, Expansion, RefusalKind, SplitRefusal};
 use crate::sys::environment::{Environment, OWN};
 use crate::sys::identity::Identity;
 
-/// Everything that the plan of one step needs.
+/// Everything that the plan of a stage needs.
 pub(super) struct Planner<'a> {
-    pub(super) inherited: &'a Environment,
-    pub(super) settings: &'a StepSettings,
+    pub(super) stage: Stage,
+    /// How commands are read.
+    pub(super) style: &'a CommandStyle,
+    /// What they see.
     pub(super) environment: &'a Environment,
-    pub(super) identity: Option<&'a Identity>,
+    /// What one sees that runs as this user.
+    pub(super) environment_as: &'a dyn Fn(Option<&Identity>) -> Environment,
+    /// Who runs them.
+    pub(super) identity: &'a dyn Fn(RunAs) -> Option<&'a Identity>,
+    /// The time limit of those that have none of their own.
+    pub(super) timeout: Option<Duration>,
+    /// Has the last word on what is refused.
+    pub(super) explain: &'a dyn Fn(SplitRefusal) -> SplitRefusal,
     pub(super) warn: &'a mut dyn FnMut(Problem),
 }
 
 impl Planner<'_> {
+    /// Plans the steps of this stage, in the order of the table.
+    pub(super) fn plan(&mut self, values: &[(SettingId, StepValue)]) -> Result<Vec<Step>, Failure> {
+        let mut list = Vec::new();
+        let stage = self.stage;
+        for row in STEPS.iter().filter(|row| row.stage == stage) {
+            for (_, value) in values.iter().filter(|(id, _)| *id == row.setting) {
+                list.push(match value {
+                    StepValue::Command(command) => self.command(*row, command)?,
+                    StepValue::Folder(folder) => self.embedded(*row, folder)?,
+                });
+            }
+        }
+        Ok(list)
+    }
+
     /// Plans a command.
-    pub(super) fn command(
+    fn command(
         &mut self,
-        kind: StepKind,
+        row: StepDefinition,
         setting: &Setting<StepSpec>,
     ) -> Result<Step, Failure> {
-        let (written, origin) = (&setting.value, &setting.origin);
-        let identity = match &written.identity {
+        let (spec, origin) = (&setting.value, &setting.origin);
+        let identity = match &spec.identity {
             Some(setting) => Some(&setting.value.1),
-            None => self.identity,
+            None => (self.identity)(row.run_as),
         };
-        let environment = self.own_environment(written, identity);
-        let seen = environment.as_ref().unwrap_or(self.environment);
-        let shown = written.command.shown();
-        let argv = match &written.command {
-            StepCommand::Text(text) => self.split(kind, text, &shown, origin, seen)?,
-            StepCommand::Words(words) => {
-                let words = if self.settings.expand_env.value {
-                    expand(words.clone(), seen, &origin.to_string(), &of_the_step)?
-                } else {
-                    words.clone()
-                };
-                Argv::new(words).ok_or_else(|| refused(kind, &shown, origin, &no_command()))?
-            }
-        };
+        let environment = self.own_environment(spec, identity);
+        let shown = spec.command.shown();
+        let argv = self.words(row.kind, spec, &shown, origin, environment.as_ref())?;
+        let name = spec.name.as_ref().map(|name| name.value.clone());
+        let timeout = spec.timeout.as_ref().map(|limit| limit.value);
         Ok(Step {
-            kind,
-            name: written
-                .name
-                .as_ref()
-                .map_or_else(|| kind.as_str().to_owned(), |name| name.value.clone()),
+            kind: row.kind,
+            name: name.unwrap_or_else(|| row.kind.as_str().to_owned()),
             argv,
             text: redact::passwords(&shown).into_owned(),
             origin: origin.clone(),
-            timeout: written
-                .timeout
-                .as_ref()
-                .map_or(self.settings.migrate_timeout.value, |limit| limit.value),
+            timeout: timeout.unwrap_or(self.timeout),
             identity: identity.cloned(),
             environment,
         })
     }
 
     /// The environment of a step, if it differs from that of the others.
-    fn own_environment(
-        &self,
-        written: &StepSpec,
-        identity: Option<&Identity>,
-    ) -> Option<Environment> {
-        if written.environment.is_empty() && written.identity.is_none() {
+    fn own_environment(&self, spec: &StepSpec, identity: Option<&Identity>) -> Option<Environment> {
+        if spec.environment.is_empty() && spec.identity.is_none() {
             return None;
         }
-        let mut environment = step_environment(self.inherited, self.settings, identity);
-        for setting in &written.environment {
+        let mut environment = (self.environment_as)(identity);
+        for setting in &spec.environment {
             environment.set(&setting.value.0, &setting.value.1);
         }
         Some(environment)
+    }
+
+    fn words(
+        &mut self,
+        kind: StepKind,
+        spec: &StepSpec,
+        shown: &str,
+        origin: &Origin,
+        environment: Option<&Environment>,
+    ) -> Result<Argv, Failure> {
+        let environment = environment.unwrap_or(self.environment);
+        let words = match &spec.command {
+            StepCommand::Text(text) if self.style.shell.value => {
+                if text.as_bytes().trim_ascii().is_empty() {
+                    Vec::new()
+                } else {
+                    vec!["/bin/sh".into(), "-c".into(), text.clone()]
+                }
+            }
+            StepCommand::Text(text) => return self.split(kind, text, shown, origin, environment),
+            StepCommand::Words(words) if self.style.expand_env.value => expand(
+                words.clone(),
+                environment,
+                &origin.to_string(),
+                self.explain,
+            )?,
+            StepCommand::Words(words) => words.clone(),
+        };
+        Argv::new(words).ok_or_else(|| refused(kind, shown, origin, &no_command()))
     }
 
     fn split(
@@ -89,24 +124,14 @@ impl Planner<'_> {
         origin: &Origin,
         environment: &Environment,
     ) -> Result<Argv, Failure> {
-        let bytes = text.as_bytes();
-        if self.settings.shell.value {
-            let words = ["/bin/sh".into(), "-c".into(), text.to_owned()];
-            let words = if bytes.trim_ascii().is_empty() {
-                Vec::new()
-            } else {
-                words.to_vec()
-            };
-            return Argv::new(words).ok_or_else(|| refused(kind, shown, origin, &no_command()));
-        }
         let get = |name: &[u8]| environment.get(name).map(|value| value.as_bytes().to_vec());
-        let expansion = if self.settings.expand_env.value {
+        let expansion = if self.style.expand_env.value {
             Expansion::On(&get)
         } else {
             Expansion::Off
         };
-        let split = shell_words::split(bytes, expansion)
-            .map_err(|refusal| refused(kind, shown, origin, &of_the_step(refusal)))?;
+        let split = shell_words::split(text.as_bytes(), expansion)
+            .map_err(|refusal| refused(kind, shown, origin, &(self.explain)(refusal)))?;
         if let Some(name) = split.unexpanded {
             (self.warn)(Problem::new(
                 format!("{origin}: `${name}` stays as it is, since no shell runs this command"),
@@ -117,12 +142,8 @@ impl Planner<'_> {
     }
 
     /// Plans a step whose program is launchgate itself.
-    pub(super) fn embedded(
-        &self,
-        kind: StepKind,
-        setting: &Setting<OsString>,
-    ) -> Result<Step, Failure> {
-        let folder = setting.value.clone();
+    fn embedded(&self, row: StepDefinition, setting: &Setting<OsString>) -> Result<Step, Failure> {
+        let (kind, folder) = (row.kind, setting.value.clone());
         let text = format!("--{} {}", kind.as_str(), folder.to_string_lossy());
         let words = ["launchgate", Verb::Embedded.as_str(), kind.as_str(), "--"];
         let words = words.map(OsString::from).into_iter().chain([folder]);
@@ -134,11 +155,58 @@ impl Planner<'_> {
             argv,
             text: redact::passwords(&text).into_owned(),
             origin: setting.origin.clone(),
-            timeout: self.settings.migrate_timeout.value,
-            identity: self.identity.cloned(),
+            timeout: self.timeout,
+            identity: (self.identity)(row.run_as).cloned(),
             environment: None,
         })
     }
+}
+
+/// Both `--shell` and `--expand-env` are set.
+pub(super) fn check_style(style: &CommandStyle) -> Result<(), Failure> {
+    if style.shell.value && style.expand_env.value {
+        return Err(Failure::usage(
+            format!(
+                "{} and {} together",
+                style.shell.origin.or_flag("--shell"),
+                style.expand_env.origin.or_flag("--expand-env")
+            ),
+            "remove `--expand-env`: the shell expands variables itself",
+        ));
+    }
+    Ok(())
+}
+
+/// Expands variables in words; `explain` has the last word on what is refused.
+pub(super) fn expand(
+    words: Vec<OsString>,
+    environment: &Environment,
+    of: &str,
+    explain: &dyn Fn(SplitRefusal) -> SplitRefusal,
+) -> Result<Vec<OsString>, Failure> {
+    let get = |name: &[u8]| {
+        environment
+            .get(name)
+            .map(|value: &OsStr| value.as_bytes().to_vec())
+    };
+    words
+        .into_iter()
+        .map(|word| {
+            shell_words::expand(word.as_bytes(), &get)
+                .map(OsString::from_vec)
+                .map_err(|refusal| {
+                    let refusal = explain(refusal);
+                    Failure::usage(
+                        format!(
+                            "{of}: found {} in `{}`",
+                            refusal.found,
+                            word.to_string_lossy()
+                        ),
+                        refusal.instead,
+                    )
+                })
+        })
+        .collect()
 }
 
 /// Variables that launchgate sets when a step starts, after the step's command was expanded.
@@ -153,7 +221,7 @@ const TOLD: [&[u8]; 7] = [
 ];
 
 /// Explains an unset variable better if it is one that nobody can set.
-fn of_the_step(refusal: SplitRefusal) -> SplitRefusal {
+pub(super) fn of_the_step(refusal: SplitRefusal) -> SplitRefusal {
     let RefusalKind::Unset(name) = &refusal.kind else {
         return refusal;
     };
@@ -190,9 +258,10 @@ fn refused(kind: StepKind, command: &str, origin: &Origin, refusal: &SplitRefusa
     } else {
         format!(" in the command of `{program}`")
     };
-    let instead = match kind {
-        StepKind::Migrate => refusal.instead.clone(),
-        _ => refusal.instead_of_one(),
+    let instead = if kind.definition().setting.definition().shape.is_repeatable() {
+        refusal.instead.clone()
+    } else {
+        refusal.instead_of_one()
     };
     Failure::usage(format!("{origin}: found {}{of}", refusal.found), instead)
 }

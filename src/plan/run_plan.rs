@@ -1,8 +1,9 @@
-//! The whole plan of `run` and `job`: steps, server, gate. Every mistake in a setting is found
-//! here, before anything runs or connects.
+//! The whole plan of `run` and `job`: steps, gate, and what runs at every start. Every mistake in a
+//! setting is found here, before anything runs or connects.
 
 use super::embedded::EmbeddedPlan;
-use super::{Server, Steps, steps};
+use super::every_start::EveryStart;
+use super::steps::{Steps, steps};
 use crate::exit::{Failure, Problem};
 use crate::output::log::{Event, Log};
 use crate::plan::coordination::{self, Coordination};
@@ -13,21 +14,21 @@ use crate::settings::{DatabaseChoice, GateSettings, Settings};
 pub struct RunPlan {
     /// The steps.
     pub steps: Steps,
-    /// The server, where there is one.
-    pub server: Option<Server>,
+    /// The start commands and the server.
+    pub every_start: EveryStart,
     /// What coordinates the replicas.
     pub coordination: Coordination,
 }
 
 impl RunPlan {
-    /// Plans everything around a server that was planned already.
+    /// Plans everything but what runs at every start, which was planned already.
     ///
     /// # Errors
     /// A setting that can't be meant.
     pub fn new(
         settings: &Settings,
         gate_settings: &GateSettings,
-        server: Option<Server>,
+        every_start: EveryStart,
         log: &Log,
     ) -> Result<Self, Failure> {
         let environment = &settings.environment;
@@ -62,7 +63,7 @@ impl RunPlan {
         }
         let mut plan = Self {
             steps,
-            server,
+            every_start,
             coordination,
         };
         plan.redact();
@@ -78,8 +79,6 @@ impl RunPlan {
         for step in &mut self.steps.list {
             step.text = url.redact(&step.text);
         }
-        if let Some(server) = &mut self.server {
-            server.text = url.redact(&server.text);
-        }
+        self.every_start.redact(url);
     }
 }

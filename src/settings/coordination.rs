@@ -65,7 +65,7 @@ impl Sources<'_> {
         if matches!(self.raw.verb, Verb::Status | Verb::Resolve) {
             return Ok(None);
         }
-        let Some(sql) = self.sql()? else {
+        let Some(sql) = self.folder(SettingId::Sql)? else {
             return Ok(None);
         };
         let migrate = self.step_commands(SettingId::Migrate);

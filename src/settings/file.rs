@@ -18,7 +18,9 @@ pub(super) use value::{Item, Value};
 
 use super::nearest::nearest;
 use super::origin::Origin;
-use crate::cli::{Definition, PreParsedArgs, Raw, SETTINGS, STEP_KEYS, SettingId, Shape, Verb};
+use crate::cli::{
+    Definition, PreParsedArgs, Raw, SETTINGS, STEP_KEYS, SettingId, Shape, StepKey, Verb,
+};
 use crate::exit::Failure;
 use crate::sys;
 use crate::sys::environment::Environment;
@@ -109,8 +111,12 @@ impl SettingsFile {
             let Some(found) = found else {
                 return Err(unknown(&source, key, known.iter().map(|row| row.name)));
             };
-            if matches!(found.shape, Shape::Step | Shape::Steps) {
-                known_in_steps(&source, value)?;
+            match found.shape {
+                Shape::Step | Shape::Steps => known_in_steps(&source, value, &|_| true)?,
+                Shape::StartCommands => {
+                    known_in_steps(&source, value, &|key| key.is_for_start_commands)?;
+                }
+                _ => {}
             }
             let item = Item::new(&source, key.span().start, value);
             entries.push((found.id, item));
@@ -237,12 +243,17 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
 }
 
 /// Refuses unknown keys in a step's own table.
-fn known_in_steps(source: &Source<'_>, value: &Spanned<DeValue<'_>>) -> Result<(), Failure> {
+fn known_in_steps(
+    source: &Source<'_>,
+    value: &Spanned<DeValue<'_>>,
+    has: &dyn Fn(&StepKey) -> bool,
+) -> Result<(), Failure> {
     match value.get_ref() {
         DeValue::Table(table) => {
             for key in table.keys() {
-                if !STEP_KEYS.iter().any(|known| known.name == key.get_ref()) {
-                    let names = STEP_KEYS.iter().map(|known| known.name);
+                let known = STEP_KEYS.iter().filter(|known| has(known));
+                let names = known.map(|known| known.name);
+                if !names.clone().any(|name| name == key.get_ref()) {
                     return Err(unknown(source, key, names));
                 }
             }
@@ -250,7 +261,7 @@ fn known_in_steps(source: &Source<'_>, value: &Spanned<DeValue<'_>>) -> Result<(
         }
         DeValue::Array(list) => list
             .iter()
-            .try_for_each(|item| known_in_steps(source, item)),
+            .try_for_each(|item| known_in_steps(source, item, has)),
         _ => Ok(()),
     }
 }

@@ -253,6 +253,9 @@ impl Sources<'_> {
         if let Some(file) = &self.file {
             rows.push(SettingId::Config, file.path(), file.origin());
         }
+        if let Some(commands) = &server.start_commands {
+            commands.rows(&mut rows);
+        }
         gate.steps.rows(&mut rows);
         gate.ledger.database.rows(&mut rows);
         gate.ledger.coordination.rows(&mut rows);

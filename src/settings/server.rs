@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use super::origin::{Origin, Pair, Setting, UserSetting};
 use super::rows::Rows;
 use super::sources::Sources;
+use super::start_commands::StartCommandSettings;
 use super::values::into_text;
 use crate::cli::{Operand, SettingId, Verb};
 use crate::exit::Failure;
@@ -27,6 +28,8 @@ pub struct ServerSettings {
     pub user: Option<UserSetting>,
     /// Whether launchgate stays as its init.
     pub init: InitSettings,
+    /// What runs at every start before it.
+    pub start_commands: Option<StartCommandSettings>,
 }
 
 /// Whether and how launchgate stays as the server's init.
@@ -58,6 +61,7 @@ impl Sources<'_> {
                 _ => self.pairs(SettingId::StepEnvFrom)?,
             },
             init: self.init()?,
+            start_commands: self.start_commands()?,
             user: self.user(SettingId::User)?,
             // Not looked at if there is nothing to expand.
             expand_env: !words.is_empty() && self.switch(SettingId::ExpandEnv)?.value,

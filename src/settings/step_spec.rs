@@ -74,20 +74,14 @@ fn from_text(setting: Setting<OsString>) -> Setting<StepSpec> {
 }
 
 impl Sources<'_> {
-    /// The step of a setting that takes one.
-    pub(super) fn step_command(&self, id: SettingId) -> Result<Option<Setting<StepSpec>>, Failure> {
-        if let Some(setting) = self.given(id)? {
-            return Ok(Some(from_text(setting)));
-        }
-        let Some((file, item)) = self.in_file(id) else {
-            return Ok(None);
-        };
-        step(Place { file, id }, item).map(Some)
-    }
-
-    /// The steps of a setting that takes several.
+    /// The commands of a setting, which takes one or several.
     pub(super) fn step_commands(&self, id: SettingId) -> Result<Vec<Setting<StepSpec>>, Failure> {
-        if let Some(settings) = self.given_many(id)? {
+        let given = if id.definition().shape.is_repeatable() {
+            self.given_many(id)?
+        } else {
+            self.given(id)?.map(|setting| vec![setting])
+        };
+        if let Some(settings) = given {
             return Ok(settings.into_iter().map(from_text).collect());
         }
         let Some((file, item)) = self.in_file(id) else {
@@ -95,7 +89,9 @@ impl Sources<'_> {
         };
         let place = Place { file, id };
         match &item.value {
-            Value::List(items) => items.iter().map(|item| step(place, item)).collect(),
+            Value::List(items) if id.definition().shape.is_repeatable() => {
+                items.iter().map(|item| step(place, item)).collect()
+            }
             _ => Ok(vec![step(place, item)?]),
         }
     }

@@ -1,4 +1,4 @@
-//! The steps, and what they share.
+//! The steps: what each setting that names one gives, and what they share.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -9,31 +9,19 @@ use super::rows::Rows;
 use super::sources::Sources;
 use super::step_spec::{StepSpec, step_rows};
 use super::values::a_path;
-use crate::cli::SettingId;
+use crate::cli::{SETTINGS, SettingId, Shape};
 use crate::db::url::DatabaseUrl;
 use crate::exit::Failure;
 
 /// The steps and how they run.
 #[derive(Debug, Clone)]
 pub struct StepSettings {
-    /// Runs before the first migrate step.
-    pub backup: Option<Setting<StepSpec>>,
-    /// The migrate commands, in order.
-    pub migrate: Vec<Setting<StepSpec>>,
-    /// The folder that a copy of the `SQLite` database is written to before the first migrate step.
-    pub snapshot: Option<Setting<OsString>>,
-    /// The folder of migrations that are applied after the migrate commands.
-    pub sql: Option<Setting<OsString>>,
-    /// Runs after the migrate steps.
-    pub verify: Option<Setting<StepSpec>>,
-    /// Whether commands go through `/bin/sh -c`.
-    pub shell: Setting<bool>,
-    /// Whether variables in commands are expanded.
-    pub expand_env: Setting<bool>,
+    /// What each setting gives, in the order of the table of settings.
+    pub values: Vec<(SettingId, StepValue)>,
+    /// How their commands are read and stopped.
+    pub style: CommandStyle,
     /// How long a step may run; `None` is no limit.
     pub migrate_timeout: Setting<Option<Duration>>,
-    /// How long a step may take to stop between TERM and KILL.
-    pub stop_grace: Setting<Duration>,
     /// Variables for the steps, with their values.
     pub step_env: Vec<Pair>,
     /// Variables for the steps whose values come from other variables.
@@ -42,6 +30,26 @@ pub struct StepSettings {
     pub user: Option<UserSetting>,
     /// The `DATABASE_URL` that is set for steps alone, if any. The embedded steps work on it.
     pub own_url: Option<DatabaseUrl>,
+}
+
+/// What a setting that names a step gives.
+#[derive(Debug, Clone)]
+pub enum StepValue {
+    /// A command.
+    Command(Box<Setting<StepSpec>>),
+    /// The folder of an embedded step.
+    Folder(Setting<OsString>),
+}
+
+/// How commands are read, and how they are stopped.
+#[derive(Debug, Clone)]
+pub struct CommandStyle {
+    /// Whether they go through `/bin/sh -c`.
+    pub shell: Setting<bool>,
+    /// Whether variables in them are expanded.
+    pub expand_env: Setting<bool>,
+    /// How long they may take to stop between TERM and KILL.
+    pub stop_grace: Setting<Duration>,
 }
 
 /// A variable for the steps that takes its value from another variable.
@@ -57,25 +65,20 @@ pub struct StepVariable {
 
 impl Sources<'_> {
     pub(super) fn steps(&self) -> Result<StepSettings, Failure> {
-        let snapshot = self.one(SettingId::Snapshot)?.map(a_path).transpose()?;
-        let sql = self.sql()?;
+        let is_step = |shape| matches!(shape, Shape::Step | Shape::Steps | Shape::StepFolder);
+        let values = self.step_values(is_step)?;
         let step_env = self.pairs(SettingId::StepEnv)?;
         let step_env_from = self.step_env_from()?;
-        let own_url = if snapshot.is_some() || sql.is_some() {
+        let is_folder = |(_, value): &(_, StepValue)| matches!(value, StepValue::Folder(_));
+        let own_url = if values.iter().any(is_folder) {
             self.own_url(&step_env, &step_env_from)?
         } else {
             None
         };
         Ok(StepSettings {
-            backup: self.step_command(SettingId::Backup)?,
-            migrate: self.step_commands(SettingId::Migrate)?,
-            snapshot,
-            sql,
-            verify: self.step_command(SettingId::Verify)?,
-            shell: self.switch(SettingId::Shell)?,
-            expand_env: self.switch(SettingId::ExpandEnv)?,
+            values,
+            style: self.command_style()?,
             migrate_timeout: self.limit(SettingId::MigrateTimeout)?,
-            stop_grace: self.stop_grace()?,
             step_env,
             step_env_from,
             user: match self.user(SettingId::StepUser)? {
@@ -86,8 +89,36 @@ impl Sources<'_> {
         })
     }
 
-    pub(super) fn sql(&self) -> Result<Option<Setting<OsString>>, Failure> {
-        self.one(SettingId::Sql)?.map(a_path).transpose()
+    /// What the settings of these shapes give.
+    pub(super) fn step_values(
+        &self,
+        is_wanted: impl Fn(Shape) -> bool,
+    ) -> Result<Vec<(SettingId, StepValue)>, Failure> {
+        let mut values = Vec::new();
+        for row in SETTINGS.iter().filter(|row| is_wanted(row.shape)) {
+            if row.shape == Shape::StepFolder {
+                let folder = self.folder(row.id)?;
+                values.extend(folder.map(|folder| (row.id, StepValue::Folder(folder))));
+            } else {
+                let commands = self.step_commands(row.id)?.into_iter();
+                values.extend(
+                    commands.map(|command| (row.id, StepValue::Command(Box::new(command)))),
+                );
+            }
+        }
+        Ok(values)
+    }
+
+    pub(super) fn command_style(&self) -> Result<CommandStyle, Failure> {
+        Ok(CommandStyle {
+            shell: self.switch(SettingId::Shell)?,
+            expand_env: self.switch(SettingId::ExpandEnv)?,
+            stop_grace: self.stop_grace()?,
+        })
+    }
+
+    pub(super) fn folder(&self, id: SettingId) -> Result<Option<Setting<OsString>>, Failure> {
+        self.one(id)?.map(a_path).transpose()
     }
 
     fn step_env_from(&self) -> Result<Vec<Setting<StepVariable>>, Failure> {
@@ -138,27 +169,21 @@ impl Sources<'_> {
 }
 
 impl StepSettings {
+    /// The folder that a setting gives.
+    #[must_use]
+    pub fn folder(&self, id: SettingId) -> Option<&Setting<OsString>> {
+        self.values.iter().find_map(|(given, value)| match value {
+            StepValue::Folder(folder) if *given == id => Some(folder),
+            StepValue::Folder(_) | StepValue::Command(_) => None,
+        })
+    }
+
     pub(super) fn rows(&self, rows: &mut Rows) {
-        let folder = |rows: &mut Rows, id, folder: Option<&Setting<OsString>>| {
-            if let Some(folder) = folder {
-                rows.text(id, folder);
-            }
-        };
-        if let Some(step) = &self.backup {
-            step_rows(rows, SettingId::Backup, step);
-        }
-        folder(rows, SettingId::Snapshot, self.snapshot.as_ref());
-        for step in &self.migrate {
-            step_rows(rows, SettingId::Migrate, step);
-        }
-        folder(rows, SettingId::Sql, self.sql.as_ref());
-        if let Some(step) = &self.verify {
-            step_rows(rows, SettingId::Verify, step);
-        }
-        rows.switch(SettingId::Shell, &self.shell);
-        rows.switch(SettingId::ExpandEnv, &self.expand_env);
+        value_rows(rows, &self.values);
+        rows.switch(SettingId::Shell, &self.style.shell);
+        rows.switch(SettingId::ExpandEnv, &self.style.expand_env);
         rows.limit(SettingId::MigrateTimeout, &self.migrate_timeout);
-        rows.duration(SettingId::StopGrace, &self.stop_grace);
+        rows.duration(SettingId::StopGrace, &self.style.stop_grace);
         let shown = String::from_utf8_lossy;
         for Setting { value, origin } in &self.step_env {
             // The value may be a secret.
@@ -167,6 +192,15 @@ impl StepSettings {
         for Setting { value, origin } in &self.step_env_from {
             let pair = format!("{}={}", shown(&value.name), shown(&value.source));
             rows.push(SettingId::StepEnvFrom, pair, origin);
+        }
+    }
+}
+
+pub(super) fn value_rows(rows: &mut Rows, values: &[(SettingId, StepValue)]) {
+    for (id, value) in values {
+        match value {
+            StepValue::Command(command) => step_rows(rows, *id, command),
+            StepValue::Folder(folder) => rows.text(*id, folder),
         }
     }
 }

@@ -8,10 +8,11 @@ use std::path::Path;
 
 use mistakes::{Place, likely_mistake};
 
-use super::{ReadyServer, ReadyStep, ReadySteps};
+use super::{ReadyEveryStart, ReadyServer, ReadyStep, ReadySteps};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::log::{Event, Log};
-use crate::plan::{Server, Steps};
+use crate::plan::every_start::EveryStart;
+use crate::plan::{RunAs, Server, Stage, Step, Steps};
 use crate::sys::child::Program;
 use crate::sys::environment::until_nul;
 use crate::sys::lookup::{self, Unfit};
@@ -23,35 +24,60 @@ use crate::sys::user::{self, NotFound, Part};
 /// # Errors
 /// One does not exist or can't be executed.
 pub fn find(steps: Steps, log: &Log) -> Result<ReadySteps, Failure> {
-    let list = steps
-        .list
-        .iter()
-        .map(|step| {
-            let what = format!("{}: {} step", step.origin, step.name);
-            let environment = steps.environment_of(step);
-            let path = environment.get(b"PATH");
-            let identity = step.identity.as_ref();
-            let look_up = |program: &OsStr| {
-                user::look_up(identity, program, path, Part::Watch)
-                    .map_err(|error| likely_mistake(program, &Place::Step, error))
-                    .map_err(|error| not_found(&what, "--step-user or --user", error))
-            };
-            let found = match (step.kind.is_embedded(), identity) {
-                (true, None) => own::program(),
-                (true, Some(_)) => look_up(own::program().as_os_str())?,
-                (false, _) => look_up(step.argv.program())?,
-            };
-            let argv = words(step.argv.words());
-            lookup::measure(&argv, environment.entries()).map_err(|u| unfit(&what, u))?;
-            say_found(log, &what, &found);
-            Ok(ReadyStep {
-                step: step.clone(),
-                path: c_path(&found),
-                argv,
-            })
-        })
-        .collect::<Result<_, Failure>>()?;
+    let found = steps.list.iter().map(|step| find_step(&steps, step, log));
+    let list = found.collect::<Result<_, Failure>>()?;
     Ok(ReadySteps { plan: steps, list })
+}
+
+fn find_step(steps: &Steps, step: &Step, log: &Log) -> Result<ReadyStep, Failure> {
+    let row = step.kind.definition();
+    let noun = match row.stage {
+        Stage::InGate => "step",
+        Stage::BeforeGate | Stage::AfterGate => "command",
+    };
+    let user = match row.run_as {
+        RunAs::StepUser => "--step-user or --user",
+        RunAs::ServerUser | RunAs::Starter => "--user",
+    };
+    let what = format!("{}: {} {noun}", step.origin, step.name);
+    let environment = steps.environment_of(step);
+    let path = environment.get(b"PATH");
+    let identity = step.identity.as_ref();
+    let look_up = |program: &OsStr| {
+        user::look_up(identity, program, path, Part::Watch)
+            .map_err(|error| likely_mistake(program, &Place::Step, error))
+            .map_err(|error| not_found(&what, user, error))
+    };
+    let found = match (step.kind.is_embedded(), identity) {
+        (true, None) => own::program(),
+        (true, Some(_)) => look_up(own::program().as_os_str())?,
+        (false, _) => look_up(step.argv.program())?,
+    };
+    let argv = words(step.argv.words());
+    lookup::measure(&argv, environment.entries()).map_err(|u| unfit(&what, u))?;
+    say_found(log, &what, &found);
+    Ok(ReadyStep {
+        step: step.clone(),
+        path: c_path(&found),
+        argv,
+    })
+}
+
+/// Finds the executables of what runs at every start.
+///
+/// # Errors
+/// One does not exist or can't be executed.
+pub fn find_every_start(planned: EveryStart, log: &Log) -> Result<ReadyEveryStart, Failure> {
+    let EveryStart {
+        prepare,
+        warm_up,
+        server,
+    } = planned;
+    Ok(ReadyEveryStart {
+        prepare: find(prepare, log)?,
+        warm_up: find(warm_up, log)?,
+        server: server.map(|s| find_server(&s, log)).transpose()?,
+    })
 }
 
 /// Finds the server's executable.

@@ -1,9 +1,10 @@
 //! What a step learns about its run, in its environment.
 
-use super::RunIdentity;
+use super::{RunIdentity, new_run_id};
 use crate::plan::{Step, Steps};
 use crate::settings::RESULT_FD;
 use crate::sys::environment::Environment;
+use crate::sys::family::Foreign;
 use crate::sys::result::ResultSlot;
 
 /// The variable by which a step's processes are known: no other run has its value.
@@ -12,6 +13,19 @@ const RUN_ID: &str = "LAUNCHGATE_RUN_ID";
 /// The entry that all processes of this run's steps have, and no others.
 pub(super) fn mark(identity: &RunIdentity) -> Vec<u8> {
     format!("{RUN_ID}={}", identity.run_id).into_bytes()
+}
+
+/// The environment of a command that no ledger records, and the entry that marks its processes. It
+/// sees nothing of launchgate's, unless the mark is needed to tell its processes from those that
+/// were there before.
+pub(super) fn unrecorded(steps: &Steps, step: &Step, foreign: &Foreign) -> (Environment, Vec<u8>) {
+    let mut environment = steps.environment_of(step).clone();
+    if matches!(foreign, Foreign::Nobody) {
+        return (environment, Vec::new());
+    }
+    let id = new_run_id().unwrap_or_else(|_| std::process::id().to_string());
+    environment.append(RUN_ID.as_bytes(), id.as_bytes());
+    (environment, format!("{RUN_ID}={id}").into_bytes())
 }
 
 pub(super) fn own_variables(

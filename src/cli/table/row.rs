@@ -26,13 +26,20 @@ pub enum Shape {
     Step,
     /// Several steps.
     Steps,
+    /// The folder of an embedded step.
+    StepFolder,
+    /// Several start commands: commands, or tables with their own settings.
+    StartCommands,
 }
 
 impl Shape {
     /// Whether the setting takes several values.
     #[must_use]
     pub fn is_repeatable(self) -> bool {
-        matches!(self, Self::List | Self::Pairs | Self::Steps)
+        matches!(
+            self,
+            Self::List | Self::Pairs | Self::Steps | Self::StartCommands
+        )
     }
 }
 
@@ -50,7 +57,9 @@ pub enum DefaultValue {
 /// The heading in the help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
-    /// What runs before the server, and how.
+    /// What runs at every start.
+    StartCommands,
+    /// What runs once per revision, and how.
     Steps,
     /// Where lock and ledger live.
     Database,
@@ -71,6 +80,7 @@ impl Group {
     #[must_use]
     pub fn heading(self) -> Option<&'static str> {
         match self {
+            Self::StartCommands => Some("Start commands"),
             Self::Steps => Some("Steps"),
             Self::Database => Some("Database"),
             Self::Coordination => Some("Coordination"),

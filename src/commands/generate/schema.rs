@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::{Definition, SETTINGS, STEP_KEYS, SettingId, Shape};
+use crate::cli::{Definition, SETTINGS, STEP_KEYS, SettingId, Shape, StepKey};
 
 /// A duration, as `settings::parse` reads it.
 const DURATION: &str = "^(0+|([0-9]+(ms|s|m|h|d))+)$";
@@ -15,10 +15,16 @@ pub fn schema() -> String {
     let properties = keys
         .map(|row| (row.name.to_owned(), described(row.shape, &help(row))))
         .collect::<Map<_, _>>();
-    let steps = STEP_KEYS
-        .iter()
-        .map(|key| (key.name.to_owned(), described(key.shape, key.help)))
-        .collect::<Map<_, _>>();
+    let keys_of = |has: &dyn Fn(&StepKey) -> bool| {
+        let keys = STEP_KEYS.iter().filter(|key| has(key));
+        let described = |key: &StepKey| (key.name.to_owned(), described(key.shape, key.help));
+        json!({
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["command"],
+            "properties": keys.map(described).collect::<Map<_, _>>(),
+        })
+    };
     let schema = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "launchgate.toml",
@@ -32,12 +38,8 @@ pub fn schema() -> String {
                 "minItems": 1,
                 "items": { "type": "string" },
             },
-            "step": {
-                "type": "object",
-                "additionalProperties": false,
-                "required": ["command"],
-                "properties": steps,
-            },
+            "step": keys_of(&|_| true),
+            "start-command": keys_of(&|key| key.is_for_start_commands),
         },
     });
     format!("{schema:#}\n")
@@ -62,13 +64,21 @@ fn described(shape: Shape, help: &str) -> Value {
 fn of(shape: Shape) -> Value {
     let text = json!({ "type": "string", "minLength": 1 });
     let command = [text.clone(), json!({ "$ref": "#/definitions/words" })];
-    let step = [&command[..], &[json!({ "$ref": "#/definitions/step" })]].concat();
+    let table_of = |kind| json!({ "$ref": format!("#/definitions/{kind}") });
+    let one = |kind| [&command[..], &[table_of(kind)]].concat();
+    let several = |kind| {
+        json!({ "anyOf": [
+            { "type": "array", "items": { "anyOf": one(kind) } },
+            text,
+            table_of(kind),
+        ] })
+    };
     let table = json!({ "type": "object", "additionalProperties": {
         "type": ["string", "integer", "boolean"],
     } });
     match shape {
         Shape::Table => table,
-        Shape::Text => json!({ "type": ["string", "integer"] }),
+        Shape::Text | Shape::StepFolder => json!({ "type": ["string", "integer"] }),
         Shape::Switch => json!({ "anyOf": [
             { "type": "boolean" },
             { "enum": ["1", "true", "yes", "on", "0", "false", "no", "off", 1, 0] },
@@ -91,11 +101,8 @@ fn of(shape: Shape) -> Value {
             text,
         ] }),
         Shape::Command => json!({ "anyOf": command }),
-        Shape::Step => json!({ "anyOf": step }),
-        Shape::Steps => json!({ "anyOf": [
-            { "type": "array", "items": { "anyOf": step } },
-            text,
-            { "$ref": "#/definitions/step" },
-        ] }),
+        Shape::Step => json!({ "anyOf": one("step") }),
+        Shape::Steps => several("step"),
+        Shape::StartCommands => several("start-command"),
     }
 }

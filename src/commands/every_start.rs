@@ -1,0 +1,91 @@
+//! What every start of a replica does around the gate: the start commands, and becoming the server.
+
+use crate::commands::server;
+use crate::exit::{Failure, Problem};
+use crate::output::log::{Event, LAST_WORDS, Log};
+use crate::plan::every_start::EveryStart;
+use crate::settings::ServerSettings;
+use crate::steps::{self, ReadyEveryStart, ReadyServer};
+use crate::sys::clock::Moment;
+use crate::sys::environment::Environment;
+use crate::sys::host::Host;
+use crate::sys::launch::{self, NotLaunched};
+
+/// Plans it.
+///
+/// # Errors
+/// A setting that can't be meant.
+pub fn plan(
+    log: &Log,
+    environment: &Environment,
+    settings: &ServerSettings,
+) -> Result<EveryStart, Failure> {
+    EveryStart::new(environment, settings, &mut |problem| {
+        log.warn(Event::ConfigWarning, &problem, &[]);
+    })
+}
+
+/// From here on launchgate gets the signal that it is to get when its parent dies.
+pub fn watch_parent(planned: &EveryStart) {
+    if let Some(server) = &planned.server {
+        server::prepare(server);
+    }
+}
+
+/// Goes to the server without a gate, as `LAUNCHGATE_SKIP` asks.
+///
+/// # Errors
+/// A start command failed, or the server can't be started.
+pub fn skip_gate(host: &Host, log: &Log, planned: EveryStart) -> Result<(), Failure> {
+    let ready = steps::find_every_start(planned, log)?;
+    let problem = Problem::new(
+        "LAUNCHGATE_SKIP is set, no step is run",
+        "unset it when the emergency is over",
+    );
+    log.warn(Event::GateSkipped, &problem, &[]);
+    around(host, log, &ready, || Ok(()))?;
+    leave(host, log, ready.server.as_ref())
+}
+
+/// Runs the start commands around the gate.
+///
+/// # Errors
+/// A start command failed, or the gate stays closed.
+pub fn around(
+    host: &Host,
+    log: &Log,
+    ready: &ReadyEveryStart,
+    gate: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    steps::run_start_commands(host, log, &ready.prepare)?;
+    gate()?;
+    steps::run_start_commands(host, log, &ready.warm_up)
+}
+
+/// Becomes the server, where there is one. The point of no return is in `sys::launch`.
+///
+/// # Errors
+/// The server can't be started, or a stop arrived.
+pub fn leave(host: &Host, log: &Log, server: Option<&ReadyServer>) -> Result<(), Failure> {
+    let Some(ready) = server else {
+        log.say(Event::GateDone, "done", &[]);
+        return Ok(());
+    };
+    let ReadyServer { program, text, .. } = ready;
+    log.say(
+        Event::ServerStarting,
+        "starting the server",
+        &[("command", text)],
+    );
+    host.stdout.drain(Moment::now() + LAST_WORDS);
+    host.stderr.drain(Moment::now() + LAST_WORDS);
+    let identity = ready.identity.as_ref();
+    let why = match &ready.init {
+        None => launch::launch(program, identity, &host.inherited, &host.signals),
+        Some(init) => server::serve(host, log, ready, init),
+    };
+    Err(match why {
+        NotLaunched::Stopped(stop) => steps::stopped(stop, "start"),
+        NotLaunched::Exec(error) => steps::server_not_started(ready, &error),
+    })
+}

@@ -1,0 +1,88 @@
+//! What runs at every start of every replica: the start commands (`--prepare`, `--warm-up`) and the
+//! server.
+
+use super::planner::{self, Planner};
+use super::server::{self, Server};
+use super::step::{RunAs, Stage};
+use super::steps::Steps;
+use crate::db::DatabaseUrl;
+use crate::exit::{Failure, Problem};
+use crate::settings::ServerSettings;
+use crate::sys::environment::Environment;
+use crate::sys::identity::Identity;
+
+/// What runs at every start.
+#[derive(Debug, Clone)]
+pub struct EveryStart {
+    /// Before anything connects.
+    pub prepare: Steps,
+    /// Once the gate is open.
+    pub warm_up: Steps,
+    /// At last; `job` has none.
+    pub server: Option<Server>,
+}
+
+impl EveryStart {
+    /// Plans it. Warnings go to `warn`.
+    ///
+    /// # Errors
+    /// A setting that can't be meant.
+    pub fn new(
+        inherited: &Environment,
+        settings: &ServerSettings,
+        warn: &mut dyn FnMut(Problem),
+    ) -> Result<Self, Failure> {
+        let server = server::server(inherited, settings, warn)?;
+        Ok(Self {
+            prepare: commands(Stage::BeforeGate, inherited, settings, warn)?,
+            warm_up: commands(Stage::AfterGate, inherited, settings, warn)?,
+            server,
+        })
+    }
+
+    /// Hides the password of the database's URL in everything that the log shows.
+    pub fn redact(&mut self, url: &DatabaseUrl) {
+        for step in self.prepare.list.iter_mut().chain(&mut self.warm_up.list) {
+            step.text = url.redact(&step.text);
+        }
+        if let Some(server) = &mut self.server {
+            server.text = url.redact(&server.text);
+        }
+    }
+}
+
+/// The start commands of a stage. They see the server's environment.
+fn commands(
+    stage: Stage,
+    inherited: &Environment,
+    settings: &ServerSettings,
+    warn: &mut dyn FnMut(Problem),
+) -> Result<Steps, Failure> {
+    let Some(commands) = &settings.start_commands else {
+        return Ok(Steps::none());
+    };
+    planner::check_style(&commands.style)?;
+    let environment = server::environment(inherited, settings);
+    let user = settings.user.as_ref().map(|user| &user.value.1);
+    let list = Planner {
+        stage,
+        style: &commands.style,
+        environment: &environment,
+        environment_as: &|_: Option<&Identity>| environment.clone(),
+        identity: &|run_as| match run_as {
+            RunAs::Starter => None,
+            RunAs::StepUser | RunAs::ServerUser => user,
+        },
+        timeout: None,
+        explain: &|refusal| server::explain(refusal, settings),
+        warn,
+    }
+    .plan(&commands.values)?;
+    Ok(Steps {
+        list,
+        environment,
+        names_sessions: false,
+        grace: commands.style.stop_grace.value,
+        embedded: None,
+    })
+}

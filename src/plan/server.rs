@@ -1,0 +1,146 @@
+//! The plan of the server: its words, its environment, its user.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+use super::planner::expand;
+use crate::exit::{Failure, Problem};
+use crate::redact;
+use crate::settings::{ServerSettings, StepCommand};
+use crate::shell_words::{self, Argv, RefusalKind, SplitRefusal};
+use crate::sys::environment::{Environment, OWN};
+use crate::sys::forwarding::Init;
+use crate::sys::identity::Identity;
+
+/// What launchgate becomes.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// What messages call it: `server`, or a probe's `command`.
+    pub called: &'static str,
+    /// Its words.
+    pub argv: Argv,
+    /// The command as it was written, for people: expanded values may be secret.
+    pub text: String,
+    /// Its environment.
+    pub environment: Environment,
+    /// The user who runs it; `None`: launchgate's own.
+    pub identity: Option<Identity>,
+    /// How launchgate stays in front of it; `None`: launchgate becomes it.
+    pub init: Option<Init>,
+}
+
+/// Plans the server; `None` if the command line names none.
+///
+/// # Errors
+/// A setting that can't be meant.
+pub fn server(
+    inherited: &Environment,
+    settings: &ServerSettings,
+    warn: &mut dyn FnMut(Problem),
+) -> Result<Option<Server>, Failure> {
+    let words = &settings.words;
+    if words.is_empty() {
+        return Ok(None);
+    }
+    let environment = environment(inherited, settings);
+    let text = redact::passwords(&StepCommand::Words(words.clone()).shown()).into_owned();
+    let words = if settings.expand_env {
+        let explain = |refusal| explain(refusal, settings);
+        expand(words.clone(), &environment, "SERVER", &explain)?
+    } else {
+        warn_of_unexpanded(words, warn);
+        words.clone()
+    };
+    match Argv::new(words) {
+        Some(argv) => Ok(Some(Server {
+            called: "server",
+            argv,
+            text,
+            environment,
+            identity: settings.user.as_ref().map(|user| user.value.1.clone()),
+            init: settings.init.init.clone(),
+        })),
+        None => Err(Failure::usage(
+            "the server's command is empty",
+            "write the program to run after `--`",
+        )),
+    }
+}
+
+/// What the server sees.
+pub(super) fn environment(inherited: &Environment, settings: &ServerSettings) -> Environment {
+    let mut environment = inherited.clone();
+    if let Some(user) = &settings.user {
+        // Whatever it was: root's home is no use to another user.
+        environment.set(b"HOME", &user.value.1.home);
+    }
+    let (unset, step_only) = (&settings.unset_env, &settings.step_only);
+    environment.retain(|name| {
+        !unset.iter().any(|setting| setting.value.as_bytes() == name)
+            && !step_only.iter().any(|setting| setting.value.1 == name)
+    });
+    environment
+}
+
+/// The exec form expands nothing, and most servers take `$PORT` as it is. A shell expands it.
+fn warn_of_unexpanded(words: &[OsString], warn: &mut dyn FnMut(Problem)) {
+    const SHELLS: [&[u8]; 6] = [b"sh", b"bash", b"dash", b"ash", b"zsh", b"ksh"];
+    let base = |word: &OsString| {
+        word.as_bytes()
+            .rsplit(|&byte| byte == b'/')
+            .next()
+            .map(<[u8]>::to_vec)
+    };
+    if words
+        .iter()
+        .filter_map(base)
+        .any(|name| SHELLS.contains(&name.as_slice()))
+    {
+        return;
+    }
+    let names = words.iter().filter_map(|word| {
+        let name = shell_words::unexpanded(word.as_bytes())?;
+        // In a URL it may be the beginning of a password.
+        let shown = redact::passwords(&word.to_string_lossy()).contains(&name);
+        Some(if shown { name } else { "$…".to_owned() })
+    });
+    if let Some(name) = names.into_iter().next() {
+        warn(Problem::new(
+            format!(
+                "the server's command: `{name}` stays as it is, since no shell runs this command"
+            ),
+            "use `--expand-env` to expand it",
+        ));
+    }
+}
+
+/// Explains an unset variable: a setting may keep it from the server and the start commands.
+pub(super) fn explain(refusal: SplitRefusal, settings: &ServerSettings) -> SplitRefusal {
+    let (unset, step_only) = (&settings.unset_env, &settings.step_only);
+    let RefusalKind::Unset(name) = &refusal.kind else {
+        return refusal;
+    };
+    let shown = String::from_utf8_lossy(name);
+    let by_name = unset
+        .iter()
+        .find(|setting| setting.value.as_bytes() == name);
+    let for_steps = step_only.iter().find(|setting| setting.value.1 == *name);
+    let origin = by_name
+        .map(|setting| &setting.origin)
+        .or(for_steps.map(|setting| &setting.origin));
+    if let Some(origin) = origin {
+        return SplitRefusal::new(
+            format!("`{shown}`, a variable that is not set: {origin} keeps it from the server"),
+            format!("remove it from the command, or from {origin}"),
+        );
+    }
+    if name.starts_with(OWN) {
+        return SplitRefusal::new(
+            format!(
+                "`{shown}`, a variable that is not set: the server doesn't get launchgate's variables"
+            ),
+            "remove it, or give the value another name",
+        );
+    }
+    refusal
+}

@@ -1,0 +1,160 @@
+//! The steps as data: which kinds there are, in which order they run, and what follows from that.
+
+use std::time::Duration;
+
+use crate::cli::SettingId;
+use crate::settings::Origin;
+use crate::shell_words::Argv;
+use crate::sys::environment::Environment;
+use crate::sys::identity::Identity;
+
+/// What a step is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepKind {
+    /// At every start, before everything else.
+    Prepare,
+    /// Before the first migrate step.
+    Backup,
+    /// A copy of the database, which launchgate makes itself.
+    Snapshot,
+    /// The migration.
+    Migrate,
+    /// Migrations that launchgate applies itself.
+    Sql,
+    /// After the migrate steps.
+    Verify,
+    /// At every start, right before the server.
+    WarmUp,
+}
+
+/// When a step runs, and what that means for it. Its failure always ends the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// At every start of every replica, before anything connects. No lock, no record, no time limit.
+    BeforeGate,
+    /// Once per revision, under the lock. The ledger records each attempt.
+    InGate,
+    /// At every start of every replica, once the gate is open. No lock, no record, no time limit.
+    AfterGate,
+}
+
+/// What a step executes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepProgram {
+    /// A command of the user's.
+    Command,
+    /// launchgate itself, with a folder.
+    Launchgate,
+}
+
+/// Who runs a step, unless it names a user of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunAs {
+    /// Whoever started launchgate.
+    Starter,
+    /// The steps' user.
+    StepUser,
+    /// The server's user.
+    ServerUser,
+}
+
+/// A row of the table of steps.
+#[derive(Debug, Clone, Copy)]
+pub struct StepDefinition {
+    /// Which kind.
+    pub kind: StepKind,
+    /// The setting that gives it. Its name is the kind's word in log, ledger and `LAUNCHGATE_STEP`,
+    /// and its shape says whether there can be several.
+    pub setting: SettingId,
+    /// When it runs.
+    pub stage: Stage,
+    /// What it executes.
+    pub program: StepProgram,
+    /// Who runs it.
+    pub run_as: RunAs,
+}
+
+/// Every kind of step, in the order they run. A new kind is a row here and its setting's row in
+/// `cli::table`.
+#[rustfmt::skip]
+pub static STEPS: [StepDefinition; 7] = [
+    row(StepKind::Prepare,  SettingId::Prepare,  Stage::BeforeGate, StepProgram::Command,    RunAs::Starter),
+    row(StepKind::Backup,   SettingId::Backup,   Stage::InGate,     StepProgram::Command,    RunAs::StepUser),
+    row(StepKind::Snapshot, SettingId::Snapshot, Stage::InGate,     StepProgram::Launchgate, RunAs::StepUser),
+    row(StepKind::Migrate,  SettingId::Migrate,  Stage::InGate,     StepProgram::Command,    RunAs::StepUser),
+    row(StepKind::Sql,      SettingId::Sql,      Stage::InGate,     StepProgram::Launchgate, RunAs::StepUser),
+    row(StepKind::Verify,   SettingId::Verify,   Stage::InGate,     StepProgram::Command,    RunAs::StepUser),
+    row(StepKind::WarmUp,   SettingId::WarmUp,   Stage::AfterGate,  StepProgram::Command,    RunAs::ServerUser),
+];
+
+const fn row(
+    kind: StepKind,
+    setting: SettingId,
+    stage: Stage,
+    program: StepProgram,
+    run_as: RunAs,
+) -> StepDefinition {
+    StepDefinition {
+        kind,
+        setting,
+        stage,
+        program,
+        run_as,
+    }
+}
+
+impl StepKind {
+    /// Its row.
+    #[must_use]
+    pub fn definition(self) -> &'static StepDefinition {
+        &STEPS[self as usize]
+    }
+
+    /// The word in log, ledger and `LAUNCHGATE_STEP`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.definition().setting.name()
+    }
+
+    /// Whether launchgate itself is the program.
+    #[must_use]
+    pub fn is_embedded(self) -> bool {
+        self.definition().program == StepProgram::Launchgate
+    }
+}
+
+/// One command to run before the server.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// What it is for.
+    pub kind: StepKind,
+    /// What it is called in log, ledger and `LAUNCHGATE_STEP`: its kind, unless it was given a
+    /// name of its own.
+    pub name: String,
+    /// Its words.
+    pub argv: Argv,
+    /// As it was written, for people; no password of a URL in it.
+    pub text: String,
+    /// Which setting it is.
+    pub origin: Origin,
+    /// `None`: no limit.
+    pub timeout: Option<Duration>,
+    /// Who runs it; `None`: whoever this is.
+    pub identity: Option<Identity>,
+    /// Its environment, but for what launchgate adds per run, where it is not that of all steps.
+    pub environment: Option<Environment>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_at_the_place_of_its_kind_and_stages_follow_each_other() {
+        for (at, row) in STEPS.iter().enumerate() {
+            assert_eq!(row.kind as usize, at, "{row:?}");
+        }
+        let stages = STEPS.map(|row| row.stage as usize);
+        assert!(stages.is_sorted(), "{stages:?}");
+    }
+}

@@ -1,0 +1,108 @@
+//! The plan of the steps that run once per revision.
+
+use std::time::Duration;
+
+use super::embedded::EmbeddedPlan;
+use super::planner::{self, Planner};
+use super::step::{Stage, Step};
+use crate::exit::{Failure, Problem};
+use crate::settings::{StepSettings, StepValue};
+use crate::sys::environment::Environment;
+use crate::sys::identity::Identity;
+
+/// Steps that run one after the other, and everything they share.
+#[derive(Debug, Clone)]
+pub struct Steps {
+    /// In the order they run.
+    pub list: Vec<Step>,
+    /// Their environment, but for what launchgate adds per run.
+    pub environment: Environment,
+    /// A setting names their database sessions (`PGAPPNAME`).
+    pub names_sessions: bool,
+    /// Between TERM and KILL.
+    pub grace: Duration,
+    /// What the steps that launchgate does itself work on.
+    pub embedded: Option<EmbeddedPlan>,
+}
+
+impl Steps {
+    /// No step at all.
+    pub(super) fn none() -> Self {
+        Self {
+            list: Vec::new(),
+            environment: Environment::default(),
+            names_sessions: false,
+            grace: Duration::ZERO,
+            embedded: None,
+        }
+    }
+
+    /// What a step sees, but for what launchgate adds per run.
+    #[must_use]
+    pub fn environment_of<'a>(&'a self, step: &'a Step) -> &'a Environment {
+        step.environment.as_ref().unwrap_or(&self.environment)
+    }
+}
+
+/// Plans the steps that run once per revision. Warnings go to `warn`.
+///
+/// # Errors
+/// A setting that can't be meant.
+pub fn steps(
+    inherited: &Environment,
+    settings: &StepSettings,
+    warn: &mut dyn FnMut(Problem),
+) -> Result<Steps, Failure> {
+    planner::check_style(&settings.style)?;
+    let identity = settings.user.as_ref().map(|setting| &setting.value.1);
+    let environment_as =
+        |identity: Option<&Identity>| step_environment(inherited, settings, identity);
+    let environment = environment_as(identity);
+    let list = Planner {
+        stage: Stage::InGate,
+        style: &settings.style,
+        environment: &environment,
+        environment_as: &environment_as,
+        identity: &|_| identity,
+        timeout: settings.migrate_timeout.value,
+        explain: &planner::of_the_step,
+        warn,
+    }
+    .plan(&settings.values)?;
+    let own = settings.values.iter().filter_map(|(_, value)| match value {
+        StepValue::Command(command) => Some(&command.value.environment),
+        StepValue::Folder(_) => None,
+    });
+    let mut set = settings.step_env.iter().chain(own.flatten());
+    let mut copied = settings.step_env_from.iter();
+    let names_sessions = set.any(|pair| pair.value.0 == SESSION_NAME)
+        || copied.any(|variable| variable.value.name == SESSION_NAME);
+    Ok(Steps {
+        list,
+        environment,
+        names_sessions,
+        grace: settings.style.stop_grace.value,
+        embedded: None,
+    })
+}
+
+/// libpq's variable for the name of a session.
+const SESSION_NAME: &[u8] = b"PGAPPNAME";
+
+fn step_environment(
+    inherited: &Environment,
+    settings: &StepSettings,
+    identity: Option<&Identity>,
+) -> Environment {
+    let mut environment = inherited.clone();
+    if let Some(identity) = identity {
+        environment.set(b"HOME", &identity.home);
+    }
+    for pair in &settings.step_env {
+        environment.set(&pair.value.0, &pair.value.1);
+    }
+    for variable in &settings.step_env_from {
+        environment.set(&variable.value.name, &variable.value.value);
+    }
+    environment
+}

@@ -115,12 +115,12 @@ impl Shop {
     fn for_line(line: &CommandLine, url: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let here = |value: &str| {
-            if value.starts_with("postgres://") {
+            // The shell that runs a README's block or Kamal's hook expands variables, and so does Compose.
+            if value.starts_with("postgres://") || value == "$DATABASE_URL" {
                 url.to_owned()
             } else if value.starts_with("sqlite:") {
                 format!("sqlite:{}/app.db", folder.path().display())
             } else if value.starts_with("${") || value == "$KAMAL_VERSION" {
-                // Compose and the shell that runs Kamal's hook expand these.
                 "4f2a91c".to_owned()
             } else {
                 value.to_owned()

@@ -228,6 +228,9 @@ impl<'a> Chain<'a> {
     }
 
     fn say_of_server(&mut self, server: &Server) {
+        if server.takes_cmd && self.init.is_empty() && server.words.is_empty() {
+            self.findings.note("the CMD is the server: add `--init` where it does not handle SIGTERM itself, as node does not");
+        }
         if tools::is_package_runner(&server.words) {
             self.findings.note("a package manager stays in front of the server: name the server itself, as in `node server.js`");
         }

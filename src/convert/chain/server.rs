@@ -206,7 +206,10 @@ impl Chain<'_> {
                         words: own,
                     });
                 }
-                Wrapper::Wait { timeout } => self.take_wait(own, timeout),
+                Wrapper::Wait { timeout } => {
+                    self.take_wait(own, timeout);
+                    init = None;
+                }
             }
             words = rest;
         }

@@ -61,6 +61,11 @@ impl Refusal {
     fn keep_script(what: impl Into<String>) -> Self {
         Self::new(what, "")
     }
+
+    /// The same of one command.
+    fn keep(source: &str, what: &str) -> Self {
+        Self::keep_script(format!("`{}` {what}", shorten(source)))
+    }
 }
 
 #[derive(Debug, Default)]

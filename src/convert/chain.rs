@@ -5,9 +5,9 @@ mod command;
 mod server;
 mod statement;
 
-use super::input::{self, Given, Run};
+use super::input::{Given, Run};
 use super::proposal::{Command, Kind, Proposal, Server, Target, User};
-use super::shell::{self, Contents, Dialect, Piece};
+use super::shell::{self, Dialect, Piece};
 use super::tools;
 use super::words::{Word, source_of};
 use super::{Findings, Refusal, Surroundings, shorten};
@@ -79,7 +79,7 @@ impl<'a> Chain<'a> {
         }
         match given.run {
             Run::Text(text) => {
-                if let Some((dialect, options)) = input::hash_bang(&text)? {
+                if let Some((dialect, options)) = shell::hash_bang(&text)? {
                     self.dialect = dialect;
                     self.options = options;
                     self.in_shell = true;
@@ -313,16 +313,15 @@ impl<'a> Chain<'a> {
 
 impl Pattern {
     fn scan(&mut self, pieces: &[Piece]) {
-        let contents = pieces.iter().map(|piece| Contents::of(&piece.pipeline));
-        let commands: Vec<_> = contents.flat_map(|contents| contents.commands).collect();
+        let commands = || pieces.iter().flat_map(|piece| &piece.contents.commands);
         let is_exec = |words: &[Word]| words.first().and_then(Word::text) == Some("exec");
-        for simple in &commands {
+        for simple in commands() {
             if tools::is_migration(&simple.words) {
                 self.migrations.push(source_of(&simple.words));
             }
         }
-        let mut execs = commands.iter().filter(|simple| is_exec(&simple.words));
-        let server = match (execs.next(), execs.next(), commands.last()) {
+        let mut execs = commands().filter(|simple| is_exec(&simple.words));
+        let server = match (execs.next(), execs.next(), commands().last()) {
             (Some(only), None, _) => &only.words[1..],
             (None, _, Some(last)) => &last.words,
             _ => return,

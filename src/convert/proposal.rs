@@ -1,5 +1,9 @@
 //! The launchgate command that does what a chain did.
 
+mod found;
+
+pub(super) use found::{Command, Kind, Server, User};
+
 use super::shell::Dialect;
 use super::words::{Part, Word, source_of};
 use super::{Findings, Refusal, shorten};
@@ -14,90 +18,6 @@ pub struct Proposal {
     pub takes_cmd: bool,
     /// The folder that it is started in.
     pub folder: Option<String>,
-}
-
-/// What a command is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// It migrates: once per release.
-    Migration,
-    /// It waits for a database that launchgate will not know.
-    Wait,
-    /// Anything else: at every start.
-    Other,
-}
-
-/// A user, and the words that made a command run as that user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct User {
-    pub(super) name: String,
-    pub(super) words: Vec<Word>,
-}
-
-/// A command in front of the server.
-#[derive(Debug, Clone)]
-pub(super) struct Command {
-    pub(super) kind: Kind,
-    /// The program and its arguments; empty where only a shell can run it.
-    pub(super) words: Vec<Word>,
-    /// `NAME=value` in front of it.
-    pub(super) assignments: Vec<(String, Word)>,
-    /// As a shell runs it.
-    pub(super) source: String,
-    /// What it needs a shell for.
-    pub(super) shell: Option<&'static str>,
-    /// What `set -o` had switched on.
-    pub(super) options: Vec<&'static str>,
-    /// Who it runs as, where that is not who the chain runs as.
-    pub(super) user: Option<User>,
-}
-
-impl Command {
-    pub(super) fn new(kind: Kind) -> Self {
-        Self {
-            kind,
-            words: Vec::new(),
-            assignments: Vec::new(),
-            source: String::new(),
-            shell: None,
-            options: Vec::new(),
-            user: None,
-        }
-    }
-
-    fn has_variables(&self) -> bool {
-        self.words
-            .iter()
-            .any(|word| word.variables().next().is_some())
-    }
-}
-
-/// The last command.
-#[derive(Debug, Default)]
-pub(super) struct Server {
-    /// Its words.
-    pub(super) words: Vec<Word>,
-    /// What a shell is to run, where the server needs one.
-    pub(super) text: Option<String>,
-    /// Who it runs as.
-    pub(super) user: Option<User>,
-    /// Whether the image's CMD follows its words.
-    pub(super) takes_cmd: bool,
-    /// What stood in front of an init, and what stood behind it.
-    pub(super) behind_init: Option<(Vec<Word>, Vec<Word>)>,
-}
-
-impl Server {
-    /// As it is written.
-    pub(super) fn name(&self) -> String {
-        match (&self.text, self.takes_cmd) {
-            (Some(text), _) => text.clone(),
-            (None, true) => format!("{} \"$@\"", source_of(&self.words))
-                .trim_start()
-                .to_owned(),
-            (None, false) => source_of(&self.words),
-        }
-    }
 }
 
 /// How the commands are run.
@@ -246,10 +166,10 @@ impl Target<'_> {
     /// Who runs what. Returns whether the commands keep the words that change their user.
     fn users(&self, front: &mut Vec<String>, flags: &mut Vec<String>) -> Result<bool, Refusal> {
         let differs = |command: &Command| {
-            Err(Refusal::keep_script(format!(
-                "`{}` and the server run as different users",
-                shorten(&command.source)
-            )))
+            Err(Refusal::keep(
+                &command.source,
+                "and the server run as different users",
+            ))
         };
         if let Some(outer) = self.outer_user {
             if let Some(command) = self.commands.iter().find(|command| command.user.is_some()) {
@@ -335,10 +255,10 @@ impl Target<'_> {
         let mut variables = server.words.iter().flat_map(Word::variables);
         let has_variables = variables.next().is_some();
         if has_variables && server.takes_cmd {
-            return Err(Refusal::keep_script(format!(
-                "`{}` has a variable and the CMD behind it",
-                shorten(&server.name())
-            )));
+            return Err(Refusal::keep(
+                &server.name(),
+                "has a variable and the CMD behind it",
+            ));
         }
         if server.text.is_some() || (manner == Manner::Shell && has_variables) {
             let text = server

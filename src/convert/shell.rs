@@ -1,12 +1,15 @@
 //! A shell's text as the list of its commands, parsed by `brush-parser`, each with its own text.
 
+mod call;
 mod contents;
 
 use brush_parser::ast::{AndOr, Command, CompoundCommand, Pipeline, Program, SeparatorOperator};
 use brush_parser::{Parser, ParserOptions, SourceInfo, Token, tokenize_str_with_options};
 
-pub(super) use contents::{Contents, Redirect, Shape, Simple, shape};
+pub(super) use call::{Call, call, hash_bang, options};
+pub(super) use contents::{Contents, Redirect, Shape, Simple};
 
+use self::contents::shape;
 use super::Refusal;
 
 /// The longest text that is read: 16 KiB. Linux takes arguments eight times as long.
@@ -53,7 +56,9 @@ pub(super) struct Piece {
     pub(super) background: bool,
     /// As it is written.
     pub(super) source: String,
-    pub(super) pipeline: Pipeline,
+    pub(super) contents: Contents,
+    pub(super) shape: Shape,
+    pipeline: Pipeline,
 }
 
 impl Piece {
@@ -110,7 +115,7 @@ struct Source<'a> {
 
 impl<'a> Source<'a> {
     fn new(text: &'a str, dialect: &'a Dialect) -> Result<Self, Refusal> {
-        let tokens = tokenize_str_with_options(text, &options(dialect).tokenizer_options())
+        let tokens = tokenize_str_with_options(text, &parser_options(dialect).tokenizer_options())
             .map_err(|error| broken(&error.to_string()))?;
         let ends = [text.len()];
         Ok(Self {
@@ -137,10 +142,13 @@ impl<'a> Source<'a> {
                 AndOr::Or(pipeline) => (Link::Or, pipeline),
             });
             for (link, pipeline) in [(Link::Begin, &item.0.first)].into_iter().chain(additional) {
+                let contents = Contents::of(pipeline);
                 pieces.push(Piece {
                     link,
                     background,
                     source: self.cut(&mut at, pipeline)?,
+                    shape: shape(pipeline, &contents),
+                    contents,
                     pipeline: pipeline.clone(),
                 });
             }
@@ -192,7 +200,7 @@ fn separates(token: &Token) -> bool {
     matches!(token, Token::Operator(operator, _) if matches!(operator.as_str(), ";" | "&" | "&&" | "||" | "\n"))
 }
 
-fn options(dialect: &Dialect) -> ParserOptions {
+fn parser_options(dialect: &Dialect) -> ParserOptions {
     ParserOptions {
         sh_mode: *dialect == Dialect::Posix,
         ..ParserOptions::default()
@@ -200,9 +208,13 @@ fn options(dialect: &Dialect) -> ParserOptions {
 }
 
 fn parse(text: &str, dialect: &Dialect) -> Result<Program, String> {
-    Parser::new(text.as_bytes(), &options(dialect), &SourceInfo::default())
-        .parse_program()
-        .map_err(|error| error.to_string())
+    Parser::new(
+        text.as_bytes(),
+        &parser_options(dialect),
+        &SourceInfo::default(),
+    )
+    .parse_program()
+    .map_err(|error| error.to_string())
 }
 
 fn broken(what: &str) -> Refusal {

@@ -179,7 +179,7 @@ fn what_can_not_be_told_is_64_with_the_reason_and_no_command() {
     let place = Place::new();
     for (chain, says) in [
         ("./migrate & node b", "second server"),
-        ("./migrate || node b", "whether `node b` starts depends"),
+        ("./migrate || node b", "`node b` starts or not, depending"),
         ("nginx; ./migrate; node b", "is a server"),
         ("node 'a", "a shell would not parse this"),
         ("node a && node b", "which of these migrates the database"),

@@ -1,23 +1,22 @@
 //! A command in front of the server.
 
 use super::super::proposal::{Command, Kind, User};
-use super::super::shell::{self, Contents, Piece, Redirect, Shape, Simple, shape};
+use super::super::shell::{self, Contents, Piece, Redirect, Shape, Simple};
 use super::super::tools::{self, Wrapper};
 use super::super::words::{Word, shell_state, source_of};
-use super::super::{Refusal, input, shorten};
+use super::super::{Refusal, shorten};
 use super::Chain;
-use super::statement::{refuse_content, refuse_program};
+use super::statement::{refuse_content, refuse_influence, refuse_program};
 
 impl Chain<'_> {
     pub(super) fn command(&mut self, piece: &Piece) -> Result<(), Refusal> {
-        let contents = Contents::of(&piece.pipeline);
-        match shape(&piece.pipeline, &contents) {
+        match &piece.shape {
             Shape::Simple(simple) => {
-                refuse_content(&piece.source, &contents)?;
-                self.simple(simple, &piece.source)
+                refuse_content(piece)?;
+                self.simple(simple.clone(), &piece.source)
             }
-            Shape::Until { condition } => self.until(&piece.source, &contents, condition),
-            Shape::Other(what) => self.compound(&piece.source, &contents, what),
+            Shape::Until { condition } => self.until(piece, *condition),
+            Shape::Other(what) => self.compound(piece, what),
         }
     }
 
@@ -38,126 +37,88 @@ impl Chain<'_> {
             "pipefail" => contents.pipe,
             _ => true,
         });
-        options.sort_unstable();
-        options.dedup();
         options
     }
 
-    /// What a shell of its own can't do for the shell of the chain.
-    pub(super) fn refuse_kept(source: &str, contents: &Contents) -> Result<(), Refusal> {
-        refuse_content(source, contents)?;
-        let refuse = |what: &str| {
-            Err(Refusal::keep_script(format!(
-                "`{}` {what}",
-                shorten(source)
-            )))
-        };
-        if let Some(what) = shell_state(source) {
-            return refuse(&format!("has {what} in it"));
-        }
-        for simple in &contents.commands {
-            let sets = simple.words.is_empty() && !simple.assignments.is_empty();
-            if !simple.is_scoped && (sets || tools::changes_shell(&simple.words)) {
-                return refuse("changes the shell that runs what follows");
-            }
-            if tools::is_server(&simple.words) || tools::is_daemon(&simple.words) {
-                return refuse("starts a server or a daemon");
-            }
-        }
-        Ok(())
+    fn push_text(&mut self, piece: &Piece, kind: Kind, what: &'static str) {
+        self.push(Command {
+            shell: Some(what),
+            source: piece.source.clone(),
+            options: self.options_for(&piece.contents),
+            ..Command::new(kind)
+        });
     }
 
     /// Anything but a program with its arguments.
-    fn compound(
-        &mut self,
-        source: &str,
-        contents: &Contents,
-        what: &'static str,
-    ) -> Result<(), Refusal> {
-        Self::refuse_kept(source, contents)?;
-        let is_migration = |simple: &Simple| tools::is_migration(&simple.words);
-        let migrates = contents.commands.iter().any(is_migration);
-        let last_migrates = contents.commands.last().is_some_and(is_migration);
+    fn compound(&mut self, piece: &Piece, what: &'static str) -> Result<(), Refusal> {
+        refuse_influence(piece)?;
+        let contents = &piece.contents;
+        let last = contents.commands.last();
+        let last_migrates = last.is_some_and(|last| tools::is_migration(&last.words));
         let pipe_hides = contents.pipe && !self.options.contains(&"pipefail");
         if pipe_hides {
             self.findings.wrong(format!(
                 "a pipe hides the failure of all but its last command: `{}`",
-                shorten(source)
+                shorten(&piece.source)
             ));
         }
-        if migrates && pipe_hides && !last_migrates {
+        if !contents.has(tools::is_migration) {
+            self.push_text(piece, Kind::Other, what);
+            return Ok(());
+        }
+        if pipe_hides && !last_migrates {
             return Err(Refusal::new(
-                format!("the pipe in `{}` hides a failed migration", shorten(source)),
+                format!(
+                    "the pipe in `{}` hides a failed migration",
+                    shorten(&piece.source)
+                ),
                 "take the migration out of the pipe: launchgate passes its output on and records the end of it",
             ));
         }
-        if migrates && !(contents.fails_as_one && (last_migrates || contents.pipe)) {
-            return Err(Refusal::keep_script(format!(
-                "`{}` decides whether the migration runs, or hides that it failed",
-                shorten(source)
-            )));
+        if !contents.fails_as_one || !(last_migrates || contents.pipe) {
+            let what = "decides whether the migration runs, or hides that it failed";
+            return Err(Refusal::keep(&piece.source, what));
         }
-        self.push(Command {
-            shell: Some(what),
-            source: source.to_owned(),
-            options: self.options_for(contents),
-            ..Command::new(if migrates {
-                Kind::Migration
-            } else {
-                Kind::Other
-            })
-        });
+        self.push_text(piece, Kind::Migration, what);
         Ok(())
     }
 
     /// A loop until something works: a wait, or a migration that is tried again.
-    fn until(
-        &mut self,
-        source: &str,
-        contents: &Contents,
-        condition: usize,
-    ) -> Result<(), Refusal> {
-        let (asked, meanwhile) = contents.commands.split_at(condition);
+    fn until(&mut self, piece: &Piece, condition: usize) -> Result<(), Refusal> {
+        const LOOP: &str = "a loop";
+        let (asked, meanwhile) = piece.contents.commands.split_at(condition);
         let is_idle = meanwhile.iter().all(|simple| {
             let name = simple.words.first().and_then(Word::text);
             matches!(name, Some("sleep" | "echo" | "printf" | ":" | "true"))
         });
         let [asked] = asked else {
-            return self.compound(source, contents, "a loop");
+            return self.compound(piece, LOOP);
         };
         let client = asked.words.first().and_then(Word::text).map(tools::base);
         let is_client = matches!(client, Some("psql" | "mysql" | "mariadb"));
         let is_wait = matches!(tools::wrapper(&asked.words)?, Some((Wrapper::Wait { .. }, _, rest)) if rest.is_empty());
-        let is_database = is_client || (is_wait && tools::about_database(&asked.words));
-        let kind = if is_idle && is_database {
-            Kind::Wait
+        if is_idle && (is_client || (is_wait && tools::about_database(&asked.words))) {
+            refuse_influence(piece)?;
+            if self.drops_wait(&piece.source) {
+                return Ok(());
+            }
+            self.push_text(piece, Kind::Wait, LOOP);
         } else if is_idle && tools::is_migration(&asked.words) {
-            Kind::Migration
-        } else {
-            return self.compound(source, contents, "a loop");
-        };
-        Self::refuse_kept(source, contents)?;
-        let command = Command {
-            shell: Some("a loop"),
-            source: source.to_owned(),
-            options: self.options_for(contents),
-            ..Command::new(kind)
-        };
-        if kind == Kind::Wait {
-            self.wait(command);
-        } else {
+            refuse_influence(piece)?;
             self.findings.note(format!(
                 "`{}` tries the migration again without an end: `--retries` has one, and records each try",
-                shorten(source)
+                shorten(&piece.source)
             ));
-            self.push(command);
+            self.push_text(piece, Kind::Migration, LOOP);
+        } else {
+            return self.compound(piece, LOOP);
         }
         Ok(())
     }
 
-    /// A wait for the database: launchgate does that, where it knows the database.
-    fn wait(&mut self, command: Command) {
-        let source = shorten(&command.source);
+    /// Whether a wait for the database can go: launchgate waits where it knows the database.
+    fn drops_wait(&mut self, source: &str) -> bool {
+        let source = shorten(source);
         if self.knows_database {
             self.findings.wrong(format!(
                 "`{source}` waits for the database: it is left out, launchgate does that itself and tries the password too (`--wait-timeout`, 60s)"
@@ -166,30 +127,27 @@ impl Chain<'_> {
             self.findings.note(format!(
                 "`{source}` stays: launchgate waits for the database itself where it knows it; set DATABASE_URL or add `--database-url`, then remove the wait"
             ));
-            self.push(command);
         }
+        self.knows_database
     }
 
     pub(super) fn take_wait(&mut self, own: Vec<Word>, timeout: Option<String>) {
+        let source = source_of(&own);
         let is_database = tools::about_database(&own);
-        let command = Command {
-            source: source_of(&own),
+        if is_database && self.drops_wait(&source) {
+            self.wait_timeout = timeout.or(self.wait_timeout.take());
+            return;
+        }
+        self.push(Command {
+            source,
             words: own,
             ..Command::new(if is_database { Kind::Wait } else { Kind::Other })
-        };
-        if is_database {
-            if self.knows_database {
-                self.wait_timeout = timeout.or(self.wait_timeout.take());
-            }
-            self.wait(command);
-        } else {
-            self.push(command);
-        }
+        });
     }
 
     fn simple(&mut self, mut simple: Simple, source: &str) -> Result<(), Refusal> {
         let shown = shorten(source);
-        let keep = |what: &str| Err(Refusal::keep_script(format!("`{shown}` {what}")));
+        let keep = |what: &str| Err(Refusal::keep(source, what));
         if let Some(what) = shell_state(source) {
             return keep(&format!("has {what} in it"));
         }
@@ -227,20 +185,17 @@ impl Chain<'_> {
         if tools::is_server(&simple.words) {
             return keep("is a server, and another command follows it");
         }
-        let kind = self.kind(&simple)?;
+        let kind = self.kind(&simple.words)?;
         let shell = needs_shell(&simple);
         if simple.redirects.contains(&Redirect::Output) && shell.is_none() {
             self.findings.note(format!(
                 "the redirection in `{shown}` is left out: launchgate passes both outputs on"
             ));
         }
+        let rewritten = is_rewritten.then(|| source_of(&simple.words));
         self.push(Command {
             shell,
-            source: if is_rewritten {
-                source_of(&simple.words)
-            } else {
-                source.to_owned()
-            },
+            source: rewritten.unwrap_or_else(|| source.to_owned()),
             user,
             options: self.options_for(&Contents::default()),
             words: simple.words,
@@ -251,53 +206,26 @@ impl Chain<'_> {
     }
 
     /// What a program with its arguments is for.
-    fn kind(&mut self, simple: &Simple) -> Result<Kind, Refusal> {
-        let words = &simple.words;
-        if let Some(inner) = input::shell(words, self.in_shell)? {
-            return Self::kind_of_text(&inner);
+    fn kind(&mut self, words: &[Word]) -> Result<Kind, Refusal> {
+        if let Some(inner) = shell::call(words, self.in_shell)? {
+            return kind_of_text(&inner);
         }
         if tools::is_migration(words) {
             self.say_of_creation(words)?;
             return Ok(Kind::Migration);
         }
-        let substituted = words.iter().filter(|word| word.needs_shell().is_some());
-        if let Some(word) = substituted
-            .into_iter()
-            .find(|word| word.source.contains("migrat") && word.source.contains(['(', '`']))
-        {
-            return Err(Refusal::keep_script(format!(
-                "`{}` may migrate, within another command",
-                shorten(&word.source)
-            )));
+        let hides = |word: &&Word| {
+            word.needs_shell().is_some()
+                && word.source.contains("migrat")
+                && word.source.contains(['(', '`'])
+        };
+        match words.iter().find(hides) {
+            Some(word) => Err(Refusal::keep(
+                &word.source,
+                "may migrate, within another command",
+            )),
+            None => Ok(Kind::Other),
         }
-        Ok(Kind::Other)
-    }
-
-    /// What a shell's text within the chain is for.
-    fn kind_of_text(inner: &input::Shell) -> Result<Kind, Refusal> {
-        for piece in shell::read(&inner.text, &inner.dialect)? {
-            let contents = Contents::of(&piece.pipeline);
-            let does = |what: fn(&[Word]) -> bool| {
-                contents.commands.iter().any(|simple| what(&simple.words))
-            };
-            let shown = shorten(&piece.source);
-            if contents.refused.is_some()
-                || piece.background
-                || does(tools::is_server)
-                || does(tools::is_daemon)
-            {
-                return Err(Refusal::keep_script(format!(
-                    "`{shown}` starts a server or a background job"
-                )));
-            }
-            if does(tools::is_migration) {
-                return Err(Refusal::new(
-                    format!("a shell within the chain runs `{shown}`"),
-                    "write the commands of that shell into the chain itself",
-                ));
-            }
-        }
-        Ok(Kind::Other)
     }
 
     /// launchgate connects to the database before it migrates, so the database has to exist.
@@ -324,12 +252,9 @@ impl Chain<'_> {
         let mut user = None;
         let mut is_rewritten = false;
         while let Some((wrapper, own, rest)) = tools::wrapper(&simple.words)? {
+            let is_alone = rest.is_empty() && tools::about_database(&own);
             match wrapper {
-                Wrapper::Wait { timeout }
-                    if is_plain || (rest.is_empty() && tools::about_database(&own)) =>
-                {
-                    self.take_wait(own, timeout);
-                }
+                Wrapper::Wait { timeout } if is_plain || is_alone => self.take_wait(own, timeout),
                 Wrapper::User { user: name, .. } if is_plain && user.is_none() => {
                     user = Some(User { name, words: own });
                 }
@@ -343,10 +268,12 @@ impl Chain<'_> {
 
     fn set(&mut self, options: &[Option<&str>], source: &str) -> Result<(), Refusal> {
         let options: Option<Vec<&str>> = options.iter().copied().collect();
-        let options = options.and_then(|options| input::shell_options(&options));
+        let options = options.and_then(|options| shell::options(&options));
         let Some(options) = options else {
-            let what = format!("`{source}` is an option that convert does not know");
-            return Err(Refusal::keep_script(what));
+            return Err(Refusal::keep(
+                source,
+                "is an option that convert does not know",
+            ));
         };
         self.options.extend(options);
         self.findings.note(format!(
@@ -357,49 +284,60 @@ impl Chain<'_> {
 
     /// A folder that everything runs in, where it is known beforehand.
     fn change_folder(&mut self, words: &[Option<&str>], source: &str) -> Result<(), Refusal> {
-        let folder = match words {
-            [Some(folder)] | [Some("--"), Some(folder)] if folder.starts_with('/') => folder,
-            _ => "",
-        };
-        if folder.is_empty() || !self.commands.is_empty() {
-            let what = format!("`{source}` changes the folder of what follows");
-            return Err(Refusal::keep_script(what));
+        match words {
+            [Some(folder)] | [Some("--"), Some(folder)]
+                if folder.starts_with('/') && self.commands.is_empty() =>
+            {
+                self.folder = Some((*folder).to_owned());
+            }
+            _ => return Err(Refusal::keep(source, "changes the folder of what follows")),
         }
         self.findings
             .note(format!("`{source}` becomes the container's working folder"));
-        self.folder = Some(folder.to_owned());
         Ok(())
     }
+}
+
+/// What a shell's text within the chain is for.
+fn kind_of_text(inner: &shell::Call) -> Result<Kind, Refusal> {
+    for piece in shell::read(&inner.text, &inner.dialect)? {
+        let serves = piece.contents.has(tools::is_server) || piece.contents.has(tools::is_daemon);
+        if piece.contents.refused.is_some() || piece.background || serves {
+            return Err(Refusal::keep(
+                &piece.source,
+                "starts a server or a background job",
+            ));
+        }
+        if piece.contents.has(tools::is_migration) {
+            return Err(Refusal::new(
+                format!("a shell within the chain runs `{}`", shorten(&piece.source)),
+                "write the commands of that shell into the chain itself",
+            ));
+        }
+    }
+    Ok(Kind::Other)
 }
 
 /// What a program with its arguments needs a shell for.
 pub(super) fn needs_shell(simple: &Simple) -> Option<&'static str> {
     let values = simple.assignments.iter().map(|(_, value)| value);
-    let words = || simple.words.iter().chain(values.clone());
-    if let Some(what) = simple
-        .special
-        .or_else(|| words().find_map(Word::needs_shell))
-    {
+    let mut words = simple.words.iter().chain(values);
+    if let Some(what) = simple.special.or_else(|| words.find_map(Word::needs_shell)) {
         return Some(what);
     }
     let program = simple.words.first();
-    if program.is_some_and(|word| word.variables().next().is_some()) {
-        return Some("a program that a variable names");
-    }
-    if simple
-        .words
-        .iter()
-        .flat_map(Word::variables)
-        .any(|(name, splits)| splits && is_list(name))
-    {
-        return Some("a variable that holds several words");
-    }
     let name = program.and_then(Word::text).unwrap_or_default();
-    if matches!(name, "hash" | "type" | "[[" | "command" | ":") {
-        return Some("a word of the shell's own");
+    let mut variables = simple.words.iter().flat_map(Word::variables);
+    if program.is_some_and(|word| word.variables().next().is_some()) {
+        Some("a program that a variable names")
+    } else if variables.any(|(name, splits)| splits && is_list(name)) {
+        Some("a variable that holds several words")
+    } else if matches!(name, "hash" | "type" | "[[" | "command" | ":") {
+        Some("a word of the shell's own")
+    } else {
+        let leads = simple.redirects.contains(&Redirect::Elsewhere);
+        leads.then_some("a redirection")
     }
-    let leads = simple.redirects.contains(&Redirect::Elsewhere);
-    leads.then_some("a redirection")
 }
 
 /// Whether a variable's name says that its value is to be split.

@@ -1,10 +1,10 @@
 //! The last command: the server, with what is in front of it.
 
 use super::super::proposal::{Server, User};
-use super::super::shell::{Redirect, Simple};
+use super::super::shell::{self, Redirect, Simple};
 use super::super::tools::{self, Wrapped, Wrapper};
 use super::super::words::{Word, shell_state, source_of};
-use super::super::{Refusal, input, shorten};
+use super::super::{Refusal, shorten};
 use super::Chain;
 use super::command::needs_shell;
 use super::statement::refuse_program;
@@ -25,13 +25,11 @@ impl Chain<'_> {
         }
         let takes_cmd = self.take_arguments(&mut simple.words, arguments)?;
         if let Some(what) = shell_state(&source_of(&simple.words)) {
-            return Err(Refusal::keep_script(format!("`{shown}` has {what} in it")));
+            return Err(Refusal::keep(source, &format!("has {what} in it")));
         }
         let is_empty = simple.words.is_empty() && takes_cmd.is_none();
         if is_empty || tools::changes_shell(&simple.words) {
-            return Err(Refusal::keep_script(format!(
-                "the last command should be the server, and is `{shown}`"
-            )));
+            return Err(Refusal::keep(source, "is the last command, and no server"));
         }
         self.put_assignments(&mut simple, source)?;
         let shell = needs_shell(&simple);
@@ -46,9 +44,10 @@ impl Chain<'_> {
             return self.words(simple.words, takes_cmd, depth);
         };
         if takes_cmd || tools::wrapper(&simple.words)?.is_some() {
-            return Err(Refusal::keep_script(format!(
-                "`{shown}` needs the shell, for {what}"
-            )));
+            return Err(Refusal::keep(
+                source,
+                &format!("needs the shell, for {what}"),
+            ));
         }
         self.findings.note(format!("the server needs a shell, for {what}: the image has to have one, and `exec` makes the server take its place"));
         let text = source.strip_prefix("exec").filter(|_| has_exec);
@@ -102,20 +101,20 @@ impl Chain<'_> {
         let mut words = vec![Word::literal("env")];
         for (name, value) in std::mem::take(&mut simple.assignments) {
             let Some(value) = value.text().filter(|_| simple.special.is_none()) else {
-                return Err(Refusal::keep_script(format!(
-                    "`{}` sets {name} to a value that the shell makes",
-                    shorten(source)
-                )));
+                return Err(Refusal::keep(
+                    source,
+                    &format!("sets {name} to a value that the shell makes"),
+                ));
             };
             words.push(Word::literal(&format!("{name}={value}")));
         }
         words.append(&mut simple.words);
         simple.words = words;
         if simple.redirects.contains(&Redirect::Elsewhere) {
-            return Err(Refusal::keep_script(format!(
-                "`{}` sets a variable and redirects a stream",
-                shorten(source)
-            )));
+            return Err(Refusal::keep(
+                source,
+                "sets a variable and redirects a stream",
+            ));
         }
         self.findings
             .note("`env` sets the variable that only the server has: the image has to have it");
@@ -132,7 +131,7 @@ impl Chain<'_> {
     ) -> Result<(), Refusal> {
         let all = words.clone();
         let (words, user, behind_init) = self.unwrap_server(words, takes_cmd)?;
-        if let Some(shell) = input::shell(&words, self.in_shell)? {
+        if let Some(shell) = shell::call(&words, self.in_shell)? {
             self.outer_user = user;
             self.dialect = shell.dialect;
             self.options.extend(shell.options);

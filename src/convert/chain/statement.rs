@@ -1,8 +1,8 @@
 //! Statements: commands with `&&` and `||` between them.
 
 use super::super::proposal::{Command, Kind};
-use super::super::shell::{Contents, Link, Piece, Shape, shape};
-use super::super::words::Word;
+use super::super::shell::{Link, Piece, Shape};
+use super::super::words::{Word, shell_state};
 use super::super::{Refusal, shorten, tools};
 use super::Chain;
 
@@ -45,7 +45,8 @@ impl Chain<'_> {
                 ));
                 self.each(body)?;
             }
-            Fallback::Swallows(swallow) if matches!(body, [one] if migrates(one)) => {
+            Fallback::Swallows(swallow) if matches!(body, [one] if one.contents.has(tools::is_migration)) =>
+            {
                 self.findings.wrong(format!(
                     "`|| {}` hides a failed migration: it is left out, and a failure keeps the server from starting",
                     shorten(&swallow.source)
@@ -56,7 +57,8 @@ impl Chain<'_> {
                 self.whole(pieces, "`||`")?;
             }
         }
-        if self.commands.len() > before && !self.options.contains(&"errexit") && !self.is_release {
+        let runs_something = self.commands.len() > before;
+        if runs_something && !self.options.contains(&"errexit") && !self.is_release {
             let source = pieces.last().map(|piece| shorten(&piece.source));
             self.findings.wrong(format!(
                 "`;` or a new line goes on after a failure: what follows `{}` runs although it failed",
@@ -74,15 +76,12 @@ impl Chain<'_> {
     fn whole(&mut self, pieces: &[Piece], what: &'static str) -> Result<(), Refusal> {
         let mut options = Vec::new();
         for piece in pieces {
-            let contents = Contents::of(&piece.pipeline);
-            options.extend(self.options_for(&contents));
-            Self::refuse_kept(&piece.source, &contents)?;
-            if migrates(piece) {
-                return Err(Refusal::keep_script(format!(
-                    "whether `{}` runs depends on the command in front of it",
-                    shorten(&piece.source)
-                )));
+            refuse_influence(piece)?;
+            if piece.contents.has(tools::is_migration) {
+                let what = "runs or not, depending on the command in front of it";
+                return Err(Refusal::keep(&piece.source, what));
             }
+            options.extend(self.options_for(&piece.contents));
         }
         self.push(Command {
             shell: Some(what),
@@ -106,48 +105,43 @@ impl Chain<'_> {
         };
         let has_or = pieces.iter().any(|piece| piece.link == Link::Or);
         if has_or || before.iter().any(is_question) {
-            return Err(Refusal::keep_script(format!(
-                "whether `{}` starts depends on the command in front of it",
-                shorten(&server.source)
-            )));
+            let what = "starts or not, depending on the command in front of it";
+            return Err(Refusal::keep(&server.source, what));
         }
         self.each(before)?;
-        let contents = Contents::of(&server.pipeline);
-        let what = match shape(&server.pipeline, &contents) {
+        let what = match &server.shape {
             Shape::Simple(simple) => {
-                refuse_content(&server.source, &contents)?;
-                return self.server(simple, &server.source, arguments, depth);
+                refuse_content(server)?;
+                return self.server(simple.clone(), &server.source, arguments, depth);
             }
             Shape::Until { .. } => "a loop",
             Shape::Other(what) => what,
         };
-        if contents.pipe {
+        if server.contents.pipe {
             self.findings.wrong("the server is in a pipe: the shell stays PID 1 and drops SIGTERM, and the pipe hides the server's exit code");
         }
-        Err(Refusal::keep_script(format!(
-            "the last command should be the server, and is {what}: `{}`",
-            shorten(&server.source)
-        )))
+        let what = format!("is {what}, and should be the server");
+        Err(Refusal::keep(&server.source, &what))
     }
 }
 
 /// The text of a statement. `[ -f x ] && cp x y` fails where there is no x, which ends no shell
 /// but would end a start: it becomes an `if`.
 fn joined(pieces: &[Piece]) -> String {
-    let has_or = pieces.iter().any(|piece| piece.link == Link::Or);
-    let questions = pieces.iter().rposition(is_question).map_or(0, |at| at + 1);
     let text = |pieces: &[Piece]| {
         let mut text = String::new();
         for (number, piece) in pieces.iter().enumerate() {
-            match piece.link {
-                _ if number == 0 => {}
-                Link::Or => text.push_str(" || "),
-                Link::And | Link::Begin => text.push_str(" && "),
-            }
+            text.push_str(match piece.link {
+                _ if number == 0 => "",
+                Link::Or => " || ",
+                Link::And | Link::Begin => " && ",
+            });
             text.push_str(&piece.source);
         }
         text
     };
+    let has_or = pieces.iter().any(|piece| piece.link == Link::Or);
+    let questions = pieces.iter().rposition(is_question).map_or(0, |at| at + 1);
     if has_or || questions == 0 || questions == pieces.len() {
         return text(pieces);
     }
@@ -156,14 +150,30 @@ fn joined(pieces: &[Piece]) -> String {
 }
 
 /// What no command may have in it, however it is run.
-pub(super) fn refuse_content(source: &str, contents: &Contents) -> Result<(), Refusal> {
-    match contents.refused {
-        Some(what) => Err(Refusal::keep_script(format!(
-            "there is {what}: `{}`",
-            shorten(source)
-        ))),
+pub(super) fn refuse_content(piece: &Piece) -> Result<(), Refusal> {
+    match piece.contents.refused {
+        Some(what) => Err(Refusal::keep(&piece.source, &format!("has {what} in it"))),
         None => Ok(()),
     }
+}
+
+/// What a shell of its own can't do for the shell of the chain.
+pub(super) fn refuse_influence(piece: &Piece) -> Result<(), Refusal> {
+    refuse_content(piece)?;
+    if let Some(what) = shell_state(&piece.source) {
+        return Err(Refusal::keep(&piece.source, &format!("has {what} in it")));
+    }
+    for simple in &piece.contents.commands {
+        let sets = simple.words.is_empty() && !simple.assignments.is_empty();
+        if !simple.is_scoped && (sets || tools::changes_shell(&simple.words)) {
+            let what = "changes the shell that runs what follows";
+            return Err(Refusal::keep(&piece.source, what));
+        }
+        if tools::is_server(&simple.words) || tools::is_daemon(&simple.words) {
+            return Err(Refusal::keep(&piece.source, "starts a server or a daemon"));
+        }
+    }
+    Ok(())
 }
 
 /// A whole command in quotes, which a shell takes for the name of a program.
@@ -180,33 +190,23 @@ pub(super) fn refuse_program(words: &[Word]) -> Result<(), Refusal> {
 }
 
 fn refuse_background(pieces: &[Piece]) -> Result<(), Refusal> {
+    let what = "is a background job (`&`): it may be a second server, and nobody sees it fail";
     match pieces.iter().find(|piece| piece.background) {
-        Some(piece) => Err(Refusal::keep_script(format!(
-            "`{} &` is a background job: it may be a second server, and nobody sees it fail",
-            shorten(&piece.source)
-        ))),
+        Some(piece) => Err(Refusal::keep(&piece.source, what)),
         None => Ok(()),
     }
 }
 
-fn migrates(piece: &Piece) -> bool {
-    let contents = Contents::of(&piece.pipeline);
-    let mut commands = contents.commands.iter();
-    commands.any(|simple| tools::is_migration(&simple.words))
-}
-
 /// Whether its exit status is an answer: `[ -f x ]`, `! a`, `command -v psql`, `a | grep b`.
 fn is_question(piece: &Piece) -> bool {
-    let contents = Contents::of(&piece.pipeline);
-    let is_question = |words: &[Word]| tools::is_question(words);
-    match shape(&piece.pipeline, &contents) {
-        Shape::Simple(simple) => is_question(&simple.words),
+    match &piece.shape {
+        Shape::Simple(simple) => tools::is_question(&simple.words),
         Shape::Until { .. } => false,
-        Shape::Other("a pipe") => contents
-            .commands
-            .last()
-            .is_some_and(|last| is_question(&last.words)),
-        Shape::Other(what) => matches!(what, "`!`" | "`[[`" | "`((`"),
+        Shape::Other("a pipe") => {
+            let last = piece.contents.commands.last();
+            last.is_some_and(|last| tools::is_question(&last.words))
+        }
+        Shape::Other(what) => matches!(*what, "`!`" | "`[[`" | "`((`"),
     }
 }
 
@@ -218,13 +218,12 @@ fn fallback(pieces: &[Piece]) -> Fallback<'_> {
     let [one] = pieces else {
         return Fallback::Choice;
     };
-    let contents = Contents::of(&one.pipeline);
-    let Some((last, before)) = contents.commands.split_last() else {
+    let Some((last, before)) = one.contents.commands.split_last() else {
         return Fallback::Choice;
     };
     let is_message = |words: &[Word]| matches!(name(words), "echo" | "printf");
     let only_messages = before.iter().all(|simple| is_message(&simple.words));
-    if !only_messages || contents.refused.is_some() || last.is_scoped {
+    if !only_messages || one.contents.refused.is_some() || last.is_scoped {
         return Fallback::Choice;
     }
     let code = last

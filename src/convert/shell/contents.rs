@@ -33,7 +33,7 @@ pub(in crate::convert) enum Redirect {
 }
 
 /// What a command is as a whole.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::convert) enum Shape {
     /// A program with its arguments.
     Simple(Simple),
@@ -47,7 +47,7 @@ pub(in crate::convert) enum Shape {
 }
 
 /// Everything in a command.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(in crate::convert) struct Contents {
     /// The programs, in the order they are written in.
     pub(in crate::convert) commands: Vec<Simple>,
@@ -71,6 +71,11 @@ impl Contents {
         };
         contents.pipeline(pipeline);
         contents
+    }
+
+    /// Whether one of the programs is what `what` looks for.
+    pub(in crate::convert) fn has(&self, what: fn(&[Word]) -> bool) -> bool {
+        self.commands.iter().any(|simple| what(&simple.words))
     }
 
     fn pipeline(&mut self, pipeline: &Pipeline) {
@@ -250,7 +255,7 @@ fn is_output(kind: &IoFileRedirectKind, target: &IoFileRedirectTarget) -> bool {
 }
 
 /// What a command is as a whole; `contents` are its own.
-pub(in crate::convert) fn shape(pipeline: &Pipeline, contents: &Contents) -> Shape {
+pub(super) fn shape(pipeline: &Pipeline, contents: &Contents) -> Shape {
     if pipeline.bang {
         return Shape::Other("`!`");
     }

@@ -15,7 +15,7 @@ pub enum StepKind {
     Prepare,
     /// Before the first migrate step.
     Backup,
-    /// A copy of the database, which launchgate makes itself.
+    /// A copy of the database that launchgate makes itself.
     Snapshot,
     /// The migration.
     Migrate,
@@ -41,16 +41,16 @@ pub enum Stage {
 /// What a step executes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepProgram {
-    /// A command of the user's.
+    /// The user's command.
     Command,
     /// launchgate itself, with a folder.
     Launchgate,
 }
 
-/// Who runs a step, unless it names a user of its own.
+/// Who runs a step, unless it names its own user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunAs {
-    /// Whoever started launchgate.
+    /// The user who started launchgate.
     Starter,
     /// The steps' user.
     StepUser,
@@ -63,8 +63,8 @@ pub enum RunAs {
 pub struct StepDefinition {
     /// Which kind.
     pub kind: StepKind,
-    /// The setting that gives it. Its name is the kind's word in log, ledger and `LAUNCHGATE_STEP`,
-    /// and its shape says whether there can be several.
+    /// The setting that gives it. Its name is the kind's word in the log, the ledger and
+    /// `LAUNCHGATE_STEP`, and its shape says whether there can be several.
     pub setting: SettingId,
     /// When it runs.
     pub stage: Stage,
@@ -110,7 +110,7 @@ impl StepKind {
         &STEPS[self as usize]
     }
 
-    /// The word in log, ledger and `LAUNCHGATE_STEP`.
+    /// The word in the log, the ledger and `LAUNCHGATE_STEP`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.definition().setting.name()
@@ -128,20 +128,19 @@ impl StepKind {
 pub struct Step {
     /// What it is for.
     pub kind: StepKind,
-    /// What it is called in log, ledger and `LAUNCHGATE_STEP`: its kind, unless it was given a
-    /// name of its own.
+    /// Its name in the log, the ledger and `LAUNCHGATE_STEP`: its kind, unless it was given one.
     pub name: String,
     /// Its words.
     pub argv: Argv,
-    /// As it was written, for people; no password of a URL in it.
+    /// The command as it was written, for people, without passwords of URLs.
     pub text: String,
-    /// Which setting it is.
+    /// The setting that it comes from.
     pub origin: Origin,
     /// `None`: no limit.
     pub timeout: Option<Duration>,
-    /// Who runs it; `None`: whoever this is.
+    /// The user who runs it; `None`: launchgate's own.
     pub identity: Option<Identity>,
-    /// Its environment, but for what launchgate adds per run, where it is not that of all steps.
+    /// Its environment without what launchgate adds per run, if it differs from that of all steps.
     pub environment: Option<Environment>,
 }
 

@@ -15,13 +15,13 @@ use crate::sys::identity::Identity;
 pub struct Steps {
     /// In the order they run.
     pub list: Vec<Step>,
-    /// Their environment, but for what launchgate adds per run.
+    /// Their environment, without what launchgate adds per run.
     pub environment: Environment,
-    /// A setting names their database sessions (`PGAPPNAME`).
+    /// Whether a setting names their database sessions (`PGAPPNAME`).
     pub names_sessions: bool,
-    /// Between TERM and KILL.
+    /// The time between TERM and KILL.
     pub grace: Duration,
-    /// What the steps that launchgate does itself work on.
+    /// What the embedded steps work on.
     pub embedded: Option<EmbeddedPlan>,
 }
 
@@ -37,7 +37,7 @@ impl Steps {
         }
     }
 
-    /// What a step sees, but for what launchgate adds per run.
+    /// What a step sees, without what launchgate adds per run.
     #[must_use]
     pub fn environment_of<'a>(&'a self, step: &'a Step) -> &'a Environment {
         step.environment.as_ref().unwrap_or(&self.environment)

@@ -1,10 +1,9 @@
-//! Step commands: text to words, without a shell.
+//! Splitting the text of a step command into words, without a shell.
 //!
-//! Pure. The words are split by the `shlex` crate, as a POSIX shell splits them (POSIX
-//! 2.3, Token Recognition, and 2.2, Quoting). What this module adds is one scan in front of
-//! it: it refuses what only a shell could do, and expands variables where that was asked
-//! for. The scan rewrites the text so that the splitter sees an expanded value as quoted and
-//! a `#` as the ordinary character that the contract says it is.
+//! Pure. The `shlex` crate splits words as a POSIX shell does (POSIX 2.3, Token Recognition, and
+//! 2.2, Quoting). A scan in front of it refuses what only a shell can do, and expands variables if
+//! that is wanted. It rewrites the text so that `shlex` sees an expanded value as quoted and `#` as
+//! an ordinary character.
 
 mod builtin;
 mod refusal;
@@ -15,12 +14,12 @@ use std::os::unix::ffi::OsStringExt;
 pub use builtin::instead_of;
 pub use refusal::{RefusalKind, SplitRefusal};
 
-/// A program with its arguments: never empty, and its first word has at least a byte.
+/// A program with its arguments. Never empty, and neither is its first word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Argv(Vec<OsString>);
 
 impl Argv {
-    /// `None` where there is no first word or an empty one.
+    /// `None` if there is no first word or it is empty.
     #[must_use]
     pub fn new(words: Vec<OsString>) -> Option<Self> {
         if words.first().is_none_or(|word| word.is_empty()) {
@@ -30,7 +29,7 @@ impl Argv {
         }
     }
 
-    /// The program's name as it was written.
+    /// The program's name as written.
     #[must_use]
     pub fn program(&self) -> &OsString {
         &self.0[0]
@@ -43,16 +42,16 @@ impl Argv {
     }
 }
 
-/// Whether `$NAME` is looked up, and where.
+/// Whether and how `$NAME` is expanded.
 #[derive(Clone, Copy)]
 pub enum Expansion<'a> {
     /// `$NAME` stays as it is.
     Off,
-    /// `$NAME` becomes what this returns; `None` is an error.
+    /// `$NAME` becomes what this function returns; `None` is an error.
     On(&'a dyn Fn(&[u8]) -> Option<Vec<u8>>),
 }
 
-/// A command's words, and whether it has a `$NAME` that stays as it is.
+/// A command split into words.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Split {
     /// The words.
@@ -72,14 +71,14 @@ struct Scan<'a> {
     text: &'a [u8],
     at: usize,
     quote: Quoting,
-    /// Whether the next byte would begin a word.
+    /// Whether the next byte begins a word.
     fresh: bool,
     out: Vec<u8>,
     unexpanded: Option<String>,
     expansion: Expansion<'a>,
 }
 
-/// Splits a step command into words as a POSIX shell would, with no shell.
+/// Splits a step command into words as a POSIX shell would.
 ///
 /// # Errors
 /// What only a shell can do (operators, substitutions, assignments, a second line), an
@@ -109,7 +108,7 @@ pub fn split(text: &[u8], expansion: Expansion<'_>) -> Result<Split, SplitRefusa
     }
 }
 
-/// Expands `$NAME`, `${NAME}` and `$$` in one argument of the server, where nothing is quoted.
+/// Expands `$NAME`, `${NAME}` and `$$` in one argument of the server. Quotes mean nothing there.
 ///
 /// # Errors
 /// A variable that is not set, or a brace that is not closed.
@@ -189,7 +188,7 @@ impl Scan<'_> {
                 "a backslash with nothing behind it",
                 "write two backslashes, or leave it out",
             )),
-            // A line continuation vanishes and begins no word (POSIX 2.2.1).
+            // A line continuation disappears and does not begin a word (POSIX 2.2.1).
             Some(b'\n') => {
                 self.at += 2;
                 Ok(())
@@ -260,7 +259,7 @@ impl Scan<'_> {
         Ok(())
     }
 
-    /// Writes a value so that the splitter takes it as it is, in the quotes it stands in.
+    /// Writes a value so that the splitter leaves it alone, inside whichever quotes surround it.
     fn quoted(&mut self, value: &[u8]) {
         if self.quote == Quoting::Double {
             for &byte in value {
@@ -288,11 +287,11 @@ enum Dollar<'a> {
     Variable(&'a [u8]),
     /// `$$`.
     Plain,
-    /// A dollar that means nothing here.
+    /// A dollar without a meaning.
     Other,
 }
 
-/// What the dollar that `text` begins with stands for, and how many bytes it takes.
+/// What the dollar at the start of `text` means, and how many bytes belong to it.
 fn dollar(text: &[u8]) -> Result<(Dollar<'_>, usize), SplitRefusal> {
     match text.get(1) {
         Some(b'$') => Ok((Dollar::Plain, 2)),
@@ -330,8 +329,8 @@ fn name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// A name with a `=` behind it where the first word would begin, as a shell sees it once the
-/// line continuations are gone.
+/// Refuses `NAME=` in front of the first word, as a shell sees it once line continuations are
+/// removed.
 fn refuse_assignment(text: &[u8]) -> Result<(), SplitRefusal> {
     let mut bytes = Vec::new();
     let mut rest = text;

@@ -1,8 +1,7 @@
-//! Words that only a shell knows: no program has their name, and what they do would be gone with
-//! the process that does it.
+//! Shell builtins that are not programs: their effect would end with the process that has it.
 
-/// What to write instead of a word that is a shell's own; `None` of any other. Those that are
-/// also programs (`test`, `echo`, `kill`) are none of them.
+/// What to write instead of a shell builtin; `None` for any other word, and for builtins that are
+/// programs too (`test`, `echo`, `kill`).
 #[must_use]
 pub fn instead_of(word: &str) -> Option<&'static str> {
     let instead = match word {

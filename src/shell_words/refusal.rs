@@ -1,4 +1,4 @@
-//! What a command is refused for, and what to write instead.
+//! Why a command is refused, and what to write instead.
 
 /// Why a command is refused: what was found, and what to write instead.
 #[derive(Debug, PartialEq, Eq)]
@@ -7,18 +7,18 @@ pub struct SplitRefusal {
     pub found: String,
     /// What to write instead.
     pub instead: String,
-    /// What whoever knows the setting can say better.
+    /// The kind of problem, for callers that know the setting and can explain it better.
     pub kind: RefusalKind,
 }
 
-/// What kind of thing was found.
+/// The kind of problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefusalKind {
-    /// What is to be said is said.
+    /// Explained by the two texts.
     Told,
-    /// Several commands: the remedy is that of a setting that can be repeated.
+    /// Several commands. What to write instead assumes a setting that can be repeated.
     Several,
-    /// A variable of this name, which is not set here.
+    /// A variable with this name that is not set.
     Unset(Vec<u8>),
 }
 
@@ -116,11 +116,11 @@ pub(super) fn operator(byte: u8, next: Option<u8>) -> SplitRefusal {
     }
 }
 
-/// What every operator's remedy ends with.
+/// The end of every hint about an operator.
 const ORDINARY: &str = "in quotes it is an ordinary character";
 
 impl SplitRefusal {
-    /// What to write instead where the setting takes one command: several can't be given to it.
+    /// What to write instead if the setting takes only one command.
     #[must_use]
     pub fn instead_of_one(&self) -> String {
         match self.kind {

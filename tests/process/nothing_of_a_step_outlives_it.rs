@@ -486,7 +486,7 @@ fn without_a_proc_of_its_own_the_group_is_stopped_and_the_rest_waited_for() {
             .run(Mode::PidOne, &["sh", "-c", words])
             .given(given)
             .start();
-        run.wait_for_log("can't be found");
+        run.wait_for_log("can't find the processes");
         let mut left = run.others();
         left.retain(|seen| seen.command.starts_with("sleep"));
         let [left] = left.as_slice() else {

@@ -19,10 +19,13 @@ fn init<'a>(place: &'a Place, mode: Mode, flags: &[&str], server: &Stub) -> Gate
 }
 
 /// Variables that end a `run` with 64, or make it wait for a database.
-const BROKEN: [(&str, &str); 12] = [
+const BROKEN: [(&str, &str); 15] = [
     ("DATABASE_URL", "postgres://nobody:x@127.0.0.1:1/x"),
     ("LAUNCHGATE_DATABASE_URL", "oracle://x"),
     ("LAUNCHGATE_MIGRATE", "a && b; \"c"),
+    ("LAUNCHGATE_PREPARE", "a && b"),
+    ("LAUNCHGATE_WARM_UP", "c; d"),
+    ("LAUNCHGATE_SHELL", "maybe"),
     ("LAUNCHGATE_MIGRATE_TIMEOUT", "soon"),
     ("LAUNCHGATE_STEP_ENV", "x"),
     ("LAUNCHGATE_STEP_ENV_FROM", "A=NO_SUCH_VARIABLE"),

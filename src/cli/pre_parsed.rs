@@ -17,7 +17,7 @@ use crate::sys::environment::Environment;
 #[derive(Debug, Clone, Copy)]
 pub struct PreParsedArgs<'a> {
     words: &'a [OsString],
-    /// Those of the command that this one stands behind.
+    /// The arguments of the outer command, if this one follows its `--`.
     outer: &'a [OsString],
     verb: Option<Verb>,
 }

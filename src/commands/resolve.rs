@@ -21,7 +21,7 @@ use crate::sys::host::Host;
 /// Appends an operator's decision to the ledger.
 ///
 /// # Errors
-/// A word that is no decision, a database that refuses.
+/// An unknown decision, or a database that refuses.
 pub fn resolve(host: &Host, log: &Log, settings: &ResolveSettings) -> Result<(), Failure> {
     let state = match text("--as", &settings.decision)? {
         "succeeded" => RunState::Succeeded,
@@ -34,7 +34,7 @@ pub fn resolve(host: &Host, log: &Log, settings: &ResolveSettings) -> Result<(),
             ));
         }
     };
-    // As a release's name is taken: without the white space around it.
+    // Trimmed, as a release's name is.
     let revision = Revision::new(text("REVISION", &settings.revision)?.trim())
         .map_err(|error| Failure::usage(format!("REVISION: {error}"), error.hint()))?;
     let note = settings.note.as_ref();
@@ -50,7 +50,7 @@ pub fn resolve(host: &Host, log: &Log, settings: &ResolveSettings) -> Result<(),
         revision: Some(revision.as_str().to_owned()),
         ..RevisionInfo::default()
     });
-    // Whoever reads the ledger reads it.
+    // Everyone who can read the ledger can read the note.
     let note = note.map(|note| redact::secrets(note, &plan.target.url));
     let shown = redact::passwords(revision.as_str()).into_owned();
     let log = log.clone();
@@ -58,12 +58,12 @@ pub fn resolve(host: &Host, log: &Log, settings: &ResolveSettings) -> Result<(),
         append(plan, log, link, revision, state, note)
     })?;
     let said = match state {
-        RunState::Succeeded => "taken as succeeded: it starts without running its steps",
+        RunState::Succeeded => "recorded as succeeded: it starts without running its steps",
         RunState::Blocked => "blocked: it does not start",
         _ if had_succeeded => {
-            "attempts are counted anew; it succeeded before, so its steps do not run again"
+            "attempts were reset; it succeeded before, so its steps do not run again"
         }
-        _ => "attempts are counted anew: the next start runs its steps",
+        _ => "attempts were reset: the next start runs its steps",
     };
     print::print(host, format!("revision {shown}: {said}\n").as_bytes())
 }
@@ -96,7 +96,7 @@ async fn append(
 /// Prints the ledger's DDL.
 ///
 /// # Errors
-/// A word that is no database.
+/// An unknown kind of database.
 pub fn print_ddl(host: &Host, kind: &OsStr) -> Result<(), Failure> {
     let Some(backend) = kind.to_str().and_then(Backend::named) else {
         return Err(Failure::usage(

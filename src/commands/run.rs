@@ -14,7 +14,7 @@ use crate::settings::{RunSettings, Settings};
 use crate::steps::{self, ReadySteps, RunIdentity};
 use crate::sys::host::Host;
 
-/// Runs the gate, then becomes the server; returns where there is none.
+/// Runs the gate, then becomes the server; returns if there is none.
 ///
 /// # Errors
 /// Everything that keeps a gate closed.

@@ -16,7 +16,7 @@ use crate::steps;
 use crate::sys::environment::Environment;
 use crate::sys::host::Host;
 
-/// Waits, then becomes the server; returns where there is none.
+/// Waits, then becomes the server; returns if there is none.
 ///
 /// # Errors
 /// Refused, or too late, or a signal.

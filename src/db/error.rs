@@ -11,7 +11,7 @@ pub enum Error {
     NotYet(String),
     /// It serves others and has no connection to spare: busy rather than away.
     Full(String),
-    /// The database refuses, and keeps refusing until somebody changes something.
+    /// The database refuses, and will keep refusing until someone changes something.
     Refused {
         /// What was refused, in the server's own words.
         what: String,
@@ -48,7 +48,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 impl Error {
-    /// What to do about it, where somebody has to do something.
+    /// What to do about it, if someone has to do something.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {

@@ -15,7 +15,7 @@ pub enum RunState {
     Interrupted,
     /// An operator's decision: this revision must never start.
     Blocked,
-    /// An operator's decision: attempts are counted anew from here.
+    /// An operator's decision: attempts are counted from here on.
     Reset,
 }
 

@@ -43,7 +43,7 @@ impl LedgerSql {
         self.dialect.text(&value.replace('\0', "\u{fffd}"))
     }
 
-    /// Text that somebody reads and nothing compares.
+    /// Text that people read and nothing compares.
     fn free(&self, value: Option<&str>) -> String {
         match value {
             None => "NULL".to_owned(),

@@ -177,7 +177,7 @@ impl Locked {
         self.lock.confirm(bound).await
     }
 
-    /// Renews the lease, on the ledger's connection, which is opened anew where it broke.
+    /// Renews the lease, on the ledger's connection, which is reopened if it broke.
     ///
     /// # Errors
     /// `Lost` where the row is not `running` any more.

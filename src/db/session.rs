@@ -120,7 +120,7 @@ impl Session {
         })
     }
 
-    /// Whether somebody holds the lock now. Does not touch it.
+    /// Whether the lock is held now. Does not touch it.
     pub async fn is_locked(&mut self) -> Result<bool, Error> {
         let driver = self.target.backend().driver();
         driver
@@ -128,7 +128,7 @@ impl Session {
             .await
     }
 
-    /// The newest rows of this app, newest first; none where there is no ledger.
+    /// The newest rows of this app, newest first; none if there is no ledger.
     pub async fn history(&mut self, limit: u32) -> Result<Vec<Run>, Error> {
         let newest = |own: &Self| own.sql.history(&own.target.app, limit);
         match self.ask(newest).await {

@@ -81,7 +81,7 @@ impl WaitClock {
 #[derive(Debug)]
 pub struct ConnectRetry {
     away: WaitClock,
-    /// The times when it is busy with others. That is no outage: the replica that keeps it busy
+    /// The times when it is busy with others. That is not an outage: the replica that keeps it busy
     /// will finish.
     busy: WaitClock,
     served: bool,

@@ -73,7 +73,7 @@ impl Sources<'_> {
             // `--no-database=off` overrides what a variable or the file says of it.
             is_wanted |= get(SettingId::NoDatabase)?.is_some();
         }
-        // The variable by which platforms hand over a database, whoever made it.
+        // The variables in which platforms pass a database URL.
         for name in AMBIENT_URLS {
             if let Some(value) = self.environment.get_filled(name) {
                 let origin = Origin::Variable(name.to_owned());

@@ -267,7 +267,7 @@ impl Partial {
             }
         };
         let from = Database::open(file).map_err(lite("open"))?;
-        // From here on everything is read as of one moment, whoever writes.
+        // From here on, everything is read as of one moment, even while others write.
         let tables = c"BEGIN; SELECT name FROM sqlite_schema \
               WHERE tbl_name <> 'launchgate_runs' AND tbl_name NOT LIKE 'sqlite@_%' ESCAPE '@' LIMIT 1";
         let tables = from.ask(tables, &keep_going).map_err(lite("read"))?;

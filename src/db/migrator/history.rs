@@ -33,7 +33,7 @@ pub enum History {
 }
 
 impl History {
-    /// The rows, none where there is no table.
+    /// The rows, none if there is no table.
     #[must_use]
     pub fn rows(&self) -> &[Applied] {
         match self {

@@ -37,7 +37,7 @@ struct NamedLock {
     connection_id: i64,
 }
 
-/// Takes the lock, or returns the connection where somebody else has it. Never waits for it.
+/// Takes the lock, or returns the connection if another replica has it. Never waits for it.
 pub(super) async fn try_lock(
     mut connection: Box<dyn Connection>,
     target: &Target,

@@ -44,7 +44,7 @@ impl SqlxBackend for Sqlx {
     }
 }
 
-/// A database file, opened anew by each call.
+/// A database file, reopened by each call.
 pub(super) struct DatabaseFile {
     path: PathBuf,
     /// A missing file is created.

@@ -53,7 +53,7 @@ pub(super) struct LockFile {
 }
 
 impl LockFile {
-    /// Takes the lock; the connection comes back where somebody else has it.
+    /// Takes the lock; returns the connection if another replica has it.
     pub(super) fn try_lock(
         path: PathBuf,
         database: Box<dyn Connection>,

@@ -6,7 +6,7 @@ use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use mistakes::{Place, likely_mistake};
+use mistakes::{CommandOf, likely_mistake};
 
 use super::{ReadyEveryStart, ReadyServer, ReadyStep, ReadySteps};
 use crate::exit::{Failure, FailureKind, Problem};
@@ -17,7 +17,7 @@ use crate::sys::child::Program;
 use crate::sys::environment::until_nul;
 use crate::sys::lookup::{self, Unfit};
 use crate::sys::own;
-use crate::sys::user::{self, NotFound, Part};
+use crate::sys::user::{self, LauncherRole, NotFound};
 
 /// Finds the executables of all steps.
 ///
@@ -44,8 +44,8 @@ fn find_step(steps: &Steps, step: &Step, log: &Log) -> Result<ReadyStep, Failure
     let path = environment.get(b"PATH");
     let identity = step.identity.as_ref();
     let look_up = |program: &OsStr| {
-        user::look_up(identity, program, path, Part::Watch)
-            .map_err(|error| likely_mistake(program, &Place::Step, error))
+        user::look_up(identity, program, path, LauncherRole::Watch)
+            .map_err(|error| likely_mistake(program, &CommandOf::Step, error))
             .map_err(|error| not_found(&what, user, error))
     };
     let found = match (step.kind.is_embedded(), identity) {
@@ -87,12 +87,12 @@ pub fn find_every_start(planned: EveryStart, log: &Log) -> Result<ReadyEveryStar
 pub fn find_server(server: &Server, log: &Log) -> Result<ReadyServer, Failure> {
     let path = server.environment.get(b"PATH");
     let part = match server.init {
-        Some(_) => Part::Watch,
-        None => Part::Become,
+        Some(_) => LauncherRole::Watch,
+        None => LauncherRole::Become,
     };
     let (called, name) = (server.called, server.argv.program());
     let found = user::look_up(server.identity.as_ref(), name, path, part)
-        .map_err(|error| likely_mistake(name, &Place::Server(server.argv.words()), error))
+        .map_err(|error| likely_mistake(name, &CommandOf::Server(server.argv.words()), error))
         .map_err(|error| not_found(called, "--user", error))?;
     let argv = words(server.argv.words());
     let environment = server.environment.entries().to_vec();

@@ -101,7 +101,7 @@ pub enum NotFound {
 
 /// What this process does once the program runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum LauncherRole {
     /// It has become that program.
     Become,
     /// It watches over the program, forwards signals to it and stops it.
@@ -119,7 +119,7 @@ pub fn look_up(
     identity: Option<&Identity>,
     name: &OsStr,
     path: Option<&OsStr>,
-    part: Part,
+    part: LauncherRole,
 ) -> Result<PathBuf, NotFound> {
     let Some(identity) = identity else {
         return lookup::find(name, path).map_err(NotFound::Unfit);
@@ -139,8 +139,8 @@ pub fn look_up(
     .map_err(NotFound::Refused)?;
     let found = read_answer(&answer)?;
     match part {
-        Part::Become => {}
-        Part::Watch => reach.map_err(NotFound::OutOfReach)?,
+        LauncherRole::Become => {}
+        LauncherRole::Watch => reach.map_err(NotFound::OutOfReach)?,
     }
     Ok(found)
 }

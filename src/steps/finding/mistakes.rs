@@ -8,7 +8,7 @@ use crate::sys::user::NotFound;
 
 /// Where the program was named.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Place<'a> {
+pub(super) enum CommandOf<'a> {
     /// In a step's command.
     Step,
     /// In the server's command, which has these words.
@@ -16,7 +16,7 @@ pub(super) enum Place<'a> {
 }
 
 /// Explains `error` better if it looks like a known mistake.
-pub(super) fn likely_mistake(program: &OsStr, place: &Place<'_>, error: NotFound) -> NotFound {
+pub(super) fn likely_mistake(program: &OsStr, place: &CommandOf<'_>, error: NotFound) -> NotFound {
     let is_missing = match &error {
         NotFound::Unfit(Unfit::NotFound { .. }) => true,
         // `.` is in every folder.
@@ -35,11 +35,11 @@ pub(super) fn likely_mistake(program: &OsStr, place: &Place<'_>, error: NotFound
 }
 
 /// A word that only a shell knows.
-fn shell_word(name: &str, place: &Place<'_>) -> Option<(String, String)> {
+fn shell_word(name: &str, place: &CommandOf<'_>) -> Option<(String, String)> {
     let instead = shell_words::instead_of(name)?;
     let instead = match place {
-        Place::Step => instead,
-        Place::Server(_) => {
+        CommandOf::Step => instead,
+        CommandOf::Server(_) => {
             "write the program itself; if it needs a shell, write `-- sh -c '…'` in an image that has one"
         }
     };
@@ -48,8 +48,8 @@ fn shell_word(name: &str, place: &Place<'_>) -> Option<(String, String)> {
 }
 
 /// A flag of launchgate's behind the `--`.
-fn misplaced_flag(name: &str, place: &Place<'_>) -> Option<(String, String)> {
-    let Place::Server(_) = place else {
+fn misplaced_flag(name: &str, place: &CommandOf<'_>) -> Option<(String, String)> {
+    let CommandOf::Server(_) = place else {
         return None;
     };
     let hint = match name {
@@ -62,15 +62,15 @@ fn misplaced_flag(name: &str, place: &Place<'_>) -> Option<(String, String)> {
 }
 
 /// A whole command as the name of a program: it was quoted once too often.
-fn one_word(name: &str, place: &Place<'_>) -> Option<(String, String)> {
+fn one_word(name: &str, place: &CommandOf<'_>) -> Option<(String, String)> {
     let quotes = ['"', '\''];
     if !name.contains(char::is_whitespace) && !name.starts_with(quotes) {
         return None;
     }
     let what = format!("`{name}` is one word, and no program has that name");
     let hint = match place {
-        Place::Step => "remove the quotation marks around the command".to_owned(),
-        Place::Server(words) => {
+        CommandOf::Step => "remove the quotation marks around the command".to_owned(),
+        CommandOf::Server(words) => {
             let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
             format!("write `-- {}`", words.join(" ").replace(quotes, ""))
         }

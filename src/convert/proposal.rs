@@ -306,6 +306,9 @@ impl Target<'_> {
                 "`--step-env` sets {name} for the steps, as in the chain, and not for the server"
             ));
         }
+        if self.server.user.is_some() && self.first > 0 {
+            findings.note("`--prepare` runs as the user that the container starts as, and sees the server's environment, HOME too");
+        }
         if manner != Manner::Expanded {
             return;
         }

@@ -19,7 +19,8 @@ fn launchgate_takes(text: &str) {
         panic!("launchgate does not take {words:?}");
     };
     let get = |_: &[u8]| Some(Vec::new());
-    for step in raw.values(SettingId::Migrate).unwrap_or_default() {
+    let commands = [SettingId::Prepare, SettingId::Migrate, SettingId::WarmUp];
+    for step in commands.iter().filter_map(|id| raw.values(*id)).flatten() {
         let words = split(step.as_encoded_bytes(), Expansion::On(&get));
         assert!(
             raw.values(SettingId::Shell).is_some() || words.is_ok(),
@@ -39,5 +40,6 @@ proptest! {
         let words = words.join(" ");
         launchgate_takes(&format!("{flags}sh -c '{assignment}./migrate x && exec ./serve y'"));
         launchgate_takes(&format!("{assignment}./migrate {words} && {flags}./serve {words}"));
+        launchgate_takes(&format!("./fetch {words}; ./migrate; ./cache {words} || true; {flags}./serve"));
     }
 }

@@ -47,6 +47,16 @@ pub enum Given {
     Terminal,
 }
 
+impl Given {
+    /// Whether it mounts something, which only a PID 1 does in a namespace of its own.
+    fn mounts(self) -> bool {
+        matches!(
+            self,
+            Self::NoProc | Self::OuterProc | Self::Accounts | Self::NoEtc
+        )
+    }
+}
+
 /// Everything a process starts with.
 #[derive(Debug)]
 pub struct Start {
@@ -74,6 +84,12 @@ struct Ready<'a> {
 impl Start {
     /// Starts it and returns its process id, as this process sees it, once it executes.
     pub fn spawn(&self) -> i32 {
+        // Elsewhere it would mount over this machine's own files.
+        let mounts = self.given.iter().find(|given| given.mounts());
+        assert!(
+            mounts.is_none() || self.mode.is_pid_one(),
+            "{mounts:?} is for a PID 1"
+        );
         let (read, write) = pipe2(OFlag::O_CLOEXEC).unwrap();
         let sources = self
             .descriptors

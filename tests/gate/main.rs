@@ -14,6 +14,7 @@ mod notices_a_silent_network;
 mod records_every_run;
 mod recovers_between_steps;
 mod shares_a_sqlite_file;
+mod start_commands_surround_the_gate;
 mod stays_closed;
 mod steps_run_once;
 mod survives_random_faults;

@@ -9,11 +9,13 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
+use crate::common::stub::flag;
 use crate::common::{Finished, Gate, Mode, Place, Run, migrate, stub, wait_until};
 use crate::four_modes;
 
 four_modes!(
     probes_are_answered_until_the_server_has_the_address,
+    probes_are_answered_while_start_commands_run,
     nobody_disturbs_the_gate,
 );
 
@@ -161,6 +163,27 @@ fn probes_are_answered_until_the_server_has_the_address(mode: Mode) {
     end.code(0)
         .says(&["time spent", "seconds=", "steps=\"migrate "]);
     assert!(place.has("served"), "{end}");
+}
+
+fn probes_are_answered_while_start_commands_run(mode: Mode) {
+    let (place, address) = (Place::new(), address());
+    let here = |go: &str| stub().append("here", go).wait_for(go);
+    let flags = [
+        flag("prepare", here("prepared")),
+        flag("warm-up", here("warm")),
+    ];
+    let run = gate(&place, mode, &flags, address).start();
+    for (step, go) in [("prepare", "prepared"), ("warm-up", "warm")] {
+        place.wait_for_line("here", go);
+        is_alive(
+            address,
+            &["\"state\":\"running\"", &format!("\"step\":\"{step}\"")],
+        );
+        assert!(get(address, "/readyz").contains(" 503 "), "{step}");
+        place.write(go, "");
+    }
+    run.end().code(0);
+    assert!(place.has("served"));
 }
 
 fn nobody_disturbs_the_gate(mode: Mode) {

@@ -31,6 +31,7 @@ mod server_sees_no_difference;
 mod settings;
 mod settings_file;
 mod signals_stop_the_step;
+mod start_commands_run_at_every_start;
 mod step_commands_become_words;
 mod step_has_the_terminal;
 mod steps_run_in_order;

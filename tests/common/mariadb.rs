@@ -11,6 +11,7 @@ use nix::sys::signal::Signal;
 use super::{
     home::{Home, Server, command_as, free_port, is_root, output, template},
     servers::{ENCODED, PASSWORD},
+    until,
 };
 
 /// `MariaDB`.
@@ -26,6 +27,34 @@ impl MariaDb {
 
     /// With options such as `--max-connections=40`.
     pub fn with(options: &[&str]) -> Self {
+        let server = Self::without_users(options);
+        server.sql("", &format!("ALTER USER 'root'@'localhost' IDENTIFIED VIA unix_socket OR mysql_native_password USING PASSWORD('{}'); \
+             CREATE OR REPLACE USER 'root'@'127.0.0.1' IDENTIFIED BY '{0}'; GRANT ALL ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION", PASSWORD.replace('\'', "''")));
+        server
+    }
+
+    /// The first node of a Galera cluster and one that joins it.
+    pub fn galera() -> (Self, Self) {
+        let [first, second] = [free_port(), free_port()];
+        let one = Self::with(&as_strs(&galera_node(
+            first,
+            "gcomm://",
+            &["--wsrep-new-cluster"],
+        )));
+        let address = format!("gcomm://127.0.0.1:{first}");
+        let two = Self::without_users(&as_strs(&galera_node(second, &address, &[])));
+        let status = "SHOW STATUS WHERE Variable_name IN ('wsrep_cluster_size', 'wsrep_local_state_comment')";
+        until("a cluster of two nodes", || {
+            let both = [&one, &two].map(|node| node.client().args(["-e", status]).output());
+            both.into_iter().flatten().all(|answer| {
+                let text = String::from_utf8_lossy(&answer.stdout).into_owned();
+                text.contains("size\t2") && text.contains("Synced")
+            })
+        });
+        (one, two)
+    }
+
+    fn without_users(options: &[&str]) -> Self {
         let version = output(Command::new("/usr/sbin/mariadbd").arg("--version"));
         let word = version
             .split_whitespace()
@@ -53,13 +82,10 @@ impl MariaDb {
                 "--innodb-buffer-pool-size=16M",
             ])
             .args(options);
-        let server = Self {
-            server: Server::start(home, command, "ready for connections"),
+        Self {
+            server: Server::start(home, command, "mariadbd: ready for connections"),
             port,
-        };
-        server.sql("", &format!("ALTER USER 'root'@'localhost' IDENTIFIED VIA unix_socket OR mysql_native_password USING PASSWORD('{}'); \
-             CREATE OR REPLACE USER 'root'@'127.0.0.1' IDENTIFIED BY '{0}'; GRANT ALL ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION", PASSWORD.replace('\'', "''")));
-        server
+        }
     }
 
     pub fn socket(&self) -> PathBuf {
@@ -106,6 +132,31 @@ impl MariaDb {
     pub fn restart(&mut self) {
         self.server.restart();
     }
+}
+
+fn as_strs(options: &[String]) -> Vec<&str> {
+    options.iter().map(String::as_str).collect()
+}
+
+/// The options of a node that the others reach at `port`.
+fn galera_node(port: u16, address: &str, more: &[&str]) -> Vec<String> {
+    let [incremental, whole] = [free_port(), free_port()];
+    let mut options = vec![
+        "--binlog-format=ROW".to_owned(),
+        "--innodb-autoinc-lock-mode=2".to_owned(),
+        "--wsrep-on=ON".to_owned(),
+        "--wsrep-provider=/usr/lib/galera/libgalera_smm.so".to_owned(),
+        "--wsrep-sst-method=rsync".to_owned(),
+        format!("--wsrep-sst-receive-address=127.0.0.1:{whole}"),
+        "--wsrep-node-address=127.0.0.1".to_owned(),
+        format!("--wsrep-cluster-address={address}"),
+        format!(
+            "--wsrep-provider-options=base_host=127.0.0.1;base_port={port};gmcast.listen_addr=tcp://127.0.0.1:{port};\
+             ist.recv_addr=127.0.0.1:{incremental};gcache.size=8M;pc.recovery=off"
+        ),
+    ];
+    options.extend(more.iter().map(|option| (*option).to_owned()));
+    options
 }
 
 fn mariadb_install_db(folder: &Path) {

@@ -51,6 +51,7 @@ pub fn main(args: &[OsString]) -> u8 {
     // 1. Record what was inherited, before anything changes it.
     sys::panic::exit_with(70);
     let environment = inherited::environment();
+    inherited::hide(b"PG");
     let host = match Inherited::capture().and_then(Host::new) {
         Ok(host) => host,
         Err(error) => return no_host(&error),

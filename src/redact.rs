@@ -8,8 +8,6 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::db::url::DatabaseUrl;
-
 /// Replaces a password.
 const HIDDEN: &str = "***";
 
@@ -20,24 +18,34 @@ const ENDINGS: [&str; 5] = ["password", "passwd", "passphrase", "pass", "pwd"];
 ///
 /// - in a URL, everything between the first `:` after `//` and the last `@` of the word, and the
 ///   value of every parameter whose name ends like a password's;
+/// - the same without a scheme or with half of one, as in `user:password@host`;
 /// - the value assigned to such a name, as in `PGPASSWORD=x`, `--password=x` and libpq's
 ///   `host=h password=x`;
 /// - the word after a flag with such a name.
 #[must_use]
 pub fn passwords(text: &str) -> Cow<'_, str> {
     let has_url = text.contains("://");
+    let has_bare = text.find(':') < text.rfind('@');
     let has_name = has_name(text);
-    if !has_url && !has_name {
+    if !has_url && !has_bare && !has_name {
         return Cow::Borrowed(text);
     }
-    let text = if has_url { urls(text) } else { text.to_owned() };
-    Cow::Owned(if has_name { names(&text) } else { text })
-}
-
-/// The same, and also hides the secrets of this URL.
-#[must_use]
-pub fn secrets(text: &str, url: &DatabaseUrl) -> String {
-    passwords(&url.redact(text)).into_owned()
+    let mut shown = Cow::Borrowed(text);
+    if has_url {
+        shown = urls(&shown).into();
+    }
+    if has_name {
+        shown = names(&shown).into();
+    }
+    if has_bare {
+        shown = bare(&shown).into();
+    }
+    // A line to fill in, in a hint, looks like one.
+    if shown == text {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(shown.into_owned())
+    }
 }
 
 fn has_name(text: &str) -> bool {
@@ -136,6 +144,50 @@ fn urls(text: &str) -> String {
     shown
 }
 
+/// `USER:PASSWORD@HOST` in words that have no `://`.
+fn bare(text: &str) -> String {
+    let (Words::Quoted(words) | Words::Plain(words)) = Words::of(text);
+    let mut shown = String::with_capacity(text.len());
+    let mut done = 0;
+    for range in words {
+        let word = &text[range.clone()];
+        let (Some(colon), Some(at)) = (word.find(':'), word.rfind('@')) else {
+            continue;
+        };
+        let (before, host) = (&word[..colon], &word[at + 1..]);
+        let is_host = host.starts_with(|c: char| c.is_alphanumeric() || c == '[' || c == '/');
+        // An image's digest, a package's version.
+        let is_other = host.starts_with("sha256:")
+            || host.starts_with("sha512:")
+            || before.ends_with("npm")
+            || before.ends_with("jsr");
+        if colon + 1 >= at
+            || word.contains("://")
+            || !is_host
+            || is_other
+            || is_blank(&word[colon + 1..at])
+        {
+            continue;
+        }
+        shown.push_str(&text[done..=range.start + colon]);
+        shown.push_str(HIDDEN);
+        done = range.start + at;
+    }
+    shown.push_str(&text[done..]);
+    shown
+}
+
+/// A password that somebody still has to fill in: `PASSWORD`, `{NAME}`, `${NAME}`, or one that is hidden.
+fn is_blank(password: &str) -> bool {
+    let name = password.strip_prefix('$').unwrap_or(password);
+    let name = name
+        .strip_prefix('{')
+        .and_then(|name| name.strip_suffix('}'));
+    let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    matches!(password, "PASSWORD" | HIDDEN)
+        || name.is_some_and(|name| name.len() > 2 && name.chars().all(is_name))
+}
+
 fn ends_url(c: char) -> bool {
     c.is_whitespace() || matches!(c, '"' | '\'' | '`')
 }
@@ -149,6 +201,10 @@ fn url_into(shown: &mut String, url: &str) {
     };
     let colon = url[host..].find(':').map(|colon| host + colon);
     let behind = match (colon, url.rfind('@')) {
+        (Some(colon), Some(at)) if colon < at && is_blank(&url[colon + 1..at]) => {
+            shown.push_str(&url[..at]);
+            &url[at..]
+        }
         (Some(colon), Some(at)) if colon < at => {
             shown.push_str(&url[..=colon]);
             shown.push_str(HIDDEN);

@@ -188,8 +188,8 @@ settings! {
 
     DatabaseUrl "database-url" {
         value_name: "URL",
-        default: DefaultValue::Described("the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`"),
-        help: "The database for lock and ledger",
+        default: DefaultValue::Described("`DATABASE_URL`, `POSTGRES_URL` and others, else libpq's `PGHOST`"),
+        help: "The database for lock and ledger; {NAME} is replaced by that variable's value",
         ..base(Group::Database, LEDGER, Shape::Text)
     }
     DatabaseUrlEnv "database-url-env" {
@@ -200,6 +200,11 @@ settings! {
     DatabaseUrlFile "database-url-file" {
         value_name: "FILE",
         help: "Read the database's URL from this file",
+        ..base(Group::Database, LEDGER, Shape::Text)
+    }
+    DatabasePasswordFile "database-password-file" {
+        value_name: "FILE",
+        help: "Read the database's password from this file, anew for each connection",
         ..base(Group::Database, LEDGER, Shape::Text)
     }
     NoDatabase "no-database" {

@@ -51,7 +51,7 @@ pub fn resolve(host: &Host, log: &Log, settings: &ResolveSettings) -> Result<(),
         ..RevisionInfo::default()
     });
     // Everyone who can read the ledger can read the note.
-    let note = note.map(|note| redact::secrets(note, &plan.target.url));
+    let note = note.map(|note| plan.target.url.redact_all(note));
     let shown = redact::passwords(revision.as_str()).into_owned();
     let log = log.clone();
     let had_succeeded = runtime::run(host, move |link| {

@@ -94,7 +94,7 @@ fn hide(run: &mut Run, url: &DatabaseUrl) {
         *name = redact::passwords(name).into_owned();
     }
     for text in [&mut run.command, &mut run.note].into_iter().flatten() {
-        *text = redact::secrets(text, url);
+        *text = url.redact_all(text);
     }
     // This is the output of a program: only the known password is removed.
     if let Some(tail) = &mut run.output_tail {

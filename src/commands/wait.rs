@@ -48,11 +48,12 @@ fn gate_plan(
     environment: &Environment,
     ledger: &LedgerSettings,
 ) -> Result<GatePlan, Failure> {
-    if matches!(ledger.database.choice, DatabaseChoice::Unnamed) {
-        return Err(coordination::no_database(Verb::Wait));
+    let choice = &ledger.database.choice;
+    if matches!(choice, DatabaseChoice::Unnamed { .. }) {
+        return Err(coordination::no_database(Verb::Wait, choice));
     }
     let Coordination::Gate(plan) = coordination::resolve(environment, ledger, log)? else {
-        return Err(coordination::no_database(Verb::Wait));
+        return Err(coordination::no_database(Verb::Wait, choice));
     };
     if !plan.names_revision() {
         return Err(Failure::usage(

@@ -66,12 +66,6 @@ impl Backend {
         self.driver().names_sessions()
     }
 
-    /// Whether a URL without a user means the role that has the name of the system's user.
-    #[must_use]
-    pub fn logs_in_as_system_user(self) -> bool {
-        self.driver().logs_in_as_system_user()
-    }
-
     /// What to do where a step keeps the ledger's table locked.
     #[must_use]
     pub fn locked_table_hint(self, url: &DatabaseUrl) -> String {

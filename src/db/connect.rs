@@ -1,6 +1,6 @@
 //! Connecting to a target, and how long its calls may take.
 
-use std::time::Duration;
+use std::{borrow::Cow, fmt::Display, time::Duration};
 
 use tokio::time::timeout;
 
@@ -12,7 +12,7 @@ use super::{
     migrator::dialect::MigrationConnection,
     purpose::ConnectionPurpose,
     target::{CALL, CONNECT},
-    url::TlsMode,
+    url::{TlsMode, password_of_file},
 };
 
 impl Target {
@@ -48,9 +48,8 @@ impl Target {
         purpose: ConnectionPurpose,
         bound: Duration,
     ) -> Result<Box<dyn Connection>, Error> {
-        let driver = self.backend().driver();
-        let connect = |mode| driver.connect(&self.url, purpose, mode);
-        self.open_with(connect, bound).await
+        let (_, connection) = self.reach(purpose, bound).await?;
+        Ok(connection)
     }
 
     /// One attempt to connect for migrations.
@@ -59,9 +58,91 @@ impl Target {
         name: &str,
         bound: Duration,
     ) -> Result<Box<dyn MigrationConnection>, Error> {
+        let target = if self.url.count() == 1 {
+            self.with_current_password()?
+        } else {
+            let (target, connection) = self.reach(ConnectionPurpose::Read, bound).await?;
+            connection.close().await;
+            Cow::Owned(target)
+        };
+        let driver = target.backend().driver();
+        let connect = |mode| driver.connect_to_migrate(&target.url, name, mode);
+        target.open_with(connect, bound).await
+    }
+
+    /// Connects to the first of the URL's servers that takes writes, else to the first that answers.
+    ///
+    /// The target that comes back has that one server only, so that whatever belongs to a session, such
+    /// as its heartbeat, stays with the server that has its lock.
+    pub(super) async fn reach(
+        &self,
+        purpose: ConnectionPurpose,
+        bound: Duration,
+    ) -> Result<(Self, Box<dyn Connection>), Error> {
+        if self.url.count() == 1 {
+            let target = self.with_current_password()?.into_owned();
+            let connection = target.open_one(purpose, bound).await?;
+            return Ok((target, connection));
+        }
+        // A server that drops packets leaves time for the others.
+        let bound = bound.min(CONNECT) / u32::try_from(self.url.count()).unwrap_or(u32::MAX);
+        let (mut reader, mut last) = (None, None);
+        for url in self.url.each() {
+            let app = self.app.clone();
+            let one = Self { url, app, ..*self };
+            let one = one.with_current_password()?.into_owned();
+            match one.open_writable(purpose, bound).await {
+                Ok((connection, true)) => {
+                    if let Some((_, reader)) = reader {
+                        Connection::close(reader).await;
+                    }
+                    return Ok((one, connection));
+                }
+                Ok((connection, false)) => reader = reader.or(Some((one, connection))),
+                Err(error) => last = Some(lasting(last, error)),
+            }
+        }
+        let none = || Error::NotYet("the database URL names no server".to_owned());
+        reader.ok_or_else(|| last.unwrap_or_else(none))
+    }
+
+    async fn open_one(
+        &self,
+        purpose: ConnectionPurpose,
+        bound: Duration,
+    ) -> Result<Box<dyn Connection>, Error> {
         let driver = self.backend().driver();
-        let connect = |mode| driver.connect_to_migrate(&self.url, name, mode);
+        let connect = |mode| driver.connect(&self.url, purpose, mode);
         self.open_with(connect, bound).await
+    }
+
+    /// The same, and whether the server takes writes: a standby does not.
+    async fn open_writable(
+        &self,
+        purpose: ConnectionPurpose,
+        bound: Duration,
+    ) -> Result<(Box<dyn Connection>, bool), Error> {
+        let mut connection = self.open_one(purpose, bound).await?;
+        let ask = self.sql().dialect.takes_writes().to_owned();
+        let rows = connection.rows(ask, bound).await?;
+        Ok((connection, rows.last().is_some_and(|row| row.flag(0))))
+    }
+
+    /// The same with what the URL's password file holds now.
+    fn with_current_password(&self) -> Result<Cow<'_, Self>, Error> {
+        let Some(file) = self.url.password_file() else {
+            return Ok(Cow::Borrowed(self));
+        };
+        // A secret that is being replaced may be missing or empty for a moment.
+        let unusable = |problem: &dyn Display| {
+            Error::NotYet(format!("the password file {}: {problem}", file.display()))
+        };
+        let contents = std::fs::read(file).map_err(|error| unusable(&error))?;
+        let password = password_of_file(&contents).map_err(|error| unusable(&error))?;
+        Ok(Cow::Owned(Self {
+            url: self.url.clone().with_password(&password),
+            ..self.clone()
+        }))
     }
 
     async fn open_with<'a, T>(
@@ -77,8 +158,13 @@ impl Target {
         };
         let mode = self.url.tls().mode;
         match attempt(mode).await {
-            // as libpq: `prefer` goes on without TLS, `allow` goes on with it
-            Err(fault) if fault.kind == FaultKind::Tls && mode == TlsMode::Prefer => {
+            // as libpq: `prefer` goes on without TLS, `allow` goes on with it; but a certificate that
+            // can't be read is no reason to send the password in plain text
+            Err(fault)
+                if fault.kind == FaultKind::Tls
+                    && mode == TlsMode::Prefer
+                    && !fault.message.contains("certificate") =>
+            {
                 attempt(TlsMode::Disable).await
             }
             Err(fault) if fault.is_login_refused() && mode == TlsMode::Allow => {
@@ -100,5 +186,13 @@ impl Target {
                 "correct the certificate's path in the database URL; a relative path starts at the working directory",
             ))
         })
+    }
+}
+
+/// Of the reasons why no server could be used, one that somebody has to do something about.
+fn lasting(before: Option<Error>, now: Error) -> Error {
+    match before {
+        Some(before @ Error::Refused { .. }) => before,
+        _ => now,
     }
 }

@@ -56,6 +56,9 @@ pub(super) trait SqlDialect: Sync {
     /// after `silence`.
     fn writer_session(&self, silence: Duration, bound: Duration) -> Option<String>;
 
+    /// Asks whether the server takes writes at the moment: one row.
+    fn takes_writes(&self) -> &'static str;
+
     /// Finds the schema of the ledger to write, where the URL does not decide it: one row.
     fn find_ledger(&self) -> Option<String>;
 

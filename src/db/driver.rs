@@ -29,7 +29,6 @@ pub(super) trait Driver: Sync {
     fn may_drop_calls(&self) -> bool;
     fn can_snapshot(&self) -> bool;
     fn names_sessions(&self) -> bool;
-    fn logs_in_as_system_user(&self) -> bool;
     fn locked_table_hint(&self, url: &DatabaseUrl) -> String;
 
     fn dialect(&self) -> &'static dyn SqlDialect;

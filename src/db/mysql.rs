@@ -55,10 +55,6 @@ impl Driver for Mysql {
         false
     }
 
-    fn logs_in_as_system_user(&self) -> bool {
-        false
-    }
-
     fn locked_table_hint(&self, url: &DatabaseUrl) -> String {
         format!(
             "make a dump without locking tables (--single-transaction), or leave this table out (--ignore-table={}.launchgate_runs), then start again",

@@ -58,10 +58,6 @@ impl Driver for Postgres {
         true
     }
 
-    fn logs_in_as_system_user(&self) -> bool {
-        true
-    }
-
     fn locked_table_hint(&self, _url: &DatabaseUrl) -> String {
         "make sure no step keeps that table locked (LOCK TABLE, or a long transaction that changes it), then start again".to_owned()
     }

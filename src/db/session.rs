@@ -46,8 +46,8 @@ impl Target {
     }
 
     async fn session(&self, purpose: ConnectionPurpose) -> Result<Session, Error> {
-        let connection = self.open(purpose, CONNECT).await?;
-        Ok(Session::new(self.clone(), connection))
+        let (target, connection) = self.reach(purpose, CONNECT).await?;
+        Ok(Session::new(target, connection))
     }
 }
 

@@ -62,10 +62,6 @@ impl Driver for Sqlite {
         false
     }
 
-    fn logs_in_as_system_user(&self) -> bool {
-        false
-    }
-
     fn locked_table_hint(&self, _url: &DatabaseUrl) -> String {
         "make sure no step keeps the database locked in a long transaction, then start again"
             .to_owned()

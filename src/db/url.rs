@@ -1,17 +1,23 @@
 //! Where the lock and the ledger live: a database URL in any of the spellings that tools use.
 //!
 //! Text in, typed parts out; the database layer builds its options from the parts and never
-//! hands the text on, because drivers log the parameters that they don't know. Touches
-//! standard data only. Invariant: no rendering of a [`DatabaseUrl`] or of a [`UrlError`]
+//! hands the text on, because drivers log the parameters that they don't know. Variables and files
+//! are looked up through [`Surroundings`]. Invariant: no rendering of a [`DatabaseUrl`] or of a [`UrlError`]
 //! shows a password or a query parameter.
 
+mod address;
 mod error;
+mod foreign;
+mod hint;
+mod libpq;
 mod params;
 mod scheme;
 mod secret;
 mod server;
 mod split;
 mod sqlite;
+mod surroundings;
+mod template;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -19,11 +25,14 @@ mod tls;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::redact;
 use percent_encoding::{CONTROLS, percent_decode_str, utf8_percent_encode};
 
 pub use error::UrlError;
 pub use scheme::Backend;
-pub use secret::Secret;
+pub use secret::{Secret, password_of_file, text_of_file};
+pub use surroundings::Surroundings;
+pub use template::{TemplateError, expand, expand_value};
 pub use tls::{Tls, TlsMode};
 
 use secret::Secrets;
@@ -36,7 +45,7 @@ pub struct DatabaseUrl {
     target: Target,
     secrets: Secrets,
     text: Secret,
-    own_user: Option<String>,
+    password_file: Option<PathBuf>,
 }
 
 #[derive(Clone)]
@@ -46,7 +55,7 @@ enum Target {
 }
 
 impl DatabaseUrl {
-    /// Reads a URL.
+    /// Reads a URL by itself: what it leaves out stays open.
     ///
     /// Schemes, however they are capitalised: those of `postgres`, `mysql` and `sqlite` and
     /// their aliases in other tools, with or without a `+driver` suffix or `jdbc:` in front,
@@ -54,30 +63,39 @@ impl DatabaseUrl {
     /// without guessing: they end at the last `@` before the path, so a raw `@` or `#` in a
     /// password is fine, and so is a raw `/` or `?` where no other reading makes sense.
     ///
-    /// One server only: several hosts are an error, since a lock that each replica might take
-    /// on another server excludes nobody.
+    /// # Errors
+    ///
+    /// An error never carries any of the URL's text but an unknown scheme and a placeholder's name.
+    /// It does not name the setting that the URL came from: the caller knows.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        Self::read(text, None)
+    }
+
+    /// Reads a URL where it is used: libpq's variables and files fill in what a URL of Postgres
+    /// leaves out, as they do for psql, and a `SQLite` path is compared with the files that exist.
     ///
     /// # Errors
     ///
-    /// An error never carries any of the URL's text but an unknown scheme. It does not name
-    /// the setting that the URL came from: the caller knows.
-    pub fn parse(text: &str) -> Result<Self, UrlError> {
+    /// As [`Self::parse`], and what those variables and files say that can't be.
+    pub fn complete(text: &str, around: &Surroundings<'_>) -> Result<Self, UrlError> {
+        Self::read(text, Some(around))
+    }
+
+    fn read(text: &str, around: Option<&Surroundings<'_>>) -> Result<Self, UrlError> {
         let text = text.trim();
-        if text.is_empty() {
-            return Err(UrlError::Empty);
-        }
-        if text.starts_with(['"', '\'']) {
-            return Err(UrlError::Quoted);
-        }
-        if text.contains(char::is_control) {
-            return Err(UrlError::ControlCharacter);
-        }
+        foreign::refuse(text)?;
         let (dialect, rest) = scheme::split(text)?;
         let mut secrets = Secrets::default();
         let target = match dialect.backend {
-            Backend::Sqlite => Target::File(sqlite::path(rest, dialect.spelling, &mut secrets)?),
+            Backend::Sqlite => {
+                let path = sqlite::path(rest, dialect.spelling, &mut secrets)?;
+                if let Some(around) = around {
+                    sqlite::check_slashes(rest, dialect.spelling, &path, around.exists)?;
+                }
+                Target::File(path)
+            }
             Backend::Postgres | Backend::Mysql => {
-                Target::Server(Box::new(Server::read(dialect, rest, &mut secrets)?))
+                Target::Server(Box::new(Server::read(dialect, rest, around, &mut secrets)?))
             }
         };
         secrets.finish(text);
@@ -86,23 +104,67 @@ impl DatabaseUrl {
             target,
             secrets,
             text,
-            own_user: None,
+            password_file: None,
         })
     }
 
-    /// The role to log in as where the URL names none; no part of what is shown of it.
-    #[must_use]
-    pub fn with_own_user(self, name: Option<String>) -> Self {
-        Self {
-            own_user: name,
-            ..self
+    /// Takes the password from a file, read anew for each connection.
+    ///
+    /// # Errors
+    /// The file's present contents are no password, or `SQLite` has none.
+    pub fn with_password_file(mut self, path: PathBuf, contents: &[u8]) -> Result<Self, UrlError> {
+        if self.server().is_none() {
+            return Err(UrlError::SqliteUser);
         }
+        let password = password_of_file(contents)?;
+        self.secrets
+            .add_password(password.expose(), password.expose());
+        self.secrets.finish(self.text.expose());
+        self.password_file = Some(path);
+        Ok(self.with_password(&password))
     }
 
-    /// The URL as it was given, to be handed to another process of launchgate.
+    /// The file with the password, to be read for each connection.
     #[must_use]
-    pub fn text(&self) -> &Secret {
-        &self.text
+    pub fn password_file(&self) -> Option<&Path> {
+        self.password_file.as_deref()
+    }
+
+    /// The same server with another password.
+    #[must_use]
+    pub fn with_password(mut self, password: &Secret) -> Self {
+        if let Target::Server(server) = &mut self.target {
+            server.password = Some(password.clone());
+        }
+        self
+    }
+
+    /// One URL for each server that this one names, in the order in which they are tried.
+    pub fn each(&self) -> impl Iterator<Item = Self> + '_ {
+        let count = self.server().map_or(1, |server| server.addresses.len());
+        (0..count).map(|at| {
+            let mut one = self.clone();
+            if let Target::Server(server) = &mut one.target {
+                server.addresses = vec![server.addresses[at].clone()];
+            }
+            one
+        })
+    }
+
+    /// How many servers this URL names; 1 for `SQLite`.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.server().map_or(1, |server| server.addresses.len())
+    }
+
+    /// A URL of the same database for another process of launchgate, which may see other variables
+    /// and read fewer files.
+    #[must_use]
+    pub fn handed_on(&self) -> Secret {
+        match self.server() {
+            Some(server) => Secret::new(server.written()),
+            None => self.text.clone(),
+        }
     }
 
     /// Which kind of database it is.
@@ -116,7 +178,7 @@ impl DatabaseUrl {
     /// names a Unix socket, or is `SQLite`'s.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
-        match self.server()?.host.as_ref()? {
+        match self.server()?.first().host.as_ref()? {
             Host::Name(name) => Some(name),
             Host::Socket(_) => None,
         }
@@ -125,35 +187,33 @@ impl DatabaseUrl {
     /// The port; `None` where the URL has none.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
-        self.server()?.port
+        self.server()?.first().port
     }
 
     /// The Unix socket: the socket's directory for Postgres, as libpq has it, the socket itself
     /// for `MySQL`.
     #[must_use]
     pub fn socket(&self) -> Option<&Path> {
-        match self.server()?.host.as_ref()? {
+        match self.server()?.first().host.as_ref()? {
             Host::Socket(path) => Some(path),
             Host::Name(_) => None,
         }
     }
 
-    /// The role that the URL names.
+    /// The role to log in as, where that is known.
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         self.server()?.user.as_deref()
     }
 
-    /// The role to log in as, where that is known.
-    #[must_use]
-    pub fn login(&self) -> Option<&str> {
-        self.user().or(self.own_user.as_deref())
-    }
-
     /// The password, decoded; `None` where there is none or it is empty.
     #[must_use]
     pub fn password(&self) -> Option<&Secret> {
-        self.server()?.password.as_ref()
+        let server = self.server()?;
+        server
+            .password
+            .as_ref()
+            .or(server.first().password.as_ref())
     }
 
     /// The database on the server; never `SQLite`'s.
@@ -179,7 +239,7 @@ impl DatabaseUrl {
     /// How the connection is protected. `Disable` for `SQLite`.
     #[must_use]
     pub fn tls(&self) -> &Tls {
-        self.server().map_or(&tls::NONE, |server| &server.tls)
+        self.server().map_or(&tls::NONE, Server::tls)
     }
 
     /// `SQLite`'s file. A relative path is relative to the working directory, also Prisma's.
@@ -205,6 +265,12 @@ impl DatabaseUrl {
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         self.secrets.redact(text)
+    }
+
+    /// `text` with these secrets hidden, and with what looks like a password of anything else.
+    #[must_use]
+    pub fn redact_all(&self, text: &str) -> String {
+        redact::passwords(&self.redact(text)).into_owned()
     }
 
     /// Like [`Self::redact`], for output that need not be UTF-8. Redact before cutting to a

@@ -53,7 +53,7 @@ pub fn resolve(
             Some(&url.value)
         }
         DatabaseChoice::Declined(_) => None,
-        DatabaseChoice::Unnamed => return Err(unnamed()),
+        DatabaseChoice::Unnamed { hint } => return Err(unnamed(hint)),
     };
     let choice = revision::choose(environment, coordination, log)?;
     if let Choice::Release(name) = &choice {
@@ -106,7 +106,7 @@ pub fn without_revision(settings: &OperatorSettings) -> Result<GatePlan, Failure
         coordination,
     } = &settings.ledger;
     let DatabaseChoice::Url(url) = &database.choice else {
-        return Err(no_database(settings.verb));
+        return Err(no_database(settings.verb, &settings.ledger.database.choice));
     };
     check_arithmetic(coordination)?;
     let none = Choice::Release(RevisionInfo::default());
@@ -114,20 +114,26 @@ pub fn without_revision(settings: &OperatorSettings) -> Result<GatePlan, Failure
 }
 
 /// Neither a database nor `--no-database`: each replica would run the steps for itself, at every start.
-fn unnamed() -> Failure {
+fn unnamed(hint: &str) -> Failure {
     Failure::usage(
         "no database is named, so every replica would run the steps, at every start",
-        "set DATABASE_URL or --database-url, or --no-database if that is what you want",
+        format!("{hint}; or --no-database if that is what you want"),
     )
 }
 
 /// A command that needs the ledger has no database.
 #[must_use]
-pub fn no_database(verb: Verb) -> Failure {
+pub fn no_database(verb: Verb, choice: &DatabaseChoice) -> Failure {
     let verb = verb.as_str();
+    let hint = match choice {
+        DatabaseChoice::Unnamed { hint } => hint,
+        DatabaseChoice::Declined(_) | DatabaseChoice::Url(_) => {
+            "set DATABASE_URL or --database-url, and leave out --no-database"
+        }
+    };
     Failure::usage(
         format!("`launchgate {verb}` needs the database that has the ledger, but none is named"),
-        "set DATABASE_URL or --database-url",
+        hint,
     )
 }
 

@@ -96,7 +96,7 @@ impl EmbeddedPlan {
         let mut variables = vec![
             (
                 "LAUNCHGATE_DATABASE_URL",
-                self.url.text().expose().to_owned(),
+                self.url.handed_on().expose().to_owned(),
             ),
             ("LAUNCHGATE_WAIT_TIMEOUT", wait),
             ("LAUNCHGATE_LOG_FORMAT", self.format.as_str().to_owned()),

@@ -23,6 +23,23 @@ fn hides_passwords_of_urls_and_nothing_else_that_matters() {
         ("a mysql://u:p/w?@x@h/d b", "a mysql://u:***@h/d b"),
         ("a://u:p@h b://v:q@h", "a://u:***@h b://v:***@h"),
         ("redis://:p@h/0", "redis://:***@h/0"),
+        // The scheme is forgotten or misspelled.
+        ("x 'u:p@h/d' y", "x 'u:***@h/d' y"),
+        ("postgres:/u:p@h/d", "postgres:***@h/d"),
+        ("postgres//u:p@h/d", "postgres//u:***@h/d"),
+        ("`u:p@ss:w@h`", "`u:***@h`"),
+        ("u:p@tcp(h:3306)/d", "u:***@tcp(h:3306)/d"),
+        ("root@h:5432/d", "root@h:5432/d"),
+        ("app:v1@sha256:0a1b", "app:v1@sha256:0a1b"),
+        ("deno run npm:prisma@5", "deno run npm:prisma@5"),
+        // What somebody still has to fill in.
+        ("a://USER:PASSWORD@HOST/D", "a://USER:PASSWORD@HOST/D"),
+        (
+            "a://{DB_USER}:{DB_PASSWORD}@h",
+            "a://{DB_USER}:{DB_PASSWORD}@h",
+        ),
+        ("a://u:${DB_PASSWORD}@h", "a://u:${DB_PASSWORD}@h"),
+        ("a://u:{DB_PASSWORD}x@h", "a://u:***@h"),
         (
             "x://h/d?user=u&sslpassword=s&a=b",
             "x://h/d?user=u&sslpassword=***&a=b",

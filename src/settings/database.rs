@@ -1,27 +1,60 @@
 //! Which database: the setting that wins among those that can name one.
 
+mod missing;
+
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::fmt::Display;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::origin::{Origin, Setting};
 use super::parse::{parse_app, parse_switch};
 use super::rows::Rows;
 use super::sources::Sources;
-use super::values::into_text;
-use crate::cli::SettingId;
-use crate::db::url::DatabaseUrl;
+use super::values::{a_path, into_text};
+use crate::cli::{SettingId, Verb};
+use crate::db::url::{self, DatabaseUrl, Surroundings, UrlError};
 use crate::exit::Failure;
 use crate::sys;
 
 /// The variables that a database's URL is taken from when no setting names one, in order.
-pub const AMBIENT_URLS: [&str; 4] = [
+pub const AMBIENT_URLS: [&str; 16] = [
     "DATABASE_URL",
     "POSTGRES_URI_ADMIN",
     "POSTGRES_URI",
     "MYSQL_CONNECTOR_URI",
+    "POSTGRES_URL",
+    "MYSQL_URL",
+    "DB_URL",
+    "DATABASE_URI",
+    "SQLALCHEMY_DATABASE_URI",
+    "JDBC_DATABASE_URL",
+    "SPRING_DATASOURCE_URL",
+    "POSTGRESQL_ADDON_URI",
+    "MYSQL_ADDON_URI",
+    "SUPABASE_DB_URL",
+    "JAWSDB_URL",
+    "CLEARDB_DATABASE_URL",
 ];
+
+/// The variables that stand beside a URL which names no user and no password: the URL's, the user's,
+/// the password's.
+const CREDENTIALS: [[&str; 3]; 2] = [
+    [
+        "SPRING_DATASOURCE_URL",
+        "SPRING_DATASOURCE_USERNAME",
+        "SPRING_DATASOURCE_PASSWORD",
+    ],
+    [
+        "JDBC_DATABASE_URL",
+        "JDBC_DATABASE_USERNAME",
+        "JDBC_DATABASE_PASSWORD",
+    ],
+];
+
+/// The variables that by themselves say where a Postgres server is, as they do for psql, in order.
+const LIBPQ: [&str; 3] = ["PGHOST", "PGHOSTADDR", "PGSERVICE"];
 
 /// More than this is not a file with a URL: 1 MiB.
 const LIMIT: u64 = 1024 * 1024;
@@ -33,8 +66,11 @@ pub enum DatabaseChoice {
     Url(Box<Setting<DatabaseUrl>>),
     /// The user wants none.
     Declined(Origin),
-    /// None was named anywhere.
-    Unnamed,
+    /// None was named anywhere; what to write instead.
+    Unnamed {
+        /// From the variables that hold a part of one.
+        hint: String,
+    },
 }
 
 /// Where lock and ledger live.
@@ -42,6 +78,8 @@ pub enum DatabaseChoice {
 pub struct DatabaseSettings {
     /// Whether there is one.
     pub choice: DatabaseChoice,
+    /// The file that its password is read from.
+    pub password_file: Option<Setting<OsString>>,
     /// This app's name in it.
     pub app: Setting<String>,
     /// `None`: no limit.
@@ -54,6 +92,7 @@ impl Sources<'_> {
     pub(super) fn database(&self) -> Result<DatabaseSettings, Failure> {
         Ok(DatabaseSettings {
             choice: self.choice()?,
+            password_file: self.one(SettingId::DatabasePasswordFile)?,
             app: self.parsed(SettingId::App, parse_app)?,
             wait_timeout: self.limit(SettingId::WaitTimeout)?,
         })
@@ -80,7 +119,16 @@ impl Sources<'_> {
                 return self.url(value, origin).map(DatabaseChoice::Url);
             }
         }
-        Ok(DatabaseChoice::Unnamed)
+        for name in LIBPQ {
+            if self.environment.get_filled(name).is_some() {
+                let origin = Origin::Variable(name.to_owned());
+                let url = self.url(OsStr::new("postgres://"), origin);
+                return url.map(DatabaseChoice::Url);
+            }
+        }
+        Ok(DatabaseChoice::Unnamed {
+            hint: missing::hint(self.environment),
+        })
     }
 
     /// The choice made at one level of precedence.
@@ -121,37 +169,81 @@ impl Sources<'_> {
         let (value, origin) = match id {
             SettingId::DatabaseUrlEnv => self.url_from_variable(&setting)?,
             SettingId::DatabaseUrlFile => url_from_file(&setting)?,
-            _ => (setting.value, setting.origin),
+            _ => self.expanded(setting)?,
         };
         self.url(&value, origin)
             .map(|url| Some(DatabaseChoice::Url(url)))
     }
 
-    fn url(&self, value: &OsStr, origin: Origin) -> Result<Box<Setting<DatabaseUrl>>, Failure> {
-        // Not shown where it is not UTF-8: it may hold a password.
-        let Some(text) = value.to_str() else {
-            return Err(Failure::usage(
-                format!("{origin}: the database's URL is not UTF-8"),
-                "percent-encode what is not ASCII",
-            ));
-        };
-        match DatabaseUrl::parse(text) {
-            Ok(url) => Ok(Box::new(Setting {
-                value: self.with_own_user(url),
-                origin,
-            })),
+    /// A URL with names in braces replaced.
+    fn expanded(&self, setting: Setting<OsString>) -> Result<(OsString, Origin), Failure> {
+        let Setting { value, origin } = into_url_text(setting)?;
+        let variable = |name: &str| self.environment.get_filled(name);
+        match url::expand(&value, &variable) {
+            Ok(url) => Ok((url.into(), origin)),
             Err(error) => Err(Failure::usage(format!("{origin}: {error}"), error.hint())),
         }
     }
 
-    /// As libpq has it: a URL without a user is for the one that `PGUSER` names, which the driver
-    /// looks at itself, else for the role that has the name of the user that this is.
-    pub(super) fn with_own_user(&self, url: DatabaseUrl) -> DatabaseUrl {
-        let is_named = url.user().is_some() || self.environment.get_filled("PGUSER").is_some();
-        if is_named || !url.backend().logs_in_as_system_user() {
-            return url;
+    fn url(&self, value: &OsStr, origin: Origin) -> Result<Box<Setting<DatabaseUrl>>, Failure> {
+        let setting = Setting {
+            value: value.to_owned(),
+            origin,
+        };
+        let Setting { value, origin } = into_url_text(setting)?;
+        let url = self
+            .complete(&value, &origin)
+            .map_err(|error| Failure::usage(format!("{origin}: {error}"), error.hint()))?;
+        let url = self.with_password_file(url)?;
+        Ok(Box::new(Setting { value: url, origin }))
+    }
+
+    /// A URL with what surrounds it.
+    pub(super) fn complete(&self, text: &str, origin: &Origin) -> Result<DatabaseUrl, UrlError> {
+        // A step of launchgate's own is given a URL that says everything, and may be another user.
+        if self.raw.verb == Verb::Embedded {
+            return DatabaseUrl::parse(text);
         }
-        url.with_own_user(sys::user::own_name())
+        let beside = CREDENTIALS
+            .iter()
+            .find(|[url, ..]| *origin == Origin::Variable((*url).to_owned()));
+        let [user, password] = match beside {
+            Some([_, user, password]) => {
+                [user, password].map(|name| self.environment.get_filled(name))
+            }
+            None => [None, None],
+        };
+        DatabaseUrl::complete(
+            text,
+            &Surroundings {
+                user,
+                password,
+                variable: &|name| self.environment.get_filled(name),
+                read_file: &|path| {
+                    sys::files::read_regular(path, LIMIT).map(|(contents, _)| contents)
+                },
+                exists: &Path::exists,
+                is_private: &sys::files::is_private,
+                own_user: &sys::user::own_name,
+            },
+        )
+    }
+
+    fn with_password_file(&self, url: DatabaseUrl) -> Result<DatabaseUrl, Failure> {
+        let Some(setting) = self.one(SettingId::DatabasePasswordFile)? else {
+            return Ok(url);
+        };
+        let Setting { value, origin } = a_path(setting)?;
+        let path = PathBuf::from(value);
+        let failure = |problem: &dyn Display, hint: &str| {
+            Failure::usage(format!("{origin} {}: {problem}", path.display()), hint)
+        };
+        let contents = sys::files::read_up_to(&path, LIMIT).map_err(|error| {
+            let hint = "mount the secret at this path, readable by this user";
+            failure(&format!("failed to read it: {error}"), hint)
+        })?;
+        url.with_password_file(path.clone(), &contents)
+            .map_err(|error| failure(&error, &error.hint()))
     }
 
     fn url_from_variable(
@@ -180,14 +272,27 @@ fn url_from_file(setting: &Setting<OsString>) -> Result<(OsString, Origin), Fail
             "mount the secret at this path, readable by this user",
         )
     })?;
-    let text = text.trim_ascii();
-    if text.is_empty() {
+    let text = url::text_of_file(&text)
+        .map_err(|error| Failure::usage(format!("{origin}: {error}"), error.hint()))?;
+    if text.trim().is_empty() {
         return Err(Failure::usage(
             format!("{origin}: the file is empty"),
             "put the database's URL into it",
         ));
     }
-    Ok((OsString::from_vec(text.to_vec()), Origin::Variable(origin)))
+    Ok((OsString::from(text.trim()), Origin::Variable(origin)))
+}
+
+/// Not shown where it is not UTF-8: it may hold a password.
+fn into_url_text(setting: Setting<OsString>) -> Result<Setting<String>, Failure> {
+    let Setting { value, origin } = setting;
+    match value.into_string() {
+        Ok(value) => Ok(Setting { value, origin }),
+        Err(_) => Err(Failure::usage(
+            format!("{origin}: the database's URL is not UTF-8"),
+            "percent-encode what is not ASCII",
+        )),
+    }
 }
 
 impl DatabaseSettings {
@@ -198,7 +303,10 @@ impl DatabaseSettings {
                 rows.push(SettingId::DatabaseUrl, url.value.to_string(), &url.origin);
             }
             DatabaseChoice::Declined(origin) => rows.push(SettingId::NoDatabase, "on", origin),
-            DatabaseChoice::Unnamed => rows.push(SettingId::DatabaseUrl, "none", none),
+            DatabaseChoice::Unnamed { .. } => rows.push(SettingId::DatabaseUrl, "none", none),
+        }
+        if let Some(file) = &self.password_file {
+            rows.text(SettingId::DatabasePasswordFile, file);
         }
         rows.push(SettingId::App, &*self.app.value, &self.app.origin);
         rows.limit(SettingId::WaitTimeout, &self.wait_timeout);

@@ -353,7 +353,8 @@ mod tests {
     fn sample(id: SettingId) -> &'static str {
         match id {
             SettingId::StepUser | SettingId::User => "0",
-            SettingId::DatabaseUrl => "sqlite:app.db",
+            SettingId::DatabaseUrl => "mysql://user@host/db",
+            SettingId::DatabasePasswordFile => "/proc/sys/kernel/ostype",
             SettingId::RewriteSignal => "15:3",
             SettingId::RemapExit => "143:0",
             SettingId::HealthListen => ":8080",

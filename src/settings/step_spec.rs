@@ -90,10 +90,17 @@ impl Sources<'_> {
         let place = Place { file, id };
         match &item.value {
             Value::List(items) if id.definition().shape.is_repeatable() => {
-                items.iter().map(|item| step(place, item)).collect()
+                items.iter().map(|item| self.step(place, item)).collect()
             }
-            _ => Ok(vec![step(place, item)?]),
+            _ => Ok(vec![self.step(place, item)?]),
         }
+    }
+
+    /// Reads a step from the settings file, with the names in braces of its variables replaced.
+    fn step(&self, place: Place<'_>, item: &Item) -> Result<Setting<StepSpec>, Failure> {
+        let mut step = step(place, item)?;
+        self.expand_pairs(&mut step.value.environment)?;
+        Ok(step)
     }
 }
 

@@ -10,7 +10,7 @@ use super::sources::Sources;
 use super::step_spec::{StepSpec, step_rows};
 use super::values::a_path;
 use crate::cli::{SETTINGS, SettingId, Shape};
-use crate::db::url::DatabaseUrl;
+use crate::db::url::{self, DatabaseUrl};
 use crate::exit::Failure;
 
 /// The steps and how they run.
@@ -67,7 +67,8 @@ impl Sources<'_> {
     pub(super) fn steps(&self) -> Result<StepSettings, Failure> {
         let is_step = |shape| matches!(shape, Shape::Step | Shape::Steps | Shape::StepFolder);
         let values = self.step_values(is_step)?;
-        let step_env = self.pairs(SettingId::StepEnv)?;
+        let mut step_env = self.pairs(SettingId::StepEnv)?;
+        self.expand_pairs(&mut step_env)?;
         let step_env_from = self.step_env_from()?;
         let is_folder = |(_, value): &(_, StepValue)| matches!(value, StepValue::Folder(_));
         let own_url = if values.iter().any(is_folder) {
@@ -121,6 +122,18 @@ impl Sources<'_> {
         self.one(id)?.map(a_path).transpose()
     }
 
+    /// Replaces the names in braces in the values of variables for steps.
+    pub(super) fn expand_pairs(&self, pairs: &mut [Pair]) -> Result<(), Failure> {
+        let variable = |name: &str| self.environment.get_filled(name);
+        for Setting { value, origin } in pairs {
+            value.1 = url::expand_value(&value.1, &variable).map_err(|error| {
+                let name = String::from_utf8_lossy(&value.0);
+                Failure::usage(format!("{origin}: {name}: {error}"), error.hint())
+            })?;
+        }
+        Ok(())
+    }
+
     fn step_env_from(&self) -> Result<Vec<Setting<StepVariable>>, Failure> {
         let pairs = self.pairs(SettingId::StepEnvFrom)?.into_iter();
         let variable = |pair: Pair| {
@@ -158,8 +171,8 @@ impl Sources<'_> {
         let Some((value, origin)) = from.or(set) else {
             return Ok(None);
         };
-        match DatabaseUrl::parse(&String::from_utf8_lossy(value)) {
-            Ok(url) => Ok(Some(self.with_own_user(url))),
+        match self.complete(&String::from_utf8_lossy(value), origin) {
+            Ok(url) => Ok(Some(url)),
             Err(error) => Err(Failure::usage(
                 format!("{origin}: the steps' DATABASE_URL: {error}"),
                 error.hint(),

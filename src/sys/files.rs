@@ -82,6 +82,13 @@ fn distrust(meta: &Metadata) -> Option<Untrusted> {
     }
 }
 
+/// Whether a path leads to a regular file that its owner's group and others may not even read, as
+/// libpq wants its password file.
+#[must_use]
+pub fn is_private(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.mode().trailing_zeros() >= 6)
+}
+
 /// An open folder whose files are read one after the other, by relative names and with as few
 /// system calls as possible: with a thousand small files the calls take most of the time.
 #[derive(Debug)]

@@ -127,6 +127,27 @@ pub fn environment() -> Environment {
     Environment::new(entries)
 }
 
+/// Takes the variables that begin with `prefix` out of what the C library and Rust's know as this
+/// process's environment: a driver would use some of them past the settings. What [`environment`]
+/// returned keeps them, and so does what is passed on.
+pub fn hide(prefix: &[u8]) {
+    // SAFETY: as above; no other thread runs yet that could read or change the array, and each entry
+    // is only moved to an earlier place of it.
+    unsafe {
+        let (mut from, mut to) = (environ, environ.cast_mut());
+        while !from.is_null() && !(*from).is_null() {
+            if !CStr::from_ptr(*from).to_bytes().starts_with(prefix) {
+                *to = *from;
+                to = to.add(1);
+            }
+            from = from.add(1);
+        }
+        if !to.is_null() {
+            *to = std::ptr::null();
+        }
+    }
+}
+
 /// Whether the standard stream is a terminal.
 #[must_use]
 pub fn is_terminal(fd: RawFd) -> bool {

@@ -103,6 +103,10 @@ impl SqlDialect for MysqlDialect {
         ))
     }
 
+    fn takes_writes(&self) -> &'static str {
+        "SELECT NOT @@global.read_only"
+    }
+
     fn find_ledger(&self) -> Option<String> {
         None
     }

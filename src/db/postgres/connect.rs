@@ -33,8 +33,8 @@ impl SqlxBackend for Sqlx {
     }
 }
 
-/// Connects. What is not set here the driver takes from libpq's variables, as every Postgres client
-/// does.
+/// Connects. What libpq's variables and files say is in the URL already: the driver, which knows only
+/// some of them, finds none in its environment.
 pub(super) async fn connect(
     url: &DatabaseUrl,
     name: &str,
@@ -81,10 +81,11 @@ async fn without_yielding(
 
 fn options(url: &DatabaseUrl, name: &str, mode: TlsMode) -> sqlx::Result<PgConnectOptions> {
     let options = match url.options() {
-        // the driver has no other way to take them as they are
+        // the driver has no other way to take them as they are; given a password, it does not look
+        // for one in a file
         Some(raw) => {
             let raw = utf8_percent_encode(raw, NON_ALPHANUMERIC);
-            format!("postgres://localhost?options={raw}").parse()?
+            format!("postgres://localhost?password=&options={raw}").parse()?
         }
         None => PgConnectOptions::new_without_pgpass(),
     };
@@ -94,12 +95,11 @@ fn options(url: &DatabaseUrl, name: &str, mode: TlsMode) -> sqlx::Result<PgConne
         .extra_float_digits(None)
         .statement_cache_capacity(0)
         .disable_statement_logging();
-    let has_address = url.host().is_some() || url.socket().is_some();
-    let port = url.port().or(has_address.then_some(5432));
+    let port = url.port().or(Some(5432));
     let options = with(options, url.host(), PgConnectOptions::host);
     let options = with(options, url.socket(), PgConnectOptions::socket);
     let options = with(options, port, PgConnectOptions::port);
-    let options = with(options, url.login(), PgConnectOptions::username);
+    let options = with(options, url.user(), PgConnectOptions::username);
     let options = with(options, url.password(), |options, password| {
         options.password(password.expose())
     });
@@ -158,24 +158,5 @@ pub(super) async fn pooler(url: &DatabaseUrl) -> Option<String> {
             Some("PgBouncer".to_owned())
         }
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn login(url: &str) -> String {
-        let url = DatabaseUrl::parse(url).expect("a URL");
-        let url = url.with_own_user(Some("deploy".to_owned()));
-        let options = options(&url, "x", TlsMode::Disable).expect("options");
-        options.get_username().to_owned()
-    }
-
-    #[test]
-    fn who_is_not_named_logs_in_as_whoever_this_is() {
-        assert_eq!(login("postgres:///shop?host=/run/pg"), "deploy");
-        assert_eq!(login("postgres://h/shop?options=-c%20a%3Db"), "deploy");
-        assert_eq!(login("postgres://ann@h/shop"), "ann");
     }
 }

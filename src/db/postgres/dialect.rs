@@ -117,6 +117,10 @@ impl SqlDialect for PostgresDialect {
         None
     }
 
+    fn takes_writes(&self) -> &'static str {
+        "SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'"
+    }
+
     fn find_ledger(&self) -> Option<String> {
         Some(ledger_place::find(None))
     }

@@ -88,6 +88,10 @@ impl SqlDialect for SqliteDialect {
         None
     }
 
+    fn takes_writes(&self) -> &'static str {
+        "SELECT 1"
+    }
+
     fn find_ledger(&self) -> Option<String> {
         None
     }

@@ -2,9 +2,10 @@
 
 use std::error::Error;
 use std::fmt;
+use std::path::PathBuf;
 
-/// Why a text is no database URL that launchgate can use. Carries no text of the URL but an
-/// unknown scheme, because whatever is wrong with a URL, its password may be anywhere in it.
+/// Why a text is no database URL that launchgate can use. Carries no text of the URL but an unknown
+/// scheme and the name of a placeholder, because whatever is wrong with a URL, its password may be anywhere in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UrlError {
@@ -26,7 +27,7 @@ pub enum UrlError {
     Ambiguous,
     /// The host has characters that no host has.
     Host,
-    /// More than one host.
+    /// More than one host, on another server than Postgres.
     SeveralHosts,
     /// `hostaddr` is no IP address.
     Address,
@@ -43,54 +44,68 @@ pub enum UrlError {
     InMemory,
     /// A `SQLite` URL with a user or a password.
     SqliteUser,
+    /// Three slashes, of which tools make two different paths, and only the relative one exists.
+    ThreeSlashes {
+        /// The path from the root.
+        absolute: PathBuf,
+        /// The path from the working directory.
+        relative: PathBuf,
+    },
+    /// A placeholder that nothing replaced, where it can be shown.
+    Placeholder(Option<String>),
+    /// A name in braces, in a source where none is replaced.
+    Template(String),
+    /// An assignment to this variable.
+    Assignment(String),
+    /// A byte order mark in front.
+    ByteOrderMark,
+    /// A file that is not UTF-8.
+    FileNotUtf8,
+    /// A file without a password in it.
+    EmptyPassword,
+    /// A file with more than a password in it.
+    PasswordLines,
+    /// Go's `user:password@tcp(host:port)/database`.
+    GoDsn,
+    /// .NET's `Server=host;Database=database`.
+    DotNet,
+    /// libpq's `host=host dbname=database`.
+    KeywordValue,
+    /// A section that no service file has.
+    Service(String),
+    /// A service file that can't be read.
+    ServiceFile {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        problem: String,
+    },
+    /// A line of a service file that is no `key=value`.
+    ServiceLine,
+    /// A password file that can't be read, or that others may.
+    PassFile(PathBuf),
+    /// A server that takes no writes is asked for.
+    SessionAttrs,
+    /// A protection that the driver can't give.
+    Unsupported {
+        /// The parameter, as libpq spells it.
+        parameter: &'static str,
+    },
+    /// One of these, from a variable or a file beside the URL.
+    Of {
+        /// Which.
+        origin: String,
+        /// What.
+        error: Box<Self>,
+    },
 }
 
 impl UrlError {
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::Empty => {
-                "write it as postgres://USER:PASSWORD@HOST/DATABASE, or say --no-database"
-            }
-            Self::Quoted => {
-                "write the URL without quotation marks: `docker run --env-file` passes them on as they are"
-            }
-            Self::ControlCharacter => {
-                "write the URL on one line, control characters percent-encoded, and never %00"
-            }
-            Self::NotUtf8 => "percent-encode the UTF-8 form of user, password and database",
-            Self::NoScheme | Self::UnknownScheme(_) => {
-                "lock and ledger need Postgres, MySQL, MariaDB or SQLite: name one with --database-url, or \
-                 say --no-database to run the steps at every start, in every replica"
-            }
-            Self::NoSlashes => "write it as SCHEME://USER:PASSWORD@HOST/DATABASE",
-            Self::Ambiguous => {
-                "percent-encode the special characters in user and password: `@` as %40, `/` as %2F, `:` as %3A, \
-                 `?` as %3F, `#` as %23, `%` as %25"
-            }
-            Self::Host => {
-                "write it as SCHEME://USER:PASSWORD@HOST:PORT/DATABASE, an IPv6 address in brackets, special \
-                 characters in user and password percent-encoded"
-            }
-            Self::SeveralHosts => {
-                "name one host with --database-url: the primary, or an address that leads to it"
-            }
-            Self::Address => "write an address such as 10.0.0.5 there, or a name in `host`",
-            Self::Port => {
-                "write a number there, or leave it out; if this is part of the password, percent-encode the \
-                 special characters in it"
-            }
-            Self::TlsValue { .. } => {
-                "correct it in the URL; see the documentation for what each value means"
-            }
-            Self::InMemory => {
-                "name a file (sqlite:PATH) that all replicas share, or say --no-database to run the steps at \
-                 every start"
-            }
-            Self::SqliteUser => {
-                "write sqlite:PATH; if the file's name has such characters, percent-encode them: `:` as %3A, `@` as %40"
-            }
+    /// The same, with where it came from.
+    pub(super) fn of(self, origin: &str) -> Self {
+        Self::Of {
+            origin: origin.to_owned(),
+            error: Box::new(self),
         }
     }
 }
@@ -101,22 +116,87 @@ impl fmt::Display for UrlError {
             Self::Empty => f.write_str("the database URL is empty"),
             Self::Quoted => f.write_str("the database URL begins with a quotation mark"),
             Self::ControlCharacter => f.write_str("the database URL contains a control character"),
-            Self::NotUtf8 => f.write_str("the database URL has percent-encoded bytes that are not UTF-8"),
-            Self::NoScheme => f.write_str("the database URL does not begin with a scheme that launchgate knows"),
-            Self::UnknownScheme(scheme) => write!(f, "the database URL has the unknown scheme `{scheme}`"),
+            Self::NotUtf8 => {
+                f.write_str("the database URL has percent-encoded bytes that are not UTF-8")
+            }
+            Self::NoScheme => {
+                f.write_str("the database URL does not begin with a scheme that launchgate knows")
+            }
+            Self::UnknownScheme(scheme) => {
+                write!(f, "the database URL has the unknown scheme `{scheme}`")
+            }
             Self::NoSlashes => f.write_str("the database URL has no `//` after its scheme"),
             Self::Ambiguous => f.write_str("the database URL can be read in more than one way"),
             Self::Host => f.write_str("the database URL has no valid host"),
-            Self::SeveralHosts => {
-                f.write_str("the database URL names several hosts, and a lock on one of several excludes nobody")
+            Self::SeveralHosts => f.write_str(
+                "the database URL names several hosts, which launchgate can only use with Postgres",
+            ),
+            Self::Address => f.write_str("`hostaddr` is no IP address, or not one for each host"),
+            Self::Port => f.write_str(
+                "the port is not a number from 1 to 65535, one for all hosts or one for each",
+            ),
+            Self::TlsValue {
+                parameter,
+                expected,
+            } => {
+                write!(f, "`{parameter}` is not one of {expected}")
             }
-            Self::Address => f.write_str("the database URL's `hostaddr` is not an IP address"),
-            Self::Port => f.write_str("the database URL's port is not a number from 1 to 65535"),
-            Self::TlsValue { parameter, expected } => {
-                write!(f, "the database URL's `{parameter}` is not one of {expected}")
+            Self::InMemory => {
+                f.write_str("a SQLite database in memory can't be shared, not even with the steps")
             }
-            Self::InMemory => f.write_str("a SQLite database in memory can't be shared, not even with the steps"),
             Self::SqliteUser => f.write_str("a SQLite database has no user and no password"),
+            Self::ThreeSlashes { absolute, relative } => write!(
+                f,
+                "the database URL is ambiguous: launchgate reads three slashes as {}, which does not exist, and \
+                 SQLAlchemy and Django as {}, which does",
+                absolute.display(),
+                relative.display()
+            ),
+            Self::Placeholder(Some(found)) => {
+                write!(
+                    f,
+                    "the database URL still holds `{found}`, which nothing replaced"
+                )
+            }
+            Self::Placeholder(None) => {
+                f.write_str("the database URL still holds a placeholder, which nothing replaced")
+            }
+            Self::Template(name) => write!(
+                f,
+                "the database URL holds `{{{name}}}`, which is not replaced there"
+            ),
+            Self::Assignment(name) => write!(
+                f,
+                "the text begins with `{name}=`, which is no database URL"
+            ),
+            Self::ByteOrderMark => f.write_str("the text begins with a byte order mark"),
+            Self::FileNotUtf8 => f.write_str("the file is not UTF-8"),
+            Self::EmptyPassword => f.write_str("the file has no password in it"),
+            Self::PasswordLines => {
+                f.write_str("the file has more than one line, or control characters")
+            }
+            Self::GoDsn => f.write_str("the database URL is in the form of Go's MySQL driver"),
+            Self::DotNet => f.write_str("the database URL is a .NET connection string"),
+            Self::KeywordValue => f.write_str("the database URL is a list of libpq's keywords"),
+            Self::Service(name) => write!(f, "no service file has the service `{name}`"),
+            Self::ServiceFile { file, problem } => write!(
+                f,
+                "failed to read the service file {}: {problem}",
+                file.display()
+            ),
+            Self::ServiceLine => f.write_str("a line is not `name=value`"),
+            Self::PassFile(file) => write!(
+                f,
+                "the password file {} can't be read, or others may read it too",
+                file.display()
+            ),
+            Self::SessionAttrs => {
+                f.write_str("`target_session_attrs` asks for a server that takes no writes")
+            }
+            Self::Unsupported { parameter } => {
+                write!(f, "`{parameter}` is set, which launchgate can't honour")
+            }
+            Self::Of { origin, error } => write!(f, "{origin}: {error}"),
         }
     }
 }

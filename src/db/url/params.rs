@@ -1,28 +1,44 @@
-//! The parameters behind the `?` that say something to launchgate. All others are passed over in silence.
+//! The parameters that mean something to launchgate: behind a URL's `?`, in a section of libpq's
+//! service file, in libpq's variables. All others are ignored.
 
 use super::error::UrlError;
 use super::scheme::{Backend, Dialect, Spelling};
 use super::secret::Secrets;
-use super::split::parse_port;
 use super::tls::TlsParams;
 use super::{decode, non_empty};
 
-/// What the parameters say, decoded; of those given twice the last. Empty values count as not given.
+/// What the parameters say, decoded; of a parameter given twice, the last. An empty value counts as not given.
 #[derive(Default)]
 pub(super) struct Params {
     pub(super) user: Option<String>,
     pub(super) password: Option<String>,
+    /// Postgres: a list.
     pub(super) host: Option<String>,
+    /// A list, as `host`.
     pub(super) address: Option<String>,
-    pub(super) port: Option<u16>,
+    /// Postgres: a list, one for each host or one for all.
+    pub(super) port: Option<String>,
     pub(super) socket: Option<String>,
     pub(super) database: Option<String>,
     pub(super) schema: Option<String>,
     pub(super) options: Option<String>,
+    pub(super) service: Option<String>,
+    pub(super) passfile: Option<String>,
+    pub(super) session_attrs: Option<String>,
     pub(super) tls: TlsParams,
 }
 
+/// How a value is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// Percent-encoded, by the rules of a URL's spelling.
+    Url(Spelling),
+    /// As it is: a variable, or a file's line.
+    Raw,
+}
+
 impl Params {
+    /// Reads what follows a URL's `?`.
     pub(super) fn read(
         query: &str,
         dialect: Dialect,
@@ -30,32 +46,34 @@ impl Params {
     ) -> Result<Self, UrlError> {
         secrets.add_query(query);
         let mut params = Self::default();
+        let encoding = Encoding::Url(dialect.spelling);
         for pair in query.split('&') {
             let Some((name, value)) = pair.split_once('=') else {
                 continue;
             };
-            // `ssl-mode`, `ssl_mode`, `sslMode` and `sslmode` are one word in four tools.
-            let name = name.replace(['-', '_'], "").to_ascii_lowercase();
-            params.set(&name, value, dialect, secrets)?;
+            params.set(name, (value, encoding), dialect.backend, secrets)?;
         }
         Ok(params)
     }
 
-    fn set(
+    /// Sets one parameter.
+    pub(super) fn set(
         &mut self,
         name: &str,
-        written: &str,
-        dialect: Dialect,
+        (written, encoding): (&str, Encoding),
+        backend: Backend,
         secrets: &mut Secrets,
     ) -> Result<(), UrlError> {
+        // `ssl-mode`, `ssl_mode`, `sslMode` and `sslmode` are one word in four tools.
+        let name = &*name.replace(['-', '_'], "").to_ascii_lowercase();
         // Also `sslpassword` and JDBC's key stores'.
         if ["password", "passwd", "passphrase", "pass", "pwd"]
             .iter()
             .any(|ending| name.ends_with(ending))
         {
             let value = match name {
-                "password" => credential(written, dialect)?,
-                _ => credential(written, dialect).unwrap_or_default(),
+                "password" => credential(written, encoding)?,
+                _ => credential(written, encoding).unwrap_or_default(),
             };
             secrets.add_password(written, &value);
             if name == "password" {
@@ -63,56 +81,146 @@ impl Params {
             }
             return Ok(());
         }
-        let slot = match (name, dialect.backend) {
-            ("user", _) => {
-                self.user = non_empty(credential(written, dialect)?);
-                return Ok(());
+        // Of a parameter that is ignored, not even the encoding matters.
+        let value = match name {
+            "user" => credential(written, encoding),
+            _ => value(written, encoding),
+        };
+        if backend == Backend::Postgres && self.set_for_postgres(name, &value)? {
+            return Ok(());
+        }
+        if let Some(slot) = self.slot(name, backend) {
+            *slot = non_empty(value?);
+        }
+        Ok(())
+    }
+
+    /// Whether it was one of the parameters that are more than a value.
+    fn set_for_postgres(
+        &mut self,
+        name: &str,
+        value: &Result<String, UrlError>,
+    ) -> Result<bool, UrlError> {
+        let value = || value.clone();
+        match name {
+            "gssencmode"
+            | "sslcrl"
+            | "sslcrldir"
+            | "requirepeer"
+            | "requireauth"
+            | "sslminprotocolversion" => refuse(name, &value()?)?,
+            // The driver can't bind a login to its TLS channel. Verifying the server in full
+            // protects from the same attack.
+            "channelbinding" => {
+                if value()? == "require" {
+                    self.tls.require_full();
+                }
             }
-            ("port", _) => {
-                self.port = non_empty(value(written)?)
-                    .map(|port| parse_port(&port))
-                    .transpose()?;
-                return Ok(());
-            }
-            ("options", Backend::Postgres) => {
-                let more = value(written)?;
-                self.options = match self.options.take() {
-                    Some(options) if !more.is_empty() => Some(format!("{options} {more}")),
-                    Some(options) => Some(options),
-                    None => non_empty(more),
+            "options" => {
+                self.options = match (self.options.take(), non_empty(value()?)) {
+                    (Some(options), Some(more)) => Some(format!("{options} {more}")),
+                    (options, more) => options.or(more),
                 };
-                return Ok(());
             }
-            ("schema" | "currentschema" | "searchpath", Backend::Postgres) => {
-                let path = value(written)?;
+            "schema" | "currentschema" | "searchpath" => {
+                let path = value()?;
                 let first = path.split(',').next().unwrap_or_default().trim();
                 self.schema = non_empty(first.trim_matches('"').to_owned());
-                return Ok(());
             }
+            "unixsock" | "socketpath" | "unixsocket" => self.set_postgres_socket(&value()?)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn slot(&mut self, name: &str, backend: Backend) -> Option<&mut Option<String>> {
+        Some(match (name, backend) {
+            ("user", _) => &mut self.user,
+            ("port", _) => &mut self.port,
             ("host", _) => &mut self.host,
-            ("hostaddr", _) => &mut self.address,
+            ("hostaddr", Backend::Postgres) => &mut self.address,
             ("dbname", _) => &mut self.database,
-            ("socket" | "unixsocket" | "socketpath", Backend::Mysql) => &mut self.socket,
-            _ => match self.tls.slot(name) {
-                Some(slot) => slot,
-                None => return Ok(()),
-            },
+            ("service", Backend::Postgres) => &mut self.service,
+            ("passfile", Backend::Postgres) => &mut self.passfile,
+            // pgJDBC calls it targetServerType.
+            ("targetsessionattrs" | "targetservertype", Backend::Postgres) => {
+                &mut self.session_attrs
+            }
+            (
+                "socket" | "unixsock" | "unixsocket" | "socketpath" | "localsocket",
+                Backend::Mysql,
+            ) => &mut self.socket,
+            _ => return self.tls.slot(name),
+        })
+    }
+
+    /// pg8000 names the socket itself, where libpq has a folder and a port.
+    fn set_postgres_socket(&mut self, path: &str) -> Result<(), UrlError> {
+        let Some(path) = non_empty(path.to_owned()) else {
+            return Ok(());
         };
-        *slot = non_empty(value(written)?);
+        if !path.starts_with('/') {
+            return Err(UrlError::Host);
+        }
+        match path.rsplit_once("/.s.PGSQL.") {
+            Some((folder, port)) => {
+                self.host = Some(folder.to_owned());
+                self.port = Some(port.to_owned());
+            }
+            None => self.host = Some(path),
+        }
         Ok(())
+    }
+
+    /// What is not said here is taken from `lower`.
+    pub(super) fn or(self, lower: Self) -> Self {
+        Self {
+            user: self.user.or(lower.user),
+            password: self.password.or(lower.password),
+            host: self.host.or(lower.host),
+            address: self.address.or(lower.address),
+            port: self.port.or(lower.port),
+            socket: self.socket.or(lower.socket),
+            database: self.database.or(lower.database),
+            schema: self.schema.or(lower.schema),
+            options: self.options.or(lower.options),
+            service: self.service.or(lower.service),
+            passfile: self.passfile.or(lower.passfile),
+            session_attrs: self.session_attrs.or(lower.session_attrs),
+            tls: self.tls.or(lower.tls),
+        }
     }
 }
 
+/// Parameters by which libpq protects a connection and the driver can't.
+fn refuse(name: &str, value: &str) -> Result<(), UrlError> {
+    let parameter = match (name, value) {
+        (_, "") => return Ok(()),
+        ("gssencmode", "require") => "gssencmode",
+        ("sslcrl", _) => "sslcrl",
+        ("sslcrldir", _) => "sslcrldir",
+        ("requirepeer", _) => "requirepeer",
+        ("requireauth", _) => "require_auth",
+        ("sslminprotocolversion", "TLSv1.3") => "ssl_min_protocol_version",
+        _ => return Ok(()),
+    };
+    Err(UrlError::Unsupported { parameter })
+}
+
 /// A value as Python, Go, JavaScript and JDBC read it: a `+` is a space.
-fn value(written: &str) -> Result<String, UrlError> {
-    decode(&written.replace('+', " "))
+fn value(written: &str, encoding: Encoding) -> Result<String, UrlError> {
+    match encoding {
+        Encoding::Url(_) => decode(&written.replace('+', " ")),
+        Encoding::Raw => Ok(written.to_owned()),
+    }
 }
 
 /// User and password: a `+` is a space to JDBC, but itself to libpq, and who gave them as
 /// parameters outside of JDBC wrote them for libpq.
-fn credential(written: &str, dialect: Dialect) -> Result<String, UrlError> {
-    match dialect.spelling {
-        Spelling::Jdbc => value(written),
-        Spelling::Plain | Spelling::File => decode(written),
+fn credential(written: &str, encoding: Encoding) -> Result<String, UrlError> {
+    match encoding {
+        Encoding::Url(Spelling::Jdbc) => value(written, encoding),
+        Encoding::Url(Spelling::Plain | Spelling::File) => decode(written),
+        Encoding::Raw => Ok(written.to_owned()),
     }
 }

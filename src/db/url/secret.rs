@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use super::error::UrlError;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// What every rendering shows in place of a secret.
@@ -69,7 +70,9 @@ const URL_OBJECT: &AsciiSet = &CONTROLS
 pub struct Secret(String);
 
 impl Secret {
-    pub(super) fn new(text: String) -> Self {
+    /// Takes a text that must not be shown.
+    #[must_use]
+    pub fn new(text: String) -> Self {
         Self(text)
     }
 
@@ -90,6 +93,37 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(HIDDEN)
     }
+}
+
+/// The password in a file: its text without the line's end.
+///
+/// # Errors
+/// The file is empty or no text, or has a byte order mark, which no password begins with.
+pub fn password_of_file(contents: &[u8]) -> Result<Secret, UrlError> {
+    let text = text_of_file(contents)?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.is_empty() {
+        return Err(UrlError::EmptyPassword);
+    }
+    if text.contains(char::is_control) {
+        return Err(UrlError::PasswordLines);
+    }
+    Ok(Secret::new(text.to_owned()))
+}
+
+/// The text of a file that holds a secret.
+///
+/// # Errors
+/// It is no text, or begins with a byte order mark.
+pub fn text_of_file(contents: &[u8]) -> Result<&str, UrlError> {
+    if [&b"\xef\xbb\xbf"[..], b"\xff\xfe", b"\xfe\xff"]
+        .iter()
+        .any(|mark| contents.starts_with(mark))
+    {
+        return Err(UrlError::ByteOrderMark);
+    }
+    std::str::from_utf8(contents).map_err(|_| UrlError::FileNotUtf8)
 }
 
 /// Every text of a URL that must not be shown. Deliberately without `Debug`.

@@ -19,8 +19,8 @@ pub(super) enum Host {
 /// What stands between `//` and the end, still encoded but for the host.
 pub(super) struct Parts<'a> {
     pub(super) userinfo: Option<&'a str>,
-    pub(super) host: Option<Host>,
-    pub(super) port: Option<u16>,
+    /// One at least.
+    pub(super) hosts: Vec<(Option<Host>, Option<u16>)>,
     /// With the slash in front.
     pub(super) path: &'a str,
     /// Without the question mark.
@@ -86,11 +86,10 @@ impl<'a> Cut<'a> {
     }
 
     fn parts(&self) -> Result<Parts<'a>, UrlError> {
-        let (host, port) = host_and_port(self.authority)?;
+        let hosts = self.authority.split(',').map(host_and_port);
         Ok(Parts {
             userinfo: self.userinfo,
-            host,
-            port,
+            hosts: hosts.collect::<Result<_, _>>()?,
             path: self.path,
             query: self.query,
         })
@@ -125,9 +124,6 @@ impl<'a> Cut<'a> {
 }
 
 fn host_and_port(authority: &str) -> Result<(Option<Host>, Option<u16>), UrlError> {
-    if authority.contains(',') {
-        return Err(UrlError::SeveralHosts);
-    }
     let (host, port) = if let Some(bracketed) = authority.strip_prefix('[') {
         let (address, rest) = bracketed.split_once(']').ok_or(UrlError::Host)?;
         let port = if rest.is_empty() {
@@ -167,9 +163,6 @@ impl Host {
     pub(super) fn from_decoded(text: &str) -> Result<Self, UrlError> {
         if text.starts_with('/') {
             return Ok(Self::Socket(PathBuf::from(text)));
-        }
-        if text.contains(',') {
-            return Err(UrlError::SeveralHosts);
         }
         if text.contains(':') {
             return Self::ipv6(text);

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 
@@ -56,6 +56,29 @@ pub(super) fn path(
     let slashes = decoded.iter().take_while(|&&byte| byte == b'/').count();
     let decoded = decoded[slashes.saturating_sub(1)..].to_vec();
     Ok(PathBuf::from(OsString::from_vec(decoded)))
+}
+
+/// Three slashes are a relative path to `SQLAlchemy` and Django. Where only that one exists, it is
+/// probably meant.
+pub(super) fn check_slashes(
+    rest: &str,
+    spelling: Spelling,
+    absolute: &Path,
+    exists: &dyn Fn(&Path) -> bool,
+) -> Result<(), UrlError> {
+    if spelling != Spelling::Plain || !rest.starts_with("///") || rest.starts_with("////") {
+        return Ok(());
+    }
+    let Ok(relative) = absolute.strip_prefix("/") else {
+        return Ok(());
+    };
+    if exists(absolute) || !exists(relative) {
+        return Ok(());
+    }
+    Err(UrlError::ThreeSlashes {
+        absolute: absolute.to_owned(),
+        relative: relative.to_owned(),
+    })
 }
 
 fn without_slashes(path: &str) -> &str {

@@ -102,11 +102,16 @@ fn refuses_other_schemes_and_names_the_way_out() {
         "jdbc:sqlserver://h",
         "prisma://x",
         "ecto://h",
+        "pgx5://h",
+        "cockroachdb://h",
     ] {
         let error = error(text);
         assert!(matches!(error, UrlError::UnknownScheme(_)), "{text}");
-        assert!(error.hint().contains("--no-database") && error.hint().contains("--database-url"));
+        assert!(error.hint().contains("--database-url"), "{text}");
     }
+    assert!(error("ecto://h").hint().contains("postgres://"));
+    assert!(error("postgress://h").hint().contains("`postgres`?"));
+    assert!(error("mongodb://h").hint().contains("--no-database"));
     assert_eq!(
         error("mongodb+srv://u@h").to_string(),
         "the database URL has the unknown scheme `mongodb+srv`"
@@ -117,7 +122,6 @@ fn refuses_other_schemes_and_names_the_way_out() {
         "./dev.db",
         "h",
         "://u:hunter2@h",
-        "$DATABASE_URL",
         "jdbc:oracle",
     ] {
         assert_eq!(error(text), UrlError::NoScheme, "{text}");
@@ -139,8 +143,89 @@ fn refuses_what_is_no_url() {
     assert_eq!(error("postgres://h:0/d"), UrlError::Port);
     assert_eq!(error("postgres://h:65536/d"), UrlError::Port);
     assert_eq!(error("postgres://h:+5/d"), UrlError::Port);
-    assert_eq!(error("mysql://u:p@tcp(h:3306)/d"), UrlError::Host);
+    assert_eq!(error("\u{feff}postgres://h/d"), UrlError::ByteOrderMark);
     assert_eq!(error("mysql://u:p@my host/d"), UrlError::Host);
+}
+
+/// "Any other is an error (64) …; the hint names … for known ones (`ecto://`, `pgx5://`, Go's and .NET's forms)
+/// what to write."
+#[test]
+fn says_what_to_write_for_the_forms_of_other_tools() {
+    for (text, expected, written) in [
+        ("u:hunter2@tcp(h:3306)/d", UrlError::GoDsn, "mysql://"),
+        (
+            "mysql://u:hunter2@tcp(h:3306)/d",
+            UrlError::GoDsn,
+            "mysql://",
+        ),
+        (
+            "u:hunter2@unix(/run/mysqld.sock)/d",
+            UrlError::GoDsn,
+            "mysql://",
+        ),
+        (
+            "Server=h;Database=d;User Id=u;Password=hunter2",
+            UrlError::DotNet,
+            "postgres://",
+        ),
+        (
+            "Host=h;Username=u;Password=hunter2",
+            UrlError::DotNet,
+            "postgres://",
+        ),
+        ("Data Source=app.db", UrlError::DotNet, "sqlite:"),
+        (
+            "host=h user=u password=hunter2 dbname=d",
+            UrlError::KeywordValue,
+            "postgres://",
+        ),
+        (
+            "DATABASE_URL=postgres://u:hunter2@h/d",
+            UrlError::Assignment("DATABASE_URL".to_owned()),
+            "`DATABASE_URL=`",
+        ),
+        (
+            "export DB_URL=postgres://u:hunter2@h/d",
+            UrlError::Assignment("DB_URL".to_owned()),
+            "`DB_URL=`",
+        ),
+    ] {
+        let error = error(text);
+        assert_eq!(error, expected, "{text}");
+        assert!(error.hint().contains(written), "{}", error.hint());
+        assert!(!format!("{error}{error:?}{}", error.hint()).contains("hunter2"));
+    }
+}
+
+/// "A release, an app's name or a database URL that still holds a placeholder is refused (64), with the reason"
+#[test]
+fn a_placeholder_that_nothing_replaced_is_refused() {
+    for (text, shown) in [
+        ("postgres://u:${DB_PASSWORD}@h/d", Some("${DB_PASSWORD}")),
+        ("$DATABASE_URL", Some("$DATABASE_URL")),
+        ("${DATABASE_URL}", Some("${DATABASE_URL}")),
+        ("{{ .Values.URL }}", None),
+        ("postgres://u:$(cat pw)@h/d", None),
+        ("postgres://u:hun${ter2}x@h/d", None),
+    ] {
+        assert_eq!(
+            error(text),
+            UrlError::Placeholder(shown.map(str::to_owned)),
+            "{text}"
+        );
+    }
+    let template = "postgres://{DB_USERNAME}:{DB_PASSWORD}@h/d";
+    assert_eq!(
+        error(template),
+        UrlError::Template("DB_USERNAME".to_owned())
+    );
+    for text in [
+        "postgres://u:pa$word@h/d",
+        "postgres://u:a{b}c@h/d",
+        "postgres://u:%C3%A9@h/d",
+    ] {
+        url(text);
+    }
 }
 
 #[test]
@@ -293,17 +378,76 @@ fn knows_ipv6() {
     }
 }
 
+/// "Postgres: several hosts, each in turn"
 #[test]
-fn several_hosts_are_refused() {
+fn several_hosts_are_postgres_alone() {
+    let each = |text: &str| -> Vec<String> {
+        let each = url(text).each().collect::<Vec<_>>();
+        each.iter().map(ToString::to_string).collect()
+    };
+    for (text, hosts) in [
+        (
+            "postgres://u@a,b/d",
+            ["postgres://u@a/d", "postgres://u@b/d"],
+        ),
+        (
+            "postgres://u@a:1,b:2/d",
+            ["postgres://u@a:1/d", "postgres://u@b:2/d"],
+        ),
+        (
+            "postgres://u@a:1,b/d",
+            ["postgres://u@a:1/d", "postgres://u@b/d"],
+        ),
+        (
+            "postgres://u@/d?host=a,b&port=3",
+            ["postgres://u@a:3/d", "postgres://u@b:3/d"],
+        ),
+        (
+            "postgres://u@/d?host=a,b&port=3,4",
+            ["postgres://u@a:3/d", "postgres://u@b:4/d"],
+        ),
+        (
+            "postgres://u@[::1]:1,b:2/d",
+            ["postgres://u@[::1]:1/d", "postgres://u@b:2/d"],
+        ),
+        (
+            "postgres://u@a,b/d?hostaddr=10.0.0.1,10.0.0.2",
+            ["postgres://u@10.0.0.1/d", "postgres://u@10.0.0.2/d"],
+        ),
+    ] {
+        assert_eq!(each(text), hosts, "{text}");
+    }
+    assert_eq!(
+        url("postgres://u:p@a:1,b:2/d").to_string(),
+        "postgres://u:***@a:1,b:2/d"
+    );
+    assert_eq!(error("postgres://a,b,c/d?port=1,2"), UrlError::Port);
+    assert_eq!(
+        error("postgres://a,b/d?hostaddr=10.0.0.1"),
+        UrlError::Address
+    );
     for text in [
-        "postgres://u:p@a,b/d",
-        "postgres://a:1,b:2/d",
-        "postgres:///d?host=a,b",
         "jdbc:mysql://a,b/d",
-        "mysql://a%2Cb/d",
+        "mysql://a,b/d",
+        "mysql://u@/d?host=a,b",
     ] {
         assert_eq!(error(text), UrlError::SeveralHosts, "{text}");
     }
+    for (wanted, fits) in [
+        ("any", true),
+        ("read-write", true),
+        ("primary", true),
+        ("standby", false),
+        ("read-only", false),
+    ] {
+        let text = format!("postgres://a,b/d?target_session_attrs={wanted}");
+        assert_eq!(DatabaseUrl::parse(&text).is_ok(), fits, "{text}");
+    }
+    assert_eq!(
+        error("postgres://h/d?target_session_attrs=standby"),
+        UrlError::SessionAttrs
+    );
+    assert!(DatabaseUrl::parse("jdbc:postgresql://a,b/d?targetServerType=primary").is_ok());
 }
 
 #[test]
@@ -440,8 +584,11 @@ fn reads_tls_modes_of_both_servers() {
         ("sslmode=require", TlsMode::Require),
         ("ssl_mode=Required", TlsMode::Require),
         ("sslmode=no-verify", TlsMode::Require),
-        ("sslmode=verify-ca", TlsMode::VerifyCa),
-        ("ssl-mode=VERIFY_CA", TlsMode::VerifyCa),
+        ("sslmode=verify-ca&sslrootcert=ca.pem", TlsMode::VerifyCa),
+        ("ssl-mode=VERIFY_CA&ssl-ca=ca.pem", TlsMode::VerifyCa),
+        // Any certificate of a public authority would do, so the name has to.
+        ("sslmode=verify-ca", TlsMode::VerifyFull),
+        ("ssl-mode=VERIFY_CA", TlsMode::VerifyFull),
         ("sslmode=verify-full", TlsMode::VerifyFull),
         ("ssl-mode=verify-identity", TlsMode::VerifyFull),
         ("ssl=true", TlsMode::Require),
@@ -452,7 +599,7 @@ fn reads_tls_modes_of_both_servers() {
         ("useSSL=false&requireSSL=true", TlsMode::Disable),
         ("requireSSL=true", TlsMode::Require),
         (
-            "useSSL=true&verifyServerCertificate=true",
+            "useSSL=true&verifyServerCertificate=true&serverSslCert=ca.pem",
             TlsMode::VerifyCa,
         ),
         ("ssl={\"rejectUnauthorized\":true}", TlsMode::VerifyFull),
@@ -689,6 +836,7 @@ proptest! {
                     prop_assert_eq!(super::tests::password(&url), Some(password.as_str()));
                     prop_assert_eq!(redacted(&url, &text, &password), "raw *** encoded *** url ***");
                 }
+                Err(UrlError::Placeholder(_) | UrlError::Template(_)) => {}
                 Err(error) => prop_assert!(error.hint().contains("percent-encode"), "{:?}: {}", error, error.hint()),
             }
             prop_assert_eq!(shows(&text, &password), Vec::<String>::new());

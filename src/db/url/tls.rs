@@ -23,6 +23,21 @@ pub enum TlsMode {
     VerifyFull,
 }
 
+impl TlsMode {
+    /// As libpq's `sslmode` has it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Allow => "allow",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyFull => "verify-full",
+        }
+    }
+}
+
 /// How the connection is to be protected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
@@ -36,7 +51,8 @@ pub struct Tls {
     pub client_key: Option<PathBuf>,
 }
 
-/// For what has no connection.
+/// For `SQLite`, and for Unix sockets: "sslmode is ignored for Unix domain socket communication" (libpq), which
+/// leaves no machine.
 pub(super) static NONE: Tls = Tls {
     mode: TlsMode::Disable,
     root_cert: None,
@@ -63,9 +79,66 @@ pub(super) struct TlsParams {
     root_cert: Option<String>,
     client_cert: Option<String>,
     client_key: Option<String>,
+    full: bool,
+    root_cert_is_default: bool,
 }
 
 impl TlsParams {
+    /// The server's identity has to be verified, whatever else is said.
+    pub(super) fn require_full(&mut self) {
+        self.full = true;
+    }
+
+    /// Whether the mode is one that is known, where one is named.
+    pub(super) fn check_mode(&self) -> Result<(), UrlError> {
+        match self.mode.as_deref() {
+            Some(text) if mode(text).is_none() => Err(UrlError::TlsValue {
+                parameter: "sslmode",
+                expected: MODES,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is not said here is taken from `lower`; of the mode only where nothing at all is said
+    /// about it, since libpq knows but one parameter for it.
+    pub(super) fn or(self, lower: Self) -> Self {
+        let says_how = [
+            &self.mode,
+            &self.ssl,
+            &self.use_ssl,
+            &self.require,
+            &self.verify_cert,
+            &self.verify_host,
+            &self.accept,
+        ]
+        .into_iter()
+        .any(Option::is_some);
+        Self {
+            mode: self.mode.or(lower.mode.filter(|_| !says_how)),
+            root_cert: self.root_cert.or(lower.root_cert),
+            client_cert: self.client_cert.or(lower.client_cert),
+            client_key: self.client_key.or(lower.client_key),
+            full: self.full || lower.full,
+            ..self
+        }
+    }
+
+    /// The files that libpq looks for where none is named.
+    pub(super) fn default_files(&mut self, found: impl Fn(&str) -> Option<String>) {
+        if self.root_cert.is_none() {
+            self.root_cert = found("root.crt");
+            self.root_cert_is_default = true;
+        }
+        if self.client_cert.is_none()
+            && self.client_key.is_none()
+            && let Some(cert) = found("postgresql.crt")
+            && let Some(key) = found("postgresql.key")
+        {
+            (self.client_cert, self.client_key) = (Some(cert), Some(key));
+        }
+    }
+
     /// Where the parameter of this name goes, in lower case, without hyphens and underscores.
     pub(super) fn slot(&mut self, name: &str) -> Option<&mut Option<String>> {
         Some(match name {
@@ -91,12 +164,12 @@ impl TlsParams {
 
     /// Whether the host's name is compared with the certificate's, as far as `sslmode` says.
     pub(super) fn verifies_host(&self) -> bool {
-        self.mode.as_deref().and_then(mode) == Some(TlsMode::VerifyFull)
+        self.full || self.mode.as_deref().and_then(mode) == Some(TlsMode::VerifyFull)
     }
 
     /// The one meaning of them all. Where tools differ, the stronger one is taken, since a refused
     /// connection is noticed and a weak one is not.
-    pub(super) fn resolve(mut self, dialect: Dialect, on_socket: bool) -> Result<Tls, UrlError> {
+    pub(super) fn resolve(mut self, dialect: Dialect) -> Result<Tls, UrlError> {
         // Prisma calls the authority's certificate `sslcert`, and the client's `sslidentity`.
         let prisma = self.accept.is_some() || self.identity.is_some();
         if prisma && self.client_key.is_none() && self.root_cert.is_none() {
@@ -110,9 +183,9 @@ impl TlsParams {
             self.root_cert = None;
             mode = TlsMode::VerifyFull;
         }
-        if on_socket {
-            // libpq: "sslmode is ignored for Unix domain socket communication", which leaves no machine.
-            mode = TlsMode::Disable;
+        if self.full || mode == TlsMode::VerifyCa && self.root_cert.is_none() {
+            // Any of the public authorities would do for any server, which is why libpq refuses this.
+            mode = TlsMode::VerifyFull;
         }
         if dialect.backend == Backend::Mysql && mode == TlsMode::Allow {
             mode = TlsMode::Prefer;
@@ -156,7 +229,7 @@ impl TlsParams {
         // To MySQL's clients, to node-postgres and to libpq (there for `require`), who names an
         // authority wants it asked.
         let verifiable = match mode {
-            None => true,
+            None => !self.root_cert_is_default,
             Some(TlsMode::Require) => dialect.backend == Backend::Postgres,
             Some(_) => false,
         };

@@ -1,0 +1,124 @@
+//! What other tools take for a database and launchgate does not, each with what to write instead.
+
+use super::error::UrlError;
+use super::template;
+use crate::placeholder::{self, Context};
+
+/// Refuses what can be no URL at all, before anything of it is read.
+pub(super) fn refuse(text: &str) -> Result<(), UrlError> {
+    if text.is_empty() {
+        return Err(UrlError::Empty);
+    }
+    if text.starts_with('\u{feff}') {
+        return Err(UrlError::ByteOrderMark);
+    }
+    if text.starts_with(['"', '\'', '`']) {
+        return Err(UrlError::Quoted);
+    }
+    if text.contains(char::is_control) {
+        return Err(UrlError::ControlCharacter);
+    }
+    if let Some(found) = placeholder::find(text, Context::Url) {
+        return Err(UrlError::Placeholder(shown(found)));
+    }
+    if let Some(name) = template::unexpanded(text) {
+        return Err(UrlError::Template(name.to_owned()));
+    }
+    if let Some(name) = assignment(text) {
+        return Err(UrlError::Assignment(name.to_owned()));
+    }
+    if text.contains("@tcp(") || text.contains("@unix(") {
+        return Err(UrlError::GoDsn);
+    }
+    match text.split_once('=') {
+        Some((key, _)) if !text.contains("://") && is_keyword(key) => {
+            if text.contains(';') || key.contains(' ') || key.starts_with(char::is_uppercase) {
+                Err(UrlError::DotNet)
+            } else {
+                Err(UrlError::KeywordValue)
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A placeholder, where no part of a password can be in it.
+fn shown(found: &str) -> Option<String> {
+    let name = found.trim_start_matches(['$', '{', ' ']);
+    let name = name.trim_end_matches(['}', ' ']);
+    let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || matches!(c, '_' | '.');
+    (name.len() > 2 && name.chars().all(is_name)).then(|| found.to_owned())
+}
+
+/// The variable that is set in the text of an env file or a script.
+fn assignment(text: &str) -> Option<&str> {
+    let text = text.strip_prefix("export ").unwrap_or(text);
+    let (name, _) = text.split_once('=')?;
+    let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    (name.starts_with(|c: char| c.is_ascii_uppercase()) && name.chars().all(is_name))
+        .then_some(name)
+}
+
+/// What the strings of libpq and of .NET begin with.
+fn is_keyword(key: &str) -> bool {
+    matches!(
+        key.trim().to_ascii_lowercase().as_str(),
+        "host"
+            | "hostaddr"
+            | "port"
+            | "dbname"
+            | "database"
+            | "user"
+            | "username"
+            | "user id"
+            | "userid"
+            | "uid"
+            | "password"
+            | "pwd"
+            | "server"
+            | "data source"
+            | "datasource"
+            | "filename"
+            | "sslmode"
+            | "service"
+            | "initial catalog"
+            | "addr"
+            | "address"
+    )
+}
+
+/// What to write for a scheme that other tools know.
+pub(super) fn of_scheme(scheme: &str) -> Option<&'static str> {
+    Some(match scheme.split('+').next().unwrap_or_default() {
+        "ecto" | "ecto3" => {
+            "ecto:// names no database: write the same with postgres:// or mysql:// in --database-url"
+        }
+        "pgx" | "pgx4" | "pgx5" => {
+            "golang-migrate's pgx:// is Postgres: write the same with postgres:// in --database-url"
+        }
+        "prisma" => {
+            "Prisma Accelerate is no database connection: name the database itself with --database-url, which Prisma calls the direct URL"
+        }
+        "cockroach" | "cockroachdb" | "crdb-postgres" => {
+            "CockroachDB has no advisory locks: name a Postgres, MySQL, MariaDB or SQLite database with \
+             --database-url, or say --no-database"
+        }
+        "redshift" => {
+            "Redshift has no advisory locks: name a Postgres, MySQL, MariaDB or SQLite database with \
+             --database-url, or say --no-database"
+        }
+        "libsql" | "turso" | "wss" | "ws" => {
+            "a libSQL server can't hold the lock: name a Postgres, MySQL, MariaDB or SQLite database with \
+             --database-url, or say --no-database"
+        }
+        _ => return None,
+    })
+}
+
+/// The scheme that a mistyped one is nearest to.
+pub(super) fn nearest(scheme: &str) -> Option<&'static str> {
+    ["postgres", "postgresql", "mysql", "mariadb", "sqlite"]
+        .into_iter()
+        .filter(|known| strsim::damerau_levenshtein(scheme, known) <= 2)
+        .min_by_key(|known| strsim::damerau_levenshtein(scheme, known))
+}

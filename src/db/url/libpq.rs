@@ -1,0 +1,226 @@
+//! What libpq takes from variables and files, in its order: the URL, then the service file's section,
+//! then variables (<https://www.postgresql.org/docs/current/libpq-envars.html>).
+
+use std::path::{Path, PathBuf};
+
+use super::address::Address;
+use super::error::UrlError;
+use super::params::{Encoding, Params};
+use super::scheme::Backend;
+use super::secret::{Secret, Secrets};
+use super::split::Host;
+use super::surroundings::Surroundings;
+
+/// The variables, and the parameter that each of them stands for.
+const VARIABLES: [(&str, &str); 22] = [
+    ("PGHOST", "host"),
+    ("PGHOSTADDR", "hostaddr"),
+    ("PGPORT", "port"),
+    ("PGDATABASE", "dbname"),
+    ("PGUSER", "user"),
+    ("PGPASSWORD", "password"),
+    ("PGPASSFILE", "passfile"),
+    ("PGSERVICE", "service"),
+    ("PGOPTIONS", "options"),
+    ("PGSSLMODE", "sslmode"),
+    ("PGSSLROOTCERT", "sslrootcert"),
+    ("PGSSLCERT", "sslcert"),
+    ("PGSSLKEY", "sslkey"),
+    ("PGSSLCRL", "sslcrl"),
+    ("PGSSLCRLDIR", "sslcrldir"),
+    ("PGSSLMINPROTOCOLVERSION", "ssl_min_protocol_version"),
+    ("PGCHANNELBINDING", "channel_binding"),
+    ("PGREQUIREAUTH", "require_auth"),
+    ("PGREQUIREPEER", "requirepeer"),
+    ("PGGSSENCMODE", "gssencmode"),
+    ("PGTARGETSESSIONATTRS", "target_session_attrs"),
+    ("PGREQUIRESSL", "requiressl"),
+];
+
+/// Fills in what a URL of Postgres leaves out.
+pub(super) fn fill(
+    params: Params,
+    around: &Surroundings<'_>,
+    secrets: &mut Secrets,
+) -> Result<Params, UrlError> {
+    let mut variables = Params::default();
+    for (variable, parameter) in VARIABLES {
+        let Some(value) = (around.variable)(variable) else {
+            continue;
+        };
+        value
+            .to_str()
+            .ok_or(UrlError::NotUtf8)
+            .and_then(|value| {
+                let value = (value, Encoding::Raw);
+                variables.set(parameter, value, Backend::Postgres, secrets)?;
+                variables.tls.check_mode()
+            })
+            .map_err(|error| error.of(variable))?;
+    }
+    let service = params.service.clone().or(variables.service.clone());
+    let section = match service {
+        Some(name) => service_section(&name, around, secrets)?,
+        None => Params::default(),
+    };
+    let mut params = params.or(section).or(variables);
+    if let Some(home) = home(around) {
+        params.tls.default_files(|name| {
+            let path = home.join(".postgresql").join(name);
+            (around.exists)(&path).then(|| path.to_string_lossy().into_owned())
+        });
+    }
+    Ok(params)
+}
+
+fn home(around: &Surroundings<'_>) -> Option<PathBuf> {
+    (around.variable)("HOME").map(PathBuf::from)
+}
+
+/// A section of the user's service file, else of the system's
+/// (<https://www.postgresql.org/docs/current/libpq-pgservice.html>).
+fn service_section(
+    name: &str,
+    around: &Surroundings<'_>,
+    secrets: &mut Secrets,
+) -> Result<Params, UrlError> {
+    let own = match (around.variable)("PGSERVICEFILE") {
+        Some(file) => Some(PathBuf::from(file)),
+        None => home(around).map(|home| home.join(".pg_service.conf")),
+    };
+    // Debian's folder, where no variable names another.
+    let system = (around.variable)("PGSYSCONFDIR").unwrap_or("/etc/postgresql-common".as_ref());
+    let system = Path::new(system).join("pg_service.conf");
+    for file in own.into_iter().chain([system]) {
+        if !(around.exists)(&file) {
+            continue;
+        }
+        let contents = (around.read_file)(&file).map_err(|error| UrlError::ServiceFile {
+            file: file.clone(),
+            problem: error.to_string(),
+        })?;
+        if let Some(params) = section(&contents, name, secrets)
+            .map_err(|error| error.of(&format!("service {name} in {}", file.display())))?
+        {
+            return Ok(params);
+        }
+    }
+    Err(UrlError::Service(name.to_owned()))
+}
+
+fn section(contents: &[u8], name: &str, secrets: &mut Secrets) -> Result<Option<Params>, UrlError> {
+    let contents = std::str::from_utf8(contents).map_err(|_| UrlError::NotUtf8)?;
+    let lines = contents.lines().map(str::trim);
+    let mut lines = lines.skip_while(|line| {
+        let inner = line
+            .strip_prefix('[')
+            .and_then(|line| line.strip_suffix(']'));
+        inner != Some(name)
+    });
+    if lines.next().is_none() {
+        return Ok(None);
+    }
+    let mut params = Params::default();
+    for line in lines.take_while(|line| !line.starts_with('[')) {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        // An LDAP server's, which libpq would ask.
+        let Some((key, value)) = line.split_once('=').filter(|_| !line.starts_with("ldap")) else {
+            return Err(UrlError::ServiceLine);
+        };
+        let value = (value, Encoding::Raw);
+        params.set(key, value, Backend::Postgres, secrets)?;
+    }
+    Ok(Some(params))
+}
+
+/// Gives each address the password that the password file has for it
+/// (<https://www.postgresql.org/docs/current/libpq-pgpass.html>).
+pub(super) fn add_passwords(
+    addresses: &mut [Address],
+    params: &Params,
+    (user, database): (&str, &str),
+    around: &Surroundings<'_>,
+    secrets: &mut Secrets,
+) -> Result<(), UrlError> {
+    let named = params.passfile.as_ref().map(PathBuf::from);
+    let Some(file) = named.or_else(|| home(around).map(|home| home.join(".pgpass"))) else {
+        return Ok(());
+    };
+    if !(around.exists)(&file) {
+        return Ok(());
+    }
+    // psql warns and goes on without; what it would say about the password then helps nobody.
+    if !(around.is_private)(&file) {
+        return Err(UrlError::PassFile(file));
+    }
+    let contents = (around.read_file)(&file).map_err(|_| UrlError::PassFile(file))?;
+    let contents = String::from_utf8_lossy(&contents);
+    for address in addresses {
+        let host = match &address.host {
+            Some(Host::Name(name)) => name.clone(),
+            Some(Host::Socket(path))
+                if path != Path::new("/var/run/postgresql") && path != Path::new("/tmp") =>
+            {
+                path.to_string_lossy().into_owned()
+            }
+            _ => "localhost".to_owned(),
+        };
+        let port = address.port.unwrap_or(5432).to_string();
+        let wanted = [host.as_str(), &port, database, user];
+        let password = contents.lines().find_map(|line| password(line, wanted));
+        if let Some(password) = password {
+            secrets.add_password(&password, &password);
+            address.password = Some(Secret::new(password));
+        }
+    }
+    Ok(())
+}
+
+/// The fifth field of a line whose first four match.
+fn password(line: &str, wanted: [&str; 4]) -> Option<String> {
+    if line.starts_with('#') {
+        return None;
+    }
+    let mut rest = line;
+    for wanted in wanted {
+        let (field, behind) = field(rest)?;
+        if rest
+            .strip_prefix('*')
+            .is_none_or(|rest| !rest.starts_with(':'))
+            && field != wanted
+        {
+            return None;
+        }
+        rest = behind;
+    }
+    // Anything behind another colon is ignored.
+    let password = field(rest).map_or_else(|| unescaped(rest), |(password, _)| password);
+    Some(password).filter(|password| !password.is_empty())
+}
+
+/// The text up to a colon without a backslash in front, and what follows it.
+fn field(text: &str) -> Option<(String, &str)> {
+    let mut escaped = false;
+    let end = text.char_indices().find_map(|(at, c)| {
+        if c == ':' && !escaped {
+            return Some(at);
+        }
+        escaped = c == '\\' && !escaped;
+        None
+    })?;
+    Some((unescaped(&text[..end]), &text[end + 1..]))
+}
+
+fn unescaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => out.extend(letters.next()),
+            _ => out.push(letter),
+        }
+    }
+    out
+}

@@ -1,0 +1,396 @@
+//! What to write where no setting names a database, from the variables that hold parts of one.
+//!
+//! The hint is a `--database-url` line to paste. Values are shown only of a connection string's host,
+//! port, user and database: all else is a name in braces, which launchgate replaces.
+
+use std::fmt::Write as _;
+
+use crate::db::Backend;
+use crate::db::url::DatabaseUrl;
+use crate::sys::environment::Environment;
+
+const NOTHING: &str = "set DATABASE_URL or --database-url";
+
+/// What the names of one database's parts begin with, and what that says of the database.
+const PREFIXES: [(&str, Option<Backend>); 12] = [
+    ("DB", None),
+    ("DATABASE", None),
+    ("POSTGRES", Some(Backend::Postgres)),
+    ("POSTGRESQL", Some(Backend::Postgres)),
+    ("POSTGRESQL_ADDON", Some(Backend::Postgres)),
+    ("PG", Some(Backend::Postgres)),
+    ("MYSQL", Some(Backend::Mysql)),
+    ("MYSQL_ADDON", Some(Backend::Mysql)),
+    ("MARIADB", Some(Backend::Mysql)),
+    ("RDS", None),
+    ("SQL", None),
+    ("SPRING_DATASOURCE", None),
+];
+
+const HOST: [&str; 5] = ["HOST", "HOSTNAME", "SERVER", "ADDR", "ADDRESS"];
+const PORT: [&str; 1] = ["PORT"];
+const USER: [&str; 4] = ["USERNAME", "USER", "USR", "LOGIN"];
+const PASSWORD: [&str; 5] = ["PASSWORD", "PASS", "PASSWD", "PWD", "ROOT_PASSWORD"];
+const PASSWORD_FILE: [&str; 2] = ["PASSWORD_FILE", "PASS_FILE"];
+const NAME: [&str; 6] = ["DATABASE", "NAME", "DBNAME", "DB_NAME", "DB", "SCHEMA"];
+const ENGINE: [&str; 8] = [
+    "CONNECTION",
+    "ENGINE",
+    "ADAPTER",
+    "TYPE",
+    "DRIVER",
+    "DIALECT",
+    "CLIENT",
+    "VENDOR",
+];
+
+/// What to write.
+pub(super) fn hint(environment: &Environment) -> String {
+    let line = whole_url(environment)
+        .or_else(|| {
+            PREFIXES
+                .iter()
+                .find_map(|prefix| parts(environment, *prefix))
+        })
+        .or_else(|| connection_string(environment));
+    line.unwrap_or_else(|| NOTHING.to_owned())
+}
+
+/// A variable that holds a URL under a name that launchgate does not look at by itself.
+fn whole_url(environment: &Environment) -> Option<String> {
+    let name = environment.names_with(b"").find(|name| {
+        let name_text = String::from_utf8_lossy(name);
+        let value = environment.get(name).and_then(|value| value.to_str());
+        let is_url = value.is_some_and(|value| {
+            value.contains("://") && DatabaseUrl::parse(value).is_ok_and(|url| url.host().is_some())
+        });
+        is_url && !name_text.starts_with("LAUNCHGATE_")
+    })?;
+    let name = String::from_utf8_lossy(name);
+    Some(format!(
+        "{name} holds a database URL: write `--database-url-env {name}`"
+    ))
+}
+
+/// The parts under one prefix.
+fn parts(environment: &Environment, (prefix, backend): (&str, Option<Backend>)) -> Option<String> {
+    let get = |name: &str| environment.get_filled(name)?.to_str();
+    let find = |endings: &[&str]| {
+        // libpq's variables have no underscore.
+        let between = if prefix == "PG" { "" } else { "_" };
+        endings
+            .iter()
+            .map(|ending| format!("{prefix}{between}{ending}"))
+            .find(|name| get(name).is_some())
+    };
+    let value = |name: &Option<String>| name.as_deref().and_then(get).unwrap_or_default();
+    let (host, port, user) = (find(&HOST), find(&PORT), find(&USER));
+    let (name, engine) = (find(&NAME), find(&ENGINE));
+    let backend = engine_backend(value(&engine))
+        .or(backend)
+        .or_else(|| port_backend(value(&port)));
+    if backend == Some(Backend::Sqlite) {
+        let path = name.map_or_else(|| "PATH".to_owned(), |name| format!("{{{name}}}"));
+        return Some(said(&format!("sqlite:{path}"), "", None));
+    }
+    if host.is_none() && (name.is_none() || user.is_none()) {
+        return None;
+    }
+    let braced = |name: Option<String>, else_: &str| {
+        name.map_or(else_.to_owned(), |name| format!("{{{name}}}"))
+    };
+    let mut url = format!("{}://{}", scheme(backend), braced(user, "USER"));
+    let mut more = String::new();
+    if let Some(password) = find(&PASSWORD) {
+        let _ = write!(url, ":{{{password}}}");
+    } else if let Some(file) = find(&PASSWORD_FILE) {
+        let _ = write!(
+            more,
+            " --database-password-file {}",
+            quoted(value(&Some(file)))
+        );
+    }
+    let _ = write!(url, "@{}", braced(host, "HOST"));
+    if let Some(port) = port {
+        let _ = write!(url, ":{{{port}}}");
+    }
+    let _ = write!(url, "/{}", braced(name, "DATABASE"));
+    Some(said(&url, &more, backend))
+}
+
+/// .NET's connection strings and Go's data source names.
+fn connection_string(environment: &Environment) -> Option<String> {
+    let name = environment.names_with(b"").find(|name| {
+        let upper = String::from_utf8_lossy(name).to_ascii_uppercase();
+        let is_one = upper.starts_with("CONNECTIONSTRINGS__")
+            || ["DSN", "CONNECTION_STRING", "CONNECTIONSTRING", "DBSTRING"]
+                .iter()
+                .any(|ending| upper.ends_with(ending));
+        is_one && environment.get(name).is_some_and(|value| !value.is_empty())
+    })?;
+    let text = environment.get(name)?.to_str()?;
+    let shown = String::from_utf8_lossy(name);
+    let found = Keywords::of(text);
+    let url = found.url().unwrap_or_else(|| {
+        let backend = if text.contains("@tcp(") || text.contains("@unix(") {
+            Some(Backend::Mysql)
+        } else {
+            found.backend()
+        };
+        format!("{}://USER:PASSWORD@HOST/DATABASE", scheme(backend))
+    });
+    Some(format!(
+        "{shown} is no URL: write its parts as `--database-url {}`, with {{NAME}} for a variable's value",
+        quoted(&url)
+    ))
+}
+
+/// `Host=db;Database=shop;…`, by lower-case keys.
+struct Keywords<'a>(Vec<(String, &'a str)>);
+
+impl<'a> Keywords<'a> {
+    fn of(text: &'a str) -> Self {
+        let is_spaced = !text.contains(';') && text.matches('=').count() > 1;
+        let separator = if is_spaced { ' ' } else { ';' };
+        let pairs = text.split(separator).filter_map(|pair| {
+            let (key, value) = pair.split_once('=')?;
+            Some((key.trim().to_ascii_lowercase(), value.trim()))
+        });
+        Self(pairs.collect())
+    }
+
+    /// A value that is surely no password's part.
+    fn get(&self, keys: &[&str]) -> Option<&'a str> {
+        let (_, value) = self
+            .0
+            .iter()
+            .find(|(key, _)| keys.contains(&key.as_str()))?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '/');
+        (!value.is_empty() && value.chars().all(is_plain)).then_some(*value)
+    }
+
+    fn backend(&self) -> Option<Backend> {
+        let has = |keys: &[&str]| self.0.iter().any(|(key, _)| keys.contains(&key.as_str()));
+        if has(&["data source", "datasource", "filename"])
+            && !has(&["user id", "uid", "initial catalog"])
+        {
+            return Some(Backend::Sqlite);
+        }
+        let by_port = self.get(&["port"]).and_then(port_backend);
+        by_port.or_else(|| has(&["host", "username", "dbname"]).then_some(Backend::Postgres))
+    }
+
+    fn url(&self) -> Option<String> {
+        if self.backend() == Some(Backend::Sqlite) {
+            let path = self.get(&["data source", "datasource", "filename"])?;
+            return Some(format!("sqlite:{path}"));
+        }
+        let host = self.get(&["host", "server", "addr", "address"])?;
+        let user = self.get(&["username", "user id", "userid", "uid", "user"]);
+        let mut url = format!(
+            "{}://{}:PASSWORD@{host}",
+            scheme(self.backend()),
+            user.unwrap_or("USER")
+        );
+        if let Some(port) = self.get(&["port"]) {
+            let _ = write!(url, ":{port}");
+        }
+        let name = self.get(&["database", "dbname", "initial catalog"]);
+        let _ = write!(url, "/{}", name.unwrap_or("DATABASE"));
+        Some(url)
+    }
+}
+
+/// The database of an engine's name in Laravel, Rails, Django, Spring and others.
+fn engine_backend(name: &str) -> Option<Backend> {
+    let name = name.to_ascii_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    if has(&["postg", "pgsql", "npgsql"]) || name == "pg" {
+        Some(Backend::Postgres)
+    } else if has(&["mysql", "mariadb", "trilogy"]) {
+        Some(Backend::Mysql)
+    } else if has(&["sqlite"]) {
+        Some(Backend::Sqlite)
+    } else {
+        None
+    }
+}
+
+fn port_backend(port: &str) -> Option<Backend> {
+    match port {
+        "5432" | "5433" | "6432" | "6543" => Some(Backend::Postgres),
+        "3306" | "3307" => Some(Backend::Mysql),
+        _ => None,
+    }
+}
+
+fn scheme(backend: Option<Backend>) -> &'static str {
+    backend.unwrap_or(Backend::Postgres).as_str()
+}
+
+fn said(url: &str, more: &str, backend: Option<Backend>) -> String {
+    let mut hint = format!("write `--database-url {}{more}`", quoted(url));
+    if backend.is_none() && !url.starts_with("sqlite:") {
+        hint.push_str(" (mysql:// where it is MySQL or MariaDB)");
+    }
+    hint
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::environment::until_nul;
+
+    fn hint_for(variables: &[&str]) -> String {
+        let entries = variables
+            .iter()
+            .map(|v| until_nul(v.as_bytes().to_vec()).into());
+        hint(&Environment::new(entries.collect()))
+    }
+
+    #[track_caller]
+    fn assert_says(variables: &[&str], line: &str) {
+        let hint = hint_for(variables);
+        assert!(hint.contains(line), "{variables:?}: {hint}");
+        assert!(!hint.contains("geheim"), "{hint}");
+    }
+
+    /// "the hint is the `--database-url` line to write, its scheme from `DB_CONNECTION`, an engine's
+    /// name or the port where they tell"
+    #[test]
+    fn the_hint_is_the_line_to_paste() {
+        for (variables, line) in [
+            // Laravel
+            (
+                &[
+                    "DB_CONNECTION=mysql",
+                    "DB_HOST=db",
+                    "DB_PORT=3306",
+                    "DB_DATABASE=shop",
+                    "DB_USERNAME=u",
+                    "DB_PASSWORD=geheim",
+                ][..],
+                "'mysql://{DB_USERNAME}:{DB_PASSWORD}@{DB_HOST}:{DB_PORT}/{DB_DATABASE}'",
+            ),
+            (
+                &[
+                    "DB_CONNECTION=pgsql",
+                    "DB_HOST=db",
+                    "DB_DATABASE=shop",
+                    "DB_USERNAME=u",
+                    "DB_PASSWORD=geheim",
+                ],
+                "'postgres://{DB_USERNAME}:{DB_PASSWORD}@{DB_HOST}/{DB_DATABASE}'",
+            ),
+            (
+                &["DB_CONNECTION=sqlite", "DB_DATABASE=/data/app.db"],
+                "'sqlite:{DB_DATABASE}'",
+            ),
+            // Django
+            (
+                &[
+                    "SQL_ENGINE=django.db.backends.postgresql",
+                    "SQL_HOST=db",
+                    "SQL_USER=u",
+                    "SQL_PASSWORD=geheim",
+                    "SQL_DATABASE=shop",
+                ],
+                "'postgres://{SQL_USER}:{SQL_PASSWORD}@{SQL_HOST}/{SQL_DATABASE}'",
+            ),
+            // Rails
+            (
+                &[
+                    "DATABASE_ADAPTER=mysql2",
+                    "DATABASE_HOST=db",
+                    "DATABASE_USERNAME=u",
+                    "DATABASE_PASSWORD=geheim",
+                    "DATABASE_NAME=shop",
+                ],
+                "'mysql://{DATABASE_USERNAME}:{DATABASE_PASSWORD}@{DATABASE_HOST}/{DATABASE_NAME}'",
+            ),
+            // the official images' variables
+            (
+                &[
+                    "POSTGRES_HOST=db",
+                    "POSTGRES_USER=u",
+                    "POSTGRES_PASSWORD=geheim",
+                    "POSTGRES_DB=shop",
+                ],
+                "'postgres://{POSTGRES_USER}:{POSTGRES_PASSWORD}@{POSTGRES_HOST}/{POSTGRES_DB}'",
+            ),
+            (
+                &[
+                    "MYSQL_HOST=db",
+                    "MYSQL_USER=u",
+                    "MYSQL_PASSWORD_FILE=/run/secrets/db",
+                    "MYSQL_DATABASE=shop",
+                ],
+                "'mysql://{MYSQL_USER}@{MYSQL_HOST}/{MYSQL_DATABASE}' --database-password-file '/run/secrets/db'",
+            ),
+            // Elastic Beanstalk
+            (
+                &[
+                    "RDS_HOSTNAME=db",
+                    "RDS_PORT=5432",
+                    "RDS_DB_NAME=shop",
+                    "RDS_USERNAME=u",
+                    "RDS_PASSWORD=geheim",
+                ],
+                "'postgres://{RDS_USERNAME}:{RDS_PASSWORD}@{RDS_HOSTNAME}:{RDS_PORT}/{RDS_DB_NAME}'",
+            ),
+            // Go
+            (
+                &["DB_HOST=db", "DB_USER=u", "DB_PASS=geheim", "DB_NAME=shop"],
+                "'postgres://{DB_USER}:{DB_PASS}@{DB_HOST}/{DB_NAME}'` (mysql",
+            ),
+        ] {
+            assert_says(variables, line);
+        }
+    }
+
+    #[test]
+    fn a_variable_that_holds_more_than_a_part_is_named() {
+        for (variables, line) in [
+            // Go
+            (
+                &["MYSQL_DSN=u:geheim@tcp(db:3306)/shop"][..],
+                "'mysql://USER:PASSWORD@HOST/DATABASE'",
+            ),
+            // Phoenix, Quarkus and all others with a URL
+            (
+                &["QUARKUS_DATASOURCE_JDBC_URL=jdbc:postgresql://db/shop"],
+                "--database-url-env QUARKUS_DATASOURCE_JDBC_URL",
+            ),
+            // .NET
+            (
+                &[
+                    "ConnectionStrings__Default=Host=db;Port=5432;Database=shop;Username=u;Password=geheim",
+                ],
+                "'postgres://u:PASSWORD@db:5432/shop'",
+            ),
+            (
+                &[
+                    "ConnectionStrings__Default=Server=db;Port=3306;Database=shop;Uid=u;Pwd=geheim;x",
+                ],
+                "'mysql://u:PASSWORD@db:3306/shop'",
+            ),
+            (
+                &["ConnectionStrings__Default=Data Source=/data/app.db"],
+                "'sqlite:/data/app.db'",
+            ),
+        ] {
+            assert_says(variables, line);
+        }
+        for variables in [
+            &[][..],
+            &["HOME=/root", "PATH=/bin"],
+            &["DB_PASSWORD=geheim"],
+        ] {
+            assert_eq!(hint_for(variables), NOTHING);
+        }
+    }
+}

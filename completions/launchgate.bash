@@ -70,7 +70,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__check)
-            opts="-v -q -h --prepare --warm-up --backup --snapshot --migrate --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
+            opts="-v -q -h --prepare --warm-up --backup --snapshot --migrate --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -147,6 +147,21 @@ _launchgate() {
                     return 0
                     ;;
                 --database-url-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --database-password-file)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -396,7 +411,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__job)
-            opts="-v -q -h --backup --snapshot --migrate --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
+            opts="-v -q -h --backup --snapshot --migrate --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -465,6 +480,21 @@ _launchgate() {
                     return 0
                     ;;
                 --database-url-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --database-password-file)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -656,7 +686,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__resolve)
-            opts="-v -q -h --as --note --database-url --database-url-env --database-url-file --no-database --app --wait-timeout --verbose --quiet --log-format --config --help"
+            opts="-v -q -h --as --note --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --verbose --quiet --log-format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -679,6 +709,21 @@ _launchgate() {
                     return 0
                     ;;
                 --database-url-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --database-password-file)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -748,7 +793,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__run)
-            opts="-v -q -h --prepare --warm-up --backup --snapshot --migrate --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
+            opts="-v -q -h --prepare --warm-up --backup --snapshot --migrate --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -825,6 +870,21 @@ _launchgate() {
                     return 0
                     ;;
                 --database-url-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --database-password-file)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -965,7 +1025,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__status)
-            opts="-v -q -h --json --database-url --database-url-env --database-url-file --no-database --app --wait-timeout --verbose --quiet --log-format --config --help"
+            opts="-v -q -h --json --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --verbose --quiet --log-format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -984,6 +1044,21 @@ _launchgate() {
                     return 0
                     ;;
                 --database-url-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --database-password-file)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -1053,7 +1128,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__wait)
-            opts="-v -q -h --prepare --warm-up --database-url --database-url-env --database-url-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --sql --shell --expand-env --stop-grace --help"
+            opts="-v -q -h --prepare --warm-up --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --sql --shell --expand-env --stop-grace --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1076,6 +1151,21 @@ _launchgate() {
                     return 0
                     ;;
                 --database-url-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --database-password-file)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"

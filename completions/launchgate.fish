@@ -51,9 +51,10 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l stop-grace
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l step-env -d 'Set a variable for the steps only; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l step-env-from -d 'Give steps the value of variable SOURCE as NAME, and hide SOURCE from the server; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l step-user -d 'Run the steps as this user; names or numbers [default: --user]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l database-url -d 'The database for lock and ledger [default: the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`]' -r -f
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l database-url -d 'The database for lock and ledger; {NAME} is replaced by that variable\'s value [default: `DATABASE_URL`, `POSTGRES_URL` and others, else libpq\'s `PGHOST`]' -r -f
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l database-url-env -d 'Read the database\'s URL from this variable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l database-url-file -d 'Read the database\'s URL from this file' -r -F
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l database-password-file -d 'Read the database\'s password from this file, anew for each connection' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l no-database -d 'Use neither lock nor ledger: the steps run at every start, in every replica' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l app -d 'The name of this app among those that share the database [default: default]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l wait-timeout -d 'How long to wait for the database to accept a connection [default: 60s]' -r
@@ -89,9 +90,10 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l stop-grace
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l step-env -d 'Set a variable for the steps only; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l step-env-from -d 'Give steps the value of variable SOURCE as NAME, and hide SOURCE from the server; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l step-user -d 'Run the steps as this user; names or numbers [default: --user]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l database-url -d 'The database for lock and ledger [default: the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`]' -r -f
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l database-url -d 'The database for lock and ledger; {NAME} is replaced by that variable\'s value [default: `DATABASE_URL`, `POSTGRES_URL` and others, else libpq\'s `PGHOST`]' -r -f
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l database-url-env -d 'Read the database\'s URL from this variable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l database-url-file -d 'Read the database\'s URL from this file' -r -F
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l database-password-file -d 'Read the database\'s password from this file, anew for each connection' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l no-database -d 'Use neither lock nor ledger: the steps run at every start, in every replica' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l app -d 'The name of this app among those that share the database [default: default]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l wait-timeout -d 'How long to wait for the database to accept a connection [default: 60s]' -r
@@ -117,9 +119,10 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l config -d 
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -s h -l help -d 'Print help'
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l prepare -d 'Run CMD at every start of every replica, before anything connects; repeatable, in this order' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l warm-up -d 'Run CMD at every start of every replica, after the gate and before the server; repeatable, in this order' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l database-url -d 'The database for lock and ledger [default: the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`]' -r -f
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l database-url -d 'The database for lock and ledger; {NAME} is replaced by that variable\'s value [default: `DATABASE_URL`, `POSTGRES_URL` and others, else libpq\'s `PGHOST`]' -r -f
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l database-url-env -d 'Read the database\'s URL from this variable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l database-url-file -d 'Read the database\'s URL from this file' -r -F
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l database-password-file -d 'Read the database\'s password from this file, anew for each connection' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l no-database -d 'Use neither lock nor ledger: the steps run at every start, in every replica' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l app -d 'The name of this app among those that share the database [default: default]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l wait-timeout -d 'How long to wait for the database to accept a connection [default: 60s]' -r
@@ -161,9 +164,10 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l remap-exi
 complete -c launchgate -n "__fish_launchgate_using_subcommand init" -l parent-death-signal -d 'Receive and forward this signal when launchgate\'s parent dies' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand init" -s h -l help -d 'Print help'
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l json -d 'Print JSON' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l database-url -d 'The database for lock and ledger [default: the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`]' -r -f
+complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l database-url -d 'The database for lock and ledger; {NAME} is replaced by that variable\'s value [default: `DATABASE_URL`, `POSTGRES_URL` and others, else libpq\'s `PGHOST`]' -r -f
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l database-url-env -d 'Read the database\'s URL from this variable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l database-url-file -d 'Read the database\'s URL from this file' -r -F
+complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l database-password-file -d 'Read the database\'s password from this file, anew for each connection' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l no-database -d 'Use neither lock nor ledger: the steps run at every start, in every replica' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l app -d 'The name of this app among those that share the database [default: default]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l wait-timeout -d 'How long to wait for the database to accept a connection [default: 60s]' -r
@@ -174,9 +178,10 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l config 
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -s h -l help -d 'Print help'
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l as -d '`succeeded`: consider it done; `retry`: reset its attempts; `blocked`: never start it' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l note -d 'The reason, recorded in the ledger' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l database-url -d 'The database for lock and ledger [default: the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`]' -r -f
+complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l database-url -d 'The database for lock and ledger; {NAME} is replaced by that variable\'s value [default: `DATABASE_URL`, `POSTGRES_URL` and others, else libpq\'s `PGHOST`]' -r -f
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l database-url-env -d 'Read the database\'s URL from this variable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l database-url-file -d 'Read the database\'s URL from this file' -r -F
+complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l database-password-file -d 'Read the database\'s password from this file, anew for each connection' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l no-database -d 'Use neither lock nor ledger: the steps run at every start, in every replica' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l app -d 'The name of this app among those that share the database [default: default]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l wait-timeout -d 'How long to wait for the database to accept a connection [default: 60s]' -r
@@ -199,9 +204,10 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l stop-gra
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l step-env -d 'Set a variable for the steps only; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l step-env-from -d 'Give steps the value of variable SOURCE as NAME, and hide SOURCE from the server; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l step-user -d 'Run the steps as this user; names or numbers [default: --user]' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l database-url -d 'The database for lock and ledger [default: the first set of `DATABASE_URL`, `POSTGRES_URI_ADMIN`, `POSTGRES_URI`, `MYSQL_CONNECTOR_URI`]' -r -f
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l database-url -d 'The database for lock and ledger; {NAME} is replaced by that variable\'s value [default: `DATABASE_URL`, `POSTGRES_URL` and others, else libpq\'s `PGHOST`]' -r -f
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l database-url-env -d 'Read the database\'s URL from this variable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l database-url-file -d 'Read the database\'s URL from this file' -r -F
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l database-password-file -d 'Read the database\'s password from this file, anew for each connection' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l no-database -d 'Use neither lock nor ledger: the steps run at every start, in every replica' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l app -d 'The name of this app among those that share the database [default: default]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l wait-timeout -d 'How long to wait for the database to accept a connection [default: 60s]' -r

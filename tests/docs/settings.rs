@@ -120,7 +120,8 @@ image name, the tag or digest counts. A placeholder that nothing replaced, such 
 
 ## Other variables
 
-- {urls}: the database, if no setting names one. The first one set wins.
+- {urls}; then `PGHOST`, `PGHOSTADDR`, `PGSERVICE`: the database, if no setting names one. The first one set wins, see
+  [the database's URL](database-url.md).
 - `{SKIP}`: a switch for emergencies: launchgate runs no step, asks no database, and goes straight to the server.
 - Steps see `LAUNCHGATE_APP`, `LAUNCHGATE_RELEASE`, {told}. They see no other `LAUNCHGATE_*` variable,
   and the server sees none.

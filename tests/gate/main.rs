@@ -6,6 +6,7 @@ mod common;
 
 mod check_agrees_with_job;
 mod costs_little;
+mod database_urls;
 mod galera;
 mod hides_passwords;
 mod keeps_its_lock_file;

@@ -1,0 +1,487 @@
+//! The database's URL: from parts, from libpq's variables and files, with several hosts, with a password
+//! file; and what is refused. Against real servers.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use crate::common::backends::{Cut, NAME};
+use crate::common::home::free_port;
+use crate::common::servers::{PASSWORD, Postgres, postgres_15};
+use crate::common::{Db, Gate, Scene, on_each, until};
+
+/// `launchgate job` of one step, with no URL in the environment.
+fn job<'a>(scene: &'a Scene<'_>, revision: &str) -> Gate<'a> {
+    let step = format!("--migrate={}", scene.path("step"));
+    let job = scene.command("job").env("DATABASE_URL", "");
+    job.args(["--release", revision, &step])
+}
+
+/// Ends with `code`, shows these words, and never a password.
+#[track_caller]
+fn refused(replica: Gate<'_>, code: i32, words: &[&str]) {
+    let mut replica = replica.start();
+    replica.ends_with(code);
+    for word in words {
+        replica.says(word);
+    }
+    for secret in ["s3cret", "geheim"] {
+        assert!(!replica.log().contains(secret), "{}", replica.log());
+    }
+}
+
+/// "else `PGHOST` with libpq's other variables", and "libpq's variables and files count as in psql"
+#[test]
+fn libpqs_variables_and_files_name_the_database() {
+    let db = Db::postgres_15();
+    let scene = Scene::new(&db);
+    let port = db.postgres().port.to_string();
+    let socket = db.postgres().socket().display().to_string();
+    let base = |revision: &str| {
+        job(&scene, revision)
+            .env("PGPORT", &port)
+            .env("PGUSER", "postgres")
+            .env("PGDATABASE", NAME)
+    };
+    let by_tcp = |revision: &str| base(revision).env("PGHOST", "127.0.0.1");
+    let write = |name: &str, text: &str, mode: u32| {
+        scene.write(name, text);
+        fs::set_permissions(scene.path(name), fs::Permissions::from_mode(mode)).expect("a mode");
+        scene.path(name)
+    };
+    by_tcp("v1")
+        .env("PGPASSWORD", PASSWORD)
+        .finish()
+        .ends_with(0)
+        .says("source=PGHOST");
+    by_tcp("v1")
+        .env("PGPASSWORD", PASSWORD)
+        .finish()
+        .ends_with(0);
+    assert_eq!(scene.count("start"), 1);
+    base("v2")
+        .env("PGHOST", &socket)
+        .env("PGPASSWORD", PASSWORD)
+        .finish()
+        .ends_with(0);
+    // The first line that fits.
+    let escaped = PASSWORD.replace('\\', "\\\\").replace(':', "\\:");
+    let lines =
+        format!("other:*:*:*:geheim\n127.0.0.1:{port}:*:postgres:{escaped}\n*:*:*:*:geheim\n");
+    write(".pgpass", &lines, 0o600);
+    let home = scene.folder().display().to_string();
+    by_tcp("v3").env("HOME", &home).finish().ends_with(0);
+    let file = write("passwords", &lines, 0o600);
+    by_tcp("v4").env("PGPASSFILE", &file).finish().ends_with(0);
+    let url = format!("postgres://postgres@127.0.0.1:{port}/{NAME}?passfile={file}");
+    job(&scene, "v5")
+        .env("DATABASE_URL", &url)
+        .finish()
+        .ends_with(0);
+    let open = write("open", &lines, 0o644);
+    refused(
+        by_tcp("v6").env("PGPASSFILE", &open),
+        64,
+        &["chmod 600", "open"],
+    );
+    // A service, and what it does not say from variables.
+    let services = format!("[other]\nhost=h\n\n[shop]\n# comment\nhost=127.0.0.1\ndbname={NAME}\n");
+    let services = write("services", &services, 0o644);
+    let with = |revision: &str| {
+        base(revision)
+            .env("PGSERVICEFILE", &services)
+            .env("PGPASSWORD", PASSWORD)
+    };
+    with("v7").env("PGSERVICE", "shop").finish().ends_with(0);
+    with("v8")
+        .env("DATABASE_URL", "postgres://?service=shop")
+        .finish()
+        .ends_with(0);
+    refused(
+        with("v9").env("PGSERVICE", "nowhere"),
+        64,
+        &["`nowhere`", "PGSERVICEFILE"],
+    );
+    refused(
+        with("v9").env("DATABASE_URL", "postgres://h/d?service=nowhere"),
+        64,
+        &["`nowhere`"],
+    );
+    // "TLS: never weaker than what was asked for"
+    refused(
+        by_tcp("v9")
+            .env("PGPASSWORD", PASSWORD)
+            .env("PGSSLMODE", "require"),
+        78,
+        &["TLS", "sslmode"],
+    );
+    refused(by_tcp("v9").env("PGSSLMODE", "geheim"), 64, &["PGSSLMODE"]);
+    refused(
+        by_tcp("v9").env("PGREQUIREPEER", "postgres"),
+        64,
+        &["PGREQUIREPEER"],
+    );
+    let read_only = "-c default_transaction_read_only=on";
+    refused(
+        by_tcp("v9")
+            .env("PGPASSWORD", PASSWORD)
+            .env("PGOPTIONS", read_only),
+        78,
+        &["read-only"],
+    );
+    assert_eq!(scene.count("start"), 7);
+}
+
+/// Every printable character of ASCII, and some others.
+fn letters() -> Vec<String> {
+    let ascii: Vec<char> = (' '..='~').collect();
+    let mut all: Vec<String> = ascii.chunks(16).map(|some| some.iter().collect()).collect();
+    all.push("äß€ñ日本".to_owned());
+    all
+}
+
+fn quoted(text: &str, quote: char) -> String {
+    let inner = text.replace(quote, &quote.to_string().repeat(2));
+    format!("{quote}{inner}{quote}")
+}
+
+/// "`{NAME}` in a URL is replaced by that variable's value, percent-encoded"
+fn parts_may_hold_any_character(db: &Db) {
+    let scene = Scene::new(db);
+    let address = db.url();
+    let address = address.rsplit_once('@').expect("a server").1;
+    let (host, port) = address
+        .split_once('/')
+        .expect("a path")
+        .0
+        .split_once(':')
+        .expect("a port");
+    let scheme = db.url().split(':').next().expect("a scheme").to_owned();
+    for (number, letters) in letters().iter().enumerate() {
+        // A name's end may not be a blank.
+        let [user, name, password] = ["u", "d", "p"].map(|first| format!("{first}{letters}."));
+        // The driver does not escape a comma in the name that it logs in with by SCRAM.
+        let user = if db.is_postgres() {
+            user.replace(',', "")
+        } else {
+            user
+        };
+        if db.is_postgres() {
+            let (role, secret) = (quoted(&user, '"'), quoted(&password, '\''));
+            db.sql(&format!(
+                "create role {role} superuser login password {secret}"
+            ));
+            db.sql(&format!(
+                "create database {} owner {role}",
+                quoted(&name, '"')
+            ));
+        } else {
+            let text = |text: &str| quoted(&text.replace('\\', "\\\\"), '\'');
+            db.sql(&format!(
+                "create user {}@'%' identified by {}",
+                text(&user),
+                text(&password)
+            ));
+            db.sql(&format!("create database {}", quoted(&name, '`')));
+            db.sql(&format!("grant all on *.* to {}@'%'", text(&user)));
+        }
+        let url =
+            format!("{scheme}://{{DB_USER}}:{{DB_PASSWORD}}@{{DB_HOST}}:{{DB_PORT}}/{{DB_NAME}}");
+        let by_flag = scene
+            .command("status")
+            .args([format!("--database-url={url}")]);
+        let by_variable = scene.command("status").env("LAUNCHGATE_DATABASE_URL", &url);
+        for replica in [by_flag, by_variable] {
+            let mut replica = replica
+                .env("DB_USER", &user)
+                .env("DB_PASSWORD", &password)
+                .env("DB_HOST", host)
+                .env("DB_PORT", port)
+                .env("DB_NAME", &name)
+                .start();
+            replica.ends_with(0);
+            assert!(
+                !replica.log().contains(&password),
+                "{number}: {}",
+                replica.log()
+            );
+        }
+    }
+}
+on_each!(parts_may_hold_any_character: postgres_15, mariadb);
+
+#[test]
+fn a_name_in_braces_without_a_value_is_64() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let file = db.sqlite_file();
+    let url = "--database-url=sqlite:{DB_FILE}";
+    let of = |revision: &str| job(&scene, revision).args([url]);
+    refused(of("v1"), 64, &["--database-url", "DB_FILE"]);
+    refused(of("v1").env("DB_FILE", ""), 64, &["DB_FILE"]);
+    of("v1").env("DB_FILE", &file).finish().ends_with(0);
+    assert!(file.exists());
+    // Where nothing replaces it.
+    let ambient = "postgres://u:{DB_PASSWORD}@h/d";
+    refused(
+        job(&scene, "v2").env("DATABASE_URL", ambient),
+        64,
+        &["DATABASE_URL", "{DB_PASSWORD}", "--database-url"],
+    );
+    let unexpanded = "postgres://u:${DB_PASSWORD}@h/d";
+    refused(
+        job(&scene, "v2").env("DATABASE_URL", unexpanded),
+        64,
+        &["DATABASE_URL", "${DB_PASSWORD}"],
+    );
+    refused(
+        job(&scene, "v2").env("DATABASE_URL", "$DB_URL"),
+        64,
+        &["`$DB_URL`"],
+    );
+}
+
+/// "`--step-env` does the same for what a tool gets, encoded only where the value is a URL and the name stands
+/// inside it"
+#[test]
+fn a_steps_variable_is_made_of_parts() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    scene.script("show", "#!/bin/sh\nenv | grep ^MADE_\n");
+    let show = format!("--migrate={}", scene.path("show"));
+    let with = |value: &str| {
+        let job = scene.command("job").args([&*show, "--step-env", value]);
+        job.env("DB_PASSWORD", "p@ss/w")
+    };
+    for (value, made) in [
+        ("MADE_A={DB_PASSWORD}", "MADE_A=p@ss/w"),
+        (
+            "MADE_A=mysql://u:{DB_PASSWORD}@h",
+            "MADE_A=mysql://u:p%40ss%2Fw@h",
+        ),
+        ("MADE_A={{DB_PASSWORD}}", "MADE_A={DB_PASSWORD}"),
+    ] {
+        let mut job = with(value).start();
+        job.ends_with(0);
+        assert_eq!(job.out().trim_end(), made);
+    }
+    refused(
+        with("MADE_A={NO_SUCH}"),
+        64,
+        &["--step-env", "MADE_A", "NO_SUCH"],
+    );
+}
+
+/// "Postgres: several hosts, each in turn until one takes writes"
+#[test]
+fn of_several_hosts_the_one_that_takes_writes_is_used() {
+    let db = Db::postgres_15();
+    let reader = Postgres::with(&postgres_15(), &["default_transaction_read_only=on"]);
+    let scene = Scene::new(&db);
+    let here = db.postgres().port;
+    let hosts = [free_port(), reader.port, here].map(|port| format!("127.0.0.1:{port}"));
+    let url = db
+        .url()
+        .replace(&format!("127.0.0.1:{here}"), &hosts.join(","));
+    let url = url.replace(&format!("/{NAME}"), "/postgres");
+    reader.sql("postgres", "select 1");
+    let with = |revision: &str| job(&scene, revision).env("DATABASE_URL", &url);
+    for _ in 0..2 {
+        with("v1").finish().ends_with(0);
+    }
+    assert_eq!(scene.count("start"), 1);
+    let rows = db
+        .postgres()
+        .sql("postgres", "select state from launchgate_runs");
+    assert_eq!(rows, "succeeded");
+    // A holder's heartbeat stays with the server that has its lock.
+    scene.touch("hold-migrate");
+    let mut holder = with("v2").start();
+    until("the step", || scene.count("start") == 2);
+    let beats = || {
+        db.postgres().sql(
+            "postgres",
+            "select heartbeat_at from launchgate_runs order by id desc limit 1",
+        )
+    };
+    for _ in 0..3 {
+        let before = beats();
+        until("a heartbeat", || beats() != before);
+    }
+    scene.remove("hold-migrate");
+    holder.ends_with(0);
+    // None takes writes: as with one server.
+    let both = [&hosts[0], &hosts[1]].map(String::as_str).join(",");
+    let url = url.replace(&hosts.join(","), &both);
+    let replica = job(&scene, "v3").env("DATABASE_URL", &url);
+    refused(replica.args(["--wait-timeout=1s"]), 78, &["primary"]);
+    let url = format!("{url}?target_session_attrs=standby");
+    refused(
+        job(&scene, "v3").env("DATABASE_URL", &url),
+        64,
+        &["target_session_attrs"],
+    );
+}
+
+/// "the password, read anew for each connection: rotated secrets"
+fn a_password_file_is_read_for_each_connection(db: &Db) {
+    let scene = Scene::named(db, "default");
+    let set = |password: &str| {
+        if db.is_postgres() {
+            db.sql(&format!("alter role owner password '{password}'"));
+        } else {
+            db.sql(&format!(
+                "alter user 'owner'@'%' identified by '{password}'"
+            ));
+        }
+        scene.write("password", format!("{password}\n"));
+    };
+    if db.is_postgres() {
+        db.sql("create role owner superuser login");
+    } else {
+        db.sql("create user 'owner'@'%'");
+        db.sql("grant all on *.* to 'owner'@'%'");
+    }
+    set("geheim-1");
+    let url = db.url_as("owner", "stale");
+    let with = |revision: &str| {
+        let job = job(&scene, revision).env("DATABASE_URL", &url);
+        job.args(["--database-password-file", &scene.path("password")])
+    };
+    scene.touch("hold-migrate");
+    let mut holder = with("v1").start();
+    until("the step", || scene.count("start") == 1);
+    set("geheim-2");
+    let beat = || scene.ledger("heartbeat_at");
+    let before = beat();
+    db.cut(Cut::Ledger);
+    let until_later = Instant::now() + Duration::from_millis(500);
+    until("a heartbeat on another connection", || {
+        beat() != before && Instant::now() > until_later
+    });
+    scene.remove("hold-migrate");
+    holder.ends_with(0);
+    with("v1").finish().ends_with(0);
+    assert_eq!(scene.count("start"), 1);
+    for (contents, words) in [
+        (&b""[..], "no password"),
+        (b"\xef\xbb\xbfgeheim\n", "byte order mark"),
+        (b"\xff\xfeg\0", "byte order mark"),
+        (b"geheim\ngeheim\n", "more than one line"),
+        (b"\xffgeheim", "not UTF-8"),
+    ] {
+        scene.write("password", contents);
+        refused(with("v2"), 64, &["--database-password-file", words]);
+    }
+    scene.remove("password");
+    refused(
+        with("v2"),
+        64,
+        &["--database-password-file", "failed to read"],
+    );
+}
+on_each!(a_password_file_is_read_for_each_connection: postgres_15, mariadb);
+
+/// "Where /x is not there and ./x is …, it is refused as ambiguous (64)."
+#[test]
+fn three_slashes_are_ambiguous_where_only_the_relative_path_exists() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    scene.write("rel-only.db", "");
+    let with = |url: &str| job(&scene, "v1").env("DATABASE_URL", url);
+    refused(
+        with("sqlite:///rel-only.db"),
+        64,
+        &["ambiguous", "sqlite:rel-only.db", "sqlite:/rel-only.db"],
+    );
+    assert!(!Path::new("/rel-only.db.default.launchgate.lock").exists());
+    with("sqlite:rel-only.db").finish().ends_with(0);
+    let absolute = scene.path("abs.db");
+    with(&format!("sqlite://{absolute}")).finish().ends_with(0);
+}
+
+/// CASES: a "secret file with a byte order mark, or with `DATABASE_URL=…` in it".
+#[test]
+fn a_file_that_holds_more_than_a_url_is_64_with_what_to_put_there() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    for (contents, words) in [
+        ("\u{feff}postgres://u:geheim@h/d", "byte order mark"),
+        (
+            "DATABASE_URL=postgres://u:geheim@h/d\n",
+            "begins with `DATABASE_URL=`",
+        ),
+        ("\"postgres://u:geheim@h/d\"", "quotation mark"),
+    ] {
+        scene.write("url", contents);
+        let replica = job(&scene, "v1").args(["--database-url-file", &scene.path("url")]);
+        refused(replica, 64, &["--database-url-file", words]);
+    }
+}
+
+/// "where a known part of one is set …, the hint is the `--database-url` line to write"
+#[test]
+fn without_a_url_the_hint_is_the_line_to_write() {
+    let db = Db::postgres_15();
+    let scene = Scene::new(&db);
+    let port = db.postgres().port.to_string();
+    let parts = |revision: &str| {
+        job(&scene, revision)
+            .env("DB_CONNECTION", "pgsql")
+            .env("DB_HOST", "127.0.0.1")
+            .env("DB_PORT", &port)
+            .env("DB_DATABASE", NAME)
+            .env("DB_USERNAME", "postgres")
+            .env("DB_PASSWORD", PASSWORD)
+    };
+    let mut asked = parts("v1").start();
+    asked.ends_with(64);
+    let log = asked.log();
+    let line = log
+        .split("--database-url '")
+        .nth(1)
+        .and_then(|rest| rest.split('\'').next());
+    let line = line.unwrap_or_else(|| panic!("no line in {log}"));
+    parts("v1")
+        .args(["--database-url", line])
+        .finish()
+        .ends_with(0);
+    assert_eq!(scene.states(), ["succeeded"]);
+}
+
+/// "Any other is an error (64), from an ambient variable too"
+#[test]
+fn each_variable_is_looked_at_in_order() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let names = launchgate::settings::AMBIENT_URLS;
+    for (at, name) in names.iter().enumerate() {
+        let own = format!("sqlite:{}", scene.path(name));
+        let mut replica = job(&scene, "v1").env(name, &own);
+        for later in &names[at + 1..] {
+            replica = replica.env(later, "mongodb://u:geheim@h");
+        }
+        replica
+            .finish()
+            .ends_with(0)
+            .says(&format!("source={name}"));
+        refused(
+            job(&scene, "v1").env(name, "mongodb://u:geheim@h"),
+            64,
+            &[name, "--no-database"],
+        );
+    }
+    let url = "jdbc:mysql://h/d?serverTimezone=UTC";
+    let replica = job(&scene, "v1").env("SPRING_DATASOURCE_URL", url);
+    let replica = replica
+        .env("SPRING_DATASOURCE_USERNAME", "ann")
+        .env("SPRING_DATASOURCE_PASSWORD", "geheim");
+    refused(
+        replica.args(["--wait-timeout=1s"]),
+        69,
+        &["mysql://ann:***@h/d"],
+    );
+}

@@ -8,6 +8,7 @@ pub mod backoff;
 pub mod decide;
 mod error;
 mod hold;
+mod holder_wait;
 mod keep;
 pub mod lease;
 mod poll;
@@ -15,6 +16,7 @@ mod record;
 pub mod retry;
 pub mod runtime;
 mod serve;
+mod wait_clock;
 
 pub use error::{call_failed, refused, revision_refused};
 pub use serve::{pass_alone, pass_together};
@@ -30,7 +32,7 @@ use crate::gate::runtime::{GateLink, Meanwhile};
 use crate::output::log::{Event, Log};
 use crate::output::timeline::Phase;
 use crate::plan::gate_plan::{GatePlan, Limits};
-use crate::plan::revision::{Choice, Reading, RevisionInfo};
+use crate::plan::revision::{PlannedRevision, RevisionFiles, RevisionInfo};
 use crate::sys::clock::Moment;
 
 /// The engine that carries out a [`GatePlan`].
@@ -38,7 +40,7 @@ pub struct Gate {
     target: Target,
     revision: RevisionInfo,
     /// The files that are the revision, until they have been read.
-    unread: Option<Reading>,
+    unread: Option<RevisionFiles>,
     limits: Limits,
     holder: String,
     log: Log,
@@ -71,8 +73,8 @@ impl Gate {
     #[must_use]
     pub fn new(plan: GatePlan, log: Log) -> Self {
         let (revision, unread) = match plan.revision {
-            Choice::Release(info) => (info, None),
-            Choice::Files(reading) => (reading.release(), Some(reading)),
+            PlannedRevision::Known(info) => (info, None),
+            PlannedRevision::Unread(reading) => (reading.release(), Some(reading)),
         };
         Self {
             target: plan.target,
@@ -170,7 +172,7 @@ impl Gate {
         decide(ledger, revision, self.limits.max_attempts)
     }
 
-    fn refuse(&self, refusal: &decide::Refusal) -> Failure {
+    fn refuse(&self, refusal: &decide::RevisionRefusal) -> Failure {
         let revision = self.revision.revision.as_deref().unwrap_or_default();
         revision_refused(&self.target, revision, refusal)
     }

@@ -14,6 +14,6 @@ mod server;
 mod step;
 mod steps;
 
-pub use server::{Server, server};
+pub use server::{ServerPlan, server};
 pub use step::{RunAs, STEPS, Stage, Step, StepDefinition, StepKind, StepProgram};
 pub use steps::{Steps, steps};

@@ -104,7 +104,7 @@ fn programs(steps: Option<&ReadySteps>, every_start: &ReadyEveryStart) -> String
 }
 
 /// What the database reports, and what `run` would do now.
-struct Seen {
+struct DatabaseReport {
     info: ServerInfo,
     decision: Decision,
 }
@@ -150,7 +150,7 @@ fn migrations(host: &Host, target: Target, folder: PathBuf) -> Result<(), Failur
     print::print(host, out.as_bytes())
 }
 
-async fn look(gate: Gate, mut link: GateLink) -> Result<Seen, Failure> {
+async fn look(gate: Gate, mut link: GateLink) -> Result<DatabaseReport, Failure> {
     let (mut session, ledger) = gate.open(&mut link).await?;
     let info = link
         .unless_stopped("check", session.describe())
@@ -158,10 +158,10 @@ async fn look(gate: Gate, mut link: GateLink) -> Result<Seen, Failure> {
         .map_err(call_failed)?;
     session.close().await;
     let decision = gate.decision(&ledger);
-    Ok(Seen { info, decision })
+    Ok(DatabaseReport { info, decision })
 }
 
-fn describe(plan: &GatePlan, seen: &Seen) -> String {
+fn describe(plan: &GatePlan, seen: &DatabaseReport) -> String {
     let info = &seen.info;
     let tell = |known: Option<bool>| match known {
         Some(true) => "yes",
@@ -214,7 +214,7 @@ fn would(decision: &Decision) -> &'static str {
     }
 }
 
-fn verdict(plan: &GatePlan, seen: &Seen) -> Result<(), Failure> {
+fn verdict(plan: &GatePlan, seen: &DatabaseReport) -> Result<(), Failure> {
     let info = &seen.info;
     match &seen.decision {
         Decision::Start => return Ok(()),

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use crate::cli::Verb;
 use crate::exit::Failure;
 use crate::output::log::Log;
-use crate::plan::Server;
+use crate::plan::ServerPlan;
 use crate::shell_words::Argv;
 use crate::steps;
 use crate::sys::environment::Environment;
@@ -43,9 +43,9 @@ pub fn probe(
 }
 
 /// The command, with the environment that it would have had without launchgate.
-fn command(environment: &Environment, words: &[OsString]) -> Option<Server> {
+fn command(environment: &Environment, words: &[OsString]) -> Option<ServerPlan> {
     let text = words.join(&OsString::from(" "));
-    Some(Server {
+    Some(ServerPlan {
         called: "command",
         argv: Argv::new(words.to_vec())?,
         text: text.to_string_lossy().into_owned(),

@@ -13,7 +13,7 @@ use crate::output::print;
 use crate::plan::coordination;
 use crate::plan::gate_plan::GatePlan;
 use crate::plan::release::Revision;
-use crate::plan::revision::{Choice, RevisionInfo};
+use crate::plan::revision::{PlannedRevision, RevisionInfo};
 use crate::redact;
 use crate::settings::ResolveSettings;
 use crate::sys::host::Host;
@@ -46,7 +46,7 @@ pub fn resolve(host: &Host, log: &Log, settings: &ResolveSettings) -> Result<(),
         ));
     }
     let mut plan = coordination::without_revision(&settings.operator)?;
-    plan.revision = Choice::Release(RevisionInfo {
+    plan.revision = PlannedRevision::Known(RevisionInfo {
         revision: Some(revision.as_str().to_owned()),
         ..RevisionInfo::default()
     });

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::commands::init_state::InitState;
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::log::{Event, LAST_WORDS, Log};
-use crate::plan::Server;
+use crate::plan::ServerPlan;
 use crate::steps::ReadyServer;
 use crate::sys::clock::Moment;
 use crate::sys::environment::until_nul;
@@ -24,7 +24,7 @@ use crate::sys::wait::Ended;
 const WORD: &str = "init-loop";
 
 /// From now on launchgate gets the signal that it is to get when its parent dies.
-pub fn prepare(server: &Server) {
+pub fn prepare(server: &ServerPlan) {
     if let Some(number) = server.init.as_ref().and_then(|init| init.death_signal) {
         init::set_death_signal(number);
     }
@@ -85,7 +85,7 @@ fn stay(state: &InitState, log: &Log) -> u8 {
             let failure = Failure::new(
                 FailureKind::System,
                 Problem::new(
-                    format!("failed to watch over the server: {error}"),
+                    format!("failed to supervise the server: {error}"),
                     "raise the limit of open files",
                 ),
             );
@@ -97,8 +97,8 @@ fn stay(state: &InitState, log: &Log) -> u8 {
     let ended = front.stay(&mut |news| match news {
         InitEvent::Leftovers(count) => {
             let problem = Problem::new(
-                "the server ended and left processes, stopping them",
-                "let the server wait for its children",
+                "the server exited and left processes running, stopping them",
+                "have the server wait for its children",
             );
             match count {
                 Some(count) => log.warn(Event::ServerLeftovers, &problem, &[("processes", &count)]),
@@ -107,14 +107,14 @@ fn stay(state: &InitState, log: &Log) -> u8 {
         }
         InitEvent::Killing => {
             let problem = Problem::new(
-                "what the server left did not stop in time, killing it",
-                "see why it ignores SIGTERM, or raise --stop-grace",
+                "processes that the server left did not stop in time, killing them",
+                "find out why they ignore SIGTERM, or raise --stop-grace",
             );
             log.warn(Event::ServerLeftoversKilled, &problem, &[]);
         }
         InitEvent::LeftBehind => {
             let problem = Problem::new(
-                "what the server left can't be killed, leaving it behind",
+                "processes that the server left can't be killed, giving up on them",
                 "look for processes of another user, or in state D",
             );
             log.warn(Event::ServerLeftoversKilled, &problem, &[]);

@@ -22,7 +22,7 @@ const NEWEST: u32 = 20;
 
 /// What the database reports now.
 #[derive(Debug)]
-struct Seen {
+struct LedgerReport {
     app: String,
     is_held: bool,
     runs: Vec<Run>,
@@ -52,7 +52,7 @@ pub fn status(
     print::print(host, text.as_bytes())
 }
 
-async fn look(plan: GatePlan, log: Log, mut link: GateLink) -> Result<Seen, Failure> {
+async fn look(plan: GatePlan, log: Log, mut link: GateLink) -> Result<LedgerReport, Failure> {
     let target = plan.target.clone();
     let (mut session, _) = Gate::new(plan, log).open(&mut link).await?;
     let read = async {
@@ -79,7 +79,7 @@ async fn look(plan: GatePlan, log: Log, mut link: GateLink) -> Result<Seen, Fail
     for run in &mut runs {
         hide(run, url);
     }
-    Ok(Seen {
+    Ok(LedgerReport {
         app: redact::passwords(&target.app).into_owned(),
         is_held,
         runs,
@@ -102,7 +102,7 @@ fn hide(run: &mut Run, url: &DatabaseUrl) {
     }
 }
 
-impl Seen {
+impl LedgerReport {
     /// The holder's row.
     fn holding(&self) -> Option<&Run> {
         self.runs
@@ -111,7 +111,7 @@ impl Seen {
     }
 }
 
-fn render_json(seen: &Seen) -> Result<String, Failure> {
+fn render_json(seen: &LedgerReport) -> Result<String, Failure> {
     let holding = seen.holding();
     let value = json!({
         "app": seen.app,
@@ -173,7 +173,7 @@ fn run_json(run: &Run) -> Value {
     })
 }
 
-fn render(seen: &Seen) -> String {
+fn render(seen: &LedgerReport) -> String {
     let mut out = String::new();
     let _ = write!(out, "app {}: ", seen.app);
     match (seen.is_held, seen.holding()) {

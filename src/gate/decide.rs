@@ -18,12 +18,12 @@ pub enum Decision {
     /// Another replica is running the steps.
     Wait(Box<LedgerRow>),
     /// This revision must not start.
-    Refuse(Refusal),
+    Refuse(RevisionRefusal),
 }
 
 /// Why a revision is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
+pub enum RevisionRefusal {
     /// An operator blocked it.
     Blocked {
         /// Who blocked it.
@@ -57,7 +57,7 @@ pub fn decide(ledger: &Ledger, revision: Option<&str>, max_attempts: Option<u32>
         .filter(|row| revision.is_some_and(|revision| row.revision == revision))
         .collect();
     if own.iter().any(|row| row.state.is_none()) {
-        return Decision::Refuse(Refusal::Unknown);
+        return Decision::Refuse(RevisionRefusal::Unknown);
     }
     // Of a block and a success, the newer one counts. A reset lifts a block and starts counting failures
     // again, but a revision that succeeded never runs again.
@@ -67,7 +67,7 @@ pub fn decide(ledger: &Ledger, revision: Option<&str>, max_attempts: Option<u32>
     let succeeded = newest(&own, RunState::Succeeded);
     match (blocked, succeeded) {
         (Some(blocked), succeeded) if succeeded.is_none_or(|row| row.id < blocked.id) => {
-            return Decision::Refuse(Refusal::Blocked {
+            return Decision::Refuse(RevisionRefusal::Blocked {
                 by: blocked.holder.clone(),
                 note: blocked.note.clone(),
             });
@@ -108,7 +108,7 @@ pub fn has_succeeded(ledger: &Ledger, revision: &str) -> bool {
 
 /// The block that an operator put on `revision` during its run `run_id`.
 #[must_use]
-pub fn blocked_meanwhile(ledger: &Ledger, revision: &str, run_id: &str) -> Option<Refusal> {
+pub fn blocked_meanwhile(ledger: &Ledger, revision: &str, run_id: &str) -> Option<RevisionRefusal> {
     let Ledger::Rows(rows) = ledger else {
         return None;
     };
@@ -116,7 +116,7 @@ pub fn blocked_meanwhile(ledger: &Ledger, revision: &str, run_id: &str) -> Optio
     let run = own.iter().find(|row| row.run_id == run_id)?.id;
     let lifted = newest(&own, RunState::Reset).map_or(run, |reset| reset.id.max(run));
     let blocked = newest(&own, RunState::Blocked).filter(|row| row.id > lifted)?;
-    Some(Refusal::Blocked {
+    Some(RevisionRefusal::Blocked {
         by: blocked.holder.clone(),
         note: blocked.note.clone(),
     })
@@ -139,13 +139,14 @@ fn exhausted(
     own: &[&LedgerRow],
     reset: Option<&LedgerRow>,
     max_attempts: Option<u32>,
-) -> Option<Refusal> {
+) -> Option<RevisionRefusal> {
     let mut failed = since_reset(own, reset)
         .filter(|row| row.state == Some(RunState::Failed))
         .peekable();
     let last = failed.peek()?.run_id.clone();
     let failed = failed.count();
-    (failed >= usize::try_from(max_attempts?).ok()?).then_some(Refusal::Exhausted { failed, last })
+    (failed >= usize::try_from(max_attempts?).ok()?)
+        .then_some(RevisionRefusal::Exhausted { failed, last })
 }
 
 fn attempt(own: &[&LedgerRow], reset: Option<&LedgerRow>) -> i32 {
@@ -232,7 +233,7 @@ mod tests {
         );
         assert!(matches!(
             decided(&[Succeeded, Blocked], Some(1)),
-            Decision::Refuse(Refusal::Blocked { .. })
+            Decision::Refuse(RevisionRefusal::Blocked { .. })
         ));
     }
 
@@ -241,7 +242,7 @@ mod tests {
         assert_eq!(decided(&[Failed, Interrupted, Failed], Some(3)), runs(4));
         assert!(matches!(
             decided(&[Failed, Interrupted, Failed, Failed], Some(3)),
-            Decision::Refuse(Refusal::Exhausted { failed: 3, .. })
+            Decision::Refuse(RevisionRefusal::Exhausted { failed: 3, .. })
         ));
         assert_eq!(decided(&[Failed; 9], None), runs(10));
         assert_eq!(decided(&[Failed, Failed, Failed, Reset], Some(3)), runs(1));
@@ -287,7 +288,7 @@ mod tests {
         let rows = Ledger::Rows(vec![unknown]);
         assert_eq!(
             decide(&rows, Some("r"), None),
-            Decision::Refuse(Refusal::Unknown)
+            Decision::Refuse(RevisionRefusal::Unknown)
         );
     }
 

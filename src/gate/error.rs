@@ -3,9 +3,10 @@
 use std::io;
 use std::time::Duration;
 
+use crate::cli::{DefaultValue, SettingId};
 use crate::db::{Error, Target};
 use crate::exit::{Failure, FailureKind, Problem};
-use crate::gate::decide::Refusal;
+use crate::gate::decide::RevisionRefusal;
 
 /// Why the work under the lock was abandoned.
 pub(super) enum HoldError {
@@ -53,10 +54,10 @@ pub fn call_failed(error: Error) -> Failure {
 
 /// The ledger refuses this revision.
 #[must_use]
-pub fn revision_refused(target: &Target, revision: &str, refusal: &Refusal) -> Failure {
-    let retry = retry_command(revision);
+pub fn revision_refused(target: &Target, revision: &str, refusal: &RevisionRefusal) -> Failure {
+    let retry = retry_command(&target.app, revision);
     let problem = match refusal {
-        Refusal::Blocked { by, note } => {
+        RevisionRefusal::Blocked { by, note } => {
             let note = note
                 .as_ref()
                 .map(|note| format!(": {}", target.url.redact(note)))
@@ -66,7 +67,7 @@ pub fn revision_refused(target: &Target, revision: &str, refusal: &Refusal) -> F
                 format!("deploy another release, or lift the block with `{retry}`"),
             )
         }
-        Refusal::Exhausted { failed, last } => {
+        RevisionRefusal::Exhausted { failed, last } => {
             let times = if *failed == 1 { "time" } else { "times" };
             Problem::new(
                 format!(
@@ -77,7 +78,7 @@ pub fn revision_refused(target: &Target, revision: &str, refusal: &Refusal) -> F
                 ),
             )
         }
-        Refusal::Unknown => {
+        RevisionRefusal::Unknown => {
             return Failure::new(
                 FailureKind::Database,
                 Problem::new(
@@ -92,14 +93,19 @@ pub fn revision_refused(target: &Target, revision: &str, refusal: &Refusal) -> F
     Failure::new(FailureKind::Refused, problem)
 }
 
-/// The command that lifts a refusal, ready to be pasted.
-fn retry_command(revision: &str) -> String {
-    let quoted = shlex::try_quote(revision).unwrap_or_default();
-    if revision.starts_with('-') {
-        format!("launchgate resolve --as retry -- {quoted}")
+/// The command that lifts a refusal, ready to be pasted wherever `LAUNCHGATE_APP` is not set.
+fn retry_command(app: &str, revision: &str) -> String {
+    let quoted = |text| shlex::try_quote(text).unwrap_or_default();
+    let app = match SettingId::App.definition().default {
+        DefaultValue::Value(default) if default == app => String::new(),
+        _ => format!(" --app {}", quoted(app)),
+    };
+    let revision = if revision.starts_with('-') {
+        format!("--as retry -- {}", quoted(revision))
     } else {
-        format!("launchgate resolve {quoted} --as retry")
-    }
+        format!("{} --as retry", quoted(revision))
+    };
+    format!("launchgate resolve{app} {revision}")
 }
 
 /// Sessions of an earlier run are still working.

@@ -13,8 +13,8 @@ use crate::gate::decide::Decision;
 use crate::gate::error;
 use crate::gate::lease::Lease;
 use crate::gate::record;
-use crate::gate::retry;
 use crate::gate::runtime::GateLink;
+use crate::gate::wait_clock;
 use crate::output::log::{Event, Field};
 use crate::output::timeline::Phase;
 use crate::steps::{self, RunIdentity};
@@ -120,7 +120,7 @@ impl Gate {
     ) -> Result<T, HoldError> {
         if self.may_abandon_calls() {
             Ok(link
-                .unless_stopped("a call of the database under the lock", call)
+                .unless_stopped("a database call under the lock", call)
                 .await??)
         } else {
             Ok(call.await?)
@@ -173,7 +173,7 @@ impl Gate {
             }
             let waited = Moment::now().since(started);
             let limit = self.limits.orphan_timeout.unwrap_or(Duration::MAX);
-            let mut pause = retry::pause(waited).min(limit.saturating_sub(waited));
+            let mut pause = wait_clock::pause(waited).min(limit.saturating_sub(waited));
             if waited >= limit {
                 if ended.is_none() && self.end_idle(locked, dead).await? {
                     ended = Some(Moment::now());

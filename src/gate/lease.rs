@@ -14,12 +14,12 @@ use crate::sys::wakeup::Wakeup;
 pub struct Lease {
     length: Duration,
     interval: Duration,
-    state: Mutex<State>,
+    state: Mutex<LeaseState>,
     changed: Wakeup,
 }
 
 #[derive(Debug)]
-struct State {
+struct LeaseState {
     confirmed: Moment,
     lost: Option<String>,
     /// At the last renewal the lock answered, but the run's row did not, or not yet.
@@ -46,7 +46,7 @@ impl Lease {
     }
 
     fn with(length: Duration, interval: Duration, confirmed: Moment) -> std::io::Result<Arc<Self>> {
-        let state = Mutex::new(State {
+        let state = Mutex::new(LeaseState {
             confirmed,
             lost: None,
             row_alone: false,

@@ -6,7 +6,8 @@ use super::{EarlyConnection, Gate, refused};
 use crate::db::ledger::{Ledger, LedgerRow};
 use crate::db::{Error, Session};
 use crate::exit::Failure;
-use crate::gate::retry::{ConnectRetry, HolderWait};
+use crate::gate::holder_wait::HolderWait;
+use crate::gate::retry::ConnectRetry;
 use crate::gate::runtime::GateLink;
 use crate::output::timeline::Phase;
 

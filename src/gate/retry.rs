@@ -1,81 +1,15 @@
-//! Waiting and trying again: for a database that is away, for the replica that holds the lock.
-//! Each wait logs what it waits for at its start and every 30 s, and gives up at its limit.
+//! Trying again while the database does not serve us. Logs that at the start and every 30 s, and
+//! gives up at the limit.
 
 use std::time::Duration;
 
 use crate::db::Error;
-use crate::db::ledger::LedgerRow;
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::backoff::{self, Contention};
-use crate::output::log::{Event, Field, Log};
+use crate::gate::wait_clock::{Tick, WaitClock, pause, random_byte, timed_out};
+use crate::output::log::{Event, Log};
 use crate::plan::gate_plan::Limits;
 use crate::sys::clock::Moment;
-use crate::sys::step::PROGRESS_INTERVAL;
-
-/// The next pause after `waited`, where nobody else polls.
-#[must_use]
-pub fn pause(waited: Duration) -> Duration {
-    backoff::pause(waited, Contention::default(), random_byte())
-}
-
-fn random_byte() -> u8 {
-    let mut byte = [0u8];
-    // Without randomness the pauses are merely equal.
-    let _ = getrandom::fill(&mut byte);
-    byte[0]
-}
-
-/// The clock of one wait, however many pauses it takes.
-#[derive(Debug)]
-struct WaitClock {
-    limit: Option<Duration>,
-    since: Option<Moment>,
-    logged: Option<Moment>,
-}
-
-enum Tick {
-    /// How long it has taken so far, and whether it is time to log that.
-    Waiting { waited: Duration, log_now: bool },
-    /// It has taken this long, which is too long.
-    Over(Duration),
-}
-
-impl WaitClock {
-    fn new(limit: Option<Duration>) -> Self {
-        Self {
-            limit,
-            since: None,
-            logged: None,
-        }
-    }
-
-    fn tick(&mut self) -> Tick {
-        let now = Moment::now();
-        let waited = now.since(*self.since.get_or_insert(now));
-        if self.limit.is_some_and(|limit| waited >= limit) {
-            return Tick::Over(waited);
-        }
-        let log_now = self
-            .logged
-            .is_none_or(|at| now.since(at) >= PROGRESS_INTERVAL);
-        if log_now {
-            self.logged = Some(now);
-        }
-        Tick::Waiting { waited, log_now }
-    }
-
-    /// The pause after `waited`, no longer than until the limit.
-    fn pause(&self, waited: Duration, contention: Contention) -> Duration {
-        self.up_to_limit(waited, backoff::pause(waited, contention, random_byte()))
-    }
-
-    fn up_to_limit(&self, waited: Duration, pause: Duration) -> Duration {
-        let left = self
-            .limit
-            .map_or(Duration::MAX, |limit| limit.saturating_sub(waited));
-        pause.min(left)
-    }
-}
 
 /// A database that does not serve us at the moment.
 #[derive(Debug)]
@@ -241,112 +175,4 @@ fn log_waiting(log: &Log, waited: Duration, error: &Error) {
         "waiting for the database",
         &[("seconds", &waited.as_secs()), ("error", error)],
     );
-}
-
-fn timed_out(what: String, hint: &str) -> Failure {
-    let hint = format!("{hint}; --lock-timeout limits this wait");
-    Failure::new(FailureKind::TimedOut, Problem::new(what, hint))
-}
-
-/// The wait for the replica that holds the lock.
-#[derive(Debug)]
-pub struct HolderWait {
-    clock: WaitClock,
-    /// The run that was last named in the log.
-    named: Option<String>,
-}
-
-impl HolderWait {
-    /// A wait that has not begun.
-    #[must_use]
-    pub fn new(limit: Option<Duration>) -> Self {
-        Self {
-            clock: WaitClock::new(limit),
-            named: None,
-        }
-    }
-
-    /// The pause before the next read.
-    ///
-    /// # Errors
-    /// It took too long.
-    pub fn next(
-        &mut self,
-        log: &Log,
-        holder: Option<&LedgerRow>,
-        contention: Contention,
-    ) -> Result<Duration, Failure> {
-        let is_another = holder.is_some_and(|entry| self.named.as_ref() != Some(&entry.run_id));
-        match self.clock.tick() {
-            Tick::Over(waited) => {
-                let name = holder.map_or("another replica", |entry| &entry.holder);
-                Err(timed_out(
-                    format!("waited {} s for {name}", waited.as_secs()),
-                    "see `launchgate status`",
-                ))
-            }
-            Tick::Waiting { waited, log_now } => {
-                if log_now || is_another {
-                    self.log(log, waited, holder);
-                }
-                Ok(self.clock.pause(waited, contention))
-            }
-        }
-    }
-
-    fn log(&mut self, log: &Log, waited: Duration, holder: Option<&LedgerRow>) {
-        let seconds = waited.as_secs();
-        let Some(entry) = holder else {
-            return log.say(
-                Event::LockWaiting,
-                "another replica holds the lock, waiting",
-                &[("seconds", &seconds)],
-            );
-        };
-        self.named = Some(entry.run_id.clone());
-        log.say(
-            Event::LockWaiting,
-            "another replica is running the steps, waiting",
-            &[
-                ("seconds", &seconds),
-                ("holder", &entry.holder),
-                ("revision", &entry.revision),
-                ("run", &entry.run_id),
-                ("running", &format!("{}s", entry.age_ms / 1000)),
-            ],
-        );
-    }
-
-    /// The pause before `launchgate wait` reads again, for a release that nobody is migrating.
-    ///
-    /// # Errors
-    /// It took too long.
-    pub fn for_release(
-        &mut self,
-        log: &Log,
-        revision: &str,
-        contention: Contention,
-    ) -> Result<Duration, Failure> {
-        match self.clock.tick() {
-            Tick::Over(waited) => Err(timed_out(
-                format!(
-                    "waited {} s for revision {revision} to succeed",
-                    waited.as_secs()
-                ),
-                "check that the job that migrates it is running, and see `launchgate status`",
-            )),
-            Tick::Waiting { waited, log_now } => {
-                if log_now {
-                    let fields: [Field<'_>; 2] =
-                        [("seconds", &waited.as_secs()), ("revision", &revision)];
-                    log.say(
-                        Event::LockWaiting,
-                        "waiting for the release to be migrated",
-                        &fields,
-                    );
-                }
-                Ok(self.clock.pause(waited, contention))
-            }
-        }
-    }
 }

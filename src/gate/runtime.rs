@@ -227,7 +227,7 @@ fn attend<T>(
         }
         match (host.wait(Some(wake.as_fd()), deadline), stopped) {
             (Wake::Time, Some(stop)) => {
-                return (Err(steps::stopped(stop, "a call of the database")), false);
+                return (Err(steps::stopped(stop, "a database call")), false);
             }
             (Wake::Ready, _) => wake.lower(),
             (Wake::Stop(_) | Wake::Time, _) => {}

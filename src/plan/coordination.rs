@@ -8,7 +8,7 @@ use crate::db::url::DatabaseUrl;
 use crate::exit::Failure;
 use crate::output::log::{Event, Log};
 use crate::plan::gate_plan::{GatePlan, Limits};
-use crate::plan::revision::{self, Choice, RevisionInfo};
+use crate::plan::revision::{self, PlannedRevision, RevisionInfo};
 use crate::settings::{
     CoordinationSettings, DatabaseChoice, DatabaseSettings, LONGEST_LEASE, LedgerSettings,
     OperatorSettings, Origin, Setting,
@@ -56,7 +56,7 @@ pub fn resolve(
         DatabaseChoice::Unnamed { hint } => return Err(unnamed(hint)),
     };
     let choice = revision::choose(environment, coordination, log)?;
-    if let Choice::Release(name) = &choice {
+    if let PlannedRevision::Known(name) = &choice {
         revision::say(name, log);
     }
     if let Some(url) = url {
@@ -64,8 +64,8 @@ pub fn resolve(
         return Ok(Coordination::Gate(Box::new(plan)));
     }
     let name = match choice {
-        Choice::Release(name) => name,
-        Choice::Files(reading) => reading.read(log)?,
+        PlannedRevision::Known(name) => name,
+        PlannedRevision::Unread(reading) => reading.read(log)?,
     };
     Ok(Coordination::Alone {
         app: database.app.value.clone(),
@@ -77,7 +77,7 @@ fn gate_plan(
     url: &DatabaseUrl,
     database: &DatabaseSettings,
     settings: &CoordinationSettings,
-    revision: Choice,
+    revision: PlannedRevision,
 ) -> GatePlan {
     GatePlan {
         target: Target {
@@ -109,7 +109,7 @@ pub fn without_revision(settings: &OperatorSettings) -> Result<GatePlan, Failure
         return Err(no_database(settings.verb, &settings.ledger.database.choice));
     };
     check_arithmetic(coordination)?;
-    let none = Choice::Release(RevisionInfo::default());
+    let none = PlannedRevision::Known(RevisionInfo::default());
     Ok(gate_plan(&url.value, database, coordination, none))
 }
 

@@ -2,7 +2,7 @@
 //! server.
 
 use super::planner::{self, Planner};
-use super::server::{self, Server};
+use super::server::{self, ServerPlan};
 use super::step::{RunAs, Stage};
 use super::steps::Steps;
 use crate::db::DatabaseUrl;
@@ -19,7 +19,7 @@ pub struct EveryStart {
     /// Once the gate is open.
     pub warm_up: Steps,
     /// At last; `job` has none.
-    pub server: Option<Server>,
+    pub server: Option<ServerPlan>,
 }
 
 impl EveryStart {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::db::Target;
 use crate::exit::Failure;
 use crate::output::log::Log;
-use crate::plan::revision::{Choice, RevisionInfo};
+use crate::plan::revision::{PlannedRevision, RevisionInfo};
 
 /// The limits of waiting and trying. `None` is no limit.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +27,7 @@ pub struct GatePlan {
     /// Where lock and ledger live.
     pub target: Target,
     /// Which revision; some are known only once their files have been read.
-    pub revision: Choice,
+    pub revision: PlannedRevision,
     /// Limits.
     pub limits: Limits,
     /// Host name and process id, for the ledger.
@@ -40,12 +40,12 @@ impl GatePlan {
     /// # Errors
     /// A file that can't be read.
     pub fn read_revision(&mut self, log: &Log) -> Result<&RevisionInfo, Failure> {
-        if let Choice::Files(reading) = &self.revision {
-            self.revision = Choice::Release(reading.clone().read(log)?);
+        if let PlannedRevision::Unread(reading) = &self.revision {
+            self.revision = PlannedRevision::Known(reading.clone().read(log)?);
         }
         match &self.revision {
-            Choice::Release(info) => Ok(info),
-            Choice::Files(_) => unreachable!("just read"),
+            PlannedRevision::Known(info) => Ok(info),
+            PlannedRevision::Unread(_) => unreachable!("just read"),
         }
     }
 
@@ -53,8 +53,8 @@ impl GatePlan {
     #[must_use]
     pub fn known_revision(&self) -> Option<&str> {
         match &self.revision {
-            Choice::Release(info) => info.revision.as_deref(),
-            Choice::Files(_) => None,
+            PlannedRevision::Known(info) => info.revision.as_deref(),
+            PlannedRevision::Unread(_) => None,
         }
     }
 
@@ -62,8 +62,8 @@ impl GatePlan {
     #[must_use]
     pub fn names_revision(&self) -> bool {
         match &self.revision {
-            Choice::Release(info) => info.revision.is_some(),
-            Choice::Files(_) => true,
+            PlannedRevision::Known(info) => info.revision.is_some(),
+            PlannedRevision::Unread(_) => true,
         }
     }
 }

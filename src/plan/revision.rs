@@ -23,11 +23,11 @@ pub struct RevisionInfo {
 
 /// The chosen source of the revision. The files that it names have been found.
 #[derive(Debug, Clone)]
-pub enum Choice {
+pub enum PlannedRevision {
     /// The release's id is the revision, or there is no revision.
-    Release(RevisionInfo),
+    Known(RevisionInfo),
     /// The revision is a fingerprint of files that are still to be read.
-    Files(Reading),
+    Unread(RevisionFiles),
 }
 
 /// Up to this many migrations can be found and read faster than a thread starts.
@@ -35,8 +35,8 @@ const FEW: usize = 64;
 
 /// The files of a fingerprint, and the release that is recorded with it.
 #[derive(Debug, Clone)]
-pub struct Reading {
-    what: What,
+pub struct RevisionFiles {
+    what: FileSet,
     /// The setting that names them.
     origin: String,
     name: RevisionInfo,
@@ -44,7 +44,7 @@ pub struct Reading {
 
 /// What is read.
 #[derive(Debug, Clone)]
-enum What {
+enum FileSet {
     /// These files, which may be large.
     Files(Files),
     /// A few migrations.
@@ -63,7 +63,7 @@ pub fn choose(
     environment: &Environment,
     settings: &CoordinationSettings,
     log: &Log,
-) -> Result<Choice, Failure> {
+) -> Result<PlannedRevision, Failure> {
     let mut name = match release(environment, settings, log)? {
         Some(release) => RevisionInfo {
             revision: None,
@@ -78,8 +78,8 @@ pub fn choose(
         let globs: Vec<String> = globs.collect();
         let files = Files::matching(&globs, Path::new("."))
             .map_err(|error| Failure::usage(format!("{origin}: {error}"), error.hint()))?;
-        return Ok(Choice::Files(Reading {
-            what: What::Files(files),
+        return Ok(PlannedRevision::Unread(RevisionFiles {
+            what: FileSet::Files(files),
             origin,
             name,
         }));
@@ -88,21 +88,25 @@ pub fn choose(
         let origin = sql.origin.to_string();
         let folder = Path::new(&sql.value);
         let what = match migrations(folder, FEW, &origin)? {
-            Some(files) => What::Few(files),
-            None => What::MigrationFolder(folder.to_owned()),
+            Some(files) => FileSet::Few(files),
+            None => FileSet::MigrationFolder(folder.to_owned()),
         };
-        return Ok(Choice::Files(Reading { what, origin, name }));
+        return Ok(PlannedRevision::Unread(RevisionFiles {
+            what,
+            origin,
+            name,
+        }));
     }
     name.revision.clone_from(&name.release);
-    Ok(Choice::Release(name))
+    Ok(PlannedRevision::Known(name))
 }
 
-impl Reading {
+impl RevisionFiles {
     /// Whether reading is so quick that nothing else is worth doing in the meantime. `--fingerprint` is
     /// not, since its files may be large.
     #[must_use]
     pub fn is_quick(&self) -> bool {
-        matches!(self.what, What::Few(_))
+        matches!(self.what, FileSet::Few(_))
     }
 
     /// The release, before the files are read.
@@ -118,8 +122,8 @@ impl Reading {
     pub fn read(self, log: &Log) -> Result<RevisionInfo, Failure> {
         let Self { what, origin, name } = self;
         let files = match what {
-            What::Files(files) | What::Few(files) => files,
-            What::MigrationFolder(folder) => migrations(&folder, usize::MAX, &origin)?
+            FileSet::Files(files) | FileSet::Few(files) => files,
+            FileSet::MigrationFolder(folder) => migrations(&folder, usize::MAX, &origin)?
                 .unwrap_or_else(|| unreachable!("more files than can be counted")),
         };
         let found = files

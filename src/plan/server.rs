@@ -14,7 +14,7 @@ use crate::sys::identity::Identity;
 
 /// What launchgate becomes.
 #[derive(Debug, Clone)]
-pub struct Server {
+pub struct ServerPlan {
     /// What messages call it: `server`, or a probe's `command`.
     pub called: &'static str,
     /// Its words.
@@ -37,7 +37,7 @@ pub fn server(
     inherited: &Environment,
     settings: &ServerSettings,
     warn: &mut dyn FnMut(Problem),
-) -> Result<Option<Server>, Failure> {
+) -> Result<Option<ServerPlan>, Failure> {
     let words = &settings.words;
     if words.is_empty() {
         return Ok(None);
@@ -52,7 +52,7 @@ pub fn server(
         words.clone()
     };
     match Argv::new(words) {
-        Some(argv) => Ok(Some(Server {
+        Some(argv) => Ok(Some(ServerPlan {
             called: "server",
             argv,
             text,

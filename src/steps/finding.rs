@@ -12,7 +12,7 @@ use super::{ReadyEveryStart, ReadyServer, ReadyStep, ReadySteps};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::log::{Event, Log};
 use crate::plan::every_start::EveryStart;
-use crate::plan::{RunAs, Server, Stage, Step, Steps};
+use crate::plan::{RunAs, ServerPlan, Stage, Step, Steps};
 use crate::sys::child::Program;
 use crate::sys::environment::until_nul;
 use crate::sys::lookup::{self, Unfit};
@@ -84,7 +84,7 @@ pub fn find_every_start(planned: EveryStart, log: &Log) -> Result<ReadyEveryStar
 ///
 /// # Errors
 /// It does not exist or can't be executed.
-pub fn find_server(server: &Server, log: &Log) -> Result<ReadyServer, Failure> {
+pub fn find_server(server: &ServerPlan, log: &Log) -> Result<ReadyServer, Failure> {
     let path = server.environment.get(b"PATH");
     let part = match server.init {
         Some(_) => LauncherRole::Watch,

@@ -162,11 +162,10 @@ fn failed_attempts_are_counted_over_replicas_and_reset_by_an_operator(db: &Db) {
     assert_eq!(codes, [3, 3, 3, 77, 77]);
     assert_eq!(scene.states(), ["failed"; 3]);
     assert_eq!(scene.ledger("attempt"), ["1", "2", "3"]);
-    scene
-        .run("v1")
-        .finish()
-        .ends_with(77)
-        .says("launchgate resolve v1 --as retry");
+    scene.run("v1").finish().ends_with(77).says(&format!(
+        "launchgate resolve --app {} v1 --as retry",
+        scene.app
+    ));
     scene
         .run("v1")
         .args(["--max-attempts", "4"])

@@ -166,7 +166,8 @@ fn a_revision_with_a_dash_in_front_can_be_resolved_as_the_hint_says() {
     resolve("blocked").ends_with(0);
     let step = format!("--migrate={}", scene.path("step"));
     let job = || scene.command("job").args(["--release=-r1", &step]);
-    refused(job(), 77, &["`launchgate resolve --as retry -- -r1`"]);
+    let retry = format!("`launchgate resolve --app {} --as retry -- -r1`", scene.app);
+    refused(job(), 77, &[&retry]);
     resolve("retry").ends_with(0);
     job().finish().ends_with(0);
 }

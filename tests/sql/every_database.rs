@@ -33,7 +33,7 @@ fn applies_in_order_and_once(db: &Db) {
     first
         .says("applied 1_a.sql seconds=")
         .says("applied 2_b.up.sql")
-        .says("every migration is applied applied=3");
+        .says("all migrations are applied applied=3");
     assert_eq!(db.sql("select x from a order by x"), "7\n8");
     assert_eq!(applied(db), ["1|a", "2|b", "10|c"]);
     let rows = scene.ledger("state, step, command");
@@ -41,7 +41,7 @@ fn applies_in_order_and_once(db: &Db) {
     // Another release of the same files has nothing to do.
     let mut second = with_sql(&scene, "v2").start();
     second.ends_with(0);
-    second.says("every migration was applied already");
+    second.says("all migrations were already applied");
     assert_eq!(applied(db).len(), 3);
     scene.check_settled("v2");
 }
@@ -146,7 +146,9 @@ fn a_late_file_is_applied_with_a_warning(db: &Db) {
     files.write("2_b.sql", "create table b (x int);");
     let mut replica = with_sql(&scene, "v2").start();
     replica.ends_with(0);
-    replica.says("warning: migrations/2_b.sql is out of order: version 3, which is newer, is applied already");
+    replica.says(
+        "warning: migrations/2_b.sql is out of order: the newer version 3 is already applied",
+    );
     assert_eq!(applied(db), ["1|a", "2|b", "3|c"]);
 }
 on_each!(a_late_file_is_applied_with_a_warning: postgres_15, sqlite);
@@ -433,7 +435,7 @@ fn a_stopped_migration_is_begun_anew(db: &Db) {
     let files = Migrations::new(&scene);
     files.write("1_a.sql", slow(db));
     let mut replica = with_sql(&scene, "v1").start();
-    replica.wait_for_log("migrations are to be applied");
+    replica.wait_for_log("applying migrations");
     replica.signal(Signal::SIGTERM);
     replica.ends_with(143);
     assert_eq!(scene.states(), ["interrupted"]);
@@ -449,7 +451,7 @@ fn a_killed_migration_is_begun_anew(db: &Db) {
     let files = Migrations::new(&scene);
     files.write("1_a.sql", slow(db));
     let mut replica = with_sql(&scene, "v1").start();
-    replica.wait_for_log("migrations are to be applied");
+    replica.wait_for_log("applying migrations");
     replica.signal(Signal::SIGKILL);
     replica.wait();
     with_sql(&scene, "v1").start().ends_with(0);

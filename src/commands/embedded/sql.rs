@@ -73,7 +73,7 @@ impl Work {
             let seconds = format!("{:.3}", started.elapsed().as_secs_f64());
             self.log.say(
                 Event::SqlDone,
-                "every migration is applied",
+                "all migrations are applied",
                 &[("applied", &plan.pending.len()), ("seconds", &seconds)],
             );
         }
@@ -88,14 +88,14 @@ impl Work {
                 [("folder", &shown), ("applied", &plan.applied)];
             self.log.say(
                 Event::SqlDone,
-                "every migration was applied already",
+                "all migrations were already applied",
                 &fields,
             );
             return;
         }
         self.log.say(
             Event::SqlPending,
-            "migrations are to be applied",
+            "applying migrations",
             &[
                 ("folder", &shown),
                 ("pending", &pending),
@@ -105,10 +105,10 @@ impl Work {
         for (file, newest) in &plan.late {
             let problem = Problem::new(
                 format!(
-                    "{} is out of order: version {newest}, which is newer, is applied already; it is applied now, as sqlx-cli does",
+                    "{} is out of order: the newer version {newest} is already applied; applying it now, as sqlx-cli does",
                     file.shown
                 ),
-                "give it a newer version before a release where it relies on what the newer ones made",
+                "give it a newer version number if it depends on newer migrations",
             );
             self.log.warn(Event::SqlLate, &problem, &[]);
         }
@@ -219,7 +219,7 @@ fn failure(trouble: MigrationError) -> Failure {
             FailureKind::Unreachable,
             Problem::new(
                 error.to_string(),
-                "see the database's log; then start again",
+                "check the database's log, then start again",
             ),
         ),
     }

@@ -1,0 +1,79 @@
+//! The clock of a wait: how long it has taken, when to log it, when to give up.
+
+use std::time::Duration;
+
+use crate::exit::{Failure, FailureKind, Problem};
+use crate::gate::backoff::{self, Contention};
+use crate::sys::clock::Moment;
+use crate::sys::step::PROGRESS_INTERVAL;
+
+/// The next pause after `waited`, where nobody else polls.
+#[must_use]
+pub(super) fn pause(waited: Duration) -> Duration {
+    backoff::pause(waited, Contention::default(), random_byte())
+}
+
+pub(super) fn random_byte() -> u8 {
+    let mut byte = [0u8];
+    // Without randomness the pauses are merely equal.
+    let _ = getrandom::fill(&mut byte);
+    byte[0]
+}
+
+/// The clock of one wait, however many pauses it takes.
+#[derive(Debug)]
+pub(super) struct WaitClock {
+    limit: Option<Duration>,
+    pub(super) since: Option<Moment>,
+    pub(super) logged: Option<Moment>,
+}
+
+pub(super) enum Tick {
+    /// How long it has taken so far, and whether it is time to log that.
+    Waiting { waited: Duration, log_now: bool },
+    /// It has taken this long, which is too long.
+    Over(Duration),
+}
+
+impl WaitClock {
+    pub(super) fn new(limit: Option<Duration>) -> Self {
+        Self {
+            limit,
+            since: None,
+            logged: None,
+        }
+    }
+
+    pub(super) fn tick(&mut self) -> Tick {
+        let now = Moment::now();
+        let waited = now.since(*self.since.get_or_insert(now));
+        if self.limit.is_some_and(|limit| waited >= limit) {
+            return Tick::Over(waited);
+        }
+        let log_now = self
+            .logged
+            .is_none_or(|at| now.since(at) >= PROGRESS_INTERVAL);
+        if log_now {
+            self.logged = Some(now);
+        }
+        Tick::Waiting { waited, log_now }
+    }
+
+    /// The pause after `waited`, no longer than until the limit.
+    pub(super) fn pause(&self, waited: Duration, contention: Contention) -> Duration {
+        self.up_to_limit(waited, backoff::pause(waited, contention, random_byte()))
+    }
+
+    pub(super) fn up_to_limit(&self, waited: Duration, pause: Duration) -> Duration {
+        let left = self
+            .limit
+            .map_or(Duration::MAX, |limit| limit.saturating_sub(waited));
+        pause.min(left)
+    }
+}
+
+/// The failure of a wait that `--lock-timeout` limits.
+pub(super) fn timed_out(what: String, hint: &str) -> Failure {
+    let hint = format!("{hint}; --lock-timeout limits this wait");
+    Failure::new(FailureKind::TimedOut, Problem::new(what, hint))
+}

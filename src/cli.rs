@@ -4,6 +4,7 @@
 //! parses that one, so that an error can name where it came from. This room is pure: it looks at
 //! nothing but its arguments.
 
+mod document;
 mod nested;
 mod operand;
 mod parser;
@@ -19,11 +20,12 @@ use std::os::unix::ffi::OsStrExt;
 use clap::ArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+pub use document::Document;
 pub use nested::CommandLine;
 pub use operand::Operand;
 pub use parser::command;
 pub use pre_parsed::PreParsedArgs;
-pub use step_keys::{STEP_KEYS, StepKey};
+pub use step_keys::{STEP_KEYS, StepKey, StepKeyId};
 pub use table::{DefaultValue, Definition, Group, SETTINGS, SettingId, Shape, Variant};
 pub use verb::Verb;
 

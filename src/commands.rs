@@ -1,4 +1,5 @@
-//! One file per command. Each reads like the order of what it does.
+//! One file per command, each of which reads like the order of what it does. `every_start`,
+//! `embedded` and `init_loop` are the parts and the processes that several of them need.
 //!
 //! May use every other room; nothing imports this one but `lib.rs`.
 
@@ -8,10 +9,10 @@ pub mod embedded;
 pub mod every_start;
 pub mod generate;
 pub mod init;
-mod init_state;
+pub mod init_loop;
+pub mod print_ddl;
 pub mod probe;
 pub mod resolve;
 pub mod run;
-pub mod server;
 pub mod status;
 pub mod wait;

@@ -1,7 +1,6 @@
 //! Why a gate failed, and its exit code: the only table of exit codes.
 //!
-//! Pure data. `FailureKind::code` is one exhaustive match, so a new kind can't be forgotten. The
-//! numbers come from `sysexits.h` (64 to 78), `timeout(1)` (124) and the POSIX shell (126, 127,
+//! Pure data. Each kind is a row, so none can be forgotten. The numbers come from `sysexits.h` (64 to 78), `timeout(1)` (124) and the POSIX shell (126, 127,
 //! 128+n).
 
 use std::borrow::Cow;
@@ -67,125 +66,72 @@ pub enum Again {
     Unknown,
 }
 
-/// What keeps a gate closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FailureKind {
-    /// A step failed, with its own exit code or 128+n.
-    Step(u8),
-    /// A flag, variable or file asks for something impossible; nothing was touched.
-    Usage,
-    /// The embedded migrator failed.
-    Sql,
-    /// The database could not be reached in time.
-    Unreachable,
-    /// A bug in launchgate.
-    Bug,
-    /// The operating system refused something before anything ran.
-    System,
-    /// The snapshot could not be made.
-    Snapshot,
-    /// Waiting took too long: lock, orphans, `wait`.
-    TimedOut,
-    /// The lock was lost while a step ran.
-    LockLost,
-    /// The ledger refuses: blocked, or out of attempts.
-    Refused,
-    /// The database refuses: password, privileges, standby, no such database, unsupported.
-    Database,
-    /// A step exceeded its time limit.
-    StepTimeout,
-    /// A step or the server exists but can't be executed.
-    NotExecutable,
-    /// A step or the server does not exist.
-    NotFound,
-    /// A signal stopped the gate.
-    Stopped(Stop),
+/// Makes [`FailureKind`] and everything that is known of a kind from one table. A row gives the kind,
+/// with an example of what it carries, its exit code, what the code means to someone who sees
+/// nothing else, and whether to try again.
+macro_rules! failure_kinds {
+    ($($(#[$doc:meta])* $kind:ident $(($field:ident: $carried:ty = $example:expr))?:
+        $code:expr, $meaning:literal, $again:ident;)+) => {
+        /// What keeps a gate closed.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum FailureKind {
+            $($(#[$doc])* $kind $(($carried))?,)+
+        }
+
+        impl FailureKind {
+            /// One of each, in the order of `docs/exit-codes.md`.
+            pub const ALL: &[Self] = &[$(Self::$kind $(($example))?),+];
+
+            /// The process's exit code.
+            #[must_use]
+            pub fn code(self) -> u8 {
+                match self {
+                    $(Self::$kind $(($field))? => $code,)+
+                }
+            }
+
+            /// What the code means, and whether to try again.
+            #[must_use]
+            pub fn meaning(self) -> (&'static str, Again) {
+                match self {
+                    $(Self::$kind { .. } => ($meaning, Again::$again),)+
+                }
+            }
+        }
+    };
 }
 
-impl FailureKind {
-    /// One of each, in the order of `docs/exit-codes.md`.
-    pub const ALL: [Self; 15] = [
-        Self::Step(1),
-        Self::Usage,
-        Self::Sql,
-        Self::Unreachable,
-        Self::Bug,
-        Self::System,
-        Self::Snapshot,
-        Self::TimedOut,
-        Self::LockLost,
-        Self::Refused,
-        Self::Database,
-        Self::StepTimeout,
-        Self::NotExecutable,
-        Self::NotFound,
-        Self::Stopped(Stop::TERM),
-    ];
-
-    /// The process's exit code.
-    #[must_use]
-    pub fn code(self) -> u8 {
-        match self {
-            Self::Usage => 64,
-            Self::Sql => 65,
-            Self::Unreachable => 69,
-            Self::Bug => 70,
-            Self::System => 71,
-            Self::Snapshot => 73,
-            Self::TimedOut => 75,
-            Self::LockLost => 76,
-            Self::Refused => 77,
-            Self::Database => 78,
-            Self::StepTimeout => 124,
-            Self::NotExecutable => 126,
-            Self::NotFound => 127,
-            Self::Step(code) => code,
-            Self::Stopped(stop) => signal_code(stop.signal()),
-        }
-    }
-
-    /// What the code means to someone who sees nothing else, and whether to try again.
-    #[must_use]
-    pub fn meaning(self) -> (&'static str, Again) {
-        match self {
-            Self::Step(_) => (
-                "a step failed; 128+n if signal n ended it",
-                Again::UpToMaxAttempts,
-            ),
-            Self::Usage => ("usage or configuration; nothing was touched", Again::No),
-            Self::Sql => (
-                "`--sql`: a migration failed, or an applied file was changed or is missing",
-                Again::UpToMaxAttempts,
-            ),
-            Self::Unreachable => (
-                "the database could not be reached within `--wait-timeout`",
-                Again::Yes,
-            ),
-            Self::Bug => ("a bug in launchgate", Again::Unknown),
-            Self::System => (
-                "the system refused before anything ran: health address in use, no permission to switch users",
-                Again::No,
-            ),
-            Self::Snapshot => (
-                "the snapshot could not be made; nothing was migrated",
-                Again::UpToMaxAttempts,
-            ),
-            Self::TimedOut => ("timed out: lock, orphans, `wait`", Again::Yes),
-            Self::LockLost => ("the lock was lost while a step ran", Again::Yes),
-            Self::Refused => ("refused: blocked, or out of attempts", Again::No),
-            Self::Database => (
-                "the database refused: password, privileges, standby, no such database, unsupported",
-                Again::No,
-            ),
-            Self::StepTimeout => (
-                "a step exceeded `--migrate-timeout`",
-                Again::UpToMaxAttempts,
-            ),
-            Self::NotExecutable => ("a step or the server is not executable", Again::No),
-            Self::NotFound => ("a step or the server was not found", Again::No),
-            Self::Stopped(_) => ("signal n stopped the gate", Again::Yes),
-        }
-    }
+failure_kinds! {
+    /// A step failed, with its own exit code or 128+n.
+    Step(code: u8 = 1): code, "a step failed; 128+n if signal n ended it", UpToMaxAttempts;
+    /// A flag, variable or file asks for something impossible; nothing was touched.
+    Usage: 64, "usage or configuration; nothing was touched", No;
+    /// The embedded migrator failed.
+    Sql: 65, "`--sql`: a migration failed, or an applied file was changed or is missing", UpToMaxAttempts;
+    /// The database could not be reached in time.
+    Unreachable: 69, "the database could not be reached within `--wait-timeout`", Yes;
+    /// A bug in launchgate.
+    Bug: 70, "a bug in launchgate", Unknown;
+    /// The operating system refused something before anything ran.
+    System: 71, "the system refused before anything ran: health address in use, no permission to switch users", No;
+    /// The snapshot could not be made.
+    Snapshot: 73, "the snapshot could not be made; nothing was migrated", UpToMaxAttempts;
+    /// Waiting took too long: lock, orphans, `wait`.
+    TimedOut: 75, "timed out: lock, orphans, `wait`", Yes;
+    /// The lock was lost while a step ran.
+    LockLost: 76, "the lock was lost while a step ran", Yes;
+    /// The ledger refuses: blocked, or out of attempts.
+    Refused: 77, "refused: blocked, or out of attempts", No;
+    /// The database refuses: password, privileges, standby, no such database, unsupported.
+    Database: 78, "the database refused: password, privileges, standby, no such database, unsupported", No;
+    /// A step exceeded its time limit.
+    StepTimeout: 124, "a step exceeded `--migrate-timeout`", UpToMaxAttempts;
+    /// A step or the server exists but can't be executed.
+    NotExecutable: 126, "a step or the server is not executable", No;
+    /// A step or the server does not exist.
+    NotFound: 127, "a step or the server was not found", No;
+    /// A signal stopped the gate.
+    Stopped(stop: Stop = Stop::TERM): signal_code(stop.signal()), "signal n stopped the gate", Yes;
 }
 
 /// Why a gate stays closed.

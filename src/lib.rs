@@ -11,6 +11,9 @@
 //! `ARCHITECTURE.md` says which room holds what, and why. This file is the table of contents:
 //! [`main`] reads the process's arguments and environment, once, and carries out the command.
 
+#[macro_use]
+mod enums;
+
 pub mod cli;
 pub mod commands;
 pub mod convert;
@@ -30,7 +33,9 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use cli::{CommandLine, Parsed, PreParsedArgs, Verb};
-use commands::{check, embedded, generate, init, probe, resolve, run, server, status, wait};
+use commands::{
+    check, embedded, generate, init, init_loop, print_ddl, probe, resolve, run, status, wait,
+};
 use exit::{Failure, FailureKind, Problem};
 use output::log::{Event, LAST_WORDS, Log, Paint};
 use output::options::Verbosity;
@@ -45,11 +50,11 @@ use sys::inherited::{self, Inherited};
 #[must_use]
 pub fn main(args: &[OsString]) -> u8 {
     // 0. After the gate: launchgate executed itself to use less memory.
-    if let Some(code) = server::resume(args) {
+    if let Some(code) = init_loop::resume(args) {
         return code;
     }
     // 1. Record what was inherited, before anything changes it.
-    sys::panic::exit_with(70);
+    sys::panic::exit_with(FailureKind::Bug.code());
     let environment = inherited::environment();
     inherited::hide(b"PG");
     let host = match Inherited::capture().and_then(Host::new) {
@@ -63,7 +68,7 @@ pub fn main(args: &[OsString]) -> u8 {
         .painted(paint(host.stderr.number(), &environment));
     // 2. Resolve and run the command. If it becomes the server, this does not return.
     let done = match line.parse() {
-        Ok(Parsed::Print(text)) => return print(&host, &text),
+        Ok(Parsed::Print(text)) => return print(&host, &log, &text),
         Ok(Parsed::Command(raw)) => Sources::new(&raw, &environment)
             .and_then(|sources| resolve_settings(&host, &mut log, &sources))
             .and_then(|settings| carry_out(&host, &log, &settings)),
@@ -139,17 +144,21 @@ fn carry_out(host: &Host, log: &Log, settings: &Settings) -> Result<(), Failure>
         Command::Status { operator, json } => status::status(host, log, operator, *json),
         Command::Resolve(command) => resolve::resolve(host, log, command),
         Command::Probe { pid, words } => probe::probe(host, log, environment, (*pid, words)),
-        Command::PrintDdl(kind) => resolve::print_ddl(host, kind),
+        Command::PrintDdl(kind) => print_ddl::print_ddl(host, kind),
         Command::Convert(words) => commands::convert::convert(host, words, environment),
-        Command::Generate(what) => generate::print(host, what),
+        Command::Generate(document) => generate::print(host, *document),
         Command::Embedded(command) => embedded::carry_out(host, log, command),
     }
 }
 
-fn print(host: &Host, text: &str) -> u8 {
-    match host.print(text.as_bytes()) {
-        Ok(()) => u8::from(host.stdout.has_failed() && !host.stdout.is_unread()),
-        Err(stop) => sys::signals::signal_code(stop.signal()),
+/// Prints the help or the version.
+fn print(host: &Host, log: &Log, text: &str) -> u8 {
+    match output::print::print(host, text.as_bytes()) {
+        Ok(()) => 0,
+        Err(failure) => {
+            log.fail(&failure);
+            end(host, failure.code())
+        }
     }
 }
 

@@ -4,44 +4,35 @@
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ValueHint};
 
+use super::document::Document;
 use super::verb::Verb;
+use crate::db::Backend;
 
-/// An argument that is not a setting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operand {
-    /// The command of the server, or of a health check.
-    Server,
-    /// The revision to decide about.
-    Revision,
-    /// The operator's decision.
-    As,
-    /// The operator's reason.
-    Note,
-    /// The kind of database to print the DDL for.
-    Database,
-    /// The chain of shell commands to convert.
-    Chain,
-    /// The document to generate.
-    What,
-    /// Which embedded step.
-    Step,
-    /// The embedded step's folder.
-    Folder,
+enum_with_all! {
+    /// An argument that is not a setting.
+    pub enum Operand {
+        /// The command of the server, or of a health check.
+        Server,
+        /// The revision to decide about.
+        Revision,
+        /// The operator's decision.
+        As,
+        /// The operator's reason.
+        Note,
+        /// The kind of database to print the DDL for.
+        Database,
+        /// The chain of shell commands to convert.
+        Chain,
+        /// The document to generate.
+        What,
+        /// Which embedded step.
+        Step,
+        /// The embedded step's folder.
+        Folder,
+    }
 }
 
 impl Operand {
-    pub(super) const ALL: [Self; 9] = [
-        Self::Server,
-        Self::Revision,
-        Self::As,
-        Self::Note,
-        Self::Database,
-        Self::Chain,
-        Self::What,
-        Self::Step,
-        Self::Folder,
-    ];
-
     /// Its name; for an option the flag without its leading dashes.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -115,7 +106,7 @@ impl Operand {
             Self::Database => arg
                 .required(true)
                 .value_name("KIND")
-                .help("`postgres`, `mysql` or `sqlite`"),
+                .help(backends()),
             Self::Chain => arg
                 .required(true)
                 .num_args(1..)
@@ -128,10 +119,17 @@ impl Operand {
                 ),
             Self::What => arg
                 .required(true)
-                .value_parser(["man", "bash", "zsh", "fish", "schema"])
+                .value_parser(Document::ALL.map(Document::name))
                 .value_name("WHAT")
                 .help("What to print"),
             Self::Step | Self::Folder => arg.required(true),
         }
     }
+}
+
+/// The kinds of database, in words: `a`, `b` or `c`.
+fn backends() -> String {
+    let names = Backend::ALL.map(|backend| format!("`{}`", backend.as_str()));
+    let [first @ .., last] = &names;
+    format!("{} or {last}", first.join(", "))
 }

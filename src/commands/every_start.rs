@@ -1,6 +1,6 @@
 //! What every start of a replica does around the gate: the start commands, and becoming the server.
 
-use crate::commands::server;
+use crate::commands::init_loop;
 use crate::exit::{Failure, Problem};
 use crate::output::log::{Event, LAST_WORDS, Log};
 use crate::plan::every_start::EveryStart;
@@ -28,7 +28,7 @@ pub fn plan(
 /// From here on launchgate gets the signal that it is to get when its parent dies.
 pub fn watch_parent(planned: &EveryStart) {
     if let Some(server) = &planned.server {
-        server::prepare(server);
+        init_loop::prepare(server);
     }
 }
 
@@ -82,7 +82,7 @@ pub fn leave(host: &Host, log: &Log, server: Option<&ReadyServer>) -> Result<(),
     let identity = ready.identity.as_ref();
     let why = match &ready.init {
         None => launch::launch(program, identity, &host.inherited, &host.signals),
-        Some(init) => server::serve(host, log, ready, init),
+        Some(init) => init_loop::serve(host, log, ready, init),
     };
     Err(match why {
         NotLaunched::Stopped(stop) => steps::stopped(stop, "start"),

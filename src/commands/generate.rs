@@ -4,25 +4,24 @@ mod schema;
 
 pub use schema::schema;
 
-use std::ffi::OsStr;
 use std::io::Write as _;
 
 use anyhow::Context as _;
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use crate::cli;
+use crate::cli::{self, Document};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::sys::host::Host;
 
 /// Prints the requested file on standard output.
-pub fn print(host: &Host, what: &OsStr) -> Result<(), Failure> {
-    let text = match what.to_str() {
-        Some("bash") => completions(Shell::Bash),
-        Some("zsh") => completions(Shell::Zsh),
-        Some("fish") => completions(Shell::Fish),
-        Some("schema") => schema().into_bytes(),
-        _ => man()?,
+pub fn print(host: &Host, document: Document) -> Result<(), Failure> {
+    let text = match document {
+        Document::Man => man()?,
+        Document::Bash => completions(Shell::Bash),
+        Document::Zsh => completions(Shell::Zsh),
+        Document::Fish => completions(Shell::Fish),
+        Document::Schema => schema().into_bytes(),
     };
     crate::output::print::print(host, &text)
 }

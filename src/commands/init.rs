@@ -1,6 +1,6 @@
 //! `launchgate init`: no gate, only the server with launchgate in front of it.
 
-use crate::commands::{every_start, server};
+use crate::commands::{every_start, init_loop};
 use crate::exit::Failure;
 use crate::output::log::{Event, Log};
 use crate::plan;
@@ -25,7 +25,7 @@ pub fn init(
     else {
         return Ok(());
     };
-    server::prepare(&planned);
+    init_loop::prepare(&planned);
     let ready = steps::find_server(&planned, log)?;
     every_start::leave(host, log, Some(&ready))
 }

@@ -1,9 +1,8 @@
-//! `launchgate resolve` and `launchgate print-ddl`: what an operator or an administrator does.
+//! `launchgate resolve`: an operator's decision about a revision.
 
 use std::ffi::OsStr;
 
 use crate::db::ledger::RunState;
-use crate::db::{self, Backend};
 use crate::exit::Failure;
 use crate::gate::decide::has_succeeded;
 use crate::gate::runtime::{self, GateLink};
@@ -91,21 +90,4 @@ async fn append(
     session.close().await;
     written.map_err(call_failed)?;
     Ok(had_succeeded)
-}
-
-/// Prints the ledger's DDL.
-///
-/// # Errors
-/// An unknown kind of database.
-pub fn print_ddl(host: &Host, kind: &OsStr) -> Result<(), Failure> {
-    let Some(backend) = kind.to_str().and_then(Backend::named) else {
-        return Err(Failure::usage(
-            format!(
-                "--database: launchgate knows no database called `{}`",
-                kind.to_string_lossy()
-            ),
-            format!("write {}", Backend::ALL.map(Backend::as_str).join(", ")),
-        ));
-    };
-    print::print(host, db::ddl(backend, None).as_bytes())
 }

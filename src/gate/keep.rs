@@ -57,7 +57,7 @@ impl Gate {
                 .as_ref()
                 .map(|(step, command)| (step.as_str(), command.as_str()));
             let renewing = locked.renew(&identity.run_id, step, || lease.waits_for_row(true));
-            let renewal = if self.may_abandon_calls() {
+            let renewal = if self.target.backend().may_drop_calls() {
                 // The steps' end does not wait for a busy file.
                 tokio::select! {
                     biased;

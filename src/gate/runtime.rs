@@ -30,7 +30,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// The step that is about to start.
 #[derive(Debug)]
 pub struct Progress {
-    /// Its kind.
+    /// Its name.
     pub step: String,
     /// Its command, without secrets.
     pub command: String,

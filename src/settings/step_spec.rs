@@ -11,7 +11,7 @@ use super::parse::{parse_duration, parse_name};
 use super::rows::{Rows, limit};
 use super::sources::Sources;
 use super::user::find_user;
-use crate::cli::SettingId;
+use crate::cli::{STEP_KEYS, SettingId, StepKeyId};
 use crate::exit::{Failure, Problem};
 
 /// A step: its command, and settings that override the shared ones.
@@ -125,16 +125,19 @@ fn step(place: Place<'_>, item: &Item) -> Result<Setting<StepSpec>, Failure> {
             text.into_string()
                 .map_err(|_| wrong(Problem::new("is not UTF-8", "write UTF-8")))
         };
-        match key.as_str() {
-            "command" => {
+        let Some(known) = STEP_KEYS.iter().find(|known| known.name == key) else {
+            return Err(wrong(Problem::new("is no key of a step", "remove it")));
+        };
+        match known.id {
+            StepKeyId::Command => {
                 spec.command = command(place, item)?;
                 command_at = Some(origin);
             }
-            "name" => {
+            StepKeyId::Name => {
                 let value = parse_name(&text()?).map_err(wrong)?;
                 spec.name = Some(Setting { value, origin });
             }
-            "timeout" => {
+            StepKeyId::Timeout => {
                 let limit = text()?;
                 let limit = parse_duration(&limit).map_err(|p| {
                     wrong(Problem::new(format!("`{limit}` {}", p.what()), p.hint()))
@@ -142,8 +145,8 @@ fn step(place: Place<'_>, item: &Item) -> Result<Setting<StepSpec>, Failure> {
                 let value = Some(limit).filter(|limit| !limit.is_zero());
                 spec.timeout = Some(Setting { value, origin });
             }
-            "env" => spec.environment = environment(place, item)?,
-            _ => {
+            StepKeyId::Env => spec.environment = environment(place, item)?,
+            StepKeyId::User => {
                 let value = find_user(text()?, &origin)?;
                 spec.identity = Some(Setting { value, origin });
             }

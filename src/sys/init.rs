@@ -34,9 +34,6 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// in the kernel on a file system that is gone.
 const KILL_LIMIT: Duration = Duration::from_secs(30);
 
-/// The exit code if there is no server at all: a bug (see `exit`).
-const NO_SERVER: i32 = 70;
-
 /// What happens after the gate that is worth a log line.
 #[derive(Debug, Clone, Copy)]
 pub enum InitEvent {
@@ -96,8 +93,9 @@ impl<'a> InitLoop<'a> {
         })
     }
 
-    /// Stays until the server and everything that it left are gone. Returns how it ended.
-    pub fn stay(mut self, news: &mut dyn FnMut(InitEvent)) -> Ended {
+    /// Stays until the server and everything that it left are gone. Returns how it ended; `None` if
+    /// there is no such child: started by hand, with the number of an unrelated process.
+    pub fn stay(mut self, news: &mut dyn FnMut(InitEvent)) -> Option<Ended> {
         loop {
             self.forward_all();
             self.reap();
@@ -106,8 +104,10 @@ impl<'a> InitLoop<'a> {
                 until = self.end_leftovers(news);
                 if until.is_none() {
                     self.give_terminal_back();
-                    return ended;
+                    return Some(ended);
                 }
+            } else if matches!(self.left, ServerLeftovers::Nothing) {
+                return None;
             }
             let _ = poll::wait(&[(self.signals.as_fd(), Interest::Read)], until);
         }
@@ -171,8 +171,6 @@ impl<'a> InitLoop<'a> {
                 Reaped::Quiet => return,
                 Reaped::None => {
                     self.left = ServerLeftovers::Nothing;
-                    // No server: started by hand, with the number of an unrelated process.
-                    self.ended.get_or_insert(Ended::Code(NO_SERVER));
                     return;
                 }
             }

@@ -4,7 +4,7 @@
 use std::io::Write as _;
 
 /// Makes a panic on any thread end the process with `code`.
-pub fn exit_with(code: i32) {
+pub fn exit_with(code: u8) {
     std::panic::set_hook(Box::new(move |panic| {
         let text = panic.to_string().replace('\n', " ");
         let line = format!(
@@ -12,6 +12,6 @@ pub fn exit_with(code: i32) {
         );
         let _ = std::io::stderr().write_all(line.as_bytes());
         // SAFETY: _exit(2) takes a number and does not return.
-        unsafe { libc::_exit(code) };
+        unsafe { libc::_exit(code.into()) };
     }));
 }

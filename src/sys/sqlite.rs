@@ -27,12 +27,6 @@ impl LiteError {
     pub fn is_busy(&self) -> bool {
         matches!(self.code & 0xff, ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED)
     }
-
-    /// The caller's `keep_going` returned false.
-    #[must_use]
-    pub fn is_interrupted(&self) -> bool {
-        self.code & 0xff == ffi::SQLITE_INTERRUPT
-    }
 }
 
 impl fmt::Display for LiteError {

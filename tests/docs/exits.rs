@@ -28,7 +28,7 @@ pub(super) fn page() -> String {
     let mut text = format!(
         "# Exit codes\n\n{MADE}\n\n| code | meaning | try again? |\n| --- | --- | --- |\n| 0 | `job`: the gate is open. `wait` without a server: the revision succeeded. `probe`: the gate is still closed | |\n"
     );
-    for kind in FailureKind::ALL {
+    for &kind in FailureKind::ALL {
         let code = match kind {
             FailureKind::Step(_) => "the step's own".to_owned(),
             FailureKind::Stopped(_) => "128+n".to_owned(),

@@ -50,7 +50,7 @@ fn the_page_of_settings_is_that_of_the_code() {
 fn the_drawing_of_the_gate_shows_every_exit_code() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let drawing = fs::read_to_string(root.join("docs/gate.svg")).unwrap();
-    for kind in FailureKind::ALL {
+    for &kind in FailureKind::ALL {
         let code = match kind {
             FailureKind::Stopped(_) => "128+n".to_owned(),
             FailureKind::Step(_) => "its own".to_owned(),

@@ -2,11 +2,14 @@
 //!
 //! May touch `sys` and `log`; never SQL or system calls.
 
+mod state;
+
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-use crate::commands::init_state::InitState;
+use state::InitState;
+
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::log::{Event, LAST_WORDS, Log};
 use crate::plan::ServerPlan;
@@ -18,7 +21,6 @@ use crate::sys::host::Host;
 use crate::sys::init::{self, InitEvent, InitLoop};
 use crate::sys::launch::NotLaunched;
 use crate::sys::output::Output;
-use crate::sys::wait::Ended;
 
 /// The word by which launchgate executes itself. No command has this name, and no help shows it.
 const WORD: &str = "init-loop";
@@ -69,7 +71,7 @@ pub fn resume<W: AsRef<OsStr>>(args: &[W]) -> Option<u8> {
         return None;
     }
     let state = InitState::from_words(words)?;
-    crate::sys::panic::exit_with(70);
+    crate::sys::panic::exit_with(FailureKind::Bug.code());
     init::settle();
     let stderr = Arc::new(Output::stderr());
     let log = Log::new(Arc::clone(&stderr), state.verbosity).in_format(state.format);
@@ -120,5 +122,8 @@ fn stay(state: &InitState, log: &Log) -> u8 {
             log.warn(Event::ServerLeftoversKilled, &problem, &[]);
         }
     });
-    state.init.remaps.get(Ended::shell_code(ended))
+    match ended {
+        Some(ended) => state.init.remaps.get(ended.shell_code()),
+        None => FailureKind::Bug.code(),
+    }
 }

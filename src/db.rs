@@ -40,6 +40,7 @@ mod unlocked_run;
 pub mod url;
 
 pub use ddl::ddl;
+pub use driver::SessionNames;
 pub use error::{Error, RecordError};
 pub use ledger_connection::LedgerCreation;
 pub use locked::{Appended, Locked, Proof, Renewal};

@@ -19,6 +19,7 @@ mod origin;
 mod parse;
 mod resolve;
 mod rows;
+mod run_variable;
 mod server;
 mod sources;
 mod start_commands;
@@ -38,8 +39,9 @@ pub use resolve::{
     ResolveSettings, RunSettings, Settings, WaitSettings,
 };
 pub use rows::Row;
+pub use run_variable::RunVariable;
 pub use server::{InitSettings, ServerSettings};
-pub use sources::{RESULT_FD, SKIP, STEP_VARIABLES, Sources};
+pub use sources::{RESULT_FD, SKIP, Sources};
 pub use start_commands::StartCommandSettings;
 pub use step_spec::{StepCommand, StepSpec};
 pub use steps::{CommandStyle, StepSettings, StepValue, StepVariable};

@@ -45,8 +45,8 @@ pub struct RunIdentity {
     pub run_id: String,
     /// 1 for the first.
     pub attempt: i32,
-    /// `PGAPPNAME`, where the steps' sessions are to be recognised.
-    pub application_name: Option<String>,
+    /// The name of the steps' database sessions, and the variable that gives it to their clients.
+    pub session_name: Option<(&'static str, String)>,
 }
 
 /// The planned steps, with their executables found.

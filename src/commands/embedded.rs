@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::db::Target;
-use crate::exit::Failure;
+use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::log::Log;
 use crate::plan::StepKind;
 use crate::plan::embedded::EmbeddedPlan;
@@ -64,26 +64,56 @@ pub fn carry_out(host: &Host, log: &Log, settings: &EmbeddedSettings) -> Result<
 
 /// Runs the step; returns how to go back to a snapshot that it took.
 fn step(host: &Host, log: &Log, settings: &EmbeddedSettings) -> Result<Option<String>, Failure> {
-    let EmbeddedSettings { url, database, .. } = settings;
     let limits = Limits {
-        wait_timeout: database.wait_timeout.value,
-        lock_timeout: None,
-        max_attempts: None,
-        orphan_timeout: None,
+        wait_timeout: settings.database.wait_timeout.value,
+        ..Limits::default()
+    };
+    match StepKind::named(&settings.step) {
+        Some(StepKind::Snapshot) => snapshot(host, log, limits, settings),
+        Some(StepKind::Sql) => sql(host, log, limits, settings).map(|()| None),
+        Some(
+            StepKind::Prepare
+            | StepKind::Backup
+            | StepKind::Migrate
+            | StepKind::Verify
+            | StepKind::WarmUp,
+        )
+        | None => {
+            let step = settings.step.to_string_lossy();
+            Err(Failure::usage(
+                format!("no step of launchgate's own is called `{step}`"),
+                "use `launchgate run`",
+            ))
+        }
+    }
+}
+
+fn snapshot(
+    host: &Host,
+    log: &Log,
+    limits: Limits,
+    settings: &EmbeddedSettings,
+) -> Result<Option<String>, Failure> {
+    let revision = settings.revision.as_deref().unwrap_or("unnamed");
+    let Some(file) = settings.url.sqlite_path() else {
+        return Err(Failure::new(
+            FailureKind::Bug,
+            Problem::new("a snapshot of a database that is no file", "report this"),
+        ));
     };
     let folder = Path::new(&settings.folder);
-    if settings.step == StepKind::Snapshot.as_str() {
-        let revision = settings.revision.as_deref().unwrap_or("unnamed");
-        let file = url.sqlite_path().unwrap_or(Path::new(""));
-        let taken = snapshot::make(host, log, &limits, file, revision, folder)?;
-        return Ok(taken.and_then(|snapshot| snapshot.restore_hint()));
-    }
+    let taken = snapshot::make(host, log, &limits, file, revision, folder)?;
+    Ok(taken.and_then(|snapshot| snapshot.restore_hint()))
+}
+
+fn sql(host: &Host, log: &Log, limits: Limits, settings: &EmbeddedSettings) -> Result<(), Failure> {
     let target = Target {
-        url: url.clone(),
-        app: database.app.value.clone(),
+        url: settings.url.clone(),
+        app: settings.database.app.value.clone(),
         lease: Duration::from_secs(30),
     };
-    let name = settings.application_name.clone();
+    let name = settings.session_name.clone();
     let name = name.unwrap_or_else(|| "launchgate/sql".to_owned());
-    sql::apply(host, log, limits, target, name, folder).map(|()| None)
+    let folder = Path::new(&settings.folder);
+    sql::apply(host, log, limits, target, name, folder)
 }

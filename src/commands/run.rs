@@ -78,7 +78,7 @@ fn alone(
         revision: name.revision.unwrap_or_default(),
         run_id: steps::new_run_id()?,
         attempt: 1,
-        application_name: None,
+        session_name: None,
     };
     gate::pass_alone(host, log, steps, &identity)
 }

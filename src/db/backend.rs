@@ -2,7 +2,11 @@
 //! backend; they ask for what it can do.
 
 use super::{
-    Backend, DatabaseUrl, driver::Driver, mysql::Mysql, postgres::Postgres, sqlite::Sqlite,
+    Backend, DatabaseUrl,
+    driver::{Driver, SessionNames},
+    mysql::Mysql,
+    postgres::Postgres,
+    sqlite::Sqlite,
 };
 
 impl Backend {
@@ -46,8 +50,9 @@ impl Backend {
         self.driver().single_writer()
     }
 
-    /// Whether a call under the lock may be dropped before it ends. On a server nobody would know
-    /// what became of it, and its connection could not be used any more.
+    /// Whether a call under the lock may be dropped before it ends. In a file, a late write belongs
+    /// to a run whose lock is free, which the next holder takes for dead. On a server the connection
+    /// would be lost and the call's effect unknown.
     #[must_use]
     pub fn may_drop_calls(self) -> bool {
         self.driver().may_drop_calls()
@@ -59,11 +64,11 @@ impl Backend {
         self.driver().can_snapshot()
     }
 
-    /// Whether the server shows the name that a client's environment gives to its sessions
-    /// (`PGAPPNAME`), so that those of a dead step can be recognised.
+    /// How sessions are named, where the server shows the name that a client's environment gives
+    /// them, so that those of a dead step can be recognised.
     #[must_use]
-    pub fn names_sessions(self) -> bool {
-        self.driver().names_sessions()
+    pub fn session_names(self) -> Option<SessionNames> {
+        self.driver().session_names()
     }
 
     /// What to do where a step keeps the ledger's table locked.

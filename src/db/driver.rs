@@ -15,6 +15,15 @@ use super::{
     url::TlsMode,
 };
 
+/// How a client names its sessions, and how an operator ends one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionNames {
+    /// The variable of the client's environment.
+    pub variable: &'static str,
+    /// The call that ends a session.
+    pub end: &'static str,
+}
+
 /// One kind of database. None of its methods has a default: a new backend has to decide.
 pub(super) trait Driver: Sync {
     /// The word for it in flags, logs and URLs.
@@ -28,7 +37,7 @@ pub(super) trait Driver: Sync {
     fn single_writer(&self) -> bool;
     fn may_drop_calls(&self) -> bool;
     fn can_snapshot(&self) -> bool;
-    fn names_sessions(&self) -> bool;
+    fn session_names(&self) -> Option<SessionNames>;
     fn locked_table_hint(&self, url: &DatabaseUrl) -> String;
 
     fn dialect(&self) -> &'static dyn SqlDialect;

@@ -61,18 +61,22 @@ impl Locked {
         &self.ledger.target
     }
 
-    /// 16 hexadecimal digits that stand for app and database: the LOCK of
-    /// `PGAPPNAME=launchgate/LOCK/RUN`.
+    /// 16 hexadecimal digits that stand for app and database: the LOCK in the name of a step's
+    /// session, `launchgate/LOCK/RUN`.
     #[must_use]
     pub fn lock_id(&self) -> &str {
         &self.lock_id
     }
 
-    /// What the sessions of the steps of `run_id` are called, where the server shows such names.
+    /// The variable that names the sessions of the steps of `run_id`, and their name, where the
+    /// server shows such names.
     #[must_use]
-    pub fn session_name(&self, run_id: &str) -> Option<String> {
-        let names = self.target().backend().names_sessions();
-        names.then(|| format!("launchgate/{}/{run_id}", self.lock_id))
+    pub fn session_name(&self, run_id: &str) -> Option<(&'static str, String)> {
+        let names = self.target().backend().session_names()?;
+        Some((
+            names.variable,
+            format!("launchgate/{}/{run_id}", self.lock_id),
+        ))
     }
 
     /// A lock file for the steps to inherit: the lock then lasts as long as they do.

@@ -13,7 +13,7 @@ use super::{
     DatabaseUrl, Error, Target,
     connection::{Connection, Pending},
     dialect::SqlDialect,
-    driver::Driver,
+    driver::{Driver, SessionNames},
     fault::{ErrorCodes, Fault, FaultPhase},
     ledger_sql::LedgerSql,
     lock::LockAttempt,
@@ -51,8 +51,8 @@ impl Driver for Mysql {
         false
     }
 
-    fn names_sessions(&self) -> bool {
-        false
+    fn session_names(&self) -> Option<SessionNames> {
+        None
     }
 
     fn locked_table_hint(&self, url: &DatabaseUrl) -> String {

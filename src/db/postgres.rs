@@ -16,7 +16,7 @@ use super::{
     DatabaseUrl, Error, Target,
     connection::{Connection, Pending},
     dialect::SqlDialect,
-    driver::Driver,
+    driver::{Driver, SessionNames},
     fault::{ErrorCodes, Fault, FaultPhase},
     ledger_sql::LedgerSql,
     lock::LockAttempt,
@@ -54,8 +54,11 @@ impl Driver for Postgres {
         false
     }
 
-    fn names_sessions(&self) -> bool {
-        true
+    fn session_names(&self) -> Option<SessionNames> {
+        Some(SessionNames {
+            variable: "PGAPPNAME",
+            end: "pg_terminate_backend(pid)",
+        })
     }
 
     fn locked_table_hint(&self, _url: &DatabaseUrl) -> String {

@@ -13,7 +13,7 @@ use super::{
     DatabaseUrl, Error, Target,
     connection::{Connection, Pending},
     dialect::SqlDialect,
-    driver::Driver,
+    driver::{Driver, SessionNames},
     fault::{ErrorCodes, Fault},
     ledger_sql::LedgerSql,
     lock::{LockAttempt, TakenLock},
@@ -58,8 +58,8 @@ impl Driver for Sqlite {
         true
     }
 
-    fn names_sessions(&self) -> bool {
-        false
+    fn session_names(&self) -> Option<SessionNames> {
+        None
     }
 
     fn locked_table_hint(&self, _url: &DatabaseUrl) -> String {

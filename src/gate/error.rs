@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::cli::{DefaultValue, SettingId};
-use crate::db::{Error, Target};
+use crate::db::{Backend, Error, Target};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::decide::RevisionRefusal;
 
@@ -110,7 +110,8 @@ fn retry_command(app: &str, revision: &str) -> String {
 
 /// Sessions of an earlier run are still working.
 #[must_use]
-pub(super) fn orphans_remain(list: &str, waited: Duration) -> Failure {
+pub(super) fn orphans_remain(list: &str, waited: Duration, backend: Backend) -> Failure {
+    let end = ending_a_session(backend);
     Failure::new(
         FailureKind::TimedOut,
         Problem::new(
@@ -118,7 +119,7 @@ pub(super) fn orphans_remain(list: &str, waited: Duration) -> Failure {
                 "database sessions of an earlier run are still working after {} s (--orphan-timeout): {list}",
                 waited.as_secs()
             ),
-            "let them finish or end them with pg_terminate_backend(pid), then start again",
+            format!("let them finish or end them{end}, then start again"),
         ),
     )
 }
@@ -126,13 +127,19 @@ pub(super) fn orphans_remain(list: &str, waited: Duration) -> Failure {
 /// Sessions of an earlier run that are left alone: they are idle, and either their holder is not
 /// known to be dead or this role may not end them.
 #[must_use]
-pub(super) fn idle_orphans(list: &str) -> Problem {
+pub(super) fn idle_orphans(list: &str, backend: Backend) -> Problem {
+    let end = ending_a_session(backend);
     Problem::new(
         format!(
             "no longer waiting for sessions that an earlier run left idle in a transaction: {list}"
         ),
-        "they may hold locks that the steps need: find their client, or end them with pg_terminate_backend(pid)",
+        format!("they may hold locks that the steps need: find their client, or end them{end}"),
     )
+}
+
+fn ending_a_session(backend: Backend) -> String {
+    let names = backend.session_names();
+    names.map_or(String::new(), |names| format!(" with {}", names.end))
 }
 
 /// The lock was held, but the run's row could not be renewed, so the right to run was `lost`:

@@ -104,13 +104,6 @@ impl Gate {
         Ok(())
     }
 
-    /// Whether a call under the lock may be abandoned before it ends. In a file, a late write
-    /// belongs to a run whose lock is free, which the next holder takes for dead. On a server the
-    /// connection would be lost and the call's effect unknown.
-    pub(super) fn may_abandon_calls(&self) -> bool {
-        self.target.backend().may_drop_calls()
-    }
-
     /// A call under the lock; a signal ends it where that is safe, since a file can be busy for
     /// long. Boxed, because the future of `hold` would otherwise hold it several times.
     async fn call<T>(
@@ -118,7 +111,7 @@ impl Gate {
         link: &mut GateLink,
         call: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, HoldError> {
-        if self.may_abandon_calls() {
+        if self.target.backend().may_drop_calls() {
             Ok(link
                 .unless_stopped("a database call under the lock", call)
                 .await??)
@@ -214,12 +207,16 @@ impl Gate {
     /// The time is up: working sessions keep the gate closed, idle ones do not.
     fn give_up_waiting(&self, orphans: &[Orphan], waited: Duration) -> Result<(), HoldError> {
         let list = record::list_orphans(orphans);
+        let backend = self.target.backend();
         if !orphans.iter().all(Orphan::is_idle) {
-            return Err(error::orphans_remain(&list, waited).into());
+            return Err(error::orphans_remain(&list, waited, backend).into());
         }
         if !orphans.is_empty() {
-            self.log
-                .warn(Event::OrphansLeft, &error::idle_orphans(&list), &[]);
+            self.log.warn(
+                Event::OrphansLeft,
+                &error::idle_orphans(&list, backend),
+                &[],
+            );
         }
         Ok(())
     }
@@ -284,7 +281,7 @@ impl Gate {
             revision: self.revision.revision.clone().unwrap_or_default(),
             run_id: run_id.to_owned(),
             attempt,
-            application_name: locked.session_name(run_id),
+            session_name: locked.session_name(run_id),
         }
     }
 }

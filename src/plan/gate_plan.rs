@@ -9,7 +9,7 @@ use crate::output::log::Log;
 use crate::plan::revision::{PlannedRevision, RevisionInfo};
 
 /// The limits of waiting and trying. `None` is no limit.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Limits {
     /// How long the database may take to accept a connection.
     pub wait_timeout: Option<Duration>,

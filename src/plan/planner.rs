@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use super::step::{RunAs, STEPS, Stage, Step, StepDefinition, StepKind};
 use crate::cli::{SettingId, Verb};
+use crate::db::Backend;
 use crate::exit::{Failure, Problem};
 use crate::redact;
-use crate::settings::{CommandStyle, Origin, Setting, StepCommand, StepSpec, StepValue};
+use crate::settings::{
+    CommandStyle, Origin, RunVariable, Setting, StepCommand, StepSpec, StepValue,
+};
 use crate::shell_words::{self, Argv, Expansion, RefusalKind, SplitRefusal};
 use crate::sys::environment::{Environment, OWN};
 use crate::sys::identity::Identity;
@@ -209,16 +212,17 @@ pub(super) fn expand(
         .collect()
 }
 
-/// Variables that launchgate sets when a step starts, after the step's command was expanded.
-const TOLD: [&[u8]; 7] = [
-    b"LAUNCHGATE_APP",
-    b"LAUNCHGATE_RELEASE",
-    b"LAUNCHGATE_REVISION",
-    b"LAUNCHGATE_RUN_ID",
-    b"LAUNCHGATE_STEP",
-    b"LAUNCHGATE_ATTEMPT",
-    b"PGAPPNAME",
-];
+/// Whether launchgate sets this variable when a step starts, after the step's command was expanded.
+fn is_set_at_start(name: &[u8]) -> bool {
+    let of_the_run = RunVariable::ALL.map(RunVariable::name);
+    of_the_run.iter().any(|known| known.as_bytes() == name) || names_sessions(name)
+}
+
+/// Whether a client of some database takes the name of its sessions from this variable.
+pub(super) fn names_sessions(variable: &[u8]) -> bool {
+    let mut names = Backend::ALL.into_iter().filter_map(Backend::session_names);
+    names.any(|names| names.variable.as_bytes() == variable)
+}
 
 /// Explains an unset variable better if it is one that nobody can set.
 pub(super) fn of_the_step(refusal: SplitRefusal) -> SplitRefusal {
@@ -226,7 +230,7 @@ pub(super) fn of_the_step(refusal: SplitRefusal) -> SplitRefusal {
         return refusal;
     };
     let shown = String::from_utf8_lossy(name);
-    if TOLD.contains(&name.as_slice()) {
+    if is_set_at_start(name) {
         return SplitRefusal::new(
             format!(
                 "`{shown}`, a variable that is not set: launchgate sets it when the step starts"

@@ -4,6 +4,7 @@
 use super::embedded::EmbeddedPlan;
 use super::every_start::EveryStart;
 use super::steps::{Steps, steps};
+use crate::db::SessionNames;
 use crate::exit::{Failure, Problem};
 use crate::output::log::{Event, Log};
 use crate::plan::coordination::{self, Coordination};
@@ -54,10 +55,15 @@ impl RunPlan {
             revision::warn_missing(log);
         }
         steps.embedded = EmbeddedPlan::new(own, &settings.log, gate)?;
-        if gate.is_some_and(|gate| gate.target.backend().names_sessions()) && steps.names_sessions {
+        let names = gate.and_then(|gate| gate.target.backend().session_names());
+        if let Some(SessionNames { variable, .. }) = names
+            && steps.names_sessions
+        {
             let problem = Problem::new(
-                "--step-env sets PGAPPNAME, so sessions that a dead step leaves in the database can't be recognised",
-                "leave PGAPPNAME to launchgate",
+                format!(
+                    "--step-env sets {variable}, so sessions that a dead step leaves in the database can't be recognised"
+                ),
+                format!("leave {variable} to launchgate"),
             );
             log.warn(Event::ConfigWarning, &problem, &[]);
         }

@@ -1,5 +1,6 @@
 //! The steps as data: which kinds there are, in which order they run, and what follows from that.
 
+use std::ffi::OsStr;
 use std::time::Duration;
 
 use crate::cli::SettingId;
@@ -114,6 +115,13 @@ impl StepKind {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.definition().setting.name()
+    }
+
+    /// The kind that this word stands for.
+    #[must_use]
+    pub fn named(word: &OsStr) -> Option<Self> {
+        let row = STEPS.iter().find(|row| word == row.setting.name())?;
+        Some(row.kind)
     }
 
     /// Whether launchgate itself is the program.

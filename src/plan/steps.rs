@@ -17,7 +17,7 @@ pub struct Steps {
     pub list: Vec<Step>,
     /// Their environment, without what launchgate adds per run.
     pub environment: Environment,
-    /// Whether a setting names their database sessions (`PGAPPNAME`).
+    /// Whether a setting names their database sessions.
     pub names_sessions: bool,
     /// The time between TERM and KILL.
     pub grace: Duration,
@@ -75,8 +75,8 @@ pub fn steps(
     });
     let mut set = settings.step_env.iter().chain(own.flatten());
     let mut copied = settings.step_env_from.iter();
-    let names_sessions = set.any(|pair| pair.value.0 == SESSION_NAME)
-        || copied.any(|variable| variable.value.name == SESSION_NAME);
+    let names_sessions = set.any(|pair| planner::names_sessions(&pair.value.0))
+        || copied.any(|variable| planner::names_sessions(&variable.value.name));
     Ok(Steps {
         list,
         environment,
@@ -85,9 +85,6 @@ pub fn steps(
         embedded: None,
     })
 }
-
-/// libpq's variable for the name of a session.
-const SESSION_NAME: &[u8] = b"PGAPPNAME";
 
 fn step_environment(
     inherited: &Environment,

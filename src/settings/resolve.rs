@@ -6,10 +6,11 @@ use super::coordination::CoordinationSettings;
 use super::database::{DatabaseChoice, DatabaseSettings};
 use super::log::{ExternalSettings, LogSettings};
 use super::rows::{Row, Rows};
+use super::run_variable::RunVariable;
 use super::server::ServerSettings;
 use super::sources::{RESULT_FD, SKIP, Sources};
 use super::steps::StepSettings;
-use crate::cli::{Operand, SettingId, Verb};
+use crate::cli::{Document, Operand, SettingId, Verb};
 use crate::db::url::DatabaseUrl;
 use crate::exit::Failure;
 use crate::sys::environment::Environment;
@@ -56,8 +57,8 @@ pub enum Command {
     PrintDdl(OsString),
     /// `convert` of a chain.
     Convert(Vec<OsString>),
-    /// `generate` of a kind of document.
-    Generate(OsString),
+    /// `generate` of a document.
+    Generate(Document),
     /// The process of an embedded step.
     Embedded(Box<EmbeddedSettings>),
 }
@@ -149,7 +150,7 @@ pub struct EmbeddedSettings {
     /// The revision, from the environment of the step.
     pub revision: Option<String>,
     /// The name for its database sessions.
-    pub application_name: Option<String>,
+    pub session_name: Option<String>,
     /// The number of the descriptor to report its result on.
     pub result: Option<i32>,
 }
@@ -192,7 +193,7 @@ impl Sources<'_> {
             },
             Verb::PrintDdl => Command::PrintDdl(self.word(Operand::Database)),
             Verb::Convert => Command::Convert(self.raw.words(Operand::Chain).to_vec()),
-            Verb::Generate => Command::Generate(self.word(Operand::What)),
+            Verb::Generate => Command::Generate(self.document()?),
             Verb::Embedded => Command::Embedded(Box::new(self.embedded()?)),
         })
     }
@@ -305,14 +306,28 @@ impl Sources<'_> {
             let value = self.environment.get_filled(name);
             value.map(|value| value.to_string_lossy().into_owned())
         };
+        let names = url.value.backend().session_names();
         Ok(EmbeddedSettings {
             step: self.word(Operand::Step),
             folder: self.word(Operand::Folder),
             url: url.value.clone(),
-            revision: variable("LAUNCHGATE_REVISION"),
-            application_name: variable("PGAPPNAME"),
+            revision: variable(RunVariable::Revision.name()),
+            session_name: names.and_then(|names| variable(names.variable)),
             result: variable(RESULT_FD).and_then(|number| number.parse().ok()),
             database,
+        })
+    }
+
+    fn document(&self) -> Result<Document, Failure> {
+        let word = self.word(Operand::What);
+        let mut all = Document::ALL.into_iter();
+        let document = all.find(|document| word == document.name());
+        document.ok_or_else(|| {
+            let word = word.to_string_lossy();
+            Failure::usage(
+                format!("`{word}` is no document"),
+                "see `launchgate generate --help`",
+            )
         })
     }
 

@@ -12,6 +12,7 @@ use super::file::{Item, SettingsFile, Value};
 use super::nearest::nearest;
 use super::origin::{Origin, Pair, Setting};
 use super::parse::{parse_duration, parse_pid, parse_switch};
+use super::run_variable::RunVariable;
 use super::values::{filled, from_file, into_text, joined, pair, parse_from};
 use crate::cli::{DefaultValue, Raw, SETTINGS, SettingId, Shape, Verb};
 use crate::exit::{Failure, Problem};
@@ -19,15 +20,6 @@ use crate::sys::environment::{Environment, OWN};
 
 /// The variable that skips the gate.
 pub const SKIP: &str = "LAUNCHGATE_SKIP";
-
-/// The variables that launchgate sets for steps and that are not settings. A launchgate that runs
-/// inside a step finds them in its environment.
-pub const STEP_VARIABLES: [&str; 4] = [
-    "LAUNCHGATE_REVISION",
-    "LAUNCHGATE_RUN_ID",
-    "LAUNCHGATE_STEP",
-    "LAUNCHGATE_ATTEMPT",
-];
 
 /// The variable that gives an embedded step the number of the descriptor to report its result on.
 pub const RESULT_FD: &str = "LAUNCHGATE_RESULT_FD";
@@ -67,7 +59,7 @@ impl<'a> Sources<'a> {
         let names = names.map(|name| String::from_utf8_lossy(name).into_owned());
         let mut known: Vec<String> = SETTINGS.iter().map(|row| row.id.variable()).collect();
         known.extend([SKIP, RESULT_FD].map(str::to_owned));
-        known.extend(STEP_VARIABLES.map(str::to_owned));
+        known.extend(RunVariable::ALL.map(|variable| variable.name().to_owned()));
         let unknown = names.filter(|name| !known.contains(name));
         let explained = unknown.map(|name| {
             let near = nearest_variable(&name);

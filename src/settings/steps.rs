@@ -185,9 +185,19 @@ impl StepSettings {
     /// The folder that a setting gives.
     #[must_use]
     pub fn folder(&self, id: SettingId) -> Option<&Setting<OsString>> {
-        self.values.iter().find_map(|(given, value)| match value {
-            StepValue::Folder(folder) if *given == id => Some(folder),
-            StepValue::Folder(_) | StepValue::Command(_) => None,
+        let mut folders = self.folders_by_id();
+        folders.find_map(|(given, folder)| (given == id).then_some(folder))
+    }
+
+    /// The folders of all embedded steps, in the order of the table of settings.
+    pub fn folders(&self) -> impl Iterator<Item = &Setting<OsString>> {
+        self.folders_by_id().map(|(_, folder)| folder)
+    }
+
+    fn folders_by_id(&self) -> impl Iterator<Item = (SettingId, &Setting<OsString>)> {
+        self.values.iter().filter_map(|(id, value)| match value {
+            StepValue::Folder(folder) => Some((*id, folder)),
+            StepValue::Command(_) => None,
         })
     }
 

@@ -2,13 +2,13 @@
 
 use super::{RunIdentity, new_run_id};
 use crate::plan::{Step, Steps};
-use crate::settings::RESULT_FD;
+use crate::settings::{RESULT_FD, RunVariable};
 use crate::sys::environment::Environment;
 use crate::sys::family::Foreign;
 use crate::sys::result::ResultSlot;
 
-/// The variable by which a step's processes are known: no other run has its value.
-const RUN_ID: &str = "LAUNCHGATE_RUN_ID";
+/// The variable by which a step's processes are known.
+const RUN_ID: &str = RunVariable::RunId.name();
 
 /// The entry that all processes of this run's steps have, and no others.
 pub(super) fn mark(identity: &RunIdentity) -> Vec<u8> {
@@ -35,16 +35,18 @@ pub(super) fn own_variables(
     result: Option<&ResultSlot>,
 ) -> Environment {
     let mut environment = steps.environment_of(step).clone();
-    for (name, value) in [
-        ("LAUNCHGATE_APP", identity.app.as_str()),
-        ("LAUNCHGATE_RELEASE", &identity.release),
-        ("LAUNCHGATE_REVISION", &identity.revision),
-        (RUN_ID, &identity.run_id),
-        ("LAUNCHGATE_STEP", &step.name),
-        ("LAUNCHGATE_ATTEMPT", &identity.attempt.to_string()),
-    ] {
+    let attempt = identity.attempt.to_string();
+    for variable in RunVariable::ALL {
+        let value = match variable {
+            RunVariable::App => &identity.app,
+            RunVariable::Release => &identity.release,
+            RunVariable::Revision => &identity.revision,
+            RunVariable::RunId => &identity.run_id,
+            RunVariable::Step => &step.name,
+            RunVariable::Attempt => &attempt,
+        };
         // Inherited ones were removed, and `--step-env` may not name them.
-        environment.append(name.as_bytes(), value.as_bytes());
+        environment.append(variable.name().as_bytes(), value.as_bytes());
     }
     if let Some(result) = result {
         environment.append(RESULT_FD.as_bytes(), result.number().to_string().as_bytes());
@@ -56,10 +58,10 @@ pub(super) fn own_variables(
             environment.set(name.as_bytes(), value.as_bytes());
         }
     }
-    if let Some(name) = &identity.application_name
+    if let Some((variable, name)) = &identity.session_name
         && !steps.names_sessions
     {
-        environment.set(b"PGAPPNAME", name.as_bytes());
+        environment.set(variable.as_bytes(), name.as_bytes());
     }
     environment
 }

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, Command};
 use super::MADE;
 use launchgate::cli::{self, SETTINGS};
 use launchgate::plan::release::{MEANINGLESS, MOVING, PLATFORM_VARIABLES};
-use launchgate::settings::{AMBIENT_URLS, SKIP, STEP_VARIABLES};
+use launchgate::settings::{AMBIENT_URLS, RunVariable, SKIP};
 
 const FRONT: &str = "
 A flag wins over its variable, the variable over [the settings file](settings-file.md), and the file over
@@ -106,7 +106,10 @@ fn names() -> String {
     };
     let (release, moving) = (list(&PLATFORM_VARIABLES), list(&MOVING));
     let meaningless = list(&MEANINGLESS);
-    let (urls, told) = (list(&AMBIENT_URLS), list(&STEP_VARIABLES));
+    let (urls, told) = (
+        list(&AMBIENT_URLS),
+        list(&RunVariable::ALL.map(RunVariable::name)),
+    );
     format!(
         "
 ## The release
@@ -123,7 +126,7 @@ image name, the tag or digest counts. A placeholder that nothing replaced, such 
 - {urls}; then `PGHOST`, `PGHOSTADDR`, `PGSERVICE`: the database, if no setting names one. The first one set wins, see
   [the database's URL](database-url.md).
 - `{SKIP}`: a switch for emergencies: launchgate runs no step, asks no database, and goes straight to the server.
-- Steps see `LAUNCHGATE_APP`, `LAUNCHGATE_RELEASE`, {told}. They see no other `LAUNCHGATE_*` variable,
+- Steps see {told}. They see no other `LAUNCHGATE_*` variable,
   and the server sees none.
 - launchgate warns about any other `LAUNCHGATE_*` variable, which may be a misspelled setting.
 "

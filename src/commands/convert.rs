@@ -16,20 +16,27 @@ use crate::sys::host::{Host, Wake};
 /// No more than this is read, and a byte: `convert` refuses what is longer.
 const LIMIT: usize = 64 * 1024;
 
+/// What else tells launchgate of a database.
+const OTHER_SOURCES: [&str; 4] = [
+    "PGHOST",
+    "LAUNCHGATE_DATABASE_URL",
+    "LAUNCHGATE_DATABASE_URL_ENV",
+    "LAUNCHGATE_DATABASE_URL_FILE",
+];
+
 /// Prints what is wrong with the chain and what to write instead.
 ///
 /// # Errors
 /// The chain can't be converted; what is wrong with it was printed all the same.
 pub fn convert(host: &Host, words: &[OsString], environment: &Environment) -> Result<(), Failure> {
     let words = read_words(host, words)?;
-    let has_url = AMBIENT_URLS
-        .iter()
-        .any(|name| environment.get_filled(name).is_some());
+    let known: Vec<&str> = AMBIENT_URLS.into_iter().chain(OTHER_SOURCES).collect();
+    let is_set = |name: &&str| environment.get_filled(name).is_some();
     let mut report = convert::convert(
         &words,
         &Surroundings {
-            url_variables: &AMBIENT_URLS,
-            has_url,
+            has_url: known.iter().any(is_set),
+            url_variables: &known,
         },
     );
     let shows_password = |word: &String| *redact::passwords(word) != **word;

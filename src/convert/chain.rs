@@ -7,7 +7,7 @@ mod statement;
 
 use super::input::{Given, Run};
 use super::proposal::{Command, Kind, Proposal, Server, Target, User};
-use super::shell::{self, Dialect, Piece};
+use super::shell::{self, Dialect, Link, Piece, Shape};
 use super::tools;
 use super::words::{Word, source_of};
 use super::{Findings, Refusal, Surroundings, shorten};
@@ -315,15 +315,21 @@ impl Pattern {
     fn scan(&mut self, pieces: &[Piece]) {
         let commands = || pieces.iter().flat_map(|piece| &piece.contents.commands);
         let is_exec = |words: &[Word]| words.first().and_then(Word::text) == Some("exec");
-        for simple in commands() {
-            if tools::is_migration(&simple.words) {
-                self.migrations.push(source_of(&simple.words));
+        for piece in pieces {
+            // Behind `||` is another way to migrate, not one more.
+            if piece.link == Link::Or && !self.migrations.is_empty() {
+                continue;
             }
+            let migrations = piece.contents.commands.iter();
+            let migrations = migrations.filter(|simple| tools::is_migration(&simple.words));
+            self.migrations
+                .extend(migrations.map(|simple| source_of(&simple.words)));
         }
         let mut execs = commands().filter(|simple| is_exec(&simple.words));
-        let server = match (execs.next(), execs.next(), commands().last()) {
+        let last = pieces.last().map(|piece| &piece.shape);
+        let server = match (execs.next(), execs.next(), last) {
             (Some(only), None, _) => &only.words[1..],
-            (None, _, Some(last)) => &last.words,
+            (None, _, Some(Shape::Simple(last))) => &last.words,
             _ => return,
         };
         let is_server = !server.is_empty()

@@ -78,8 +78,8 @@ impl Chain<'_> {
         for piece in pieces {
             refuse_influence(piece)?;
             if piece.contents.has(tools::is_migration) {
-                let what = "runs or not, depending on the command in front of it";
-                return Err(Refusal::keep(&piece.source, what));
+                let what = "decides whether the migration runs";
+                return Err(Refusal::keep(&joined(pieces), what));
             }
             options.extend(self.options_for(&piece.contents));
         }

@@ -37,6 +37,7 @@ mod session;
 mod sqlite;
 mod target;
 mod unlocked_run;
+mod unreachable;
 pub mod url;
 
 pub use ddl::ddl;

@@ -12,6 +12,7 @@ use super::{
     migrator::dialect::MigrationConnection,
     purpose::ConnectionPurpose,
     target::{CALL, CONNECT},
+    unreachable,
     url::{TlsMode, password_of_file},
 };
 
@@ -172,7 +173,10 @@ impl Target {
             }
             answer => answer,
         }
-        .map_err(|fault| self.unreadable_tls_file().unwrap_or_else(|| fault.into()))
+        .map_err(|fault| {
+            let unreadable = self.unreadable_tls_file();
+            unreadable.unwrap_or_else(|| unreachable::explain(fault, &self.url))
+        })
     }
 
     /// The certificate file that cannot be read, which may be why a connection failed.

@@ -40,6 +40,9 @@ pub(super) trait Driver: Sync {
     fn session_names(&self) -> Option<SessionNames>;
     fn locked_table_hint(&self, url: &DatabaseUrl) -> String;
 
+    /// Where a server listens if nothing says otherwise; `None` for files.
+    fn default_port(&self) -> Option<u16>;
+
     fn dialect(&self) -> &'static dyn SqlDialect;
 
     fn codes(&self) -> &'static dyn ErrorCodes;

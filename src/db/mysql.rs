@@ -51,6 +51,10 @@ impl Driver for Mysql {
         false
     }
 
+    fn default_port(&self) -> Option<u16> {
+        Some(3306)
+    }
+
     fn session_names(&self) -> Option<SessionNames> {
         None
     }

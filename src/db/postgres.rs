@@ -54,6 +54,10 @@ impl Driver for Postgres {
         false
     }
 
+    fn default_port(&self) -> Option<u16> {
+        Some(5432)
+    }
+
     fn session_names(&self) -> Option<SessionNames> {
         Some(SessionNames {
             variable: "PGAPPNAME",

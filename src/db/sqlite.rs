@@ -58,6 +58,10 @@ impl Driver for Sqlite {
         true
     }
 
+    fn default_port(&self) -> Option<u16> {
+        None
+    }
+
     fn session_names(&self) -> Option<SessionNames> {
         None
     }

@@ -46,6 +46,7 @@ pub struct DatabaseUrl {
     secrets: Secrets,
     text: Secret,
     password_file: Option<PathBuf>,
+    origin: Option<String>,
 }
 
 #[derive(Clone)]
@@ -105,6 +106,7 @@ impl DatabaseUrl {
             secrets,
             text,
             password_file: None,
+            origin: None,
         })
     }
 
@@ -122,6 +124,21 @@ impl DatabaseUrl {
         self.secrets.finish(self.text.expose());
         self.password_file = Some(path);
         Ok(self.with_password(&password))
+    }
+
+    /// Remembers which setting it came from, for messages.
+    #[must_use]
+    pub fn with_origin(self, origin: String) -> Self {
+        Self {
+            origin: Some(origin),
+            ..self
+        }
+    }
+
+    /// The setting that it came from.
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        self.origin.as_deref()
     }
 
     /// The file with the password, to be read for each connection.

@@ -11,6 +11,9 @@ use crate::output::log::{Event, Log};
 use crate::plan::gate_plan::Limits;
 use crate::sys::clock::Moment;
 
+/// What to do about a server that has no connection to spare.
+const CONNECTIONS: &str = "raise the limit of connections (the server's, the database's or the role's), or close some; launchgate needs two";
+
 /// A database that does not serve us at the moment.
 #[derive(Debug)]
 pub struct ConnectRetry {
@@ -91,7 +94,10 @@ impl ConnectRetry {
                 FailureKind::Unreachable,
                 Problem::new(
                     format!("{} for {} s: {error}", self.what, waited.as_secs()),
-                    self.hint,
+                    match error {
+                        Error::Full(_) => CONNECTIONS,
+                        _ => self.hint,
+                    },
                 ),
             )),
             Tick::Waiting { waited, log_now } => {

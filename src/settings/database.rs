@@ -194,7 +194,9 @@ impl Sources<'_> {
         let url = self
             .complete(&value, &origin)
             .map_err(|error| Failure::usage(format!("{origin}: {error}"), error.hint()))?;
-        let url = self.with_password_file(url)?;
+        let url = self
+            .with_password_file(url)?
+            .with_origin(origin.to_string());
         Ok(Box::new(Setting { value: url, origin }))
     }
 

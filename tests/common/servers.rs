@@ -78,24 +78,26 @@ impl Postgres {
     /// With TLS: a certificate for `name`, signed by an authority whose own certificate is
     /// `ca.pem` in `folder`.
     pub fn with_certificate(folder: &Path, name: &str) -> Self {
-        let home = Home::new("tls", Some("postgres"));
-        let openssl = |words: &str| {
-            output(
-                Command::new("openssl")
-                    .args(words.split(' '))
-                    .current_dir(folder),
-            );
-        };
-        openssl(
-            "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=authority -days 2",
-        );
-        openssl(&format!(
-            "req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN={name}"
-        ));
         fs::write(folder.join("names"), format!("subjectAltName=DNS:{name}")).expect("names");
-        openssl(
-            "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile names",
-        );
+        let subject = format!("/CN={name}");
+        let request = "req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj";
+        Self::with_tls(
+            folder,
+            &[
+                "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=authority -days 2",
+                &format!("{request} {subject}"),
+                "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile names",
+            ],
+        )
+    }
+
+    /// With TLS: `server.key` and `server.pem`, as these calls of openssl make them in `folder`.
+    pub fn with_tls(folder: &Path, calls: &[&str]) -> Self {
+        let home = Home::new("tls", Some("postgres"));
+        for words in calls {
+            let mut openssl = Command::new("openssl");
+            output(openssl.args(words.split(' ')).current_dir(folder));
+        }
         for file in ["server.key", "server.pem"] {
             fs::copy(folder.join(file), home.path.join(file)).expect("a copy");
         }

@@ -15,6 +15,7 @@ mod next_start_recovers;
 mod notices_a_silent_network;
 mod records_every_run;
 mod recovers_between_steps;
+mod says_why_no_connection;
 mod shares_a_sqlite_file;
 mod start_commands_surround_the_gate;
 mod stays_closed;

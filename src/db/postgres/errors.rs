@@ -123,6 +123,11 @@ fn pgbouncer(fault: &Fault, said: String) -> Error {
             said,
             "make the pooler use transaction or session pooling for launchgate, or use the server's own address",
         )
+    } else if has(&["malformed SCRAM message"]) {
+        Error::refused(
+            said,
+            "the driver can't log in a role with a comma in its name by SCRAM: rename the role",
+        )
     } else if has(&["no more connections"]) {
         Error::Full(said)
     } else if has(&[

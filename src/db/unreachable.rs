@@ -1,0 +1,128 @@
+//! Why a server could not be connected to, in words that name its address and the setting that has it.
+
+use std::io;
+
+use super::{
+    DatabaseUrl, Error,
+    fault::{Fault, FaultKind},
+};
+
+/// What to write in front of a certificate's names, where rustls lists them.
+const NAMES: &str = "certificate is only valid for ";
+
+/// What a fault while connecting means. What the server itself answered needs no address.
+pub(super) fn explain(fault: Fault, url: &DatabaseUrl) -> Error {
+    if url.sqlite_path().is_some() {
+        return fault.into();
+    }
+    let place = Place(url);
+    let said = fault.message.trim_end_matches('.').to_owned();
+    match fault.kind {
+        FaultKind::Io(io::ErrorKind::ConnectionRefused | io::ErrorKind::AddrNotAvailable) => {
+            Error::NotYet(place.nothing_listens(&said))
+        }
+        FaultKind::Io(io::ErrorKind::NotFound) if url.socket().is_some() => {
+            Error::NotYet(format!("there is no socket at {}: {said}", place.shown()))
+        }
+        FaultKind::Io(io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput) => {
+            fault.into()
+        }
+        FaultKind::Io(_) if said.contains("lookup") || said.contains("resolve") => {
+            Error::NotYet(format!(
+                "the host name of {} can't be resolved: {said}",
+                place.shown()
+            ))
+        }
+        FaultKind::Io(_) | FaultKind::Timeout => {
+            Error::NotYet(format!("{}: {said}", place.shown()))
+        }
+        FaultKind::Driver if said.contains("unexpected response from SSLRequest") => {
+            Error::refused(
+                format!("{} answers, but is not Postgres: {said}", place.shown()),
+                "correct host and port in the database URL",
+            )
+        }
+        FaultKind::Tls => certificate(&said, url).unwrap_or_else(|| fault.into()),
+        FaultKind::Driver | FaultKind::NoFile | FaultKind::Server => fault.into(),
+    }
+}
+
+/// Where a server is.
+struct Place<'a>(&'a DatabaseUrl);
+
+impl Place<'_> {
+    /// `db:5432 (DATABASE_URL)`.
+    fn shown(&self) -> String {
+        let url = self.0;
+        let port = url.port().or(url.backend().driver().default_port());
+        let address = match (url.host(), url.socket(), port) {
+            (_, Some(socket), _) => socket.display().to_string(),
+            (Some(host), None, Some(port)) if host.contains(':') => format!("[{host}]:{port}"),
+            (host, None, Some(port)) => format!("{}:{port}", host.unwrap_or("localhost")),
+            (host, None, None) => host.unwrap_or("localhost").to_owned(),
+        };
+        match url.origin() {
+            Some(origin) => format!("{address} ({origin})"),
+            None => address,
+        }
+    }
+
+    fn nothing_listens(&self, said: &str) -> String {
+        let host = self.0.host().unwrap_or("localhost");
+        let is_local = host == "localhost" || host.starts_with("127.") || host == "::1";
+        let note = if is_local && self.0.socket().is_none() {
+            "; in a container, localhost is the container itself"
+        } else {
+            ""
+        };
+        format!("nothing listens at {}: {said}{note}", self.shown())
+    }
+}
+
+/// A certificate that was refused, by the words of rustls and webpki.
+fn certificate(said: &str, url: &DatabaseUrl) -> Option<Error> {
+    if !said.contains("invalid peer certificate") {
+        return None;
+    }
+    let place = Place(url).shown();
+    let host = url.host().unwrap_or("localhost");
+    let make = format!("subjectAltName=DNS:{host}");
+    let (what, hint) = if let Some((_, names)) = said.split_once(NAMES) {
+        (
+            "is for another name".to_owned(),
+            format!(
+                "connect by a name in the certificate (it has: {names}), or set a mode that does not verify the name"
+            ),
+        )
+    } else if said.contains("not valid for any names") {
+        (
+            "names no host".to_owned(),
+            format!("make the server's certificate with {make}: a name in CN alone does not count"),
+        )
+    } else if said.contains("CaUsedAsEndEntity") {
+        (
+            "is an authority's (CA:TRUE), as `openssl req -x509` makes it".to_owned(),
+            format!(
+                "make a certificate for the server: `openssl req -x509 -addext basicConstraints=critical,CA:FALSE -addext {make} …`"
+            ),
+        )
+    } else if said.contains("UnsupportedCertVersion") {
+        (
+            "is of X.509 version 1, which has no names".to_owned(),
+            format!(
+                "make one of version 3: `openssl req -x509 -addext basicConstraints=critical,CA:FALSE -addext {make} …`, or `openssl x509 -req … -extfile FILE` with {make} in FILE"
+            ),
+        )
+    } else if said.contains("Expired") || said.contains("expired") {
+        (
+            "has expired".to_owned(),
+            "renew the server's certificate".to_owned(),
+        )
+    } else {
+        return None;
+    };
+    Some(Error::refused(
+        format!("no TLS connection: the certificate of {place} {what}: {said}"),
+        hint,
+    ))
+}

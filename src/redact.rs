@@ -48,6 +48,16 @@ pub fn passwords(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// A part of `text`, or `***` if it belongs to a password.
+#[must_use]
+pub fn part<'a>(text: &str, part: &'a str) -> &'a str {
+    if passwords(text).contains(part) {
+        part
+    } else {
+        HIDDEN
+    }
+}
+
 fn has_name(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.windows(4).any(|w| w.eq_ignore_ascii_case(b"pass"))
@@ -127,15 +137,18 @@ fn urls(text: &str) -> String {
     while let Some(at) = text[done..].find("://").map(|at| done + at + 3) {
         let rest = &text[at..];
         let end = match &words {
-            Words::Quoted(words) => words.iter().map(|word| word.end).find(|end| *end >= at),
-            // It may be in quotes and have white space in its password: up to the next URL.
-            Words::Plain(_) => {
-                let word = rest.find(ends_url).unwrap_or(rest.len());
-                let next = rest[word..].find("://");
-                next.map(|next| at + word + next)
+            Words::Quoted(words) => {
+                let end = words.iter().map(|word| word.end).find(|end| *end >= at);
+                end.filter(|end| !is_cut_off(&text[at..*end]))
             }
+            Words::Plain(_) => None,
         };
-        let end = end.unwrap_or(text.len());
+        let end = end.unwrap_or_else(|| {
+            // It may have white space in its password: up to the next URL.
+            let word = rest.find(ends_url).unwrap_or(rest.len());
+            let next = rest[word..].find("://");
+            next.map_or(text.len(), |next| at + word + next)
+        });
         shown.push_str(&text[done..at]);
         url_into(&mut shown, &text[at..end]);
         done = end;
@@ -144,7 +157,7 @@ fn urls(text: &str) -> String {
     shown
 }
 
-/// `USER:PASSWORD@HOST` in words that have no `://`.
+/// `USER:PASSWORD@HOST` in words that are no URL.
 fn bare(text: &str) -> String {
     let (Words::Quoted(words) | Words::Plain(words)) = Words::of(text);
     let mut shown = String::with_capacity(text.len());
@@ -155,18 +168,12 @@ fn bare(text: &str) -> String {
             continue;
         };
         let (before, host) = (&word[..colon], &word[at + 1..]);
-        let is_host = host.starts_with(|c: char| c.is_alphanumeric() || c == '[' || c == '/');
         // An image's digest, a package's version.
         let is_other = host.starts_with("sha256:")
             || host.starts_with("sha512:")
             || before.ends_with("npm")
             || before.ends_with("jsr");
-        if colon + 1 >= at
-            || word.contains("://")
-            || !is_host
-            || is_other
-            || is_blank(&word[colon + 1..at])
-        {
+        if colon + 1 >= at || is_url(&word[..at]) || is_other || is_blank(&word[colon + 1..at]) {
             continue;
         }
         shown.push_str(&text[done..=range.start + colon]);
@@ -175,6 +182,13 @@ fn bare(text: &str) -> String {
     }
     shown.push_str(&text[done..]);
     shown
+}
+
+/// Whether `://` follows what may be a scheme.
+fn is_url(text: &str) -> bool {
+    let before = text.split_once("://").map(|(before, _)| before);
+    let scheme = before.and_then(|before| before.rsplit(ends_url).next());
+    scheme.is_some_and(|scheme| !scheme.contains(['/', '@']))
 }
 
 /// A password that somebody still has to fill in: `PASSWORD`, `{NAME}`, `${NAME}`, or one that is hidden.
@@ -194,13 +208,7 @@ fn ends_url(c: char) -> bool {
 
 /// Appends the part of a URL after `//`.
 fn url_into(shown: &mut String, url: &str) {
-    // An IPv6 address is not a user.
-    let host = match url.find(']') {
-        Some(end) if url.starts_with('[') => end,
-        _ => 0,
-    };
-    let colon = url[host..].find(':').map(|colon| host + colon);
-    let behind = match (colon, url.rfind('@')) {
+    let behind = match (colon(url), url.rfind('@')) {
         (Some(colon), Some(at)) if colon < at && is_blank(&url[colon + 1..at]) => {
             shown.push_str(&url[..at]);
             &url[at..]
@@ -210,8 +218,7 @@ fn url_into(shown: &mut String, url: &str) {
             shown.push_str(HIDDEN);
             &url[at..]
         }
-        // A URL that was cut off has no `@`.
-        (Some(colon), None) if !is_port(url, colon) => {
+        (Some(colon), None) if is_cut_off(url) => {
             shown.push_str(&url[..=colon]);
             shown.push_str(HIDDEN);
             let rest = &url[colon..];
@@ -234,6 +241,20 @@ fn url_into(shown: &mut String, url: &str) {
             _ => shown.push_str(parameter),
         }
     }
+}
+
+/// The first colon that is not part of an IPv6 address.
+fn colon(url: &str) -> Option<usize> {
+    let host = match url.find(']') {
+        Some(end) if url.starts_with('[') && !url.contains('@') => end,
+        _ => 0,
+    };
+    url[host..].find(':').map(|colon| host + colon)
+}
+
+/// Whether a password begins in a URL and does not end.
+fn is_cut_off(url: &str) -> bool {
+    !url.contains('@') && colon(url).is_some_and(|colon| !is_port(url, colon))
 }
 
 /// Whether a port, or a variable for one, follows the colon, or the colon is in the path.

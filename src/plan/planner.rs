@@ -134,10 +134,13 @@ impl Planner<'_> {
             Expansion::Off
         };
         let split = shell_words::split(text.as_bytes(), expansion)
-            .map_err(|refusal| refused(kind, shown, origin, &(self.explain)(refusal)))?;
+            .map_err(|refusal| (self.explain)(hide_name(refusal, shown)))
+            .map_err(|refusal| refused(kind, shown, origin, &refusal))?;
         if let Some(name) = split.unexpanded {
+            let name = format!("${name}");
+            let name = redact::part(shown, &name);
             (self.warn)(Problem::new(
-                format!("{origin}: `${name}` stays as it is, since no shell runs this command"),
+                format!("{origin}: `{name}` stays as it is, since no shell runs this command"),
                 "use `--expand-env` to expand it, or single quotes if you mean it literally",
             ));
         }
@@ -198,7 +201,7 @@ pub(super) fn expand(
             shell_words::expand(word.as_bytes(), &get)
                 .map(OsString::from_vec)
                 .map_err(|refusal| {
-                    let refusal = explain(refusal);
+                    let refusal = explain(hide_name(refusal, &word.to_string_lossy()));
                     Failure::usage(
                         format!(
                             "{of}: found {} in `{}`",
@@ -251,6 +254,20 @@ pub(super) fn of_the_step(refusal: SplitRefusal) -> SplitRefusal {
 
 fn no_command() -> SplitRefusal {
     SplitRefusal::new("no command", "write the program to run")
+}
+
+/// Hides a name that may be part of a password with a plain dollar in it.
+fn hide_name(refusal: SplitRefusal, command: &str) -> SplitRefusal {
+    let RefusalKind::Unset(name) = &refusal.kind else {
+        return refusal;
+    };
+    if redact::passwords(command).contains(&*String::from_utf8_lossy(name)) {
+        return refusal;
+    }
+    SplitRefusal::new(
+        "a variable that is not set, inside a password",
+        "write `$$` for a plain dollar, or %24 in a URL",
+    )
 }
 
 fn refused(kind: StepKind, command: &str, origin: &Origin, refusal: &SplitRefusal) -> Failure {

@@ -101,8 +101,7 @@ fn warn_of_unexpanded(words: &[OsString], warn: &mut dyn FnMut(Problem)) {
     let names = words.iter().filter_map(|word| {
         let name = shell_words::unexpanded(word.as_bytes())?;
         // In a URL it may be the beginning of a password.
-        let shown = redact::passwords(&word.to_string_lossy()).contains(&name);
-        Some(if shown { name } else { "$…".to_owned() })
+        Some(redact::part(&word.to_string_lossy(), &name).to_owned())
     });
     if let Some(name) = names.into_iter().next() {
         warn(Problem::new(

@@ -154,6 +154,23 @@ fn hides_what_is_assigned_to_a_name_of_a_password() {
     }
 }
 
+/// Found by `scripts/fuzz`.
+#[test]
+fn hides_the_password_of_a_misspelled_url() {
+    for (text, shown) in [
+        ("postgres:/u:p@%2Ftmp/d", "postgres:***@%2Ftmp/d"),
+        ("postgres:/u:p@-", "postgres:***@-"),
+        ("postgres:/u:p@", "postgres:***@"),
+        ("'postgres: //u:p@#d' x", "'postgres:***@#d' x"),
+        ("postgres:/u:p@h://d", "postgres:***@h://d"),
+        ("postgres://[x:p]q@h", "postgres://[x:***@h"),
+    ] {
+        assert_eq!(passwords(text), shown);
+    }
+    // This was hidden already, with its user.
+    assert_eq!(passwords("/\\ postgres://u:p@h"), "/\\ postgres://u:***@h");
+}
+
 proptest! {
     #[test]
     fn no_password_of_a_url_is_left(password in "[!-~&&[^'\"`]]{3,20}", before: String) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::exit::Problem;
 use crate::output::options::{Format, HealthAddress};
 use crate::placeholder::{self, Context};
+use crate::redact;
 
 /// The longest lease.
 pub const LONGEST_LEASE: Duration = Duration::from_hours(1);
@@ -75,7 +76,10 @@ pub(super) fn parse_app(text: &str) -> Result<String, Problem> {
     }
     if let Some(found) = placeholder::find(text, Context::Name) {
         return Err(Problem::new(
-            format!("still holds `{found}`, which nothing replaced"),
+            format!(
+                "still holds `{}`, which nothing replaced",
+                redact::part(text, found)
+            ),
             "a command without a shell expands nothing: write the app's name itself",
         ));
     }

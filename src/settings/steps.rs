@@ -12,6 +12,7 @@ use super::values::a_path;
 use crate::cli::{SETTINGS, SettingId, Shape};
 use crate::db::url::{self, DatabaseUrl};
 use crate::exit::Failure;
+use crate::redact;
 
 /// The steps and how they run.
 #[derive(Debug, Clone)]
@@ -141,6 +142,9 @@ impl Sources<'_> {
             let origin = pair.origin;
             let Some(value) = self.environment.get(&source) else {
                 let source = String::from_utf8_lossy(&source);
+                // Perhaps the end of a URL with a `=` in its password.
+                let whole = format!("{}={source}", String::from_utf8_lossy(&name));
+                let source = redact::part(&whole, &source);
                 return Err(Failure::usage(
                     format!("{origin}: the variable {source} is not set"),
                     format!("set {source}, or name the variable that holds the value"),

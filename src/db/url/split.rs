@@ -104,7 +104,10 @@ impl<'a> Cut<'a> {
                 .is_some_and(|at| parameter.find('=').is_none_or(|equals| at < equals))
         };
         let has_password = self.userinfo.is_some_and(|userinfo| userinfo.contains(':'));
+        let names_no_host = self.userinfo.is_none() && self.authority.is_empty();
         self.path.contains('@')
+            // A slash too many, and a password with a `?`.
+            || (names_no_host && self.path.contains(':') && self.query.contains('@'))
             || self.query.split('&').any(in_name)
             || (self.path.is_empty()
                 && self.query.contains('@')

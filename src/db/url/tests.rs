@@ -280,11 +280,18 @@ fn a_password_that_could_end_in_two_places_is_an_error() {
         "postgres://u:p@a?b=c@h/d",
         "postgres://u:p@,?x@h/d",
         "postgres://u:p@my host/d?user=x@y",
+        // Found by `scripts/fuzz`: a slash too many.
+        "postgres:////u:p?=ss@h",
+        "postgres:///u:p?a=ss@h/d",
     ] {
         let error = error(text);
         assert!(error.hint().contains("percent-encode"), "{text}: {error}");
     }
     // What looks alike but can't be mistaken.
+    assert_eq!(
+        url("postgres:///d?user=me@corp&host=/x:y").user(),
+        Some("me@corp")
+    );
     assert_eq!(url("postgres://h/d?user=me@corp").user(), Some("me@corp"));
     assert_eq!(
         password(&url("jdbc:postgresql://h/d?user=me@corp&password=a@b/c")),

@@ -6,6 +6,7 @@ use std::fmt;
 
 use super::{Revision, RevisionError};
 use crate::placeholder::{self, Context};
+use crate::redact;
 
 /// The variables that platforms and build pipelines set, in the order they are looked at: those of
 /// one platform before those that many tools use, a commit before a deployment.
@@ -151,7 +152,7 @@ fn read(source: &str, value: &OsStr) -> Result<Option<Revision>, ReleaseError> {
         return Ok(None);
     }
     if let Some(placeholder) = placeholder::find(text, Context::Name) {
-        let problem = Problem::Placeholder(placeholder.to_owned());
+        let problem = Problem::Placeholder(redact::part(text, placeholder).to_owned());
         return Err(ReleaseError::new(source, problem));
     }
     Revision::new(text)
@@ -168,7 +169,7 @@ fn useless(source: &str, name: &str) -> Option<Useless> {
     // Of an image's name, `registry/app:tag`, the tag counts; of a ref, its last part.
     let last = name.rsplit('/').next().unwrap_or(name);
     let is_one_of = |word: &str, list: &[&str]| list.iter().any(|w| word.eq_ignore_ascii_case(w));
-    let word = match last.split_once(':') {
+    let word = match last.rsplit_once(':') {
         Some((_, "")) => return Some(Useless::Moves),
         Some((_, tag)) => tag,
         // No tag means `latest`.
@@ -394,6 +395,13 @@ mod tests {
         }
     }
 
+    /// Found by `scripts/fuzz`.
+    #[test]
+    fn a_placeholder_inside_a_password_is_not_shown() {
+        let said = search(Some("postgres://u:a$Geheim@h"), &[]).expect_err("a placeholder");
+        assert!(!said.to_string().contains("Geheim"), "{said}");
+    }
+
     #[test]
     fn an_image_is_as_steady_as_its_tag() {
         for (reference, steady) in [
@@ -405,6 +413,7 @@ mod tests {
             ("localhost:5000/app", false),
             ("localhost:5000/app:", false),
             ("localhost:5000/app:7", true),
+            ("app:1:latest", false),
             ("registry.fly.io/app:latest@sha256:0123", true),
             ("app@sha256:0123", true),
         ] {

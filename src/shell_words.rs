@@ -8,6 +8,7 @@
 mod builtin;
 mod refusal;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
@@ -84,7 +85,9 @@ struct Scan<'a> {
 /// What only a shell can do (operators, substitutions, assignments, a second line), an
 /// unbalanced quote, an unset variable, or no word at all.
 pub fn split(text: &[u8], expansion: Expansion<'_>) -> Result<Split, SplitRefusal> {
-    let text = text.trim_ascii_start();
+    let text = join_lines(text);
+    let blanks = text.iter().take_while(|byte| is_blank(**byte));
+    let text = &text[blanks.count()..];
     refuse_assignment(text)?;
     let mut scan = Scan {
         text,
@@ -182,27 +185,20 @@ impl Scan<'_> {
     }
 
     fn backslash(&mut self) -> Result<(), SplitRefusal> {
-        match self.text.get(self.at + 1) {
+        if self.text.get(self.at + 1).is_none() {
             // A shell would wait for the next line.
-            None => Err(SplitRefusal::new(
+            return Err(SplitRefusal::new(
                 "a backslash with nothing behind it",
                 "write two backslashes, or leave it out",
-            )),
-            // A line continuation disappears and does not begin a word (POSIX 2.2.1).
-            Some(b'\n') => {
-                self.at += 2;
-                Ok(())
-            }
-            Some(_) => {
-                self.take(2);
-                Ok(())
-            }
+            ));
         }
+        self.take(2);
+        Ok(())
     }
 
     fn plain(&mut self, byte: u8) -> Result<(), SplitRefusal> {
         match byte {
-            b'\n' if self.text[self.at..].trim_ascii().is_empty() => {
+            b'\n' if self.text[self.at..].iter().all(|byte| is_blank(*byte)) => {
                 self.at = self.text.len();
                 Ok(())
             }
@@ -329,24 +325,47 @@ fn name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// Refuses `NAME=` in front of the first word, as a shell sees it once line continuations are
-/// removed.
-fn refuse_assignment(text: &[u8]) -> Result<(), SplitRefusal> {
-    let mut bytes = Vec::new();
+/// What separates words; any other white space is part of one, as it is for a shell (POSIX 2.3).
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n')
+}
+
+/// Removes line continuations, as a shell does before anything else (POSIX 2.2.1).
+fn join_lines(text: &[u8]) -> Cow<'_, [u8]> {
+    if !text.windows(2).any(|pair| pair == b"\\\n") {
+        return text.into();
+    }
+    let mut joined = Vec::with_capacity(text.len());
+    let mut quote = Quoting::None;
     let mut rest = text;
     while let Some((&byte, behind)) = rest.split_first() {
-        rest = match rest.strip_prefix(b"\\\n") {
-            Some(behind) => behind,
-            None if bytes.is_empty() && byte.is_ascii_whitespace() => behind,
-            None if name_byte(byte) => {
-                bytes.push(byte);
-                behind
+        rest = behind;
+        quote = match (quote, byte) {
+            (Quoting::None | Quoting::Double, b'\\') => {
+                let (pair, behind) = rest.split_at(rest.len().min(1));
+                rest = behind;
+                if pair != b"\n" {
+                    joined.push(byte);
+                    joined.extend(pair);
+                }
+                continue;
             }
-            None => break,
+            (Quoting::None, b'\'') => Quoting::Single,
+            (Quoting::None, b'"') => Quoting::Double,
+            (Quoting::Single, b'\'') | (Quoting::Double, b'"') => Quoting::None,
+            (quote, _) => quote,
         };
+        joined.push(byte);
     }
-    if bytes.first().is_some_and(|&byte| name_start(byte)) && rest.first() == Some(&b'=') {
-        return Err(refusal::assignment(&bytes));
+    joined.into()
+}
+
+/// Refuses `NAME=` in front of the first word.
+fn refuse_assignment(text: &[u8]) -> Result<(), SplitRefusal> {
+    let end = text.iter().position(|&byte| !name_byte(byte));
+    let (name, rest) = text.split_at(end.unwrap_or(text.len()));
+    if name.first().is_some_and(|&byte| name_start(byte)) && rest.first() == Some(&b'=') {
+        return Err(refusal::assignment(name));
     }
     Ok(())
 }

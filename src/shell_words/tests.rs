@@ -141,6 +141,24 @@ fn an_unset_variable_is_an_error() {
     assert!(expanded("x ${A").unwrap_err().found.contains("${"));
 }
 
+/// Found by `scripts/fuzz`.
+#[test]
+fn only_blanks_and_line_ends_separate_words() {
+    assert_eq!(words("\ra b").unwrap(), ["\ra", "b"]);
+    assert_eq!(words("\u{c}a").unwrap(), ["\u{c}a"]);
+    assert!(words("a\n\r").unwrap_err().found.contains("line break"));
+}
+
+/// Found by `scripts/fuzz`.
+#[test]
+fn a_line_continuation_may_divide_anything_but_single_quotes() {
+    assert_eq!(expanded("x ${\\\nA}").unwrap(), ["x", "a b"]);
+    assert!(expanded("x $A\\\nB").unwrap_err().found.contains("`AB`"));
+    assert!(words("x $\\\n(y)").unwrap_err().found.contains("`$(`"));
+    assert_eq!(words("x a\\\nb \"c\\\nd\"").unwrap(), ["x", "ab", "cd"]);
+    assert_eq!(words("x 'a\\\nb' \\\\").unwrap(), ["x", "a\\\nb", "\\"]);
+}
+
 proptest! {
     #[test]
     fn what_is_quoted_comes_back(list in proptest::collection::vec("[^\0]{0,12}", 1..5)) {

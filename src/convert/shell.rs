@@ -168,7 +168,10 @@ impl<'a> Source<'a> {
         for end in (*at + 1..=tokens.len()).filter(is_end).take(MAX_SEPARATORS) {
             let from = tokens[*at].location().start.index;
             let to = tokens[end - 1].location().end.index;
-            let text = &self.text[self.offsets[from]..self.offsets[to]];
+            // The tokenizer misplaces what follows some substitutions.
+            let Some(text) = self.text.get(self.offsets[from]..self.offsets[to]) else {
+                continue;
+            };
             if self.is_exact(text, &shown) {
                 *at = end + 1;
                 return Ok(text.to_owned());

@@ -405,6 +405,18 @@ fn what_is_long_or_deep_is_refused_in_time() {
     }
 }
 
+/// Found by `scripts/fuzz`: the tokenizer misplaces what follows these substitutions.
+#[test]
+fn a_command_whose_end_is_uncertain_is_refused() {
+    for text in [
+        "$(./migrate <<<x\n\\\n)",
+        "$(./migrate  <<<x;\n# c\n\\\n); ./serve",
+    ] {
+        convert_each_way(text);
+        refused(text);
+    }
+}
+
 fn pieces() -> impl Strategy<Value = String> {
     let known = prop::sample::select(
         "./migrate|npx prisma migrate deploy|node b.js|sh -c '|bash -ec \"|\"|'|; | && | || | & | \

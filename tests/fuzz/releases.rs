@@ -1,0 +1,111 @@
+//! Release ids.
+//!
+//! "A release, an app's name or a database URL that still holds a placeholder is refused (64)"
+
+use std::ffi::OsString;
+
+use launchgate::placeholder::{self, Context};
+use launchgate::plan::release::{Given, Revision, from_platform};
+use proptest::prelude::*;
+
+use crate::harness::{assert_hidden, for_all};
+use crate::inputs::{pieces, typed_url};
+
+const PIECES: &[&str] = &[
+    "v1",
+    "4f2c1e",
+    "latest",
+    "main",
+    "HEAD",
+    "unknown",
+    "null",
+    "registry.io",
+    "localhost:5000",
+    "/",
+    ":",
+    "@",
+    "sha256:",
+    "@sha256:0",
+    "app",
+    "$TAG",
+    "${TAG}",
+    "$(",
+    "`",
+    "{{",
+    "}}",
+    "%A%",
+    " ",
+    "\n",
+    "é",
+    "refs/heads/",
+    "-",
+    ".",
+    "\u{202e}",
+    "\u{85}",
+    "\0",
+];
+
+fn accepted_is_meant(value: &str) -> Result<(), TestCaseError> {
+    let value = OsString::from(value);
+    let given = Given {
+        origin: "--release",
+        value: &value,
+    };
+    for found in [
+        from_platform(Some(given), |_| None),
+        from_platform(None, |name| (name == "GIT_SHA").then(|| value.clone())),
+    ] {
+        match found {
+            Ok(found) => {
+                for passed in found.passed_over {
+                    prop_assert!(!passed.value.contains(char::is_control), "{passed:?}");
+                }
+                let Some(release) = found.release else {
+                    continue;
+                };
+                let id = release.id.as_str();
+                prop_assert!((1..=Revision::MAX_BYTES).contains(&id.len()));
+                prop_assert_eq!(id.trim(), id);
+                prop_assert!(!id.contains(char::is_control));
+                prop_assert_eq!(placeholder::find(id, Context::Name), None);
+                let last = id.rsplit(['/', ':']).next().unwrap_or_default();
+                prop_assert!(
+                    id.contains("@sha256:") || !last.eq_ignore_ascii_case("latest"),
+                    "{id}"
+                );
+            }
+            Err(error) => {
+                let said = format!("{error}");
+                prop_assert!(
+                    said.contains("--release") || said.contains("GIT_SHA"),
+                    "{said}"
+                );
+                prop_assert!(!error.hint().is_empty());
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_release_is_a_steady_name() {
+    for_all(pieces(PIECES, 8), |value| accepted_is_meant(&value));
+}
+
+#[test]
+fn a_url_as_a_release_shows_no_password() {
+    for_all(typed_url(), |value| {
+        accepted_is_meant(&value)?;
+        let value = OsString::from(value);
+        let given = Given {
+            origin: "--release",
+            value: &value,
+        };
+        if let Err(error) = from_platform(Some(given), |_| None) {
+            let failure = launchgate::exit::Failure::usage(error.to_string(), error.hint());
+            let shown = format!("{failure:?}");
+            assert_hidden(&(&value, &shown), &shown)?;
+        }
+        Ok(())
+    });
+}

@@ -1,5 +1,4 @@
-//! Each kind of database and its driver: the one place that lists them all. The rooms above name no
-//! backend; they ask for what it can do.
+//! Each kind of database and its driver. The rooms above ask what a backend can do.
 
 use super::{
     Backend, DatabaseUrl,
@@ -10,9 +9,6 @@ use super::{
 };
 
 impl Backend {
-    /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Postgres, Self::Mysql, Self::Sqlite];
-
     pub(super) fn driver(self) -> &'static dyn Driver {
         match self {
             Self::Postgres => &Postgres,

@@ -35,14 +35,16 @@ pub use surroundings::Surroundings;
 pub use template::{TemplateError, expand, expand_value};
 pub use tls::{Tls, TlsMode};
 
+use scheme::UrlRules;
 use secret::Secrets;
-use server::Server;
-use split::Host;
+use server::ServerUrl;
+use split::UrlHost;
 
 /// A database, by its URL. `Display` and `Debug` show `postgres://user:***@host:5432/db`.
 #[derive(Clone)]
 pub struct DatabaseUrl {
-    target: Target,
+    backend: Backend,
+    location: Location,
     secrets: Secrets,
     text: Secret,
     password_file: Option<PathBuf>,
@@ -50,8 +52,8 @@ pub struct DatabaseUrl {
 }
 
 #[derive(Clone)]
-enum Target {
-    Server(Box<Server>),
+enum Location {
+    Server(Box<ServerUrl>),
     File(PathBuf),
 }
 
@@ -85,24 +87,28 @@ impl DatabaseUrl {
     fn read(text: &str, around: Option<&Surroundings<'_>>) -> Result<Self, UrlError> {
         let text = text.trim();
         foreign::refuse(text)?;
-        let (dialect, rest) = scheme::split(text)?;
+        let (scheme, rest) = scheme::split(text)?;
         let mut secrets = Secrets::default();
-        let target = match dialect.backend {
-            Backend::Sqlite => {
-                let path = sqlite::path(rest, dialect.spelling, &mut secrets)?;
+        let location = match scheme.rules() {
+            UrlRules::File => {
+                let path = sqlite::path(rest, scheme.spelling, &mut secrets)?;
                 if let Some(around) = around {
-                    sqlite::check_slashes(rest, dialect.spelling, &path, around.exists)?;
+                    sqlite::check_slashes(rest, scheme.spelling, &path, around.exists)?;
                 }
-                Target::File(path)
+                Location::File(path)
             }
-            Backend::Postgres | Backend::Mysql => {
-                Target::Server(Box::new(Server::read(dialect, rest, around, &mut secrets)?))
-            }
+            UrlRules::Libpq | UrlRules::Mysql => Location::Server(Box::new(ServerUrl::read(
+                scheme,
+                rest,
+                around,
+                &mut secrets,
+            )?)),
         };
         secrets.finish(text);
         let text = Secret::new(text.to_owned());
         Ok(Self {
-            target,
+            backend: scheme.backend,
+            location,
             secrets,
             text,
             password_file: None,
@@ -150,7 +156,7 @@ impl DatabaseUrl {
     /// The same server with another password.
     #[must_use]
     pub fn with_password(mut self, password: &Secret) -> Self {
-        if let Target::Server(server) = &mut self.target {
+        if let Location::Server(server) = &mut self.location {
             server.password = Some(password.clone());
         }
         self
@@ -161,7 +167,7 @@ impl DatabaseUrl {
         let count = self.server().map_or(1, |server| server.addresses.len());
         (0..count).map(|at| {
             let mut one = self.clone();
-            if let Target::Server(server) = &mut one.target {
+            if let Location::Server(server) = &mut one.location {
                 server.addresses = vec![server.addresses[at].clone()];
             }
             one
@@ -187,8 +193,7 @@ impl DatabaseUrl {
     /// Which kind of database it is.
     #[must_use]
     pub fn backend(&self) -> Backend {
-        self.server()
-            .map_or(Backend::Sqlite, |server| server.backend)
+        self.backend
     }
 
     /// The server's name or address, IPv6 without brackets; `None` where the URL has none,
@@ -196,8 +201,8 @@ impl DatabaseUrl {
     #[must_use]
     pub fn host(&self) -> Option<&str> {
         match self.server()?.first().host.as_ref()? {
-            Host::Name(name) => Some(name),
-            Host::Socket(_) => None,
+            UrlHost::Name(name) => Some(name),
+            UrlHost::Socket(_) => None,
         }
     }
 
@@ -212,8 +217,8 @@ impl DatabaseUrl {
     #[must_use]
     pub fn socket(&self) -> Option<&Path> {
         match self.server()?.first().host.as_ref()? {
-            Host::Socket(path) => Some(path),
-            Host::Name(_) => None,
+            UrlHost::Socket(path) => Some(path),
+            UrlHost::Name(_) => None,
         }
     }
 
@@ -256,15 +261,15 @@ impl DatabaseUrl {
     /// How the connection is protected. `Disable` for `SQLite`.
     #[must_use]
     pub fn tls(&self) -> &Tls {
-        self.server().map_or(&tls::NONE, Server::tls)
+        self.server().map_or(&tls::NONE, ServerUrl::tls)
     }
 
     /// `SQLite`'s file. A relative path is relative to the working directory, also Prisma's.
     #[must_use]
     pub fn sqlite_path(&self) -> Option<&Path> {
-        match &self.target {
-            Target::File(path) => Some(path),
-            Target::Server(_) => None,
+        match &self.location {
+            Location::File(path) => Some(path),
+            Location::Server(_) => None,
         }
     }
 
@@ -297,10 +302,10 @@ impl DatabaseUrl {
         self.secrets.redact_bytes(text)
     }
 
-    fn server(&self) -> Option<&Server> {
-        match &self.target {
-            Target::Server(server) => Some(server),
-            Target::File(_) => None,
+    fn server(&self) -> Option<&ServerUrl> {
+        match &self.location {
+            Location::Server(server) => Some(server),
+            Location::File(_) => None,
         }
     }
 }
@@ -323,13 +328,14 @@ fn non_empty(text: String) -> Option<String> {
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.target {
-            Target::File(path) => write!(
+        match &self.location {
+            Location::File(path) => write!(
                 f,
-                "sqlite:{}",
+                "{}:{}",
+                self.backend,
                 utf8_percent_encode(&path.to_string_lossy(), CONTROLS)
             ),
-            Target::Server(server) => server.fmt(f),
+            Location::Server(server) => server.fmt(f),
         }
     }
 }

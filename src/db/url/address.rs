@@ -7,20 +7,20 @@ use super::error::UrlError;
 use super::non_empty;
 use super::params::Params;
 use super::secret::Secret;
-use super::split::{Host, parse_port};
+use super::split::{UrlHost, parse_port};
 
 /// One place to connect to. Deliberately without `Debug`.
 #[derive(Clone, Default)]
 pub(super) struct Address {
     /// `None`: the driver's default.
-    pub(super) host: Option<Host>,
+    pub(super) host: Option<UrlHost>,
     pub(super) port: Option<u16>,
     /// From a password file, which may have one for each host.
     pub(super) password: Option<Secret>,
 }
 
 impl Address {
-    pub(super) fn new(host: Option<Host>, port: Option<u16>) -> Self {
+    pub(super) fn new(host: Option<UrlHost>, port: Option<u16>) -> Self {
         Self {
             host,
             port,
@@ -31,16 +31,16 @@ impl Address {
 
 /// `MySQL`'s one server.
 pub(super) fn of_mysql(
-    front: &[(Option<Host>, Option<u16>)],
+    front: &[(Option<UrlHost>, Option<u16>)],
     params: &Params,
 ) -> Result<Vec<Address>, UrlError> {
     let [(front_host, front_port)] = front else {
         return Err(UrlError::SeveralHosts);
     };
     let host = match (&params.socket, &params.host) {
-        (Some(path), _) => Some(Host::Socket(PathBuf::from(path))),
+        (Some(path), _) => Some(UrlHost::Socket(PathBuf::from(path))),
         (None, Some(host)) if host.contains(',') => return Err(UrlError::SeveralHosts),
-        (None, Some(host)) => Some(Host::from_decoded(host)?),
+        (None, Some(host)) => Some(UrlHost::from_decoded(host)?),
         (None, None) => front_host.clone(),
     };
     let port = params.port.as_deref().map(parse_port).transpose()?;
@@ -48,11 +48,11 @@ pub(super) fn of_mysql(
 }
 
 /// Puts the hosts in front of a URL into its parameters, where libpq has them too; parameters win.
-pub(super) fn add_front(params: &mut Params, front: &[(Option<Host>, Option<u16>)]) {
+pub(super) fn add_front(params: &mut Params, front: &[(Option<UrlHost>, Option<u16>)]) {
     let join = |list: Vec<String>| non_empty(list.join(",")).filter(|list| list != ",");
     let hosts = front.iter().map(|(host, _)| match host {
-        Some(Host::Name(name)) => name.clone(),
-        Some(Host::Socket(path)) => path.to_string_lossy().into_owned(),
+        Some(UrlHost::Name(name)) => name.clone(),
+        Some(UrlHost::Socket(path)) => path.to_string_lossy().into_owned(),
         None => String::new(),
     });
     let ports = front.iter().map(|(_, port)| match port {
@@ -94,31 +94,31 @@ fn list(text: Option<&str>) -> Vec<&str> {
         .unwrap_or_default()
 }
 
-fn host(name: &str, number: &str, verifies_host: bool) -> Result<Option<Host>, UrlError> {
+fn host(name: &str, number: &str, verifies_host: bool) -> Result<Option<UrlHost>, UrlError> {
     if number.is_empty() {
         return Some(name)
             .filter(|name| !name.is_empty())
-            .map(Host::from_decoded)
+            .map(UrlHost::from_decoded)
             .transpose();
     }
     number.parse::<IpAddr>().map_err(|_| UrlError::Address)?;
     // libpq connects to `hostaddr` and verifies the certificate against `host`. The driver knows
     // one name for both, and of the two the verification is what must not be lost.
     if !name.is_empty() && verifies_host {
-        return Host::from_decoded(name).map(Some);
+        return UrlHost::from_decoded(name).map(Some);
     }
-    Ok(Some(Host::Name(number.to_owned())))
+    Ok(Some(UrlHost::Name(number.to_owned())))
 }
 
 /// Where libpq looks for the socket of a server that no host is named of, by packagers of it; without
 /// a socket, this machine.
-pub(super) fn default_host(port: Option<u16>, exists: &dyn Fn(&Path) -> bool) -> Host {
+pub(super) fn default_host(port: Option<u16>, exists: &dyn Fn(&Path) -> bool) -> UrlHost {
     let socket = format!(".s.PGSQL.{}", port.unwrap_or(5432));
     ["/var/run/postgresql", "/tmp"]
         .into_iter()
         .find(|folder| exists(&Path::new(folder).join(&socket)))
         .map_or_else(
-            || Host::Name("localhost".to_owned()),
-            |folder| Host::Socket(PathBuf::from(folder)),
+            || UrlHost::Name("localhost".to_owned()),
+            |folder| UrlHost::Socket(PathBuf::from(folder)),
         )
 }

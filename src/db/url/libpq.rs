@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use super::address::Address;
 use super::error::UrlError;
 use super::params::{Encoding, Params};
-use super::scheme::Backend;
+use super::scheme::UrlRules;
 use super::secret::{Secret, Secrets};
-use super::split::Host;
+use super::split::UrlHost;
 use super::surroundings::Surroundings;
 
 /// The variables, and the parameter that each of them stands for.
@@ -53,7 +53,7 @@ pub(super) fn fill(
             .ok_or(UrlError::NotUtf8)
             .and_then(|value| {
                 let value = (value, Encoding::Raw);
-                variables.set(parameter, value, Backend::Postgres, secrets)?;
+                variables.set(parameter, value, UrlRules::Libpq, secrets)?;
                 variables.tls.check_mode()
             })
             .map_err(|error| error.of(variable))?;
@@ -130,7 +130,7 @@ fn section(contents: &[u8], name: &str, secrets: &mut Secrets) -> Result<Option<
             return Err(UrlError::ServiceLine);
         };
         let value = (value, Encoding::Raw);
-        params.set(key, value, Backend::Postgres, secrets)?;
+        params.set(key, value, UrlRules::Libpq, secrets)?;
     }
     Ok(Some(params))
 }
@@ -159,8 +159,8 @@ pub(super) fn add_passwords(
     let contents = String::from_utf8_lossy(&contents);
     for address in addresses {
         let host = match &address.host {
-            Some(Host::Name(name)) => name.clone(),
-            Some(Host::Socket(path))
+            Some(UrlHost::Name(name)) => name.clone(),
+            Some(UrlHost::Socket(path))
                 if path != Path::new("/var/run/postgresql") && path != Path::new("/tmp") =>
             {
                 path.to_string_lossy().into_owned()

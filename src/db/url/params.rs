@@ -2,7 +2,7 @@
 //! service file, in libpq's variables. All others are ignored.
 
 use super::error::UrlError;
-use super::scheme::{Backend, Dialect, Spelling};
+use super::scheme::{Scheme, Spelling, UrlRules};
 use super::secret::Secrets;
 use super::tls::TlsParams;
 use super::{decode, non_empty};
@@ -41,17 +41,17 @@ impl Params {
     /// Reads what follows a URL's `?`.
     pub(super) fn read(
         query: &str,
-        dialect: Dialect,
+        scheme: Scheme,
         secrets: &mut Secrets,
     ) -> Result<Self, UrlError> {
         secrets.add_query(query);
         let mut params = Self::default();
-        let encoding = Encoding::Url(dialect.spelling);
+        let encoding = Encoding::Url(scheme.spelling);
         for pair in query.split('&') {
             let Some((name, value)) = pair.split_once('=') else {
                 continue;
             };
-            params.set(name, (value, encoding), dialect.backend, secrets)?;
+            params.set(name, (value, encoding), scheme.rules(), secrets)?;
         }
         Ok(params)
     }
@@ -61,7 +61,7 @@ impl Params {
         &mut self,
         name: &str,
         (written, encoding): (&str, Encoding),
-        backend: Backend,
+        rules: UrlRules,
         secrets: &mut Secrets,
     ) -> Result<(), UrlError> {
         // `ssl-mode`, `ssl_mode`, `sslMode` and `sslmode` are one word in four tools.
@@ -86,17 +86,17 @@ impl Params {
             "user" => credential(written, encoding),
             _ => value(written, encoding),
         };
-        if backend == Backend::Postgres && self.set_for_postgres(name, &value)? {
+        if rules.are_libpq() && self.set_for_libpq(name, &value)? {
             return Ok(());
         }
-        if let Some(slot) = self.slot(name, backend) {
+        if let Some(slot) = self.slot(name, rules) {
             *slot = non_empty(value?);
         }
         Ok(())
     }
 
     /// Whether it was one of the parameters that are more than a value.
-    fn set_for_postgres(
+    fn set_for_libpq(
         &mut self,
         name: &str,
         value: &Result<String, UrlError>,
@@ -133,23 +133,21 @@ impl Params {
         Ok(true)
     }
 
-    fn slot(&mut self, name: &str, backend: Backend) -> Option<&mut Option<String>> {
-        Some(match (name, backend) {
-            ("user", _) => &mut self.user,
-            ("port", _) => &mut self.port,
-            ("host", _) => &mut self.host,
-            ("hostaddr", Backend::Postgres) => &mut self.address,
-            ("dbname", _) => &mut self.database,
-            ("service", Backend::Postgres) => &mut self.service,
-            ("passfile", Backend::Postgres) => &mut self.passfile,
+    fn slot(&mut self, name: &str, rules: UrlRules) -> Option<&mut Option<String>> {
+        let (libpq, mysql) = (rules.are_libpq(), rules.are_mysql());
+        Some(match name {
+            "user" => &mut self.user,
+            "port" => &mut self.port,
+            "host" => &mut self.host,
+            "dbname" => &mut self.database,
+            "hostaddr" if libpq => &mut self.address,
+            "service" if libpq => &mut self.service,
+            "passfile" if libpq => &mut self.passfile,
             // pgJDBC calls it targetServerType.
-            ("targetsessionattrs" | "targetservertype", Backend::Postgres) => {
-                &mut self.session_attrs
+            "targetsessionattrs" | "targetservertype" if libpq => &mut self.session_attrs,
+            "socket" | "unixsock" | "unixsocket" | "socketpath" | "localsocket" if mysql => {
+                &mut self.socket
             }
-            (
-                "socket" | "unixsock" | "unixsocket" | "socketpath" | "localsocket",
-                Backend::Mysql,
-            ) => &mut self.socket,
             _ => return self.tls.slot(name),
         })
     }

@@ -4,15 +4,56 @@ use std::fmt;
 
 use super::error::UrlError;
 
-/// The kinds of database that can hold lock and ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Backend {
-    /// `PostgreSQL`.
-    Postgres,
-    /// `MySQL` and `MariaDB`.
+enum_with_all! {
+    /// The kinds of database that can hold lock and ledger.
+    pub enum Backend {
+        /// `PostgreSQL`.
+        Postgres,
+        /// `MySQL` and `MariaDB`.
+        Mysql,
+        /// `SQLite`.
+        Sqlite,
+    }
+}
+
+/// By whose rules a URL's parts are read: what they say of hosts, parameters and TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum UrlRules {
+    /// libpq's: several hosts, its variables and files, its parameters.
+    Libpq,
+    /// Those of `MySQL`'s clients: one host, and a parameter for the socket.
     Mysql,
-    /// `SQLite`.
-    Sqlite,
+    /// A path.
+    File,
+}
+
+impl Backend {
+    /// The rules for its URLs.
+    pub(super) fn url_rules(self) -> UrlRules {
+        match self {
+            Self::Postgres => UrlRules::Libpq,
+            Self::Mysql => UrlRules::Mysql,
+            Self::Sqlite => UrlRules::File,
+        }
+    }
+}
+
+impl UrlRules {
+    /// Whether they are libpq's.
+    pub(super) fn are_libpq(self) -> bool {
+        match self {
+            Self::Libpq => true,
+            Self::Mysql | Self::File => false,
+        }
+    }
+
+    /// Whether they are those of `MySQL`'s clients.
+    pub(super) fn are_mysql(self) -> bool {
+        match self {
+            Self::Mysql => true,
+            Self::Libpq | Self::File => false,
+        }
+    }
 }
 
 impl fmt::Display for Backend {
@@ -23,9 +64,16 @@ impl fmt::Display for Backend {
 
 /// What a scheme tells of the text behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Dialect {
+pub(super) struct Scheme {
     pub(super) backend: Backend,
     pub(super) spelling: Spelling,
+}
+
+impl Scheme {
+    /// The rules for what follows.
+    pub(super) fn rules(self) -> UrlRules {
+        self.backend.url_rules()
+    }
 }
 
 /// Whose rules the rest is written by, where they differ.
@@ -42,8 +90,8 @@ pub(super) enum Spelling {
 /// The longest unknown scheme that an error names. Longer is no scheme but something pasted.
 const LONGEST_SHOWN: usize = 24;
 
-/// The dialect and what follows the scheme's colon.
-pub(super) fn split(text: &str) -> Result<(Dialect, &str), UrlError> {
+/// The scheme and what follows its colon.
+pub(super) fn split(text: &str) -> Result<(Scheme, &str), UrlError> {
     // Without a scheme it can be only one thing, and deserves that error.
     if text.starts_with(":memory:") {
         return Err(UrlError::InMemory);
@@ -55,7 +103,7 @@ pub(super) fn split(text: &str) -> Result<(Dialect, &str), UrlError> {
         let scheme = scheme.to_ascii_lowercase();
         let backend = backend(&scheme).ok_or_else(|| unknown(&scheme, rest))?;
         return Ok((
-            Dialect {
+            Scheme {
                 backend,
                 spelling: Spelling::Jdbc,
             },
@@ -64,7 +112,7 @@ pub(super) fn split(text: &str) -> Result<(Dialect, &str), UrlError> {
     }
     if scheme == "file" {
         return Ok((
-            Dialect {
+            Scheme {
                 backend: Backend::Sqlite,
                 spelling: Spelling::File,
             },
@@ -73,7 +121,7 @@ pub(super) fn split(text: &str) -> Result<(Dialect, &str), UrlError> {
     }
     let backend = backend(&scheme).ok_or_else(|| unknown(&scheme, rest))?;
     Ok((
-        Dialect {
+        Scheme {
             backend,
             spelling: Spelling::Plain,
         },

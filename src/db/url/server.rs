@@ -9,9 +9,9 @@ use super::address::{self, Address};
 use super::error::UrlError;
 use super::libpq;
 use super::params::{Encoding, Params};
-use super::scheme::{Backend, Dialect, Spelling};
+use super::scheme::{Backend, Scheme, Spelling, UrlRules};
 use super::secret::{Secret, Secrets};
-use super::split::{self, Host, Parts};
+use super::split::{self, Parts, UrlHost};
 use super::surroundings::Surroundings;
 use super::tls::{self, Tls};
 use super::{decode, non_empty};
@@ -34,7 +34,7 @@ const SHOWN: &AsciiSet = &CONTROLS
 
 /// A server's URL, taken apart. Deliberately without `Debug`.
 #[derive(Clone)]
-pub(super) struct Server {
+pub(super) struct ServerUrl {
     pub(super) backend: Backend,
     /// In the order in which they are tried; one at least.
     pub(super) addresses: Vec<Address>,
@@ -46,46 +46,46 @@ pub(super) struct Server {
     tls: Tls,
 }
 
-impl Server {
+impl ServerUrl {
     /// Reads what follows `postgres:` or `mysql:`. As in libpq, parameters win over the same part in
     /// front of them, and for Postgres what surrounds the URL fills in what it leaves out.
     pub(super) fn read(
-        dialect: Dialect,
+        scheme: Scheme,
         rest: &str,
         around: Option<&Surroundings<'_>>,
         secrets: &mut Secrets,
     ) -> Result<Self, UrlError> {
         let Some(rest) = rest.strip_prefix("//") else {
-            return jdbc_local(dialect, rest, around, secrets);
+            return jdbc_local(scheme, rest, around, secrets);
         };
         let parts = split::split(rest)?;
         let (user, password) = match parts.userinfo {
             Some(userinfo) => credentials(userinfo, secrets)?,
             None => (None, None),
         };
-        let mut params = Params::read(parts.query, dialect, secrets)?;
+        let mut params = Params::read(parts.query, scheme, secrets)?;
         params.user = params.user.or(user);
         params.password = params.password.or(password);
         if params.database.is_none() {
             params.database = database(&parts)?;
         }
         if let Some(around) = around {
-            add_beside(&mut params, around, dialect.backend, secrets)?;
+            add_beside(&mut params, around, scheme.rules(), secrets)?;
         }
-        let addresses = match dialect.backend {
-            Backend::Postgres => {
+        let addresses = match scheme.rules() {
+            UrlRules::Libpq => {
                 address::add_front(&mut params, &parts.hosts);
                 if let Some(around) = around {
                     params = libpq::fill(params, around, secrets)?;
                 }
                 postgres_addresses(&mut params, around, secrets)?
             }
-            Backend::Mysql | Backend::Sqlite => address::of_mysql(&parts.hosts, &params)?,
+            UrlRules::Mysql | UrlRules::File => address::of_mysql(&parts.hosts, &params)?,
         };
         Ok(Self {
-            backend: dialect.backend,
+            backend: scheme.backend,
             addresses,
-            tls: params.tls.resolve(dialect)?,
+            tls: params.tls.resolve(scheme)?,
             user: params.user,
             password: params.password.map(Secret::new),
             database: params.database,
@@ -138,7 +138,7 @@ impl Server {
     /// The protection of the connection to the first address.
     pub(super) fn tls(&self) -> &Tls {
         match self.first().host {
-            Some(Host::Socket(_)) => &tls::NONE,
+            Some(UrlHost::Socket(_)) => &tls::NONE,
             _ => &self.tls,
         }
     }
@@ -148,14 +148,14 @@ impl Server {
 fn add_beside(
     params: &mut Params,
     around: &Surroundings<'_>,
-    backend: Backend,
+    rules: UrlRules,
     secrets: &mut Secrets,
 ) -> Result<(), UrlError> {
     let mut beside = Params::default();
     for (name, value) in [("user", around.user), ("password", around.password)] {
         if let Some(value) = value {
             let value = value.to_str().ok_or(UrlError::NotUtf8)?;
-            beside.set(name, (value, Encoding::Raw), backend, secrets)?;
+            beside.set(name, (value, Encoding::Raw), rules, secrets)?;
         }
     }
     *params = std::mem::take(params).or(beside);
@@ -205,19 +205,19 @@ fn check_session_attrs(wanted: Option<&str>) -> Result<(), UrlError> {
 
 /// `jdbc:postgresql:db`, a database on this machine (pgJDBC, "Connecting to the Database").
 fn jdbc_local(
-    dialect: Dialect,
+    scheme: Scheme,
     rest: &str,
     around: Option<&Surroundings<'_>>,
     secrets: &mut Secrets,
-) -> Result<Server, UrlError> {
+) -> Result<ServerUrl, UrlError> {
     let name = rest.split('?').next().unwrap_or_default();
     // Nothing that could be a user and a password with the slashes forgotten.
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    let postgres = dialect.backend == Backend::Postgres && dialect.spelling == Spelling::Jdbc;
-    if !postgres || name.is_empty() || !name.chars().all(plain) {
+    let is_known = scheme.rules().are_libpq() && scheme.spelling == Spelling::Jdbc;
+    if !is_known || name.is_empty() || !name.chars().all(plain) {
         return Err(UrlError::NoSlashes);
     }
-    Server::read(dialect, &format!("//localhost/{rest}"), around, secrets)
+    ServerUrl::read(scheme, &format!("//localhost/{rest}"), around, secrets)
 }
 
 fn credentials(
@@ -236,7 +236,7 @@ fn database(parts: &Parts<'_>) -> Result<Option<String>, UrlError> {
     Ok(non_empty(decode(path.strip_suffix('/').unwrap_or(path))?))
 }
 
-impl fmt::Display for Server {
+impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://", self.backend)?;
         if self.user.is_some() || self.password.is_some() {
@@ -266,11 +266,11 @@ struct Shown<'a>(&'a Address);
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.host {
-            Some(Host::Name(name)) if name.contains(':') => {
+            Some(UrlHost::Name(name)) if name.contains(':') => {
                 write!(f, "[{}]", name.replace('%', "%25"))?;
             }
-            Some(Host::Name(name)) => f.write_str(name)?,
-            Some(Host::Socket(path)) => {
+            Some(UrlHost::Name(name)) => f.write_str(name)?,
+            Some(UrlHost::Socket(path)) => {
                 let path = path.to_string_lossy();
                 write!(f, "{}", utf8_percent_encode(&path, NON_ALPHANUMERIC))?;
             }

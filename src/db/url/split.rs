@@ -9,7 +9,7 @@ use super::{decode, non_empty};
 
 /// Where the server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Host {
+pub(super) enum UrlHost {
     /// A name or an address, without brackets.
     Name(String),
     /// A Unix socket, or its directory.
@@ -20,7 +20,7 @@ pub(super) enum Host {
 pub(super) struct Parts<'a> {
     pub(super) userinfo: Option<&'a str>,
     /// One at least.
-    pub(super) hosts: Vec<(Option<Host>, Option<u16>)>,
+    pub(super) hosts: Vec<(Option<UrlHost>, Option<u16>)>,
     /// With the slash in front.
     pub(super) path: &'a str,
     /// Without the question mark.
@@ -126,7 +126,7 @@ impl<'a> Cut<'a> {
     }
 }
 
-fn host_and_port(authority: &str) -> Result<(Option<Host>, Option<u16>), UrlError> {
+fn host_and_port(authority: &str) -> Result<(Option<UrlHost>, Option<u16>), UrlError> {
     let (host, port) = if let Some(bracketed) = authority.strip_prefix('[') {
         let (address, rest) = bracketed.split_once(']').ok_or(UrlError::Host)?;
         let port = if rest.is_empty() {
@@ -134,7 +134,7 @@ fn host_and_port(authority: &str) -> Result<(Option<Host>, Option<u16>), UrlErro
         } else {
             rest.strip_prefix(':').ok_or(UrlError::Host)?
         };
-        (Some(Host::ipv6(&decode(address)?)?), port)
+        (Some(UrlHost::ipv6(&decode(address)?)?), port)
     } else {
         let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
         // An IPv6 address without brackets, perhaps: where its port begins can't be told.
@@ -142,7 +142,7 @@ fn host_and_port(authority: &str) -> Result<(Option<Host>, Option<u16>), UrlErro
             return Err(UrlError::Host);
         }
         let host = non_empty(decode(host)?)
-            .map(|host| Host::from_decoded(&host))
+            .map(|host| UrlHost::from_decoded(&host))
             .transpose()?;
         (host, port)
     };
@@ -161,7 +161,7 @@ pub(super) fn parse_port(text: &str) -> Result<u16, UrlError> {
     }
 }
 
-impl Host {
+impl UrlHost {
     /// A host as a parameter or the decoded front of a URL has it: a path is a socket.
     pub(super) fn from_decoded(text: &str) -> Result<Self, UrlError> {
         if text.starts_with('/') {

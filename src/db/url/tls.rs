@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::error::UrlError;
-use super::scheme::{Backend, Dialect, Spelling};
+use super::scheme::{Scheme, Spelling};
 
 /// How much protection is asked for, weakest first: libpq's modes, `MySQL`'s in brackets.
 /// <https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION>
@@ -169,15 +169,14 @@ impl TlsParams {
 
     /// The one meaning of them all. Where tools differ, the stronger one is taken, since a refused
     /// connection is noticed and a weak one is not.
-    pub(super) fn resolve(mut self, dialect: Dialect) -> Result<Tls, UrlError> {
+    pub(super) fn resolve(mut self, scheme: Scheme) -> Result<Tls, UrlError> {
         // Prisma calls the authority's certificate `sslcert`, and the client's `sslidentity`.
         let prisma = self.accept.is_some() || self.identity.is_some();
         if prisma && self.client_key.is_none() && self.root_cert.is_none() {
             self.root_cert = self.client_cert.take();
         }
-        let mut mode = self.mode(dialect)?;
-        let system =
-            dialect.backend == Backend::Postgres && self.root_cert.as_deref() == Some("system");
+        let mut mode = self.mode(scheme)?;
+        let system = scheme.rules().are_libpq() && self.root_cert.as_deref() == Some("system");
         if system {
             // libpq: verified against the machine's authorities, and nothing less than in full.
             self.root_cert = None;
@@ -187,7 +186,7 @@ impl TlsParams {
             // Any of the public authorities would do for any server, which is why libpq refuses this.
             mode = TlsMode::VerifyFull;
         }
-        if dialect.backend == Backend::Mysql && mode == TlsMode::Allow {
+        if scheme.rules().are_mysql() && mode == TlsMode::Allow {
             mode = TlsMode::Prefer;
         }
         Ok(Tls {
@@ -198,8 +197,8 @@ impl TlsParams {
         })
     }
 
-    fn mode(&self, dialect: Dialect) -> Result<TlsMode, UrlError> {
-        let mut mode = self.stated(dialect)?;
+    fn mode(&self, scheme: Scheme) -> Result<TlsMode, UrlError> {
+        let mut mode = self.stated(scheme)?;
         let at_least = |mode: Option<TlsMode>, least| match mode {
             Some(TlsMode::Disable) => mode,
             _ => mode.max(Some(least)),
@@ -230,20 +229,20 @@ impl TlsParams {
         // authority wants it asked.
         let verifiable = match mode {
             None => !self.root_cert_is_default,
-            Some(TlsMode::Require) => dialect.backend == Backend::Postgres,
+            Some(TlsMode::Require) => scheme.rules().are_libpq(),
             Some(_) => false,
         };
         if self.root_cert.is_some() && verifiable && !unverified {
             return Ok(TlsMode::VerifyCa);
         }
-        if unverified && mode.is_none() && dialect.backend == Backend::Mysql {
+        if unverified && mode.is_none() && scheme.rules().are_mysql() {
             return Ok(TlsMode::Require);
         }
         Ok(mode.unwrap_or(TlsMode::Prefer))
     }
 
     /// `sslmode`, or else `ssl`, or else `useSSL`.
-    fn stated(&self, dialect: Dialect) -> Result<Option<TlsMode>, UrlError> {
+    fn stated(&self, scheme: Scheme) -> Result<Option<TlsMode>, UrlError> {
         if let Some(text) = &self.mode {
             let error = UrlError::TlsValue {
                 parameter: "sslmode",
@@ -252,7 +251,7 @@ impl TlsParams {
             return mode(text).map(Some).ok_or(error);
         }
         if let Some(text) = &self.ssl {
-            return self.ssl(text, dialect).map(Some);
+            return self.ssl(text, scheme).map(Some);
         }
         Ok(switch("useSSL", self.use_ssl.as_deref())?.map(|on| {
             if on {
@@ -265,7 +264,7 @@ impl TlsParams {
 
     /// `ssl` is a switch (libpq, JDBC), a mode (asyncpg) or an object (mysql2 for Node, as `PlanetScale`
     /// hands it out).
-    fn ssl(&self, text: &str, dialect: Dialect) -> Result<TlsMode, UrlError> {
+    fn ssl(&self, text: &str, scheme: Scheme) -> Result<TlsMode, UrlError> {
         if text.starts_with('{') {
             let object: String = text.chars().filter(|c| !c.is_whitespace()).collect();
             let anyone = object.contains("\"rejectUnauthorized\":false");
@@ -279,11 +278,7 @@ impl TlsParams {
             Some(false) => Ok(TlsMode::Disable),
             Some(true) => {
                 // To libpq it means `require`; to pgJDBC since 42.2.5 `verify-full`, unless told otherwise.
-                let jdbc = dialect
-                    == Dialect {
-                        backend: Backend::Postgres,
-                        spelling: Spelling::Jdbc,
-                    };
+                let jdbc = scheme.rules().are_libpq() && scheme.spelling == Spelling::Jdbc;
                 let anyone = self
                     .factory
                     .as_deref()

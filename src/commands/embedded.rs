@@ -110,7 +110,8 @@ fn sql(host: &Host, log: &Log, limits: Limits, settings: &EmbeddedSettings) -> R
     let target = Target {
         url: settings.url.clone(),
         app: settings.database.app.value.clone(),
-        lease: Duration::from_secs(30),
+        // It takes no lock, so it has no lease.
+        lease: Duration::ZERO,
     };
     let name = settings.session_name.clone();
     let name = name.unwrap_or_else(|| "launchgate/sql".to_owned());

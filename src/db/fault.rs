@@ -64,6 +64,9 @@ pub(super) trait ErrorCodes: fmt::Debug + Sync {
     fn server_error(&self, fault: &Fault, said: String) -> Error;
     /// What something means that the driver itself says, where it is known.
     fn driver_error(&self, said: &str) -> Option<Error>;
+    /// What happened to the connection if the driver could not make sense of an answer, where it is
+    /// known.
+    fn protocol_error(&self, said: &str) -> Option<(FaultKind, String)>;
     /// How the URL asks for TLS.
     fn tls_parameters(&self) -> TlsParameters;
     /// Whether the server ended the session with this error.
@@ -100,7 +103,7 @@ impl Fault {
             }
             sqlx::Error::Io(io) => (FaultKind::Io(io.kind()), io.to_string()),
             sqlx::Error::Tls(tls) => (FaultKind::Tls, tls.to_string()),
-            sqlx::Error::Protocol(said) if let Some(found) = unasked(said) => found,
+            sqlx::Error::Protocol(said) if let Some(found) = codes.protocol_error(said) => found,
             other => (FaultKind::Driver, other.to_string()),
         };
         Self {
@@ -228,24 +231,4 @@ impl From<Fault> for Error {
             FaultKind::Server => fault.codes.server_error(&fault, said),
         }
     }
-}
-
-/// An answer that the driver did not expect to its question for TLS, the first message to Postgres.
-/// It reads a closed connection as a zero, which is what a proxy with no server behind it causes. And
-/// a server that cannot start a process for the connection reports that unasked, after an `E`.
-/// <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL>
-fn unasked(said: &str) -> Option<(FaultKind, String)> {
-    let (_, answer) = said.split_once("unexpected response from SSLRequest: ")?;
-    let (kind, what) = match answer.get(..4)? {
-        "0x00" => (
-            io::ErrorKind::UnexpectedEof,
-            "the connection was closed before the server said anything",
-        ),
-        "0x45" => (
-            io::ErrorKind::ConnectionAborted,
-            "the server reported an error before it read anything",
-        ),
-        _ => return None,
-    };
-    Some((FaultKind::Io(kind), what.to_owned()))
 }

@@ -7,7 +7,7 @@ use sqlx::{error::DatabaseError, mysql::MySqlDatabaseError};
 
 use crate::db::{
     Error,
-    fault::{ErrorCodes, Fault, FaultPhase, Meaning, TlsParameters},
+    fault::{ErrorCodes, Fault, FaultKind, FaultPhase, Meaning, TlsParameters},
     hints,
 };
 
@@ -78,6 +78,10 @@ impl ErrorCodes for MysqlErrors {
             | 1135 => fault.broken_or_not_yet(said),
             code => Error::refused(format!("{said} ({code})"), hints::UNKNOWN),
         }
+    }
+
+    fn protocol_error(&self, _said: &str) -> Option<(FaultKind, String)> {
+        None
     }
 
     fn driver_error(&self, said: &str) -> Option<Error> {

@@ -2,11 +2,13 @@
 //!
 //! <https://www.postgresql.org/docs/current/errcodes-appendix.html>
 
+use std::io;
+
 use sqlx::error::DatabaseError;
 
 use crate::db::{
     Error,
-    fault::{ErrorCodes, Fault, Meaning, TlsParameters},
+    fault::{ErrorCodes, Fault, FaultKind, Meaning, TlsParameters},
     hints,
 };
 
@@ -78,6 +80,10 @@ impl ErrorCodes for PostgresErrors {
         }
     }
 
+    fn protocol_error(&self, said: &str) -> Option<(FaultKind, String)> {
+        unasked(said)
+    }
+
     fn driver_error(&self, said: &str) -> Option<Error> {
         (said == TOO_OLD).then(|| Error::refused(said, NEEDED))
     }
@@ -140,4 +146,24 @@ fn pgbouncer(fault: &Fault, said: String) -> Error {
     } else {
         fault.broken_or_not_yet(said)
     }
+}
+
+/// An answer that the driver did not expect to its question for TLS, the first message to Postgres.
+/// It reads a closed connection as a zero, which is what a proxy with no server behind it causes. And
+/// a server that cannot start a process for the connection reports that unasked, after an `E`.
+/// <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL>
+fn unasked(said: &str) -> Option<(FaultKind, String)> {
+    let (_, answer) = said.split_once("unexpected response from SSLRequest: ")?;
+    let (kind, what) = match answer.get(..4)? {
+        "0x00" => (
+            io::ErrorKind::UnexpectedEof,
+            "the connection was closed before the server said anything",
+        ),
+        "0x45" => (
+            io::ErrorKind::ConnectionAborted,
+            "the server reported an error before it read anything",
+        ),
+        _ => return None,
+    };
+    Some((FaultKind::Io(kind), what.to_owned()))
 }

@@ -52,6 +52,10 @@ impl ErrorCodes for SqliteErrors {
         }
     }
 
+    fn protocol_error(&self, _said: &str) -> Option<(FaultKind, String)> {
+        None
+    }
+
     fn driver_error(&self, _said: &str) -> Option<Error> {
         None
     }

@@ -28,6 +28,34 @@ pub(super) enum UrlRules {
 }
 
 impl Backend {
+    /// The schemes of its URLs: its own, and the aliases of `SQLAlchemy`, Rails, Django
+    /// (dj-database-url, django-environ) and Doctrine.
+    fn schemes(self) -> &'static [&'static str] {
+        match self {
+            Self::Postgres => &[
+                "postgres",
+                "postgresql",
+                "pgsql",
+                "psql",
+                "postgis",
+                "pdo-pgsql",
+                "timescale",
+                "timescalegis",
+            ],
+            Self::Mysql => &[
+                "mysql",
+                "mysql2",
+                "mariadb",
+                "trilogy",
+                "mysqlgis",
+                "mysqli",
+                "mysql-connector",
+                "pdo-mysql",
+            ],
+            Self::Sqlite => &["sqlite", "sqlite3", "spatialite", "pdo-sqlite"],
+        }
+    }
+
     /// The rules for its URLs.
     pub(super) fn url_rules(self) -> UrlRules {
         match self {
@@ -129,18 +157,11 @@ pub(super) fn split(text: &str) -> Result<(Scheme, &str), UrlError> {
     ))
 }
 
-/// The aliases of `SQLAlchemy`, Rails, Django (dj-database-url, django-environ) and Doctrine. What
-/// follows a `+` names a driver.
+/// The backend that a scheme names. What follows a `+` names a driver.
 fn backend(scheme: &str) -> Option<Backend> {
     let name = scheme.split('+').next().unwrap_or_default();
-    match name {
-        "postgres" | "postgresql" | "pgsql" | "psql" | "postgis" | "pdo-pgsql" | "timescale"
-        | "timescalegis" => Some(Backend::Postgres),
-        "mysql" | "mysql2" | "mariadb" | "trilogy" | "mysqlgis" | "mysqli" | "mysql-connector"
-        | "pdo-mysql" => Some(Backend::Mysql),
-        "sqlite" | "sqlite3" | "spatialite" | "pdo-sqlite" => Some(Backend::Sqlite),
-        _ => None,
-    }
+    let mut all = Backend::ALL.into_iter();
+    all.find(|backend| backend.schemes().contains(&name))
 }
 
 /// Names a scheme only where it is surely one: what stands before the colon of a URL whose scheme

@@ -218,18 +218,19 @@ impl Db {
                     self.sql(&format!("KILL {id}"));
                 }
             }
-            (_, Cut::Lock) => {
+            (Self::Postgres(_) | Self::Pooled(..), Cut::Lock) => {
                 self.sql(
                     "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
                      WHERE d.datname = current_database() AND l.locktype = 'advisory'",
                 );
             }
-            (_, Cut::Ledger) => {
+            (Self::Postgres(_) | Self::Pooled(..), Cut::Ledger) => {
                 self.sql(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
                      AND application_name = 'launchgate:ledger'",
                 );
             }
+            (Self::Sqlite(_), _) => unreachable!("a file has no sessions"),
         }
     }
 
@@ -267,10 +268,51 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One test for each database: `on_each!(name: postgres_15, mariadb);` calls `name(&Db)`.
+/// The named groups of databases, handed to a macro. A new kind of database joins them here, and so
+/// gets every test that holds for all kinds.
 #[allow(unused_macros, reason = "not every test binary has a suite")]
+macro_rules! on_group {
+    // One of each kind.
+    (each, [$($then:tt)*] $rest:tt) => {
+        $($then)*! { $rest [postgres_15, mariadb, sqlite] }
+    };
+    (each_and_pooler, [$($then:tt)*] $rest:tt) => {
+        $($then)*! { $rest [postgres_15, pgbouncer, mariadb, sqlite] }
+    };
+    (each_version, [$($then:tt)*] $rest:tt) => {
+        $($then)*! { $rest [postgres_15, postgres_18, pgbouncer, mariadb, sqlite] }
+    };
+    // Those with a server.
+    (each_server, [$($then:tt)*] $rest:tt) => {
+        $($then)*! { $rest [postgres_15, mariadb] }
+    };
+    (each_server_and_pooler, [$($then:tt)*] $rest:tt) => {
+        $($then)*! { $rest [postgres_15, pgbouncer, mariadb] }
+    };
+    (each_server_version, [$($then:tt)*] $rest:tt) => {
+        $($then)*! { $rest [postgres_15, postgres_18, pgbouncer, mariadb] }
+    };
+    // A promise that one kind can't keep differently from another: a server and a file are enough.
+    (server_and_file, [$($then:tt)*] $rest:tt) => {
+        $($then)*! { $rest [postgres_15, sqlite] }
+    };
+    // The same with each way to reach a Postgres, where only Postgres can keep the promise.
+    (postgres, [$($then:tt)*] $rest:tt) => {
+        $($then)*! { $rest [postgres_15, postgres_18, pgbouncer] }
+    };
+}
+
+/// One test for each database of a group, or of a list: `on_each!(name: each)` and
+/// `on_each!(name: [postgres_18, sqlite])` call `name(&Db)`.
+#[allow(unused_macros, reason = "as above")]
 macro_rules! on_each {
-    ($name:ident: $($backend:ident),+) => {
+    ($name:ident: $group:ident) => {
+        $crate::common::backends::on_group!($group, [$crate::common::backends::on_each] $name);
+    };
+    ($name:ident: $list:tt) => {
+        $crate::common::backends::on_each!($name $list);
+    };
+    ($name:ident [$($backend:ident),+]) => {
         mod $name {
             $(
                 #[test]
@@ -282,4 +324,4 @@ macro_rules! on_each {
     };
 }
 #[allow(unused_imports, reason = "as above")]
-pub(crate) use on_each;
+pub(crate) use {on_each, on_group};

@@ -156,7 +156,7 @@ fn waiters_hold_no_connection(db: &Db) {
         replica.ends_with(0);
     }
 }
-on_each!(waiters_hold_no_connection: postgres_15, mariadb);
+on_each!(waiters_hold_no_connection: each_server);
 
 #[test]
 fn a_step_s_sessions_are_named_after_lock_and_run() {

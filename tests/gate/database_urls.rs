@@ -211,7 +211,7 @@ fn parts_may_hold_any_character(db: &Db) {
         }
     }
 }
-on_each!(parts_may_hold_any_character: postgres_15, mariadb);
+on_each!(parts_may_hold_any_character: each_server);
 
 #[test]
 fn a_name_in_braces_without_a_value_is_64() {
@@ -383,7 +383,7 @@ fn a_password_file_is_read_for_each_connection(db: &Db) {
         &["--database-password-file", "failed to read"],
     );
 }
-on_each!(a_password_file_is_read_for_each_connection: postgres_15, mariadb);
+on_each!(a_password_file_is_read_for_each_connection: each_server);
 
 /// "Where /x is not there and ./x is …, it is refused as ambiguous (64)."
 #[test]

@@ -52,7 +52,7 @@ fn a_note_hides_what_should_not_stand_in_it(db: &Db) {
         shows_none(&shown);
     }
 }
-on_each!(a_note_hides_what_should_not_stand_in_it: postgres_15, mariadb, sqlite);
+on_each!(a_note_hides_what_should_not_stand_in_it: each);
 
 /// The revision itself stays what was given: other starts have to find it.
 fn a_url_in_the_wrong_place_is_not_shown(db: &Db) {
@@ -100,7 +100,7 @@ fn a_url_in_the_wrong_place_is_not_shown(db: &Db) {
         }
     }
 }
-on_each!(a_url_in_the_wrong_place_is_not_shown: postgres_15, sqlite);
+on_each!(a_url_in_the_wrong_place_is_not_shown: server_and_file);
 
 /// The name of the lock's file has the app's in it.
 #[test]
@@ -153,7 +153,7 @@ fn a_steps_command_hides_its_passwords(db: &Db) {
         shows_none(&command);
     }
 }
-on_each!(a_steps_command_hides_its_passwords: sqlite);
+on_each!(a_steps_command_hides_its_passwords: [sqlite]);
 
 /// "Nothing printed contains a raw control character." (contract, section 2, `status`)
 fn status_prints_no_control_character(db: &Db) {
@@ -180,4 +180,4 @@ fn status_prints_no_control_character(db: &Db) {
         }
     }
 }
-on_each!(status_prints_no_control_character: postgres_18, sqlite);
+on_each!(status_prints_no_control_character: [postgres_18, sqlite]);

@@ -16,7 +16,7 @@ fn a_step_may_rebuild_every_table(db: &Db) {
     replica.finish().ends_with(0);
     scene.check_settled("v1");
 }
-on_each!(a_step_may_rebuild_every_table: postgres_15, postgres_18, pgbouncer, pgbouncer_18);
+on_each!(a_step_may_rebuild_every_table: [postgres_15, postgres_18, pgbouncer, pgbouncer_18]);
 
 /// Neither lock nor ledger goes by the `search_path`: while the step that changed it runs, nobody
 /// else does, and what it succeeded with never runs again.
@@ -67,7 +67,7 @@ fn a_search_path_that_a_migration_changes_changes_nothing(db: &Db) {
         .ends_with(0);
     assert_eq!((scene.count("start"), ledgers().as_str()), (3, "2"));
 }
-on_each!(a_search_path_that_a_migration_changes_changes_nothing: postgres_15, postgres_18);
+on_each!(a_search_path_that_a_migration_changes_changes_nothing: [postgres_15, postgres_18]);
 
 /// What a statement means does not depend on how the database was set up.
 fn a_database_s_settings_change_no_statement(db: &Db) {
@@ -109,7 +109,7 @@ fn a_database_s_settings_change_no_statement(db: &Db) {
     assert_eq!(scene.states(), ["succeeded", "succeeded", "blocked"]);
     assert_eq!(scene.count("start"), 2);
 }
-on_each!(a_database_s_settings_change_no_statement: postgres_15, postgres_18, pgbouncer);
+on_each!(a_database_s_settings_change_no_statement: postgres);
 
 /// What a step printed is kept as far as the database's encoding can hold it: an attempt that is not
 /// recorded would be made again and again.

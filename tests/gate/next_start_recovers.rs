@@ -39,7 +39,7 @@ fn a_holder_that_is_killed_in_any_step_is_followed(db: &Db) {
         scene.check_settled("v1");
     }
 }
-on_each!(a_holder_that_is_killed_in_any_step_is_followed: postgres_15, postgres_18, pgbouncer, mariadb, sqlite);
+on_each!(a_holder_that_is_killed_in_any_step_is_followed: each_version);
 
 fn a_holder_that_is_stopped_in_any_step_is_followed(db: &Db) {
     for step in STEPS {
@@ -57,7 +57,7 @@ fn a_holder_that_is_stopped_in_any_step_is_followed(db: &Db) {
         scene.check_settled("v1");
     }
 }
-on_each!(a_holder_that_is_stopped_in_any_step_is_followed: postgres_15, postgres_18, pgbouncer, mariadb, sqlite);
+on_each!(a_holder_that_is_stopped_in_any_step_is_followed: each_version);
 
 /// Everything of the holder is frozen, as with a machine: the next one goes on after the
 /// lease, and the one that thaws stops its step, records nothing and starts no server.
@@ -87,7 +87,7 @@ fn a_holder_that_is_frozen_past_its_lease_loses(db: &Db) {
         scene.check_settled("v1");
     }
 }
-on_each!(a_holder_that_is_frozen_past_its_lease_loses: postgres_15, postgres_18, pgbouncer, mariadb);
+on_each!(a_holder_that_is_frozen_past_its_lease_loses: each_server_version);
 
 /// SQLite's lock lasts as long as the step does, frozen or not.
 #[test]
@@ -138,17 +138,18 @@ fn cut(db: &Db, how: Cut) {
             ));
             db.kill(&ids);
         }
-        (Cut::Lock, _) => {
+        (Cut::Lock, Db::Postgres(_) | Db::Pooled(..)) => {
             let ended = db.sql("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted");
             assert!(ended.contains('t'));
         }
-        (Cut::Ledger, _) => {
+        (Cut::Ledger, Db::Postgres(_) | Db::Pooled(..)) => {
             let ended = db.sql(
                 "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'launchgate:ledger' \
                  and pid not in (select pid from pg_locks where locktype = 'advisory')",
             );
             assert!(ended.contains('t'));
         }
+        (Cut::Lock | Cut::Ledger, Db::Sqlite(_)) => unreachable!("a file has no sessions"),
     }
 }
 
@@ -179,12 +180,12 @@ fn loses(db: &Db, how: Cut) {
 fn a_holder_whose_lock_session_is_ended_stops_its_step(db: &Db) {
     loses(db, Cut::Lock);
 }
-on_each!(a_holder_whose_lock_session_is_ended_stops_its_step: postgres_15, postgres_18, pgbouncer, mariadb);
+on_each!(a_holder_whose_lock_session_is_ended_stops_its_step: each_server_version);
 
 fn a_server_that_crashes_and_comes_back_ends_the_run(db: &Db) {
     loses(db, Cut::Crash);
 }
-on_each!(a_server_that_crashes_and_comes_back_ends_the_run: postgres_15, postgres_18, pgbouncer, mariadb);
+on_each!(a_server_that_crashes_and_comes_back_ends_the_run: each_server_version);
 
 #[test]
 fn a_pooler_that_restarts_ends_the_run() {
@@ -206,7 +207,7 @@ fn a_holder_whose_heartbeat_session_is_ended_goes_on(db: &Db) {
     assert_eq!(scene.count("start"), 3);
     scene.check_settled("v1");
 }
-on_each!(a_holder_whose_heartbeat_session_is_ended_goes_on: postgres_15, postgres_18, mariadb);
+on_each!(a_holder_whose_heartbeat_session_is_ended_goes_on: [postgres_15, postgres_18, mariadb]);
 
 /// A dump locks every table of its database, the ledger too: nothing renews the lease then. It is
 /// the same at every start, so the message says what it is.
@@ -255,4 +256,4 @@ fn a_step_that_locks_the_ledger_is_told_so(db: &Db) {
     scene.run("v1").finish().ends_with(0);
     scene.check_settled("v1");
 }
-on_each!(a_step_that_locks_the_ledger_is_told_so: postgres_15, mariadb);
+on_each!(a_step_that_locks_the_ledger_is_told_so: each_server);

@@ -51,7 +51,7 @@ fn a_failed_run_says_why_without_the_password(db: &Db) {
     let ours = ours.lines().filter(|line| line.starts_with("launchgate:"));
     assert!(ours.clone().count() > 2 && !ours.clone().any(|line| line.contains("s3cret")));
 }
-on_each!(a_failed_run_says_why_without_the_password: postgres_15, pgbouncer, mariadb, sqlite);
+on_each!(a_failed_run_says_why_without_the_password: each_and_pooler);
 
 fn output_that_is_no_text_still_fits(db: &Db) {
     let scene = Scene::new(db);
@@ -73,7 +73,7 @@ fn output_that_is_no_text_still_fits(db: &Db) {
     let length: usize = scene.ledger(length)[0].parse().expect("a number");
     assert!(length <= 4096, "{length}");
 }
-on_each!(output_that_is_no_text_still_fits: postgres_15, mariadb, sqlite);
+on_each!(output_that_is_no_text_still_fits: each);
 
 /// The command line is in the row, less the password of the database's URL.
 fn a_password_in_the_command_stays_out_of_the_row(db: &Db) {
@@ -95,7 +95,7 @@ fn a_password_in_the_command_stays_out_of_the_row(db: &Db) {
     assert!(row[1].starts_with("interrupted|migrate|15|"), "{row:?}");
     assert!(!row[1].contains("s3cret") && !replica.log().contains("s3cret"));
 }
-on_each!(a_password_in_the_command_stays_out_of_the_row: postgres_15, mariadb);
+on_each!(a_password_in_the_command_stays_out_of_the_row: each_server);
 
 /// A row that left `running` never changes again: a trigger sees every change.
 #[test]
@@ -217,7 +217,7 @@ fn failed_attempts_are_counted_over_replicas_and_reset_by_an_operator(db: &Db) {
     scene.run("v1").finish().ends_with(0);
     assert_eq!(scene.count("start"), starts);
 }
-on_each!(failed_attempts_are_counted_over_replicas_and_reset_by_an_operator: postgres_15, pgbouncer, mariadb, sqlite);
+on_each!(failed_attempts_are_counted_over_replicas_and_reset_by_an_operator: each_and_pooler);
 
 /// An operator who blocks a revision while its steps run means its server too.
 fn a_block_during_a_run_keeps_its_server_away(db: &Db) {
@@ -235,7 +235,7 @@ fn a_block_during_a_run_keeps_its_server_away(db: &Db) {
     assert_eq!(scene.states(), ["succeeded", "succeeded", "blocked"]);
     assert_eq!((scene.count("start"), scene.count("server")), (2, 1));
 }
-on_each!(a_block_during_a_run_keeps_its_server_away: postgres_15, pgbouncer, mariadb);
+on_each!(a_block_during_a_run_keeps_its_server_away: each_server_and_pooler);
 
 /// The row is about the step that could not be started, not about the one before.
 fn a_step_that_can_not_be_started_is_in_the_row(db: &Db) {
@@ -249,7 +249,7 @@ fn a_step_that_can_not_be_started_is_in_the_row(db: &Db) {
     let row = scene.ledger("state, step, exit_code");
     assert_eq!(row, ["failed|verify|127"]);
 }
-on_each!(a_step_that_can_not_be_started_is_in_the_row: postgres_15, sqlite);
+on_each!(a_step_that_can_not_be_started_is_in_the_row: server_and_file);
 
 fn a_stop_during_a_step_that_ends_well_is_a_success(db: &Db) {
     let scene = Scene::new(db);
@@ -270,7 +270,7 @@ fn a_stop_during_a_step_that_ends_well_is_a_success(db: &Db) {
     assert_eq!((scene.count("start"), scene.count("server")), (1, 1));
     scene.check_settled("v1");
 }
-on_each!(a_stop_during_a_step_that_ends_well_is_a_success: postgres_15, mariadb, sqlite);
+on_each!(a_stop_during_a_step_that_ends_well_is_a_success: each);
 
 /// Roles: one that may write the ledger and make nothing, one that may only read it.
 fn a_ledger_that_exists_is_used_whatever_a_role_may_create(db: &Db) {
@@ -337,4 +337,4 @@ fn a_ledger_that_exists_is_used_whatever_a_role_may_create(db: &Db) {
         .ends_with(78);
     scene.check_settled("v1");
 }
-on_each!(a_ledger_that_exists_is_used_whatever_a_role_may_create: postgres_15, postgres_18, mariadb);
+on_each!(a_ledger_that_exists_is_used_whatever_a_role_may_create: [postgres_15, postgres_18, mariadb]);

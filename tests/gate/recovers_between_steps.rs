@@ -180,7 +180,7 @@ fn killed(db: &Db) {
         held.let_go();
     });
 }
-on_each!(killed: postgres_15, postgres_18, pgbouncer, mariadb);
+on_each!(killed: each_server_version);
 
 fn asked_to_stop(db: &Db) {
     at_each_moment(db, |_, _, holder, held| {
@@ -191,7 +191,7 @@ fn asked_to_stop(db: &Db) {
         assert!(ended == 143 || ended == 76, "{ended}: {}", holder.log());
     });
 }
-on_each!(asked_to_stop: postgres_15, postgres_18, pgbouncer, mariadb);
+on_each!(asked_to_stop: each_server_version);
 
 /// Frozen past its lease, until the next holder is through.
 fn frozen(db: &Db) {
@@ -204,7 +204,7 @@ fn frozen(db: &Db) {
         assert!(ended == 0 || ended == 76, "{ended}: {}", holder.log());
     });
 }
-on_each!(frozen: postgres_15, postgres_18, pgbouncer, mariadb);
+on_each!(frozen: each_server_version);
 
 fn its_server_crashes(db: &Db) {
     at_each_moment(db, |db, _, holder, held| {
@@ -214,7 +214,7 @@ fn its_server_crashes(db: &Db) {
         assert!(ended == 0 || ended == 76, "{ended}: {}", holder.log());
     });
 }
-on_each!(its_server_crashes: postgres_15, pgbouncer, mariadb);
+on_each!(its_server_crashes: each_server_and_pooler);
 
 fn its_sessions_are_ended(db: &Db) {
     at_each_moment(db, |db, _, holder, held| {
@@ -233,7 +233,7 @@ fn its_sessions_are_ended(db: &Db) {
         assert!(ended == 0 || ended == 76, "{ended}: {}", holder.log());
     });
 }
-on_each!(its_sessions_are_ended: postgres_15, postgres_18, pgbouncer, mariadb);
+on_each!(its_sessions_are_ended: each_server_version);
 
 /// The answer is cut off behind the pooler's back.
 #[test]
@@ -269,4 +269,4 @@ fn a_slow_ledger_costs_no_lock(db: &Db) {
     holder.ends_with(0);
     assert_eq!(scene.states(), ["succeeded", "succeeded"]);
 }
-on_each!(a_slow_ledger_costs_no_lock: postgres_15, pgbouncer, mariadb);
+on_each!(a_slow_ledger_costs_no_lock: each_server_and_pooler);

@@ -36,7 +36,7 @@ fn they_run_at_every_start_of_every_replica(db: &Db) {
     assert_eq!(scene.ledger("state, step"), ["succeeded|migrate"]);
     scene.check_settled("v1");
 }
-on_each!(they_run_at_every_start_of_every_replica: postgres_15, mariadb, sqlite);
+on_each!(they_run_at_every_start_of_every_replica: each);
 
 /// "Before anything connects: […] creating the database."
 #[test]

@@ -153,7 +153,7 @@ fn a_revision_with_quotes_is_a_revision(db: &Db) {
     assert_eq!(scene.count("start"), 6);
     assert_eq!(scene.states(), ["succeeded"; 6]);
 }
-on_each!(a_revision_with_quotes_is_a_revision: postgres_15, mariadb, sqlite);
+on_each!(a_revision_with_quotes_is_a_revision: each);
 
 #[test]
 fn a_revision_with_a_dash_in_front_can_be_resolved_as_the_hint_says() {
@@ -265,7 +265,7 @@ fn the_wait_for_a_holder_has_a_limit(db: &Db) {
     assert_eq!(scene.states(), ["succeeded"]);
     scene.check_settled("v1");
 }
-on_each!(the_wait_for_a_holder_has_a_limit: postgres_15, pgbouncer, mariadb, sqlite);
+on_each!(the_wait_for_a_holder_has_a_limit: each_and_pooler);
 
 #[test]
 fn what_postgres_refuses_for_good_is_78_at_once() {
@@ -345,4 +345,4 @@ fn a_ledger_of_a_newer_version_is_not_guessed_at(db: &Db) {
     refused(scene.run("v1"), 78, &["a newer launchgate"]);
     scene.run("v2").finish().ends_with(0);
 }
-on_each!(a_ledger_of_a_newer_version_is_not_guessed_at: postgres_15, mariadb, sqlite);
+on_each!(a_ledger_of_a_newer_version_is_not_guessed_at: each);

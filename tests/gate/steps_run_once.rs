@@ -94,7 +94,7 @@ fn a_release_that_succeeded_starts_at_once_ever_after(db: &Db) {
     assert_eq!(scene.count("server"), 4);
     scene.check_rules();
 }
-on_each!(a_release_that_succeeded_starts_at_once_ever_after: postgres_15, postgres_18, pgbouncer, mariadb, sqlite);
+on_each!(a_release_that_succeeded_starts_at_once_ever_after: each_version);
 
 fn without_a_revision_the_steps_run_at_every_start_one_at_a_time(db: &Db) {
     let scene = Scene::new(db);
@@ -119,7 +119,7 @@ fn without_a_revision_the_steps_run_at_every_start_one_at_a_time(db: &Db) {
     assert_eq!(words, ["start", "end"].repeat(4));
     assert_eq!(scene.states(), ["succeeded"; 4]);
 }
-on_each!(without_a_revision_the_steps_run_at_every_start_one_at_a_time: postgres_15, pgbouncer, mariadb, sqlite);
+on_each!(without_a_revision_the_steps_run_at_every_start_one_at_a_time: each_and_pooler);
 
 fn two_apps_in_one_database_run_at_the_same_time(db: &Db) {
     let (one, two) = (Scene::new(db), Scene::new(db));
@@ -139,7 +139,7 @@ fn two_apps_in_one_database_run_at_the_same_time(db: &Db) {
     one.check_settled("v1");
     two.check_settled("v1");
 }
-on_each!(two_apps_in_one_database_run_at_the_same_time: postgres_15, pgbouncer, mariadb, sqlite);
+on_each!(two_apps_in_one_database_run_at_the_same_time: each_and_pooler);
 
 /// Once served, a waiter takes a full pooler for busy, however long that lasts.
 #[test]

@@ -110,4 +110,4 @@ fn random_faults(db: &Db) {
         }
     });
 }
-on_each!(random_faults: postgres_15, postgres_18, pgbouncer, mariadb, sqlite);
+on_each!(random_faults: each_version);

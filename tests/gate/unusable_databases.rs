@@ -26,7 +26,7 @@ fn a_ledger_without_a_column_starts_no_step(db: &Db) {
     scene.run("v2").finish().ends_with(0);
     scene.check_settled("v2");
 }
-on_each!(a_ledger_without_a_column_starts_no_step: postgres_15, mariadb, sqlite);
+on_each!(a_ledger_without_a_column_starts_no_step: each);
 
 fn a_role_that_may_not_update_starts_no_step(db: &Db) {
     let scene = Scene::new(db);
@@ -41,7 +41,7 @@ fn a_role_that_may_not_update_starts_no_step(db: &Db) {
     assert_eq!(scene.count("start"), 1);
     assert_eq!(scene.states(), ["succeeded"]);
 }
-on_each!(a_role_that_may_not_update_starts_no_step: postgres_15);
+on_each!(a_role_that_may_not_update_starts_no_step: [postgres_15]);
 
 /// A migration in one long transaction keeps everybody out of the file: it finds it free when it
 /// starts, without waiting for launchgate's own writes, and others wait for it, also those that
@@ -89,7 +89,7 @@ fn waited(address: &str) -> f64 {
     let value = text.lines().find_map(|line| line.strip_prefix(series));
     value.expect("the series").parse().expect("a number")
 }
-on_each!(a_file_that_a_holders_step_keeps_busy_is_waited_for: sqlite);
+on_each!(a_file_that_a_holders_step_keeps_busy_is_waited_for: [sqlite]);
 
 fn the_log_says_which_database_and_who_named_it(db: &Db) {
     let scene = Scene::new(db);
@@ -109,7 +109,7 @@ fn the_log_says_which_database_and_who_named_it(db: &Db) {
     ended.ends_with(69).says("--database-url-file secret");
     assert!(!ended.log().contains("sEcReT"), "{}", ended.log());
 }
-on_each!(the_log_says_which_database_and_who_named_it: sqlite);
+on_each!(the_log_says_which_database_and_who_named_it: [sqlite]);
 
 fn a_session_name_that_a_setting_gives_stays(db: &Db) {
     let scene = Scene::new(db);
@@ -130,4 +130,4 @@ fn a_session_name_that_a_setting_gives_stays(db: &Db) {
         .finish();
     own.ends_with(0).says("name=launchgate/");
 }
-on_each!(a_session_name_that_a_setting_gives_stays: postgres_15);
+on_each!(a_session_name_that_a_setting_gives_stays: [postgres_15]);

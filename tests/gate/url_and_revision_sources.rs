@@ -40,7 +40,7 @@ fn a_url_comes_from_any_variable_or_a_file(db: &Db) {
     scene.check_settled("v1");
     scene.check_settled("v2");
 }
-on_each!(a_url_comes_from_any_variable_or_a_file: postgres_15, mariadb, sqlite);
+on_each!(a_url_comes_from_any_variable_or_a_file: each);
 
 /// As libpq: `PGUSER`, else the name of the user that launchgate is. The server asks the kernel.
 #[test]
@@ -182,4 +182,4 @@ fn a_replica_whose_clock_is_wrong_by_a_day_changes_nothing(db: &Db) {
     }
     assert_eq!(scene.count("start"), 2);
 }
-on_each!(a_replica_whose_clock_is_wrong_by_a_day_changes_nothing: postgres_15, mariadb);
+on_each!(a_replica_whose_clock_is_wrong_by_a_day_changes_nothing: each_server);

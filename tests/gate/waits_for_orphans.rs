@@ -60,7 +60,7 @@ fn the_next_holder_waits_for_a_statement_that_outlives_its_client(db: &Db) {
     assert_eq!(scene.states(), ["interrupted", "succeeded"]);
     scene.check_settled("v1");
 }
-on_each!(the_next_holder_waits_for_a_statement_that_outlives_its_client: postgres_15, postgres_18, pgbouncer);
+on_each!(the_next_holder_waits_for_a_statement_that_outlives_its_client: postgres);
 
 fn an_active_session_past_the_limit_is_named_and_nothing_runs(db: &Db) {
     let scene = Scene::new(db);
@@ -84,7 +84,7 @@ fn an_active_session_past_the_limit_is_named_and_nothing_runs(db: &Db) {
     assert_eq!(scene.states(), ["interrupted", "succeeded"]);
     scene.check_settled("v1");
 }
-on_each!(an_active_session_past_the_limit_is_named_and_nothing_runs: postgres_15, postgres_18, pgbouncer);
+on_each!(an_active_session_past_the_limit_is_named_and_nothing_runs: postgres);
 
 /// Its client is alive and silent, outside launchgate's reach: the server has no way to know.
 fn what_a_dead_run_left_idle_in_a_transaction_is_ended(db: &Db) {
@@ -117,7 +117,7 @@ fn what_a_dead_run_left_idle_in_a_transaction_is_ended(db: &Db) {
     );
     scene.check_settled("v1");
 }
-on_each!(what_a_dead_run_left_idle_in_a_transaction_is_ended: postgres_15, postgres_18);
+on_each!(what_a_dead_run_left_idle_in_a_transaction_is_ended: [postgres_15, postgres_18]);
 
 /// Its run is closed, so it is not launchgate's to end, and nothing of it is at work.
 fn what_a_closed_run_left_idle_in_a_transaction_is_named_and_passed(db: &Db) {
@@ -155,7 +155,7 @@ fn what_a_closed_run_left_idle_in_a_transaction_is_named_and_passed(db: &Db) {
         .expect("the session is left alone");
     scene.check_settled("v3");
 }
-on_each!(what_a_closed_run_left_idle_in_a_transaction_is_named_and_passed: postgres_15, pgbouncer);
+on_each!(what_a_closed_run_left_idle_in_a_transaction_is_named_and_passed: [postgres_15, pgbouncer]);
 
 /// A role without `pg_read_all_stats` sees another role's sessions, but not what they do.
 #[test]
@@ -198,7 +198,7 @@ fn an_idle_session_is_not_waited_for(db: &Db) {
     assert!(!second.log().contains("waiting for database sessions"));
     scene.check_settled("v2");
 }
-on_each!(an_idle_session_is_not_waited_for: postgres_15, pgbouncer);
+on_each!(an_idle_session_is_not_waited_for: [postgres_15, pgbouncer]);
 
 /// A signal ends the wait at once and leaves nothing behind.
 fn a_signal_ends_the_wait_for_orphans(db: &Db) {
@@ -215,7 +215,7 @@ fn a_signal_ends_the_wait_for_orphans(db: &Db) {
         db.sql("select count(*) from pg_locks where locktype = 'advisory'") == "0"
     });
 }
-on_each!(a_signal_ends_the_wait_for_orphans: postgres_15, pgbouncer);
+on_each!(a_signal_ends_the_wait_for_orphans: [postgres_15, pgbouncer]);
 
 /// A step that is stopped for its time limit leaves its statement too: whatever became of the
 /// run, the next one waits for it.

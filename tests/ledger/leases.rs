@@ -13,26 +13,20 @@ use super::{
         wire::Network,
     },
     connection::{is_busy, lock, target, until},
-    rules::{hold, on, outcome, rows},
+    rules::{hold, on_all, outcome, rows},
 };
 
-macro_rules! on_servers {
-    ($rules:tt) => {
-        on!(postgres_15, $rules);
-        on!(postgres_18, $rules);
-        on!(pgbouncer, $rules);
-        on!(mariadb, $rules);
-    };
-}
-
-on_servers!([
-    a_lease_counts_by_the_servers_clock_and_is_renewed,
-    a_killed_lock_session_is_lost_and_its_run_not_recorded,
-    a_killed_ledger_session_is_replaced_by_the_next_heartbeat,
-    a_silent_holder_is_freed_by_the_server_after_its_lease,
-    a_cut_network_is_noticed_in_time_and_a_mended_one_confirms,
-    an_answer_to_the_commit_that_never_comes_is_unknown,
-]);
+on_all!(
+    each_server_version,
+    [
+        a_lease_counts_by_the_servers_clock_and_is_renewed,
+        a_killed_lock_session_is_lost_and_its_run_not_recorded,
+        a_killed_ledger_session_is_replaced_by_the_next_heartbeat,
+        a_silent_holder_is_freed_by_the_server_after_its_lease,
+        a_cut_network_is_noticed_in_time_and_a_mended_one_confirms,
+        an_answer_to_the_commit_that_never_comes_is_unknown,
+    ]
+);
 
 async fn a_lease_counts_by_the_servers_clock_and_is_renewed(db: Db) {
     let mut target = db.target();

@@ -12,39 +12,39 @@ use launchgate::db::{
 use super::common::backends::Db;
 use super::connection::{connect, is_busy, lock, until};
 
-macro_rules! on {
-    ($module:ident, [$($rule:ident),* $(,)?]) => {
-        mod $module {
+/// A list of rules on each database of a group: `on_all!(each, [a_rule, another]);` calls
+/// `a_rule(Db).await`.
+macro_rules! on_all {
+    ($group:ident, $rules:tt) => {
+        $crate::common::backends::on_group!($group, [$crate::rules::on_all] $rules);
+    };
+    ($rules:tt [$($backend:ident),+]) => {
+        $($crate::rules::on_all!(@one $backend $rules);)+
+    };
+    (@one $backend:ident [$($rule:ident),* $(,)?]) => {
+        mod $backend {
             use super::super::{common::backends::Db, connection::run};
-            $(#[test] fn $rule() { run(super::$rule(Db::$module())); })*
+            $(#[test] fn $rule() { run(super::$rule(Db::$backend())); })*
         }
     };
 }
-pub(crate) use on;
+pub(crate) use on_all;
 
-macro_rules! everywhere {
-    ($rules:tt) => {
-        on!(postgres_15, $rules);
-        on!(postgres_18, $rules);
-        on!(pgbouncer, $rules);
-        on!(mariadb, $rules);
-        on!(sqlite, $rules);
-    };
-}
-pub(crate) use everywhere;
-
-everywhere!([
-    a_look_makes_nothing,
-    one_holder_at_a_time,
-    apps_do_not_exclude_each_other,
-    the_lock_is_proven_to_exclude,
-    a_success_is_seen_by_every_look_and_the_lock_is_free,
-    a_failure_keeps_its_step_code_and_output,
-    a_dropped_holder_leaves_the_lock,
-    a_row_leaves_running_once,
-    an_end_without_the_lock_is_never_a_success,
-    an_operators_decision_needs_no_ledger_before,
-]);
+on_all!(
+    each_version,
+    [
+        a_look_makes_nothing,
+        one_holder_at_a_time,
+        apps_do_not_exclude_each_other,
+        the_lock_is_proven_to_exclude,
+        a_success_is_seen_by_every_look_and_the_lock_is_free,
+        a_failure_keeps_its_step_code_and_output,
+        a_dropped_holder_leaves_the_lock,
+        a_row_leaves_running_once,
+        an_end_without_the_lock_is_never_a_success,
+        an_operators_decision_needs_no_ledger_before,
+    ]
+);
 
 pub fn new_run(revision: &str, run_id: &str) -> NewRun {
     NewRun {

@@ -12,15 +12,18 @@ use launchgate::db::{
 use super::{
     common::backends::{Db, target},
     connection::{lock, run},
-    rules::{everywhere, hold, new_run, on, outcome, rows},
+    rules::{hold, new_run, on_all, outcome, rows},
 };
 
-everywhere!([
-    a_second_running_row_of_an_app_is_busy,
-    an_older_ledger_gets_the_key,
-    rows_of_dead_holders_do_not_keep_the_key_away,
-    an_older_launchgate_goes_on_in_a_ledger_with_the_key,
-]);
+on_all!(
+    each_version,
+    [
+        a_second_running_row_of_an_app_is_busy,
+        an_older_ledger_gets_the_key,
+        rows_of_dead_holders_do_not_keep_the_key_away,
+        an_older_launchgate_goes_on_in_a_ledger_with_the_key,
+    ]
+);
 
 #[test]
 fn two_live_rows_of_another_app_leave_the_key_for_later() {

@@ -10,19 +10,22 @@ use launchgate::db::{
 use super::{
     common::backends::Db,
     connection::{connect, lock},
-    rules::{everywhere, hold, new_run, on, outcome, rows},
+    rules::{hold, new_run, on_all, outcome, rows},
 };
 
-everywhere!([
-    any_text_comes_back_as_it_was,
-    a_revision_that_fits_no_index_is_refused,
-    revisions_that_differ_by_a_trailing_space_are_two,
-    a_ledger_of_another_shape_is_refused_by_name_of_the_column,
-    rows_of_a_newer_launchgate_are_tolerated,
-    the_database_describes_itself,
-    a_look_is_bounded_in_rows,
-    apps_may_make_the_ledger_at_the_same_moment,
-]);
+on_all!(
+    each_version,
+    [
+        any_text_comes_back_as_it_was,
+        a_revision_that_fits_no_index_is_refused,
+        revisions_that_differ_by_a_trailing_space_are_two,
+        a_ledger_of_another_shape_is_refused_by_name_of_the_column,
+        rows_of_a_newer_launchgate_are_tolerated,
+        the_database_describes_itself,
+        a_look_is_bounded_in_rows,
+        apps_may_make_the_ledger_at_the_same_moment,
+    ]
+);
 
 async fn any_text_comes_back_as_it_was(db: Db) {
     let target = db.target();

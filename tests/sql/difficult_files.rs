@@ -31,7 +31,7 @@ fn a_file_that_undoes_its_transaction_never_counts(db: &Db) {
     with_sql(&scene, "v3").start().ends_with(0);
     assert_eq!(applied(db), ["1|a", "2|b"]);
 }
-on_each!(a_file_that_undoes_its_transaction_never_counts: mariadb, sqlite);
+on_each!(a_file_that_undoes_its_transaction_never_counts: [mariadb, sqlite]);
 
 /// The idiom for a table that others refer to: foreign keys can't be switched in a transaction.
 #[test]
@@ -105,7 +105,7 @@ fn a_nul_byte_is_refused(db: &Db) {
     with_sql(&scene, "v2").start().ends_with(0);
     assert_eq!(applied(db), ["1|a"]);
 }
-on_each!(a_nul_byte_is_refused: postgres_15, sqlite);
+on_each!(a_nul_byte_is_refused: server_and_file);
 
 /// A constraint that is checked at the commit is the file's own, and no fault of a table's.
 fn a_deferred_constraint_fails_its_file(db: &Db) {
@@ -137,7 +137,7 @@ fn a_deferred_constraint_fails_its_file(db: &Db) {
     with_sql(&scene, "v3").start().ends_with(0);
     assert_eq!(applied(db), ["1|a", "2|b"]);
 }
-on_each!(a_deferred_constraint_fails_its_file: postgres_15, sqlite);
+on_each!(a_deferred_constraint_fails_its_file: server_and_file);
 
 /// A role's password is not shown, wherever in its statement the line that failed stands.
 fn a_password_in_a_statement_is_hidden(db: &Db) {
@@ -155,7 +155,7 @@ fn a_password_in_a_statement_is_hidden(db: &Db) {
     assert!(!replica.log().contains("p4ss"), "{}", replica.log());
     assert!(!scene.ledger("output_tail").join("").contains("p4ss"));
 }
-on_each!(a_password_in_a_statement_is_hidden: postgres_15, mariadb);
+on_each!(a_password_in_a_statement_is_hidden: each_server);
 
 /// What launchgate's own steps say are events, with their fields and their level.
 fn the_json_log_has_the_events(db: &Db) {
@@ -196,7 +196,7 @@ fn the_json_log_has_the_events(db: &Db) {
         1
     );
 }
-on_each!(the_json_log_has_the_events: postgres_15, sqlite);
+on_each!(the_json_log_has_the_events: server_and_file);
 
 /// The ledger's texts are compared, whatever encoding the file has.
 #[test]
@@ -319,4 +319,4 @@ fn a_large_folder_is_one_revision(db: &Db) {
     refused.says("have the same version, 71");
     assert_eq!(scene.ledger("state").len(), 2);
 }
-on_each!(a_large_folder_is_one_revision: postgres_15, pgbouncer, mariadb, sqlite);
+on_each!(a_large_folder_is_one_revision: each_and_pooler);

@@ -45,7 +45,7 @@ fn applies_in_order_and_once(db: &Db) {
     assert_eq!(applied(db).len(), 3);
     scene.check_settled("v2");
 }
-on_each!(applies_in_order_and_once: postgres_15, postgres_18, pgbouncer, mariadb, sqlite);
+on_each!(applies_in_order_and_once: each_version);
 
 fn replicas_apply_once(db: &Db) {
     let scene = Scene::new(db);
@@ -65,7 +65,7 @@ fn replicas_apply_once(db: &Db) {
     assert_eq!(applied(db).len(), 20);
     scene.check_settled("v1");
 }
-on_each!(replicas_apply_once: postgres_15, pgbouncer, mariadb, sqlite);
+on_each!(replicas_apply_once: each_and_pooler);
 
 fn a_failing_statement_is_shown_with_file_and_line(db: &Db) {
     let scene = Scene::new(db);
@@ -107,7 +107,7 @@ fn a_failing_statement_is_shown_with_file_and_line(db: &Db) {
     with_sql(&scene, "v3").start().ends_with(0);
     assert_eq!(applied(db), ["1|a", "2|b"]);
 }
-on_each!(a_failing_statement_is_shown_with_file_and_line: postgres_15, pgbouncer, mariadb, sqlite);
+on_each!(a_failing_statement_is_shown_with_file_and_line: each_and_pooler);
 
 fn changed_and_missing_files_are_named_and_nothing_is_applied(db: &Db) {
     let scene = Scene::new(db);
@@ -135,7 +135,7 @@ fn changed_and_missing_files_are_named_and_nothing_is_applied(db: &Db) {
     assert_eq!(applied(db), ["1|a", "2|b"]);
     assert_eq!(scene.count("server"), 1);
 }
-on_each!(changed_and_missing_files_are_named_and_nothing_is_applied: postgres_15, mariadb, sqlite);
+on_each!(changed_and_missing_files_are_named_and_nothing_is_applied: each);
 
 fn a_late_file_is_applied_with_a_warning(db: &Db) {
     let scene = Scene::new(db);
@@ -151,7 +151,7 @@ fn a_late_file_is_applied_with_a_warning(db: &Db) {
     );
     assert_eq!(applied(db), ["1|a", "2|b", "3|c"]);
 }
-on_each!(a_late_file_is_applied_with_a_warning: postgres_15, sqlite);
+on_each!(a_late_file_is_applied_with_a_warning: server_and_file);
 
 fn runs_between_the_migrate_and_the_verify_steps(db: &Db) {
     let scene = Scene::new(db);
@@ -185,7 +185,7 @@ fn runs_between_the_migrate_and_the_verify_steps(db: &Db) {
         ]
     );
 }
-on_each!(runs_between_the_migrate_and_the_verify_steps: postgres_15, sqlite);
+on_each!(runs_between_the_migrate_and_the_verify_steps: server_and_file);
 
 /// CREATE INDEX CONCURRENTLY waits for every transaction: launchgate's own has no snapshot.
 fn concurrent_indexes_need_no_transaction(db: &Db) {
@@ -214,7 +214,7 @@ fn concurrent_indexes_need_no_transaction(db: &Db) {
         .says("migrations/3_j.sql:3: ")
         .says("alone in its file");
 }
-on_each!(concurrent_indexes_need_no_transaction: postgres_15, postgres_18, pgbouncer);
+on_each!(concurrent_indexes_need_no_transaction: postgres);
 
 /// A transaction that nobody ends is undone when the connection closes, and its row with it.
 fn a_transaction_left_open_is_no_success(db: &Db) {
@@ -235,7 +235,7 @@ fn a_transaction_left_open_is_no_success(db: &Db) {
     assert_eq!(applied(db), ["1|a", "2|b"]);
     assert_eq!(db.sql("select count(*) from b"), "0");
 }
-on_each!(a_transaction_left_open_is_no_success: postgres_15, pgbouncer, sqlite);
+on_each!(a_transaction_left_open_is_no_success: [postgres_15, pgbouncer, sqlite]);
 
 /// What stays is what the database has, whatever the file's first line promises.
 fn what_stays_is_said(db: &Db) {
@@ -284,7 +284,7 @@ fn what_stays_is_said(db: &Db) {
         db.sql("drop table if exists a");
     }
 }
-on_each!(what_stays_is_said: postgres_15, pgbouncer, sqlite);
+on_each!(what_stays_is_said: [postgres_15, pgbouncer, sqlite]);
 
 /// A failed CREATE INDEX CONCURRENTLY is no transaction, and leaves an index that is invalid.
 #[test]
@@ -417,7 +417,7 @@ fn the_password_is_in_no_argument(db: &Db) {
     assert_eq!(words, b"launchgate\0embedded\0sql\0--\0migrations\0");
     replica.ends_with(0);
 }
-on_each!(the_password_is_in_no_argument: postgres_15);
+on_each!(the_password_is_in_no_argument: [postgres_15]);
 
 fn slow(db: &Db) -> &'static str {
     match db {
@@ -443,7 +443,7 @@ fn a_stopped_migration_is_begun_anew(db: &Db) {
     assert_eq!(applied(db), ["1|a"]);
     scene.check_settled("v1");
 }
-on_each!(a_stopped_migration_is_begun_anew: postgres_15, sqlite);
+on_each!(a_stopped_migration_is_begun_anew: server_and_file);
 
 /// launchgate is killed in the middle: the step dies with it, and the next start goes on.
 fn a_killed_migration_is_begun_anew(db: &Db) {
@@ -458,7 +458,7 @@ fn a_killed_migration_is_begun_anew(db: &Db) {
     assert_eq!(applied(db), ["1|a"]);
     scene.check_settled("v1");
 }
-on_each!(a_killed_migration_is_begun_anew: postgres_15, pgbouncer, sqlite);
+on_each!(a_killed_migration_is_begun_anew: [postgres_15, pgbouncer, sqlite]);
 
 fn the_time_limit_holds(db: &Db) {
     let scene = Scene::new(db);
@@ -470,7 +470,7 @@ fn the_time_limit_holds(db: &Db) {
     replica.ends_with(124);
     replica.says("sql ran past 300ms");
 }
-on_each!(the_time_limit_holds: postgres_15, sqlite);
+on_each!(the_time_limit_holds: server_and_file);
 
 /// The revision is the files, where nothing else migrates and no release is named.
 #[test]
@@ -655,4 +655,4 @@ fn check_lists_and_changes_nothing(db: &Db) {
     assert!(log.contains("migrations/10_c.sql was changed"), "{log}");
     assert_eq!(applied(db).len(), 2);
 }
-on_each!(check_lists_and_changes_nothing: postgres_15, pgbouncer, mariadb, sqlite);
+on_each!(check_lists_and_changes_nothing: each_and_pooler);

@@ -104,7 +104,7 @@ fn the_table_is_the_same(db: &Db) {
     assert_eq!(rows(db), theirs);
     assert_eq!(table(db), made);
 }
-on_each!(the_table_is_the_same: postgres_15, sqlite);
+on_each!(the_table_is_the_same: server_and_file);
 
 fn sqlx_goes_on_where_launchgate_stopped(db: &Db) {
     let scene = Scene::new(db);
@@ -127,7 +127,7 @@ fn sqlx_goes_on_where_launchgate_stopped(db: &Db) {
     assert!(ok && said.contains("Applied 2/revert"), "{said}");
     assert_eq!(applied(db).len(), 4);
 }
-on_each!(sqlx_goes_on_where_launchgate_stopped: postgres_15, sqlite);
+on_each!(sqlx_goes_on_where_launchgate_stopped: server_and_file);
 
 fn launchgate_goes_on_where_sqlx_stopped(db: &Db) {
     let scene = Scene::new(db);
@@ -158,7 +158,7 @@ fn launchgate_goes_on_where_sqlx_stopped(db: &Db) {
     );
     with_sql(&scene, "v3").start().ends_with(65);
 }
-on_each!(launchgate_goes_on_where_sqlx_stopped: postgres_15, sqlite);
+on_each!(launchgate_goes_on_where_sqlx_stopped: server_and_file);
 
 /// A file that is older than what is applied: sqlx-cli applies it, and so does launchgate.
 fn both_apply_what_is_late(db: &Db) {
@@ -174,4 +174,4 @@ fn both_apply_what_is_late(db: &Db) {
     let (ok, said) = migrate(&scene, &["info"]);
     assert!(ok && !said.contains("pending"), "{said}");
 }
-on_each!(both_apply_what_is_late: postgres_15, sqlite);
+on_each!(both_apply_what_is_late: server_and_file);

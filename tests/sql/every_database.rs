@@ -546,7 +546,7 @@ fn what_cannot_be_meant_is_refused_before_anything_runs() {
     refused(
         &["--sql", "nowhere", "--release", "r"],
         &url,
-        &["nowhere is no folder"],
+        &["nowhere is not a folder"],
     );
     refused(
         &["--sql", "migrations", "--no-database"],
@@ -614,7 +614,7 @@ fn a_file_that_can_not_be_read_is_told_with_the_reason() {
     fs::write(files.0.join("1_a.sql"), b"-- caf\xe9\n").expect("a file");
     let mut replica = with_sql(&scene, "v1").start();
     replica.ends_with(65);
-    replica.says("1_a.sql: stream did not contain valid UTF-8; the server");
+    replica.says("1_a.sql: stream did not contain valid UTF-8");
     replica.says("hint=\"save the file as UTF-8\"");
 }
 

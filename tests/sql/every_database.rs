@@ -556,12 +556,12 @@ fn what_cannot_be_meant_is_refused_before_anything_runs() {
     refused(
         &["--sql", "migrations"],
         "",
-        &["--sql needs a database", "set DATABASE_URL"],
+        &["no database is named", "set DATABASE_URL"],
     );
     refused(
         &["--snapshot", "s", "--sql", "migrations"],
         "postgres://h/d",
-        &["a snapshot can be made of SQLite alone", "pg_dump"],
+        &["only SQLite can be snapshotted", "pg_dump"],
     );
     refused(
         &["--sql", "migrations", "--step-env", "DATABASE_URL=ftp://x"],

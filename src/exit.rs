@@ -171,6 +171,13 @@ impl Failure {
         &self.problem
     }
 
+    /// The same failure with its place in front: `place: what`.
+    #[must_use]
+    pub fn prefixed(mut self, place: &str) -> Self {
+        self.problem.what = redacted(format!("{place}: {}", self.problem.what));
+        self
+    }
+
     /// Appends something else to do.
     pub fn add_hint(&mut self, more: &str) {
         self.problem.hint = redacted(format!("{}; {more}", self.problem.hint));

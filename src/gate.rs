@@ -32,12 +32,14 @@ use crate::gate::runtime::{GateLink, Meanwhile};
 use crate::output::log::{Event, Log};
 use crate::output::timeline::Phase;
 use crate::plan::gate_plan::{GatePlan, Limits};
+use crate::plan::ledger_reference::LedgerReference;
 use crate::plan::revision::{PlannedRevision, RevisionFiles, RevisionInfo};
 use crate::sys::clock::Moment;
 
 /// The engine that carries out a [`GatePlan`].
 pub struct Gate {
     target: Target,
+    reference: LedgerReference,
     revision: RevisionInfo,
     /// The files that are the revision, until they have been read.
     unread: Option<RevisionFiles>,
@@ -78,6 +80,7 @@ impl Gate {
         };
         Self {
             target: plan.target,
+            reference: plan.reference,
             revision,
             unread,
             limits: plan.limits,
@@ -95,7 +98,7 @@ impl Gate {
         let mut early = self.find_revision(&mut link).await?;
         let mut poll = LedgerPoll::new(&self, Phase::Lock);
         // A database that accepts connections may still refuse to write: its disk may be full.
-        let mut write_retry = ConnectRetry::under_lock(&self.limits);
+        let mut write_retry = ConnectRetry::under_lock(&self.limits, &self.reference);
         loop {
             let (session, ledger) = poll.next(&mut link, early.take()).await?;
             let holder = match self.decision(&ledger) {
@@ -174,7 +177,7 @@ impl Gate {
 
     fn refuse(&self, refusal: &decide::RevisionRefusal) -> Failure {
         let revision = self.revision.revision.as_deref().unwrap_or_default();
-        revision_refused(&self.target, revision, refusal)
+        revision_refused(&self.target, &self.reference, revision, refusal)
     }
 
     fn log_up_to_date(&self, ledger: &Ledger) {

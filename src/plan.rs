@@ -6,6 +6,7 @@ pub mod coordination;
 pub mod embedded;
 pub mod every_start;
 pub mod gate_plan;
+pub mod ledger_reference;
 mod planner;
 pub mod release;
 pub mod revision;

@@ -20,6 +20,7 @@ use crate::output::print;
 use crate::plan::coordination::Coordination;
 use crate::plan::embedded::EmbeddedPlan;
 use crate::plan::gate_plan::GatePlan;
+use crate::plan::ledger_reference::LedgerReference;
 use crate::plan::run_plan::RunPlan;
 use crate::redact;
 use crate::settings::{CheckSettings, Row, Settings};
@@ -116,13 +117,15 @@ fn database(
     embedded: Option<&EmbeddedPlan>,
 ) -> Result<(), Failure> {
     let gate = Gate::new(plan.clone(), log.clone());
-    let seen = runtime::run(host, |link| look(gate, link))?;
+    let reference = plan.reference.clone();
+    let seen = runtime::run(host, |link| look(gate, reference, link))
+        .map_err(|failure| plan.reference.locate(failure))?;
     print::print(host, describe(plan, &seen).as_bytes())?;
     let migrations = match embedded.and_then(|embedded| embedded::migrations(embedded, plan)) {
         Some((target, folder)) => migrations(host, target, folder),
         None => Ok(()),
     };
-    verdict(plan, &seen)?;
+    verdict(plan, &seen).map_err(|failure| plan.reference.locate(failure))?;
     match &seen.decision {
         Decision::Start => Ok(()),
         Decision::Run { .. } | Decision::Wait(_) | Decision::Refuse(_) => {
@@ -150,12 +153,16 @@ fn migrations(host: &Host, target: Target, folder: PathBuf) -> Result<(), Failur
     print::print(host, out.as_bytes())
 }
 
-async fn look(gate: Gate, mut link: GateLink) -> Result<DatabaseReport, Failure> {
+async fn look(
+    gate: Gate,
+    reference: LedgerReference,
+    mut link: GateLink,
+) -> Result<DatabaseReport, Failure> {
     let (mut session, ledger) = gate.open(&mut link).await?;
     let info = link
         .unless_stopped("check", session.describe())
         .await?
-        .map_err(call_failed)?;
+        .map_err(|error| call_failed(&reference, error))?;
     session.close().await;
     let decision = gate.decision(&ledger);
     Ok(DatabaseReport { info, decision })
@@ -220,20 +227,22 @@ fn verdict(plan: &GatePlan, seen: &DatabaseReport) -> Result<(), Failure> {
         Decision::Start => return Ok(()),
         Decision::Refuse(refusal) => {
             let revision = plan.known_revision().unwrap_or_default();
-            return Err(revision_refused(&plan.target, revision, refusal));
+            return Err(revision_refused(
+                &plan.target,
+                &plan.reference,
+                revision,
+                refusal,
+            ));
         }
         Decision::Run { .. } | Decision::Wait(_) => {}
     }
-    let backend = plan.target.backend().as_str();
     if let Some((what, hint)) = &info.unfit {
         return Err(refused(what.clone(), hint.clone()));
     }
     if !info.ledger_exists && info.can_create == Some(false) {
         return Err(refused(
             "the ledger is missing and this role may not create it".into(),
-            format!(
-                "run the output of `launchgate print-ddl --database {backend}` as an administrator"
-            ),
+            plan.target.backend().create_hint(&plan.target.url),
         ));
     }
     if info.ledger_exists && info.can_write_ledger == Some(false) {

@@ -53,9 +53,11 @@ pub fn resolve(host: &Host, log: &Log, settings: &ResolveSettings) -> Result<(),
     let note = note.map(|note| plan.target.url.redact_all(note));
     let shown = redact::passwords(revision.as_str()).into_owned();
     let log = log.clone();
+    let reference = plan.reference.clone();
     let had_succeeded = runtime::run(host, move |link| {
         append(plan, log, link, revision, state, note)
-    })?;
+    })
+    .map_err(|failure| reference.locate(failure))?;
     let said = match state {
         RunState::Succeeded => "recorded as succeeded: it starts without running its steps",
         RunState::Blocked => "blocked: it does not start",
@@ -83,11 +85,12 @@ async fn append(
     note: Option<String>,
 ) -> Result<bool, Failure> {
     let (revision, holder) = (revision.as_str(), plan.holder.clone());
+    let reference = plan.reference.clone();
     let (mut session, ledger) = Gate::new(plan, log).open(&mut link).await?;
     let had_succeeded = has_succeeded(&ledger, revision);
     let write = session.decide_by_operator(revision, state, note.as_deref(), &holder);
     let written = link.unless_stopped("resolve", write).await?;
     session.close().await;
-    written.map_err(call_failed)?;
+    written.map_err(|error| call_failed(&reference, error))?;
     Ok(had_succeeded)
 }

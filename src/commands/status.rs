@@ -40,7 +40,9 @@ pub fn status(
 ) -> Result<(), Failure> {
     let plan = coordination::without_revision(settings)?;
     let log = log.clone();
-    let seen = runtime::run(host, |link| look(plan, log, link))?;
+    let reference = plan.reference.clone();
+    let seen = runtime::run(host, |link| look(plan, log, link))
+        .map_err(|failure| reference.locate(failure))?;
     let text = if as_json {
         render_json(&seen)?
     } else {
@@ -53,7 +55,7 @@ pub fn status(
 }
 
 async fn look(plan: GatePlan, log: Log, mut link: GateLink) -> Result<LedgerReport, Failure> {
-    let target = plan.target.clone();
+    let (target, reference) = (plan.target.clone(), plan.reference.clone());
     let (mut session, _) = Gate::new(plan, log).open(&mut link).await?;
     let read = async {
         let runs = session.history(NEWEST).await?;
@@ -67,7 +69,7 @@ async fn look(plan: GatePlan, log: Log, mut link: GateLink) -> Result<LedgerRepo
     let (mut runs, is_held) = link
         .unless_stopped("status", read)
         .await?
-        .map_err(call_failed)?;
+        .map_err(|error| call_failed(&reference, error))?;
     session.close().await;
     // Without leases, the newest run is alive as long as its lock.
     if !target.backend().has_lease()

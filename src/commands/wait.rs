@@ -66,10 +66,11 @@ fn gate_plan(
 
 fn until_succeeded(host: &Host, log: &Log, plan: GatePlan) -> Result<(), Failure> {
     let live = Live::start(host, log);
+    let reference = plan.reference.clone();
     let gate = Gate::new(plan, log.clone());
     let waited = runtime::run(host, |link| gate.wait_for_success(link));
     drop(live);
-    waited?;
+    waited.map_err(|failure| reference.locate(failure))?;
     log.say(Event::GateDone, "the gate is open", &[]);
     Ok(())
 }

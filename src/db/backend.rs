@@ -67,6 +67,12 @@ impl Backend {
         self.driver().session_names()
     }
 
+    /// How an administrator creates the ledger for a role that may not.
+    #[must_use]
+    pub fn create_hint(self, url: &DatabaseUrl) -> String {
+        self.driver().create_hint(url)
+    }
+
     /// What to do where a step keeps the ledger's table locked.
     #[must_use]
     pub fn locked_table_hint(self, url: &DatabaseUrl) -> String {

@@ -38,6 +38,7 @@ pub(super) trait Driver: Sync {
     fn may_drop_calls(&self) -> bool;
     fn can_snapshot(&self) -> bool;
     fn session_names(&self) -> Option<SessionNames>;
+    fn create_hint(&self, url: &DatabaseUrl) -> String;
     fn locked_table_hint(&self, url: &DatabaseUrl) -> String;
 
     /// Where a server listens if nothing says otherwise; `None` for files.

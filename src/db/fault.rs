@@ -27,6 +27,8 @@ pub(super) enum FaultKind {
     Driver,
     /// The database file does not exist.
     NoFile,
+    /// The folder of the database file can't be used.
+    NoFolder,
 }
 
 /// What a server's error means where a caller is prepared for it.
@@ -225,7 +227,11 @@ impl From<Fault> for Error {
             FaultKind::Tls => fault.tls_error(&said),
             FaultKind::NoFile => Self::refused(
                 said,
-                "create the database file, or correct its path in the URL",
+                "create the database file, or correct its path in the database URL",
+            ),
+            FaultKind::NoFolder => Self::refused(
+                said,
+                "create the folder, mount its volume there, or correct the path in the database URL",
             ),
             FaultKind::Driver => fault.driver_error(said),
             FaultKind::Server => fault.codes.server_error(&fault, said),

@@ -11,3 +11,13 @@ pub(super) const UNKNOWN: &str =
     "see the server's log; `launchgate check` tries the database without changing anything";
 pub(super) const SCHEMA: &str =
     "create the schema, or name another with ?schema= in the database URL";
+
+/// The command by which an administrator creates the ledger, with the grants that its role needs.
+pub(super) fn create(backend: &str, grant: &str, client: &[&str]) -> String {
+    let words = |words: &[&str]| shlex::try_join(words.iter().copied()).unwrap_or_default();
+    format!(
+        "run this as an administrator: (launchgate print-ddl --database {backend}; {}) | {}",
+        words(&["echo", grant]),
+        words(client)
+    )
+}

@@ -192,11 +192,8 @@ impl LedgerConnection {
                 Ok(LedgerCreation::Existed)
             }
             Err(fault) if fault.is_privilege() => Err(Error::refused(
-                format!("may not create the ledger: {}", fault.message),
-                format!(
-                    "run `launchgate print-ddl --database {}` as an admin",
-                    self.target.backend()
-                ),
+                format!("this role may not create the ledger: {}", fault.message),
+                self.target.backend().create_hint(&self.target.url),
             )),
             Err(fault) => Err(fault.into()),
         }

@@ -15,6 +15,7 @@ use super::{
     dialect::SqlDialect,
     driver::{Driver, SessionNames},
     fault::{ErrorCodes, Fault, FaultPhase},
+    hints,
     ledger_sql::LedgerSql,
     lock::LockAttempt,
     migrator::dialect::{MigrationConnection, MigrationDialect},
@@ -57,6 +58,22 @@ impl Driver for Mysql {
 
     fn session_names(&self) -> Option<SessionNames> {
         None
+    }
+
+    fn create_hint(&self, url: &DatabaseUrl) -> String {
+        let grant = format!(
+            "GRANT SELECT, INSERT, UPDATE ON launchgate_runs TO {}@'%';",
+            dialect::MysqlDialect.text(url.user().unwrap_or("USER"))
+        );
+        let port = url.port().unwrap_or(3306).to_string();
+        let socket = url.socket().map(|path| path.to_string_lossy().into_owned());
+        let mut client = vec!["mysql"];
+        match &socket {
+            Some(socket) => client.extend(["-S", socket]),
+            None => client.extend(["-h", url.host().unwrap_or("localhost"), "-P", &port]),
+        }
+        client.extend(["-u", "ADMIN", "-p", url.database().unwrap_or("DATABASE")]);
+        hints::create("mysql", &grant, &client)
     }
 
     fn locked_table_hint(&self, url: &DatabaseUrl) -> String {

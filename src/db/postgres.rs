@@ -18,6 +18,7 @@ use super::{
     dialect::SqlDialect,
     driver::{Driver, SessionNames},
     fault::{ErrorCodes, Fault, FaultPhase},
+    hints,
     ledger_sql::LedgerSql,
     lock::LockAttempt,
     migrator::dialect::{MigrationConnection, MigrationDialect},
@@ -63,6 +64,29 @@ impl Driver for Postgres {
             variable: "PGAPPNAME",
             end: "pg_terminate_backend(pid)",
         })
+    }
+
+    fn create_hint(&self, url: &DatabaseUrl) -> String {
+        let grant = format!(
+            "GRANT SELECT, INSERT, UPDATE ON launchgate_runs TO {};",
+            quoting::quoted(url.user().unwrap_or("ROLE"))
+        );
+        let host = match (url.socket(), url.host()) {
+            (Some(folder), _) => folder.to_string_lossy().into_owned(),
+            (None, host) => host.unwrap_or("localhost").to_owned(),
+        };
+        let client = [
+            "psql",
+            "-h",
+            &host,
+            "-p",
+            &url.port().unwrap_or(5432).to_string(),
+            "-U",
+            "ADMIN",
+            "-d",
+            url.database().or(url.user()).unwrap_or("DATABASE"),
+        ];
+        hints::create("postgres", &grant, &client)
     }
 
     fn locked_table_hint(&self, _url: &DatabaseUrl) -> String {

@@ -66,6 +66,11 @@ impl Driver for Sqlite {
         None
     }
 
+    /// A file has no roles.
+    fn create_hint(&self, _url: &DatabaseUrl) -> String {
+        errors::WRITE_HINT.to_owned()
+    }
+
     fn locked_table_hint(&self, _url: &DatabaseUrl) -> String {
         "make sure no step keeps the database locked in a long transaction, then start again"
             .to_owned()

@@ -10,13 +10,16 @@ use super::{
 /// What to write in front of a certificate's names, where rustls lists them.
 const NAMES: &str = "certificate is only valid for ";
 
+/// How the standard library begins the error of a name that can't be looked up.
+const LOOKUP: &str = "failed to lookup address information";
+
 /// What a fault while connecting means. What the server itself answered needs no address.
 pub(super) fn explain(fault: Fault, url: &DatabaseUrl) -> Error {
     if url.sqlite_path().is_some() {
         return fault.into();
     }
     let place = Place(url);
-    let said = fault.message.trim_end_matches('.').to_owned();
+    let said = brief(&fault.message).to_owned();
     match fault.kind {
         FaultKind::Io(io::ErrorKind::ConnectionRefused | io::ErrorKind::AddrNotAvailable) => {
             Error::NotYet(place.nothing_listens(&said))
@@ -27,23 +30,43 @@ pub(super) fn explain(fault: Fault, url: &DatabaseUrl) -> Error {
         FaultKind::Io(io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput) => {
             fault.into()
         }
-        FaultKind::Io(_) if said.contains("lookup") || said.contains("resolve") => {
-            Error::NotYet(format!(
-                "the host name of {} can't be resolved: {said}",
-                place.shown()
-            ))
-        }
+        FaultKind::Io(_) if fault.message.contains(LOOKUP) => Error::NotYet(format!(
+            "the host name of {} can't be resolved: {said}",
+            place.shown()
+        )),
         FaultKind::Io(_) | FaultKind::Timeout => {
             Error::NotYet(format!("{}: {said}", place.shown()))
         }
         FaultKind::Driver if said.contains("unexpected response from SSLRequest") => {
             Error::refused(
-                format!("{} answers, but is not Postgres: {said}", place.shown()),
+                format!(
+                    "{} answers, but is not Postgres: {}",
+                    place.shown(),
+                    looks_like(&said)
+                ),
                 "correct host and port in the database URL",
             )
         }
         FaultKind::Tls => certificate(&said, url).unwrap_or_else(|| fault.into()),
-        FaultKind::Driver | FaultKind::NoFile | FaultKind::Server => fault.into(),
+        FaultKind::Driver | FaultKind::NoFile | FaultKind::NoFolder | FaultKind::Server => {
+            fault.into()
+        }
+    }
+}
+
+/// Without the error's number and what the message says anyway.
+fn brief(said: &str) -> &str {
+    let said = said.trim_end_matches('.');
+    let said = said.split(" (os error ").next().unwrap_or(said);
+    said.trim_start_matches(LOOKUP).trim_start_matches(": ")
+}
+
+/// What answers, by the first byte of its answer.
+fn looks_like(said: &str) -> &str {
+    if said.contains("SSLRequest: 0x48") {
+        "it looks like a web server"
+    } else {
+        said
     }
 }
 

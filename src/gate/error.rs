@@ -3,10 +3,10 @@
 use std::io;
 use std::time::Duration;
 
-use crate::cli::{DefaultValue, SettingId};
 use crate::db::{Backend, Error, Target};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::decide::RevisionRefusal;
+use crate::plan::ledger_reference::LedgerReference;
 
 /// Why the work under the lock was abandoned.
 pub(super) enum HoldError {
@@ -39,14 +39,14 @@ pub fn refused(what: String, hint: String) -> Failure {
 
 /// What a failed database call means for a command that only reads or appends.
 #[must_use]
-pub fn call_failed(error: Error) -> Failure {
+pub fn call_failed(reference: &LedgerReference, error: Error) -> Failure {
     match error {
         Error::Refused { what, hint } => refused(what, hint),
         other => Failure::new(
             FailureKind::Unreachable,
             Problem::new(
                 format!("the database did not answer: {other}"),
-                "try again, and look at `launchgate status`",
+                format!("try again, and look at `{}`", reference.status_command()),
             ),
         ),
     }
@@ -54,8 +54,14 @@ pub fn call_failed(error: Error) -> Failure {
 
 /// The ledger refuses this revision.
 #[must_use]
-pub fn revision_refused(target: &Target, revision: &str, refusal: &RevisionRefusal) -> Failure {
-    let retry = retry_command(&target.app, revision);
+pub fn revision_refused(
+    target: &Target,
+    reference: &LedgerReference,
+    revision: &str,
+    refusal: &RevisionRefusal,
+) -> Failure {
+    let retry = reference.retry_command(revision);
+    let status = reference.status_command();
     let problem = match refusal {
         RevisionRefusal::Blocked { by, note } => {
             let note = note
@@ -74,7 +80,7 @@ pub fn revision_refused(target: &Target, revision: &str, refusal: &RevisionRefus
                     "revision {revision} failed {failed} {times} (--max-attempts), most recently in run {last}; it will not be tried again"
                 ),
                 format!(
-                    "find the cause with `launchgate status`, then run `{retry}`, or deploy a release that fixes it"
+                    "find the cause with `{status}`, then run `{retry}`, or deploy a release that fixes it"
                 ),
             )
         }
@@ -91,21 +97,6 @@ pub fn revision_refused(target: &Target, revision: &str, refusal: &RevisionRefus
         }
     };
     Failure::new(FailureKind::Refused, problem)
-}
-
-/// The command that lifts a refusal, ready to be pasted wherever `LAUNCHGATE_APP` is not set.
-fn retry_command(app: &str, revision: &str) -> String {
-    let quoted = |text| shlex::try_quote(text).unwrap_or_default();
-    let app = match SettingId::App.definition().default {
-        DefaultValue::Value(default) if default == app => String::new(),
-        _ => format!(" --app {}", quoted(app)),
-    };
-    let revision = if revision.starts_with('-') {
-        format!("--as retry -- {}", quoted(revision))
-    } else {
-        format!("{} --as retry", quoted(revision))
-    };
-    format!("launchgate resolve{app} {revision}")
 }
 
 /// Sessions of an earlier run are still working.

@@ -7,6 +7,7 @@ use crate::exit::Failure;
 use crate::gate::backoff::Contention;
 use crate::gate::wait_clock::{Tick, WaitClock, timed_out};
 use crate::output::log::{Event, Field, Log};
+use crate::plan::ledger_reference::LedgerReference;
 
 /// The wait for the replica that holds the lock.
 #[derive(Debug)]
@@ -14,15 +15,18 @@ pub(super) struct HolderWait {
     clock: WaitClock,
     /// The run that was last named in the log.
     named: Option<String>,
+    /// The command that shows who holds the gate.
+    status: String,
 }
 
 impl HolderWait {
     /// A wait that has not begun.
     #[must_use]
-    pub(super) fn new(limit: Option<Duration>) -> Self {
+    pub(super) fn new(limit: Option<Duration>, reference: &LedgerReference) -> Self {
         Self {
             clock: WaitClock::new(limit),
             named: None,
+            status: reference.status_command(),
         }
     }
 
@@ -42,7 +46,7 @@ impl HolderWait {
                 let name = holder.map_or("another replica", |entry| &entry.holder);
                 Err(timed_out(
                     format!("waited {} s for {name}", waited.as_secs()),
-                    "see `launchgate status`",
+                    &format!("see who holds it with `{}`", self.status),
                 ))
             }
             Tick::Waiting { waited, log_now } => {
@@ -93,7 +97,10 @@ impl HolderWait {
                     "waited {} s for revision {revision} to succeed",
                     waited.as_secs()
                 ),
-                "check that the job that migrates it is running, and see `launchgate status`",
+                &format!(
+                    "check that the job that migrates it is running, and see `{}`",
+                    self.status
+                ),
             )),
             Tick::Waiting { waited, log_now } => {
                 if log_now {

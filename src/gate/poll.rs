@@ -18,7 +18,7 @@ impl Gate {
     /// # Errors
     /// The database refuses, or it took too long; a signal.
     pub async fn open(&self, link: &mut GateLink) -> Result<(Session, Ledger), Failure> {
-        let mut retry = ConnectRetry::new(&self.limits);
+        let mut retry = ConnectRetry::new(&self.limits, &self.reference);
         loop {
             match self.read_once(link, &mut retry, None).await? {
                 Ok(read) => return Ok(read),
@@ -105,8 +105,8 @@ impl<'a> LedgerPoll<'a> {
         gate.log.timeline().enter(Phase::Database);
         Self {
             gate,
-            wait: HolderWait::new(gate.limits.lock_timeout),
-            retry: ConnectRetry::new(&gate.limits),
+            wait: HolderWait::new(gate.limits.lock_timeout, &gate.reference),
+            retry: ConnectRetry::new(&gate.limits, &gate.reference),
             phase,
         }
     }

@@ -9,6 +9,7 @@ use crate::gate::backoff::{self, Contention};
 use crate::gate::wait_clock::{Tick, WaitClock, pause, random_byte, timed_out};
 use crate::output::log::{Event, Log};
 use crate::plan::gate_plan::Limits;
+use crate::plan::ledger_reference::LedgerReference;
 use crate::sys::clock::Moment;
 
 /// What to do about a server that has no connection to spare.
@@ -28,6 +29,8 @@ pub struct ConnectRetry {
     fullness: Fullness,
     what: &'static str,
     hint: &'static str,
+    /// The command that shows who holds the gate.
+    status: String,
 }
 
 /// What it means that a database which has served us has no connection to spare.
@@ -43,7 +46,7 @@ impl ConnectRetry {
     /// Gives up after `--wait-timeout`; once the database has served us, being busy is a wait
     /// for others and ends with `--lock-timeout`.
     #[must_use]
-    pub fn new(limits: &Limits) -> Self {
+    pub fn new(limits: &Limits, reference: &LedgerReference) -> Self {
         Self {
             away: WaitClock::new(limits.wait_timeout),
             busy: WaitClock::new(limits.lock_timeout),
@@ -52,28 +55,29 @@ impl ConnectRetry {
             contention: Contention::default(),
             fullness: Fullness::Busy,
             what: "the database did not accept a connection",
-            hint: "check that it is running and that the URL points to it; --wait-timeout limits this wait",
+            hint: "check that it is running and that the URL points to it",
+            status: reference.status_command(),
         }
     }
 
     /// For a database that can be read but refuses to start a run.
     #[must_use]
-    pub fn under_lock(limits: &Limits) -> Self {
+    pub fn under_lock(limits: &Limits, reference: &LedgerReference) -> Self {
         Self {
             fullness: Fullness::Away,
             what: "the database refused to start a run",
-            hint: "fix what it reports (launchgate needs two connections) and start again; --wait-timeout limits this wait",
-            ..Self::new(limits)
+            hint: "fix what it reports and start again",
+            ..Self::new(limits, reference)
         }
     }
 
     /// For a database in which something blocks a migration.
     #[must_use]
-    pub fn of_migration(limits: &Limits) -> Self {
+    pub fn of_migration(limits: &Limits, reference: &LedgerReference) -> Self {
         Self {
             what: "the database kept the migration waiting",
-            hint: "find out what is using it, and start again; --wait-timeout limits this wait",
-            ..Self::new(limits)
+            hint: "find out what is using it, and start again",
+            ..Self::new(limits, reference)
         }
     }
 
@@ -94,10 +98,7 @@ impl ConnectRetry {
                 FailureKind::Unreachable,
                 Problem::new(
                     format!("{} for {} s: {error}", self.what, waited.as_secs()),
-                    match error {
-                        Error::Full(_) => CONNECTIONS,
-                        _ => self.hint,
-                    },
+                    format!("{}; --wait-timeout limits this wait", self.hint_for(error)),
                 ),
             )),
             Tick::Waiting { waited, log_now } => {
@@ -120,13 +121,22 @@ impl ConnectRetry {
                     "the database was busy with others for {} s: {error}",
                     waited.as_secs()
                 ),
-                "see `launchgate status`",
+                &format!("see who is using it with `{}`", self.status),
             )),
             Tick::Waiting { waited, log_now } => {
                 if log_now {
                     log_waiting(log, waited, error);
                 }
                 Ok(self.busy.up_to_limit(waited, self.pause(waited)))
+            }
+        }
+    }
+
+    fn hint_for(&self, error: &Error) -> &'static str {
+        match error {
+            Error::Full(_) => CONNECTIONS,
+            Error::NotYet(_) | Error::Broken(_) | Error::Lost(_) | Error::Refused { .. } => {
+                self.hint
             }
         }
     }

@@ -87,6 +87,8 @@ pub fn pass_together(
         );
         let _ = reply.send(outcome);
     };
+    let reference = plan.reference.clone();
     let gate = Gate::new(plan, log.clone());
     runtime::run_with_steps(host, &mut serve, |link| gate.pass(link))
+        .map_err(|failure| reference.locate(failure))
 }

@@ -8,6 +8,7 @@ use crate::db::url::DatabaseUrl;
 use crate::exit::Failure;
 use crate::output::log::{Event, Log};
 use crate::plan::gate_plan::{GatePlan, Limits};
+use crate::plan::ledger_reference::LedgerReference;
 use crate::plan::revision::{self, PlannedRevision, RevisionInfo};
 use crate::settings::{
     CoordinationSettings, DatabaseChoice, DatabaseSettings, LONGEST_LEASE, LedgerSettings,
@@ -50,7 +51,7 @@ pub fn resolve(
                 "lock and ledger are in this database",
                 &[("database", &url.value), ("source", &url.origin)],
             );
-            Some(&url.value)
+            Some(url)
         }
         DatabaseChoice::Declined(_) => None,
         DatabaseChoice::Unnamed { hint } => return Err(unnamed(hint)),
@@ -74,17 +75,18 @@ pub fn resolve(
 }
 
 fn gate_plan(
-    url: &DatabaseUrl,
+    url: &Setting<DatabaseUrl>,
     database: &DatabaseSettings,
     settings: &CoordinationSettings,
     revision: PlannedRevision,
 ) -> GatePlan {
     GatePlan {
         target: Target {
-            url: url.clone(),
+            url: url.value.clone(),
             app: database.app.value.clone(),
             lease: settings.lease.value,
         },
+        reference: LedgerReference::new(&url.value.to_string(), &url.origin, database),
         revision,
         limits: Limits {
             wait_timeout: database.wait_timeout.value,
@@ -110,7 +112,7 @@ pub fn without_revision(settings: &OperatorSettings) -> Result<GatePlan, Failure
     };
     check_arithmetic(coordination)?;
     let none = PlannedRevision::Known(RevisionInfo::default());
-    Ok(gate_plan(&url.value, database, coordination, none))
+    Ok(gate_plan(url, database, coordination, none))
 }
 
 /// Neither a database nor `--no-database`: each replica would run the steps for itself, at every start.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::db::Target;
 use crate::exit::Failure;
 use crate::output::log::Log;
+use crate::plan::ledger_reference::LedgerReference;
 use crate::plan::revision::{PlannedRevision, RevisionInfo};
 
 /// The limits of waiting and trying. `None` is no limit.
@@ -26,6 +27,8 @@ pub struct Limits {
 pub struct GatePlan {
     /// Where lock and ledger live.
     pub target: Target,
+    /// How messages name the database.
+    pub reference: LedgerReference,
     /// Which revision; some are known only once their files have been read.
     pub revision: PlannedRevision,
     /// Limits.

@@ -80,6 +80,9 @@ pub struct DatabaseSettings {
     pub choice: DatabaseChoice,
     /// The file that its password is read from.
     pub password_file: Option<Setting<OsString>>,
+    /// The flags of the command line that lead to it, and their values, for a command that an operator
+    /// pastes. No password is in them.
+    pub flags: Vec<(&'static str, String)>,
     /// This app's name in it.
     pub app: Setting<String>,
     /// `None`: no limit.
@@ -90,12 +93,37 @@ type Found = Result<Option<Setting<OsString>>, Failure>;
 
 impl Sources<'_> {
     pub(super) fn database(&self) -> Result<DatabaseSettings, Failure> {
+        let choice = self.choice()?;
         Ok(DatabaseSettings {
-            choice: self.choice()?,
+            flags: self.database_flags(&choice),
+            choice,
             password_file: self.one(SettingId::DatabasePasswordFile)?,
             app: self.parsed(SettingId::App, parse_app)?,
             wait_timeout: self.limit(SettingId::WaitTimeout)?,
         })
+    }
+
+    fn database_flags(&self, choice: &DatabaseChoice) -> Vec<(&'static str, String)> {
+        let ids = [
+            SettingId::Config,
+            SettingId::DatabaseUrl,
+            SettingId::DatabaseUrlEnv,
+            SettingId::DatabaseUrlFile,
+            SettingId::DatabasePasswordFile,
+        ];
+        let given = ids.into_iter().filter_map(|id| {
+            let value = self.raw.values(id)?.first()?;
+            Some((id, value.to_string_lossy().into_owned()))
+        });
+        let shown = given.map(|(id, value)| match (id, choice) {
+            (SettingId::DatabaseUrl, DatabaseChoice::Url(url))
+                if url.value.redact_all(&value) != value =>
+            {
+                (id.flag(), url.value.to_string())
+            }
+            _ => (id.flag(), value),
+        });
+        shown.collect()
     }
 
     /// The database that the settings choose.

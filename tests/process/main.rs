@@ -27,6 +27,7 @@ mod nothing_of_a_step_outlives_it;
 mod output_is_passed_through;
 mod preflight;
 mod probe_follows_the_gate;
+mod says_what_to_do;
 mod server_sees_no_difference;
 mod settings;
 mod settings_file;

@@ -14,6 +14,7 @@ use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::retry::ConnectRetry;
 use crate::output::log::{Event, Log};
 use crate::plan::gate_plan::Limits;
+use crate::plan::ledger_reference::LedgerReference;
 use crate::steps;
 use crate::sys::access::may_make_files;
 use crate::sys::clock::Moment;
@@ -85,7 +86,7 @@ pub(super) fn make(
         return needless();
     };
     let started = Moment::now();
-    let mut retry = ConnectRetry::new(limits);
+    let mut retry = ConnectRetry::new(limits, &LedgerReference::default());
     loop {
         let error = match attempt(host, &file, revision, folder) {
             Ok(snapshot) => {

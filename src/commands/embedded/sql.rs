@@ -14,6 +14,7 @@ use crate::gate::retry::ConnectRetry;
 use crate::gate::runtime::{self, GateLink};
 use crate::output::log::{Event, Log};
 use crate::plan::gate_plan::Limits;
+use crate::plan::ledger_reference::LedgerReference;
 use crate::sys::host::Host;
 
 /// What a signal that stops it is said to have come in the middle of.
@@ -30,7 +31,7 @@ pub(super) fn apply(
     let folder = MigrationFolder::read(folder).map_err(failure)?;
     let work = Work {
         log: log.clone(),
-        retry: ConnectRetry::new(&limits),
+        retry: ConnectRetry::new(&limits, &LedgerReference::default()),
         limits,
         target,
         name,
@@ -55,7 +56,7 @@ impl Work {
                 .map_err(MigrationError::from)
         };
         let mut migrator = self.patiently(&mut link, connect).await?;
-        self.retry = ConnectRetry::of_migration(&self.limits);
+        self.retry = ConnectRetry::of_migration(&self.limits, &LedgerReference::default());
         // The plan has no answer to wait for that would change anything.
         let plan = loop {
             match link.unless_stopped(PHASE, migrator.plan(&folder)).await? {

@@ -26,6 +26,22 @@ pub struct MigrationFile {
     pub(super) migration: Migration,
 }
 
+/// The file of which sqlx says that its name has no version.
+fn unversioned(said: &str) -> Option<&str> {
+    let (_, rest) = said.split_once("error parsing migration filename \"")?;
+    Some(rest.split_once('"')?.0)
+}
+
+/// A version that is newer than those in the folder.
+fn next_version(folder: &Path) -> i64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let versions = entries.filter_map(|entry| {
+        let name = entry.file_name();
+        name.to_str()?.split_once('_')?.0.parse::<i64>().ok()
+    });
+    versions.max().unwrap_or(0).saturating_add(1)
+}
+
 impl MigrationFolder {
     /// Reads the folder as sqlx does: `<VERSION>_<DESCRIPTION>.sql`, `.up.sql` and `.down.sql` count,
     /// links are followed, everything else is ignored.
@@ -45,6 +61,18 @@ impl MigrationFolder {
             let why = source.map(ToString::to_string);
             let why = why.filter(|why| !said.contains(why));
             let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+            if let Some(name) = unversioned(&said) {
+                return unusable(
+                    format!(
+                        "{}: its name does not start with a version",
+                        path.join(name).display()
+                    ),
+                    &format!(
+                        "rename it to {}_{name}, or move it out of the folder",
+                        next_version(path)
+                    ),
+                );
+            }
             let hint = match source.and_then(|e| e.downcast_ref()).map(io::Error::kind) {
                 Some(io::ErrorKind::InvalidData) => "save the file as UTF-8",
                 Some(io::ErrorKind::PermissionDenied) => {
@@ -55,7 +83,7 @@ impl MigrationFolder {
                 }
             };
             unusable(
-                format!("cannot read the migrations in {shown}: {said}{why}"),
+                format!("failed to read the migrations in {shown}: {said}{why}"),
                 hint,
             )
         })?;

@@ -59,7 +59,10 @@ impl DatabaseFile {
         use_own_memory();
         let path = resolve(path)?;
         if path.is_dir() {
-            return Err(no_file(format!("{} is a folder", path.display())));
+            return Err(no_file(format!(
+                "{} is a folder, not a database file",
+                path.display()
+            )));
         }
         Ok(Self {
             path,

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::errors::no_file;
-use crate::db::{DatabaseUrl, fault::Fault};
+use crate::db::{
+    DatabaseUrl,
+    fault::{Fault, FaultKind},
+};
 
 /// The file of a URL that has one.
 pub(super) fn database_path(url: &DatabaseUrl) -> &Path {
@@ -29,10 +32,12 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, Fault> {
         .file_name()
         .ok_or_else(|| no_file(format!("{} is not a file", path.display())))?;
     let folder = folder.canonicalize().map_err(|error| {
-        no_file(format!(
-            "the folder {} cannot be used: {error}",
-            folder.display()
-        ))
+        let kind = FaultKind::NoFolder;
+        let message = format!("failed to use the folder {}: {error}", folder.display());
+        Fault {
+            kind,
+            ..no_file(message)
+        }
     })?;
     Ok(folder.join(name))
 }

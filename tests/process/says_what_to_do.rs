@@ -1,0 +1,81 @@
+//! "A failure line says what happened, to which host, port, file or variable, and where that
+//! setting came from, and ends with a hint: what to do now, as a command that can be pasted where
+//! there is one (with `--app` and the database's flags where they were given)." (contract, section 8)
+//!
+//! These need no server.
+
+use std::net::TcpListener;
+
+use crate::common::{Finished, Gate, Mode, Place};
+
+/// `launchgate WORDS`, with `DATABASE_URL`.
+fn launchgate<'a>(place: &'a Place, url: &str, words: &[&str]) -> Gate<'a> {
+    let gate = place.run(Mode::Ordinary, &["./launchgate"]);
+    gate.args(words).env("DATABASE_URL", url)
+}
+
+/// A job of release v1 that does not wait for long.
+fn job(place: &Place, url: &str) -> Finished {
+    let words = ["job", "--release=v1", "--migrate=true"];
+    let gate = launchgate(place, url, &words);
+    gate.args(["--wait-timeout=100ms"]).end()
+}
+
+/// A port that nobody listens at.
+fn closed_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+#[test]
+fn a_missing_folder_of_a_database_file_is_to_be_created() {
+    let place = Place::new();
+    let end = job(&place, "sqlite:missing/app.db");
+    end.code(78).says(&[
+        "sqlite:missing/app.db (DATABASE_URL)",
+        "the folder missing",
+        "create the folder, mount its volume there",
+    ]);
+}
+
+#[test]
+fn a_migration_without_a_version_gets_a_name() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("sql")).unwrap();
+    place.write("sql/3_orders.sql", "create table orders (id int)");
+    place.write("sql/add_users.sql", "create table users (id int)");
+    let words = ["job", "--sql=sql"];
+    let end = launchgate(&place, "sqlite:app.db", &words).end();
+    end.code(64)
+        .says(&["--sql: sql/add_users.sql", "rename it to 4_add_users.sql"]);
+}
+
+#[test]
+fn commands_in_hints_choose_the_same_app_and_database() {
+    let place = Place::new();
+    place.write("launchgate.toml", "app = 'web'\n");
+    let words = ["job", "--release=v1", "--migrate=false", "--max-attempts=1"];
+    let again = |flags: &[&str]| {
+        let gate = launchgate(&place, "", &words).env("MY_DB", "sqlite:app.db");
+        gate.args(flags).end()
+    };
+    let given = ["--database-url-env", "MY_DB"];
+    again(&given).code(1);
+    again(&given).code(77).says(&[
+        "`launchgate status --app web --database-url-env MY_DB`",
+        "`launchgate resolve --app web --database-url-env MY_DB v1 --as retry`",
+    ]);
+    let flags = "--database-url=sqlite:app.db";
+    again(&[flags])
+        .code(77)
+        .says(&["--database-url sqlite:app.db v1"]);
+}
+
+#[test]
+fn no_password_is_in_a_command_of_a_hint() {
+    let place = Place::new();
+    let url = format!("postgres://u:geheim@127.0.0.1:{}/shop", closed_port());
+    let words = ["status", "--wait-timeout=100ms", "--database-url", &url];
+    let end = launchgate(&place, "", &words).end();
+    end.code(69).never_says("geheim").says(&["--database-url"]);
+}

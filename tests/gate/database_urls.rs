@@ -485,3 +485,33 @@ fn each_variable_is_looked_at_in_order() {
         &["mysql://ann:***@h/d"],
     );
 }
+
+/// A step of launchgate's own works on the same database, whatever names it.
+#[test]
+fn an_embedded_step_is_given_all_of_the_url() {
+    let db = Db::postgres_15();
+    let scene = Scene::new(&db);
+    fs::create_dir(scene.path("sql")).expect("a folder");
+    scene.write("sql/1_a.sql", "create table a ();");
+    scene.write("password", PASSWORD);
+    let port = db.postgres().port.to_string();
+    let [folder, password] = ["sql", "password"].map(|name| scene.path(name));
+    let mut job = scene
+        .command("job")
+        .env("DATABASE_URL", "")
+        .env("PGHOST", "127.0.0.1")
+        .env("PGPORT", &port)
+        .env("PGUSER", "postgres")
+        .env("PGDATABASE", NAME)
+        .env("PGOPTIONS", "-c search_path=public")
+        .args([
+            "--release=v1",
+            "--sql",
+            &folder,
+            "--database-password-file",
+            &password,
+        ])
+        .start();
+    job.ends_with(0);
+    assert_eq!(db.sql("select count(*) from a"), "0");
+}

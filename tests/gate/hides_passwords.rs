@@ -181,3 +181,57 @@ fn status_prints_no_control_character(db: &Db) {
     }
 }
 on_each!(status_prints_no_control_character: [postgres_18, sqlite]);
+
+/// "No password ever appears, in any rendering of any value or error, however misplaced or misspelled the URL was."
+#[test]
+fn a_misspelled_url_is_not_shown_wherever_it_stands() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let step = format!("--migrate={}", scene.path("step"));
+    for url in [
+        "postgress://u:geheim@h/d",
+        "postgres:/u:geheim@h/d",
+        "postgres:u:geheim@h/d",
+        "postgres//u:geheim@h/d",
+        "://u:geheim@h/d",
+        "u:geheim@h/d",
+        "u:geheim@tcp(h:3306)/d",
+        "host=h user=u password=geheim",
+        "Server=h;User Id=u;Password=geheim",
+        "DATABASE_URL=postgres://u:geheim@h/d",
+    ] {
+        let (code, log) = said(scene.command("job").args([&step]).env("DATABASE_URL", url));
+        assert_eq!(code, 64, "{url}: {log}");
+        shows_none(&log);
+        scene.write("url", url);
+        let path = scene.path("url");
+        for words in [
+            vec![url],
+            vec!["--database-url", url],
+            vec!["--database-url-env", url],
+            vec!["--database-url-file", url],
+            vec!["--database-url-file", &path],
+            vec!["--database-password-file", url],
+            vec!["--user", url],
+            vec!["--step-env", url],
+            vec!["--step-env-from", url],
+            vec!["--app", url],
+            vec!["--release", url],
+            vec!["--lease", url],
+            vec!["--config", url],
+            vec!["--ledger-typo", url],
+            vec!["--", url],
+        ] {
+            for verb in ["run", "check", "status"] {
+                let (_, log) = said(scene.command(verb).args([&step]).args(&words));
+                shows_none(&log);
+            }
+        }
+        let own = scene.command("job").args([&step]);
+        let (_, log) = said(
+            own.env("LAUNCHGATE_DATABASE_UR", url)
+                .env("LAUNCHGATE_APP", url),
+        );
+        shows_none(&log);
+    }
+}

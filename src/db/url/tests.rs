@@ -3,6 +3,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod completed;
+
 fn url(text: &str) -> DatabaseUrl {
     match DatabaseUrl::parse(text) {
         Ok(url) => url,

@@ -29,7 +29,7 @@ pub struct Surroundings<'a> {
     pub has_url: bool,
 }
 
-/// What there is to say about a chain.
+/// Everything found out about a chain.
 #[derive(Debug)]
 pub struct Report {
     /// What is wrong with the chain as it is.
@@ -57,12 +57,12 @@ impl Refusal {
         }
     }
 
-    /// Something that only the script itself can do: the hint is how to keep it.
+    /// Something only the script can do: the hint says how to keep the script.
     fn keep_script(what: impl Into<String>) -> Self {
         Self::new(what, "")
     }
 
-    /// The same of one command.
+    /// The same for one command.
     fn keep(source: &str, what: &str) -> Self {
         Self::keep_script(format!("`{}` {what}", shorten(source)))
     }
@@ -105,7 +105,7 @@ pub fn convert(words: &[String], surroundings: &Surroundings<'_>) -> Report {
     }
 }
 
-/// As much of a command as a sentence can take.
+/// A command, shortened to fit in a sentence.
 fn shorten(source: &str) -> String {
     let line = source.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= 70 {

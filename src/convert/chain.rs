@@ -12,7 +12,7 @@ use super::tools;
 use super::words::{Word, source_of};
 use super::{Findings, Refusal, Surroundings, shorten};
 
-/// As many shells may run each other.
+/// The maximum nesting depth of shells.
 const MAX_DEPTH: usize = 4;
 
 /// What was read so far.
@@ -28,7 +28,7 @@ pub(super) struct Chain<'a> {
     commands: Vec<Command>,
     server: Option<Server>,
     folder: Option<String>,
-    /// The user that the shell itself runs as, and the words that see to it.
+    /// The user that the shell runs as, and the words that switch to that user.
     outer_user: Option<User>,
     /// `--init` and its like.
     init: Vec<String>,
@@ -118,14 +118,14 @@ impl<'a> Chain<'a> {
 
     fn text(&mut self, text: &str, arguments: Vec<Word>, depth: usize) -> Result<(), Refusal> {
         if depth > MAX_DEPTH {
-            return Err(Refusal::keep_script("there are too many shells in shells"));
+            return Err(Refusal::keep_script("shells are nested too deeply"));
         }
         let pieces = self.read(text)?;
         self.in_shell |= depth > 0 || pieces.len() > 1;
         let mut statements = statement::statements(&pieces);
         let Some(last) = statements.pop() else {
             return Err(Refusal::new(
-                "there is no command",
+                "the chain has no command",
                 "write the chain: launchgate convert 'migrate && serve'",
             ));
         };
@@ -135,10 +135,10 @@ impl<'a> Chain<'a> {
         self.last_statement(last, arguments, depth)
     }
 
-    /// The command, where everything in the chain can be kept.
+    /// The launchgate command, if everything in the chain can be preserved.
     fn propose(&mut self) -> Result<Proposal, Refusal> {
         let Some(server) = self.server.take() else {
-            return Err(Refusal::keep_script("there is no server"));
+            return Err(Refusal::keep_script("the chain starts no server"));
         };
         let commands = std::mem::take(&mut self.commands);
         let migrations = || {
@@ -163,23 +163,23 @@ impl<'a> Chain<'a> {
         {
             return Err(Refusal::new(
                 format!(
-                    "`{}` runs between two migrations: launchgate has steps, which run once per release, and start commands in front of and behind all steps",
+                    "`{}` runs between two migrations: launchgate runs start commands before or after all of the steps, not between them",
                     shorten(&other.source)
                 ),
                 format!(
-                    "move it in front of `{0}` or behind the last migration; where it should run once per release, write all three as `--migrate`",
+                    "move it before `{0}` or after the last migration; if it should run once per release, pass all three as `--migrate`",
                     shorten(&commands[first].source)
                 ),
             ));
         }
         self.say_what_runs_when(&commands, first, last);
         if !self.knows_database {
-            self.findings.note("launchgate has to know the database: set DATABASE_URL for the container, or add `--database-url`; without one it refuses to start");
+            self.findings.note("launchgate needs to know the database: set DATABASE_URL in the container, or add `--database-url`; without either it refuses to start");
         }
         if self.init.is_empty() && tools::ignores_term(&server.words) {
             self.init.push("--init".to_owned());
             self.findings.note(format!(
-                "`--init`: `{}` has no handler for SIGTERM of its own, and as PID 1 the kernel drops signals without one; leave it out where the application handles SIGTERM itself",
+                "`--init`: `{}` installs no SIGTERM handler, and the kernel drops unhandled signals for PID 1; remove `--init` if your application handles SIGTERM",
                 shorten(&server.name())
             ));
         }
@@ -199,9 +199,8 @@ impl<'a> Chain<'a> {
     }
 
     fn say_what_runs_when(&mut self, commands: &[Command], first: usize, last: usize) {
-        self.findings.wrong(
-            "every replica migrates, all of them at the same time, and again at each restart",
-        );
+        self.findings
+            .wrong("every replica migrates, all at the same time, and again at every restart");
         for (flag, list) in [
             ("--prepare", &commands[..first]),
             ("--warm-up", &commands[last + 1..]),
@@ -209,12 +208,12 @@ impl<'a> Chain<'a> {
             for command in list {
                 let source = shorten(&command.source);
                 let could = if tools::is_seed(&command.words) {
-                    "; it changes the database, so it could be a step: with `--migrate` it runs once per release"
+                    "; it changes the database, so it could be a step: pass it as `--migrate` to run it once per release"
                 } else {
                     ""
                 };
                 self.findings.note(format!(
-                    "`{source}` runs at every start, as it did (`{flag}`){could}"
+                    "`{source}` still runs at every start (`{flag}`){could}"
                 ));
             }
         }
@@ -223,28 +222,29 @@ impl<'a> Chain<'a> {
             .iter()
             .any(|command| command.kind == Kind::Other && !tools::is_seed(&command.words))
         {
-            self.findings.note("what only changes the database could be a step: as `--migrate` it runs once per release");
+            self.findings.note("a command that only changes the database could be a step: pass it as `--migrate` to run it once per release");
         }
     }
 
     fn say_of_server(&mut self, server: &Server) {
         if server.takes_cmd && self.init.is_empty() && server.words.is_empty() {
-            self.findings.note("the CMD is the server: add `--init` where it does not handle SIGTERM itself, as node does not");
+            self.findings.note("the CMD is the server: add `--init` if it does not handle SIGTERM (node, for example, does not)");
         }
         if tools::is_package_runner(&server.words) {
-            self.findings.note("a package manager stays in front of the server: name the server itself, as in `node server.js`");
+            self.findings.note("the package manager keeps running as the server's parent: start the server directly, as in `node server.js`");
         }
         let texts: Vec<&str> = server.words.iter().filter_map(Word::text).collect();
         if matches!(texts.as_slice(), [.., "./bin/rails", "server"]) {
-            self.findings.note("the bin/docker-entrypoint that Rails generates runs `db:prepare` in every replica where the command ends in `./bin/rails server`: write this as ENTRYPOINT, or remove db:prepare there");
+            self.findings.note("the bin/docker-entrypoint that Rails generates runs `db:prepare` in every replica if the command ends in `./bin/rails server`: set this as the ENTRYPOINT, or remove db:prepare from that script");
         } else if tools::is_script(&server.words) {
             self.findings.note(
-                "the server is a script: give its text too, to see what it does at every start",
+                "the server is a script: convert the script too, to see what it does at every start",
             );
         }
     }
 
-    /// No command is known to migrate: an init is all that may be wanted, else one has to be named.
+    /// No command is recognized as a migration: either only an init is wanted, or the user has to
+    /// say which one migrates.
     fn without_migration(
         &mut self,
         commands: &[Command],
@@ -268,32 +268,32 @@ impl<'a> Chain<'a> {
         if !asked.is_empty() {
             return Err(Refusal::new(
                 format!(
-                    "which of these migrates the database: {}? None is known to",
+                    "which of these commands migrates the database: {}? convert recognizes none of them",
                     asked.join(", ")
                 ),
-                "convert knows none of them: put the one that does behind `--migrate`, what runs before it behind `--prepare`, what runs after it behind `--warm-up`, and the server behind `--`",
+                "pass the migration as `--migrate`, commands before it as `--prepare`, commands after it as `--warm-up`, and the server after `--`",
             ));
         }
         let name = shorten(&server.name());
         let hint = if tools::is_script(&server.words) {
-            format!("`{name}` is a script: give its text, launchgate convert - < SCRIPT")
+            format!("`{name}` is a script: convert its text with `launchgate convert - < SCRIPT`")
         } else if tools::is_migration(&server.words) {
             format!(
-                "add the server's command; where there is none, as in a job: launchgate job --migrate '{name}'"
+                "add the server's command; for a job without a server, write: launchgate job --migrate '{name}'"
             )
         } else {
             format!(
-                "name the migration: launchgate run --migrate '…' -- {name}; where only an init is wanted: launchgate init -- {name}"
+                "add the migration: launchgate run --migrate '…' -- {name}; if you only want an init: launchgate init -- {name}"
             )
         };
         let waits = if commands.is_empty() {
             ""
         } else {
-            "; launchgate waits for the database of DATABASE_URL or `--database-url` before it migrates"
+            "; before it migrates, launchgate waits for the database in DATABASE_URL or `--database-url`"
         };
         Err(Refusal::new(
             format!(
-                "which command migrates the database? Nothing in front of the server `{name}` does"
+                "which command migrates the database? No command before the server `{name}` does"
             ),
             format!("{hint}{waits}"),
         ))

@@ -21,7 +21,7 @@ pub(super) struct Given {
 pub(super) enum Run {
     /// A text that a shell reads.
     Text(String),
-    /// Words that nobody splits.
+    /// Words that are not split further.
     Words(Vec<Word>),
 }
 
@@ -38,8 +38,8 @@ impl Default for Run {
 pub(super) fn read(words: &[String]) -> Result<Given, Refusal> {
     if words.iter().any(|word| word.contains('\0')) {
         return Err(Refusal::new(
-            "there is a zero byte in the text",
-            "give it as text: no process can have such an argument",
+            "the text contains a NUL byte",
+            "remove it: arguments can't contain NUL bytes",
         ));
     }
     match words {
@@ -50,7 +50,7 @@ pub(super) fn read(words: &[String]) -> Result<Given, Refusal> {
 
 fn nothing() -> Refusal {
     Refusal::new(
-        "there is no command",
+        "the chain has no command",
         "write the chain: launchgate convert 'migrate && serve'",
     )
 }
@@ -73,7 +73,7 @@ fn text(text: &str) -> Given {
     }
 }
 
-/// `given` is `whole` without blanks around it, which only YAML needs.
+/// `given` is `whole`, trimmed; only YAML needs the surrounding whitespace.
 fn read_text(given: &str, whole: &str) -> Result<Given, Refusal> {
     let is_comment = |line: &&str| line.starts_with('#') && !line.starts_with("#!");
     let mut lines = given.lines().map(str::trim);
@@ -89,8 +89,8 @@ fn read_text(given: &str, whole: &str) -> Result<Given, Refusal> {
     // `[ -f x ] && …` and `[[ … ]]` are a shell's.
     if given.starts_with('[') && !given.starts_with("[ ") && !given.starts_with("[[") {
         return Err(Refusal::new(
-            "it begins like an array of words, and is not one",
-            "write [\"sh\", \"-c\", \"…\"]: JSON, with double quotes",
+            "it begins like a JSON array of strings, but is not one",
+            "write JSON with double quotes: [\"sh\", \"-c\", \"…\"]",
         ));
     }
     if begins(&["- ", "command:", "args:", "entrypoint:"]) {
@@ -132,7 +132,7 @@ fn manifest(first: &str, whole: &str) -> Result<Given, Refusal> {
         if !order.contains(&key.as_str()) {
             return Err(Refusal::new(
                 format!("`{key}:` is not a command"),
-                "give `command:` and `args:` of Kubernetes, or `entrypoint:` and `command:` of Compose, and nothing else",
+                "pass only `command:` and `args:` (Kubernetes), or `entrypoint:` and `command:` (Compose)",
             ));
         }
     }
@@ -146,12 +146,8 @@ fn manifest(first: &str, whole: &str) -> Result<Given, Refusal> {
             // Compose splits a text as a shell does, and runs no shell.
             yaml::Value::Text(text) => {
                 let text = unescaped(text, &mut notes)?;
-                let split = shlex::split(&text).ok_or_else(|| {
-                    Refusal::new(
-                        "there is a quote without its end in the command",
-                        "close it",
-                    )
-                })?;
+                let split = shlex::split(&text)
+                    .ok_or_else(|| Refusal::new("the command has an unclosed quote", "close it"))?;
                 words.extend(split);
             }
         }
@@ -178,14 +174,14 @@ fn unescaped(word: &str, notes: &mut Vec<String>) -> Result<String, Refusal> {
             return Err(Refusal::new(
                 format!("Kubernetes replaces `$({name})` before anything runs"),
                 format!(
-                    "write ${{{name}}} in a shell's text, or use `--expand-env` and ${{{name}}} with launchgate"
+                    "write ${{{name}}} inside a shell command, or use ${{{name}}} with launchgate's `--expand-env`"
                 ),
             ));
         }
         rest = behind.strip_prefix('$').unwrap_or(behind);
         let begins_name = |c: char| c == '{' || c.is_ascii_alphabetic() || c == '_';
         if rest == behind && behind.starts_with(begins_name) {
-            notes.push("`$NAME` was read as Kubernetes reads it, as text for the shell; Compose replaces it when it reads the file, there write `$$NAME`".to_owned());
+            notes.push("`$NAME` was read as in Kubernetes, as text for the shell; Compose expands it when it reads the file, so write `$$NAME` there".to_owned());
         }
     }
     out.push_str(rest);
@@ -207,8 +203,8 @@ fn dockerfile(given: &str) -> Result<Given, Refusal> {
             "ENTRYPOINT" => &mut entrypoint,
             _ => {
                 return Err(Refusal::new(
-                    format!("`{name}` is neither CMD nor ENTRYPOINT"),
-                    "give these two lines of the Dockerfile alone",
+                    format!("`{name}` is not CMD or ENTRYPOINT"),
+                    "pass only those two lines of the Dockerfile",
                 ));
             }
         };
@@ -218,8 +214,8 @@ fn dockerfile(given: &str) -> Result<Given, Refusal> {
     let shell_form = |text: &str| match array(text) {
         Some(words) => Ok(words),
         None if text.starts_with('[') => Err(Refusal::new(
-            "the array is not JSON, so Docker takes it for a shell's text",
-            "write [\"sh\", \"-c\", \"…\"], with double quotes",
+            "the array is not valid JSON, so Docker runs it through a shell",
+            "write it with double quotes: [\"sh\", \"-c\", \"…\"]",
         )),
         None => Ok(vec!["/bin/sh".to_owned(), "-c".to_owned(), text.to_owned()]),
     };
@@ -232,9 +228,7 @@ fn dockerfile(given: &str) -> Result<Given, Refusal> {
                 words.extend(shell_form(cmd)?);
                 notes.push("this replaces ENTRYPOINT and CMD together: write it as ENTRYPOINT and remove the CMD line".to_owned());
             } else {
-                notes.push(
-                    "Docker ignores CMD behind an ENTRYPOINT that is a shell's text".to_owned(),
-                );
+                notes.push("Docker ignores CMD if ENTRYPOINT is in shell form".to_owned());
             }
             words
         }
@@ -279,13 +273,13 @@ fn procfile(processes: &[(&str, &str)]) -> Result<Given, Refusal> {
         (None, []) => {
             return Err(Refusal::new(
                 "a Procfile's `release:` line alone starts no server",
-                "give the `web:` line too, or write `launchgate job --migrate '…'` in the release line",
+                "pass the `web:` line too, or write `launchgate job --migrate '…'` in the release line",
             ));
         }
         (None, _) => {
             return Err(Refusal::new(
-                "there are several processes and none is `web:`",
-                "give the line of one process",
+                "there are several processes, but no `web:`",
+                "pass the line of one process",
             ));
         }
     };
@@ -293,7 +287,7 @@ fn procfile(processes: &[(&str, &str)]) -> Result<Given, Refusal> {
     given.release = of("release").map(str::to_owned);
     if of("web").is_some() {
         for (name, command) in others {
-            given.notes.push(format!("`{name}: {command}` is a process of its own: let it wait for the migration with `launchgate wait -- {command}`"));
+            given.notes.push(format!("`{name}: {command}` is a separate process: make it wait for the migration with `launchgate wait -- {command}`"));
         }
     }
     Ok(given)

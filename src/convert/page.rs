@@ -10,10 +10,10 @@ impl Report {
     #[must_use]
     pub fn page(&self) -> String {
         let mut page = String::new();
-        list(&mut page, "What is wrong", &self.wrong);
+        list(&mut page, "Problems", &self.wrong);
         if let Ok(proposal) = &self.outcome {
             if self.wrong.is_empty() {
-                page.push_str("Nothing is wrong with it as it is.\n\n");
+                page.push_str("No problems found.\n\n");
             }
             list(&mut page, "Notes", &self.notes);
             proposal.print(&mut page);
@@ -79,12 +79,12 @@ impl Proposal {
             let _ = writeln!(page, "  ENTRYPOINT {array}");
         } else {
             let _ = writeln!(page, "  CMD {array}");
-            page.push_str("  (ENTRYPOINT instead of CMD where the image has an entrypoint of its own, which would run in front of this)\n");
+            page.push_str("  (if the image has its own ENTRYPOINT, which would run before this, set ENTRYPOINT instead of CMD)\n");
         }
         page.push_str("\nKubernetes:\n");
         let _ = writeln!(page, "  command: {}", self.kubernetes_array());
         if self.takes_cmd {
-            page.push_str("  (the server's command goes into args)\n");
+            page.push_str("  (put the server's command in args)\n");
         }
         if let Some(folder) = &self.folder {
             let _ = writeln!(page, "  workingDir: {}", json(folder));

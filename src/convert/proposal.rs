@@ -31,7 +31,7 @@ enum Manner {
     Shell,
 }
 
-/// Everything that was found, once it is known that it can be kept.
+/// The parsed chain, once everything in it is known to be convertible.
 #[derive(Debug)]
 pub(super) struct Target<'a> {
     pub(super) commands: &'a [Command],
@@ -178,7 +178,7 @@ impl Target<'_> {
             if self.first == 0 {
                 flags.extend(["--user".to_owned(), outer.name.clone()]);
             } else {
-                // A start command in front runs as whoever started launchgate.
+                // A `--prepare` command runs as the user who started launchgate.
                 front.extend(outer.words.iter().filter_map(Word::text).map(str::to_owned));
             }
             return Ok(false);
@@ -257,7 +257,7 @@ impl Target<'_> {
         if has_variables && server.takes_cmd {
             return Err(Refusal::keep(
                 &server.name(),
-                "has a variable and the CMD behind it",
+                "sets a variable and is followed by the CMD",
             ));
         }
         if server.text.is_some() || (manner == Manner::Shell && has_variables) {
@@ -292,7 +292,7 @@ impl Target<'_> {
         for command in self.commands {
             if let Some(what) = self.needs_shell(command, step_env.is_some()) {
                 findings.note(format!(
-                    "`{}` needs a shell, for {what}: the image has to have one",
+                    "`{}` needs a shell for {what}: the image must contain one",
                     shorten(&command.source)
                 ));
             }
@@ -303,11 +303,11 @@ impl Target<'_> {
         {
             let name = value.split('=').next().unwrap_or_default();
             findings.note(format!(
-                "`--step-env` sets {name} for the steps, as in the chain, and not for the server"
+                "`--step-env` sets {name} for the steps but not for the server, as in the chain"
             ));
         }
         if self.server.user.is_some() && self.first > 0 {
-            findings.note("`--prepare` runs as the user that the container starts as, and sees the server's environment, HOME too");
+            findings.note("`--prepare` runs as the container's initial user, with the server's environment (including HOME)");
         }
         if manner != Manner::Expanded {
             return;
@@ -319,10 +319,12 @@ impl Target<'_> {
             .filter(|(_, splits)| *splits)
             .map(|(name, _)| format!("${name}"))
             .collect();
-        findings.note("`--expand-env` expands variables without a shell; one that is not set is an error there");
+        findings.note(
+            "`--expand-env` expands variables without a shell; an unset variable is an error",
+        );
         if !split.is_empty() {
             findings.note(format!(
-                "a shell would split the value of {} at spaces; `--expand-env` keeps it one word",
+                "a shell would split the value of {} at spaces; `--expand-env` keeps it as one word",
                 split.join(", ")
             ));
         }
@@ -330,8 +332,7 @@ impl Target<'_> {
 }
 
 impl Proposal {
-    /// `launchgate init` in place of an init: `words` are what stood in front of that init and
-    /// what stood behind it.
+    /// `launchgate init` in place of an init: `words` are the words before and after that init.
     pub(super) fn init(
         (front, behind): (Vec<Word>, Vec<Word>),
         flags: &[String],
@@ -389,7 +390,7 @@ fn reads_as(text: &str, words: &[Word], manner: Manner) -> bool {
 
 fn differs(source: &str) -> Refusal {
     Refusal::keep_script(format!(
-        "launchgate would not read the words of `{}` as the shell does",
+        "launchgate would not split `{}` into words as the shell does",
         shorten(source)
     ))
 }

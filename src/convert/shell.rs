@@ -12,10 +12,10 @@ pub(super) use contents::{Contents, Redirect, Shape, Simple};
 use self::contents::shape;
 use super::Refusal;
 
-/// The longest text that is read: 16 KiB. Linux takes arguments eight times as long.
+/// The maximum length of the text: 16 KiB. Linux allows arguments eight times as long.
 pub(super) const MAX_TEXT: usize = 16 * 1024;
 
-/// The parser is recursive, so deep nesting would overflow its stack: at most so many brackets.
+/// The most brackets: the parser is recursive, and deep nesting would overflow its stack.
 const MAX_OPENERS: usize = 96;
 
 /// As many compound commands.
@@ -178,7 +178,7 @@ impl<'a> Source<'a> {
             }
         }
         Err(Refusal::keep_script(
-            "where a command of the text ends is not certain",
+            "can't tell where one of the commands ends",
         ))
     }
 
@@ -222,8 +222,8 @@ fn parse(text: &str, dialect: &Dialect) -> Result<Program, String> {
 
 fn broken(what: &str) -> Refusal {
     Refusal::new(
-        format!("a shell would not parse this: {what}"),
-        "look for a quote or a keyword without its end",
+        format!("not valid shell syntax: {what}"),
+        "look for an unclosed quote or keyword",
     )
 }
 
@@ -247,7 +247,7 @@ fn refuse_too_much(text: &str) -> Result<(), Refusal> {
         || double > MAX_LOOPS;
     if is_too_deep {
         return Err(Refusal::keep_script(
-            "the text has too many brackets and keywords",
+            "the text has too many brackets or keywords",
         ));
     }
     let is_odd = |c: &char| {
@@ -256,10 +256,10 @@ fn refuse_too_much(text: &str) -> Result<(), Refusal> {
     if let Some(c) = text.chars().find(is_odd) {
         return Err(Refusal::new(
             format!(
-                "there is an invisible character in the text ({})",
+                "the text contains an invisible character ({})",
                 c.escape_default()
             ),
-            "write plain spaces, and line ends without a carriage return",
+            "use plain spaces, and line endings without carriage returns",
         ));
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! What a command does, judged by its name and its words: it migrates, it serves, it waits, it
-//! stands in front of another program. What can't be told from the words is not guessed.
+//! What a command does, judged by its name and its words: it migrates, serves, waits, or wraps
+//! another program. If the words don't tell, it does not guess.
 
 mod tables;
 mod wrapper;
@@ -40,7 +40,7 @@ fn behind_flags<'a, 'b>(words: &'a [&'b str], valued: &[&str]) -> &'a [&'b str] 
     words.get(at..).unwrap_or_default()
 }
 
-/// The command behind what stands in front of it and stays there.
+/// The wrapped command, behind wrappers that keep running.
 fn core<'a, 'b>(words: &'a [&'b str]) -> &'a [&'b str] {
     let mut words = words;
     while let Some(rest) = behind_kept(words) {
@@ -138,7 +138,7 @@ pub(super) fn is_migration(words: &[Word]) -> bool {
     in_table(tables::MIGRATIONS, &words) || (!is_other && is_named_so(core, script))
 }
 
-/// Whether the name of the program, of its script or of its task speaks of migrating.
+/// Whether the name of the program, its script or its task mentions migrating.
 fn is_named_so(core: &[&str], script: Option<&[&str]>) -> bool {
     let name = base(core.first().unwrap_or(&""));
     let migrates = |word: &str| {
@@ -177,7 +177,7 @@ fn folder(path: &str) -> &str {
     base(folder)
 }
 
-/// What people call the file that begins it all.
+/// Common names of an entry point file.
 fn is_entry(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default();
     matches!(stem, "run" | "index" | "main" | "up" | "apply" | "latest")
@@ -228,7 +228,7 @@ pub(super) fn is_question(words: &[Word]) -> bool {
     in_table(tables::QUESTIONS, &texts(words))
 }
 
-/// Whether SIGTERM does not end it where it is PID 1.
+/// Whether it ignores SIGTERM as PID 1.
 pub(super) fn ignores_term(words: &[Word]) -> bool {
     let words = texts(words);
     if in_table(tables::WITH_TERM_HANDLER, &words) {
@@ -258,7 +258,7 @@ pub(super) fn is_script(words: &[Word]) -> bool {
         || name.rsplit('.').next() == Some("sh")
 }
 
-/// Whether it changes or asks the shell that runs it: no other process can do it instead.
+/// Whether it changes or queries the shell that runs it, which no other process can do.
 pub(super) fn changes_shell(words: &[Word]) -> bool {
     let Some(name) = words.first().and_then(Word::text) else {
         return false;

@@ -100,8 +100,8 @@ impl Word {
     }
 }
 
-/// What the text asks or changes about the shell that reads it, which no other process can know:
-/// the shell's arguments, its last exit status, an assignment within `${…}`.
+/// Anything in the text that reads or changes the shell's own state, which no other process can
+/// know: the shell's arguments, its last exit status, an assignment within `${…}`.
 pub(super) fn shell_state(text: &str) -> Option<&'static str> {
     let mut double = false;
     let mut before = ' ';
@@ -117,13 +117,11 @@ pub(super) fn shell_state(text: &str) -> Option<&'static str> {
                 let rest = &text[at + 1..];
                 let inside = rest.strip_prefix('{');
                 if inside.unwrap_or(rest).starts_with(is_special) {
-                    return Some(
-                        "the shell's own arguments or state (`$1`, `$@`, `$?` and the like)",
-                    );
+                    return Some("a positional or special parameter (`$1`, `$@`, `$?`, …)");
                 }
                 let behind = inside.map(|inside| inside.trim_start_matches(is_name_char));
                 if behind.is_some_and(|rest| rest.starts_with('=') || rest.starts_with(":=")) {
-                    return Some("an assignment of a default (`${NAME:=…}`)");
+                    return Some("a default assignment (`${NAME:=…}`)");
                 }
             }
             _ => {}
@@ -203,14 +201,11 @@ impl Reader<'_> {
                 '"' => self.double = !self.double,
                 c if self.double => self.text.push(c),
                 '\'' => {
-                    let (inside, behind) = self
-                        .rest
-                        .split_once('\'')
-                        .ok_or("a ' that is never closed")?;
+                    let (inside, behind) = self.rest.split_once('\'').ok_or("an unclosed '")?;
                     self.text.push_str(inside);
                     self.rest = behind;
                 }
-                '*' | '?' | '[' => return Err("a pattern of file names"),
+                '*' | '?' | '[' => return Err("a glob"),
                 c => self.plain(c)?,
             }
         }
@@ -222,7 +217,7 @@ impl Reader<'_> {
 
     fn plain(&mut self, c: char) -> Result<(), &'static str> {
         if matches!(c, ';' | '&' | '|' | '<' | '>' | '(' | ')') {
-            return Err("a pattern or an operator within a word");
+            return Err("a glob or an operator inside a word");
         }
         self.braces = match (self.braces, c) {
             (_, '{') => Braces::Open,
@@ -259,7 +254,7 @@ impl Reader<'_> {
         if let Some(inside) = self.rest.strip_prefix('{') {
             let end = name_len(inside);
             if end == 0 || !inside[end..].starts_with('}') {
-                return Err("`${…}` with more than a name in it");
+                return Err("a parameter expansion other than `${NAME}`");
             }
             self.variable(&inside[..end]);
             self.rest = &inside[end + 1..];
@@ -276,7 +271,7 @@ impl Reader<'_> {
             Some('(') => Err("`$(`, a command substitution"),
             Some('\'' | '"') if !self.double => Err("`$'`"),
             Some('[') => Err("`$[`"),
-            Some(c) if is_special(c) => Err("the shell's own arguments or state"),
+            Some(c) if is_special(c) => Err("a positional or special parameter"),
             _ => {
                 self.text.push('$');
                 Ok(())

@@ -14,8 +14,8 @@ pub(super) enum Value {
 
 fn broken(line: &str) -> Refusal {
     Refusal::new(
-        format!("this is not YAML that convert reads: `{}`", line.trim()),
-        "give the command as a list of quoted words, or as a `|` block",
+        format!("convert does not support this YAML: `{}`", line.trim()),
+        "write the command as a list of quoted words, or as a `|` block",
     )
 }
 
@@ -27,7 +27,7 @@ pub(super) fn mapping(text: &str) -> Result<Vec<(String, Value)>, Refusal> {
         let value = value(inline.trim(), &rest)?;
         if keys.iter().any(|(known, _)| known == key) {
             return Err(Refusal::new(
-                format!("`{key}:` is there twice"),
+                format!("`{key}:` appears twice"),
                 "give one of them",
             ));
         }
@@ -156,7 +156,7 @@ pub(super) fn flow_list(text: &str) -> Option<Vec<String>> {
 /// The scalar that a text begins with, and what is behind it.
 fn scalar(text: &str, in_flow: bool) -> Option<(String, &str)> {
     if text.starts_with('"') {
-        // JSON's strings are YAML's, but for escapes that no command needs.
+        // JSON strings are valid YAML, except for escapes that no command needs.
         let mut strings = serde_json::Deserializer::from_str(text).into_iter::<String>();
         let string = strings.next()?.ok()?;
         return Some((string, &text[strings.byte_offset()..]));
@@ -176,7 +176,7 @@ fn scalar(text: &str, in_flow: bool) -> Option<(String, &str)> {
             }
         }
     }
-    // A plain one. What YAML reads as something else than text is not guessed.
+    // A plain one. A scalar that YAML would not read as a string is refused.
     let end = if in_flow {
         text.find([',', ']'])?
     } else {

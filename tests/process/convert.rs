@@ -119,7 +119,7 @@ fn whatever_is_quoted_comes_through_as_a_shell_reads_it() {
 }
 
 #[test]
-fn what_is_wrong_comes_first_then_the_command_then_the_arrays() {
+fn problems_come_first_then_the_command_then_the_arrays() {
     let place = Place::new();
     let chain = "sh -c \"node migrate.js; node server.js\"";
     let end = convert(&place, &[chain]);
@@ -130,7 +130,7 @@ fn what_is_wrong_comes_first_then_the_command_then_the_arrays() {
     assert_eq!(
         titles,
         [
-            "What is wrong:",
+            "Problems:",
             "Notes:",
             "Instead:",
             "Dockerfile:",
@@ -179,10 +179,16 @@ fn what_can_not_be_told_is_64_with_the_reason_and_no_command() {
     let place = Place::new();
     for (chain, says) in [
         ("./migrate & node b", "second server"),
-        ("./migrate || node b", "`node b` starts or not, depending"),
+        (
+            "./migrate || node b",
+            "`node b` starts conditionally, depending",
+        ),
         ("nginx; ./migrate; node b", "is a server"),
-        ("node 'a", "a shell would not parse this"),
-        ("node a && node b", "which of these migrates the database"),
+        ("node 'a", "not valid shell syntax"),
+        (
+            "node a && node b",
+            "which of these commands migrates the database",
+        ),
     ] {
         let end = convert(&place, &[chain]);
         end.code(64)

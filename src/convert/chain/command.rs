@@ -1,4 +1,4 @@
-//! A command in front of the server.
+//! A command before the server.
 
 use super::super::proposal::{Command, Kind, User};
 use super::super::shell::{self, Contents, Piece, Redirect, Shape, Simple};
@@ -29,7 +29,7 @@ impl Chain<'_> {
         self.commands.push(Command { kind, ..command });
     }
 
-    /// What `set` switched on that matters to a command of a shell's own.
+    /// The `set` options that affect a command run in its own shell.
     pub(super) fn options_for(&self, contents: &Contents) -> Vec<&'static str> {
         let mut options = self.options.clone();
         options.retain(|option| match *option {
@@ -72,7 +72,7 @@ impl Chain<'_> {
                     "the pipe in `{}` hides a failed migration",
                     shorten(&piece.source)
                 ),
-                "take the migration out of the pipe: launchgate passes its output on and records the end of it",
+                "take the migration out of the pipe: launchgate passes its output through and records the last lines",
             ));
         }
         if !contents.fails_as_one || !(last_migrates || contents.pipe) {
@@ -83,7 +83,7 @@ impl Chain<'_> {
         Ok(())
     }
 
-    /// A loop until something works: a wait, or a migration that is tried again.
+    /// A retry loop: around a wait or a migration.
     fn until(&mut self, piece: &Piece, condition: usize) -> Result<(), Refusal> {
         const LOOP: &str = "a loop";
         let (asked, meanwhile) = piece.contents.commands.split_at(condition);
@@ -106,7 +106,7 @@ impl Chain<'_> {
         } else if is_idle && tools::is_migration(&asked.words) {
             refuse_influence(piece)?;
             self.findings.note(format!(
-                "`{}` tries the migration again without an end: `--retries` has one, and records each try",
+                "`{}` retries the migration forever: `--max-attempts` sets a limit, and the ledger records each attempt",
                 shorten(&piece.source)
             ));
             self.push_text(piece, Kind::Migration, LOOP);
@@ -116,16 +116,17 @@ impl Chain<'_> {
         Ok(())
     }
 
-    /// Whether a wait for the database can go: launchgate waits where it knows the database.
+    /// Whether a wait for the database can be dropped: launchgate waits itself if it knows the
+    /// database.
     fn drops_wait(&mut self, source: &str) -> bool {
         let source = shorten(source);
         if self.knows_database {
             self.findings.wrong(format!(
-                "`{source}` waits for the database: it is left out, launchgate does that itself and tries the password too (`--wait-timeout`, 60s)"
+                "removed `{source}`: launchgate waits for the database itself, and also checks that it can log in (`--wait-timeout`, 60s)"
             ));
         } else {
             self.findings.note(format!(
-                "`{source}` stays: launchgate waits for the database itself where it knows it; set DATABASE_URL or add `--database-url`, then remove the wait"
+                "kept `{source}`: launchgate waits only for the database it is configured for; set DATABASE_URL or add `--database-url`, then remove this wait"
             ));
         }
         self.knows_database
@@ -149,30 +150,30 @@ impl Chain<'_> {
         let shown = shorten(source);
         let keep = |what: &str| Err(Refusal::keep(source, what));
         if let Some(what) = shell_state(source) {
-            return keep(&format!("has {what} in it"));
+            return keep(&format!("contains {what}"));
         }
         let is_quiet = !simple.redirects.contains(&Redirect::Elsewhere)
             && simple.words.iter().all(|word| word.needs_shell().is_none());
         let texts: Vec<Option<&str>> = simple.words.iter().map(Word::text).collect();
         match texts.as_slice() {
-            [] => return keep("sets a variable for what follows"),
-            [Some("exec"), ..] => return keep("replaces the shell, so what follows never runs"),
+            [] => return keep("sets a variable for later commands"),
+            [Some("exec"), ..] => return keep("replaces the shell, so later commands never run"),
             [Some("set"), options @ ..] => return self.set(options, source),
             [Some("cd"), folder @ ..] => return self.change_folder(folder, source),
             [Some("true" | ":"), ..] if is_quiet => return Ok(()),
             [Some("echo" | "printf"), ..] if is_quiet => {
                 self.findings.note(format!(
-                    "`{shown}` is left out: launchgate's log says what happens"
+                    "removed `{shown}`: launchgate logs what happens"
                 ));
                 return Ok(());
             }
             [Some("sleep"), ..] => self.findings.wrong(format!(
-                "`{shown}` hopes that something is there by then: remove it where that is the database, launchgate waits for it"
+                "`{shown}` waits a fixed time: if it is meant for the database, remove it, because launchgate waits for the database"
             )),
             _ => {}
         }
         if tools::changes_shell(&simple.words) {
-            return keep("changes the shell that runs what follows");
+            return keep("changes the shell's state for later commands");
         }
         let (user, is_rewritten) = self.take_wrappers(&mut simple)?;
         if simple.words.is_empty() {
@@ -180,16 +181,16 @@ impl Chain<'_> {
         }
         refuse_program(&simple.words)?;
         if tools::is_daemon(&simple.words) {
-            return keep("leaves a daemon behind, which launchgate would stop with the command");
+            return keep("starts a daemon, which launchgate would stop when the command ends");
         }
         if tools::is_server(&simple.words) {
-            return keep("is a server, and another command follows it");
+            return keep("is a server, but another command follows it");
         }
         let kind = self.kind(&simple.words)?;
         let shell = needs_shell(&simple);
         if simple.redirects.contains(&Redirect::Output) && shell.is_none() {
             self.findings.note(format!(
-                "the redirection in `{shown}` is left out: launchgate passes both outputs on"
+                "removed the redirection in `{shown}`: launchgate passes both streams through"
             ));
         }
         let rewritten = is_rewritten.then(|| source_of(&simple.words));
@@ -222,7 +223,7 @@ impl Chain<'_> {
         match words.iter().find(hides) {
             Some(word) => Err(Refusal::keep(
                 &word.source,
-                "may migrate, within another command",
+                "may run a migration inside another command",
             )),
             None => Ok(Kind::Other),
         }
@@ -233,18 +234,18 @@ impl Chain<'_> {
         let has = |text: &str| words.iter().any(|word| word.text() == Some(text));
         if has("db:create") {
             return Err(Refusal::new(
-                "one command creates the database and migrates it, and launchgate connects before it migrates",
-                "write two: `rails db:create && rails db:migrate`",
+                "this command both creates and migrates the database, but launchgate connects to the database before it migrates",
+                "split it in two: `rails db:create && rails db:migrate`",
             ));
         }
         if has("db:prepare") || has("db:setup") || has("ecto.setup") {
-            self.findings.note("launchgate connects before it migrates: where the database may not exist yet, create it first (`--prepare 'rails db:create'`, `--prepare 'mix ecto.create'`)");
+            self.findings.note("launchgate connects before it migrates: if the database may not exist yet, create it first (`--prepare 'rails db:create'`, `--prepare 'mix ecto.create'`)");
         }
         Ok(())
     }
 
-    /// Takes off what waits and what changes the user. Returns the user, and whether something
-    /// was taken off.
+    /// Strips wrappers that wait or change the user. Returns the user, and whether anything was
+    /// stripped.
     fn take_wrappers(&mut self, simple: &mut Simple) -> Result<(Option<User>, bool), Refusal> {
         let is_plain = simple.assignments.is_empty()
             && simple.redirects.is_empty()
@@ -272,12 +273,12 @@ impl Chain<'_> {
         let Some(options) = options else {
             return Err(Refusal::keep(
                 source,
-                "is an option that convert does not know",
+                "is an option that convert does not support",
             ));
         };
         self.options.extend(options);
         self.findings.note(format!(
-            "`{source}` is left out: launchgate stops at the first command that fails"
+            "removed `{source}`: launchgate stops at the first command that fails anyway"
         ));
         Ok(())
     }
@@ -290,10 +291,16 @@ impl Chain<'_> {
             {
                 self.folder = Some((*folder).to_owned());
             }
-            _ => return Err(Refusal::keep(source, "changes the folder of what follows")),
+            _ => {
+                return Err(Refusal::keep(
+                    source,
+                    "changes the working directory for later commands",
+                ));
+            }
         }
-        self.findings
-            .note(format!("`{source}` becomes the container's working folder"));
+        self.findings.note(format!(
+            "`{source}` becomes the container's working directory"
+        ));
         Ok(())
     }
 }
@@ -310,8 +317,8 @@ fn kind_of_text(inner: &shell::Call) -> Result<Kind, Refusal> {
         }
         if piece.contents.has(tools::is_migration) {
             return Err(Refusal::new(
-                format!("a shell within the chain runs `{}`", shorten(&piece.source)),
-                "write the commands of that shell into the chain itself",
+                format!("a shell inside the chain runs `{}`", shorten(&piece.source)),
+                "move that shell's commands into the chain itself",
             ));
         }
     }
@@ -329,11 +336,11 @@ pub(super) fn needs_shell(simple: &Simple) -> Option<&'static str> {
     let name = program.and_then(Word::text).unwrap_or_default();
     let mut variables = simple.words.iter().flat_map(Word::variables);
     if program.is_some_and(|word| word.variables().next().is_some()) {
-        Some("a program that a variable names")
+        Some("a program name that comes from a variable")
     } else if variables.any(|(name, splits)| splits && is_list(name)) {
-        Some("a variable that holds several words")
+        Some("a variable that may expand to several words")
     } else if matches!(name, "hash" | "type" | "[[" | "command" | ":") {
-        Some("a word of the shell's own")
+        Some("a builtin or keyword of the shell")
     } else {
         let leads = simple.redirects.contains(&Redirect::Elsewhere);
         leads.then_some("a redirection")

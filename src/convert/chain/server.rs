@@ -1,4 +1,4 @@
-//! The last command: the server, with what is in front of it.
+//! The last command: the server and its wrappers.
 
 use super::super::proposal::{Server, User};
 use super::super::shell::{self, Redirect, Simple};
@@ -25,16 +25,19 @@ impl Chain<'_> {
         }
         let takes_cmd = self.take_arguments(&mut simple.words, arguments)?;
         if let Some(what) = shell_state(&source_of(&simple.words)) {
-            return Err(Refusal::keep(source, &format!("has {what} in it")));
+            return Err(Refusal::keep(source, &format!("contains {what}")));
         }
         let is_empty = simple.words.is_empty() && takes_cmd.is_none();
         if is_empty || tools::changes_shell(&simple.words) {
-            return Err(Refusal::keep(source, "is the last command, and no server"));
+            return Err(Refusal::keep(
+                source,
+                "is the last command, but not a server",
+            ));
         }
         self.put_assignments(&mut simple, source)?;
         let shell = needs_shell(&simple);
         if simple.redirects.contains(&Redirect::Output) && shell.is_none() {
-            self.findings.note("the redirection of the server's output is left out: a container's log has both streams");
+            self.findings.note("removed the redirection of the server's output: the container's log captures both streams");
         }
         if self.in_shell {
             self.say_exec(has_exec, &shown);
@@ -44,12 +47,9 @@ impl Chain<'_> {
             return self.words(simple.words, takes_cmd, depth);
         };
         if takes_cmd || tools::wrapper(&simple.words)?.is_some() {
-            return Err(Refusal::keep(
-                source,
-                &format!("needs the shell, for {what}"),
-            ));
+            return Err(Refusal::keep(source, &format!("needs a shell for {what}")));
         }
-        self.findings.note(format!("the server needs a shell, for {what}: the image has to have one, and `exec` makes the server take its place"));
+        self.findings.note(format!("the server needs a shell for {what}: the image must contain one; `exec` then replaces it with the server"));
         let text = source.strip_prefix("exec").filter(|_| has_exec);
         self.server = Some(Server {
             text: Some(text.unwrap_or(source).trim_start().to_owned()),
@@ -79,13 +79,15 @@ impl Chain<'_> {
                 Ok(None)
             } else {
                 Err(Refusal::new(
-                    "a shell takes one text, and there are more words behind it",
-                    "put the whole chain in quotes",
+                    "`sh -c` takes one string, but more words follow it",
+                    "quote the whole chain",
                 ))
             };
         }
         if !last.starts_with('"') {
-            self.findings.note("`$@` without quotes splits the arguments once more; launchgate passes each on as it is");
+            self.findings.note(
+                "unquoted `$@` splits the arguments again; launchgate passes each one unchanged",
+            );
         }
         words.pop();
         let takes_cmd = (arguments.len() <= 1).then_some(());
@@ -103,7 +105,7 @@ impl Chain<'_> {
             let Some(value) = value.text().filter(|_| simple.special.is_none()) else {
                 return Err(Refusal::keep(
                     source,
-                    &format!("sets {name} to a value that the shell makes"),
+                    &format!("sets {name} to a value that the shell computes"),
                 ));
             };
             words.push(Word::literal(&format!("{name}={value}")));
@@ -117,7 +119,7 @@ impl Chain<'_> {
             ));
         }
         self.findings
-            .note("`env` sets the variable that only the server has: the image has to have it");
+            .note("`env` sets the variable for the server only: the image must contain `env`");
         Ok(())
     }
 
@@ -137,13 +139,13 @@ impl Chain<'_> {
             self.options.extend(shell.options);
             self.in_shell = true;
             if shell.is_login {
-                self.findings.note("a login shell reads /etc/profile and the like, launchgate does not: set what they set, often PATH, for the container");
+                self.findings.note("a login shell reads /etc/profile and similar files, which launchgate does not: set the variables they set (often PATH) in the container");
             }
             return self.text(&shell.text, shell.arguments, depth + 1);
         }
         if words.is_empty() && !takes_cmd {
             return Err(Refusal::new(
-                "there is no server behind the wait",
+                "no server follows the wait",
                 "add the server's command",
             ));
         }
@@ -152,10 +154,10 @@ impl Chain<'_> {
         if is_job && !self.commands.is_empty() {
             return Err(Refusal::new(
                 format!(
-                    "the last command, `{}`, migrates: there is no server",
+                    "the last command, `{}`, is a migration: there is no server",
                     shorten(&source_of(&words))
                 ),
-                "add the server's command; a job, which has none, is `launchgate job --migrate '…'`",
+                "add the server's command; for a job without a server, write `launchgate job --migrate '…'`",
             ));
         }
         self.server = Some(Server {
@@ -169,8 +171,7 @@ impl Chain<'_> {
         Ok(())
     }
 
-    /// Takes off what is in front of the server. Also returns where the words of an init begin
-    /// and end.
+    /// Strips the server's wrappers. Also returns the range of an init's words.
     #[expect(clippy::type_complexity, reason = "three plain results of one loop")]
     fn unwrap_server(
         &mut self,
@@ -186,18 +187,18 @@ impl Chain<'_> {
                     if !self.init.is_empty() {
                         return Err(Refusal::new(
                             format!("`{name}` is the second init in a row"),
-                            "remove one",
+                            "remove one of them",
                         ));
                     }
                     self.findings
-                        .note(format!("`{name}` is left out: launchgate does the same"));
+                        .note(format!("removed `{name}`: launchgate does the same"));
                     self.init = flags;
                     init = Some((count - words.len(), count - rest.len()));
                 }
                 Wrapper::User { name, user: new } => {
                     if user.is_some() || self.outer_user.is_some() {
                         return Err(Refusal::keep_script(format!(
-                            "`{name}` changes the user for a second time"
+                            "`{name}` changes the user a second time"
                         )));
                     }
                     user = Some(User {
@@ -218,10 +219,10 @@ impl Chain<'_> {
     fn say_exec(&mut self, has_exec: bool, shown: &str) {
         if !has_exec {
             self.findings.wrong(format!(
-                "no `exec` in front of the server: where the shell stays, it is PID 1 and drops SIGTERM, so `{shown}` is killed and never stopped in order"
+                "no `exec` before the server: if the shell stays as PID 1, it drops SIGTERM, so `{shown}` is killed instead of shut down cleanly"
             ));
         } else if !self.commands.is_empty() {
-            self.findings.wrong("the shell is PID 1 while the commands in front of the server run, and drops SIGTERM: a migration is killed in the middle");
+            self.findings.wrong("while the commands before the server run, the shell is PID 1 and drops SIGTERM: a migration is killed midway");
         }
     }
 }
@@ -240,15 +241,15 @@ fn take(words: &[Word], takes_cmd: bool) -> Result<Option<Wrapped>, Refusal> {
     }))
 }
 
-/// Words that only a shell would take for operators, and a program that is no word.
+/// Refuses operators, which need a shell, and a program name that is not a plain word.
 fn refuse_words(words: &[Word], in_shell: bool) -> Result<(), Refusal> {
     let is_operator = |text: &&str| matches!(*text, ";" | "&&" | "||" | "|" | "&");
     if let Some(operator) = words.iter().filter_map(Word::text).find(is_operator)
         && !in_shell
     {
         return Err(Refusal::new(
-            format!("`{operator}` is an argument there: no shell reads it"),
-            "put the whole chain in quotes: launchgate convert 'a && b'",
+            format!("`{operator}` is a plain argument here: no shell interprets it"),
+            "quote the whole chain: launchgate convert 'a && b'",
         ));
     }
     refuse_program(words)

@@ -25,7 +25,7 @@ enum Fallback<'a> {
 }
 
 impl Chain<'_> {
-    /// A statement with another one behind it.
+    /// A statement followed by another one.
     pub(super) fn statement(&mut self, pieces: &[Piece]) -> Result<(), Refusal> {
         refuse_background(pieces)?;
         let before = self.commands.len();
@@ -40,7 +40,7 @@ impl Chain<'_> {
             Fallback::None => self.each(body)?,
             Fallback::GivesUp(exit) if !asks => {
                 self.findings.note(format!(
-                    "`|| {}` is left out: launchgate stops at a command that fails, with its exit code",
+                    "removed `|| {}`: launchgate stops at a command that fails, with its exit code",
                     shorten(&exit.source)
                 ));
                 self.each(body)?;
@@ -48,7 +48,7 @@ impl Chain<'_> {
             Fallback::Swallows(swallow) if matches!(body, [one] if one.contents.has(tools::is_migration)) =>
             {
                 self.findings.wrong(format!(
-                    "`|| {}` hides a failed migration: it is left out, and a failure keeps the server from starting",
+                    "`|| {}` hides a failed migration: removed it, so that a failure keeps the server from starting",
                     shorten(&swallow.source)
                 ));
                 self.each(body)?;
@@ -61,7 +61,7 @@ impl Chain<'_> {
         if runs_something && !self.options.contains(&"errexit") && !self.is_release {
             let source = pieces.last().map(|piece| shorten(&piece.source));
             self.findings.wrong(format!(
-                "`;` or a new line goes on after a failure: what follows `{}` runs although it failed",
+                "`;` or a newline continues after a failure: commands after `{}` run even if it fails",
                 source.unwrap_or_default()
             ));
         }
@@ -105,7 +105,7 @@ impl Chain<'_> {
         };
         let has_or = pieces.iter().any(|piece| piece.link == Link::Or);
         if has_or || before.iter().any(is_question) {
-            let what = "starts or not, depending on the command in front of it";
+            let what = "starts conditionally, depending on the command before it";
             return Err(Refusal::keep(&server.source, what));
         }
         self.each(before)?;
@@ -118,15 +118,15 @@ impl Chain<'_> {
             Shape::Other(what) => what,
         };
         if server.contents.pipe {
-            self.findings.wrong("the server is in a pipe: the shell stays PID 1 and drops SIGTERM, and the pipe hides the server's exit code");
+            self.findings.wrong("the server is in a pipe: the shell stays as PID 1 and drops SIGTERM, and the pipe hides the server's exit code");
         }
-        let what = format!("is {what}, and should be the server");
+        let what = format!("is {what}, but a server was expected");
         Err(Refusal::keep(&server.source, &what))
     }
 }
 
-/// The text of a statement. `[ -f x ] && cp x y` fails where there is no x, which ends no shell
-/// but would end a start: it becomes an `if`.
+/// The text of a statement. `[ -f x ] && cp x y` fails if there is no x. A shell continues after
+/// that, but launchgate would stop, so it becomes an `if`.
 fn joined(pieces: &[Piece]) -> String {
     let text = |pieces: &[Piece]| {
         let mut text = String::new();
@@ -149,24 +149,24 @@ fn joined(pieces: &[Piece]) -> String {
     format!("if {}; then {}; fi", text(questions), text(rest))
 }
 
-/// What no command may have in it, however it is run.
+/// Constructs that are never allowed, however the command is run.
 pub(super) fn refuse_content(piece: &Piece) -> Result<(), Refusal> {
     match piece.contents.refused {
-        Some(what) => Err(Refusal::keep(&piece.source, &format!("has {what} in it"))),
+        Some(what) => Err(Refusal::keep(&piece.source, &format!("contains {what}"))),
         None => Ok(()),
     }
 }
 
-/// What a shell of its own can't do for the shell of the chain.
+/// Effects on the chain's shell that a separate shell can't have.
 pub(super) fn refuse_influence(piece: &Piece) -> Result<(), Refusal> {
     refuse_content(piece)?;
     if let Some(what) = shell_state(&piece.source) {
-        return Err(Refusal::keep(&piece.source, &format!("has {what} in it")));
+        return Err(Refusal::keep(&piece.source, &format!("contains {what}")));
     }
     for simple in &piece.contents.commands {
         let sets = simple.words.is_empty() && !simple.assignments.is_empty();
         if !simple.is_scoped && (sets || tools::changes_shell(&simple.words)) {
-            let what = "changes the shell that runs what follows";
+            let what = "changes the shell's state for later commands";
             return Err(Refusal::keep(&piece.source, what));
         }
         if tools::is_server(&simple.words) || tools::is_daemon(&simple.words) {
@@ -176,13 +176,13 @@ pub(super) fn refuse_influence(piece: &Piece) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A whole command in quotes, which a shell takes for the name of a program.
+/// A whole command in quotes, which a shell treats as one program name.
 pub(super) fn refuse_program(words: &[Word]) -> Result<(), Refusal> {
     match words.first().and_then(Word::text) {
         Some(program) if program.is_empty() || program.contains(char::is_whitespace) => {
             Err(Refusal::new(
                 format!("the program's name is `{program}`"),
-                "remove the quotes around the command, so that each word is one",
+                "remove the quotes around the command, so that it is split into words",
             ))
         }
         _ => Ok(()),
@@ -190,7 +190,8 @@ pub(super) fn refuse_program(words: &[Word]) -> Result<(), Refusal> {
 }
 
 fn refuse_background(pieces: &[Piece]) -> Result<(), Refusal> {
-    let what = "is a background job (`&`): it may be a second server, and nobody sees it fail";
+    let what =
+        "is a background job (`&`): it may be a second server, and its failure goes unnoticed";
     match pieces.iter().find(|piece| piece.background) {
         Some(piece) => Err(Refusal::keep(&piece.source, what)),
         None => Ok(()),

@@ -32,7 +32,7 @@ pub(in crate::convert) fn call(words: &[Word], is_nested: bool) -> Result<Option
         "bash" => Dialect::Bash(text_at(0).to_owned()),
         "zsh" | "ksh" | "mksh" | "fish" | "pwsh" | "powershell" => {
             return Err(Refusal::new(
-                format!("convert does not read `{name}`"),
+                format!("convert does not support `{name}`"),
                 "write the chain for sh or bash",
             ));
         }
@@ -62,8 +62,8 @@ pub(in crate::convert) fn call(words: &[Word], is_nested: bool) -> Result<Option
         let set: Vec<&str> = set.iter().map(String::as_str).collect();
         switched.extend(options(&set).ok_or_else(|| {
             Refusal::new(
-                format!("`{name} {flag}` is an option that convert does not know"),
-                "write `sh -c` with the text alone",
+                format!("convert does not support the option `{name} {flag}`"),
+                "use plain `sh -c \"…\"`",
             )
         })?);
     }
@@ -79,8 +79,8 @@ pub(in crate::convert) fn call(words: &[Word], is_nested: bool) -> Result<Option
     }))
 }
 
-/// The text that the shell gets. Nothing expands the dollars in double quotes where no shell
-/// came before: a platform splits a command line and that is all.
+/// The text that the shell gets. If no outer shell ran, `$` in double quotes is not expanded:
+/// platforms only split the command line.
 fn text_of(word: &Word, is_nested: bool) -> Result<String, Refusal> {
     if let Some(text) = word.text() {
         return Ok(text.to_owned());
@@ -88,7 +88,7 @@ fn text_of(word: &Word, is_nested: bool) -> Result<String, Refusal> {
     match shlex::split(&word.source).unwrap_or_default().as_slice() {
         [text] if !is_nested => Ok(text.clone()),
         _ => Err(Refusal::new(
-            "the outer shell makes the text of the inner one",
+            "the outer shell expands the inner shell's command",
             "put it in single quotes",
         )),
     }
@@ -143,15 +143,15 @@ pub(in crate::convert) fn hash_bang(
         "bash" => Dialect::Bash(program.to_owned()),
         name => {
             return Err(Refusal::new(
-                format!("it is a script for `{name}`"),
-                "convert reads scripts for sh and bash",
+                format!("it is a `{name}` script"),
+                "convert reads only sh and bash scripts",
             ));
         }
     };
     match options(&words[1..]) {
         Some(options) => Ok(Some((dialect, options))),
         None => Err(Refusal::keep_script(format!(
-            "`{line}` has options that convert does not know"
+            "`{line}` has options that convert does not support"
         ))),
     }
 }

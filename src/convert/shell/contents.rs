@@ -55,7 +55,7 @@ pub(in crate::convert) struct Contents {
     pub(in crate::convert) refused: Option<&'static str>,
     /// Whether one failure stops the rest and is the result: `a && b`, no choice, no pipe.
     pub(in crate::convert) fails_as_one: bool,
-    /// Whether it goes on after a failure, but for `set -e`.
+    /// Whether it continues after a failure, ignoring `set -e`.
     pub(in crate::convert) goes_on: bool,
     /// Whether there is a pipe.
     pub(in crate::convert) pipe: bool,

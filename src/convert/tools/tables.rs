@@ -64,10 +64,10 @@ grate
 mvn flyway:migrate|liquibase:update
 gradle|gradlew flywayMigrate";
 
-/// Flags with which a migration tool only looks.
+/// Flags that make a migration tool read-only.
 pub(super) const LOOKING_FLAGS: &str = "check plan dry help version list status pretend";
 
-/// Words of tasks that look, write files or go backwards, although they speak of migrating.
+/// Task names that mention migrating but only inspect, generate files or roll back.
 pub(super) const NO_MIGRATION: &str = "\
 status create new generate gen make add list show check diff down rollback revert undo resolve
 validate info history current version wait abort pending lint squash pull help plan dry verify
@@ -139,7 +139,7 @@ flask run
 php -S
 artisan serve";
 
-/// What those run that does handle it.
+/// Programs that handle SIGTERM although they are run by one of the above.
 pub(super) const WITH_TERM_HANDLER: &str = "\
 gunicorn|uvicorn|hypercorn|daphne|granian|celery|waitress-serve|waitress|uwsgi|pm2-runtime
 manage.py runserver";
@@ -150,8 +150,9 @@ pub(super) const QUESTIONS: &str = "\
 command -v|-V
 nginx -t";
 
-/// Programs in front of another one that stay there. A row is the name, how many words stand in
-/// front of the other program, and its flags that take a word of their own; `a/b` is `a b`.
+/// Wrappers that keep running as the parent of another program. A row is the name, how many words
+/// stand in front of the other program, and its flags that take a word of their own; `a/b` is `a
+/// b`.
 pub(super) const KEPT: &str = "\
 setpriv 0 --reuid --regid --ruid --euid --rgid --egid --groups --inh-caps --ambient-caps --bounding-set --securebits --pdeathsig
 s6-setuidgid 1

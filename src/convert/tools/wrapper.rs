@@ -1,5 +1,5 @@
-//! Programs in front of a server or a migration that launchgate stands in for: inits, changers
-//! of users, programs that wait for a database.
+//! Wrappers that launchgate replaces: inits, programs that switch users, programs that wait for a
+//! database.
 
 use super::super::Refusal;
 use super::super::words::Word;
@@ -71,10 +71,8 @@ fn is_wait(name: &str, words: &[Word]) -> bool {
 
 fn not_understood(name: &str) -> Refusal {
     Refusal::new(
-        format!("`{name}` has arguments that convert does not know"),
-        format!(
-            "write the command without `{name}`, and see `launchgate run --help` for the flag that does the same"
-        ),
+        format!("`{name}` has arguments that convert does not support"),
+        format!("remove `{name}`, and see `launchgate run --help` for an equivalent flag"),
     )
 }
 
@@ -120,7 +118,7 @@ fn init(name: String, words: &[Word]) -> Result<(Wrapper, usize), Refusal> {
     }
     if at >= words.len() {
         return Err(Refusal::new(
-            format!("there is no command behind `{name}`"),
+            format!("no command follows `{name}`"),
             "add the CMD, or what follows it in args",
         ));
     }
@@ -188,7 +186,7 @@ fn duration(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// Whether what a wait names looks like a database.
+/// Whether the target of a wait looks like a database.
 pub(in crate::convert) fn about_database(words: &[Word]) -> bool {
     const PORTS: [&str; 5] = ["5432", "5433", "6432", "3306", "3307"];
     const NAMES: [&str; 6] = ["postgres", "pg", "mysql", "maria", "sql", "database"];

@@ -3,9 +3,11 @@
 //! ```text
 //! argv, environment, launchgate.toml
 //!   → Settings      every value knows its origin
-//!   → Plan          pure: steps, server, revision, deadlines
+//!   → Plan          data: steps, server, revision, deadlines
+//!   → prepare       the start commands in front of the gate
 //!   → gate          wait for the database → ledger → lock → ledger again → steps → record
-//!   → launch        restore what was inherited, exec
+//!   → warm-up       the start commands behind it
+//!   → launch        restore what was inherited, exec, or stay in front of the server (`--init`)
 //! ```
 //!
 //! `ARCHITECTURE.md` says which room holds what, and why. This file is the table of contents:

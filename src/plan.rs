@@ -1,4 +1,4 @@
-//! The plan: turns settings into what will be done. Pure.
+//! The plan: turns settings into what will be done, as data.
 //!
 //! Every mistake in a setting is found here or in `settings`, before anything runs or connects.
 

@@ -33,7 +33,7 @@ macro_rules! settings {
 }
 
 /// The commands that run steps or check them.
-const STEPS: &[Verb] = &[Run, Job, Check];
+const STEP: &[Verb] = &[Run, Job, Check];
 
 /// The commands that run start commands, and the one that checks them.
 const START: &[Verb] = &[Run, Wait, Check];
@@ -105,15 +105,15 @@ settings! {
 
     Backup "backup" {
         help: "Run CMD before the first migrate step, only if a migration is due",
-        ..base(Group::Steps, STEPS, Shape::Step)
+        ..base(Group::Steps, STEP, Shape::Step)
     }
     Snapshot "snapshot" {
         help: "SQLite: copy the database into DIR before the first migrate step; migrate only if that succeeds",
-        ..base(Group::Steps, STEPS, Shape::StepFolder)
+        ..base(Group::Steps, STEP, Shape::StepFolder)
     }
     Migrate "migrate" {
         help: "Run CMD to migrate; repeatable, in this order",
-        ..base(Group::Steps, STEPS, Shape::Steps)
+        ..base(Group::Steps, STEP, Shape::Steps)
     }
     Sql "sql" {
         help: "Apply the .sql migrations in DIR after the migrate commands, as sqlx-cli would",
@@ -122,11 +122,11 @@ settings! {
             group: Group::Coordination,
             help: "The .sql migrations whose fingerprint is the revision, as for `launchgate run --sql`",
         }],
-        ..base(Group::Steps, STEPS, Shape::StepFolder)
+        ..base(Group::Steps, STEP, Shape::StepFolder)
     }
     Verify "verify" {
         help: "Run CMD after the migrate steps; if it fails, the run fails",
-        ..base(Group::Steps, STEPS, Shape::Step)
+        ..base(Group::Steps, STEP, Shape::Step)
     }
     Shell "shell" {
         help: "Run step and start commands through `/bin/sh -c`",
@@ -135,7 +135,7 @@ settings! {
             group: Group::StartCommands,
             help: "Run start commands through `/bin/sh -c`",
         }],
-        ..base(Group::Steps, STEPS, Shape::Switch)
+        ..base(Group::Steps, STEP, Shape::Switch)
     }
     ExpandEnv "expand-env" {
         help: "Expand $NAME and ${NAME} in step and start commands and in SERVER's arguments, without a shell",
@@ -148,12 +148,12 @@ settings! {
             group: Group::Server,
             help: "Expand $NAME and ${NAME} in SERVER's arguments, without a shell",
         }],
-        ..base(Group::Steps, STEPS, Shape::Switch)
+        ..base(Group::Steps, STEP, Shape::Switch)
     }
     MigrateTimeout "migrate-timeout" {
         default: DefaultValue::Value("0"),
         help: "Stop a step that runs longer than this, and fail",
-        ..base(Group::Steps, STEPS, Shape::Duration)
+        ..base(Group::Steps, STEP, Shape::Duration)
     }
     StopGrace "stop-grace" {
         default: DefaultValue::Value("10s"),
@@ -167,23 +167,23 @@ settings! {
             group: Group::Server,
             help: "Time between SIGTERM and SIGKILL for processes that outlive the server",
         }],
-        ..base(Group::Steps, STEPS, Shape::Duration)
+        ..base(Group::Steps, STEP, Shape::Duration)
     }
     StepEnv "step-env" {
         value_name: "NAME=VALUE",
         help: "Set a variable for the steps only; repeatable",
-        ..base(Group::Steps, STEPS, Shape::Pairs)
+        ..base(Group::Steps, STEP, Shape::Pairs)
     }
     StepEnvFrom "step-env-from" {
         value_name: "NAME=SOURCE",
         help: "Give steps the value of variable SOURCE as NAME, and hide SOURCE from the server; repeatable",
-        ..base(Group::Steps, STEPS, Shape::Pairs)
+        ..base(Group::Steps, STEP, Shape::Pairs)
     }
     StepUser "step-user" {
         value_name: "USER[:GROUP]",
         default: DefaultValue::Described("--user"),
         help: "Run the steps as this user; names or numbers",
-        ..base(Group::Steps, STEPS, Shape::Text)
+        ..base(Group::Steps, STEP, Shape::Text)
     }
 
     DatabaseUrl "database-url" {

@@ -33,7 +33,7 @@ pub(super) trait Connection: Send {
     fn run(&mut self, sql: String, bound: Duration) -> Pending<'_, Result<u64, Fault>>;
 
     /// Lets the next call create a database that is a missing file. A server has none.
-    fn allow_create(&mut self) {}
+    fn allow_create(&mut self);
 
     /// Says goodbye, so that the server's log has nothing to complain about.
     fn close(self: Box<Self>) -> Pending<'static, ()>;
@@ -72,6 +72,8 @@ where
             Ok(DB::affected(&done))
         })
     }
+
+    fn allow_create(&mut self) {}
 
     fn close(self: Box<Self>) -> Pending<'static, ()> {
         Box::pin(async move {

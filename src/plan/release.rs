@@ -9,8 +9,8 @@ mod id;
 
 pub use fingerprint::{Files, Fingerprint, FingerprintError};
 pub use id::{
-    Found, Given, MEANINGLESS, MOVING, PLATFORM_VARIABLES, PassedOver, Release, ReleaseError,
-    Useless, from_platform,
+    FoundRelease, GivenRelease, MEANINGLESS, MOVING, PLATFORM_VARIABLES, PassedOver, Release,
+    ReleaseError, Useless, from_platform,
 };
 
 use std::error::Error;

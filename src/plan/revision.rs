@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::db::migrator::MigrationFolder;
 use crate::exit::{Failure, Problem};
 use crate::output::log::{Event, Log};
-use crate::plan::release::{self, Files, Found, Given};
+use crate::plan::release::{self, Files, FoundRelease, GivenRelease};
 use crate::settings::CoordinationSettings;
 use crate::sys::environment::Environment;
 
@@ -159,12 +159,12 @@ fn release(
         .release
         .as_ref()
         .zip(origin.as_deref())
-        .map(|(setting, origin)| Given {
+        .map(|(setting, origin)| GivenRelease {
             origin,
             value: &setting.value,
         });
     let get = |name: &str| environment.get(name.as_bytes()).map(OsStr::to_owned);
-    let Found {
+    let FoundRelease {
         release,
         passed_over,
     } = release::from_platform(given, get)

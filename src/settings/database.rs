@@ -89,7 +89,7 @@ pub struct DatabaseSettings {
     pub wait_timeout: Setting<Option<Duration>>,
 }
 
-type Found = Result<Option<Setting<OsString>>, Failure>;
+type FoundUrl = Result<Option<Setting<OsString>>, Failure>;
 
 impl Sources<'_> {
     pub(super) fn database(&self) -> Result<DatabaseSettings, Failure> {
@@ -131,7 +131,7 @@ impl Sources<'_> {
         let by_flag = |id| self.flag_value(id);
         let by_variable = |id| Ok(self.variable_value(id));
         let by_file = |id| self.file_value(id);
-        let levels: [&dyn Fn(SettingId) -> Found; 3] = [&by_flag, &by_variable, &by_file];
+        let levels: [&dyn Fn(SettingId) -> FoundUrl; 3] = [&by_flag, &by_variable, &by_file];
         let mut is_wanted = false;
         for get in levels {
             if let Some(choice) = self.choice_at(get, is_wanted)? {
@@ -162,7 +162,7 @@ impl Sources<'_> {
     /// The choice made at one level of precedence.
     fn choice_at(
         &self,
-        get: &dyn Fn(SettingId) -> Found,
+        get: &dyn Fn(SettingId) -> FoundUrl,
         is_wanted: bool,
     ) -> Result<Option<DatabaseChoice>, Failure> {
         let declined = match get(SettingId::NoDatabase)? {

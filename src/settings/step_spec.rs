@@ -87,7 +87,7 @@ impl Sources<'_> {
         let Some((file, item)) = self.in_file(id) else {
             return Ok(Vec::new());
         };
-        let place = Place { file, id };
+        let place = StepPlace { file, id };
         match &item.value {
             Value::List(items) if id.definition().shape.is_repeatable() => {
                 items.iter().map(|item| self.step(place, item)).collect()
@@ -97,7 +97,7 @@ impl Sources<'_> {
     }
 
     /// Reads a step from the settings file, with the names in braces of its variables replaced.
-    fn step(&self, place: Place<'_>, item: &Item) -> Result<Setting<StepSpec>, Failure> {
+    fn step(&self, place: StepPlace<'_>, item: &Item) -> Result<Setting<StepSpec>, Failure> {
         let mut step = step(place, item)?;
         self.expand_pairs(&mut step.value.environment)?;
         Ok(step)
@@ -105,7 +105,7 @@ impl Sources<'_> {
 }
 
 /// Reads a step from the settings file.
-fn step(place: Place<'_>, item: &Item) -> Result<Setting<StepSpec>, Failure> {
+fn step(place: StepPlace<'_>, item: &Item) -> Result<Setting<StepSpec>, Failure> {
     let Value::Table(pairs) = &item.value else {
         return Ok(Setting {
             value: command(place, item)?.into(),
@@ -169,12 +169,12 @@ fn step(place: Place<'_>, item: &Item) -> Result<Setting<StepSpec>, Failure> {
 
 /// The setting that an item of the settings file belongs to, for error messages.
 #[derive(Clone, Copy)]
-struct Place<'a> {
+struct StepPlace<'a> {
     file: &'a SettingsFile,
     id: SettingId,
 }
 
-impl Place<'_> {
+impl StepPlace<'_> {
     fn origin(self, item: &Item) -> Origin {
         self.file.origin_of(self.id, item)
     }
@@ -185,7 +185,7 @@ impl Place<'_> {
     }
 }
 
-fn command(place: Place<'_>, item: &Item) -> Result<StepCommand, Failure> {
+fn command(place: StepPlace<'_>, item: &Item) -> Result<StepCommand, Failure> {
     let wrong = |item: &Item, of: &str, p: &Problem| {
         place.wrong(item, &Problem::new(format!("{of} {}", p.what()), p.hint()))
     };
@@ -214,7 +214,7 @@ fn command(place: Place<'_>, item: &Item) -> Result<StepCommand, Failure> {
     Ok(StepCommand::Words(words))
 }
 
-fn environment(place: Place<'_>, item: &Item) -> Result<Vec<Pair>, Failure> {
+fn environment(place: StepPlace<'_>, item: &Item) -> Result<Vec<Pair>, Failure> {
     let Value::Table(pairs) = &item.value else {
         return Err(place.wrong(
             item,

@@ -92,12 +92,17 @@ impl Database {
     /// Runs statements and returns the first column of every row. Stops when `keep_going` returns
     /// false.
     pub fn ask(&self, sql: &CStr, keep_going: &dyn Fn() -> bool) -> Result<Vec<String>, LiteError> {
-        const STEPS: c_int = 20_000;
+        const INSTRUCTIONS: c_int = 20_000;
         let mut rows: Vec<String> = Vec::new();
         let context: *const &dyn Fn() -> bool = &raw const keep_going;
         // SAFETY: both contexts live through the calls, and the handler is removed afterwards.
         let code = unsafe {
-            ffi::sqlite3_progress_handler(self.0, STEPS, Some(progress), context.cast_mut().cast());
+            ffi::sqlite3_progress_handler(
+                self.0,
+                INSTRUCTIONS,
+                Some(progress),
+                context.cast_mut().cast(),
+            );
             let into = (&raw mut rows).cast::<c_void>();
             let code = ffi::sqlite3_exec(self.0, sql.as_ptr(), Some(row), into, ptr::null_mut());
             ffi::sqlite3_progress_handler(self.0, 0, None, ptr::null_mut());
@@ -138,13 +143,13 @@ impl Drop for Database {
 
 /// A copy in progress.
 #[derive(Debug)]
-pub struct Copy<'a> {
+pub struct BackupCopy<'a> {
     raw: *mut ffi::sqlite3_backup,
     to: &'a Database,
     from: PhantomData<&'a Database>,
 }
 
-impl<'a> Copy<'a> {
+impl<'a> BackupCopy<'a> {
     /// Begins a copy. Nothing else may use `to` meanwhile. If a transaction is open on `from`, the
     /// whole copy is of one moment, however many steps it takes.
     pub fn begin(from: &'a Database, to: &'a Database) -> Result<Self, LiteError> {
@@ -194,7 +199,7 @@ impl<'a> Copy<'a> {
     }
 }
 
-impl Drop for Copy<'_> {
+impl Drop for BackupCopy<'_> {
     fn drop(&mut self) {
         // SAFETY: it has not been freed yet.
         unsafe { ffi::sqlite3_backup_finish(self.raw) };

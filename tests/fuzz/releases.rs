@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 
 use launchgate::placeholder::{self, Context};
-use launchgate::plan::release::{Given, Revision, from_platform};
+use launchgate::plan::release::{GivenRelease, Revision, from_platform};
 use proptest::prelude::*;
 
 use crate::harness::{assert_hidden, for_all};
@@ -47,7 +47,7 @@ const PIECES: &[&str] = &[
 
 fn accepted_is_meant(value: &str) -> Result<(), TestCaseError> {
     let value = OsString::from(value);
-    let given = Given {
+    let given = GivenRelease {
         origin: "--release",
         value: &value,
     };
@@ -97,7 +97,7 @@ fn a_url_as_a_release_shows_no_password() {
     for_all(typed_url(), |value| {
         accepted_is_meant(&value)?;
         let value = OsString::from(value);
-        let given = Given {
+        let given = GivenRelease {
             origin: "--release",
             value: &value,
         };

@@ -20,7 +20,7 @@ use crate::sys::access::may_make_files;
 use crate::sys::clock::Moment;
 use crate::sys::host::{Host, Wake};
 use crate::sys::signals::Stop;
-use crate::sys::sqlite::{Copy, Database, LiteError};
+use crate::sys::sqlite::{BackupCopy, Database, LiteError};
 
 /// How many pages are copied between two checks for a stop: 4 MiB of the usual pages.
 const PAGES: i32 = 1024;
@@ -289,7 +289,7 @@ impl Partial {
             &keep_going,
         )
         .map_err(lite("make a copy of"))?;
-        let mut copy = Copy::begin(&from, &to).map_err(lite("copy"))?;
+        let mut copy = BackupCopy::begin(&from, &to).map_err(lite("copy"))?;
         while !copy.step(PAGES).map_err(lite("copy"))? {
             if !keep_going()
                 && let Some(stop) = host.signals.stopped()

@@ -21,7 +21,7 @@ use walkdir::{DirEntry, WalkDir};
 use super::Revision;
 use crate::sys::files::OpenFolder;
 pub use error::FingerprintError;
-use pattern::Pattern;
+use pattern::FilePattern;
 
 /// The prefix of the hashed data, so that another encoding can never give the same hash.
 const ENCODING: &[u8] = b"launchgate fingerprint 1\0";
@@ -67,7 +67,7 @@ impl Files {
             names: Vec::new(),
         };
         for glob in globs {
-            let pattern = Pattern::parse(glob)?;
+            let pattern = FilePattern::parse(glob)?;
             check_prefix(&pattern, root)?;
             files.collect(&pattern)?;
         }
@@ -123,7 +123,7 @@ impl Files {
     }
 
     /// Adds the files that the glob matches.
-    fn collect(&mut self, pattern: &Pattern) -> Result<(), FingerprintError> {
+    fn collect(&mut self, pattern: &FilePattern) -> Result<(), FingerprintError> {
         let start = self.root.join(pattern.prefix());
         let depth = if pattern.is_literal() { 0 } else { usize::MAX };
         let mut walk = WalkDir::new(&start)
@@ -169,7 +169,7 @@ impl Files {
 
 /// Refuses symbolic links among the directories that the glob names. The walk finds out what is
 /// missing.
-fn check_prefix(pattern: &Pattern, root: &Path) -> Result<(), FingerprintError> {
+fn check_prefix(pattern: &FilePattern, root: &Path) -> Result<(), FingerprintError> {
     let mut path = root.to_owned();
     for component in pattern.prefix().components() {
         path.push(component);
@@ -197,7 +197,7 @@ fn is_missing(error: &io::Error) -> bool {
 
 /// Whether a symbolic link leads to a directory that the glob would look into. A link to nowhere, or
 /// to a file that doesn't match, is harmless.
-fn leads_on(pattern: &Pattern, name: &Path, link: &DirEntry) -> bool {
+fn leads_on(pattern: &FilePattern, name: &Path, link: &DirEntry) -> bool {
     pattern.leads_through(name) && fs::metadata(link.path()).is_ok_and(|target| target.is_dir())
 }
 

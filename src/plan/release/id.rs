@@ -46,7 +46,7 @@ const IMAGE_REFERENCE: &str = "FLY_IMAGE_REF";
 
 /// A release id that a setting named.
 #[derive(Debug, Clone, Copy)]
-pub struct Given<'a> {
+pub struct GivenRelease<'a> {
     /// The setting, for the log: `--release`, `LAUNCHGATE_RELEASE`, a file and line.
     pub origin: &'a str,
     /// What it says.
@@ -93,7 +93,7 @@ impl fmt::Display for Useless {
 
 /// What the search for a release found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Found {
+pub struct FoundRelease {
     /// The first id that can serve.
     pub release: Option<Release>,
     /// The platform's variables before it whose values name no release.
@@ -108,24 +108,24 @@ pub struct Found {
 /// A value that can't be a revision, a placeholder that nothing replaced, or a given name that
 /// does not tell one release from the next.
 pub fn from_platform(
-    given: Option<Given<'_>>,
+    given: Option<GivenRelease<'_>>,
     get: impl Fn(&str) -> Option<OsString>,
-) -> Result<Found, ReleaseError> {
-    if let Some(Given { origin, value }) = given {
+) -> Result<FoundRelease, ReleaseError> {
+    if let Some(GivenRelease { origin, value }) = given {
         let error = |problem| Err(ReleaseError::new(origin, problem));
         let Some(id) = read(origin, value)? else {
-            return error(Problem::Revision(RevisionError::Empty));
+            return error(IdProblem::Revision(RevisionError::Empty));
         };
         if let Some(why) = useless(origin, id.as_str()) {
-            return error(Problem::Useless(id.0, why));
+            return error(IdProblem::Useless(id.0, why));
         }
         let source = origin.to_owned();
-        return Ok(Found {
+        return Ok(FoundRelease {
             release: Some(Release { id, source }),
             passed_over: Vec::new(),
         });
     }
-    let mut found = Found::default();
+    let mut found = FoundRelease::default();
     for source in PLATFORM_VARIABLES {
         let Some(value) = get(source) else { continue };
         let Some(id) = read(source, &value)? else {
@@ -146,18 +146,18 @@ pub fn from_platform(
 fn read(source: &str, value: &OsStr) -> Result<Option<Revision>, ReleaseError> {
     let text = value
         .to_str()
-        .ok_or_else(|| ReleaseError::new(source, Problem::NotUtf8))?
+        .ok_or_else(|| ReleaseError::new(source, IdProblem::NotUtf8))?
         .trim();
     if text.is_empty() {
         return Ok(None);
     }
     if let Some(placeholder) = placeholder::find(text, Context::Name) {
-        let problem = Problem::Placeholder(redact::part(text, placeholder).to_owned());
+        let problem = IdProblem::Placeholder(redact::part(text, placeholder).to_owned());
         return Err(ReleaseError::new(source, problem));
     }
     Revision::new(text)
         .map(Some)
-        .map_err(|error| ReleaseError::new(source, Problem::Revision(error)))
+        .map_err(|error| ReleaseError::new(source, IdProblem::Revision(error)))
 }
 
 /// Why a name can't serve; `None` where it can.
@@ -198,11 +198,11 @@ fn is_domain(host: &str) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseError {
     source: String,
-    problem: Problem,
+    problem: IdProblem,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Problem {
+enum IdProblem {
     NotUtf8,
     Placeholder(String),
     Useless(String, Useless),
@@ -210,7 +210,7 @@ enum Problem {
 }
 
 impl ReleaseError {
-    fn new(source: &str, problem: Problem) -> Self {
+    fn new(source: &str, problem: IdProblem) -> Self {
         Self {
             source: source.to_owned(),
             problem,
@@ -221,12 +221,14 @@ impl ReleaseError {
     #[must_use]
     pub fn hint(&self) -> String {
         let remedy = match &self.problem {
-            Problem::NotUtf8 => "use UTF-8 text, such as the commit",
-            Problem::Placeholder(_) => {
+            IdProblem::NotUtf8 => "use UTF-8 text, such as the commit",
+            IdProblem::Placeholder(_) => {
                 return "a command without a shell expands nothing: write the value itself, or remove it and set the variable GIT_SHA to the commit, for example with ARG and ENV in the Dockerfile".to_owned();
             }
-            Problem::Useless(..) => "name the release by its commit, its tag or its image's digest",
-            Problem::Revision(error) => error.hint(),
+            IdProblem::Useless(..) => {
+                "name the release by its commit, its tag or its image's digest"
+            }
+            IdProblem::Revision(error) => error.hint(),
         };
         if PLATFORM_VARIABLES.contains(&self.source.as_str()) {
             format!("{remedy}, or override it with --release")
@@ -240,18 +242,18 @@ impl fmt::Display for ReleaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let source = &self.source;
         match &self.problem {
-            Problem::Placeholder(text) => {
+            IdProblem::Placeholder(text) => {
                 return write!(f, "nothing replaced `{text}` in the release id of {source}");
             }
-            Problem::Useless(name, why) => return write!(f, "{source} is `{name}`, {why}"),
-            Problem::NotUtf8 | Problem::Revision(_) => {
+            IdProblem::Useless(name, why) => return write!(f, "{source} is `{name}`, {why}"),
+            IdProblem::NotUtf8 | IdProblem::Revision(_) => {
                 write!(f, "the release id in {source} ")?;
             }
         }
         match &self.problem {
-            Problem::Placeholder(_) | Problem::Useless(..) => Ok(()),
-            Problem::NotUtf8 => f.write_str("is not UTF-8"),
-            Problem::Revision(error) => error.fmt(f),
+            IdProblem::Placeholder(_) | IdProblem::Useless(..) => Ok(()),
+            IdProblem::NotUtf8 => f.write_str("is not UTF-8"),
+            IdProblem::Revision(error) => error.fmt(f),
         }
     }
 }
@@ -266,12 +268,15 @@ mod tests {
 
     use super::*;
 
-    fn find(variables: &[(&str, &str)]) -> Found {
+    fn find(variables: &[(&str, &str)]) -> FoundRelease {
         search(None, variables).expect("valid ids")
     }
 
-    fn search(given: Option<&str>, variables: &[(&str, &str)]) -> Result<Found, ReleaseError> {
-        let given = given.map(|value| Given {
+    fn search(
+        given: Option<&str>,
+        variables: &[(&str, &str)],
+    ) -> Result<FoundRelease, ReleaseError> {
+        let given = given.map(|value| GivenRelease {
             origin: "--release",
             value: OsStr::new(value),
         });
@@ -283,7 +288,7 @@ mod tests {
         })
     }
 
-    fn winner(found: &Found) -> Option<(&str, &str)> {
+    fn winner(found: &FoundRelease) -> Option<(&str, &str)> {
         found
             .release
             .as_ref()
@@ -292,10 +297,10 @@ mod tests {
 
     #[test]
     fn nothing_set_is_no_release() {
-        assert_eq!(find(&[]), Found::default());
+        assert_eq!(find(&[]), FoundRelease::default());
         assert_eq!(
             find(&[("GIT_SHA", ""), ("GIT_COMMIT", " \n")]),
-            Found::default()
+            FoundRelease::default()
         );
     }
 
@@ -395,7 +400,7 @@ mod tests {
         }
     }
 
-    /// Found by `scripts/fuzz`.
+    /// FoundRelease by `scripts/fuzz`.
     #[test]
     fn a_placeholder_inside_a_password_is_not_shown() {
         let said = search(Some("postgres://u:a$Geheim@h"), &[]).expect_err("a placeholder");
@@ -456,7 +461,7 @@ mod tests {
             let variables: Vec<_> = PLATFORM_VARIABLES.into_iter().zip(&values)
                 .filter_map(|(name, value)| Some((name, value.as_deref()?))).collect();
             match search(None, &variables) {
-                Ok(Found { release: Some(release), .. }) => {
+                Ok(FoundRelease { release: Some(release), .. }) => {
                     prop_assert!(useless(&release.source, release.id.as_str()).is_none());
                     prop_assert_eq!(release.id.as_str().trim(), release.id.as_str());
                 }

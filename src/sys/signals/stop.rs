@@ -4,8 +4,9 @@ use std::fmt;
 
 use super::{Signal, name};
 
-/// A signal that stops the gate: TERM, INT, HUP or QUIT. Made where the signal is read; the first
-/// one counts, and `Signals::stopped` returns it from then on.
+/// A signal that stops the gate: TERM, INT, HUP or QUIT. Made where the signal is read, or where a
+/// step is seen to have died of Ctrl-C; the first one counts, and `Signals::stopped` returns it from
+/// then on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stop(Signal);
 

@@ -8,7 +8,7 @@ use super::error::FingerprintError;
 
 /// A parsed glob. Paths are compared by name: relative to the root if the glob is relative, and
 /// without `.` and `dir/..`.
-pub(super) struct Pattern {
+pub(super) struct FilePattern {
     written: String,
     /// The leading directories without wildcards; the whole path if the glob has none.
     prefix: PathBuf,
@@ -18,7 +18,7 @@ pub(super) struct Pattern {
     directories: Vec<GlobMatcher>,
 }
 
-impl Pattern {
+impl FilePattern {
     pub(super) fn parse(written: &str) -> Result<Self, FingerprintError> {
         let syntax = |reason: &str| FingerprintError::Syntax {
             glob: written.to_owned(),

@@ -55,7 +55,7 @@ fn the_drawing_of_the_gate_shows_every_exit_code() {
         label.split_once('<').map(|(label, _)| label)
     });
     let codes: Vec<&str> = labels
-        .flat_map(|label| label.rsplit(": ").next())
+        .filter_map(|label| label.rsplit(": ").next())
         .flat_map(|codes| codes.trim_start_matches("exit ").split(", "))
         .collect();
     for &kind in FailureKind::ALL {

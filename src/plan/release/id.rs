@@ -400,7 +400,7 @@ mod tests {
         }
     }
 
-    /// FoundRelease by `scripts/fuzz`.
+    /// Found by `scripts/fuzz`.
     #[test]
     fn a_placeholder_inside_a_password_is_not_shown() {
         let said = search(Some("postgres://u:a$Geheim@h"), &[]).expect_err("a placeholder");

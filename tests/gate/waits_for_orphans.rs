@@ -52,7 +52,7 @@ fn the_next_holder_waits_for_a_statement_that_outlives_its_client(db: &Db) {
     let mut follower = next(&scene, "60s");
     follower
         .ends_with(0)
-        .says("waiting for database sessions that an earlier run left at work");
+        .says("waiting for database sessions that an earlier run left working");
     assert_eq!(
         db.sql("select string_agg(what, ' ' order by at) from done"),
         "old new"
@@ -74,7 +74,8 @@ fn an_active_session_past_the_limit_is_named_and_nothing_runs(db: &Db) {
         .says(&format!("pid {pid} active for "));
     // There was nothing to end, so nothing to wait for beyond the limit.
     let log = follower.log();
-    let in_time = ["1", "2"].map(|seconds| format!("in the database after {seconds} s: "));
+    let in_time =
+        ["1", "2"].map(|seconds| format!("still working after {seconds} s (--orphan-timeout): "));
     assert!(in_time.iter().any(|words| log.contains(words)), "{log}");
     assert_eq!(scene.count("start"), 0);
     // Dead rows are marked only after the sessions are gone.

@@ -171,10 +171,10 @@ impl Failure {
         &self.problem
     }
 
-    /// The same failure with its place in front: `place: what`.
+    /// The same failure, with another description of what went wrong.
     #[must_use]
-    pub fn prefixed(mut self, place: &str) -> Self {
-        self.problem.what = redacted(format!("{place}: {}", self.problem.what));
+    pub fn reworded(mut self, describe: impl FnOnce(&str) -> String) -> Self {
+        self.problem.what = redacted(describe(&self.problem.what));
         self
     }
 

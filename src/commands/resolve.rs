@@ -2,12 +2,14 @@
 
 use std::ffi::OsStr;
 
+use crate::commands::status::redacted_names;
 use crate::db::ledger::RunState;
-use crate::exit::Failure;
-use crate::gate::decide::has_succeeded;
+use crate::db::{Error, Session};
+use crate::exit::{Failure, Problem};
+use crate::gate::decide::{has_run, has_succeeded};
 use crate::gate::runtime::{self, GateLink};
 use crate::gate::{Gate, call_failed};
-use crate::output::log::Log;
+use crate::output::log::{Event, Log};
 use crate::output::print;
 use crate::plan::coordination;
 use crate::plan::gate_plan::GatePlan;
@@ -16,6 +18,9 @@ use crate::plan::revision::{PlannedRevision, RevisionInfo};
 use crate::redact;
 use crate::settings::ResolveSettings;
 use crate::sys::host::Host;
+
+/// How many names a warning lists.
+const MOST_NAMES: u32 = 8;
 
 /// Appends an operator's decision to the ledger.
 ///
@@ -86,11 +91,45 @@ async fn append(
 ) -> Result<bool, Failure> {
     let (revision, holder) = (revision.as_str(), plan.holder.clone());
     let reference = plan.reference.clone();
-    let (mut session, ledger) = Gate::new(plan, log).open(&mut link).await?;
+    let app = plan.target.app.clone();
+    let (mut session, ledger) = Gate::new(plan, log.clone()).open(&mut link).await?;
     let had_succeeded = has_succeeded(&ledger, revision);
+    if !has_run(&ledger, revision) {
+        let look = never_ran(&mut session, &app, revision);
+        let problem = link.unless_stopped("resolve", look).await?;
+        let problem = problem.map_err(|error| call_failed(&reference, error))?;
+        log.warn(Event::ConfigWarning, &problem, &[]);
+    }
     let write = session.decide_by_operator(revision, state, note.as_deref(), &holder);
     let written = link.unless_stopped("resolve", write).await?;
     session.close().await;
     written.map_err(|error| call_failed(&reference, error))?;
     Ok(had_succeeded)
+}
+
+/// A revision that this app never ran is usually another app's, or misspelled.
+async fn never_ran(session: &mut Session, app: &str, revision: &str) -> Result<Problem, Error> {
+    let mut of_others = session.apps(Some(revision), MOST_NAMES).await?;
+    of_others.retain(|other| other != app);
+    let mut newest: Vec<String> = Vec::new();
+    for run in session.history(MOST_NAMES).await? {
+        if run.revision != revision && !newest.contains(&run.revision) {
+            newest.push(run.revision);
+        }
+    }
+    let hint = if !of_others.is_empty() {
+        let names = redacted_names(&of_others).join(", ");
+        format!("name the app with --app; it was run by: {names}")
+    } else if !newest.is_empty() {
+        let names = redacted_names(&newest).join(", ");
+        format!("check its spelling; the newest revisions of this app: {names}")
+    } else {
+        let apps = redacted_names(&session.apps(None, MOST_NAMES).await?);
+        match apps.as_slice() {
+            [] => "the ledger is empty: check that this is the right database".to_owned(),
+            apps => format!("name the app with --app; there are: {}", apps.join(", ")),
+        }
+    };
+    let what = format!("app `{app}` never ran revision {revision}");
+    Ok(Problem::new(what, hint))
 }

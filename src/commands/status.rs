@@ -26,6 +26,8 @@ struct LedgerReport {
     app: String,
     is_held: bool,
     runs: Vec<Run>,
+    /// The apps that have rows, looked up where this one has none.
+    others: Vec<String>,
 }
 
 /// Prints the state of lock and ledger.
@@ -64,9 +66,14 @@ async fn look(plan: GatePlan, log: Log, mut link: GateLink) -> Result<LedgerRepo
             .iter()
             .any(|run| run.state == "running" && run.lease_live);
         let is_held = has_live_row || session.is_locked().await?;
-        Ok((runs, is_held))
+        let others = if runs.is_empty() {
+            session.apps(None, NEWEST).await?
+        } else {
+            Vec::new()
+        };
+        Ok((runs, is_held, others))
     };
-    let (mut runs, is_held) = link
+    let (mut runs, is_held, others) = link
         .unless_stopped("status", read)
         .await?
         .map_err(|error| call_failed(&reference, error))?;
@@ -85,7 +92,14 @@ async fn look(plan: GatePlan, log: Log, mut link: GateLink) -> Result<LedgerRepo
         app: redact::passwords(&target.app).into_owned(),
         is_held,
         runs,
+        others: redacted_names(&others),
     })
+}
+
+/// Names from the ledger without passwords: a URL may have been given as one.
+pub(super) fn redacted_names(names: &[String]) -> Vec<String> {
+    let names = names.iter().map(|name| redact::passwords(name));
+    names.map(|name| short(&name, 60)).collect()
 }
 
 /// Hides passwords. A row may have been written by hand or with another URL, and a value may be a URL
@@ -195,7 +209,12 @@ fn render(seen: &LedgerReport) -> String {
         (false, _) => out.push_str("no replica holds the gate\n"),
     }
     if seen.runs.is_empty() {
-        out.push_str("the ledger is empty: nothing has run yet\n");
+        if seen.others.is_empty() {
+            out.push_str("the ledger is empty: nothing has run yet\n");
+        } else {
+            let (app, others) = (&seen.app, seen.others.join(", "));
+            let _ = writeln!(out, "no runs of app `{app}`; there are: {others}");
+        }
         return out;
     }
     out.push('\n');

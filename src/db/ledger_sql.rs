@@ -261,6 +261,17 @@ impl LedgerSql {
         )
     }
 
+    /// The apps that have rows, or rows of one revision.
+    pub(super) fn apps(&self, revision: Option<&str>, limit: u32) -> String {
+        let of = revision.map_or(String::new(), |revision| {
+            format!(" WHERE {}", self.is("revision", revision))
+        });
+        format!(
+            "SELECT DISTINCT app FROM {}{of} ORDER BY app LIMIT {limit}",
+            self.table
+        )
+    }
+
     pub(super) fn history(&self, app: &str, limit: u32) -> String {
         let time = |column| self.dialect.rfc3339(column);
         format!(

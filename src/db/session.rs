@@ -138,6 +138,16 @@ impl Session {
         }
     }
 
+    /// The apps that have rows in the ledger, or rows of one revision, by name.
+    pub async fn apps(&mut self, revision: Option<&str>, limit: u32) -> Result<Vec<String>, Error> {
+        let apps = |own: &Self| own.sql.apps(revision, limit);
+        match self.ask(apps).await {
+            Ok(rows) => Ok(rows.iter().filter_map(|row| row.opt(0)).collect()),
+            Err(fault) if fault.is_missing_table() => Ok(Vec::new()),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
     /// Asks the database about itself. Changes nothing.
     pub async fn describe(&mut self) -> Result<ServerInfo, Error> {
         let shape = self.connection.rows(self.sql.shape(), CALL).await;

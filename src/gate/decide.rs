@@ -106,6 +106,30 @@ pub fn has_succeeded(ledger: &Ledger, revision: &str) -> bool {
         .any(|row| row.revision == revision && row.state == Some(RunState::Succeeded))
 }
 
+/// Whether `revision` was ever run, whatever an operator decided about it.
+#[must_use]
+pub fn has_run(ledger: &Ledger, revision: &str) -> bool {
+    let Ledger::Rows(rows) = ledger else {
+        return false;
+    };
+    let is_decision =
+        |row: &LedgerRow| matches!(row.state, Some(RunState::Reset | RunState::Blocked));
+    rows.iter()
+        .any(|row| row.revision == revision && !is_decision(row))
+}
+
+/// How often `revision` has failed since its attempts were last reset.
+#[must_use]
+pub fn failures(ledger: &Ledger, revision: &str) -> usize {
+    let Ledger::Rows(rows) = ledger else {
+        return 0;
+    };
+    let own: Vec<&LedgerRow> = rows.iter().filter(|row| row.revision == revision).collect();
+    since_reset(&own, newest(&own, RunState::Reset))
+        .filter(|row| row.state == Some(RunState::Failed))
+        .count()
+}
+
 /// The block that an operator put on `revision` during its run `run_id`.
 #[must_use]
 pub fn blocked_meanwhile(ledger: &Ledger, revision: &str, run_id: &str) -> Option<RevisionRefusal> {

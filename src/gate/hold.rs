@@ -8,8 +8,8 @@ use tokio::time::sleep;
 use super::{Gate, HoldError, LockOutcome, Passed};
 use crate::db::ledger::{LedgerRow, NewRun, Orphan};
 use crate::db::{Appended, Error, LedgerCreation, Locked, Proof};
-use crate::exit::Problem;
-use crate::gate::decide::Decision;
+use crate::exit::{Failure, Problem};
+use crate::gate::decide::{self, Decision};
 use crate::gate::error;
 use crate::gate::lease::Lease;
 use crate::gate::record;
@@ -17,7 +17,7 @@ use crate::gate::runtime::GateLink;
 use crate::gate::wait_clock;
 use crate::output::log::{Event, Field};
 use crate::output::timeline::Phase;
-use crate::steps::{self, RunIdentity};
+use crate::steps::{self, RunIdentity, Verdict};
 use crate::sys::clock::Moment;
 use crate::sys::step::PROGRESS_INTERVAL;
 
@@ -59,7 +59,9 @@ impl Gate {
         self.close_dead(&mut locked, &dead, link).await?;
         let creation = self.call(link, Box::pin(locked.create_ledger())).await?;
         self.log_creation(creation);
-        self.run(locked, attempt, asked, link).await
+        let revision = self.revision.revision.as_deref();
+        let failed = revision.map(|revision| decide::failures(&ledger, revision));
+        self.run(locked, attempt, failed, asked, link).await
     }
 
     fn log_creation(&self, creation: LedgerCreation) {
@@ -226,6 +228,7 @@ impl Gate {
         &self,
         mut locked: Locked,
         attempt: i32,
+        failed: Option<usize>,
         asked: Moment,
         link: &mut GateLink,
     ) -> Result<LockOutcome, HoldError> {
@@ -258,9 +261,29 @@ impl Gate {
         .map_err(|error| error::no_descriptor(&error))?;
         let identity = self.identity(&locked, &run_id, attempt);
         let outcome = self.keep(&mut locked, &lease, &identity, link).await?;
-        self.conclude(locked, &lease, &run_id, outcome)
-            .await
-            .map_err(HoldError::Final)
+        let has_failed = matches!(outcome.verdict, Verdict::Failed(_));
+        let concluded = self.conclude(locked, &lease, &run_id, outcome).await;
+        concluded.map_err(|failure| match failed {
+            Some(earlier) if has_failed => HoldError::Final(self.counted(failure, earlier + 1)),
+            _ => HoldError::Final(failure),
+        })
+    }
+
+    /// Says which attempt a failed one was, and whether there will be another.
+    fn counted(&self, failure: Failure, number: usize) -> Failure {
+        let Some(most) = self.limits.max_attempts else {
+            return failure.reworded(|what| format!("{what} (attempt {number})"));
+        };
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let mut failure = failure.reworded(|what| format!("{what} (attempt {number} of {most})"));
+        if number >= most {
+            let revision = self.revision.revision.as_deref().unwrap_or_default();
+            failure.add_hint(&format!(
+                "this revision will not be tried again until `{}`",
+                self.reference.retry_command(revision)
+            ));
+        }
+        failure
     }
 
     fn new_run(&self, run_id: &str, attempt: i32) -> NewRun {

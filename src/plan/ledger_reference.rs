@@ -43,7 +43,10 @@ impl LedgerReference {
             FailureKind::Database | FailureKind::Unreachable
         );
         if is_of_database && !failure.problem().what().contains(&self.origin) {
-            return failure.prefixed(&format!("{} {}", self.database, self.origin));
+            let Self {
+                database, origin, ..
+            } = self;
+            return failure.reworded(|what| format!("{database} {origin}: {what}"));
         }
         failure
     }

@@ -38,7 +38,7 @@ pub(super) fn step_result(
     result: Option<&StepResult>,
 ) -> Result<(), Verdict> {
     log_ended(log, step, report);
-    let stopped = report.stop.map(|stop| stopped(stop, &step.name));
+    let stopped = report.stop.map(|stop| stopped_step(stop, &step.name));
     match (&report.stop_reason, stopped) {
         (Some(StopReason::Lost(why)), stopped) => {
             Err(Verdict::Lost(stopped.unwrap_or_else(|| lock_lost(why))))
@@ -76,6 +76,18 @@ pub fn stopped(stop: Stop, phase: &str) -> Failure {
         Problem::new(
             format!("stopped by {stop} during {phase}"),
             "nothing to fix; the next start will continue",
+        ),
+    )
+}
+
+/// A stop closed the gate while a step ran, which did not succeed. What it had asked of a database may
+/// still be carried out.
+fn stopped_step(stop: Stop, name: &str) -> Failure {
+    Failure::new(
+        FailureKind::Stopped(stop),
+        Problem::new(
+            format!("stopped by {stop} during {name}"),
+            "the next start runs the steps again; a statement that this step sent may still be running in the database",
         ),
     )
 }

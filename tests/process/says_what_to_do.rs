@@ -79,3 +79,78 @@ fn no_password_is_in_a_command_of_a_hint() {
     let end = launchgate(&place, "", &words).end();
     end.code(69).never_says("geheim").says(&["--database-url"]);
 }
+
+/// "A failed step's line counts: `attempt 2 of 3`"
+#[test]
+fn a_failed_step_counts_its_attempts() {
+    let place = Place::new();
+    let words = [
+        "job",
+        "--release=v1",
+        "--migrate=./fails",
+        "--max-attempts=2",
+    ];
+    place.write_program("fails", "#!/bin/sh\nexit 3\n");
+    let again = || launchgate(&place, "sqlite:app.db", &words).end();
+    let first = again();
+    first
+        .code(3)
+        .says(&["migrate exited with code 3 (attempt 1 of 2)"]);
+    first.never_says("resolve");
+    again().code(3).says(&[
+        "migrate exited with code 3 (attempt 2 of 2)",
+        "will not be tried again until `launchgate resolve v1 --as retry`",
+    ]);
+    // A reset starts counting again.
+    let retry = ["resolve", "v1", "--as=retry"];
+    launchgate(&place, "sqlite:app.db", &retry).end().code(0);
+    again().code(3).says(&["(attempt 1 of 2)"]);
+}
+
+/// "An app without rows is told apart from an empty ledger, and the apps that have rows are named."
+#[test]
+fn status_of_a_mistyped_app_names_the_apps_there_are() {
+    let place = Place::new();
+    let status = |app: &str| {
+        let gate = launchgate(&place, "sqlite:app.db", &["status", "--app", app]);
+        gate.end().code(0);
+        place.text("stdout")
+    };
+    assert!(status("typo").contains("the ledger is empty: nothing has run yet"));
+    for app in ["web", "jobs"] {
+        let words = ["job", "--release=v1", "--migrate=true", "--app", app];
+        launchgate(&place, "sqlite:app.db", &words).end().code(0);
+    }
+    let text = status("typo");
+    assert!(
+        text.contains("no runs of app `typo`; there are: jobs, web"),
+        "{text}"
+    );
+    assert!(!status("web").contains("no runs"));
+}
+
+/// "A revision that this app never ran is a warning that names the apps (and near-by revisions) that
+/// exist"
+#[test]
+fn resolving_a_revision_that_never_ran_is_a_warning() {
+    let place = Place::new();
+    let resolve = |words: &[&str]| {
+        let gate = launchgate(&place, "sqlite:app.db", &["resolve", "--as=retry"]);
+        gate.args(words).end()
+    };
+    resolve(&["v1"])
+        .code(0)
+        .says(&["app `default` never ran revision v1", "the ledger is empty"]);
+    let words = ["job", "--release=v1", "--migrate=false", "--app=web"];
+    launchgate(&place, "sqlite:app.db", &words).end().code(1);
+    resolve(&["v1"])
+        .code(0)
+        .says(&["never ran revision v1", "--app; it was run by: web"]);
+    resolve(&["v11", "--app=web"]).code(0).says(&[
+        "app `web` never ran revision v11",
+        "the newest revisions of this app: v1",
+    ]);
+    resolve(&["v1", "--app=web"])
+        .code(0)
+        .never_says("never ran");
+}

@@ -159,7 +159,7 @@ pub fn parse(args: &[OsString]) -> Result<Parsed, Failure> {
             format!("did you mean `launchgate run {first} …`?"),
         ));
     }
-    Err(usage(&error, verb == Some(Verb::Job)))
+    Err(usage(&error, verb))
 }
 
 /// Whether a word belongs behind `run`: a flag of a setting, or the dashes in front of the server.
@@ -169,7 +169,7 @@ fn is_flag_or_dashes(word: &str) -> bool {
 }
 
 /// Reduces clap's error of many lines to one line and a hint.
-fn usage(error: &clap::Error, is_job: bool) -> Failure {
+fn usage(error: &clap::Error, verb: Option<Verb>) -> Failure {
     let text = error.to_string();
     let what = text
         .lines()
@@ -192,10 +192,16 @@ fn usage(error: &clap::Error, is_job: bool) -> Failure {
         Some(ContextValue::String(arg)) => Some(format!("did you mean `{arg}`?")),
         _ => None,
     };
-    let hint = if stray && is_job {
+    let is_missing = error.kind() == ErrorKind::MissingRequiredArgument;
+    let hint = if stray && verb == Some(Verb::Job) {
         "quote a step's command; `job` starts no server, `launchgate run` does".to_owned()
     } else if stray {
         "write `--` before the server's command, and quote a step's command".to_owned()
+    } else if let (true, Some(Verb::Resolve)) = (is_missing, verb) {
+        "write `launchgate resolve REVISION --as retry`, `--as succeeded` or `--as blocked`"
+            .to_owned()
+    } else if let (true, Some(Verb::PrintDdl)) = (is_missing, verb) {
+        "write `launchgate print-ddl --database postgres`, `mysql` or `sqlite`".to_owned()
     } else {
         tip.unwrap_or_else(|| "see `launchgate --help`".to_owned())
     };

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 
 use crate::cli::Verb;
-use crate::exit::Failure;
+use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::log::Log;
 use crate::plan::ServerPlan;
 use crate::shell_words::Argv;
@@ -21,7 +21,7 @@ const GATES: [Verb; 3] = [Verb::Run, Verb::Job, Verb::Wait];
 /// becomes the command. Logs nothing, since it runs every few seconds.
 ///
 /// # Errors
-/// The command can't be executed.
+/// The command can't be executed; without one, there is no such process.
 pub fn probe(
     host: &Host,
     log: &Log,
@@ -32,7 +32,11 @@ pub fn probe(
         return Ok(());
     }
     let Some(server) = command(environment, words) else {
-        return Ok(());
+        return if peer::lives(pid) {
+            Ok(())
+        } else {
+            Err(absent(pid))
+        };
     };
     let ready = steps::find_server(&server, log)?;
     let launched = launch::launch(&ready.program, None, &host.inherited, &host.signals);
@@ -40,6 +44,17 @@ pub fn probe(
         NotLaunched::Stopped(stop) => steps::stopped(stop, "start"),
         NotLaunched::Exec(error) => steps::server_not_started(&ready, &error),
     })
+}
+
+/// Neither a gate nor a server.
+fn absent(pid: i32) -> Failure {
+    Failure::new(
+        FailureKind::Step(1),
+        Problem::new(
+            format!("there is no process {pid}"),
+            "name the process that was started as launchgate with --pid",
+        ),
+    )
 }
 
 /// The command, with the environment that it would have had without launchgate.

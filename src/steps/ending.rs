@@ -141,6 +141,10 @@ fn timed_out(step: &Step) -> Failure {
     )
 }
 
+/// What to do about a program that was killed.
+const OUT_OF_MEMORY: &str =
+    "check whether it ran out of memory (memory limit), or who sent the signal";
+
 fn failed(step: &Step, ended: Ended, result: Option<&StepResult>) -> Failure {
     let name = &step.name;
     if let (Ended::Code(code), Some(StepResult::Failed { kind, problem })) = (ended, result) {
@@ -148,6 +152,14 @@ fn failed(step: &Step, ended: Ended, result: Option<&StepResult>) -> Failure {
         return Failure::new(kind.kind(code), Problem::new(what, problem.hint()));
     }
     let (how, hint) = match ended {
+        // As a shell reports it.
+        Ended::Code(137) => (
+            "exited with code 137".to_owned(),
+            format!(
+                "it usually means that a program was killed by SIGKILL: {OUT_OF_MEMORY}; the command was `{}`",
+                step.text
+            ),
+        ),
         Ended::Code(code) => (
             format!("exited with code {code}"),
             format!(
@@ -155,10 +167,9 @@ fn failed(step: &Step, ended: Ended, result: Option<&StepResult>) -> Failure {
                 step.text
             ),
         ),
-        Ended::Signal(number) if signal_code(number) == 137 => (
-            "was killed by SIGKILL".to_owned(),
-            "check whether it ran out of memory (memory limit), or who sent the signal".to_owned(),
-        ),
+        Ended::Signal(number) if signal_code(number) == 137 => {
+            ("was killed by SIGKILL".to_owned(), OUT_OF_MEMORY.to_owned())
+        }
         Ended::Signal(number) => (
             format!("was killed by {}", signals::name(number)),
             "its output above may say why: it crashed, or someone sent the signal".to_owned(),

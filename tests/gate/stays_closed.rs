@@ -280,7 +280,10 @@ fn what_postgres_refuses_for_good_is_78_at_once() {
     refused(
         with(&db.url_as("reader", "geheim")),
         78,
-        &["print-ddl --database postgres"],
+        &[
+            "(launchgate print-ddl --database postgres; echo 'GRANT SELECT, INSERT, UPDATE ON",
+            "TO \\\"reader\\\";') | psql -h 127.0.0.1 -p ",
+        ],
     );
     refused(
         with(&format!("{}?schema=nowhere", db.url())),
@@ -311,7 +314,11 @@ fn what_mariadb_refuses_for_good_is_78_at_once() {
     refused(
         with(&db.url_as("reader", "geheim")),
         78,
-        &["print-ddl --database mysql"],
+        &[
+            "launchgate print-ddl --database mysql; echo ",
+            "GRANT SELECT, INSERT, UPDATE ON launchgate_runs TO 'reader'@'%';",
+            " | mysql -h 127.0.0.1 -P ",
+        ],
     );
     refused(
         with(&format!("{}?ssl-mode=REQUIRED", db.url())),

@@ -70,6 +70,11 @@ fn what_is_no_process_is_no_gate(mode: Mode) {
         "3",
     ];
     place.run(mode, &words).end().code(3);
+    place
+        .run(mode, &words[..3])
+        .end()
+        .code(1)
+        .says(&["there is no process 2147483647"]);
     for wrong in ["--pid=0", "--pid=-1", "--pid=x"] {
         let words = ["./launchgate", "probe", wrong];
         place.run(mode, &words).end().code(64).says(&["--pid"]);

@@ -154,3 +154,35 @@ fn resolving_a_revision_that_never_ran_is_a_warning() {
         .code(0)
         .never_says("never ran");
 }
+
+#[test]
+fn a_missing_argument_is_shown_in_its_command() {
+    let place = Place::new();
+    let end = launchgate(&place, "sqlite:app.db", &["resolve", "v1"]).end();
+    end.code(64)
+        .says(&["missing --as", "launchgate resolve REVISION --as retry"]);
+    let end = launchgate(&place, "", &["print-ddl"]).end();
+    end.code(64)
+        .says(&["missing --database", "print-ddl --database postgres"]);
+}
+
+#[test]
+fn a_missing_folder_of_migrations_is_not_called_unreadable() {
+    let place = Place::new();
+    let end = launchgate(&place, "sqlite:app.db", &["job", "--sql=nowhere"]).end();
+    end.code(64).says(&[
+        "--sql: the folder nowhere does not exist",
+        "copy the folder into the image",
+    ]);
+}
+
+/// A shell reports a killed command by its exit code.
+#[test]
+fn an_exit_code_of_137_points_to_memory() {
+    let place = Place::new();
+    place.write_program("killed", "#!/bin/sh\nsh -c 'kill -9 $$'\nexit $?\n");
+    let words = ["job", "--no-database", "--migrate=./killed"];
+    let end = launchgate(&place, "", &words).end();
+    end.code(137)
+        .says(&["exited with code 137", "ran out of memory"]);
+}

@@ -54,6 +54,17 @@ impl MigrationFolder {
             hint: hint.to_owned(),
         };
         let shown = path.display();
+        if !path.is_dir() {
+            let what = if path.exists() {
+                format!("{shown} is not a folder")
+            } else {
+                format!("the folder {shown} does not exist")
+            };
+            return Err(unusable(
+                what,
+                "copy the folder into the image, or correct its path",
+            ));
+        }
         let found = resolve_blocking(path).map_err(|error| {
             let source = std::error::Error::source(&error);
             let said = error.to_string();

@@ -1,6 +1,7 @@
 //! The plan of the steps that launchgate does itself, `--snapshot` and `--sql`: what their process
 //! is given. Data only; `commands::embedded` is that process.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -51,30 +52,8 @@ impl EmbeddedPlan {
         };
         let own = settings.own_url.as_ref();
         let url = own.unwrap_or(&gate.target.url).clone();
-        if let Some(setting) = snapshot
-            && !url.backend().can_snapshot()
-        {
-            return Err(Failure::usage(
-                format!(
-                    "{}: only SQLite can be snapshotted, and the database is {}",
-                    setting.origin,
-                    url.backend()
-                ),
-                "use --backup with the database's own tool, such as pg_dump",
-            ));
-        }
-        if let Some(setting) = sql
-            && !Path::new(&setting.value).is_dir()
-        {
-            return Err(Failure::usage(
-                format!(
-                    "{}: {} is not a folder",
-                    setting.origin,
-                    Path::new(&setting.value).display()
-                ),
-                "put the migrations into the image, or correct the path; relative paths start at the working directory",
-            ));
-        }
+        snapshot.map_or(Ok(()), |setting| check_snapshot(setting, &url))?;
+        sql.map_or(Ok(()), check_folder)?;
         let folder = |setting: Option<&Setting<_>>| setting.map(|s| PathBuf::from(&s.value));
         Ok(Some(Self {
             url,
@@ -110,4 +89,26 @@ impl EmbeddedPlan {
         }
         variables
     }
+}
+
+fn check_snapshot(setting: &Setting<OsString>, url: &DatabaseUrl) -> Result<(), Failure> {
+    if url.backend().can_snapshot() {
+        return Ok(());
+    }
+    let (origin, backend) = (&setting.origin, url.backend());
+    Err(Failure::usage(
+        format!("{origin}: only SQLite can be snapshotted, and the database is {backend}"),
+        "use --backup with the database's own tool, such as pg_dump",
+    ))
+}
+
+fn check_folder(setting: &Setting<OsString>) -> Result<(), Failure> {
+    let (origin, folder) = (&setting.origin, Path::new(&setting.value));
+    if folder.is_dir() {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        format!("{origin}: {} is not a folder", folder.display()),
+        "put the migrations into the image, or correct the path; relative paths start at the working directory",
+    ))
 }

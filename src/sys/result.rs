@@ -99,4 +99,17 @@ mod tests {
         drop((sender, slot));
         assert_eq!(receiver.receive(), None);
     }
+
+    #[test]
+    fn children_of_the_child_do_not_inherit_it() {
+        let (_receiver, slot) = channel().unwrap();
+        let flags = || fcntl(&slot, FcntlArg::F_GETFD).unwrap();
+        assert_eq!(flags(), FdFlag::FD_CLOEXEC.bits());
+        // As it is in the child.
+        fcntl(&slot, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
+        let sender = ResultSender::inherited(slot.number()).unwrap();
+        assert_eq!(flags(), FdFlag::FD_CLOEXEC.bits());
+        let flags = fcntl(&sender.0, FcntlArg::F_GETFD).unwrap();
+        assert_eq!(flags, FdFlag::FD_CLOEXEC.bits());
+    }
 }

@@ -7,6 +7,7 @@
 
 use std::fs;
 
+use crate::common::processes::signal;
 use crate::common::{Db, Gate, Scene, on_each, until};
 use crate::folder::{Migrations, applied};
 use nix::sys::signal::Signal;
@@ -459,6 +460,44 @@ fn a_killed_migration_is_begun_anew(db: &Db) {
     scene.check_settled("v1");
 }
 on_each!(a_killed_migration_is_begun_anew: [postgres_15, pgbouncer, sqlite]);
+
+/// The step's own process is killed in the middle: it reports nothing, so the signal is the reason.
+fn a_killed_process_is_the_reason_of_its_failure(db: &Db) {
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    files.write("1_a.sql", slow(db));
+    let mut replica = with_sql(&scene, "v1").start();
+    replica.wait_for_log("applying migrations");
+    let others = replica.others();
+    let step = others
+        .iter()
+        .find(|seen| seen.command.contains("embedded sql"));
+    assert!(signal(step.expect("the step").pid, libc::SIGKILL));
+    replica.ends_with(137);
+    replica.says("error: sql was killed by SIGKILL");
+    with_sql(&scene, "v1").start().ends_with(0);
+    assert_eq!(applied(db), ["1|a"]);
+}
+on_each!(a_killed_process_is_the_reason_of_its_failure: [postgres_15, sqlite]);
+
+/// An embedded step reports its result on a descriptor, which no other process gets.
+#[test]
+fn no_other_step_has_the_descriptor_of_a_result() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    Migrations::new(&scene).write("1_a.sql", "create table a (x int);");
+    scene.script("look", "#!/bin/sh\nls -l /proc/self/fd >\"$1\"\n");
+    with_sql(&scene, "v1")
+        .args(["--snapshot", "snapshots"])
+        .args(["--migrate", "./look between", "--verify", "./look behind"])
+        .start()
+        .ends_with(0);
+    for file in ["between", "behind"] {
+        let fds = scene.text(file);
+        assert!(fds.contains("launchgate.lock"), "{fds}");
+        assert!(!fds.contains("socket:"), "{fds}");
+    }
+}
 
 fn the_time_limit_holds(db: &Db) {
     let scene = Scene::new(db);

@@ -611,7 +611,7 @@ fn what_cannot_be_meant_is_refused_before_anything_runs() {
     refused(
         &["--sql", "migrations"],
         &url,
-        &["x_a.sql", "expected integer version prefix"],
+        &["x_a.sql", "its name does not start with a version"],
     );
     files.remove("x_a.sql");
     files.write("01_b.sql", "");

@@ -61,9 +61,10 @@ impl Driver for Mysql {
     }
 
     fn create_hint(&self, url: &DatabaseUrl) -> String {
+        let user = url.user().unwrap_or("USER");
         let grant = format!(
-            "GRANT SELECT, INSERT, UPDATE ON launchgate_runs TO {}@'%';",
-            dialect::MysqlDialect.text(url.user().unwrap_or("USER"))
+            "GRANT SELECT, INSERT, UPDATE ON launchgate_runs TO '{}'@'%';",
+            user.replace('\\', "\\\\").replace('\'', "''")
         );
         let port = url.port().unwrap_or(3306).to_string();
         let socket = url.socket().map(|path| path.to_string_lossy().into_owned());

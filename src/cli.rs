@@ -1,8 +1,8 @@
 //! The command line: the table of settings, and the parser that is generated from it.
 //!
 //! Parsing yields raw values. `settings` decides which of flag, variable, file and default wins, and
-//! parses that one, so that an error can name where it came from. This room is pure: it looks at
-//! nothing but its arguments.
+//! parses that one, so that an error can name where it came from. This module is pure: it depends
+//! only on its arguments.
 
 mod document;
 mod nested;
@@ -70,7 +70,7 @@ impl Raw {
         raw
     }
 
-    /// Adds the settings of an outer command line that this command has and was not given.
+    /// Fills in, from an outer command line, settings that this command accepts but was not given.
     fn add(&mut self, outer: Self) {
         let given: Vec<SettingId> = self.settings.iter().map(|(id, _)| *id).collect();
         let is_given = |id: SettingId| {
@@ -116,7 +116,7 @@ pub fn parse(args: &[OsString]) -> Result<Parsed, Failure> {
             return Ok(Parsed::Command(Box::new(Raw::new(verb, &matches))));
         }
     }
-    // Only the whole definition has the texts for help and for errors.
+    // Only the full definition includes the help and error texts.
     let mut whole = command();
     if let Some(Verb::Embedded) = verb {
         whole = whole.subcommand(parser::subcommand(Verb::Embedded));
@@ -162,13 +162,13 @@ pub fn parse(args: &[OsString]) -> Result<Parsed, Failure> {
     Err(usage(&error, verb))
 }
 
-/// Whether a word belongs behind `run`: a flag of a setting, or the dashes in front of the server.
+/// Whether a word would belong after `run`: a setting's flag, or the `--` before the server.
 fn is_flag_or_dashes(word: &str) -> bool {
     let flag = word.split('=').next().unwrap_or_default();
     word == "--" || SETTINGS.iter().any(|row| row.flag == flag)
 }
 
-/// Reduces clap's error of many lines to one line and a hint.
+/// Reduces clap's multi-line error to one line and a hint.
 fn usage(error: &clap::Error, verb: Option<Verb>) -> Failure {
     let text = error.to_string();
     let what = text

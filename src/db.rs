@@ -4,7 +4,7 @@
 //! only that appends a run to the ledger, its heartbeats and its end. The exceptions are an operator's
 //! decision and the row of a holder that lost its lock.
 //!
-//! A backend is a folder: `postgres/`, `mysql/`, `sqlite/`. Each implements [`driver::Driver`], and
+//! A backend is a folder: `postgres/`, `mysql/`, `sqlite/`. Each implements `driver::Driver`, and
 //! `backend.rs` lists them.
 //!
 //! May use sqlx, tokio's time and what `sys` tells about files; never nix, processes, or the process's

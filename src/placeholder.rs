@@ -1,4 +1,4 @@
-//! Placeholders that nobody replaced: `$TAG`, `${GIT_SHA}`, `$(git rev-parse HEAD)`,
+//! Unexpanded placeholders: `$TAG`, `${GIT_SHA}`, `$(git rev-parse HEAD)`,
 //! `${{ github.sha }}`, `{{ .Values.tag }}`.
 //!
 //! The exec form of a container's command has no shell, and a template that was not rendered

@@ -253,7 +253,7 @@ impl StepsRun<'_> {
     /// Runs one step; the verdict where the next one may not run.
     fn step(&mut self, ready: &ReadyStep, guard: &mut dyn Guard) -> Result<(), Verdict> {
         let step = &ready.step;
-        // A stop that came between two steps, or was inherited as pending, found none to stop.
+        // A stop signal may have arrived between two steps, or have been pending at start.
         let _ = self.host.signals.next_stop();
         // A machine that was suspended since the last check resumes here: no step may start then.
         let lost = guard.lost(Moment::now());

@@ -1,9 +1,9 @@
 //! launchgate as the server of launchgate: a command given to an image whose ENTRYPOINT is
 //! `launchgate run … --`.
 //!
-//! `docker run IMAGE launchgate status` must not pass the gate first, so the inner command is
-//! carried out in place of the outer one, whose flags count where the inner command gives none.
-//! A gate behind a gate would migrate twice, so that is refused.
+//! `docker run IMAGE launchgate status` must not pass the gate first, so the inner command runs
+//! instead of the outer one, and inherits the flags it doesn't set itself. A gate inside a gate
+//! would migrate twice, so it is refused.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -18,7 +18,7 @@ use crate::sys::own;
 pub struct CommandLine<'a> {
     /// The command to carry out, starting with the program's name.
     args: &'a [OsString],
-    /// The words of the command in front of it, without its `--`.
+    /// The outer command's words, without its `--`.
     outer: Option<&'a [OsString]>,
 }
 
@@ -79,8 +79,8 @@ fn split(args: &[OsString]) -> Option<(&[OsString], &[OsString])> {
     matches!(verb_of(outer), Some(Verb::Run | Verb::Wait)).then_some((outer, inner))
 }
 
-/// Whether these are the words of a launchgate that is to do something of its own. An init is a
-/// server like any other.
+/// Whether these words run a launchgate command other than `init`, which counts as a server like
+/// any other.
 fn is_own(words: &[OsString], environment: &Environment) -> bool {
     let Some(program) = words.first() else {
         return false;
@@ -88,7 +88,7 @@ fn is_own(words: &[OsString], environment: &Environment) -> bool {
     let name = program.as_bytes().rsplit(|&byte| byte == b'/').next();
     match verb_of(words) {
         Some(Verb::Init) => false,
-        // Under another name it is known by its file.
+        // A renamed binary is recognized by its file.
         Some(_) => {
             name == Some(b"launchgate") || own::is_file_of(program, environment.get(b"PATH"))
         }
@@ -106,7 +106,7 @@ fn two_gates(inner: Verb) -> Failure {
     )
 }
 
-/// Settings of which one is enough: where the inner command gives one, none of the outer's counts.
+/// Mutually exclusive settings: if the inner command sets one, ignore all of the outer's.
 pub(super) const ALTERNATIVES: [&[SettingId]; 3] = [
     &[
         SettingId::DatabaseUrl,

@@ -49,7 +49,7 @@ impl Operand {
         }
     }
 
-    /// The ones of a command.
+    /// A command's operands.
     pub(super) fn of(verb: Verb) -> &'static [Self] {
         match verb {
             Verb::Run | Verb::Check | Verb::Wait | Verb::Init | Verb::Probe => &[Self::Server],

@@ -47,7 +47,7 @@ pub(super) fn subcommand(verb: Verb) -> Command {
         })
 }
 
-/// A subcommand with only what it takes to parse a correct command line.
+/// A subcommand with only what is needed to parse a valid command line.
 pub(super) fn parser(verb: Verb) -> Command {
     let flags = flags(verb).map(|flag| arg(flag.row));
     flags

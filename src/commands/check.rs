@@ -1,5 +1,5 @@
 //! `launchgate check`: changes nothing. Shows every setting and where it came from, the executables
-//! and the database. Fails as `run` would have failed.
+//! and the database. Fails exactly as `run` would.
 
 mod table;
 

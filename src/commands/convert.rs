@@ -13,7 +13,7 @@ use crate::settings::AMBIENT_URLS;
 use crate::sys::environment::Environment;
 use crate::sys::host::{Host, Wake};
 
-/// No more than this is read, and a byte: `convert` refuses what is longer.
+/// The input limit; one byte more is read to detect longer input, which `convert` refuses.
 const LIMIT: usize = 64 * 1024;
 
 /// What else tells launchgate of a database.
@@ -45,7 +45,7 @@ pub fn convert(host: &Host, words: &[OsString], environment: &Environment) -> Re
     {
         report.wrong.push("there is a password in the command line, where every process and every log can read it: move it into a variable of the container".to_owned());
     }
-    // The proposal is to be copied, so it keeps its passwords.
+    // The proposal is meant to be copied, so its passwords are not redacted.
     for line in report.wrong.iter_mut().chain(&mut report.notes) {
         *line = redact::passwords(line).into_owned();
     }

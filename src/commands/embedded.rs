@@ -23,7 +23,7 @@ use crate::sys::result::ResultSender;
 
 pub use sql::list;
 
-/// Where which migrations would be applied, for a gate that is planned.
+/// Which migrations a planned gate would apply, and where.
 #[must_use]
 pub fn migrations(plan: &EmbeddedPlan, gate: &GatePlan) -> Option<(Target, PathBuf)> {
     let target = Target {
@@ -62,7 +62,7 @@ pub fn carry_out(host: &Host, log: &Log, settings: &EmbeddedSettings) -> Result<
     done.map(drop)
 }
 
-/// Runs the step; returns how to go back to a snapshot that it took.
+/// Runs the step; returns the command that restores its snapshot, if it took one.
 fn step(host: &Host, log: &Log, settings: &EmbeddedSettings) -> Result<Option<String>, Failure> {
     let limits = Limits {
         wait_timeout: settings.database.wait_timeout.value,

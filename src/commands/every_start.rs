@@ -14,7 +14,7 @@ use crate::sys::launch::{self, NotLaunched};
 /// Plans it.
 ///
 /// # Errors
-/// A setting that can't be meant.
+/// An invalid setting.
 pub fn plan(
     log: &Log,
     environment: &Environment,
@@ -25,7 +25,7 @@ pub fn plan(
     })
 }
 
-/// From here on launchgate gets the signal that it is to get when its parent dies.
+/// Set --parent-death-signal from here on.
 pub fn watch_parent(planned: &EveryStart) {
     if let Some(server) = &planned.server {
         init_loop::prepare(server);

@@ -49,7 +49,7 @@ pub fn status(
         render_json(&seen)?
     } else {
         let text = render(&seen);
-        // What a line is made of may come from a row that anyone wrote.
+        // The fields come from the ledger, which others may have written.
         let lines = text.lines().map(|line| printable(line) + "\n");
         lines.collect()
     };
@@ -61,7 +61,8 @@ async fn look(plan: GatePlan, log: Log, mut link: GateLink) -> Result<LedgerRepo
     let (mut session, _) = Gate::new(plan, log).open(&mut link).await?;
     let read = async {
         let runs = session.history(NEWEST).await?;
-        // Like other replicas: a row with a valid lease counts as held, and otherwise the lock decides.
+        // As for other replicas: a row with a valid lease counts as held; otherwise the lock
+        // decides.
         let has_live_row = runs
             .iter()
             .any(|run| run.state == "running" && run.lease_live);
@@ -150,7 +151,7 @@ fn render_json(seen: &LedgerReport) -> Result<String, Failure> {
     Ok(escaped(&text) + "\n")
 }
 
-/// JSON without raw control characters: of those that a text may hold, it escapes only some.
+/// JSON without raw control characters: `serde_json` escapes only some of them.
 fn escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {

@@ -39,7 +39,8 @@ impl Backend {
         self.driver().has_lease()
     }
 
-    /// Whether the whole database has one writer at a time: while a step writes, the ledger can't be
+    /// Whether the database allows only one writer at a time: while a step writes, the ledger can't
+    /// be
     /// written.
     #[must_use]
     pub fn single_writer(self) -> bool {

@@ -17,8 +17,8 @@ use super::{
 };
 
 impl Target {
-    /// Whether the lock could be had, without touching the database: only where waiters watch a lock
-    /// file, `None` elsewhere.
+    /// Whether the lock looks free, without touching the database. `None` unless the backend uses a
+    /// lock file.
     pub fn lock_free(&self) -> Result<Option<bool>, Error> {
         let is_held = self.backend().driver().is_lock_file_held(self)?;
         Ok(is_held.map(|is_held| !is_held))
@@ -159,7 +159,8 @@ impl Target {
         };
         let mode = self.url.tls().mode;
         match attempt(mode).await {
-            // as libpq: `prefer` goes on without TLS, `allow` goes on with it; but a certificate that
+            // as in libpq: `prefer` falls back to plain text, `allow` to TLS; but a certificate
+            // that
             // can't be read is no reason to send the password in plain text
             Err(fault)
                 if fault.kind == FaultKind::Tls

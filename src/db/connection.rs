@@ -1,7 +1,7 @@
 //! A connection to a database, used in plain SQL text, with a time limit on every call.
 //!
 //! Statements go out by the simple query protocol, with values as hexadecimal literals. Nothing is
-//! prepared, so a pooler that gives each transaction another server connection does no harm; one call
+//! prepared, so a pooler may give each transaction a different server connection; one call
 //! is one round trip; and no setting of the server changes what a literal means.
 
 use std::{pin::Pin, time::Duration};
@@ -24,9 +24,9 @@ const CLOSE: Duration = Duration::from_millis(300);
 pub(super) trait Connection: Send {
     /// The rows of all statements in `sql`, in order.
     ///
-    /// After a fault that is not the server's own answer the connection must be dropped: a late answer
-    /// would be taken for the next call's. Only a lock's connection is kept, since it numbers its
-    /// questions.
+    /// After any fault that the server did not report itself, drop the connection: a late answer
+    /// would be mistaken for the next call's. Only a lock's connection is kept, since it numbers
+    /// its queries.
     fn rows(&mut self, sql: String, bound: Duration) -> Pending<'_, Result<Vec<TextRow>, Fault>>;
 
     /// Runs `sql` and returns how many rows its statements changed altogether.

@@ -44,12 +44,12 @@ pub(super) trait SqlDialect: Sync {
     /// A column's time as RFC 3339, UTC, to the millisecond.
     fn rfc3339(&self, column: &str) -> String;
 
-    /// A column that counts the connections which read the ledger at this moment, where the server
-    /// tells: with a comma in front.
+    /// A column, with a leading comma, that counts the connections reading the ledger now; empty if
+    /// the server can't tell.
     fn reader_count(&self) -> String;
 
-    /// What goes in front of a statement on a connection that a pooler may have lent to somebody else
-    /// before. It ends with the batch.
+    /// A prefix for statements on a connection that a pooler may have lent to another client. Its
+    /// effect ends with the batch.
     fn preamble(&self, bound: Duration) -> String;
 
     /// What a session that writes starts with, where it needs anything. The server ends the session

@@ -1,4 +1,5 @@
-//! What a backend's folder provides. Whoever adds one implements this trait and what it returns.
+//! What a backend's folder provides. To add a backend, implement this trait and the types it
+//! returns.
 
 use std::time::Duration;
 

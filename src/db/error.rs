@@ -7,9 +7,9 @@ use std::fmt;
 /// Why a database call did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
-    /// The database does not serve this replica at the moment: worth another try.
+    /// The database is unavailable right now; retry.
     NotYet(String),
-    /// It serves others and has no connection to spare: busy rather than away.
+    /// It is up but has no free connection: busy, not down.
     Full(String),
     /// The database refuses, and will keep refusing until someone changes something.
     Refused {
@@ -24,7 +24,7 @@ pub enum Error {
     Lost(String),
 }
 
-/// Why it is not certain that the ledger has the end of a run.
+/// Why the outcome of a run may not be in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordError {
     /// It certainly does not have it.
@@ -48,7 +48,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 impl Error {
-    /// What to do about it, if someone has to do something.
+    /// A hint, if action is needed.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {

@@ -1,4 +1,4 @@
-//! A driver's error, and what it means here: each backend's [`ErrorCodes`] say so.
+//! A driver's error, classified by the backend's [`ErrorCodes`].
 
 use std::{fmt, io, time::Duration};
 
@@ -170,8 +170,7 @@ impl Fault {
         self.kind == FaultKind::Server && self.codes.ends_session(&self.code)
     }
 
-    /// For an error that passes: at the door it is worth another try, during a call nobody knows
-    /// what happened.
+    /// For a transient error: while connecting, retry; during a call, the outcome is unknown.
     pub(super) fn broken_or_not_yet(&self, what: String) -> Error {
         match self.phase {
             FaultPhase::Connect => Error::NotYet(what),
@@ -198,7 +197,7 @@ impl Fault {
             return known;
         }
         match self.phase {
-            // A proxy that accepts and then does not speak the protocol.
+            // A proxy that accepts the connection but does not speak the protocol.
             FaultPhase::Connect => Error::refused(
                 format!("unexpected answer from the server: {said}"),
                 "check that host and port in the database URL are the database's, and that it uses a common authentication method",

@@ -14,7 +14,7 @@ use super::{
     target::CALL,
 };
 
-/// After how many leases of silence the server ends the ledger's session: nothing is lost with it.
+/// The server ends the ledger session after this many idle leases; no harm is done.
 const SILENT_LEASES: u32 = 4;
 
 /// The ledger, on a connection that is opened when it is needed and again after it broke.
@@ -153,8 +153,8 @@ impl LedgerConnection {
         Ok(self.keep_or_drop(answer))
     }
 
-    /// A call that ended without the server's own answer may still get one, which would be taken for
-    /// the next call's.
+    /// A call that ended without an answer may still receive one, which would be mistaken for the
+    /// next call's.
     fn keep_or_drop<T>(&mut self, answer: Result<T, Fault>) -> Result<T, Fault> {
         if let Err(fault) = &answer
             && (fault.kind != FaultKind::Server
@@ -168,8 +168,8 @@ impl LedgerConnection {
         answer
     }
 
-    /// Creates the ledger where it is missing. One that exists is used as it is, whatever the role may
-    /// create, as long as it has the columns; the unique key is added where it lacks it.
+    /// Creates the ledger where it is missing. An existing ledger is used as is, if it has the
+    /// columns, whatever the role may create. The unique key is added if missing.
     pub(super) async fn create(&mut self, bound: Duration) -> Result<LedgerCreation, Error> {
         let schema = self.sql.schema.clone();
         let has_key = self.sql.dialect.has_running_key(schema.as_deref());

@@ -13,7 +13,7 @@ pub(super) const TABLE: &str = "launchgate_runs";
 /// The unique key that allows one `running` row for each app.
 pub(super) const RUNNING_KEY: &str = "launchgate_runs_running";
 
-/// More rows than any decision needs: reading stays cheap whatever is in the table.
+/// More rows than any decision needs; keeps reads cheap however large the table is.
 const READ_LIMIT: u32 = 2000;
 
 /// Writes the statements for one ledger.
@@ -87,7 +87,7 @@ impl LedgerSql {
         )
     }
 
-    /// Fails where the table is missing or has another shape; returns nothing.
+    /// Fails if the table is missing or lacks a column; returns nothing.
     pub(super) fn shape(&self) -> String {
         format!(
             "SELECT id, app, revision, release_id, release_source, run_id, attempt, state, step, exit_code, \
@@ -97,8 +97,8 @@ impl LedgerSql {
         )
     }
 
-    /// Fails where a run could not be brought to its end: a column is missing, or the right to
-    /// write it. Changes nothing.
+    /// Fails if the end of a run could not be recorded, because a column or a privilege is missing.
+    /// Changes nothing.
     pub(super) fn may_finish(&self) -> String {
         let columns = [
             "state",

@@ -17,7 +17,7 @@ use super::{
 /// What came of trying to lock.
 pub(super) enum LockAttempt {
     Taken(TakenLock),
-    /// Somebody else has it; the connection can be used on.
+    /// Another replica holds it; the connection can be reused.
     Busy(Box<dyn Connection>),
 }
 
@@ -112,7 +112,7 @@ impl LockConnection {
     /// One round trip. `is_holder` is an expression that is true only in the session or transaction
     /// which took the lock; `gone` is what is lost where it is not.
     ///
-    /// After a silence the connection is kept: a late answer is told from the next one by its number.
+    /// After a timeout the connection is kept: a late answer is recognized by its number.
     pub(super) async fn confirm(
         &mut self,
         is_holder: &str,
@@ -131,7 +131,7 @@ impl LockConnection {
     }
 }
 
-/// The lock's connection is of no use any more, and the lock with it.
+/// The lock's connection is unusable, so the lock is lost.
 pub(super) fn broke(why: &str) -> Error {
     Error::Lost(format!("the lock's connection broke: {why}"))
 }

@@ -11,14 +11,14 @@ use super::{
     rows,
 };
 
-/// The lock. Dropping it gives the lock back as well, without a goodbye.
+/// The lock. Dropping it releases the lock too, without closing the connection cleanly.
 pub struct Locked {
     lock: Box<dyn HeldLock>,
     ledger: LedgerConnection,
     lock_id: String,
 }
 
-/// Whether the lock excludes.
+/// Whether the lock is exclusive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proof {
     /// A second connection tried and failed to take it.

@@ -33,8 +33,8 @@ pub enum Attempt {
 impl Target {
     /// One attempt to connect, limited to five seconds.
     ///
-    /// A database that is a file has no server to connect to: each call opens and closes it, and all
-    /// that is checked here is that it may exist one day.
+    /// A database file has no server: each call opens and closes it, and this only checks that its
+    /// folder exists.
     pub async fn connect(&self) -> Result<Session, Error> {
         self.session(ConnectionPurpose::Read).await
     }
@@ -192,7 +192,7 @@ impl Session {
         Ok(run_id)
     }
 
-    /// Says goodbye to the server. Dropping it works too, less politely.
+    /// Closes the connection cleanly. Dropping it also works, but the server may log an error.
     pub async fn close(self) {
         self.connection.close().await;
     }

@@ -62,8 +62,8 @@ impl DatabaseUrl {
     ///
     /// Schemes, however they are capitalised: those of `postgres`, `mysql` and `sqlite` and
     /// their aliases in other tools, with or without a `+driver` suffix or `jdbc:` in front,
-    /// and `file:` for `SQLite`. Around the user and the password it is as lenient as can be
-    /// without guessing: they end at the last `@` before the path, so a raw `@` or `#` in a
+    /// and `file:` for `SQLite`. It is as lenient about the user and password as possible without
+    /// guessing: they end at the last `@` before the path, so a raw `@` or `#` in a
     /// password is fine, and so is a raw `/` or `?` where no other reading makes sense.
     ///
     /// # Errors
@@ -278,7 +278,7 @@ impl DatabaseUrl {
     /// would encode it.
     ///
     /// A password of less than three characters is in here only as part of `user:password@` and
-    /// of the URL: hiding every `a` of an output would destroy the output and tell the password.
+    /// of the URL: replacing every `a` would garble the output and reveal the password.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         self.secrets.iter()
     }
@@ -295,8 +295,8 @@ impl DatabaseUrl {
         redact::passwords(&self.redact(text)).into_owned()
     }
 
-    /// Like [`Self::redact`], for output that need not be UTF-8. Redact before cutting to a
-    /// length: half a password is found by nothing.
+    /// Like [`Self::redact`], for output that need not be UTF-8. Redact before truncating: a
+    /// truncated password would not be found.
     #[must_use]
     pub fn redact_bytes(&self, text: &[u8]) -> Vec<u8> {
         self.secrets.redact_bytes(text)
@@ -310,8 +310,8 @@ impl DatabaseUrl {
     }
 }
 
-/// Decodes `%40`. A `%` that starts no code stays, as in Python and in browsers: it is part of a
-/// password that nobody encoded.
+/// Decodes `%40`. A `%` that does not start an escape is kept, as in Python and browsers: the
+/// password was not encoded.
 fn decode(text: &str) -> Result<String, UrlError> {
     let decoded = percent_decode_str(text)
         .decode_utf8()

@@ -28,7 +28,7 @@ const LEAST_WHEN_FULL: Duration = Duration::from_millis(500);
 pub fn pause(waited: Duration, contention: Contention, chance: u8) -> Duration {
     let tenth = (waited / 10).clamp(LEAST_SPREAD, MOST);
     let stretched = (tenth * contention.stretch).min(MOST_UNDER_CONTENTION);
-    // Down to three quarters, never up: the promise is a tenth.
+    // Shortened by up to a quarter, never lengthened: the documented maximum is a tenth.
     spread(tenth.max(stretched), 4, chance).max(LEAST)
 }
 

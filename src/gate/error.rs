@@ -12,7 +12,7 @@ use crate::plan::ledger_reference::LedgerReference;
 pub(super) enum HoldError {
     /// The gate stays closed.
     Final(Failure),
-    /// The database went away before a step ran: start over.
+    /// The database became unavailable before a step ran: start over.
     StartOver(Error),
 }
 

@@ -25,7 +25,7 @@ use crate::sys::step::PROGRESS_INTERVAL;
 const SESSION_END: Duration = Duration::from_secs(2);
 
 impl Gate {
-    /// With the lock held: reads the ledger again, gets ready, and runs.
+    /// With the lock held: reads the ledger again, prepares, and runs the steps.
     pub(super) async fn hold(
         &self,
         mut locked: Locked,
@@ -150,7 +150,8 @@ impl Gate {
         Ok(())
     }
 
-    /// A statement outlives its client: waits until no session of an earlier run is working. A
+    /// Statements can outlive their client, so this waits until no session of an earlier run is
+    /// active. A
     /// session that is idle in a transaction may be about to continue.
     async fn wait_for_orphans(
         &self,

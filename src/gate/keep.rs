@@ -58,7 +58,7 @@ impl Gate {
                 .map(|(step, command)| (step.as_str(), command.as_str()));
             let renewing = locked.renew(&identity.run_id, step, || lease.waits_for_row(true));
             let renewal = if self.target.backend().may_drop_calls() {
-                // The steps' end does not wait for a busy file.
+                // The end of the steps must not wait for a busy file.
                 tokio::select! {
                     biased;
                     ended = &mut outcome => return ended.map_err(|_| error::no_answer()),

@@ -38,7 +38,8 @@ pub struct ConnectRetry {
 enum Fullness {
     /// It is busy with others.
     Busy,
-    /// It is away: a holder that can't get its second connection keeps everyone else waiting.
+    /// It counts as unavailable: a holder that can't get its second connection blocks everyone
+    /// else.
     Away,
 }
 

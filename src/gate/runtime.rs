@@ -1,5 +1,5 @@
-//! Two threads: the process's first one has the signals and the processes, the second one has the
-//! network. A database that does not answer delays no signal, and a running step delays no heartbeat.
+//! Two threads: the first handles signals and processes, the second handles the network. A database
+//! that does not answer delays no signal, and a running step delays no heartbeat.
 //!
 //! The second thread carries out one asynchronous flow (the gate, or a command that reads
 //! the ledger) and asks the first to run steps.

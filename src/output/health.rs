@@ -157,7 +157,8 @@ fn block_on(listener: TcpListener, timeline: Timeline, stopped: oneshot::Receive
         .enable_io()
         .enable_time()
         .build();
-    // If there are no descriptors left for a runtime, nobody is answered, but the gate continues.
+    // If there are no descriptors left for a runtime, health checks go unanswered, but the gate
+    // continues.
     if let Ok(runtime) = runtime {
         runtime.block_on(async {
             tokio::select! {

@@ -83,13 +83,13 @@ macro_rules! events {
 events! {
     /// A setting is probably a mistake.
     ConfigWarning = "config.warning", Warn;
-    /// `LAUNCHGATE_SKIP` is set: straight to the server.
+    /// `LAUNCHGATE_SKIP` is set, so launchgate starts the server at once.
     GateSkipped = "gate.skipped", Warn;
-    /// The database for lock and ledger, and the setting that names it.
+    /// The database for the lock and the ledger, and the setting it came from.
     DatabaseChosen = "database.chosen", Info;
     /// The revision, and where it came from.
     RevisionChosen = "revision.chosen", Info;
-    /// A platform's variable was skipped because its value does not name one release.
+    /// A platform's variable was ignored because its value does not identify a release.
     RevisionPassedOver = "revision.passed_over", Warn;
     /// There is no revision: the steps run at every start, under the lock.
     RevisionMissing = "revision.missing", Warn;
@@ -97,13 +97,13 @@ events! {
     DatabaseWaiting = "database.waiting", Info;
     /// The database accepts connections.
     DatabaseReady = "database.ready", Info;
-    /// The revision succeeded already: nothing to run.
+    /// The revision has already succeeded: nothing to run.
     GateUpToDate = "gate.up_to_date", Info;
     /// Another replica holds the lock.
     LockWaiting = "lock.waiting", Info;
     /// This replica holds the lock.
     LockTaken = "lock.taken", Info;
-    /// No second connection was available to prove that the lock excludes others.
+    /// No second connection was available to verify that the lock is exclusive.
     LockUnproven = "lock.unproven", Warn;
     /// Renewing the lease failed; launchgate retries.
     LeaseUnconfirmed = "lease.unconfirmed", Warn;
@@ -117,7 +117,7 @@ events! {
     OrphansWaiting = "orphans.waiting", Warn;
     /// launchgate terminated sessions of a dead holder's run that were idle in a transaction.
     OrphansEnded = "orphans.ended", Warn;
-    /// Sessions of an earlier run are idle in a transaction; the steps run beside them.
+    /// Sessions of an earlier run are idle in a transaction; launchgate runs the steps anyway.
     OrphansLeft = "orphans.left", Warn;
     /// An earlier run died; its row is now marked `interrupted`.
     RunInterrupted = "run.interrupted", Warn;
@@ -125,7 +125,7 @@ events! {
     StepStarted = "step.started", Info;
     /// A line that a step printed. Only with `--log-format json`.
     StepOutput = "step.output", Info;
-    /// A step's output can't be passed on, because the stream can't be written.
+    /// A step's output is lost, because launchgate can't write to the stream.
     StepOutputLost = "step.output_lost", Warn;
     /// A step is still running.
     StepRunning = "step.running", Info;
@@ -135,7 +135,7 @@ events! {
     StepKilled = "step.killed", Warn;
     /// A step left processes behind, and launchgate stops them.
     StepLeftovers = "step.leftovers", Warn;
-    /// launchgate can't stop a process of a step, and waits for it.
+    /// launchgate can't stop one of a step's processes, and waits for it to exit.
     StepOutOfReach = "step.out_of_reach", Warn;
     /// A step succeeded.
     StepSucceeded = "step.succeeded", Info;
@@ -147,21 +147,21 @@ events! {
     SqlApplied = "sql.applied", Info;
     /// A file of `--sql` is older than an applied one; launchgate applies it anyway.
     SqlLate = "sql.late", Warn;
-    /// Every file of `--sql` is applied.
+    /// All files of `--sql` are applied.
     SqlDone = "sql.done", Info;
-    /// Why `--sql` or `--snapshot` failed, with file, line and the database's own words.
+    /// `--sql` or `--snapshot` failed; gives the file, the line and the database's message.
     EmbeddedFailed = "embedded.failed", Error;
     /// The snapshot is complete, checked and synced to disk.
     SnapshotMade = "snapshot.made", Info;
     /// There is no database yet, so there is nothing to copy.
     SnapshotNeedless = "snapshot.needless", Info;
-    /// The ledger has the outcome of the run.
+    /// The outcome of the run was recorded in the ledger.
     RunRecorded = "run.recorded", Info;
     /// The outcome of a run could not be written to the ledger.
     RunUnrecorded = "run.unrecorded", Warn;
     /// launchgate answers health checks on this address until the gate opens.
     HealthListening = "health.listening", Info;
-    /// Where the gate's time went.
+    /// How the gate spent its time.
     GateSummary = "gate.summary", Info;
     /// The gate is open and there is no server to start.
     GateDone = "gate.done", Info;
@@ -169,9 +169,10 @@ events! {
     ServerStarting = "server.starting", Info;
     /// The server left processes behind, and launchgate stops them.
     ServerLeftovers = "server.leftovers", Warn;
-    /// Processes that the server left did not stop in time, so launchgate kills them, or can't.
+    /// Processes that the server left behind did not stop in time; launchgate kills them, if it
+    /// can.
     ServerLeftoversKilled = "server.leftovers_killed", Warn;
-    /// Lines were dropped while 64 KiB of the log waited for a reader. Errors never are.
+    /// Lines were dropped because 64 KiB of unread log had piled up. Errors are never dropped.
     LogLeftOut = "log.left_out", Warn;
     /// The gate stays closed.
     GateFailed = "gate.failed", Error;

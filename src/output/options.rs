@@ -31,7 +31,7 @@ pub enum Verbosity {
     Quiet,
     /// One line per transition.
     Normal,
-    /// More.
+    /// Debug messages too (`-v`).
     Verbose,
 }
 

@@ -19,7 +19,7 @@ use crate::sys::host;
 
 /// What coordinates the replicas.
 pub enum Coordination {
-    /// Nothing, because the user said so with `--no-database`.
+    /// Nothing: the user passed `--no-database`.
     Alone {
         /// The app's name.
         app: String,

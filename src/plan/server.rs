@@ -71,7 +71,7 @@ pub fn server(
 pub(super) fn environment(inherited: &Environment, settings: &ServerSettings) -> Environment {
     let mut environment = inherited.clone();
     if let Some(user) = &settings.user {
-        // Whatever it was: root's home is no use to another user.
+        // Regardless of its value: root's home is no use to another user.
         environment.set(b"HOME", &user.value.1.home);
     }
     let (unset, step_only) = (&settings.unset_env, &settings.step_only);

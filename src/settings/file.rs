@@ -200,7 +200,7 @@ fn trusted(path: &Path) -> Option<Vec<u8>> {
     untrusted.is_none().then_some(bytes)
 }
 
-/// Root does what the file says, so nobody else may have written it.
+/// The file controls what root runs, so only root may be able to write it.
 fn refuse_untrusted(path: &Path, found: Option<Untrusted>) -> Result<(), Failure> {
     let path = path.display();
     let (what, hint) = match found {

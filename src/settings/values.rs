@@ -93,13 +93,18 @@ pub(super) fn pair(id: SettingId, setting: Setting<OsString>) -> Result<Pair, Fa
     let Setting { value, origin } = setting;
     let form = id.definition().value_name;
     let bytes = value.as_bytes();
+    // A URL in the place of a name may have a `=` in its password.
+    let is_url = bytes
+        .windows(2)
+        .take_while(|pair| pair[0] != b'=')
+        .any(|pair| pair == b":/");
     let equals = bytes
         .iter()
         .position(|&byte| byte == b'=')
-        .filter(|&at| at > 0);
+        .filter(|&at| at > 0 && !is_url);
     let Some(equals) = equals else {
         // It may be a line of a secret value that was not meant to be an entry.
-        let shown = if id == SettingId::StepEnv {
+        let shown = if id == SettingId::StepEnv || is_url {
             "an entry".to_owned()
         } else {
             format!("`{}`", value.to_string_lossy())

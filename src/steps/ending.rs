@@ -92,8 +92,8 @@ fn stopped_step(stop: Stop, name: &str) -> Failure {
     )
 }
 
-/// A stop arrived, and something else had closed the gate already: the code is the signal's, the
-/// words are about both.
+/// A stop arrived after something else had closed the gate: the exit code is the signal's, the
+/// message covers both.
 #[must_use]
 pub fn stopped_after(stop: Stop, failure: Failure) -> Failure {
     if matches!(failure.kind(), FailureKind::Stopped(_) | FailureKind::Bug) {

@@ -1,4 +1,4 @@
-//! A step's output on its way through launchgate: passed on as it comes, its end kept.
+//! Passes a step's output through as it arrives, and keeps the last bytes.
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
@@ -222,9 +222,9 @@ fn pump(pipe: &mut Pipe, tail: &mut Tail, last: bool) {
                 tail.push(&buffer[..n]);
                 pipe.pass_on(&buffer[..n]);
                 // Without launchgate the step would see that its reader is gone, so it does
-                // here too. It can't be told of any other write error, such as a full disk:
-                // closing the pipe would mean SIGPIPE, which kills most programs, where few
-                // check a failed write. Losing lines is better than killing a migration
+                // here too. Other write errors, such as a full disk, can't be passed on: closing
+                // the pipe would raise SIGPIPE, which kills most programs, whereas few check for
+                // failed writes. Losing lines is better than killing a migration
                 // halfway, so the lines are dropped and the log says so.
                 if pipe.to.is_unread() {
                     pipe.end();

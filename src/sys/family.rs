@@ -26,8 +26,8 @@ pub enum Foreign {
 pub(super) struct Family<'a> {
     /// The first one, which leads a process group.
     leader: i32,
-    /// The entry that this run's steps have in their environment; `None` if every descendant
-    /// of this process belongs together.
+    /// The entry in the environment of this run's steps; `None` if every descendant belongs to the
+    /// step.
     mark: Option<&'a [u8]>,
     foreign: &'a Foreign,
 }

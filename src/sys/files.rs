@@ -32,7 +32,7 @@ fn read_open(file: &File, limit: u64) -> io::Result<Vec<u8>> {
     Ok(contents)
 }
 
-/// Why what a file says can't be believed: someone other than root could have written it.
+/// Why a file can't be trusted: someone other than root could have written it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Untrusted {
     /// It belongs to this user.

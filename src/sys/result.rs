@@ -1,8 +1,8 @@
 //! One message from a child: how a step of launchgate's own reports its result.
 //!
 //! The two ends are datagram sockets, so that the message arrives whole or not at all, whenever
-//! the child is killed, and so that neither end ever waits. Both are close-on-exec: the child's is
-//! opened for that one exec only, and the child closes it to its own children first thing.
+//! the child is killed, and so that neither end ever waits. Both are close-on-exec. The child's end
+//! survives that one exec only, and the child first makes it close-on-exec again.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};

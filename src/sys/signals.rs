@@ -211,7 +211,7 @@ impl Signals {
         self.stopped.get()
     }
 
-    /// From now on the gate is stopped; an earlier stop stays the one that counts.
+    /// Marks the gate as stopped; the first stop wins.
     pub(super) fn stop(&self, stop: Stop) {
         self.stopped.set(self.stopped.get().or(Some(stop)));
     }

@@ -175,8 +175,8 @@ fn read_answer(answer: &[u8]) -> Result<PathBuf, NotFound> {
     }))
 }
 
-/// Has a child find out something that would change this process, and finds out whether that
-/// child can be signalled afterwards.
+/// Runs a check that would change this process in a child, and tests whether that child can then be
+/// signalled.
 fn ask_child(find_out: impl FnOnce() -> Vec<u8>) -> io::Result<(Vec<u8>, io::Result<()>)> {
     let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
     // SAFETY: this process has one thread before the gate, so the child may do anything.

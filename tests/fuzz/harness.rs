@@ -1,5 +1,6 @@
 //! Runs a property on many inputs, and notices one that takes too long.
 
+use std::env;
 use std::fmt::Debug;
 use std::io::{Write as _, stderr};
 use std::process::abort;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseResult, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestCaseResult, TestRunner};
 
 /// The processor time that one input may take, unoptimised: a few thousand times the usual.
 const LONGEST: Duration = Duration::from_secs(3);
@@ -28,8 +29,14 @@ pub(crate) fn for_some<S: Strategy>(inputs: S, property: fn(S::Value) -> TestCas
 }
 
 fn run<S: Strategy>(inputs: &S, property: fn(S::Value) -> TestCaseResult, cases: u32) {
+    // The same inputs at every run of the tests; `scripts/fuzz` brings new ones.
+    let rng_seed = match env::var_os("PROPTEST_RNG_SEED") {
+        Some(_) => Config::default().rng_seed,
+        None => RngSeed::Fixed(1),
+    };
     let config = Config {
         cases,
+        rng_seed,
         failure_persistence: None,
         // An input that takes long takes as long each time that it is made smaller.
         max_shrink_time: 60_000,

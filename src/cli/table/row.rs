@@ -1,4 +1,4 @@
-//! What there is to know about a setting before anybody sets it.
+//! The static definition of a setting.
 
 use super::{SETTINGS, SettingId};
 use crate::cli::verb::Verb;
@@ -169,7 +169,7 @@ impl Definition {
     pub fn help_with_default(&self, help: &str) -> String {
         match self.default {
             DefaultValue::Unset => help.to_owned(),
-            // Where a duration may be unlimited, 0 says so.
+            // For durations that may be unlimited, 0 means no limit.
             DefaultValue::Value("0") if self.shape == Shape::Duration => {
                 format!("{help} [default: 0, no limit]")
             }

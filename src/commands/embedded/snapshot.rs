@@ -25,7 +25,7 @@ use crate::sys::sqlite::{BackupCopy, Database, LiteError};
 /// How many pages are copied between two checks for a stop: 4 MiB of the usual pages.
 const PAGES: i32 = 1024;
 
-/// What a revision keeps of itself in a file's name.
+/// The characters of a revision that are kept in a file name.
 const FILE_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
 /// The longest part of a revision in a file's name.
@@ -51,7 +51,7 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    /// How to go back to it; `None` where a path can't be quoted for a shell.
+    /// The command that restores it; `None` if a path can't be quoted for a shell.
     pub(super) fn restore_hint(&self) -> Option<String> {
         let quoted = |text: &str| shlex::try_quote(text).map(std::borrow::Cow::into_owned);
         let database = self.database.to_str()?;
@@ -197,7 +197,7 @@ fn attempt(
     may_make_files(&folder).map_err(io("write to", &folder))?;
     let (name, partial) = names(file, revision);
     let (copy, partial) = (folder.join(name), Partial(folder.join(partial)));
-    // A run that was killed may have left one.
+    // A killed run may have left one behind.
     partial.remove();
     partial.fill(host, file)?;
     let meta = fs::metadata(file).map_err(io("look at", file))?;
@@ -210,7 +210,7 @@ fn attempt(
         .and_then(|file| file.sync_all())
         .map_err(io("write to the disk", &partial.0))?;
     fs::rename(&partial.0, &copy).map_err(io("name", &copy))?;
-    // A folder that was just made is on the disk when the one that it is in is.
+    // A new folder is durable only once its parent has been synced.
     for folder in folder.ancestors().take(made + 1) {
         sync(folder).map_err(io("write to the disk", folder))?;
     }
@@ -252,7 +252,7 @@ fn names(file: &Path, revision: &str) -> (String, String) {
     )
 }
 
-/// A copy that is not complete yet: removed unless it got its name.
+/// An incomplete copy, removed on drop unless it was renamed to its final name.
 struct Partial(PathBuf);
 
 impl Partial {
@@ -283,7 +283,7 @@ impl Partial {
             .open(&self.0)
             .map_err(|error| SnapshotError::Io(format!("make {}", self.0.display()), error))?;
         let to = Database::open(&self.0).map_err(lite("make a copy of"))?;
-        // It does not count until it has its name, and is synced as a whole before that.
+        // The copy is valid only once it has its final name, so sync it before renaming.
         to.ask(
             c"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF",
             &keep_going,

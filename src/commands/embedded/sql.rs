@@ -17,7 +17,7 @@ use crate::plan::gate_plan::Limits;
 use crate::plan::ledger_reference::LedgerReference;
 use crate::sys::host::Host;
 
-/// What a signal that stops it is said to have come in the middle of.
+/// The phase named in the message when a signal stops it.
 const PHASE: &str = "sql";
 
 pub(super) fn apply(
@@ -57,7 +57,7 @@ impl Work {
         };
         let mut migrator = self.patiently(&mut link, connect).await?;
         self.retry = ConnectRetry::of_migration(&self.limits, &LedgerReference::default());
-        // The plan has no answer to wait for that would change anything.
+        // Nothing has been changed yet, so there is no result to wait for.
         let plan = loop {
             match link.unless_stopped(PHASE, migrator.plan(&folder)).await? {
                 Ok(plan) => break plan,
@@ -150,8 +150,8 @@ impl Work {
         Ok(())
     }
 
-    /// A file without a transaction can have another process's transaction in its way at every
-    /// statement.
+    /// In a file without a transaction, every statement may have to wait for another process's
+    /// transaction.
     async fn execute(
         &mut self,
         migrator: &mut Migrator,
@@ -195,7 +195,7 @@ impl Work {
         }
     }
 
-    /// Waits a little, where that can help.
+    /// Waits briefly, if retrying can help.
     async fn wait_out(
         &mut self,
         link: &mut GateLink,

@@ -24,7 +24,7 @@ use crate::db::{
     target::CALL,
 };
 
-/// The limit for a statement of ours that waits for nobody but the server.
+/// The time limit for launchgate's own statements, which wait only for the server.
 pub(super) const OWN: Duration = Duration::from_mins(10);
 
 /// A connection for migrations.
@@ -88,7 +88,7 @@ impl Migrator {
         compare(folder, history.rows())
     }
 
-    /// Only where it is missing: IF NOT EXISTS asks for the right to create all the same.
+    /// Only if it is missing: IF NOT EXISTS requires the CREATE privilege even if the table exists.
     async fn create(&mut self) -> Result<(), Error> {
         let created = self.connection.create_table(TABLE).await;
         created.map_err(|error| match error {
@@ -203,8 +203,8 @@ impl Migrator {
         }
     }
 
-    /// A transaction that a file without one of ours begins and does not end would take the file's row
-    /// along when the connection closes, and everything would look applied.
+    /// If a `-- no-transaction` file leaves its own transaction open, the file would appear
+    /// applied, but closing the connection would roll back the file and its row.
     async fn refuse_open(&mut self, file: &MigrationFile) -> Result<(), MigrationError> {
         if !file.has_no_transaction() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What is said about a file that failed: where, in whose words, and what to do. Pure.
+//! The error message for a failed file: position, database message, hint. Pure.
 
 use super::{
     TABLE,
@@ -78,7 +78,7 @@ pub(super) fn has_secret(sql: &str, statement: Statement) -> bool {
         .any(|word| text.contains(word))
 }
 
-/// The words in front of what a server quotes of a statement.
+/// The phrases that precede a server's quotation from a statement.
 pub(super) fn without_quotes(words: &str) -> &str {
     let end = [" at or near ", " near "]
         .iter()
@@ -87,7 +87,7 @@ pub(super) fn without_quotes(words: &str) -> &str {
     &words[..end.unwrap_or(words.len())]
 }
 
-/// The database's own words, all that it has.
+/// The database's full message.
 pub(super) fn words(dialect: &dyn MigrationDialect, error: &sqlx::Error, fault: &Fault) -> String {
     let details = match error {
         sqlx::Error::Database(error) => dialect.error_details(error.as_ref()),

@@ -55,7 +55,7 @@ impl Migrator {
                 }
             }
             Err(fault) => match self.dialect.hidden_table_hint() {
-                // As what pg_dump writes does.
+                // As pg_dump output does.
                 Some(hint) if fault.is_missing_table() => Err(MigrationError::Migration {
                     what: format!(
                         "{}: after it the table {TABLE} is not found any more: {}",

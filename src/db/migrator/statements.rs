@@ -1,4 +1,4 @@
-//! Where in a file a statement stands. Pure.
+//! Locates statements in a file. Pure.
 //!
 //! Servers tell which statement of a file failed by how many came before it, and some tell where in it.
 //! To find the line, the file is split as the server's own lexer would: quotes, comments, Postgres'

@@ -92,8 +92,8 @@ impl SqlDialect for MysqlDialect {
         String::new()
     }
 
-    /// Whatever the server's defaults are, a statement commits by itself, truncates nothing, and waits
-    /// for a lock no longer than we do.
+    /// Regardless of server defaults: autocommit, no silent truncation, and a lock wait no longer
+    /// than our own.
     fn writer_session(&self, silence: Duration, bound: Duration) -> Option<String> {
         Some(format!(
             "SET SESSION autocommit = 1, sql_mode = 'STRICT_TRANS_TABLES', wait_timeout = {}, \

@@ -86,7 +86,7 @@ impl MigrationDialect for MysqlMigrations {
         PartialEffects::Nothing
     }
 
-    /// The row came first, so nothing can be lost with a transaction.
+    /// The row was inserted first, so no transaction can take it along.
     fn has_open_transaction<'a>(
         &self,
         _connection: &'a mut dyn Connection,

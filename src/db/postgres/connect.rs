@@ -64,10 +64,10 @@ async fn open(options: PgConnectOptions) -> sqlx::Result<SqlxConnection<Sqlx>> {
     }
 }
 
-/// While it hashes a password for SCRAM the driver yields 800 times so that other tasks can go on. On
-/// a runtime of one thread each time means a look at every timer and socket: a millisecond of every
-/// start altogether. Nothing else goes on here, so work that yields is polled again at once; what
-/// really waits is polled a few times in vain.
+/// While it hashes a password for SCRAM the driver yields 800 times so that other tasks can go on.
+/// On a single-threaded runtime each yield polls every timer and socket, which costs a millisecond
+/// per start. Nothing else runs here, so poll yielding work again at once; work that really waits
+/// is polled a few times for nothing.
 async fn without_yielding(
     mut work: impl Future<Output = sqlx::Result<PgConnection>> + Unpin,
 ) -> sqlx::Result<PgConnection> {

@@ -57,7 +57,7 @@ impl SqlDialect for PostgresDialect {
     }
 
     fn equals(&self, column: &str, value: &str) -> String {
-        // No setting changes what such letters mean, and they need no function to be looked up.
+        // No setting changes the meaning of these characters, and no function has to be looked up.
         let is_plain = value
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b" -_.:/@+".contains(&byte));

@@ -12,7 +12,7 @@ use crate::db::{
     hints,
 };
 
-/// `sha256()` came with 11; what calls itself 8 or 9 today is something else.
+/// `sha256()` requires 11; a server that reports version 8 or 9 today is not PostgreSQL.
 pub(super) const TOO_OLD: &str = "the server is older than PostgreSQL 11";
 const NEEDED: &str = "launchgate needs PostgreSQL 11 or later";
 
@@ -27,7 +27,7 @@ impl ErrorCodes for PostgresErrors {
     fn means(&self, fault: &Fault, meaning: Meaning) -> bool {
         let codes: &[&str] = match meaning {
             Meaning::MissingTable => &["42P01"],
-            // Two that create a table at once collide on a key of the catalog.
+            // Two sessions that create the same table at once collide on a catalog key.
             Meaning::CreatedMeanwhile => &["23505", "42P07", "42710", "XX000"],
             Meaning::Privilege => &["42501"],
             Meaning::Unencodable => &["22P05"],
@@ -101,7 +101,7 @@ impl ErrorCodes for PostgresErrors {
     }
 }
 
-/// `PgBouncer` reports most of its own errors as 08P01, the lasting and the passing ones.
+/// `PgBouncer` reports most of its own errors as 08P01, permanent and transient ones alike.
 /// <https://github.com/pgbouncer/pgbouncer/blob/master/src/objects.c>
 fn pgbouncer(fault: &Fault, said: String) -> Error {
     let has = |words: &[&str]| words.iter().any(|word| said.contains(word));

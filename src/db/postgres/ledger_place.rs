@@ -1,7 +1,8 @@
 //! Which schema the ledger is in, where the URL names none.
 //!
-//! The `search_path` finds it only until somebody changes that path, and who does so (a migration, by
-//! `ALTER DATABASE … SET search_path`) does not move the ledger. A ledger that the path no longer
+//! The `search_path` finds it only until someone changes that path, and such a change (a migration
+//! with `ALTER DATABASE … SET search_path`) does not move the ledger. A ledger that the path no
+//! longer
 //! reaches is found all the same: a revision that succeeded must not run again.
 
 use super::quoting::literal;

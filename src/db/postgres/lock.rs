@@ -44,7 +44,8 @@ struct LockKey {
 }
 
 impl LockKey {
-    /// It stands for the app alone: advisory locks are per database, and the migration may change where
+    /// It depends on the app only: advisory locks are per database, and the migration may change
+    /// where
     /// the ledger is looked for while the lock is held (`ALTER DATABASE … SET search_path`).
     fn of(app: &str) -> Self {
         let hash = Sha256::digest(format!("launchgate lock {app}"));
@@ -59,7 +60,7 @@ impl LockKey {
 /// As two arguments.
 impl fmt::Display for LockKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The cast is for the least of all integers, whose digits alone are a bigint.
+        // The cast is for the smallest integer, whose unsigned digits parse as a bigint.
         write!(f, "({})::int, ({})::int", self.class, self.object)
     }
 }

@@ -13,7 +13,8 @@ pub(super) struct OrphanSql<'a> {
 impl OrphanSql<'_> {
     /// Those that are active, or in a transaction that began before the holder's.
     ///
-    /// A closed run has no client any more: what it left began before this lock. A later statement
+    /// A closed run has no clients, so anything it left behind began before this lock. A later
+    /// statement
     /// under its name is an application's, on a connection that a pooler had lent to the step before.
     /// An application's earlier statement can't be told from the step's. `ledger`: the table that says
     /// which runs are closed.

@@ -1,5 +1,6 @@
 //! The database file. Each call opens it and closes it again: a step may change the journal mode,
-//! vacuum, or put another file in its place, and never meets a lock of ours. Persistent pragmas are not
+//! vacuum, or put another file in its place, and never runs into one of our locks. Persistent
+//! pragmas are not
 //! touched.
 
 use std::{

@@ -35,7 +35,7 @@ use crate::{
     sys::access,
 };
 
-/// What an app's name keeps of itself in a file's name.
+/// The characters of an app's name that are kept in a file name.
 const FILE_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
 /// In bytes, on every file system in use: `NAME_MAX` of `pathconf(3)`.
@@ -69,8 +69,8 @@ impl LockFile {
         }))
     }
 
-    /// The kernel keeps the lock as long as the file is open. But others lock the file of that name,
-    /// which after a step's `rm -f shop.db*` does not exist, or is another.
+    /// The kernel keeps the lock as long as the file is open, but other replicas lock whatever file
+    /// has that name. After a step's `rm -f shop.db*`, that is a different file.
     fn is_named(&self) -> Result<(), Error> {
         let path = shown(&self.path);
         let own = self.file.metadata();

@@ -1,4 +1,4 @@
-//! Why a text is no database URL, in words that show none of it.
+//! Why a text is not a valid database URL, without quoting it.
 
 use std::error::Error;
 use std::fmt;
@@ -29,7 +29,7 @@ pub enum UrlError {
     Host,
     /// More than one host, on another server than Postgres.
     SeveralHosts,
-    /// `hostaddr` is no IP address.
+    /// `hostaddr` is not an IP address.
     Address,
     /// The port is not from 1 to 65535.
     Port,

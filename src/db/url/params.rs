@@ -213,8 +213,8 @@ fn value(written: &str, encoding: Encoding) -> Result<String, UrlError> {
     }
 }
 
-/// User and password: a `+` is a space to JDBC, but itself to libpq, and who gave them as
-/// parameters outside of JDBC wrote them for libpq.
+/// User and password: a `+` is a space to JDBC, but itself to libpq, and outside JDBC, parameters
+/// are written for libpq.
 fn credential(written: &str, encoding: Encoding) -> Result<String, UrlError> {
     match encoding {
         Encoding::Url(Spelling::Jdbc) => value(written, encoding),

@@ -115,7 +115,7 @@ pub(super) enum Spelling {
     File,
 }
 
-/// The longest unknown scheme that an error names. Longer is no scheme but something pasted.
+/// The longest unknown scheme that an error names. Anything longer is not a scheme but pasted text.
 const LONGEST_SHOWN: usize = 24;
 
 /// The scheme and what follows its colon.

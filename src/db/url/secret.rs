@@ -129,7 +129,7 @@ pub fn text_of_file(contents: &[u8]) -> Result<&str, UrlError> {
 /// Every text of a URL that must not be shown. Deliberately without `Debug`.
 #[derive(Clone, Default)]
 pub(super) struct Secrets {
-    /// Longest first, none empty, none twice, once finished.
+    /// Once finished: longest first, no empty strings, no duplicates.
     texts: Vec<String>,
     /// Whether the URL as a whole is one.
     whole: bool,
@@ -204,8 +204,8 @@ impl Secrets {
         String::from_utf8_lossy(&self.redact_bytes(text.as_bytes())).into_owned()
     }
 
-    /// Hides every byte that belongs to any occurrence of any secret, so that where two overlap
-    /// no end of either is left.
+    /// Hides every byte that belongs to any occurrence of any secret, so that overlapping secrets
+    /// are hidden completely.
     pub(super) fn redact_bytes(&self, text: &[u8]) -> Vec<u8> {
         let mut shown = Vec::with_capacity(text.len());
         // The end of the occurrences that began so far.

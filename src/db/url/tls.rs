@@ -225,8 +225,8 @@ impl TlsParams {
         if self.accept.is_some() && !unverified && mode != Some(TlsMode::Prefer) {
             mode = at_least(mode, TlsMode::VerifyFull);
         }
-        // To MySQL's clients, to node-postgres and to libpq (there for `require`), who names an
-        // authority wants it asked.
+        // For MySQL's clients, node-postgres and libpq (with `require`), naming a CA means
+        // verifying against it.
         let verifiable = match mode {
             None => !self.root_cert_is_default,
             Some(TlsMode::Require) => scheme.rules().are_libpq(),

@@ -32,13 +32,12 @@ pub const PLATFORM_VARIABLES: [&str; 19] = [
     "COMMIT_SHA",
 ];
 
-/// Names that mean another release tomorrow: a ledger keyed by one would skip the next
-/// migration.
+/// Names that several releases share: with such a key, the next migration would be skipped.
 pub const MOVING: [&str; 9] = [
     "latest", "main", "master", "dev", "develop", "HEAD", "stable", "edge", "nightly",
 ];
 
-/// What a build writes where it did not know the release: the same in every release.
+/// What builds write if they don't know the release: the same value every time.
 pub const MEANINGLESS: [&str; 4] = ["unknown", "undefined", "null", "none"];
 
 /// The variable whose value is always an image's name.

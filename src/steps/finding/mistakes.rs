@@ -61,7 +61,7 @@ fn misplaced_flag(name: &str, place: &CommandOf<'_>) -> Option<(String, String)>
     Some((what, hint))
 }
 
-/// A whole command as the name of a program: it was quoted once too often.
+/// A whole command as one word: it was quoted once too often.
 fn one_word(name: &str, place: &CommandOf<'_>) -> Option<(String, String)> {
     let quotes = ['"', '\''];
     if !name.contains(char::is_whitespace) && !name.starts_with(quotes) {

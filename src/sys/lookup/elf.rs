@@ -214,7 +214,7 @@ pub(super) fn check(file: &Path, head: &[u8], opened: &File) -> Result<(), Unfit
             ),
         ));
     }
-    // The loader of an emulated program is the emulator's business: it may have a root of its own.
+    // Don't check the loader of an emulated program: the emulator may use its own root.
     if !is_own && header.machine() != COMPATIBLE_MACHINE {
         return Ok(());
     }

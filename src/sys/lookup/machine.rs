@@ -1,8 +1,9 @@
 //! Whether this kernel runs programs of some kind, found by asking it.
 //!
-//! The list of formats that it was taught (`binfmt_misc`, as qemu and Rosetta use it) can't be
-//! seen inside most containers, though it applies there. So a file that begins alike and can't
-//! possibly run is made in memory, and executed: the kernel answers ENOEXEC if it knows no way
+//! The list of registered formats (`binfmt_misc`, used by qemu and Rosetta) is not visible inside
+//! most containers, although it applies there. So launchgate creates a file in memory with the same
+//! first bytes, one that can't possibly run, and executes it: the kernel answers ENOEXEC if it
+//! knows no way
 //! to run such files, and something else if it does.
 
 use std::ffi::{CStr, OsString};

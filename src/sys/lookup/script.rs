@@ -95,7 +95,7 @@ fn env_program(argument: &[u8]) -> Option<&[u8]> {
         let is_plain = !argument.starts_with(b"-") && !argument.contains(&b'=');
         return (is_plain && !argument.is_empty()).then_some(argument);
     };
-    // Quotes, escapes, variables, options and assignments are env's own business.
+    // Quotes, escapes, variables, options and assignments are left to env.
     if words.iter().any(|byte| b"'\"\\$#".contains(byte)) {
         return None;
     }

@@ -103,10 +103,14 @@ impl Locked {
     pub async fn prove(&mut self) -> Result<Proof, Error> {
         match self.excludes().await {
             Ok(true) => Ok(Proof::Proven),
-            Ok(false) => Err(Error::refused(
-                "the lock does not exclude: a second connection could take it, or reached another server",
-                "connect past the pooler or load balancer, or make it use transaction or session pooling to one server",
-            )),
+            Ok(false) => {
+                // A lock that was lost since excludes nobody, and is taken anew.
+                self.confirm().await?;
+                Err(Error::refused(
+                    "the lock does not exclude: a second connection could take it, or reached another server",
+                    "connect past the pooler or load balancer, or make it use transaction or session pooling to one server",
+                ))
+            }
             Err(Error::NotYet(why) | Error::Full(why) | Error::Broken(why)) => {
                 Ok(Proof::Unproven(why))
             }

@@ -290,7 +290,7 @@ fn packaged_image_is_one_to_copy_from() {
     let version = env!("CARGO_PKG_VERSION");
     let dist = std::env::var_os("LAUNCHGATE_DIST");
     let dist = PathBuf::from(dist.expect("LAUNCHGATE_DIST: what `scripts/dist` printed"));
-    let archive = dist.join(format!("launchgate-{version}-amd64-image.tar"));
+    let archive = dist.join(format!("launchgate-{version}-image.tar"));
     let archive = archive.to_str().expect("a path in UTF-8");
     engine.succeed(&["load", "--quiet", "--input", archive]);
     let context = engine.context();

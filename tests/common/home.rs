@@ -74,6 +74,16 @@ impl Drop for Home {
     }
 }
 
+/// Where scripts/test has put a server: what the variable says, else `folder` of target/tools.
+pub fn tool(variable: &str, folder: &str) -> PathBuf {
+    let tools = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("tools");
+    std::env::var_os(variable).map_or_else(|| tools.join(folder), PathBuf::from)
+}
+
+pub fn make_executable(file: &Path) {
+    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).expect("permissions");
+}
+
 pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }

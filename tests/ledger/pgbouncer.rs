@@ -8,7 +8,7 @@ use launchgate::db::{
 };
 
 use super::{
-    common::servers::{PgBouncer, Postgres},
+    common::servers::{Postgres, Proxy},
     connection::{connect, run, target, until},
     postgres::{RUN, connect_error, not_yet, refused},
     rules::{hold, outcome},
@@ -17,7 +17,7 @@ use super::{
 #[test]
 fn pgbouncer_says_no_and_not_yet() {
     let mut server = Postgres::start();
-    let mut bouncer = PgBouncer::start(&server);
+    let mut bouncer = Proxy::pgbouncer(&server, "pool_mode = transaction\n");
     run(async {
         let url = bouncer.url("postgres");
         let wrong = url.replace("s3cret", "wrong");
@@ -63,7 +63,7 @@ fn pgbouncer_says_no_and_not_yet() {
 #[test]
 fn statement_pooling_is_refused() {
     let server = Postgres::start();
-    let bouncer = PgBouncer::with(&server, "pool_mode = statement\n");
+    let bouncer = Proxy::pgbouncer(&server, "pool_mode = statement\n");
     run(async {
         let target = target(&bouncer.url("postgres"), "default");
         let error = connect(&target)
@@ -79,7 +79,7 @@ fn statement_pooling_is_refused() {
 #[test]
 fn a_search_path_that_a_pooler_kept_leads_nowhere_else() {
     let server = Postgres::start();
-    let bouncer = PgBouncer::with(&server, "pool_mode = transaction\ndefault_pool_size = 2\n");
+    let bouncer = Proxy::pgbouncer(&server, "pool_mode = transaction\ndefault_pool_size = 2\n");
     server.create_database("app");
     let target = target(&bouncer.url("app"), "default");
     run(async {

@@ -1,0 +1,207 @@
+//! What stands between an application and its Postgres: poolers and load balancers.
+
+use std::{fs, path::Path, process::Command};
+
+use nix::sys::signal::Signal;
+
+use super::{
+    home::{Home, Server, command_as, free_port},
+    servers::{ENCODED, PASSWORD, Postgres},
+    sid, until,
+};
+
+/// A pooler or a load balancer on a port of its own.
+pub struct Proxy {
+    server: Server,
+    pub port: u16,
+    /// The second server behind it.
+    pub standby: Option<Box<Postgres>>,
+}
+
+impl Proxy {
+    /// `PgBouncer` as Debian has it, otherwise as installed. `settings`: lines of its configuration's
+    /// `[pgbouncer]` section, such as `pool_mode = transaction`.
+    pub fn pgbouncer(server: &Postgres, settings: &str) -> Self {
+        let program = command_as("postgres", Path::new("/usr/sbin/pgbouncer"));
+        Self::pgbouncer_by(program, server, settings)
+    }
+
+    /// The same with the newest version, which knows prepared statements in transaction mode.
+    pub fn pgbouncer_new(server: &Postgres, settings: &str) -> Self {
+        Self::pgbouncer_by(
+            sid::command("postgres", "usr/sbin/pgbouncer"),
+            server,
+            settings,
+        )
+    }
+
+    fn pgbouncer_by(mut program: Command, server: &Postgres, settings: &str) -> Self {
+        let home = Home::new("pgbouncer", Some("postgres"));
+        let port = free_port();
+        let path = home.path.display();
+        let ini = format!(
+            "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+             unix_socket_dir =\nauth_file = {path}/users\n{settings}",
+            server.port
+        );
+        let users = format!("\"postgres\" \"{PASSWORD}\"\n");
+        fs::write(home.path.join("users"), users).expect("users");
+        fs::write(home.path.join("pgbouncer.ini"), ini).expect("pgbouncer.ini");
+        program.arg(home.path.join("pgbouncer.ini"));
+        Self::start(home, program, "process up", port)
+    }
+
+    /// Odyssey with `pool "MODE"`.
+    pub fn odyssey(server: &Postgres, mode: &str) -> Self {
+        let home = Home::new("odyssey", Some("postgres"));
+        let port = free_port();
+        let path = home.path.display();
+        let configuration = format!(
+            r#"daemonize no
+log_format "%p %l [%i %s] (%c) %m\n"
+log_to_stdout yes
+log_file "{path}/odyssey.log"
+unix_socket_dir "{path}"
+unix_socket_mode "0644"
+workers 1
+listen {{ host "127.0.0.1" port {port} }}
+storage "postgres" {{ type "remote" host "127.0.0.1" port {} }}
+database default {{ user default {{
+    authentication "scram-sha-256"
+    password "{PASSWORD}"
+    storage "postgres"
+    storage_user "postgres"
+    storage_password "{PASSWORD}"
+    pool "{mode}"
+}} }}
+"#,
+            server.port
+        );
+        fs::write(home.path.join("odyssey.conf"), configuration).expect("odyssey.conf");
+        let odyssey = sid::command("postgres", "usr/bin/odyssey");
+        // It logs to its standard output.
+        let mut program = Command::new("sh");
+        program
+            .args(["-c", "exec \"$@\" >&2", "sh"])
+            .arg(odyssey.get_program())
+            .args(odyssey.get_args())
+            .arg(home.path.join("odyssey.conf"));
+        Self::start(home, program, "listening on", port)
+    }
+
+    /// `Pgpool-II`, which sends the reads of one session in two to the standby.
+    pub fn pgpool(primary: &Postgres, standby: Postgres) -> Self {
+        let home = Home::new("pgpool", Some("postgres"));
+        let port = free_port();
+        let path = home.path.display();
+        let backend = |number: usize, server: &Postgres| {
+            format!(
+                "backend_hostname{number} = '127.0.0.1'\nbackend_port{number} = {}\nbackend_weight{number} = 1\n\
+                 backend_data_directory{number} = '{}'\n",
+                server.port,
+                server.socket().display()
+            )
+        };
+        let configuration = format!(
+            "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{path}'\npcp_port = {}\n\
+             pcp_socket_dir = '{path}'\npid_file_name = '{path}/pgpool.pid'\nlogdir = '{path}'\n\
+             backend_clustering_mode = 'streaming_replication'\nload_balance_mode = on\n\
+             num_init_children = 16\nenable_pool_hba = on\npool_passwd = '{path}/passwords'\n\
+             sr_check_period = 1\nsr_check_user = 'postgres'\nsr_check_database = 'postgres'\n\
+             failover_on_backend_error = off\nfailover_on_backend_shutdown = off\n{}{}",
+            free_port(),
+            backend(0, primary),
+            backend(1, &standby)
+        );
+        for (name, text) in [
+            ("pgpool.conf", configuration),
+            ("passwords", format!("postgres:TEXT{PASSWORD}\n")),
+            (
+                "pool_hba.conf",
+                "host all all 127.0.0.1/32 scram-sha-256\n".to_owned(),
+            ),
+            ("pcp.conf", String::new()),
+        ] {
+            fs::write(home.path.join(name), text).expect(name);
+        }
+        let mut program = command_as("postgres", Path::new("/usr/sbin/pgpool"));
+        program
+            .arg("-n")
+            .args(["-f", &format!("{path}/pgpool.conf")])
+            .args(["-a", &format!("{path}/pool_hba.conf")])
+            .args(["-F", &format!("{path}/pcp.conf")]);
+        Self {
+            standby: Some(Box::new(standby)),
+            ..Self::start(home, program, "pgpool-II successfully started", port)
+        }
+    }
+
+    /// `HAProxy`, which sends everything to whichever of two servers takes writes, asks them several times
+    /// a second, and cuts the connections to one that stopped doing so.
+    pub fn haproxy(primary: &Postgres, standby: Postgres) -> Self {
+        let home = Home::new("haproxy", Some("postgres"));
+        let port = free_port();
+        let path = home.path.display();
+        let configuration = format!(
+            "global\n external-check\n insecure-fork-wanted\ndefaults\n mode tcp\n timeout connect 5s\n timeout check 5s\n \
+             timeout client 1h\n timeout server 1h\nlisten postgres\n bind 127.0.0.1:{port}\n option external-check\n \
+             external-check path /usr/bin:/bin\n external-check command {path}/takes-writes\n \
+             default-server inter 200ms fall 2 rise 1 on-marked-down shutdown-sessions\n \
+             server s0 127.0.0.1:{} check\n server s1 127.0.0.1:{} check\n",
+            primary.port, standby.port
+        );
+        // HAProxy passes its own address and port, then the server's.
+        let check = format!(
+            "#!/bin/sh\ncase $4 in\n{}) in={} ;;\n*) in={} ;;\nesac\n\
+             [ \"$(PGCONNECT_TIMEOUT=1 psql -XqAt -h \"$in\" -p \"$4\" -U postgres -c 'select pg_is_in_recovery()')\" = f ]\n",
+            primary.port,
+            primary.socket().display(),
+            standby.socket().display()
+        );
+        fs::write(home.path.join("takes-writes"), check).expect("a script");
+        super::home::make_executable(&home.path.join("takes-writes"));
+        fs::write(home.path.join("haproxy.cfg"), configuration).expect("haproxy.cfg");
+        let mut program = command_as("postgres", Path::new("/usr/sbin/haproxy"));
+        program
+            .args(["-W", "-db", "-f"])
+            .arg(home.path.join("haproxy.cfg"));
+        Self {
+            standby: Some(Box::new(standby)),
+            ..Self::start(home, program, "Loading success", port)
+        }
+        .once_logged("Server postgres/s1 is DOWN")
+    }
+
+    fn start(home: Home, program: Command, ready: &'static str, port: u16) -> Self {
+        Self {
+            server: Server::start(home, program, ready),
+            port,
+            standby: None,
+        }
+    }
+
+    fn once_logged(self, words: &str) -> Self {
+        until(words, || self.log().contains(words));
+        self
+    }
+
+    /// The superuser's URL of a database, through the proxy.
+    pub fn url(&self, database: &str) -> String {
+        format!(
+            "postgres://postgres:{ENCODED}@127.0.0.1:{}/{database}",
+            self.port
+        )
+    }
+
+    pub fn log(&self) -> String {
+        self.server.log()
+    }
+
+    pub fn stop_immediate(&mut self) {
+        self.server.stop(Signal::SIGKILL);
+    }
+
+    pub fn restart(&mut self) {
+        self.server.restart();
+    }
+}

@@ -70,7 +70,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__check)
-            opts="-v -q -h --prepare --warm-up --backup --snapshot --migrate --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
+            opts="-v -q -h --prepare --warm-up --backup --snapshot --migrate --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --retry-delay --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -205,6 +205,10 @@ _launchgate() {
                     return 0
                     ;;
                 --max-attempts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -411,7 +415,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__job)
-            opts="-v -q -h --backup --snapshot --migrate --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
+            opts="-v -q -h --backup --snapshot --migrate --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --retry-delay --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -538,6 +542,10 @@ _launchgate() {
                     return 0
                     ;;
                 --max-attempts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -793,7 +801,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__run)
-            opts="-v -q -h --prepare --warm-up --backup --snapshot --migrate --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
+            opts="-v -q -h --prepare --warm-up --backup --snapshot --migrate --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --retry-delay --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -931,6 +939,10 @@ _launchgate() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --retry-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --orphan-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1025,7 +1037,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__status)
-            opts="-v -q -h --json --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --verbose --quiet --log-format --config --help"
+            opts="-v -q -h --json --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --max-attempts --retry-delay --verbose --quiet --log-format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1085,6 +1097,14 @@ _launchgate() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --max-attempts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --verbose)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1128,7 +1148,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__wait)
-            opts="-v -q -h --prepare --warm-up --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --sql --shell --expand-env --stop-grace --help"
+            opts="-v -q -h --prepare --warm-up --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --retry-delay --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --sql --shell --expand-env --stop-grace --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1209,6 +1229,10 @@ _launchgate() {
                     return 0
                     ;;
                 --max-attempts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

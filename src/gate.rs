@@ -6,6 +6,7 @@
 
 pub mod backoff;
 pub mod decide;
+mod delay_wait;
 mod error;
 mod hold;
 mod holder_wait;
@@ -24,7 +25,7 @@ pub use serve::{pass_alone, pass_together};
 use crate::db::ledger::{Ledger, LedgerRow, RunState};
 use crate::db::{self, Error, Session, Target};
 use crate::exit::Failure;
-use crate::gate::decide::{Decision, decide};
+use crate::gate::decide::{Attempts, Decision, RetryDelay, decide};
 use crate::gate::error::HoldError;
 use crate::gate::poll::LedgerPoll;
 use crate::gate::retry::ConnectRetry;
@@ -66,6 +67,8 @@ enum LockOutcome {
     Passed(Passed),
     /// Another replica holds the lock; its row, where the ledger has one.
     Busy(Option<LedgerRow>),
+    /// An attempt failed meanwhile, and the next one may not begin yet.
+    Delayed(RetryDelay),
     /// The database failed; worth another try.
     Failed(Error),
 }
@@ -116,11 +119,21 @@ impl Gate {
                     match self.lock(session, &mut link, &mut write_retry).await? {
                         LockOutcome::Passed(passed) => return Ok(passed),
                         LockOutcome::Busy(entry) => entry,
+                        LockOutcome::Delayed(delay) => {
+                            poll.wait_for_delay(&mut link, delay).await?;
+                            continue;
+                        }
                         LockOutcome::Failed(error) => {
                             poll.wait_out(&mut link, &mut write_retry, &error).await?;
                             continue;
                         }
                     }
+                }
+                Decision::Delay(delay) => {
+                    session.close().await;
+                    write_retry.served(&self.log);
+                    poll.wait_for_delay(&mut link, delay).await?;
+                    continue;
                 }
                 Decision::Refuse(refusal) => return Err(self.refuse(&refusal)),
             };
@@ -142,7 +155,8 @@ impl Gate {
                 Decision::Start => return Ok(()),
                 Decision::Refuse(refusal) => return Err(self.refuse(&refusal)),
                 Decision::Wait(entry) => poll.wait_for_holder(&mut link, Some(&entry)).await?,
-                Decision::Run { .. } => poll.wait_for_release(&mut link).await?,
+                Decision::Run { .. } => poll.wait_for_release(&mut link, None).await?,
+                Decision::Delay(delay) => poll.wait_for_release(&mut link, Some(delay)).await?,
             }
         }
     }
@@ -172,12 +186,23 @@ impl Gate {
     #[must_use]
     pub fn decision(&self, ledger: &Ledger) -> Decision {
         let revision = self.revision.revision.as_deref();
-        decide(ledger, revision, self.limits.max_attempts)
+        decide(ledger, revision, self.attempts())
+    }
+
+    fn attempts(&self) -> Attempts {
+        Attempts {
+            max: self.limits.max_attempts,
+            delay: self.limits.retry_delay,
+        }
+    }
+
+    /// The revision, empty if there is none.
+    fn revision(&self) -> &str {
+        self.revision.revision.as_deref().unwrap_or_default()
     }
 
     fn refuse(&self, refusal: &decide::RevisionRefusal) -> Failure {
-        let revision = self.revision.revision.as_deref().unwrap_or_default();
-        revision_refused(&self.target, &self.reference, revision, refusal)
+        revision_refused(&self.target, &self.reference, self.revision(), refusal)
     }
 
     fn log_up_to_date(&self, ledger: &Ledger) {

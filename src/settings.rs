@@ -33,7 +33,6 @@ pub use database::{AMBIENT_URLS, DatabaseChoice, DatabaseSettings};
 pub use file::termination_log_without_settings;
 pub use log::{ExternalSettings, LogSettings};
 pub use origin::{Origin, Pair, Setting, UserSetting};
-pub use parse::LONGEST_LEASE;
 pub use resolve::{
     CheckSettings, Command, EmbeddedSettings, GateSettings, LedgerSettings, OperatorSettings,
     ResolveSettings, RunSettings, Settings, WaitSettings,

@@ -41,6 +41,9 @@ const START: &[Verb] = &[Run, Wait, Check];
 /// The commands with a gate, and the one that checks it.
 const GATE: &[Verb] = &[Run, Job, Wait, Check];
 
+/// The same, and the one that shows how the gate stands.
+const ATTEMPTS: &[Verb] = &[Run, Job, Wait, Status, Check];
+
 /// The commands that start a server, and the one that checks it.
 const SERVER: &[Verb] = &[Run, Job, Wait, Init, Check];
 
@@ -247,7 +250,12 @@ settings! {
     MaxAttempts "max-attempts" {
         default: DefaultValue::Value("3"),
         help: "Refuse a revision after this many failed attempts; 0 is no limit",
-        ..base(Group::Coordination, GATE, Shape::Count)
+        ..base(Group::Coordination, ATTEMPTS, Shape::Count)
+    }
+    RetryDelay "retry-delay" {
+        default: DefaultValue::Value("10s"),
+        help: "How long after a failed attempt any replica may begin the next one; doubled with each failure, up to 5 minutes; 0 is at once",
+        ..base(Group::Coordination, ATTEMPTS, Shape::Duration)
     }
     OrphanTimeout "orphan-timeout" {
         default: DefaultValue::Value("60s"),

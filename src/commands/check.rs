@@ -128,7 +128,7 @@ fn database(
     verdict(plan, &seen).map_err(|failure| plan.reference.locate(failure))?;
     match &seen.decision {
         Decision::Start => Ok(()),
-        Decision::Run { .. } | Decision::Wait(_) | Decision::Refuse(_) => {
+        Decision::Run { .. } | Decision::Wait(_) | Decision::Delay(_) | Decision::Refuse(_) => {
             migrations?;
             embedded.map_or(Ok(()), embedded::check)
         }
@@ -217,6 +217,7 @@ fn would(decision: &Decision) -> &'static str {
         Decision::Start => "start the server at once: the revision has succeeded",
         Decision::Run { .. } => "run the steps",
         Decision::Wait(_) => "wait for another replica",
+        Decision::Delay(_) => "wait for --retry-delay, then run the steps",
         Decision::Refuse(_) => "refuse",
     }
 }
@@ -234,7 +235,7 @@ fn verdict(plan: &GatePlan, seen: &DatabaseReport) -> Result<(), Failure> {
                 refusal,
             ));
         }
-        Decision::Run { .. } | Decision::Wait(_) => {}
+        Decision::Run { .. } | Decision::Wait(_) | Decision::Delay(_) => {}
     }
     if let Some((what, hint)) = &info.unfit {
         return Err(refused(what.clone(), hint.clone()));

@@ -32,14 +32,14 @@ pub(super) trait SqlDialect: Sync {
     /// When a lease ends that is renewed now.
     fn lease_end(&self, lease: Duration) -> String;
 
-    /// 1 where a row's lease is not over, else 0.
-    fn lease_live(&self) -> String;
+    /// 0 where a row's lease is over, 2 where it ends later than `longest` from now, else 1.
+    fn lease_state(&self, longest: Duration) -> String;
 
     /// Milliseconds from `from` to `to`.
     fn milliseconds(&self, from: &str, to: &str) -> String;
 
-    /// Seconds since a row's start.
-    fn age(&self) -> String;
+    /// Seconds since a column's time.
+    fn seconds_since(&self, column: &str) -> String;
 
     /// A column's time as RFC 3339, UTC, to the millisecond.
     fn rfc3339(&self, column: &str) -> String;

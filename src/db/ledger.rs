@@ -1,6 +1,7 @@
 //! The ledger's rows, as every backend gives and takes them. Data only.
 
 use std::fmt;
+use std::time::Duration;
 
 /// What became of an attempt: the column `state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,21 @@ impl fmt::Display for RunState {
     }
 }
 
+/// The longest lease that a holder can have.
+pub const LONGEST_LEASE: Duration = Duration::from_hours(1);
+
+/// Whether the holder of a `running` row counts as alive, by the database's clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowLease {
+    /// Its lease is over, or it has none.
+    Over,
+    /// It ends within the longest lease from now.
+    Live,
+    /// It ends later than any lease can, or never: the database's clock was set back, say. With the
+    /// text of `lease_until`, which every renewal changes.
+    TooLong(String),
+}
+
 /// How many characters a revision may have: what every backend can index.
 pub const REVISION_MAX: usize = 255;
 
@@ -70,12 +86,15 @@ pub struct LedgerRow {
     pub run_id: String,
     /// What became of it; `None` where a newer launchgate wrote a word this one doesn't know.
     pub state: Option<RunState>,
-    /// Whether `lease_until` is still ahead, by the database's clock.
-    pub lease_live: bool,
+    /// Whether its holder still counts as alive.
+    pub lease: RowLease,
     /// Who ran it, for messages.
     pub holder: String,
     /// How long ago it started, in milliseconds, by the database's clock.
     pub age_ms: i64,
+    /// How long ago it ended, in milliseconds, by the database's clock: less than 0 after that clock was
+    /// set back. `None` if it has not ended.
+    pub ended_ms: Option<i64>,
     /// An operator's words, or why it ended.
     pub note: Option<String>,
 }

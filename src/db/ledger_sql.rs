@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     dialect::SqlDialect,
-    ledger::{NewRun, RunOutcome, RunState},
+    ledger::{LONGEST_LEASE, NewRun, RunOutcome, RunState},
 };
 
 /// The table's name.
@@ -78,10 +78,11 @@ impl LedgerSql {
             format!(" OR {}", self.is("revision", revision))
         });
         format!(
-            "SELECT id, revision, run_id, state, {live}, holder, {age}, note{more} FROM {table} \
+            "SELECT id, revision, run_id, state, {lease}, holder, {age}, note, {ended}, lease_until{more} FROM {table} \
              WHERE {app} AND (state = 'running'{asked}) ORDER BY id DESC LIMIT {READ_LIMIT}",
-            live = self.dialect.lease_live(),
-            age = self.dialect.age(),
+            lease = self.dialect.lease_state(LONGEST_LEASE),
+            age = self.dialect.seconds_since("started_at"),
+            ended = self.dialect.seconds_since("finished_at"),
             table = self.table,
             app = self.is("app", app),
         )
@@ -227,16 +228,17 @@ impl LedgerSql {
         )
     }
 
-    /// Dead rows become `interrupted`; a row whose lease is not over is left alone.
+    /// Dead rows become `interrupted`. A row whose lease was renewed meanwhile is left alone.
     pub(super) fn interrupt(&self, run_ids: &[String], note: &str) -> String {
         let ids: Vec<_> = run_ids.iter().map(|id| self.text(id)).collect();
         format!(
-            "UPDATE {} SET state = 'interrupted', note = {}, finished_at = {now} WHERE state = 'running' \
-             AND (lease_until IS NULL OR lease_until <= {now}) AND run_id IN ({})",
+            "UPDATE {} SET state = 'interrupted', note = {}, finished_at = {} WHERE state = 'running' \
+             AND {} <> 1 AND run_id IN ({})",
             self.table,
             self.free(Some(note)),
+            self.now(),
+            self.dialect.lease_state(LONGEST_LEASE),
             ids.join(", "),
-            now = self.now(),
         )
     }
 
@@ -286,7 +288,7 @@ impl LedgerSql {
                 "started_at",
                 &format!("COALESCE(finished_at, {})", self.now())
             ),
-            self.dialect.lease_live(),
+            self.dialect.lease_state(LONGEST_LEASE),
             self.table,
             self.is("app", app),
         )

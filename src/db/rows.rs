@@ -7,7 +7,7 @@ use sqlx::{Decode, Row, Type};
 use super::{
     Error,
     fault::Fault,
-    ledger::{Ledger, LedgerRow, Orphan, Run, RunState},
+    ledger::{Ledger, LedgerRow, Orphan, RowLease, Run, RunState},
 };
 
 /// A row as text, column by column.
@@ -41,15 +41,16 @@ impl TextRow {
         self.opt(column)?.parse().ok()
     }
 
-    /// From seconds with a fraction; 0 where the clock was set back.
+    /// From seconds with a fraction.
     fn milliseconds(&self, column: usize) -> Result<i64, Error> {
         let word = self.text(column);
         let seconds: Option<f64> = word.parse().ok().filter(|s: &f64| s.is_finite());
         let Some(seconds) = seconds else {
             return Ok(self.int(column)?.saturating_mul(1000));
         };
-        let time = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        Ok(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
+        let time = Duration::try_from_secs_f64(seconds.abs()).unwrap_or(Duration::MAX);
+        let ms = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        Ok(if seconds < 0.0 { -ms } else { ms })
     }
 }
 
@@ -85,15 +86,20 @@ fn ledger_row(row: &TextRow) -> Result<LedgerRow, Error> {
         revision: row.text(1),
         run_id: row.text(2),
         state: RunState::parse(&row.text(3)),
-        lease_live: row.flag(4),
+        lease: match row.int(4)? {
+            0 => RowLease::Over,
+            1 => RowLease::Live,
+            _ => RowLease::TooLong(row.text(9)),
+        },
         holder: row.text(5),
-        age_ms: row.milliseconds(6)?,
+        age_ms: row.milliseconds(6)?.max(0),
         note: row.opt(7),
+        ended_ms: row.opt(8).map(|_| row.milliseconds(8)).transpose()?,
     })
 }
 
 /// The column behind those of a ledger row that counts the readers.
-pub(super) const READERS: usize = 8;
+pub(super) const READERS: usize = 10;
 
 /// A whole row, as `LedgerSql::history` selects it.
 pub(super) fn run(row: &TextRow) -> Result<Run, Error> {
@@ -119,7 +125,7 @@ pub(super) fn run(row: &TextRow) -> Result<Run, Error> {
         lease_until: row.opt(18),
         finished_at: row.opt(19),
         duration_ms: row.int(20).unwrap_or_default(),
-        lease_live: row.flag(21),
+        lease_live: row.int(21)? != 0,
     })
 }
 

@@ -1,6 +1,32 @@
 //! The only place that decides what the ledger means for this revision. Pure.
 
-use crate::db::ledger::{Ledger, LedgerRow, RunState};
+use std::time::Duration;
+
+use crate::db::ledger::{Ledger, LedgerRow, RowLease, RunState};
+
+/// The longest delay that doubling leads to.
+const LONGEST_DELAY: Duration = Duration::from_mins(5);
+
+/// How often and how soon a revision that failed is tried again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Attempts {
+    /// After this many failed attempts it is refused; `None` is no limit.
+    pub max: Option<u32>,
+    /// How long after the first failure the next attempt may begin; zero is at once.
+    pub delay: Duration,
+}
+
+impl Attempts {
+    /// How long after the `failed`th failure the next attempt may begin: doubled with each failure, up
+    /// to five minutes, unless the first delay is longer already.
+    #[must_use]
+    pub fn delay_after(self, failed: usize) -> Duration {
+        let doublings = u32::try_from(failed.saturating_sub(1)).unwrap_or(u32::MAX);
+        let factor = 1u32.checked_shl(doublings).unwrap_or(u32::MAX);
+        let longest = LONGEST_DELAY.max(self.delay);
+        self.delay.saturating_mul(factor).min(longest)
+    }
+}
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +43,19 @@ pub enum Decision {
     },
     /// Another replica is running the steps.
     Wait(Box<LedgerRow>),
+    /// The revision failed a short time ago, and the next attempt may not begin yet.
+    Delay(RetryDelay),
     /// This revision must not start.
     Refuse(RevisionRefusal),
+}
+
+/// How long no replica may begin the next attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryDelay {
+    /// How often the revision has failed.
+    pub failed: usize,
+    /// The time left.
+    pub remaining: Duration,
 }
 
 /// Why a revision is refused.
@@ -42,10 +79,10 @@ pub enum RevisionRefusal {
     Unknown,
 }
 
-/// Decides. Without a `revision` the steps run at every start. `max_attempts` is `None` if there is no
-/// limit.
+/// Decides. Without a `revision` the steps run at every start. A lease that is too long counts as live;
+/// whoever knows better says so in the row (`gate::lease_watch`).
 #[must_use]
-pub fn decide(ledger: &Ledger, revision: Option<&str>, max_attempts: Option<u32>) -> Decision {
+pub fn decide(ledger: &Ledger, revision: Option<&str>, attempts: Attempts) -> Decision {
     let Ledger::Rows(rows) = ledger else {
         return Decision::Run {
             attempt: 1,
@@ -75,15 +112,19 @@ pub fn decide(ledger: &Ledger, revision: Option<&str>, max_attempts: Option<u32>
         (_, Some(_)) => return Decision::Start,
         _ => {}
     }
-    let is_live = |row: &&LedgerRow| row.state == Some(RunState::Running) && row.lease_live;
+    let is_live =
+        |row: &&LedgerRow| row.state == Some(RunState::Running) && row.lease != RowLease::Over;
     if let Some(row) = own.iter().copied().find(is_live) {
         return Decision::Wait(Box::new(row.clone()));
     }
-    if let Some(refusal) = exhausted(&own, reset, max_attempts) {
+    if let Some(refusal) = exhausted(&own, reset, attempts.max) {
         return Decision::Refuse(refusal);
     }
     if let Some(row) = rows.iter().find(is_live) {
         return Decision::Wait(Box::new(row.clone()));
+    }
+    if let Some(delay) = delay(&own, reset, attempts) {
+        return Decision::Delay(delay);
     }
     let dead = rows
         .iter()
@@ -173,6 +214,24 @@ fn exhausted(
         .then_some(RevisionRefusal::Exhausted { failed, last })
 }
 
+/// By the database's clock. A failure that it puts further ahead than the delay lasts was recorded
+/// before that clock was set back, and delays nothing.
+fn delay(own: &[&LedgerRow], reset: Option<&LedgerRow>, attempts: Attempts) -> Option<RetryDelay> {
+    let failures = || since_reset(own, reset).filter(|row| row.state == Some(RunState::Failed));
+    let ended_ms = failures().next()?.ended_ms?;
+    let failed = failures().count();
+    let delay = attempts.delay_after(failed);
+    let ended = Duration::from_millis(ended_ms.unsigned_abs());
+    let remaining = if ended_ms >= 0 {
+        delay.saturating_sub(ended)
+    } else if ended <= delay {
+        delay
+    } else {
+        Duration::ZERO
+    };
+    (!remaining.is_zero()).then_some(RetryDelay { failed, remaining })
+}
+
 fn attempt(own: &[&LedgerRow], reset: Option<&LedgerRow>) -> i32 {
     let runs = since_reset(own, reset)
         .filter(|row| {
@@ -190,15 +249,25 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn row(id: i64, revision: &str, state: RunState, lease_live: bool) -> LedgerRow {
+    fn at_most(max: Option<u32>) -> Attempts {
+        let delay = Duration::ZERO;
+        Attempts { max, delay }
+    }
+
+    fn row(id: i64, revision: &str, state: RunState, is_live: bool) -> LedgerRow {
         LedgerRow {
             id,
             revision: revision.into(),
             run_id: format!("run{id}"),
             state: Some(state),
-            lease_live,
+            lease: if is_live {
+                RowLease::Live
+            } else {
+                RowLease::Over
+            },
             holder: "host:1".into(),
             age_ms: 0,
+            ended_ms: (state != RunState::Running).then_some(0),
             note: None,
         }
     }
@@ -211,7 +280,7 @@ mod tests {
             .map(|(i, s)| row(i64::try_from(i).unwrap(), "r", *s, false));
         let mut rows: Vec<LedgerRow> = rows.collect();
         rows.reverse();
-        decide(&Ledger::Rows(rows), Some("r"), max)
+        decide(&Ledger::Rows(rows), Some("r"), at_most(max))
     }
 
     fn runs(attempt: i32) -> Decision {
@@ -242,7 +311,10 @@ mod tests {
 
     #[test]
     fn an_empty_ledger_means_run() {
-        assert_eq!(decide(&Ledger::Missing, Some("r"), Some(3)), runs(1));
+        assert_eq!(
+            decide(&Ledger::Missing, Some("r"), at_most(Some(3))),
+            runs(1)
+        );
         assert_eq!(decided(&[], Some(3)), runs(1));
     }
 
@@ -278,7 +350,7 @@ mod tests {
         let live = row(2, "other", Running, true);
         let ledger = Ledger::Rows(vec![live.clone()]);
         assert_eq!(
-            decide(&ledger, Some("r"), Some(3)),
+            decide(&ledger, Some("r"), at_most(Some(3))),
             Decision::Wait(Box::new(live))
         );
         let dead = row(2, "other", Running, false);
@@ -287,14 +359,14 @@ mod tests {
             attempt: 1,
             dead: vec![dead],
         };
-        assert_eq!(decide(&ledger, Some("r"), Some(3)), expected);
+        assert_eq!(decide(&ledger, Some("r"), at_most(Some(3))), expected);
     }
 
     #[test]
     fn a_live_run_of_the_same_revision_may_still_succeed() {
         let rows = vec![row(3, "r", Running, true), row(2, "r", Failed, false)];
         assert!(matches!(
-            decide(&Ledger::Rows(rows), Some("r"), Some(1)),
+            decide(&Ledger::Rows(rows), Some("r"), at_most(Some(1))),
             Decision::Wait(_)
         ));
     }
@@ -302,7 +374,7 @@ mod tests {
     #[test]
     fn without_a_revision_the_steps_run_every_time() {
         let rows = vec![row(2, "", Succeeded, false), row(1, "", Failed, false)];
-        assert_eq!(decide(&Ledger::Rows(rows), None, Some(1)), runs(1));
+        assert_eq!(decide(&Ledger::Rows(rows), None, at_most(Some(1))), runs(1));
     }
 
     #[test]
@@ -311,9 +383,80 @@ mod tests {
         unknown.state = None;
         let rows = Ledger::Rows(vec![unknown]);
         assert_eq!(
-            decide(&rows, Some("r"), None),
+            decide(&rows, Some("r"), at_most(None)),
             Decision::Refuse(RevisionRefusal::Unknown)
         );
+    }
+
+    const SECOND: i64 = 1000;
+
+    /// The decision about a revision that failed `failed` times, the last time `ended_ms` ago, with a
+    /// delay of 10 s.
+    fn after(failed: i64, ended_ms: i64, max: Option<u32>) -> Decision {
+        let mut rows: Vec<_> = (0..failed).map(|id| row(id, "r", Failed, false)).collect();
+        rows.reverse();
+        rows[0].ended_ms = Some(ended_ms);
+        let delay = Duration::from_secs(10);
+        decide(&Ledger::Rows(rows), Some("r"), Attempts { max, delay })
+    }
+
+    fn delayed(failed: usize, seconds: u64) -> Decision {
+        let remaining = Duration::from_secs(seconds);
+        Decision::Delay(RetryDelay { failed, remaining })
+    }
+
+    /// "after a failed attempt, no replica begins the next one earlier; doubled with each failure, up to
+    /// 5 minutes" (contract, section 3)
+    #[test]
+    fn a_failure_delays_the_next_attempt_twice_as_long_each_time() {
+        assert_eq!(after(1, 0, None), delayed(1, 10));
+        assert_eq!(after(1, 9 * SECOND, None), delayed(1, 1));
+        assert_eq!(after(1, 10 * SECOND, None), runs(2));
+        assert_eq!(after(2, 0, None), delayed(2, 20));
+        assert_eq!(after(5, 0, None), delayed(5, 160));
+        for failed in [6, 7, 40, 70] {
+            let count = usize::try_from(failed).unwrap();
+            assert_eq!(after(failed, 0, None), delayed(count, 300));
+        }
+        let long = Attempts {
+            max: None,
+            delay: Duration::from_hours(1),
+        };
+        assert_eq!(long.delay_after(3), Duration::from_hours(1));
+    }
+
+    #[test]
+    fn a_revision_without_attempts_left_is_refused_at_once() {
+        assert!(matches!(after(3, 0, Some(3)), Decision::Refuse(_)));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_delays_no_longer_than_twice() {
+        assert_eq!(after(1, -SECOND, None), delayed(1, 10));
+        assert_eq!(after(1, -10 * SECOND, None), delayed(1, 10));
+        assert_eq!(after(1, -11 * SECOND, None), runs(2));
+        assert_eq!(after(1, i64::MIN, None), runs(2));
+    }
+
+    #[test]
+    fn only_failures_since_the_last_reset_delay() {
+        let delay = Duration::from_secs(10);
+        let decided = |states: &[RunState], revision| {
+            let rows = states.iter().zip(0..);
+            let mut rows: Vec<_> = rows.map(|(s, id)| row(id, "r", *s, false)).collect();
+            rows.reverse();
+            let max = None;
+            decide(&Ledger::Rows(rows), revision, Attempts { max, delay })
+        };
+        assert_eq!(decided(&[Failed], Some("r")), delayed(1, 10));
+        assert_eq!(decided(&[Failed, Interrupted], Some("r")), delayed(1, 10));
+        assert_eq!(decided(&[Interrupted], Some("r")), runs(2));
+        assert_eq!(decided(&[Failed, Failed, Reset], Some("r")), runs(1));
+        assert_eq!(decided(&[Failed, Reset, Failed], Some("r")), delayed(1, 10));
+        assert_eq!(decided(&[Failed, Succeeded], Some("r")), Decision::Start);
+        // Another revision, and none.
+        assert_eq!(decided(&[Failed], Some("x")), runs(1));
+        assert_eq!(decided(&[Failed], None), runs(1));
     }
 
     proptest! {
@@ -329,8 +472,8 @@ mod tests {
             }).collect();
             rows.reverse();
             let succeeded = rows.iter().any(|r| r.revision == "r" && r.state == Some(Succeeded));
-            let live = rows.iter().any(|r| r.state == Some(Running) && r.lease_live);
-            if let Decision::Run { attempt, .. } = decide(&Ledger::Rows(rows), Some("r"), max) {
+            let live = rows.iter().any(|r| r.state == Some(Running) && r.lease != RowLease::Over);
+            if let Decision::Run { attempt, .. } = decide(&Ledger::Rows(rows), Some("r"), at_most(max)) {
                 prop_assert!(!succeeded && !live && attempt >= 1);
             }
         }

@@ -45,6 +45,10 @@ impl Gate {
                 locked.release().await;
                 return Ok(LockOutcome::Busy(Some(*entry)));
             }
+            Decision::Delay(delay) => {
+                locked.release().await;
+                return Ok(LockOutcome::Delayed(delay));
+            }
             Decision::Refuse(refusal) => {
                 locked.release().await;
                 return Err(self.refuse(&refusal).into());

@@ -30,6 +30,11 @@ impl HolderWait {
         }
     }
 
+    /// Leaves out `time` that was spent on another wait.
+    pub(super) fn leave_out(&mut self, time: Duration) {
+        self.clock.leave_out(time);
+    }
+
     /// The pause before the next read.
     ///
     /// # Errors

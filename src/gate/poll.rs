@@ -6,10 +6,13 @@ use super::{EarlyConnection, Gate, refused};
 use crate::db::ledger::{Ledger, LedgerRow};
 use crate::db::{Error, Session};
 use crate::exit::Failure;
+use crate::gate::decide::RetryDelay;
+use crate::gate::delay_wait::DelayWait;
 use crate::gate::holder_wait::HolderWait;
 use crate::gate::retry::ConnectRetry;
 use crate::gate::runtime::GateLink;
 use crate::output::timeline::Phase;
+use crate::sys::clock::Moment;
 
 impl Gate {
     /// Connects and reads the ledger, as soon as the database answers. For a command that only
@@ -95,9 +98,12 @@ impl Gate {
 pub(super) struct LedgerPoll<'a> {
     gate: &'a Gate,
     wait: HolderWait,
+    delay: DelayWait,
     retry: ConnectRetry,
-    /// What the replica is doing once the database answers.
+    /// What the replica waits for once the database answers, where no delay is left.
     phase: Phase,
+    /// What it waits for at the moment.
+    current: Phase,
 }
 
 impl<'a> LedgerPoll<'a> {
@@ -106,7 +112,9 @@ impl<'a> LedgerPoll<'a> {
         Self {
             gate,
             wait: HolderWait::new(gate.limits.lock_timeout, &gate.reference),
+            delay: DelayWait::new(),
             retry: ConnectRetry::new(&gate.limits, &gate.reference),
+            current: phase.clone(),
             phase,
         }
     }
@@ -124,7 +132,7 @@ impl<'a> LedgerPoll<'a> {
             let read = self.gate.read_once(link, &mut self.retry, early.take());
             match read.await? {
                 Ok(read) => {
-                    self.gate.log.timeline().enter(self.phase.clone());
+                    self.gate.log.timeline().enter(self.current.clone());
                     return Ok(read);
                 }
                 Err(error) => self.wait(link, None, &error).await?,
@@ -152,7 +160,6 @@ impl<'a> LedgerPoll<'a> {
         error: &Error,
     ) -> Result<(), Failure> {
         if self.gate.is_file_held() {
-            self.gate.log.timeline().enter(self.phase.clone());
             return self.wait_for_holder(link, None).await;
         }
         let retry = write_retry.unwrap_or(&mut self.retry);
@@ -168,6 +175,7 @@ impl<'a> LedgerPoll<'a> {
         link: &mut GateLink,
         holder: Option<&LedgerRow>,
     ) -> Result<(), Failure> {
+        self.enter(self.phase.clone());
         loop {
             let contention = self.retry.contention();
             let pause = self.wait.next(&self.gate.log, holder, contention)?;
@@ -179,13 +187,52 @@ impl<'a> LedgerPoll<'a> {
         }
     }
 
-    /// Waits for the next read, for a release that nobody is migrating as far as the ledger says.
+    fn enter(&mut self, phase: Phase) {
+        self.gate.log.timeline().enter(phase.clone());
+        self.current = phase;
+    }
+
+    fn log_delay(&mut self, delay: RetryDelay) {
+        self.enter(Phase::Delay(Moment::now() + delay.remaining));
+        let end_it = self.gate.reference.retry_command(self.gate.revision());
+        self.delay.log(&self.gate.log, delay, &end_it);
+    }
+
+    /// Waits for the next read while an attempt that failed delays the next one. That is no wait for a
+    /// holder, so --lock-timeout does not limit it.
+    ///
+    /// # Errors
+    /// A signal.
+    pub(super) async fn wait_for_delay(
+        &mut self,
+        link: &mut GateLink,
+        delay: RetryDelay,
+    ) -> Result<(), Failure> {
+        self.log_delay(delay);
+        let began = Moment::now();
+        let pause = self.delay.pause(delay, self.retry.contention());
+        link.unless_stopped("the delay after a failed attempt", sleep(pause))
+            .await?;
+        self.wait.leave_out(Moment::now().since(began));
+        Ok(())
+    }
+
+    /// Waits for the next read, for a release that nobody is migrating as far as the ledger says,
+    /// perhaps because of a `delay`.
     ///
     /// # Errors
     /// It took too long; a signal.
-    pub(super) async fn wait_for_release(&mut self, link: &mut GateLink) -> Result<(), Failure> {
+    pub(super) async fn wait_for_release(
+        &mut self,
+        link: &mut GateLink,
+        delay: Option<RetryDelay>,
+    ) -> Result<(), Failure> {
+        match delay {
+            Some(delay) => self.log_delay(delay),
+            None => self.enter(self.phase.clone()),
+        }
         if !self.gate.is_file_held() {
-            let revision = self.gate.revision.revision.as_deref().unwrap_or_default();
+            let revision = self.gate.revision();
             let contention = self.retry.contention();
             let pause = self
                 .wait

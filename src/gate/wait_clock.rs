@@ -50,13 +50,24 @@ impl WaitClock {
         if self.limit.is_some_and(|limit| waited >= limit) {
             return Tick::Over(waited);
         }
-        let log_now = self
+        let log_now = self.is_log_due(now);
+        Tick::Waiting { waited, log_now }
+    }
+
+    /// Whether it is time to log the wait; if so, that is noted.
+    pub(super) fn is_log_due(&mut self, now: Moment) -> bool {
+        let is_due = self
             .logged
             .is_none_or(|at| now.since(at) >= PROGRESS_INTERVAL);
-        if log_now {
+        if is_due {
             self.logged = Some(now);
         }
-        Tick::Waiting { waited, log_now }
+        is_due
+    }
+
+    /// Leaves out `time` that was spent on another wait.
+    pub(super) fn leave_out(&mut self, time: Duration) {
+        self.since = self.since.map(|since| since + time);
     }
 
     /// The pause after `waited`, no longer than until the limit.

@@ -68,7 +68,11 @@ fn show(output: &Output, timeline: &Timeline) {
     let Some(what) = words(&past.phase) else {
         return;
     };
-    output.show_live(format!("launchgate: {what}, {} s", past.elapsed.as_secs()).as_bytes());
+    let time = match past.phase.delay() {
+        Some(left) => format!("{} s left", left.as_secs()),
+        None => format!("{} s", past.elapsed.as_secs()),
+    };
+    output.show_live(format!("launchgate: {what}, {time}").as_bytes());
     // If a step started in the meantime, the terminal is the step's.
     if timeline
         .look()
@@ -84,6 +88,7 @@ fn words(phase: &Phase) -> Option<&'static str> {
         Phase::Database => Some("waiting for the database"),
         Phase::Lock => Some("waiting for another replica"),
         Phase::Release => Some("waiting for the release to be migrated"),
+        Phase::Delay(_) => Some("waiting to try again after a failed attempt"),
         Phase::Preparing => Some("holding the lock, getting ready"),
         Phase::Starting | Phase::Step(_) | Phase::Recording => None,
     }

@@ -101,6 +101,8 @@ events! {
     GateUpToDate = "gate.up_to_date", Info;
     /// Another replica holds the lock.
     LockWaiting = "lock.waiting", Info;
+    /// An attempt failed a short time ago, and `--retry-delay` delays the next one.
+    RetryWaiting = "retry.waiting", Info;
     /// This replica holds the lock.
     LockTaken = "lock.taken", Info;
     /// No second connection was available to verify that the lock is exclusive.
@@ -248,12 +250,15 @@ impl Log {
         };
         let steps = past.list_steps();
         let (total, database) = (seconds(past.total), seconds(past.database));
-        let lock = seconds(past.lock);
+        let (lock, delay) = (seconds(past.lock), seconds(past.delay));
         let mut fields: Vec<Field<'_>> = vec![("seconds", &total)];
         // Without a database there were no waits.
         if past.has_waited() {
             fields.push(("database_seconds", &database));
             fields.push(("lock_seconds", &lock));
+        }
+        if !past.delay.is_zero() {
+            fields.push(("delay_seconds", &delay));
         }
         if !steps.is_empty() {
             fields.push(("steps", &steps));

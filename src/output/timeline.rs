@@ -20,6 +20,8 @@ pub enum Phase {
     Lock,
     /// `launchgate wait`: waiting for the release to be migrated.
     Release,
+    /// Waiting for the delay after a failed attempt, which ends at this moment.
+    Delay(Moment),
     /// Holding the lock and getting ready: self-test, orphans, ledger.
     Preparing,
     /// Running the step of this name.
@@ -30,11 +32,12 @@ pub enum Phase {
 
 impl Phase {
     /// The names of all states, in the order in which a gate goes through them.
-    pub const STATES: [&'static str; 7] = [
+    pub const STATES: [&'static str; 8] = [
         "starting",
         "waiting-for-database",
         "waiting-for-lock",
         "waiting-for-release",
+        "waiting-for-retry",
         "preparing",
         "running",
         "recording",
@@ -48,10 +51,20 @@ impl Phase {
             Self::Database => 1,
             Self::Lock => 2,
             Self::Release => 3,
-            Self::Preparing => 4,
-            Self::Step(_) => 5,
-            Self::Recording => 6,
+            Self::Delay(_) => 4,
+            Self::Preparing => 5,
+            Self::Step(_) => 6,
+            Self::Recording => 7,
         }]
+    }
+
+    /// How long the delay after a failed attempt still lasts.
+    #[must_use]
+    pub fn delay(&self) -> Option<Duration> {
+        match self {
+            Self::Delay(end) => Some(end.since(Moment::now())),
+            _ => None,
+        }
     }
 
     /// The running step.
@@ -84,6 +97,8 @@ pub struct Past {
     pub database: Duration,
     /// Time spent waiting for the lock or the release.
     pub lock: Duration,
+    /// Time spent in the delay after a failed attempt.
+    pub delay: Duration,
     /// How long each step took, in order, including the running one so far.
     pub steps: Vec<(String, Duration)>,
     /// The number of this replica's attempt at the revision.
@@ -102,6 +117,7 @@ impl Past {
             total: Duration::ZERO,
             database: Duration::ZERO,
             lock: Duration::ZERO,
+            delay: Duration::ZERO,
             steps: Vec::new(),
             attempt: None,
         }
@@ -115,6 +131,7 @@ impl Past {
         match &self.phase {
             Phase::Database => self.database += passed,
             Phase::Lock | Phase::Release => self.lock += passed,
+            Phase::Delay(_) => self.delay += passed,
             Phase::Step(_) => {
                 if let Some((_, time)) = self.steps.last_mut() {
                     *time += passed;
@@ -150,6 +167,10 @@ impl Timeline {
         let mut past = self.past();
         let past = past.get_or_insert_with(Past::new);
         if past.phase == phase && past.phase.step().is_none() {
+            return;
+        }
+        if let (Phase::Delay(end), Phase::Delay(new)) = (&mut past.phase, &phase) {
+            *end = *new;
             return;
         }
         past.catch_up();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::cli::Verb;
 use crate::db::Target;
+use crate::db::ledger::LONGEST_LEASE;
 use crate::db::url::DatabaseUrl;
 use crate::exit::Failure;
 use crate::output::log::{Event, Log};
@@ -11,8 +12,8 @@ use crate::plan::gate_plan::{GatePlan, Limits};
 use crate::plan::ledger_reference::LedgerReference;
 use crate::plan::revision::{self, PlannedRevision, RevisionInfo};
 use crate::settings::{
-    CoordinationSettings, DatabaseChoice, DatabaseSettings, LONGEST_LEASE, LedgerSettings,
-    OperatorSettings, Origin, Setting,
+    CoordinationSettings, DatabaseChoice, DatabaseSettings, LedgerSettings, OperatorSettings,
+    Origin, Setting,
 };
 use crate::sys::environment::Environment;
 use crate::sys::host;
@@ -92,6 +93,7 @@ fn gate_plan(
             wait_timeout: database.wait_timeout.value,
             lock_timeout: settings.lock_timeout.value,
             max_attempts: settings.max_attempts.value,
+            retry_delay: settings.retry_delay.value,
             orphan_timeout: settings.orphan_timeout.value,
         },
         holder: host::holder(),

@@ -18,6 +18,8 @@ pub struct Limits {
     pub lock_timeout: Option<Duration>,
     /// Failed attempts of one revision.
     pub max_attempts: Option<u32>,
+    /// How long after a failed attempt the next one may begin; zero is at once.
+    pub retry_delay: Duration,
     /// How long to wait for sessions that an earlier run left.
     pub orphan_timeout: Option<Duration>,
 }

@@ -30,6 +30,8 @@ pub struct CoordinationSettings {
     pub stop_grace: Option<Setting<Duration>>,
     /// Failed attempts of one revision; `None` is no limit.
     pub max_attempts: Setting<Option<u32>>,
+    /// How long after a failed attempt the next one may begin.
+    pub retry_delay: Setting<Duration>,
     /// How long to wait for the sessions of an earlier run; `None` is no limit.
     pub orphan_timeout: Setting<Option<Duration>>,
 }
@@ -56,6 +58,7 @@ impl Sources<'_> {
             lease,
             stop_grace: self.grace_of_steps()?,
             max_attempts: self.parsed(SettingId::MaxAttempts, parse_count)?,
+            retry_delay: self.parsed(SettingId::RetryDelay, parse_duration)?,
             orphan_timeout: self.limit(SettingId::OrphanTimeout)?,
         })
     }
@@ -97,6 +100,7 @@ impl CoordinationSettings {
         let Setting { value, origin } = &self.max_attempts;
         let most = value.map_or("no limit".to_owned(), |most| most.to_string());
         rows.push(SettingId::MaxAttempts, most, origin);
+        rows.duration(SettingId::RetryDelay, &self.retry_delay);
         rows.limit(SettingId::OrphanTimeout, &self.orphan_timeout);
     }
 }

@@ -3,13 +3,11 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use crate::db::ledger::LONGEST_LEASE;
 use crate::exit::Problem;
 use crate::output::options::{Format, HealthAddress};
 use crate::placeholder::{self, Context};
 use crate::redact;
-
-/// The longest lease.
-pub const LONGEST_LEASE: Duration = Duration::from_hours(1);
 
 pub(super) fn parse_switch(text: &str) -> Result<bool, Problem> {
     match text.to_ascii_lowercase().as_str() {

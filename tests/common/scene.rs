@@ -133,6 +133,7 @@ impl<'a> Scene<'a> {
             .env("APP", &self.app)
             .env("LAUNCHGATE_LEASE", "3s")
             .env("LAUNCHGATE_STOP_GRACE", "500ms")
+            .env("LAUNCHGATE_RETRY_DELAY", "0")
             .env("REPLICA", &name)
             .named(name)
     }

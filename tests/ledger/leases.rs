@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
-use launchgate::db::{Error, RecordError, ledger::RunState};
+use launchgate::db::{
+    Error, RecordError,
+    ledger::{RowLease, RunState},
+};
 
 use super::{
     common::{
@@ -39,14 +42,14 @@ async fn a_lease_counts_by_the_servers_clock_and_is_renewed(db: Db) {
         "its lease is not over"
     );
     until("the lease is over", async || {
-        !rows(&target, "r").await[0].lease_live
+        rows(&target, "r").await[0].lease == RowLease::Over
     })
     .await;
     // the server may have freed the lock meanwhile; the row is not interrupted yet
     locked.heartbeat("run1").await.expect("a heartbeat");
-    assert!(rows(&target, "r").await[0].lease_live);
+    assert_eq!(rows(&target, "r").await[0].lease, RowLease::Live);
     until("the lease is over", async || {
-        !rows(&target, "r").await[0].lease_live
+        rows(&target, "r").await[0].lease == RowLease::Over
     })
     .await;
     assert_eq!(locked.interrupt(&dead, "dead").await, Ok(1));

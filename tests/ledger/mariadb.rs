@@ -3,7 +3,10 @@
 //! "`GET_LOCK(name, 0)`, which must return 1, with `wait_timeout` = lease; the name carries app
 //! and database, since names are server-wide." (contract, section 5)
 
-use launchgate::db::{Backend, Error, ddl, ledger::RunState};
+use launchgate::db::{
+    Backend, Error, ddl,
+    ledger::{RowLease, RunState},
+};
 
 use super::{
     common::{
@@ -104,7 +107,7 @@ fn defaults_of_the_server_change_nothing() {
     let target = target(&server.url("App"), "default");
     run(async {
         let mut locked = hold(&target, "r 🦀", "run1").await;
-        assert!(rows(&target, "r 🦀").await[0].lease_live);
+        assert_eq!(rows(&target, "r 🦀").await[0].lease, RowLease::Live);
         locked.prove().await.expect("proof");
         locked
             .record("run1", &outcome(RunState::Succeeded))

@@ -6,7 +6,7 @@
 
 use launchgate::db::{
     Error, Locked, Proof, RecordError, Target,
-    ledger::{Ledger, LedgerRow, NewRun, RunOutcome, RunState},
+    ledger::{Ledger, LedgerRow, NewRun, RowLease, RunOutcome, RunState},
 };
 
 use super::common::backends::Db;
@@ -161,7 +161,7 @@ async fn a_success_is_seen_by_every_look_and_the_lock_is_free(db: Db) {
     let seen = rows(&target, "other").await;
     assert_eq!(seen.len(), 1, "what runs is seen whatever the revision");
     assert_eq!(seen[0].state, Some(RunState::Running));
-    assert_eq!(seen[0].lease_live, !db.is_sqlite());
+    assert_eq!(seen[0].lease == RowLease::Live, !db.is_sqlite());
     assert!((0..60_000).contains(&seen[0].age_ms), "{seen:?}");
     locked
         .record("run1", &outcome(RunState::Succeeded))
@@ -170,7 +170,7 @@ async fn a_success_is_seen_by_every_look_and_the_lock_is_free(db: Db) {
 
     let seen = rows(&target, "r1").await;
     assert_eq!(seen[0].state, Some(RunState::Succeeded));
-    assert!(!seen[0].lease_live);
+    assert_eq!(seen[0].lease, RowLease::Over);
     assert!(rows(&target, "other").await.is_empty());
     assert_eq!(
         target.run_state("run1").await,

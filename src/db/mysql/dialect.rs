@@ -67,17 +67,20 @@ impl SqlDialect for MysqlDialect {
         )
     }
 
-    fn lease_live(&self) -> String {
-        "CASE WHEN state = 'running' AND lease_until > UTC_TIMESTAMP(6) THEN 1 ELSE 0 END"
-            .to_owned()
+    fn lease_state(&self, longest: Duration) -> String {
+        let end = self.lease_end(longest);
+        format!(
+            "CASE WHEN state = 'running' AND lease_until > UTC_TIMESTAMP(6) \
+             THEN CASE WHEN lease_until > {end} THEN 2 ELSE 1 END ELSE 0 END"
+        )
     }
 
     fn milliseconds(&self, from: &str, to: &str) -> String {
         format!("TIMESTAMPDIFF(MICROSECOND, {from}, {to}) DIV 1000")
     }
 
-    fn age(&self) -> String {
-        "TIMESTAMPDIFF(MICROSECOND, started_at, UTC_TIMESTAMP(6)) / 1000000".to_owned()
+    fn seconds_since(&self, column: &str) -> String {
+        format!("TIMESTAMPDIFF(MICROSECOND, {column}, UTC_TIMESTAMP(6)) / 1000000")
     }
 
     fn rfc3339(&self, column: &str) -> String {

@@ -77,9 +77,12 @@ impl SqlDialect for PostgresDialect {
         format!("clock_timestamp() + interval '{ms} milliseconds'")
     }
 
-    fn lease_live(&self) -> String {
-        "CASE WHEN state = 'running' AND lease_until > clock_timestamp() THEN 1 ELSE 0 END"
-            .to_owned()
+    fn lease_state(&self, longest: Duration) -> String {
+        let end = self.lease_end(longest);
+        format!(
+            "CASE WHEN state = 'running' AND lease_until > clock_timestamp() \
+             THEN CASE WHEN lease_until > {end} THEN 2 ELSE 1 END ELSE 0 END"
+        )
     }
 
     fn milliseconds(&self, from: &str, to: &str) -> String {
@@ -87,8 +90,8 @@ impl SqlDialect for PostgresDialect {
     }
 
     /// By the function that a new session finds fastest, since every start asks.
-    fn age(&self) -> String {
-        "date_part('epoch', clock_timestamp() - started_at)".to_owned()
+    fn seconds_since(&self, column: &str) -> String {
+        format!("date_part('epoch', clock_timestamp() - {column})")
     }
 
     fn rfc3339(&self, column: &str) -> String {

@@ -57,7 +57,7 @@ impl SqlDialect for SqliteDialect {
         "NULL".to_owned()
     }
 
-    fn lease_live(&self) -> String {
+    fn lease_state(&self, _longest: Duration) -> String {
         "0".to_owned()
     }
 
@@ -65,11 +65,8 @@ impl SqlDialect for SqliteDialect {
         format!("CAST(round((julianday({to}) - julianday({from})) * 86400000) AS INTEGER)")
     }
 
-    fn age(&self) -> String {
-        format!(
-            "(julianday({}) - julianday(started_at)) * 86400",
-            self.now()
-        )
+    fn seconds_since(&self, column: &str) -> String {
+        format!("(julianday({}) - julianday({column})) * 86400", self.now())
     }
 
     fn rfc3339(&self, column: &str) -> String {

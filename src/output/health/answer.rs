@@ -33,11 +33,14 @@ pub(super) fn answer(path: &str, past: Option<&Past>) -> Answer {
     }
     let is_liveness = LIVENESS.contains(&path);
     let phase = past.map_or(&Phase::Starting, |past| &past.phase);
-    let body = json!({
+    let mut body = json!({
         "state": phase.state(),
         "step": phase.step(),
         "seconds": past.map_or(0, |past| past.elapsed.as_secs()),
     });
+    if let Some(left) = phase.delay() {
+        body["seconds_left"] = left.as_secs().into();
+    }
     Answer {
         status: if is_liveness { 200 } else { 503 },
         kind: "application/json",
@@ -69,11 +72,12 @@ fn metrics(past: Option<&Past>) -> String {
     family(&mut out, "attempt", "gauge", None, help);
     let attempt = past.and_then(|past| past.attempt).unwrap_or(0);
     line(&mut out, "attempt", &attempt.to_string());
-    let help = "Time spent waiting for the database and for the lock.";
+    let help = "Time spent waiting for the database, for the lock and after failed attempts.";
     family(&mut out, "wait_seconds", "gauge", Some("seconds"), help);
     for (of, time) in [
         ("database", past.map(|past| past.database)),
         ("lock", past.map(|past| past.lock)),
+        ("retry", past.map(|past| past.delay)),
     ] {
         let time = seconds(time.unwrap_or_default());
         line(&mut out, &format!("wait_seconds{{for=\"{of}\"}}"), &time);

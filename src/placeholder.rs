@@ -8,7 +8,8 @@
 /// Where a text is used. In a URL, a lone `$` or `%` may belong to a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Context {
-    /// A release or an app's name: `$NAME` and `%NAME%` count too.
+    /// A release or an app's name: `$NAME`, `%NAME%`, `#{NAME}` and a whole text such as `<no value>` count
+    /// too.
     Name,
     /// A database URL: `$NAME` counts only where it is the whole URL.
     Url,
@@ -21,6 +22,10 @@ pub fn find(text: &str, context: Context) -> Option<&str> {
     if context == Context::Url && text.strip_prefix('$').is_some_and(is_word) {
         return Some(text);
     }
+    // What Go's templates write for a value that is missing, and what a manual has in place of one.
+    if context == Context::Name && text.starts_with('<') && text.ends_with('>') {
+        return Some(text);
+    }
     text.char_indices()
         .find_map(|(at, _)| starting(&text[at..], context))
 }
@@ -28,7 +33,10 @@ pub fn find(text: &str, context: Context) -> Option<&str> {
 /// The placeholder that a text begins with.
 fn starting(text: &str, context: Context) -> Option<&str> {
     // The longest opening first: `${{` is also `${`.
-    for (open, close) in [("${{", "}}"), ("{{", "}}"), ("${", "}"), ("$(", ")")] {
+    let everywhere = [("${{", "}}"), ("{{", "}}"), ("${", "}"), ("$(", ")")];
+    let in_names = [("#{", "}"), ("$[", "]"), ("<%", "%>")];
+    let in_names = in_names.into_iter().filter(|_| context == Context::Name);
+    for (open, close) in everywhere.into_iter().chain(in_names) {
         if let Some(rest) = text.strip_prefix(open) {
             let end = rest
                 .find(close)
@@ -79,11 +87,16 @@ mod tests {
             ("{{ .Values.image.tag }}", "{{ .Values.image.tag }}"),
             ("%BUILD_SHA%", "%BUILD_SHA%"),
             ("app-${NEVER_CLOSED", "${NEVER_CLOSED"),
+            ("#{Build.SourceVersion}#", "#{Build.SourceVersion}"),
+            ("v$[variables.tag]", "$[variables.tag]"),
+            ("<%= sha %>", "<%= sha %>"),
+            ("<no value>", "<no value>"),
+            ("<nil>", "<nil>"),
         ] {
             assert_eq!(find(text, Context::Name), Some(found), "{text}");
         }
         for text in [
-            "v1.2.3", "4f2c1e", "50%", "100%-a", "a$", "$5", "a{b}", "{a}", "it's",
+            "v1.2.3", "4f2c1e", "50%", "100%-a", "a$", "$5", "a{b}", "{a}", "it's", "a<b>", "#5",
         ] {
             assert_eq!(find(text, Context::Name), None, "{text}");
         }
@@ -105,6 +118,7 @@ mod tests {
             "postgres://a:%C3%A9@h/d",
             "postgres://a:b%25c%25@h/d",
             "postgres://{DB_USER}@h/d",
+            "postgres://a:b#{c}@h/d",
             "$5",
         ] {
             assert_eq!(find(text, Context::Url), None, "{text}");

@@ -22,6 +22,12 @@ use crate::sys::host::Host;
 /// How many names a warning lists.
 const MOST_NAMES: u32 = 8;
 
+/// In how many rows a misspelled revision is looked for.
+const MOST_ROWS: u32 = 200;
+
+/// How alike two revisions are that may be meant for each other: 1 is the same.
+const ALIKE: f64 = 0.8;
+
 /// Appends an operator's decision to the ledger.
 ///
 /// # Errors
@@ -112,14 +118,19 @@ async fn never_ran(session: &mut Session, app: &str, revision: &str) -> Result<P
     let mut of_others = session.apps(Some(revision), MOST_NAMES).await?;
     of_others.retain(|other| other != app);
     let mut newest: Vec<String> = Vec::new();
-    for run in session.history(MOST_NAMES).await? {
+    for run in session.history(MOST_ROWS).await? {
         if run.revision != revision && !newest.contains(&run.revision) {
             newest.push(run.revision);
         }
     }
+    let near = nearest(revision, &newest);
+    newest.truncate(MOST_NAMES as usize);
     let hint = if !of_others.is_empty() {
         let names = redacted_names(&of_others).join(", ");
         format!("name the app with --app; it was run by: {names}")
+    } else if !near.is_empty() {
+        let names = redacted_names(&near).join(", ");
+        format!("check its spelling; this app ran: {names}")
     } else if !newest.is_empty() {
         let names = redacted_names(&newest).join(", ");
         format!("check its spelling; the newest revisions of this app: {names}")
@@ -132,4 +143,19 @@ async fn never_ran(session: &mut Session, app: &str, revision: &str) -> Result<P
     };
     let what = format!("app `{app}` never ran revision {revision}");
     Ok(Problem::new(what, hint))
+}
+
+/// The revisions that look most like this one, the most alike first.
+fn nearest(revision: &str, known: &[String]) -> Vec<String> {
+    let mut alike: Vec<(f64, &String)> = known
+        .iter()
+        .map(|known| (strsim::jaro_winkler(revision, known), known))
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .collect();
+    alike.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    alike
+        .into_iter()
+        .take(3)
+        .map(|(_, known)| known.clone())
+        .collect()
 }

@@ -1,8 +1,11 @@
 //! Connecting to a target, and how long its calls may take.
 
-use std::{borrow::Cow, fmt::Display, time::Duration};
+use std::{borrow::Cow, fmt::Display, io, time::Duration};
 
-use tokio::time::timeout;
+use tokio::{
+    select,
+    time::{sleep, timeout},
+};
 
 use super::{
     Error, Target,
@@ -15,6 +18,13 @@ use super::{
     unreachable,
     url::{TlsMode, password_of_file},
 };
+use crate::sys::files;
+
+/// How long a server is silent before something else may be at its address.
+const SILENCE: Duration = Duration::from_millis(250);
+
+/// More than this is not a file with a password: 1 MiB.
+const PASSWORD_FILE: u64 = 1024 * 1024;
 
 impl Target {
     /// Whether the lock looks free, without touching the database. `None` unless the backend uses a
@@ -138,7 +148,8 @@ impl Target {
         let unusable = |problem: &dyn Display| {
             Error::NotYet(format!("the password file {}: {problem}", file.display()))
         };
-        let contents = std::fs::read(file).map_err(|error| unusable(&error))?;
+        let contents =
+            files::read_regular(file, PASSWORD_FILE).map_err(|error| unusable(&error))?;
         let password = password_of_file(&contents).map_err(|error| unusable(&error))?;
         Ok(Cow::Owned(Self {
             url: self.url.clone().with_password(&password),
@@ -151,6 +162,10 @@ impl Target {
         connect: impl Fn(TlsMode) -> Pending<'a, Result<T, Fault>>,
         bound: Duration,
     ) -> Result<T, Error> {
+        // The driver would wait for the writer of a pipe, and nothing could stop it.
+        if let Some(problem) = self.unusable_tls_file(is_no_file) {
+            return Err(problem);
+        }
         let codes = self.backend().driver().codes();
         let bound = bound.min(CONNECT);
         let attempt = async |mode| match timeout(bound, connect(mode)).await {
@@ -158,40 +173,57 @@ impl Target {
             Err(_) => Err(Fault::timeout(codes, FaultPhase::Connect, bound)),
         };
         let mode = self.url.tls().mode;
-        match attempt(mode).await {
-            // as in libpq: `prefer` falls back to plain text, `allow` to TLS; but a certificate
-            // that
-            // can't be read is no reason to send the password in plain text
-            Err(fault)
-                if fault.kind == FaultKind::Tls
-                    && mode == TlsMode::Prefer
-                    && !fault.message.contains("certificate") =>
-            {
-                attempt(TlsMode::Disable).await
+        let attempts = async {
+            match attempt(mode).await {
+                // as in libpq: `prefer` falls back to plain text, `allow` to TLS; but a certificate
+                // that can't be read is no reason to send the password in plain text
+                Err(fault)
+                    if fault.kind == FaultKind::Tls
+                        && mode == TlsMode::Prefer
+                        && !fault.message.contains("certificate") =>
+                {
+                    attempt(TlsMode::Disable).await
+                }
+                Err(fault) if fault.is_login_refused() && mode == TlsMode::Allow => {
+                    attempt(TlsMode::Require).await
+                }
+                answer => answer,
             }
-            Err(fault) if fault.is_login_refused() && mode == TlsMode::Allow => {
-                attempt(TlsMode::Require).await
-            }
-            answer => answer,
-        }
-        .map_err(|fault| {
-            let unreadable = self.unreadable_tls_file();
+        };
+        let who_listens = async {
+            sleep(SILENCE).await;
+            self.backend().driver().who_listens(&self.url).await
+        };
+        let answer = select! {
+            answer = attempts => answer,
+            Some(what) = who_listens => return Err(unreachable::other_server(what, &self.url)),
+        };
+        answer.map_err(|fault| {
+            let unreadable = self.unusable_tls_file(|_| true);
             unreadable.unwrap_or_else(|| unreachable::explain(fault, &self.url))
         })
     }
 
-    /// The certificate file that cannot be read, which may be why a connection failed.
-    fn unreadable_tls_file(&self) -> Option<Error> {
+    /// The first certificate file that can't be read for one of these reasons.
+    fn unusable_tls_file(&self, is_reason: impl Fn(&io::Error) -> bool) -> Option<Error> {
         let tls = self.url.tls();
-        let files = [&tls.root_cert, &tls.client_cert, &tls.client_key];
-        files.into_iter().flatten().find_map(|file| {
-            let error = std::fs::File::open(file).err()?;
+        let named = [&tls.root_cert, &tls.client_cert, &tls.client_key];
+        named.into_iter().flatten().find_map(|file| {
+            let error = files::check_regular(file).err().filter(&is_reason)?;
             Some(Error::refused(
                 format!("cannot read {}: {error}", file.display()),
                 "correct the certificate's path in the database URL; a relative path starts at the working directory",
             ))
         })
     }
+}
+
+/// Whether something is there that is not a regular file.
+fn is_no_file(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory
+    )
 }
 
 /// Of the reasons why no server could be used, one that somebody has to do something about.

@@ -59,6 +59,10 @@ pub(super) trait Driver: Sync {
         mode: TlsMode,
     ) -> Pending<'a, Result<Box<dyn Connection>, Fault>>;
 
+    /// What a server that did not answer is, if it is certainly not of this kind: `is not MySQL: …`. The
+    /// caller stops waiting for it once the server answers.
+    fn who_listens<'a>(&self, url: &'a DatabaseUrl) -> Pending<'a, Option<&'static str>>;
+
     /// The same for migrations: under a step's name, in the schema of the URL, and with the session that
     /// sqlx-cli would have. A database file that is missing is created.
     fn connect_to_migrate<'a>(

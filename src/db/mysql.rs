@@ -4,6 +4,7 @@ mod connect;
 mod describe;
 mod dialect;
 mod errors;
+mod greeting;
 mod lock;
 mod migrations;
 
@@ -109,6 +110,10 @@ impl Driver for Mysql {
                 )),
             }
         })
+    }
+
+    fn who_listens<'a>(&self, url: &'a DatabaseUrl) -> Pending<'a, Option<&'static str>> {
+        Box::pin(greeting::who_listens(url))
     }
 
     fn migrations(&self) -> &'static dyn MigrationDialect {

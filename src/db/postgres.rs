@@ -119,6 +119,10 @@ impl Driver for Postgres {
         })
     }
 
+    fn who_listens<'a>(&self, _url: &'a DatabaseUrl) -> Pending<'a, Option<&'static str>> {
+        Box::pin(async { None })
+    }
+
     fn migrations(&self) -> &'static dyn MigrationDialect {
         &migrations::PostgresMigrations
     }

@@ -99,6 +99,10 @@ impl Driver for Sqlite {
         })
     }
 
+    fn who_listens<'a>(&self, _url: &'a DatabaseUrl) -> Pending<'a, Option<&'static str>> {
+        Box::pin(async { None })
+    }
+
     fn migrations(&self) -> &'static dyn MigrationDialect {
         &migrations::SqliteMigrations
     }

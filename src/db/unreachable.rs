@@ -38,20 +38,27 @@ pub(super) fn explain(fault: Fault, url: &DatabaseUrl) -> Error {
             Error::NotYet(format!("{}: {said}", place.shown()))
         }
         FaultKind::Driver if said.contains("unexpected response from SSLRequest") => {
-            Error::refused(
-                format!(
-                    "{} answers, but is not Postgres: {}",
-                    place.shown(),
-                    looks_like(&said)
-                ),
-                "correct host and port in the database URL",
-            )
+            other_server(&format!("is not Postgres: {}", looks_like(&said)), url)
+        }
+        FaultKind::Driver
+            if said.contains("establish: unexpected message")
+                || said.contains("unknown message type") =>
+        {
+            other_server("is not Postgres: it does not speak its protocol", url)
         }
         FaultKind::Tls => certificate(&said, url).unwrap_or_else(|| fault.into()),
         FaultKind::Driver | FaultKind::NoFile | FaultKind::NoFolder | FaultKind::Server => {
             fault.into()
         }
     }
+}
+
+/// Another kind of server answers at this address.
+pub(super) fn other_server(what: &str, url: &DatabaseUrl) -> Error {
+    Error::refused(
+        format!("{} answers, but {what}", Place(url).shown()),
+        "correct scheme, host and port in the database URL",
+    )
 }
 
 /// Without the error's number and what the message says anyway.
@@ -65,6 +72,8 @@ fn brief(said: &str) -> &str {
 fn looks_like(said: &str) -> &str {
     if said.contains("SSLRequest: 0x48") {
         "it looks like a web server"
+    } else if said.contains("SSLRequest: ") {
+        "it may be a MySQL or MariaDB server"
     } else {
         said
     }

@@ -92,10 +92,18 @@ impl EmbeddedPlan {
 }
 
 fn check_snapshot(setting: &Setting<OsString>, url: &DatabaseUrl) -> Result<(), Failure> {
-    if url.backend().can_snapshot() {
-        return Ok(());
-    }
     let (origin, backend) = (&setting.origin, url.backend());
+    if url.backend().can_snapshot() {
+        let folder = Path::new(&setting.value);
+        let file = folder.ancestors().find(|path| path.exists());
+        return match file.filter(|path| !path.is_dir()) {
+            None => Ok(()),
+            Some(file) => Err(Failure::usage(
+                format!("{origin}: {} is not a folder", file.display()),
+                "name a folder: launchgate makes it if it does not exist",
+            )),
+        };
+    }
     Err(Failure::usage(
         format!("{origin}: only SQLite can be snapshotted, and the database is {backend}"),
         "use --backup with the database's own tool, such as pg_dump",

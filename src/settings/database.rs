@@ -4,6 +4,7 @@ mod missing;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use super::values::{a_path, into_text};
 use crate::cli::{SettingId, Verb};
 use crate::db::url::{self, DatabaseUrl, Surroundings, UrlError};
 use crate::exit::Failure;
+use crate::redact;
 use crate::sys;
 
 /// The variables that a database's URL is taken from when no setting names one, in order.
@@ -113,17 +115,36 @@ impl Sources<'_> {
         ];
         let given = ids.into_iter().filter_map(|id| {
             let value = self.raw.values(id)?.first()?;
-            Some((id, value.to_string_lossy().into_owned()))
+            Some((id, value))
         });
-        let shown = given.map(|(id, value)| match (id, choice) {
-            (SettingId::DatabaseUrl, DatabaseChoice::Url(url))
-                if url.value.redact_all(&value) != value =>
-            {
-                (id.flag(), url.value.to_string())
+        let shown = given.map(|(id, value)| {
+            let text = value.to_string_lossy().into_owned();
+            match (id, choice) {
+                (SettingId::DatabaseUrl, DatabaseChoice::Url(url))
+                    if url.value.redact_all(&text) != text =>
+                {
+                    self.without_password(value, &url.value)
+                }
+                _ => (id.flag(), text),
             }
-            _ => (id.flag(), value),
         });
         shown.collect()
+    }
+
+    /// The flag for a URL with a password: the variable that holds the same, since a shell may have put
+    /// it there, else the URL with the password left to fill in.
+    fn without_password(&self, value: &OsStr, url: &DatabaseUrl) -> (&'static str, String) {
+        if let Some(name) = self.environment.name_of(value) {
+            let name = String::from_utf8_lossy(name).into_owned();
+            return (SettingId::DatabaseUrlEnv.flag(), name);
+        }
+        let text = redact::passwords(&value.to_string_lossy()).into_owned();
+        let is_safe = url.secrets().all(|secret| !text.contains(secret));
+        let text = if is_safe { text } else { url.to_string() };
+        (
+            SettingId::DatabaseUrl.flag(),
+            text.replace("***", "PASSWORD"),
+        )
     }
 
     /// The database that the settings choose.
@@ -249,9 +270,7 @@ impl Sources<'_> {
                 user,
                 password,
                 variable: &|name| self.environment.get_filled(name),
-                read_file: &|path| {
-                    sys::files::read_regular(path, LIMIT).map(|(contents, _)| contents)
-                },
+                read_file: &|path| sys::files::read_regular(path, LIMIT),
                 exists: &Path::exists,
                 is_private: &sys::files::is_private,
                 own_user: &sys::user::own_name,
@@ -268,10 +287,8 @@ impl Sources<'_> {
         let failure = |problem: &dyn Display, hint: &str| {
             Failure::usage(format!("{origin} {}: {problem}", path.display()), hint)
         };
-        let contents = sys::files::read_up_to(&path, LIMIT).map_err(|error| {
-            let hint = "mount the secret at this path, readable by this user";
-            failure(&format!("failed to read it: {error}"), hint)
-        })?;
+        let contents = sys::files::read_regular(&path, LIMIT)
+            .map_err(|error| failure(&format!("failed to read it: {error}"), of_secret(&error)))?;
         url.with_password_file(path.clone(), &contents)
             .map_err(|error| failure(&error, &error.hint()))
     }
@@ -293,13 +310,23 @@ impl Sources<'_> {
     }
 }
 
+/// What to do about a secret's file that can't be read.
+fn of_secret(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::InvalidInput => {
+            "write the secret to a regular file: a pipe or a socket can block, and can be read only once"
+        }
+        _ => "mount the secret at this path, readable by this user",
+    }
+}
+
 fn url_from_file(setting: &Setting<OsString>) -> Result<(OsString, Origin), Failure> {
     let path = Path::new(&setting.value);
     let origin = format!("{} {}", setting.origin, path.display());
-    let text = sys::files::read_up_to(path, LIMIT).map_err(|error| {
+    let text = sys::files::read_regular(path, LIMIT).map_err(|error| {
         Failure::usage(
             format!("{origin}: failed to read it: {error}"),
-            "mount the secret at this path, readable by this user",
+            of_secret(&error),
         )
     })?;
     let text = url::text_of_file(&text)

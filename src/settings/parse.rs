@@ -72,6 +72,12 @@ pub(super) fn parse_app(text: &str) -> Result<String, Problem> {
             "use at most 255 bytes, no control characters, and no spaces at either end",
         ));
     }
+    if text.contains("://") || redact::passwords(text) != text {
+        return Err(Problem::new(
+            "is a URL or holds a password, and everybody who reads the ledger sees the app's name",
+            "write a short name, such as web; the database's URL belongs to --database-url",
+        ));
+    }
     if let Some(found) = placeholder::find(text, Context::Name) {
         return Err(Problem::new(
             format!(
@@ -160,6 +166,24 @@ mod tests {
             "10sec",
         ] {
             assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_app_is_no_url() {
+        for text in ["web", "web-2", "shop/web", "a b", "web@v1"] {
+            assert!(parse_app(text).is_ok(), "{text}");
+        }
+        for text in [
+            "postgres://u:p@h/d",
+            "https://shop",
+            "postgres:u:geheim@h/d",
+            "host=h password=geheim",
+            "$APP",
+            "<no value>",
+            " web",
+        ] {
+            assert!(parse_app(text).is_err(), "{text}");
         }
     }
 

@@ -61,6 +61,14 @@ impl Environment {
         self.get(name.as_bytes()).filter(|value| !value.is_empty())
     }
 
+    /// The name of the first entry with that value.
+    #[must_use]
+    pub fn name_of(&self, value: &OsStr) -> Option<&[u8]> {
+        let mut parts = self.entries.iter().filter_map(|entry| parts(entry));
+        let (name, _) = parts.find(|(_, found)| *found == value.as_bytes())?;
+        Some(name)
+    }
+
     /// The names that begin with `prefix`, in order.
     pub fn names_with<'a>(&'a self, prefix: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         self.entries

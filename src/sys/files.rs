@@ -12,14 +12,6 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::{geteuid, read};
 
-/// Reads a file of at most `limit` bytes.
-///
-/// # Errors
-/// It can't be read, or is larger: `FileTooLarge`.
-pub fn read_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    read_open(&File::open(path)?, limit)
-}
-
 fn read_open(file: &File, limit: u64) -> io::Result<Vec<u8>> {
     let mut contents = Vec::new();
     let length = file.take(limit + 1).read_to_end(&mut contents)?;
@@ -43,12 +35,33 @@ pub enum Untrusted {
     Everyone,
 }
 
-/// Reads a regular file: a pipe that nobody writes to would block forever. If this process is
-/// root's, also finds out whether someone else could have written it.
+/// Reads a regular file of at most `limit` bytes: a pipe that nobody writes to would block forever.
 ///
 /// # Errors
-/// As in [`read_up_to`], or it is not a regular file.
-pub fn read_regular(path: &Path, limit: u64) -> io::Result<(Vec<u8>, Option<Untrusted>)> {
+/// It can't be read, is larger (`FileTooLarge`), or is not a regular file.
+pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    read_open(&open_regular(path)?.0, limit)
+}
+
+/// The same, and if this process is root's, whether someone else could have written the file.
+///
+/// # Errors
+/// As in [`read_regular`].
+pub fn read_trusted(path: &Path, limit: u64) -> io::Result<(Vec<u8>, Option<Untrusted>)> {
+    let (file, meta) = open_regular(path)?;
+    let untrusted = geteuid().is_root().then(|| distrust(&meta)).flatten();
+    Ok((read_open(&file, limit)?, untrusted))
+}
+
+/// Whether a regular file can be read.
+///
+/// # Errors
+/// It can't be opened, or is something else: `IsADirectory` or `InvalidInput`.
+pub fn check_regular(path: &Path) -> io::Result<()> {
+    open_regular(path).map(drop)
+}
+
+fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
     // So as not to wait for the writer of a pipe.
     let mut options = OpenOptions::new();
     let file = options
@@ -65,8 +78,7 @@ pub fn read_regular(path: &Path, limit: u64) -> io::Result<(Vec<u8>, Option<Untr
         let what = "it is not a regular file";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
     }
-    let untrusted = geteuid().is_root().then(|| distrust(&meta)).flatten();
-    Ok((read_open(&file, limit)?, untrusted))
+    Ok((file, meta))
 }
 
 fn distrust(meta: &Metadata) -> Option<Untrusted> {

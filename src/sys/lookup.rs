@@ -14,6 +14,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::AtFlags;
@@ -132,9 +133,8 @@ fn candidates(name: &OsStr, path: Option<&OsStr>) -> Vec<PathBuf> {
 
 fn fit(file: &Path, path: Option<&OsStr>, depth: usize) -> Result<(), Unfit> {
     check_file(file)?;
-    // Unreadable but executable is fine: the kernel can read it.
     let Ok(opened) = File::open(file) else {
-        return Ok(());
+        return check_unreadable(file);
     };
     let mut head = [0; HEAD];
     let Ok(len) = (&opened).take(HEAD as u64).read(&mut head) else {
@@ -148,6 +148,20 @@ fn fit(file: &Path, path: Option<&OsStr>, depth: usize) -> Result<(), Unfit> {
         return elf::check(file, head, &opened);
     }
     check_unknown(file, head)
+}
+
+/// A file that may be executed and not read. The kernel runs a program, but a script's interpreter has
+/// to read the script; which of both it is can be seen only where it is set-user-id, since scripts are not.
+fn check_unreadable(file: &Path) -> Result<(), Unfit> {
+    const SET_ID: u32 = libc::S_ISUID | libc::S_ISGID;
+    if fs::metadata(file).is_ok_and(|meta| meta.mode() & SET_ID != 0) {
+        return Ok(());
+    }
+    let shown = file.display();
+    Err(Unfit::not_executable(
+        format!("{shown} can't be read by this user, and a script must be readable"),
+        format!("run `chmod +r {shown}` in the image"),
+    ))
 }
 
 /// Whether it is a file that this user may execute.

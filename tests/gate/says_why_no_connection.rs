@@ -71,6 +71,28 @@ fn a_web_server_is_no_database() {
     refused(&scene, &url, 78, &[&place, "host and port"]);
 }
 
+/// A MySQL server speaks first, so each waits for the other.
+#[test]
+fn a_postgres_server_is_no_mysql_server_and_the_reverse() {
+    let db = Db::postgres_15();
+    let scene = Scene::new(&db);
+    let port = db.postgres().port;
+    let place = format!("127.0.0.1:{port} (DATABASE_URL) answers, but is not MySQL");
+    let url = format!("mysql://u:geheim@127.0.0.1:{port}/x");
+    refused(
+        &scene,
+        &url,
+        78,
+        &[&place, "a Postgres server", "scheme, host"],
+    );
+    let other = Db::mariadb();
+    for mode in ["disable", "prefer"] {
+        let url = other.url().replace("mysql://", "postgres://");
+        let url = format!("{url}?sslmode={mode}");
+        refused(&scene, &url, 78, &["answers, but is not Postgres"]);
+    }
+}
+
 #[test]
 fn a_role_without_a_free_connection_is_named() {
     let db = Db::postgres_15();

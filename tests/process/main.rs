@@ -25,6 +25,7 @@ mod links;
 mod no_signal_is_lost_before_exec;
 mod nothing_of_a_step_outlives_it;
 mod output_is_passed_through;
+mod pipes_are_refused;
 mod preflight;
 mod probe_follows_the_gate;
 mod says_what_to_do;

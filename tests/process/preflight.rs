@@ -258,3 +258,29 @@ fn a_forgotten_command_and_a_mistyped_variable_are_guessed() {
         "did you mean LAUNCHGATE_MIGRATE?",
     ]);
 }
+
+/// The kernel executes such a file, and then its interpreter can't open it.
+#[test]
+fn a_script_that_the_user_can_not_read_is_refused() {
+    let place = Place::new();
+    place.write_program("script", "#!/bin/sh\nexit 0\n");
+    let mode = |mode: u32| {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(place.path("script"), permissions).unwrap();
+    };
+    let job = || {
+        let flags = ["--migrate=./script", "--user=1234:1234"];
+        place.gate(Mode::Ordinary, &flags).end()
+    };
+    mode(0o711);
+    job().code(126).says(&[
+        "--migrate: migrate step: ./script can't be read by this user",
+        "chmod +r ./script",
+    ]);
+    mode(0o755);
+    job().code(0);
+    // A program that changes its user, as sudo is installed on some systems, is no script.
+    std::fs::copy("/bin/true", place.path("script")).unwrap();
+    mode(0o4711);
+    job().code(0);
+}

@@ -148,8 +148,11 @@ fn resolving_a_revision_that_never_ran_is_a_warning() {
         .says(&["never ran revision v1", "--app; it was run by: web"]);
     resolve(&["v11", "--app=web"]).code(0).says(&[
         "app `web` never ran revision v11",
-        "the newest revisions of this app: v1",
+        "check its spelling; this app ran: v1",
     ]);
+    resolve(&["nothing-alike", "--app=web"])
+        .code(0)
+        .says(&["the newest revisions of this app: v1"]);
     resolve(&["v1", "--app=web"])
         .code(0)
         .never_says("never ran");

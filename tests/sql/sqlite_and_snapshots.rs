@@ -296,14 +296,6 @@ fn without_a_snapshot_nothing_is_migrated() {
             .bare(revision)
             .args(["--sql", "migrations", "--snapshot", folder])
     };
-    // A file where the folder should be.
-    scene.touch("file");
-    refused(
-        &scene,
-        &db,
-        into("file", "r1"),
-        "failed to make the folder file",
-    );
     // A disk that takes no writes.
     let disk = Disk::new("size=8m");
     disk.read_only();

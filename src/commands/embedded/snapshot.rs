@@ -139,9 +139,6 @@ pub(super) fn check(folder: &Path) -> Result<(), Failure> {
             Problem::new(what, hint("")),
         ))
     };
-    if !there.is_dir() {
-        return refused(&format!("{} is not a folder", there.display()));
-    }
     may_make_files(there).or_else(|error| refused(&error))
 }
 

@@ -4,7 +4,6 @@
 //! ended. That is why there is no lease here.
 
 use std::{
-    borrow::Cow,
     ffi::{OsStr, OsString},
     fs::{File, OpenOptions, TryLockError},
     os::{
@@ -15,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep};
 
@@ -31,7 +30,6 @@ use crate::{
         ledger_sql::LedgerSql,
         lock::{Exclusion, HeldLock, RowWriter, not_running},
     },
-    redact,
     sys::access,
 };
 
@@ -72,7 +70,7 @@ impl LockFile {
     /// The kernel keeps the lock as long as the file is open, but other replicas lock whatever file
     /// has that name. After a step's `rm -f shop.db*`, that is a different file.
     fn is_named(&self) -> Result<(), Error> {
-        let path = shown(&self.path);
+        let path = self.path.display();
         let own = self.file.metadata();
         match (own, std::fs::metadata(&self.path)) {
             (Ok(own), Ok(named)) if (own.dev(), own.ino()) == (named.dev(), named.ino()) => Ok(()),
@@ -260,19 +258,9 @@ fn exclusive(file: &File, path: &Path) -> Result<bool, Error> {
     }
 }
 
-/// For messages: the app's name in it may be a URL by mistake, which encoding makes no secret.
-fn shown(lock: &Path) -> String {
-    let file = lock.to_string_lossy();
-    let meant = percent_decode_str(&file).decode_utf8_lossy();
-    match redact::passwords(&meant) {
-        Cow::Owned(hidden) if hidden != *meant => hidden,
-        _ => file.into_owned(),
-    }
-}
-
 fn unusable(path: &Path, error: &std::io::Error) -> Error {
     Error::refused(
-        format!("cannot use the lock file {}: {error}", shown(path)),
+        format!("cannot use the lock file {}: {error}", path.display()),
         "let this user create and write files in the database's folder, on a file system that can lock",
     )
 }

@@ -187,7 +187,7 @@ impl fmt::Display for UrlError {
             Self::ServiceLine => f.write_str("a line is not `name=value`"),
             Self::PassFile(file) => write!(
                 f,
-                "the password file {} can't be read, or others may read it too",
+                "the password file {} is not a regular file that only its owner can read",
                 file.display()
             ),
             Self::SessionAttrs => {

@@ -58,7 +58,7 @@ impl UrlError {
             }
             Self::PassFile(file) => {
                 format!(
-                    "make it readable for this user, and for nobody else: chmod 600 {}",
+                    "let it belong to this user, and run `chmod 600 {}`",
                     file.display()
                 )
                 .into()

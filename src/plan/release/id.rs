@@ -154,6 +154,10 @@ fn read(source: &str, value: &OsStr) -> Result<Option<Revision>, ReleaseError> {
         let problem = IdProblem::Placeholder(redact::part(text, placeholder).to_owned());
         return Err(ReleaseError::new(source, problem));
     }
+    // Everybody who can read the ledger would read it.
+    if text.contains("://") && redact::passwords(text) != text {
+        return Err(ReleaseError::new(source, IdProblem::Password));
+    }
     Revision::new(text)
         .map(Some)
         .map_err(|error| ReleaseError::new(source, IdProblem::Revision(error)))
@@ -161,6 +165,8 @@ fn read(source: &str, value: &OsStr) -> Result<Option<Revision>, ReleaseError> {
 
 /// Why a name can't serve; `None` where it can.
 fn useless(source: &str, name: &str) -> Option<Useless> {
+    // An env file's quotation marks may have become part of the value.
+    let name = name.trim_matches(['"', '\'']);
     // A digest tells releases apart. A URL is not the name of an image.
     if name.contains("@sha256:") || name.contains("://") {
         return None;
@@ -204,6 +210,7 @@ pub struct ReleaseError {
 enum IdProblem {
     NotUtf8,
     Placeholder(String),
+    Password,
     Useless(String, Useless),
     Revision(RevisionError),
 }
@@ -221,6 +228,7 @@ impl ReleaseError {
     pub fn hint(&self) -> String {
         let remedy = match &self.problem {
             IdProblem::NotUtf8 => "use UTF-8 text, such as the commit",
+            IdProblem::Password => "name the release by its commit",
             IdProblem::Placeholder(_) => {
                 return "a command without a shell expands nothing: write the value itself, or remove it and set the variable GIT_SHA to the commit, for example with ARG and ENV in the Dockerfile".to_owned();
             }
@@ -245,13 +253,14 @@ impl fmt::Display for ReleaseError {
                 return write!(f, "nothing replaced `{text}` in the release id of {source}");
             }
             IdProblem::Useless(name, why) => return write!(f, "{source} is `{name}`, {why}"),
-            IdProblem::NotUtf8 | IdProblem::Revision(_) => {
+            IdProblem::NotUtf8 | IdProblem::Password | IdProblem::Revision(_) => {
                 write!(f, "the release id in {source} ")?;
             }
         }
         match &self.problem {
             IdProblem::Placeholder(_) | IdProblem::Useless(..) => Ok(()),
             IdProblem::NotUtf8 => f.write_str("is not UTF-8"),
+            IdProblem::Password => f.write_str("is a URL with a password"),
             IdProblem::Revision(error) => error.fmt(f),
         }
     }
@@ -300,6 +309,19 @@ mod tests {
         assert_eq!(
             find(&[("GIT_SHA", ""), ("GIT_COMMIT", " \n")]),
             FoundRelease::default()
+        );
+    }
+
+    #[test]
+    fn quotation_marks_and_urls_are_seen_through() {
+        for given in ["'latest'", "\"main\"", "\"app:latest\"", "<nil>", "#{SHA}#"] {
+            assert!(search(Some(given), &[]).is_err(), "{given}");
+        }
+        assert!(search(Some("https://ci/build/7"), &[]).is_ok());
+        let error = search(Some("postgres://u:geheim@h/d"), &[]).expect_err("a password");
+        assert_eq!(
+            error.to_string(),
+            "the release id in --release is a URL with a password"
         );
     }
 

@@ -46,6 +46,9 @@ pub(super) enum Meaning {
     LoginRefused,
     /// Another row has the same unique key.
     Duplicate,
+    /// Other sessions were in the way: a lock that was not freed in time, a deadlock, a transaction that
+    /// can't be serialized.
+    Transient,
 }
 
 /// The URL parameters about TLS, for hints.
@@ -163,6 +166,11 @@ impl Fault {
     /// Another row has the same unique key.
     pub(super) fn is_duplicate(&self) -> bool {
         self.means(Meaning::Duplicate)
+    }
+
+    /// Other sessions were in the way: the same again may succeed.
+    pub(super) fn is_transient(&self) -> bool {
+        self.means(Meaning::Transient)
     }
 
     /// The server ended the session.

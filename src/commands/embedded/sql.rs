@@ -5,7 +5,7 @@ use std::path::Path;
 use tokio::time::{Instant, sleep};
 
 use crate::db::migrator::{
-    FileProgress, MigrationError, MigrationFile, MigrationFolder, MigrationPlan, Migrator, compare,
+    MigrationError, MigrationFile, MigrationFolder, MigrationPlan, Migrator, Progress,
 };
 use crate::db::{Error, Target};
 use crate::exit::{Failure, FailureKind, Problem};
@@ -51,7 +51,7 @@ impl Work {
     async fn apply(mut self, folder: MigrationFolder, mut link: GateLink) -> Result<(), Failure> {
         let (target, name) = (self.target.clone(), self.name.clone());
         let connect = async || {
-            Migrator::connect(&target, &name)
+            Migrator::connect(&target, &name, &folder)
                 .await
                 .map_err(MigrationError::from)
         };
@@ -66,8 +66,8 @@ impl Work {
         };
         self.say(&folder, &plan);
         let started = Instant::now();
-        for file in &plan.pending {
-            self.file(&mut migrator, &mut link, file).await?;
+        for unit in plan.units() {
+            self.unit(&mut migrator, &mut link, unit).await?;
         }
         migrator.close().await;
         if !plan.pending.is_empty() {
@@ -103,73 +103,33 @@ impl Work {
                 ("applied", &plan.applied),
             ],
         );
-        for (file, newest) in &plan.late {
-            let problem = Problem::new(
-                format!(
-                    "{} is out of order: the newer version {newest} is already applied; applying it now, as sqlx-cli does",
-                    file.shown
-                ),
-                "give it a newer version number if it depends on newer migrations",
-            );
+        for warning in &plan.warnings {
+            let problem = Problem::new(&warning.what, &warning.hint);
             self.log.warn(Event::SqlLate, &problem, &[]);
         }
     }
 
-    async fn file(
+    /// Applies files that share a transaction, or one.
+    async fn unit(
         &mut self,
         migrator: &mut Migrator,
         link: &mut GateLink,
-        file: &MigrationFile,
+        unit: &[&MigrationFile],
     ) -> Result<(), Failure> {
-        loop {
-            match link.unless_stopped(PHASE, migrator.begin(file)).await? {
-                Ok(()) => break,
-                Err(error) => self.wait_out(link, error.into()).await?,
-            }
-        }
         let started = Instant::now();
-        self.execute(migrator, link, file).await?;
-        let elapsed = started.elapsed();
+        let mut progress = Progress::default();
         loop {
-            let record = migrator.record(file, elapsed);
-            match link.unless_stopped(PHASE, record).await? {
+            let apply = migrator.apply(unit, &mut progress);
+            match link.unless_stopped(PHASE, apply).await? {
                 Ok(()) => break,
-                Err(MigrationError::Database(error @ Error::NotYet(_))) => {
-                    self.wait_out(link, error.into()).await?;
-                }
-                Err(trouble) => return Err(failure(trouble)),
-            }
-        }
-        self.retry.served(&self.log);
-        let seconds = format!("{:.3}", started.elapsed().as_secs_f64());
-        self.log.say(
-            Event::SqlApplied,
-            &format!("applied {}", file.name),
-            &[("seconds", &seconds)],
-        );
-        Ok(())
-    }
-
-    /// In a file without a transaction, every statement may have to wait for another process's
-    /// transaction.
-    async fn execute(
-        &mut self,
-        migrator: &mut Migrator,
-        link: &mut GateLink,
-        file: &MigrationFile,
-    ) -> Result<(), Failure> {
-        let mut progress = FileProgress::default();
-        loop {
-            let execute = migrator.execute(file, &mut progress);
-            match link.unless_stopped(PHASE, execute).await? {
-                Ok(()) => return Ok(()),
                 Err(MigrationError::Database(error @ Error::NotYet(_))) => {
                     let why = error.to_string();
                     match self.wait_out(link, error.into()).await {
                         Err(error)
                             if error.kind() == FailureKind::Unreachable && progress.has_begun() =>
                         {
-                            return Err(failure(migrator.give_up(file, &progress, &why).await));
+                            let gone = migrator.give_up(unit, &progress, &why).await;
+                            return Err(gone.map_or(error, failure));
                         }
                         waited => waited?,
                     }
@@ -177,6 +137,16 @@ impl Work {
                 Err(trouble) => return Err(failure(trouble)),
             }
         }
+        self.retry.served(&self.log);
+        let seconds = format!("{:.3}", started.elapsed().as_secs_f64());
+        for file in unit {
+            self.log.say(
+                Event::SqlApplied,
+                &format!("applied {}", file.name),
+                &[("seconds", &seconds)],
+            );
+        }
+        Ok(())
     }
 
     async fn patiently<T>(
@@ -215,6 +185,7 @@ fn failure(trouble: MigrationError) -> Failure {
         MigrationError::Migration { what, hint } => {
             Failure::new(FailureKind::Sql, Problem::new(what, hint))
         }
+        MigrationError::Layout { what, hint } => Failure::usage(what, hint),
         MigrationError::Database(Error::Refused { what, hint }) => refused(what, hint),
         MigrationError::Database(error) => Failure::new(
             FailureKind::Unreachable,
@@ -232,10 +203,7 @@ fn failure(trouble: MigrationError) -> Failure {
 /// What the step would fail with.
 pub async fn list(target: &Target, folder: &Path) -> Result<(Vec<String>, usize), Failure> {
     let folder = MigrationFolder::read(folder).map_err(failure)?;
-    let history = Migrator::look(target)
-        .await
-        .map_err(|error| failure(error.into()))?;
-    let plan = compare(&folder, history.rows()).map_err(failure)?;
+    let plan = Migrator::look(target, &folder).await.map_err(failure)?;
     let names = plan.pending.iter().map(|file| file.name.clone()).collect();
     Ok((names, plan.applied))
 }

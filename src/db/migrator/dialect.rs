@@ -7,21 +7,42 @@ use super::{
     statements::{LexicalRules, Statement},
 };
 use crate::db::{
+    DatabaseUrl,
     connection::{Connection, Pending},
     fault::Fault,
 };
+
+/// A tool's history table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::db) struct TableName {
+    /// The schema, where the tool always names one.
+    pub(in crate::db) schema: Option<&'static str>,
+    pub(in crate::db) name: &'static str,
+}
 
 /// The transaction of a file, and when its row is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::db) enum FileTransaction {
     /// None: the row is written after the file.
     None,
-    /// It begins with this statement; the row is written at its end.
-    RowLast(&'static str),
-    /// It begins with this statement, and a file may end it by itself. So the row comes first, marked
-    /// as unfinished, and must still be there at the end: what a file left half done never counts as
-    /// applied.
-    RowFirst(&'static str),
+    /// The row is written at its end.
+    RowLast,
+    /// A file may end it by itself. So the row comes first, marked as unfinished, and must still be there
+    /// at the end: what a file left half done never counts as applied.
+    RowFirst,
+    /// None: the row is written before the file, marked as unfinished, and completed after it.
+    #[expect(
+        dead_code,
+        reason = "for Prisma and golang-migrate, which are not there yet"
+    )]
+    Marked,
+}
+
+impl FileTransaction {
+    /// Whether the file has one.
+    pub(in crate::db) fn is_open(self) -> bool {
+        matches!(self, Self::RowLast | Self::RowFirst)
+    }
 }
 
 /// One backend's way to apply a file.
@@ -29,16 +50,23 @@ pub(in crate::db) trait MigrationDialect: Sync {
     /// How its lexer finds the ends of statements.
     fn lexical_rules(&self) -> LexicalRules;
 
-    /// The table of migrations; with its database where a file can change to another one.
-    fn table(&self, database: Option<&str>) -> String;
+    /// A history table's name in statements, with the schema or database that the URL names.
+    fn table(&self, table: TableName, url: &DatabaseUrl) -> String;
 
-    /// Version, description, success and checksum as text.
-    fn history_columns(&self) -> &'static str;
+    /// A column as text.
+    fn as_text(&self, column: &str) -> String;
+
+    /// A column of bytes as hexadecimal text.
+    fn as_hex(&self, column: &str) -> String;
 
     /// A literal for bytes.
     fn bytes(&self, hex: &str) -> String;
 
-    fn transaction(&self, has_no_transaction: bool) -> FileTransaction;
+    /// What opens a transaction.
+    fn begin(&self) -> &'static str;
+
+    /// The transaction that sqlx-cli gives a file.
+    fn sqlx_transaction(&self, has_no_transaction: bool) -> FileTransaction;
 
     /// A statement behind each file, so that the next one starts where this one did.
     fn after_file(&self, database: Option<&str>) -> Option<String>;
@@ -74,8 +102,8 @@ pub(in crate::db) trait MigrationDialect: Sync {
     /// What to do where the table cannot be found after a file, if the file may have hidden it.
     fn hidden_table_hint(&self) -> Option<&'static str>;
 
-    /// What to do about a code that is about transactions.
-    fn transaction_hint(&self, code: &str, has_no_transaction: bool) -> Option<&'static str>;
+    /// Whether a code says that a statement can't be in a transaction.
+    fn refuses_transaction(&self, code: &str) -> bool;
 
     /// The byte of the file that an error is about, where the database says so.
     fn error_position(

@@ -12,16 +12,31 @@ pub enum MigrationError {
         /// What to do about it.
         hint: String,
     },
+    /// The folder has another layout than the database's table. Nothing was touched.
+    Layout {
+        /// Both layouts.
+        what: String,
+        /// How to say which one is meant.
+        hint: String,
+    },
     /// The database.
     Database(Error),
 }
 
 impl MigrationError {
+    /// The folder or its files are at fault.
+    pub(super) fn migration(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Migration {
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+
     /// What is wrong.
     #[must_use]
     pub fn what(&self) -> String {
         match self {
-            Self::Migration { what, .. } => what.clone(),
+            Self::Migration { what, .. } | Self::Layout { what, .. } => what.clone(),
             Self::Database(error) => error.to_string(),
         }
     }
@@ -30,7 +45,7 @@ impl MigrationError {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Self::Migration { hint, .. } => hint.clone(),
+            Self::Migration { hint, .. } | Self::Layout { hint, .. } => hint.clone(),
             Self::Database(error) => error.hint().unwrap_or("start it again").to_owned(),
         }
     }

@@ -1,9 +1,9 @@
 //! The error message for a failed file: position, database message, hint. Pure.
 
 use super::{
-    TABLE,
     dialect::{FileTransaction, MigrationDialect},
-    folder::MigrationFile,
+    file::MigrationFile,
+    layout::Layout,
     partial_effects::PartialEffects,
     statements::{Statement, line},
 };
@@ -12,30 +12,54 @@ use crate::db::fault::Fault;
 /// How much of a failed statement is shown.
 const SHOWN: usize = 160;
 
-/// What remains of a file of which so many statements were executed. Not for a database that commits
-/// changes of the schema by itself: there the table of migrations tells.
-pub(super) fn partial_effects(
-    file: &MigrationFile,
-    dialect: &dyn MigrationDialect,
-    all: &[Statement],
-    done: usize,
-) -> PartialEffects {
-    let sql = file.sql();
-    let rollback_ends = dialect.rollback_ends_transaction();
-    let mut ran = all.iter().take(done);
-    if ran.any(|s| ends_transaction(&sql[s.word..s.end], rollback_ends)) {
-        return PartialEffects::Committed;
+/// A file that failed, and how far it got.
+#[derive(Clone, Copy)]
+pub(super) struct FailedFile<'a> {
+    pub(super) file: &'a MigrationFile,
+    pub(super) layout: &'static dyn Layout,
+    pub(super) dialect: &'static dyn MigrationDialect,
+    pub(super) transaction: FileTransaction,
+    /// The statements of the part that was sent, and the part's number.
+    pub(super) all: &'a [Statement],
+    pub(super) part: usize,
+    /// So many of them were executed.
+    pub(super) done: usize,
+    /// A transaction that the file had was ended before this part.
+    pub(super) has_committed: bool,
+}
+
+impl FailedFile<'_> {
+    fn sql(&self) -> &str {
+        self.file.part(self.part)
     }
-    if file.has_no_transaction() {
-        dialect.effects_without_transaction(all.len())
-    } else {
-        PartialEffects::Nothing
+
+    /// The statement that failed.
+    pub(super) fn statement(&self) -> Option<Statement> {
+        self.all.get(self.done).or(self.all.last()).copied()
+    }
+
+    /// What remains of the file. Not for a database that commits changes of the schema by itself.
+    pub(super) fn partial_effects(&self) -> PartialEffects {
+        let sql = self.sql();
+        let rollback_ends = self.dialect.rollback_ends_transaction();
+        let mut ran = self.all.iter().take(self.done);
+        let has_ended = ran.any(|s| ends_transaction(&sql[s.word..s.end], rollback_ends));
+        if has_ended || self.has_committed && self.transaction.is_open() {
+            return PartialEffects::Committed;
+        }
+        if self.transaction.is_open() {
+            PartialEffects::Nothing
+        } else if self.part > 0 {
+            PartialEffects::Before
+        } else {
+            self.dialect.effects_without_transaction(self.all.len())
+        }
     }
 }
 
 /// Whether what came before this statement remains. A ROLLBACK undoes that; where it ends the
 /// transaction for good, what follows commits by itself.
-fn ends_transaction(statement: &str, rollback_ends: bool) -> bool {
+pub(super) fn ends_transaction(statement: &str, rollback_ends: bool) -> bool {
     let words = statement.split(|c: char| !c.is_ascii_alphanumeric());
     let words = words.filter(|word| !word.is_empty());
     let words: Vec<String> = words.take(4).map(str::to_ascii_uppercase).collect();
@@ -48,20 +72,20 @@ fn ends_transaction(statement: &str, rollback_ends: bool) -> bool {
 }
 
 /// The line of the failed statement in the file, and what stands there.
-pub(super) fn place(
-    file: &MigrationFile,
-    dialect: &dyn MigrationDialect,
-    statement: Option<Statement>,
-    error: &sqlx::Error,
-) -> (usize, String) {
-    let sql = file.sql();
+pub(super) fn place(failed: &FailedFile<'_>, error: &sqlx::Error) -> (usize, String) {
+    let (sql, statement) = (failed.sql(), failed.statement());
     let position = match error {
-        sqlx::Error::Database(error) => dialect.error_position(error.as_ref(), sql, statement),
+        sqlx::Error::Database(error) => {
+            failed
+                .dialect
+                .error_position(error.as_ref(), sql, statement)
+        }
         _ => None,
     };
     let at = position.or(statement.map(|s| s.word)).unwrap_or(0);
-    let number = line(sql, at);
-    let text = sql.lines().nth(number - 1).unwrap_or_default().trim();
+    let text = &failed.file.text;
+    let number = line(text, failed.file.offset(failed.part) + at);
+    let text = text.lines().nth(number - 1).unwrap_or_default().trim();
     if text.is_empty() || statement.is_some_and(|s| has_secret(sql, s)) {
         return (number, String::new());
     }
@@ -96,42 +120,47 @@ pub(super) fn words(dialect: &dyn MigrationDialect, error: &sqlx::Error, fault: 
     format!("{}{details}", fault.message)
 }
 
-/// What to do.
+/// What to do. `table` is the history's.
 pub(super) fn hint(
-    dialect: &dyn MigrationDialect,
-    file: &MigrationFile,
+    failed: &FailedFile<'_>,
     fault: &Fault,
     is_lost: bool,
     effects: PartialEffects,
+    table: &str,
 ) -> String {
+    let (file, layout) = (failed.file, failed.layout);
     if is_lost {
         return "see in the database what it did, and in the server's log why the connection broke; then start again".to_owned();
     }
-    if let Some(hint) = dialect.transaction_hint(&fault.code, file.has_no_transaction()) {
-        return hint.to_owned();
+    if failed.dialect.refuses_transaction(&fault.code) {
+        match (failed.transaction.is_open(), layout.no_transaction_hint()) {
+            (true, Some(hint)) => return format!("{hint}, and put that statement alone in it"),
+            (true, None) | (false, _) => {
+                return "put this statement alone in its file: several in one file are one transaction"
+                    .to_owned();
+            }
+        }
     }
-    if file.has_byte_order_mark() && !dialect.allows_byte_order_mark() {
+    if let Some(hint) = layout.failed_hint(file) {
+        return hint;
+    }
+    if file.has_byte_order_mark() && !failed.dialect.allows_byte_order_mark() {
         return "save the file as UTF-8 without a byte order mark (BOM), which is not SQL, and start again"
             .to_owned();
     }
-    if may_leave_row(dialect, file, effects) {
-        let version = file.version();
+    if may_leave_row(failed, effects) {
         return format!(
-            "fix the file and start again; where {TABLE} has a row of version {version}, undo by hand what remains and delete that row first"
+            "fix the file and start again; where {table} has {}, undo by hand what remains and delete that row first",
+            layout.row_words(file)
         );
     }
     effects.hint().to_owned()
 }
 
 /// Whether the row which says that the file is unfinished may be there.
-fn may_leave_row(
-    dialect: &dyn MigrationDialect,
-    file: &MigrationFile,
-    effects: PartialEffects,
-) -> bool {
-    let transaction = dialect.transaction(file.has_no_transaction());
-    matches!(transaction, FileTransaction::RowFirst(_))
-        && (dialect.commits_schema_changes() || effects == PartialEffects::Committed)
+fn may_leave_row(failed: &FailedFile<'_>, effects: PartialEffects) -> bool {
+    failed.transaction == FileTransaction::RowFirst
+        && (failed.dialect.commits_schema_changes() || effects == PartialEffects::Committed)
 }
 
 #[cfg(test)]

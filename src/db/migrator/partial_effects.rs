@@ -19,9 +19,9 @@ impl PartialEffects {
         match self {
             Self::Nothing => "; nothing of this file remains",
             Self::Before => {
-                "; the file has `-- no-transaction`, so what came before this statement remains"
+                "; the file has no transaction, so what came before this statement remains"
             }
-            Self::Part => "; the file has `-- no-transaction`, so part of what it did may remain",
+            Self::Part => "; the file has no transaction, so part of what it did may remain",
             Self::Committed => {
                 "; the file ends its transaction itself, so what came before remains"
             }

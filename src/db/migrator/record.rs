@@ -1,120 +1,128 @@
 //! A file's row in the table: written, completed, and looked for where the file interfered with it.
 
-use std::time::Duration;
-
 use super::{
-    TABLE,
     apply::{Migrator, OWN},
     dialect::FileTransaction,
     error::MigrationError,
-    failure::{hint, partial_effects},
-    folder::MigrationFile,
-    history,
+    failure::hint,
+    file::MigrationFile,
+    progress::{Progress, Stage},
     statements::statements,
 };
 use crate::db::{
     Error,
     fault::{Fault, FaultKind},
-    hex::hex,
     target::CALL,
 };
 
 impl Migrator {
-    /// Writes the file's row and commits.
+    /// Writes the file's row and, where it is the last of its transaction, commits.
     ///
     /// # Errors
     /// Also where the file itself hides the table, or undid its row.
-    pub async fn record(
+    pub(super) async fn record(
         &mut self,
         file: &MigrationFile,
-        elapsed: Duration,
+        progress: &mut Progress,
+        is_last: bool,
     ) -> Result<(), MigrationError> {
-        let (nanos, version) = (elapsed.as_nanos(), file.version());
-        let finish = match self.dialect.transaction(file.has_no_transaction()) {
-            FileTransaction::None => self.row(file, elapsed, "TRUE"),
-            FileTransaction::RowLast(_) => format!("{}; COMMIT", self.row(file, elapsed, "TRUE")),
+        let elapsed = progress.elapsed();
+        let rows = self.rows();
+        let transaction = self.layout.transaction(file, self.dialect);
+        let mut sql = match transaction {
+            // The row is in it already.
+            FileTransaction::RowLast if progress.stage == Stage::Commit => "SELECT 1".to_owned(),
+            FileTransaction::None | FileTransaction::RowLast => {
+                self.layout.whole_row(&rows, file, elapsed)
+            }
             // A commit that waits for readers is asked for again, which comes to the same.
-            FileTransaction::RowFirst(_) => format!(
-                "UPDATE {} SET success = TRUE, execution_time = {nanos} WHERE version = {version}; COMMIT",
-                self.table
-            ),
+            FileTransaction::RowFirst | FileTransaction::Marked => {
+                self.layout.finish_row(&rows, file, elapsed)
+            }
         };
-        let sql = match self.dialect.after_file(self.target.url.database()) {
-            Some(after) => format!("{finish}; {after}"),
-            None => finish,
-        };
+        // A file may have begun a transaction where changes of the schema end them.
+        if transaction.is_open() && is_last || self.dialect.commits_schema_changes() {
+            sql.push_str("; COMMIT");
+        }
+        if let Some(after) = self.dialect.after_file(self.target.url.database()) {
+            sql = format!("{sql}; {after}");
+        }
         match self.connection.run(sql, OWN).await {
-            Ok(0) => Err(undone(file)),
+            Ok(0) if progress.stage == Stage::Record => Err(self.undone(file)),
             Ok(_) => Ok(()),
             // It ended the transaction itself: with its row in it, all of it is there.
             Err(fault) if self.dialect.is_committed_already(&fault) => {
-                if self.has_row(version).await {
+                if self.has_done_row(file).await {
                     Ok(())
                 } else {
-                    Err(undone(file))
+                    Err(self.undone(file))
                 }
             }
             Err(fault) => match self.dialect.hidden_table_hint() {
                 // As pg_dump output does.
-                Some(hint) if fault.is_missing_table() => Err(MigrationError::Migration {
-                    what: format!(
-                        "{}: after it the table {TABLE} is not found any more: {}",
-                        file.shown, fault.message
+                Some(hint) if fault.is_missing_table() => Err(MigrationError::migration(
+                    format!(
+                        "{}: after it the table {} is not found any more: {}",
+                        file.shown, self.table, fault.message
                     ),
-                    hint: hint.to_owned(),
-                }),
-                _ => Err(self.unrecorded(file, fault).await),
+                    hint,
+                )),
+                _ => Err(self.unrecorded(file, progress, fault).await),
             },
         }
     }
 
-    async fn has_row(&mut self, version: i64) -> bool {
-        let asked = format!(
-            "SELECT success FROM {} WHERE version = {version}",
-            self.table
-        );
+    async fn has_done_row(&mut self, file: &MigrationFile) -> bool {
+        let row = self.layout.done_row_of(&self.rows(), file);
+        let asked = format!("SELECT 1 FROM {} WHERE {row}", self.table);
         let answer = self.connection.rows(asked, CALL).await;
-        answer.is_ok_and(|rows| rows.first().is_some_and(|row| row.flag(0)))
+        answer.is_ok_and(|rows| !rows.is_empty())
     }
 
     /// What only shows at its commit, such as a deferred constraint, is the file's own failure.
-    async fn unrecorded(&mut self, file: &MigrationFile, fault: Fault) -> MigrationError {
+    async fn unrecorded(
+        &mut self,
+        file: &MigrationFile,
+        progress: &mut Progress,
+        fault: Fault,
+    ) -> MigrationError {
         if fault.kind != FaultKind::Server {
-            return history::refused(&fault).into();
+            return self.refused(&fault).into();
         }
+        let transaction = self.layout.transaction(file, self.dialect);
         if let error @ Error::NotYet(_) = fault.clone().into() {
+            if transaction == FileTransaction::RowLast {
+                progress.stage = Stage::Commit;
+            }
             return error.into();
         }
-        let all = statements(file.sql(), self.dialect.lexical_rules());
-        let effects = partial_effects(file, self.dialect, &all, all.len());
-        let rest = self.undo(file, effects).await;
-        MigrationError::Migration {
-            what: format!("{}: at its commit: {}{rest}", file.shown, fault.message),
-            hint: hint(self.dialect, file, &fault, false, effects),
+        if fault.is_transient() {
+            if transaction.is_open() && !progress.has_committed {
+                let _ = self.run("ROLLBACK".to_owned()).await;
+                *progress = Progress::default();
+            }
+            return Error::NotYet(fault.message).into();
         }
-    }
-
-    /// The statement for the file's row. The time is what it took until here, in nanoseconds.
-    pub(super) fn row(&self, file: &MigrationFile, elapsed: Duration, success: &str) -> String {
-        let checksum = self.dialect.bytes(&hex(&file.migration.checksum));
-        let text = self.target.sql().text(&file.migration.description);
-        format!(
-            "INSERT INTO {} (version, description, success, checksum, execution_time) \
-             VALUES ({}, {text}, {success}, {checksum}, {})",
-            self.table,
-            file.version(),
-            elapsed.as_nanos()
+        let part = file.parts.len().saturating_sub(1);
+        let all = statements(file.part(part), self.dialect.lexical_rules());
+        let end = Progress::at_end(part, all.len(), progress.has_committed);
+        let failed = self.failed_file(file, &all, &end);
+        let effects = failed.partial_effects();
+        let rest = self.undo(&failed, effects).await;
+        self.note_failure(&failed, &fault.message).await;
+        MigrationError::migration(
+            format!("{}: at its commit: {}{rest}", file.shown, fault.message),
+            hint(&failed, &fault, false, effects, &self.table),
         )
     }
-}
 
-fn undone(file: &MigrationFile) -> MigrationError {
-    MigrationError::Migration {
-        what: format!(
-            "{}: the file undoes its transaction with ROLLBACK, and its row in {TABLE} with it",
-            file.shown
-        ),
-        hint: "take the ROLLBACK out, undo by hand what remains of the file, and start again"
-            .to_owned(),
+    fn undone(&self, file: &MigrationFile) -> MigrationError {
+        MigrationError::migration(
+            format!(
+                "{}: the file undoes its transaction with ROLLBACK, and its row in {} with it",
+                file.shown, self.table
+            ),
+            "take the ROLLBACK out, undo by hand what remains of the file, and start again",
+        )
     }
 }

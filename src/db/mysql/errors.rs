@@ -30,6 +30,7 @@ impl ErrorCodes for MysqlErrors {
             Meaning::Privilege => &["1142", "1143", "1227", "1370", "1044"],
             Meaning::Unencodable | Meaning::LoginRefused => &[],
             Meaning::Duplicate => &["1062"],
+            Meaning::Transient => &["1205", "1213"],
         };
         codes.contains(&fault.code.as_str())
     }

@@ -8,11 +8,11 @@ use sqlx::{
 };
 
 use crate::db::{
+    DatabaseUrl,
     connection::{Connection, Pending, SqlxConnection},
     fault::Fault,
     migrator::{
-        TABLE,
-        dialect::{FileTransaction, MigrationConnection, MigrationDialect},
+        dialect::{FileTransaction, MigrationConnection, MigrationDialect, TableName},
         partial_effects::PartialEffects,
         send::send,
         statements::{Backslashes, Comments, LexicalRules, Statement},
@@ -38,23 +38,32 @@ impl MigrationDialect for MysqlMigrations {
         }
     }
 
-    fn table(&self, database: Option<&str>) -> String {
-        match database {
-            Some(name) => format!("{}.{TABLE}", back_quoted(name)),
-            None => TABLE.to_owned(),
+    fn table(&self, table: TableName, url: &DatabaseUrl) -> String {
+        match url.database() {
+            Some(database) => format!("{}.{}", back_quoted(database), table.name),
+            None => table.name.to_owned(),
         }
     }
 
-    fn history_columns(&self) -> &'static str {
-        "version, description, success, HEX(checksum)"
+    /// Every answer is text.
+    fn as_text(&self, column: &str) -> String {
+        column.to_owned()
+    }
+
+    fn as_hex(&self, column: &str) -> String {
+        format!("HEX({column})")
     }
 
     fn bytes(&self, hex: &str) -> String {
         format!("X'{hex}'")
     }
 
-    fn transaction(&self, _has_no_transaction: bool) -> FileTransaction {
-        FileTransaction::RowFirst("BEGIN")
+    fn begin(&self) -> &'static str {
+        "BEGIN"
+    }
+
+    fn sqlx_transaction(&self, _has_no_transaction: bool) -> FileTransaction {
+        FileTransaction::RowFirst
     }
 
     /// The next file starts in the URL's database, wherever this one went.
@@ -86,7 +95,7 @@ impl MigrationDialect for MysqlMigrations {
         PartialEffects::Nothing
     }
 
-    /// The row was inserted first, so no transaction can take it along.
+    /// The commit behind each file's row ends whatever the file left open.
     fn has_open_transaction<'a>(
         &self,
         _connection: &'a mut dyn Connection,
@@ -102,8 +111,8 @@ impl MigrationDialect for MysqlMigrations {
         None
     }
 
-    fn transaction_hint(&self, _code: &str, _has_no_transaction: bool) -> Option<&'static str> {
-        None
+    fn refuses_transaction(&self, _code: &str) -> bool {
+        false
     }
 
     /// `… at line 3`, within the statement.
@@ -139,10 +148,12 @@ impl MigrationConnection for SqlxConnection<MySql> {
     fn send<'a>(
         &'a mut self,
         sql: &'a str,
-        _all: &'a [Statement],
+        all: &'a [Statement],
         _has_no_transaction: bool,
         done: &'a mut usize,
     ) -> Pending<'a, sqlx::Result<()>> {
-        Box::pin(send::<MySql>(&mut self.0, sql, done))
+        let from = all.get(*done).filter(|_| *done > 0);
+        let rest = &sql[from.map_or(0, |statement| statement.from)..];
+        Box::pin(send::<MySql>(&mut self.0, rest, done))
     }
 }

@@ -33,6 +33,7 @@ impl ErrorCodes for PostgresErrors {
             Meaning::Unencodable => &["22P05"],
             Meaning::LoginRefused => &["28000"],
             Meaning::Duplicate => &["23505"],
+            Meaning::Transient => &["55P03", "40P01", "40001"],
         };
         codes.contains(&fault.code.as_str())
     }

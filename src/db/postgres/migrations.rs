@@ -7,12 +7,13 @@ use sqlx::{
     postgres::{PgDatabaseError, PgErrorPosition},
 };
 
+use super::quoting::quoted;
 use crate::db::{
+    DatabaseUrl,
     connection::{Connection, Pending, SqlxConnection},
     fault::Fault,
     migrator::{
-        TABLE,
-        dialect::{FileTransaction, MigrationConnection, MigrationDialect},
+        dialect::{FileTransaction, MigrationConnection, MigrationDialect, TableName},
         partial_effects::PartialEffects,
         send::send,
         statements::{Backslashes, Comments, LexicalRules, Statement, byte_of_character},
@@ -34,23 +35,34 @@ impl MigrationDialect for PostgresMigrations {
         }
     }
 
-    fn table(&self, _database: Option<&str>) -> String {
-        TABLE.to_owned()
+    fn table(&self, table: TableName, url: &DatabaseUrl) -> String {
+        match table.schema.or(url.schema()) {
+            Some(schema) => format!("{}.{}", quoted(schema), table.name),
+            None => table.name.to_owned(),
+        }
     }
 
-    fn history_columns(&self) -> &'static str {
-        "version::text, description, success::text, encode(checksum, 'hex')"
+    fn as_text(&self, column: &str) -> String {
+        format!("{column}::text")
+    }
+
+    fn as_hex(&self, column: &str) -> String {
+        format!("encode({column}, 'hex')")
     }
 
     fn bytes(&self, hex: &str) -> String {
         format!("decode('{hex}', 'hex')")
     }
 
-    fn transaction(&self, has_no_transaction: bool) -> FileTransaction {
+    fn begin(&self) -> &'static str {
+        "BEGIN"
+    }
+
+    fn sqlx_transaction(&self, has_no_transaction: bool) -> FileTransaction {
         if has_no_transaction {
             FileTransaction::None
         } else {
-            FileTransaction::RowLast("BEGIN")
+            FileTransaction::RowLast
         }
     }
 
@@ -107,16 +119,8 @@ impl MigrationDialect for PostgresMigrations {
         Some("where the file sets search_path, end it with `RESET search_path;`")
     }
 
-    fn transaction_hint(&self, code: &str, has_no_transaction: bool) -> Option<&'static str> {
-        match (code, has_no_transaction) {
-            ("25001", true) => Some(
-                "put this statement alone in its file: several in one file are one transaction",
-            ),
-            ("25001", false) => Some(
-                "begin the file with the line `-- no-transaction`, and put that statement alone in it",
-            ),
-            _ => None,
-        }
+    fn refuses_transaction(&self, code: &str) -> bool {
+        code == "25001"
     }
 
     fn error_position(

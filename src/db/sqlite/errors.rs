@@ -25,13 +25,13 @@ impl ErrorCodes for SqliteErrors {
             Meaning::MissingTable => fault.message.starts_with("no such table"),
             Meaning::CreatedMeanwhile => fault.message.contains("already exists"),
             Meaning::Duplicate => fault.message.starts_with("UNIQUE constraint failed"),
+            Meaning::Transient => matches!(primary_code(fault), 5 | 6),
             Meaning::Privilege | Meaning::Unencodable | Meaning::LoginRefused => false,
         }
     }
 
     fn server_error(&self, fault: &Fault, said: String) -> Error {
-        // the low byte is the primary result code
-        match fault.code.parse().unwrap_or(1_i32) & 0xff {
+        match primary_code(fault) {
             5 | 6 => Error::NotYet(said),
             8 => Error::refused(said, WRITE_HINT),
             3 | 14 | 23 => Error::refused(
@@ -72,6 +72,11 @@ impl ErrorCodes for SqliteErrors {
     fn ends_session(&self, _code: &str) -> bool {
         false
     }
+}
+
+/// The low byte of the result code.
+fn primary_code(fault: &Fault) -> i32 {
+    fault.code.parse().unwrap_or(1_i32) & 0xff
 }
 
 /// The file cannot be there.

@@ -10,11 +10,11 @@ use sqlx::{
 
 use crate::{
     db::{
+        DatabaseUrl,
         connection::{Connection, Pending, SqlxConnection},
         fault::Fault,
         migrator::{
-            TABLE,
-            dialect::{FileTransaction, MigrationConnection, MigrationDialect},
+            dialect::{FileTransaction, MigrationConnection, MigrationDialect, TableName},
             partial_effects::PartialEffects,
             send::send,
             statements::{Backslashes, Comments, LexicalRules, Statement},
@@ -45,12 +45,16 @@ impl MigrationDialect for SqliteMigrations {
         }
     }
 
-    fn table(&self, _database: Option<&str>) -> String {
-        TABLE.to_owned()
+    fn table(&self, table: TableName, _url: &DatabaseUrl) -> String {
+        table.name.to_owned()
     }
 
-    fn history_columns(&self) -> &'static str {
-        "CAST(version AS TEXT), description, CAST(success AS TEXT), hex(checksum)"
+    fn as_text(&self, column: &str) -> String {
+        format!("CAST({column} AS TEXT)")
+    }
+
+    fn as_hex(&self, column: &str) -> String {
+        format!("hex({column})")
     }
 
     fn bytes(&self, hex: &str) -> String {
@@ -58,11 +62,15 @@ impl MigrationDialect for SqliteMigrations {
     }
 
     /// All writing waits at one place, where nothing was done yet.
-    fn transaction(&self, has_no_transaction: bool) -> FileTransaction {
+    fn begin(&self) -> &'static str {
+        "BEGIN IMMEDIATE"
+    }
+
+    fn sqlx_transaction(&self, has_no_transaction: bool) -> FileTransaction {
         if has_no_transaction {
             FileTransaction::None
         } else {
-            FileTransaction::RowFirst("BEGIN IMMEDIATE")
+            FileTransaction::RowFirst
         }
     }
 
@@ -112,8 +120,8 @@ impl MigrationDialect for SqliteMigrations {
         None
     }
 
-    fn transaction_hint(&self, _code: &str, _has_no_transaction: bool) -> Option<&'static str> {
-        None
+    fn refuses_transaction(&self, _code: &str) -> bool {
+        false
     }
 
     /// `near "x"`, where that is only once in the statement.

@@ -1,0 +1,78 @@
+//! How far the files that share a transaction were applied.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// What comes next for a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Stage {
+    #[default]
+    Begin,
+    Execute,
+    Record,
+    /// The row is written, and the commit has to wait.
+    Commit,
+}
+
+/// How far the files that share a transaction were applied. It outlives a wait for others.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// The number of the file that is being applied.
+    pub(super) file: usize,
+    pub(super) stage: Stage,
+    /// The part of the file that is being sent.
+    pub(super) part: usize,
+    /// So many statements of the part were executed.
+    pub(super) done: usize,
+    /// Something of these files was committed already, in spite of their transaction or for lack of one.
+    pub(super) has_committed: bool,
+    started: Option<Instant>,
+    elapsed: Duration,
+}
+
+impl Progress {
+    /// Whether a file was begun and its outcome is not recorded.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.part > 0 || self.done > 0
+    }
+
+    /// What the file's own statements took, or have taken so far.
+    pub(super) fn elapsed(&self) -> Duration {
+        match self.stage {
+            Stage::Record | Stage::Commit => self.elapsed,
+            Stage::Begin | Stage::Execute => self
+                .started
+                .map_or(Duration::ZERO, |started| started.elapsed()),
+        }
+    }
+
+    /// A file of which everything was executed.
+    pub(super) fn at_end(part: usize, done: usize, has_committed: bool) -> Self {
+        Self {
+            part,
+            done,
+            has_committed,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn begun(&mut self) {
+        self.started = Some(Instant::now());
+        self.stage = Stage::Execute;
+    }
+
+    pub(super) fn executed(&mut self) {
+        self.elapsed = self.elapsed();
+        self.stage = Stage::Record;
+    }
+
+    pub(super) fn recorded(&mut self) {
+        *self = Self {
+            file: self.file + 1,
+            has_committed: self.has_committed,
+            ..Self::default()
+        };
+    }
+}

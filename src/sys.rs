@@ -38,6 +38,7 @@ pub mod sqlite_memory;
 pub mod step;
 mod supervise;
 pub mod terminal;
+pub mod thread;
 pub mod user;
 pub mod wait;
 pub mod wakeup;
@@ -45,6 +46,9 @@ mod watch;
 
 /// `O_NONBLOCK` of open(2), for files that other rooms open.
 pub const NONBLOCK: i32 = libc::O_NONBLOCK;
+
+/// `O_NOFOLLOW` of open(2), for files that other rooms open.
+pub const NO_FOLLOW: i32 = libc::O_NOFOLLOW;
 
 /// `EAFNOSUPPORT` of socket(2): the kernel has no addresses of this kind.
 pub const NO_SUCH_FAMILY: i32 = libc::EAFNOSUPPORT;

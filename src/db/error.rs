@@ -11,6 +11,14 @@ pub enum Error {
     NotYet(String),
     /// It is up but has no free connection: busy, not down.
     Full(String),
+    /// It is up but takes no writes: a standby, a read-only session, a node that is joining. It is
+    /// waited for, and then refused.
+    NotReady {
+        /// What it said.
+        what: String,
+        /// What to do if it stays like that.
+        hint: String,
+    },
     /// The database refuses, and will keep refusing until someone changes something.
     Refused {
         /// What was refused, in the server's own words.
@@ -40,6 +48,7 @@ impl fmt::Display for Error {
             | Self::Full(what)
             | Self::Broken(what)
             | Self::Lost(what)
+            | Self::NotReady { what, .. }
             | Self::Refused { what, .. } => f.write_str(what),
         }
     }
@@ -52,8 +61,15 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::Refused { hint, .. } => Some(hint),
+            Self::NotReady { hint, .. } | Self::Refused { hint, .. } => Some(hint),
             Self::NotYet(_) | Self::Full(_) | Self::Broken(_) | Self::Lost(_) => None,
+        }
+    }
+
+    pub(super) fn not_ready(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::NotReady {
+            what: what.into(),
+            hint: hint.into(),
         }
     }
 

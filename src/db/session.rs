@@ -1,5 +1,7 @@
 //! A connection that holds no lock: it reads, tries to lock, and takes an operator's decision.
 
+use std::time::Duration;
+
 use super::{
     Error, Locked, ServerInfo, Target,
     connection::Connection,
@@ -36,17 +38,23 @@ impl Target {
     /// A database file has no server: each call opens and closes it, and this only checks that its
     /// folder exists.
     pub async fn connect(&self) -> Result<Session, Error> {
-        self.session(ConnectionPurpose::Read).await
+        self.connect_within(None).await
+    }
+
+    /// The same, limited to `bound` if that is less.
+    pub async fn connect_within(&self, bound: Option<Duration>) -> Result<Session, Error> {
+        let bound = bound.map_or(CONNECT, |bound| bound.min(CONNECT));
+        self.session(ConnectionPurpose::Read, bound).await
     }
 
     /// The same, and as much of the first read as can be done before it is known what to read.
     /// Nothing is locked.
     pub async fn connect_early(&self) -> Result<Session, Error> {
-        self.session(ConnectionPurpose::ReadAhead).await
+        self.session(ConnectionPurpose::ReadAhead, CONNECT).await
     }
 
-    async fn session(&self, purpose: ConnectionPurpose) -> Result<Session, Error> {
-        let (target, connection) = self.reach(purpose, CONNECT).await?;
+    async fn session(&self, purpose: ConnectionPurpose, bound: Duration) -> Result<Session, Error> {
+        let (target, connection) = self.reach(purpose, bound).await?;
         Ok(Session::new(target, connection))
     }
 }

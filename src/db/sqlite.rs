@@ -4,6 +4,7 @@ mod dialect;
 mod errors;
 mod file;
 mod lock;
+mod lock_file;
 mod migrations;
 mod path;
 
@@ -128,9 +129,10 @@ impl Driver for Sqlite {
         _bound: Duration,
     ) -> Pending<'a, Result<LockAttempt, Error>> {
         Box::pin(async move {
-            let path = lock::lock_path(database_path(&target.url), &target.app)?;
+            let database = path::resolve(database_path(&target.url))?;
+            let path = lock_file::lock_path(&database, &target.app)?;
             let lock_id = lock_id(&target.app, &path.to_string_lossy());
-            Ok(match LockFile::try_lock(path, connection)? {
+            Ok(match LockFile::try_lock(&database, path, connection)? {
                 Ok(lock) => LockAttempt::Taken(TakenLock {
                     lock: Box::new(lock),
                     sql: LedgerSql::new(&dialect::SqliteDialect, None),

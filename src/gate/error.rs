@@ -41,7 +41,7 @@ pub fn refused(what: String, hint: String) -> Failure {
 #[must_use]
 pub fn call_failed(reference: &LedgerReference, error: Error) -> Failure {
     match error {
-        Error::Refused { what, hint } => refused(what, hint),
+        Error::Refused { what, hint } | Error::NotReady { what, hint } => refused(what, hint),
         other => Failure::new(
             FailureKind::Unreachable,
             Problem::new(

@@ -39,10 +39,12 @@ impl Gate {
     ) -> Result<Result<(Session, Ledger), Error>, Failure> {
         let revision = self.revision.revision.as_deref();
         let is_first = !retry.has_served();
+        let limit = retry.attempt();
+        let bound = limit.as_ref().map(|(limit, _)| *limit);
         let read = async {
             let mut session = match early {
                 Some(early) => early.await?,
-                None => Box::pin(self.target.connect()).await?,
+                None => Box::pin(self.target.connect_within(bound)).await?,
             };
             let (ledger, pollers) = if is_first {
                 (session.read_ledger(revision).await?, None)
@@ -51,10 +53,12 @@ impl Gate {
             };
             Ok((session, ledger, pollers))
         };
-        match link
-            .unless_stopped("the wait for the database", read)
-            .await?
-        {
+        let read = link.attempt("the wait for the database", limit, read);
+        let read = read.await?.unwrap_or_else(|| {
+            let limit = bound.unwrap_or_default().as_millis();
+            Err(Error::NotYet(format!("no answer within {limit} ms")))
+        });
+        match read {
             Ok((session, ledger, pollers)) => {
                 retry.served(&self.log);
                 retry.sample(pollers);

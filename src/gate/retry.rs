@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::db::Error;
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::backoff::{self, Contention};
+use crate::gate::error;
 use crate::gate::wait_clock::{Tick, WaitClock, pause, random_byte, timed_out};
 use crate::output::log::{Event, Log};
 use crate::plan::gate_plan::Limits;
@@ -14,6 +15,9 @@ use crate::sys::clock::Moment;
 
 /// What to do about a server that has no connection to spare.
 const CONNECTIONS: &str = "raise the limit of connections (the server's, the database's or the role's), or close some; launchgate needs two";
+
+/// The least time for an attempt to connect, however soon `--wait-timeout` is over.
+const SHORTEST: Duration = Duration::from_millis(200);
 
 /// A database that does not serve us at the moment.
 #[derive(Debug)]
@@ -95,13 +99,7 @@ impl ConnectRetry {
             return self.busy(log, error);
         }
         match self.away.tick() {
-            Tick::Over(waited) => Err(Failure::new(
-                FailureKind::Unreachable,
-                Problem::new(
-                    format!("{} for {} s: {error}", self.what, waited.as_secs()),
-                    format!("{}; --wait-timeout limits this wait", self.hint_for(error)),
-                ),
-            )),
+            Tick::Over(waited) => Err(self.give_up(waited, error)),
             Tick::Waiting { waited, log_now } => {
                 if log_now {
                     log_waiting(log, waited, error);
@@ -111,11 +109,38 @@ impl ConnectRetry {
         }
     }
 
+    /// An attempt to connect begins: how long it may take, if `--wait-timeout` limits it, and the
+    /// failure if it has not ended by then.
+    pub fn attempt(&mut self) -> Option<(Duration, Failure)> {
+        let now = Moment::now();
+        let waited = now.since(*self.away.since.get_or_insert(now));
+        let limit = self.away.limit?;
+        let left = limit.saturating_sub(waited).max(SHORTEST);
+        let error = Error::NotYet("the server keeps sending, but never answers".to_owned());
+        Some((left, self.give_up(waited + left, &error)))
+    }
+
+    fn give_up(&self, waited: Duration, error: &Error) -> Failure {
+        let seconds = waited.as_secs();
+        if let Error::NotReady { what, hint } = error {
+            let what = format!("{what}; waited {seconds} s for that to change (--wait-timeout)");
+            return error::refused(what, hint.clone());
+        }
+        Failure::new(
+            FailureKind::Unreachable,
+            Problem::new(
+                format!("{} for {seconds} s: {error}", self.what),
+                format!("{}; --wait-timeout limits this wait", self.hint_for(error)),
+            ),
+        )
+    }
+
     /// The pause before the next try while others keep it busy.
     ///
     /// # Errors
     /// It took too long.
     pub fn busy(&mut self, log: &Log, error: &Error) -> Result<Duration, Failure> {
+        self.away.since = None;
         match self.busy.tick() {
             Tick::Over(waited) => Err(timed_out(
                 format!(
@@ -136,9 +161,11 @@ impl ConnectRetry {
     fn hint_for(&self, error: &Error) -> &'static str {
         match error {
             Error::Full(_) => CONNECTIONS,
-            Error::NotYet(_) | Error::Broken(_) | Error::Lost(_) | Error::Refused { .. } => {
-                self.hint
-            }
+            Error::NotYet(_)
+            | Error::Broken(_)
+            | Error::Lost(_)
+            | Error::NotReady { .. }
+            | Error::Refused { .. } => self.hint,
         }
     }
 

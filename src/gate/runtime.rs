@@ -7,17 +7,19 @@
 use std::future::Future;
 use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
+use tokio::time::{Instant, sleep_until};
 
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::lease::LeaseGuard;
 use crate::steps::{self, RunIdentity, StepsOutcome, Verdict};
+use crate::sys;
 use crate::sys::clock::Moment;
 use crate::sys::host::{Host, Wake};
 use crate::sys::signals::Stop;
@@ -26,6 +28,9 @@ use crate::sys::wakeup::Wakeup;
 /// How long a flow may take to end cleanly after a stop. A database call takes no longer, and
 /// platforms allow 30 s.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// How much later than its timer the first thread gives up a wait of the flow.
+const SLACK: Duration = Duration::from_millis(600);
 
 /// The step that is about to start.
 #[derive(Debug)]
@@ -70,6 +75,63 @@ enum Message<T> {
 pub struct GateLink {
     stop: watch::Receiver<Option<Stop>>,
     ask: Box<dyn Fn(StepsRequest) + Send>,
+    wait: Arc<CurrentWait>,
+}
+
+/// The flow's current wait, which may be given up at any moment. The first thread watches it, since
+/// no timer of the flow's own thread ends a call that never yields: a server that floods its client
+/// keeps the driver busy, and a file can hang.
+#[derive(Debug)]
+struct CurrentWait {
+    state: Mutex<WaitState>,
+    /// Wakes the first thread, which looks at the limit again.
+    wake: Arc<Wakeup>,
+}
+
+#[derive(Debug, Default)]
+struct WaitState {
+    /// Odd while the flow waits; each wait has its own number.
+    number: u64,
+    /// When the first thread ends the gate with this failure.
+    limit: Option<(Moment, Failure)>,
+}
+
+impl CurrentWait {
+    fn begin(&self, limit: Option<(Moment, Failure)>) {
+        let mut state = self.lock();
+        state.number += 1;
+        state.limit = limit;
+        if state.limit.is_some() {
+            self.wake.raise();
+        }
+    }
+
+    fn end(&self) {
+        let mut state = self.lock();
+        state.number += 1;
+        state.limit = None;
+    }
+
+    /// The number of the wait, if there is one now.
+    fn number(&self) -> Option<u64> {
+        Some(self.lock().number).filter(|number| number % 2 == 1)
+    }
+
+    fn deadline(&self) -> Option<Moment> {
+        self.lock().limit.as_ref().map(|(at, _)| *at)
+    }
+
+    /// The failure of a wait whose time is over.
+    fn overdue(&self, now: Moment) -> Option<Failure> {
+        self.lock()
+            .limit
+            .take_if(|(at, _)| *at <= now)
+            .map(|(_, failure)| failure)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, WaitState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl GateLink {
@@ -91,16 +153,41 @@ impl GateLink {
         phase: &str,
         work: impl Future<Output = T>,
     ) -> Result<T, Failure> {
-        tokio::select! {
+        let done = self.attempt(phase, None, work).await?;
+        Ok(done.unwrap_or_else(|| unreachable!("only a limit ends it early")))
+    }
+
+    /// The same for `work` that may have a limit: nothing comes back once that is over. If not even
+    /// the limit ends it, the gate fails.
+    pub async fn attempt<T>(
+        &mut self,
+        phase: &str,
+        limit: Option<(Duration, Failure)>,
+        work: impl Future<Output = T>,
+    ) -> Result<Option<T>, Failure> {
+        let wait = Arc::clone(&self.wait);
+        let over = limit.as_ref().map(|(limit, _)| Instant::now() + *limit);
+        wait.begin(limit.map(|(limit, failure)| (Moment::now() + limit + SLACK, failure)));
+        let done = tokio::select! {
             biased;
             stop = self.stopped() => Err(steps::stopped(stop, phase)),
-            value = work => Ok(value),
-        }
+            value = work => Ok(Some(value)),
+            () = at(over) => Ok(None),
+        };
+        wait.end();
+        done
     }
 
     /// Asks for the steps to be run.
     pub fn ask(&self, request: StepsRequest) {
         (self.ask)(request);
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -139,17 +226,25 @@ where
     let link = GateLink {
         stop: stopped,
         ask: asker(send.clone(), Arc::clone(&wake)),
+        wait: Arc::new(CurrentWait {
+            state: Mutex::default(),
+            wake: Arc::clone(&wake),
+        }),
     };
     let rung = Arc::clone(&wake);
-    let thread = std::thread::Builder::new()
-        .name("launchgate-net".into())
-        .spawn(move || {
-            let done = block_on(|| flow(link));
-            let _ = send.send(Message::Done(done));
-            rung.raise();
-        })
-        .map_err(|error| no_thread(&error))?;
-    let (done, is_over) = attend(host, serve, &wake, &messages, &stop);
+    let flow_wait = Arc::clone(&link.wait);
+    let thread = sys::thread::spawn("launchgate-net", move || {
+        let done = block_on(|| flow(link));
+        let _ = send.send(Message::Done(done));
+        rung.raise();
+    })
+    .map_err(|error| no_thread(&error))?;
+    let side = FirstThread {
+        host,
+        stop: &stop,
+        wait: &flow_wait,
+    };
+    let (done, is_over) = side.attend(serve, &messages);
     // Joins the thread unless it hangs in a call; then it dies with exec or exit.
     if is_over {
         let _ = thread.join();
@@ -202,6 +297,7 @@ fn block_on<T, F: Future<Output = Result<T, Failure>>>(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_name("launchgate-read")
+        .on_thread_start(sys::thread::block_signals)
         .build()
         .map_err(|error| no_thread(&error))?;
     let done = runtime.block_on(async { flow().await });
@@ -210,43 +306,84 @@ fn block_on<T, F: Future<Output = Result<T, Failure>>>(
     done
 }
 
-/// The first thread's part. Returns the result, and whether the flow has ended.
-fn attend<T>(
-    host: &Host,
-    serve: &mut dyn FnMut(StepsRequest),
-    wake: &Wakeup,
-    messages: &Receiver<Message<T>>,
-    stop: &watch::Sender<Option<Stop>>,
-) -> (Result<T, Failure>, bool) {
-    let mut deadline = None;
-    loop {
-        let stopped = host.signals.stopped();
-        if stopped.is_some() && deadline.is_none() {
-            deadline = Some(Moment::now() + STOP_LIMIT);
-            stop.send_replace(stopped);
-        }
-        match (host.wait(Some(wake.as_fd()), deadline), stopped) {
-            (Wake::Time, Some(stop)) => {
-                return (Err(steps::stopped(stop, "a database call")), false);
+/// The first thread's part.
+struct FirstThread<'a> {
+    host: &'a Host,
+    stop: &'a watch::Sender<Option<Stop>>,
+    wait: &'a CurrentWait,
+}
+
+impl FirstThread<'_> {
+    /// Runs the steps and passes on a stop. Returns the result, and whether the flow has ended.
+    fn attend<T>(
+        &self,
+        serve: &mut dyn FnMut(StepsRequest),
+        messages: &Receiver<Message<T>>,
+    ) -> (Result<T, Failure>, bool) {
+        let mut ending: Option<Ending> = None;
+        loop {
+            let stopped = self.host.signals.stopped();
+            if stopped.is_some() && ending.is_none() {
+                ending = Some(Ending::begin(self.wait));
+                self.stop.send_replace(stopped);
             }
-            (Wake::Ready, _) => wake.lower(),
-            (Wake::Stop(_) | Wake::Time, _) => {}
-        }
-        while let Ok(message) = messages.try_recv() {
-            match (message, host.signals.stopped()) {
-                (Message::Done(done), stopped) => return (unless_stopped(done, stopped), true),
-                (Message::Steps(request), None) => serve(*request),
-                (Message::Steps(request), Some(stop)) => {
-                    let _ = request.reply.send(StepsOutcome {
-                        last: None,
-                        verdict: Verdict::Stopped {
-                            failure: steps::stopped(stop, "the gate"),
-                            done: false,
-                        },
-                    });
+            let deadline = match &ending {
+                Some(ending) => Some(ending.deadline(self.wait)),
+                None => self.wait.deadline(),
+            };
+            match (
+                self.host.wait(Some(self.wait.wake.as_fd()), deadline),
+                stopped,
+            ) {
+                (Wake::Time, Some(stop)) => {
+                    return (Err(steps::stopped(stop, "a database call")), false);
+                }
+                (Wake::Time, None) => {
+                    if let Some(failure) = self.wait.overdue(Moment::now()) {
+                        return (Err(failure), false);
+                    }
+                }
+                (Wake::Ready, _) => self.wait.wake.lower(),
+                (Wake::Stop(_), _) => {}
+            }
+            while let Ok(message) = messages.try_recv() {
+                match (message, self.host.signals.stopped()) {
+                    (Message::Done(done), stopped) => return (unless_stopped(done, stopped), true),
+                    (Message::Steps(request), None) => serve(*request),
+                    (Message::Steps(request), Some(stop)) => {
+                        let _ = request.reply.send(StepsOutcome {
+                            last: None,
+                            verdict: Verdict::Stopped {
+                                failure: steps::stopped(stop, "the gate"),
+                                done: false,
+                            },
+                        });
+                    }
                 }
             }
         }
+    }
+}
+
+/// The end of a flow that was asked to stop.
+struct Ending {
+    asked: Moment,
+    /// The wait that it was in.
+    wait: Option<u64>,
+}
+
+impl Ending {
+    fn begin(wait: &CurrentWait) -> Self {
+        Self {
+            asked: Moment::now(),
+            wait: wait.number(),
+        }
+    }
+
+    /// A wait ends at once, unless it hangs. Everything else may take its time.
+    fn deadline(&self, wait: &CurrentWait) -> Moment {
+        let hangs = self.wait.is_some() && wait.number() == self.wait;
+        self.asked + if hangs { SLACK } else { STOP_LIMIT }
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn random_byte() -> u8 {
 /// The clock of one wait, however many pauses it takes.
 #[derive(Debug)]
 pub(super) struct WaitClock {
-    limit: Option<Duration>,
+    pub(super) limit: Option<Duration>,
     pub(super) since: Option<Moment>,
     pub(super) logged: Option<Moment>,
 }

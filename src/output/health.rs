@@ -14,7 +14,7 @@ use std::convert::Infallible;
 use std::future::ready;
 use std::io;
 use std::net::TcpListener;
-use std::thread::{Builder, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -35,7 +35,7 @@ use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::log::{Event, Log};
 use crate::output::options::HealthAddress;
 use crate::output::timeline::Timeline;
-use crate::sys::NO_SUCH_FAMILY;
+use crate::sys::{NO_SUCH_FAMILY, thread};
 
 /// More connections than probes need. Beyond that, the oldest one is dropped.
 const MOST: usize = 64;
@@ -72,10 +72,9 @@ impl Health {
         let address = listener.local_addr().map_err(|e| refused(wanted, &e))?;
         let (stop, stopped) = oneshot::channel();
         let timeline = log.timeline().clone();
-        let thread = Builder::new()
-            .name("launchgate-http".into())
-            .spawn(move || block_on(listener, timeline, stopped))
-            .map_err(|error| refused(wanted, &error))?;
+        let serve = move || block_on(listener, timeline, stopped);
+        let thread =
+            thread::spawn("launchgate-http", serve).map_err(|error| refused(wanted, &error))?;
         log.say(
             Event::HealthListening,
             "answering health checks until the gate opens",

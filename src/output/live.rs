@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread::{Builder, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::output::log::{Log, Paint};
@@ -14,6 +14,7 @@ use crate::output::timeline::{Phase, Timeline};
 use crate::sys::host::Host;
 use crate::sys::output::Output;
 use crate::sys::terminal::Terminal;
+use crate::sys::thread;
 
 /// How often it is updated.
 const TICK: Duration = Duration::from_secs(1);
@@ -36,17 +37,15 @@ impl Live {
         let terminal = Terminal::open()?;
         let (stop, stopped) = channel();
         let (output, timeline) = (Arc::clone(&host.stderr), log.timeline().clone());
-        let thread = Builder::new()
-            .name("launchgate-live".into())
-            .spawn(move || {
-                while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-                    // A background job leaves the screen alone.
-                    if terminal.is_ours() {
-                        show(&output, &timeline);
-                    }
+        let thread = thread::spawn("launchgate-live", move || {
+            while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                // A background job leaves the screen alone.
+                if terminal.is_ours() {
+                    show(&output, &timeline);
                 }
-                output.clear_live();
-            });
+            }
+            output.clear_live();
+        });
         Some(Self {
             stop: Some(stop),
             thread: thread.ok(),

@@ -3,7 +3,13 @@
 use std::io;
 use std::path::Path;
 
-use nix::unistd::{AccessFlags, access};
+use nix::unistd::{AccessFlags, access, geteuid};
+
+/// The user that this process acts as.
+#[must_use]
+pub fn user() -> u32 {
+    geteuid().as_raw()
+}
 
 /// Whether files can be created in a folder, as far as access(2) knows; it does know about
 /// read-only file systems.

@@ -1,10 +1,11 @@
 //! Reading files: one that may turn out to be something else, and many small ones in a folder,
 //! which every start does if they are the revision.
 
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -99,6 +100,23 @@ fn distrust(meta: &Metadata) -> Option<Untrusted> {
 #[must_use]
 pub fn is_private(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.mode().trailing_zeros() >= 6)
+}
+
+/// Whether something is mounted there, as far as the kernel tells: it does since Linux 5.8.
+#[must_use]
+pub fn is_mount_point(path: &Path) -> bool {
+    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {
+        return false;
+    };
+    // SAFETY: all zeroes is a value of this plain C structure; the path and the structure live through
+    // the call.
+    let (result, status) = unsafe {
+        let mut status: libc::statx = std::mem::zeroed();
+        let result = libc::statx(libc::AT_FDCWD, path.as_ptr(), 0, 0, &raw mut status);
+        (result, status)
+    };
+    let mount_root = u64::from(libc::STATX_ATTR_MOUNT_ROOT.cast_unsigned());
+    result == 0 && status.stx_attributes & mount_root != 0
 }
 
 /// An open folder whose files are read one after the other, by relative names and with as few

@@ -30,6 +30,7 @@ fn alike_as(
             "--release",
             revision,
             "--migrate=true",
+            "--wait-timeout=1s",
         ]);
         let mut ended = if inside.is_empty() {
             replica.finish()

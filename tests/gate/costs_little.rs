@@ -211,6 +211,7 @@ fn a_standby_starts_what_succeeded_and_refuses_the_rest() {
     scene.script("server", "#!/bin/sh\nexit 0\n");
     replica("v1").finish().ends_with(0);
     replica("v2")
+        .args(["--wait-timeout=1s"])
         .finish()
         .ends_with(78)
         .says("standby")

@@ -128,7 +128,8 @@ fn libpqs_variables_and_files_name_the_database() {
     refused(
         by_tcp("v9")
             .env("PGPASSWORD", PASSWORD)
-            .env("PGOPTIONS", read_only),
+            .env("PGOPTIONS", read_only)
+            .args(["--wait-timeout=1s"]),
         78,
         &["read-only"],
     );

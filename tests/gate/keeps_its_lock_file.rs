@@ -3,7 +3,10 @@
 //! "waiters poll the file and don't touch the database; never a database lock while a step runs."
 //! (contract, section 5)
 
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::common::{Db, Run, Scene, until};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
@@ -126,4 +129,119 @@ fn an_app_with_a_long_name_has_a_lock_too() {
     waiter.ends_with(0);
     scene.check_settled("v1");
     other.check_settled("v1");
+}
+
+/// `check` and `run` refuse it, saying `words`, and a revision that succeeded starts all the same.
+fn is_refused(scene: &Scene<'_>, inside: &[&str], words: &[&str]) {
+    for verb in ["check", "run"] {
+        let command = scene.run("v2").args(["--wait-timeout=1s"]);
+        let mut command = match (verb, inside) {
+            ("check", _) => {
+                let check = scene
+                    .command("check")
+                    .args(["--release=v2", "--migrate=true"]);
+                check.args(["--wait-timeout=1s"])
+            }
+            _ => command,
+        };
+        if !inside.is_empty() {
+            command = command.inside(inside);
+        }
+        let mut refused = command.start();
+        refused.ends_with(78);
+        for word in words {
+            refused.says(word);
+        }
+    }
+    scene.run("v1").finish().ends_with(0);
+}
+
+/// "A database file with a second hard link, or one that is itself a mount point, has several lock
+/// files: it is refused (78), and the hint is to mount its folder."
+#[test]
+fn a_file_that_may_be_elsewhere_too_is_refused() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    scene.run("v1").finish().ends_with(0);
+    let file = db.sqlite_file();
+    let other = scene.path("other.db");
+    fs::hard_link(&file, &other).expect("a link");
+    is_refused(&scene, &[], &["hard links", "mount its folder"]);
+    fs::remove_file(&other).expect("removed");
+    fs::copy(&file, &other).expect("a copy");
+    let mount = format!("mount --bind {other} {} && exec \"$@\"", file.display());
+    let inside = ["unshare", "-m", "sh", "-c", &mount, "sh"];
+    is_refused(&scene, &inside, &["is a mount point", "mount the folder"]);
+    scene.run("v2").finish().ends_with(0);
+    scene.check_settled("v2");
+}
+
+/// "A lock file that is a symbolic link, or another user's in a folder that others may write, is
+/// refused (78)."
+#[test]
+fn a_lock_file_that_others_made_is_refused() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    scene.run("v1").finish().ends_with(0);
+    let lock = lock_file(&scene);
+    let folder = lock.parent().expect("a folder");
+    fs::remove_file(&lock).expect("removed");
+    symlink("elsewhere", &lock).expect("a link");
+    is_refused(&scene, &[], &["the lock file", "is a symbolic link"]);
+    fs::remove_file(&lock).expect("removed");
+    nix::unistd::mkfifo(&lock, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    is_refused(&scene, &[], &["the lock file", "is not a regular file"]);
+    fs::remove_file(&lock).expect("removed");
+    fs::write(&lock, "").expect("a file");
+    chown(&lock, Some(12345), None).expect("another owner");
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o1777)).expect("a mode");
+    is_refused(&scene, &[], &["belongs to another user (12345)"]);
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("a mode");
+    scene.run("v2").finish().ends_with(0);
+    scene.check_settled("v2");
+}
+
+/// Whoever can open the lock file can lock it.
+#[test]
+fn a_reader_of_the_folder_cannot_lock_the_lock_file() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let lock = lock_file(&scene);
+    let folder = lock.parent().expect("a folder");
+    let reader_locks = || {
+        let mut flock = Command::new("setpriv");
+        flock.args([
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "flock",
+            "-n",
+        ]);
+        flock
+            .arg(&lock)
+            .arg("true")
+            .output()
+            .expect("flock")
+            .status
+            .success()
+    };
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("a mode");
+    scene.run("v1").finish().ends_with(0);
+    assert!(!reader_locks());
+    // One that version 0.1 left.
+    fs::set_permissions(&lock, fs::Permissions::from_mode(0o644)).expect("a mode");
+    assert!(reader_locks());
+    scene.run("v2").finish().ends_with(0);
+    assert!(!reader_locks());
+    // Those who may make files in the folder, and so remove it, may lock it.
+    let folder_of_a_group = |mode| {
+        chown(folder, Some(12345), Some(23456)).expect("an owner");
+        fs::set_permissions(folder, fs::Permissions::from_mode(mode)).expect("a mode");
+        fs::remove_file(&lock).expect("removed");
+        scene.run(&format!("v{mode}")).finish().ends_with(0);
+        let meta = lock.metadata().expect("a lock file");
+        (meta.uid(), meta.gid(), meta.mode() & 0o777)
+    };
+    assert_eq!(folder_of_a_group(0o755), (12345, 23456, 0o600));
+    assert_eq!(folder_of_a_group(0o775), (12345, 23456, 0o660));
 }

@@ -10,6 +10,7 @@ mod database_urls;
 mod galera;
 mod hides_passwords;
 mod keeps_its_lock_file;
+mod keeps_its_patience;
 mod migrations_may_change_postgres;
 mod next_start_recovers;
 mod notices_a_silent_network;

@@ -296,7 +296,8 @@ fn what_postgres_refuses_for_good_is_78_at_once() {
         &["TLS", "sslmode"],
     );
     db.sql("alter role owner set default_transaction_read_only = on; grant all on schema public to owner");
-    refused(with(&db.url_as("owner", "geheim")), 78, &["primary"]);
+    let owner = with(&db.url_as("owner", "geheim")).args(["--wait-timeout=1s"]);
+    refused(owner, 78, &["primary"]);
     db.sql("create table launchgate_runs (id int)");
     refused(with(&db.url()), 78, &["print-ddl"]);
 }
@@ -326,7 +327,8 @@ fn what_mariadb_refuses_for_good_is_78_at_once() {
         &["TLS", "ssl-mode"],
     );
     db.sql("set global read_only = 1");
-    refused(with(&db.url_as("reader", "geheim")), 78, &["primary"]);
+    let reader = with(&db.url_as("reader", "geheim")).args(["--wait-timeout=1s"]);
+    refused(reader, 78, &["primary"]);
     db.sql("set global read_only = 0; create table launchgate_runs (id int)");
     refused(with(&db.url()), 78, &["print-ddl"]);
 }

@@ -19,7 +19,7 @@ use super::{
 
 fn refused(error: &Error, words: &str) {
     assert!(
-        matches!(error, Error::Refused { what, hint } if what.contains(words) && !hint.is_empty()),
+        matches!(error, Error::Refused { what, hint } | Error::NotReady { what, hint } if what.contains(words) && !hint.is_empty()),
         "{error:?}"
     );
 }

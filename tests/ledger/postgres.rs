@@ -21,7 +21,7 @@ pub const RUN: &str = "0123456789abcdef0123456789abcdef";
 
 pub fn refused(error: &Error, words: &str) {
     match error {
-        Error::Refused { what, hint } => {
+        Error::Refused { what, hint } | Error::NotReady { what, hint } => {
             assert!(what.contains(words), "{what}");
             assert!(!hint.is_empty());
         }

@@ -50,7 +50,13 @@ impl ErrorCodes for MysqlErrors {
                 said,
                 "the server requires TLS: set ssl-mode=REQUIRED in the database URL",
             ),
-            1290 | 1792 | 1836 => Error::refused(said, hints::READ_ONLY),
+            1290 | 1792 | 1836 => Error::not_ready(said, hints::READ_ONLY),
+            // a Galera node that is joining or has no quorum
+            1047 => Error::not_ready(
+                said,
+                "see the node's log, or point the database URL to a node that has joined the cluster",
+            ),
+            3032 => Error::not_ready(said, "end offline mode: SET GLOBAL offline_mode = OFF"),
             1046 => Error::refused(said, hints::NO_DATABASE),
             1146 => Error::refused(said, hints::TABLE_GONE),
             1054 | 1364 | 1292 | 1366 | 1305 => Error::refused(

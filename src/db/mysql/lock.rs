@@ -60,7 +60,7 @@ pub(super) async fn try_lock(
     };
     if row.flag(1) {
         let (what, hint) = read_only();
-        return Err(Error::refused(what, hint));
+        return Err(Error::not_ready(what, hint));
     }
     match row.opt(4).as_deref() {
         Some("1") => {}

@@ -57,7 +57,7 @@ impl ErrorCodes for PostgresErrors {
                 ),
                 "name them in ASCII (--app, --release), or keep the ledger in a database with the encoding UTF8",
             ),
-            "25006" => Error::refused(said, hints::READ_ONLY),
+            "25006" => Error::not_ready(said, hints::READ_ONLY),
             "3F000" => Error::refused(said, hints::SCHEMA),
             "42883" if said.contains("sha256") || said.contains("advisory") => {
                 Error::refused(said, NEEDED)

@@ -127,7 +127,7 @@ fn refuse_unfit(row: &TextRow) -> Result<(), Error> {
         return Ok(());
     }
     let (what, hint) = read_only(row.flag(2));
-    Err(Error::refused(what, hint))
+    Err(Error::not_ready(what, hint))
 }
 
 /// Why nothing can be written, and what to do.
@@ -150,8 +150,9 @@ pub(super) fn no_schema() -> (String, String) {
 
 impl HeldLock for AdvisoryLock {
     fn confirm(&mut self, bound: Duration) -> Pending<'_, Result<(), Error>> {
+        // By a volatile function too: Pgpool-II sends a query without one to a standby.
         let is_holder = format!(
-            "(extract(epoch FROM now()) * 1000000)::bigint = {} AND pg_backend_pid() = {}",
+            "clock_timestamp() IS NOT NULL AND (extract(epoch FROM now()) * 1000000)::bigint = {} AND pg_backend_pid() = {}",
             self.began_us, self.pid
         );
         Box::pin(async move {
@@ -263,5 +264,8 @@ fn held(LockKey { class, object }: LockKey) -> String {
 
 /// Whether anybody holds the lock, without touching it.
 pub(super) fn is_held(app: &str) -> String {
-    format!("SELECT EXISTS ({})", held(LockKey::of(app)))
+    format!(
+        "SELECT clock_timestamp() IS NOT NULL AND EXISTS ({})",
+        held(LockKey::of(app))
+    )
 }

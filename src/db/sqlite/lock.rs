@@ -4,40 +4,33 @@
 //! ended. That is why there is no lease here.
 
 use std::{
-    ffi::{OsStr, OsString},
-    fs::{File, OpenOptions, TryLockError},
+    fs::{File, TryLockError},
     os::{
         fd::{AsFd, BorrowedFd},
-        unix::{ffi::OsStrExt, fs::MetadataExt},
+        unix::fs::MetadataExt,
     },
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep};
 
-use super::{errors::WRITE_HINT, path::resolve};
+use super::{
+    errors::WRITE_HINT,
+    lock_file::{self, lock_path, unusable},
+    path::resolve,
+};
 use crate::{
     db::{
         Error, Target,
         connection::{Connection, Pending},
         error::RecordError,
-        fault::Fault,
-        hex::hex,
         ledger::{NewRun, RunOutcome},
         ledger_sql::LedgerSql,
         lock::{Exclusion, HeldLock, RowWriter, not_running},
     },
-    sys::access,
+    sys::{access, files},
 };
-
-/// The characters of an app's name that are kept in a file name.
-const FILE_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
-
-/// In bytes, on every file system in use: `NAME_MAX` of `pathconf(3)`.
-const LONGEST_NAME: usize = 255;
 
 /// How long the end of a run waits for a file that is busy or full: nobody else can run meanwhile.
 const RECORDING: Duration = Duration::from_mins(1);
@@ -51,12 +44,17 @@ pub(super) struct LockFile {
 }
 
 impl LockFile {
-    /// Takes the lock; returns the connection if another replica has it.
+    /// Takes the lock, which is at `path`, of the database file `resolved`; returns the connection if
+    /// another replica has it.
     pub(super) fn try_lock(
+        resolved: &Path,
         path: PathBuf,
         database: Box<dyn Connection>,
     ) -> Result<Result<Self, Box<dyn Connection>>, Error> {
-        let file = open_lock(&path)?;
+        if let Some((what, hint)) = has_several_locks(resolved) {
+            return Err(Error::refused(what, hint));
+        }
+        let file = lock_file::open(&path)?;
         if !exclusive(&file, &path)? {
             return Ok(Err(database));
         }
@@ -72,7 +70,7 @@ impl LockFile {
     fn is_named(&self) -> Result<(), Error> {
         let path = self.path.display();
         let own = self.file.metadata();
-        match (own, std::fs::metadata(&self.path)) {
+        match (own, self.path.symlink_metadata()) {
             (Ok(own), Ok(named)) if (own.dev(), own.ino()) == (named.dev(), named.ino()) => Ok(()),
             (_, Err(error)) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::Broken(
                 format!("cannot look at the lock file {path}: {error}"),
@@ -94,7 +92,7 @@ impl HeldLock for LockFile {
 
     /// A second lock on the file of that name must fail.
     fn exclusion(&self) -> Result<Exclusion, Error> {
-        let second = open_lock(&self.path)?;
+        let second = lock_file::open(&self.path)?;
         Ok(Exclusion::Known(!exclusive(&second, &self.path)?))
     }
 
@@ -162,21 +160,11 @@ impl HeldLock for LockFile {
     }
 }
 
-/// Where the lock of an app in a database is.
-pub(super) fn lock_path(database: &Path, app: &str) -> Result<PathBuf, Fault> {
-    let database = resolve(database)?;
-    let own = database.file_name().unwrap_or_default();
-    let name = lock_name(own, app);
-    Ok(database.with_file_name(name))
-}
-
 /// Whether anybody holds the lock. Touches the lock file only, and creates none.
 pub(super) fn is_held(database: &Path, app: &str) -> Result<bool, Error> {
     let path = lock_path(database, app)?;
-    let file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(unusable(&path, &error)),
+    let Some(file) = lock_file::open_existing(&path)? else {
+        return Ok(false);
     };
     match file.try_lock_shared() {
         Ok(()) => Ok(false),
@@ -189,15 +177,19 @@ pub(super) fn is_held(database: &Path, app: &str) -> Result<bool, Error> {
 /// not use. Creates and opens nothing.
 pub(super) fn unfit(database: &Path, app: &str) -> Result<Option<(String, String)>, Error> {
     let database = resolve(database)?;
+    if let Some(several) = has_several_locks(&database) {
+        return Ok(Some(several));
+    }
     let folder = database.parent().unwrap_or(Path::new("/"));
     let lock = lock_path(&database, app)?;
     // Reading one that exists is enough to lock it.
     let locks = match lock.symlink_metadata() {
-        Ok(_) => access::may_read(&lock),
-        Err(_) => access::may_make_files(folder),
+        Ok(meta) => lock_file::trusted(&meta, &lock)
+            .and_then(|()| access::may_read(&lock).map_err(|error| unusable(&lock, &error))),
+        Err(_) => access::may_make_files(folder).map_err(|error| unusable(&lock, &error)),
     };
     if let Err(error) = locks {
-        return Ok(match unusable(&lock, &error) {
+        return Ok(match error {
             Error::Refused { what, hint } => Some((what, hint)),
             _ => None,
         });
@@ -214,40 +206,26 @@ pub(super) fn unfit(database: &Path, app: &str) -> Result<Option<(String, String
     Ok(why.err().map(|what| (what, WRITE_HINT.to_owned())))
 }
 
-/// `DATABASE.APP.launchgate.lock`. Where that is too long for a file's name, the app is
-/// hashed, and where the rest is still too long, both are.
-fn lock_name(database: &OsStr, app: &str) -> OsString {
-    let named = |own: &OsStr, app: &str| {
-        let mut name = own.to_owned();
-        name.push(format!(".{app}.launchgate.lock"));
-        name
-    };
-    let hashed = |text: &[u8]| hex(&Sha256::digest(text)[..16]);
-    let app = utf8_percent_encode(app, FILE_NAME).to_string();
-    let name = named(database, &app);
-    if name.len() <= LONGEST_NAME {
-        return name;
+/// The lock is beside the file's name. A file with another name, or one that is mounted by itself, can
+/// be reached in another folder, with a lock of its own.
+fn has_several_locks(database: &Path) -> Option<(String, String)> {
+    let meta = database.metadata().ok()?;
+    let shown = database.display();
+    if meta.is_file() && meta.nlink() > 1 {
+        return Some((
+            format!(
+                "{shown} has {} names (hard links), and a lock beside each of them",
+                meta.nlink()
+            ),
+            "remove the other names; to share the database, mount its folder".to_owned(),
+        ));
     }
-    let app = hashed(app.as_bytes());
-    let name = named(database, &app);
-    if name.len() <= LONGEST_NAME {
-        return name;
-    }
-    named(OsStr::new(&hashed(database.as_bytes())), &app)
-}
-
-fn open_lock(path: &Path) -> Result<File, Error> {
-    match OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-    {
-        Ok(file) => Ok(file),
-        // made by another user: reading is enough to lock it
-        Err(error) => File::open(path).map_err(|_| unusable(path, &error)),
-    }
+    files::is_mount_point(database).then(|| {
+        (
+            format!("{shown} is a mount point, so it may be elsewhere too, with another lock"),
+            "mount the folder that contains the database, not the file".to_owned(),
+        )
+    })
 }
 
 fn exclusive(file: &File, path: &Path) -> Result<bool, Error> {
@@ -255,47 +233,5 @@ fn exclusive(file: &File, path: &Path) -> Result<bool, Error> {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) => Err(unusable(path, &error)),
-    }
-}
-
-fn unusable(path: &Path, error: &std::io::Error) -> Error {
-    Error::refused(
-        format!("cannot use the lock file {}: {error}", path.display()),
-        "let this user create and write files in the database's folder, on a file system that can lock",
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lock_file_s_name_fits_and_is_the_app_s_alone() {
-        let name = |database: &str, app: &str| lock_name(OsStr::new(database), app);
-        assert_eq!(name("a.db", "shop"), "a.db.shop.launchgate.lock");
-        assert_eq!(name("a.db", "ä/b"), "a.db.%C3%A4%2Fb.launchgate.lock");
-        let (long, longer) = ("a".repeat(300), "a".repeat(301));
-        let fits = "a".repeat(255 - "a.db..launchgate.lock".len());
-        assert_eq!(name("a.db", &fits).len(), 255);
-        let mut names: Vec<_> = [
-            ("a.db", long.as_str()),
-            ("a.db", &longer),
-            ("a.db", &fits),
-            ("b.db", &long),
-            (&long[..240], "shop"),
-            (&long[..241], "shop"),
-            (&long[..241], &long),
-        ]
-        .map(|(database, app)| name(database, app))
-        .into();
-        assert!(names.iter().all(|name| name.len() <= 255), "{names:?}");
-        assert!(
-            names[0].as_bytes().starts_with(b"a.db."),
-            "{}",
-            names[0].display()
-        );
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), 7);
     }
 }

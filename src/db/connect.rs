@@ -212,7 +212,8 @@ impl Target {
             let error = files::check_regular(file).err().filter(&is_reason)?;
             Some(Error::refused(
                 format!("cannot read {}: {error}", file.display()),
-                "correct the certificate's path in the database URL; a relative path starts at the working directory",
+                "fix the certificate path in the database URL; relative paths are resolved against \
+                 the working directory",
             ))
         })
     }

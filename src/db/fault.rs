@@ -190,14 +190,15 @@ impl Fault {
         let TlsParameters { mode, off, root } = self.codes.tls_parameters();
         let hint = if said.contains("does not support TLS") {
             format!(
-                "let the server offer TLS, or set {off} in the database URL where the network is trusted"
+                "enable TLS on the server, or set {off} in the database URL if you trust the network"
             )
         } else {
             format!(
-                "set {root} in the database URL to the file of the authority that signed the server's certificate, or a {mode} that verifies less"
+                "set {root} in the database URL to the CA certificate that signed the server's \
+                 certificate, or choose a less strict {mode}"
             )
         };
-        Error::refused(format!("no TLS connection: {said}"), hint)
+        Error::refused(format!("could not establish a TLS connection: {said}"), hint)
     }
 
     fn driver_error(&self, said: String) -> Error {
@@ -208,7 +209,8 @@ impl Fault {
             // A proxy that accepts the connection but does not speak the protocol.
             FaultPhase::Connect => Error::refused(
                 format!("unexpected answer from the server: {said}"),
-                "check that host and port in the database URL are the database's, and that it uses a common authentication method",
+                "check the host and port in the database URL, and that the server uses a common \
+                 authentication method",
             ),
             FaultPhase::Call => Error::Broken(said),
         }
@@ -224,21 +226,21 @@ impl From<Fault> for Error {
             {
                 Self::refused(
                     said,
-                    "let this user open the server's socket, or connect by TCP",
+                    "give this user access to the server's socket, or connect over TCP",
                 )
             }
             FaultKind::Io(io::ErrorKind::InvalidInput) => {
-                Self::refused(said, "correct the host name in the database URL")
+                Self::refused(said, "fix the host name in the database URL")
             }
             FaultKind::Io(_) | FaultKind::Timeout => fault.broken_or_not_yet(said),
             FaultKind::Tls => fault.tls_error(&said),
             FaultKind::NoFile => Self::refused(
                 said,
-                "create the database file, or correct its path in the database URL",
+                "create the database file, or fix its path in the database URL",
             ),
             FaultKind::NoFolder => Self::refused(
                 said,
-                "create the folder, mount its volume there, or correct the path in the database URL",
+                "create the folder, mount its volume there, or fix the path in the database URL",
             ),
             FaultKind::Driver => fault.driver_error(said),
             FaultKind::Server => fault.codes.server_error(&fault, said),

@@ -68,7 +68,7 @@ impl LedgerConnection {
         match &mut self.connection {
             Some(connection) => Ok(connection.as_mut()),
             None => Err(Error::Broken(
-                "the ledger's connection is closed".to_owned(),
+                "the ledger connection is closed".to_owned(),
             )),
         }
     }

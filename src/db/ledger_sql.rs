@@ -250,7 +250,7 @@ impl LedgerSql {
              WHERE state = 'running' AND (lease_until IS NULL OR lease_until <= {now}) AND id NOT IN \
              (SELECT id FROM (SELECT MAX(id) AS id FROM {table} WHERE state = 'running' GROUP BY app) newest)",
             table = self.table,
-            note = self.text("its holder died; a later run of this app began"),
+            note = self.text("the holder died and a later run of this app has begun"),
             now = self.now(),
         )
     }

@@ -124,7 +124,7 @@ impl LockConnection {
         let ask = format!("SELECT {is_holder}, {number}");
         match self.connection.rows(ask, bound).await {
             Ok(rows) if rows.iter().any(|row| row.flag(0) && row.text(1) == number) => Ok(()),
-            Ok(_) => Err(Error::Lost(format!("{gone} is gone"))),
+            Ok(_) => Err(Error::Lost(format!("lost {gone}"))),
             Err(fault) if fault.kind == FaultKind::Timeout => Err(Error::Broken(fault.message)),
             Err(fault) => Err(broke(&fault.message)),
         }
@@ -133,10 +133,10 @@ impl LockConnection {
 
 /// The lock's connection is unusable, so the lock is lost.
 pub(super) fn broke(why: &str) -> Error {
-    Error::Lost(format!("the lock's connection broke: {why}"))
+    Error::Lost(format!("the connection that holds the lock broke: {why}"))
 }
 
 /// Somebody else closed the run.
 pub(super) fn not_running() -> Error {
-    Error::Lost("the run's row is not `running` any more".to_owned())
+    Error::Lost("the run's row in the ledger is no longer `running`".to_owned())
 }

@@ -107,8 +107,10 @@ impl Locked {
                 // A lock that was lost since excludes nobody, and is taken anew.
                 self.confirm().await?;
                 Err(Error::refused(
-                    "the lock does not exclude: a second connection could take it, or reached another server",
-                    "connect past the pooler or load balancer, or make it use transaction or session pooling to one server",
+                    "the lock is not exclusive: a second connection could also take it, or reached a \
+                     different server",
+                    "bypass the pooler or load balancer, or configure it for transaction or session \
+                     pooling to a single server",
                 ))
             }
             Err(Error::NotYet(why) | Error::Full(why) | Error::Broken(why)) => {
@@ -154,7 +156,7 @@ impl Locked {
         if run.revision.chars().count() > REVISION_MAX {
             return Err(Error::refused(
                 format!("the revision has more than {REVISION_MAX} characters"),
-                "name the release with --release, or use --fingerprint",
+                "set a shorter name with --release, or use --fingerprint",
             ));
         }
         let bound = self.ledger.call();
@@ -166,7 +168,7 @@ impl Locked {
         match answer {
             Ok(1) => Ok(Appended::Running),
             Ok(_) => Err(Error::Lost(
-                "the session that writes does not hold the lock".to_owned(),
+                "the session that writes the ledger does not hold the lock".to_owned(),
             )),
             Err(fault) if fault.is_duplicate() => Ok(Appended::Busy),
             Err(fault) => Err(fault.into()),

@@ -80,7 +80,8 @@ impl Driver for Mysql {
 
     fn locked_table_hint(&self, url: &DatabaseUrl) -> String {
         format!(
-            "make a dump without locking tables (--single-transaction), or leave this table out (--ignore-table={}.launchgate_runs), then start again",
+            "dump without locking tables (--single-transaction), or exclude this table \
+             (--ignore-table={}.launchgate_runs), then start again",
             url.database().unwrap_or("DATABASE")
         )
     }

@@ -90,7 +90,7 @@ impl Driver for Postgres {
     }
 
     fn locked_table_hint(&self, _url: &DatabaseUrl) -> String {
-        "make sure no step keeps that table locked (LOCK TABLE, or a long transaction that changes it), then start again".to_owned()
+        "make sure that no step locks that table (LOCK TABLE, or a long transaction that changes it), then start again".to_owned()
     }
 
     fn dialect(&self) -> &'static dyn SqlDialect {

@@ -31,7 +31,7 @@ impl TextRow {
         let word = self.text(column);
         word.parse().map_err(|_| {
             Error::refused(
-                format!("the ledger has another shape: {word:?} where a number was expected"),
+                format!("the ledger contains {word:?} where a number was expected"),
                 "compare the table launchgate_runs with `launchgate print-ddl`",
             )
         })

@@ -184,7 +184,7 @@ impl Session {
     ) -> Result<String, Error> {
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random)
-            .map_err(|error| Error::Broken(format!("no random numbers: {error}")))?;
+            .map_err(|error| Error::Broken(format!("failed to get random numbers: {error}")))?;
         let run_id = hex(&random);
         let mut ledger = LedgerConnection::new(self.target.clone(), self.target.sql());
         ledger.find(CALL).await?;

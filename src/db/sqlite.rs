@@ -174,7 +174,7 @@ impl Driver for Sqlite {
                 can_write_ledger: ledger_exists.then_some(writable),
                 read_only: !writable,
                 unfit,
-                lock_mode: "flock on a file beside the database",
+                lock_mode: "flock on a file next to the database",
             }
         });
         Box::pin(std::future::ready(info))

@@ -26,7 +26,7 @@ impl Target {
     pub async fn interrupt_own(&self, run_id: &str, outcome: &RunOutcome) -> Result<bool, Error> {
         if outcome.state == RunState::Succeeded {
             return Err(Error::Lost(
-                "a run that lost its lock cannot be recorded as succeeded".to_owned(),
+                "a run that lost its lock can't be recorded as succeeded".to_owned(),
             ));
         }
         let mut ledger = LedgerConnection::new(self.clone(), self.sql());

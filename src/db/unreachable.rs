@@ -107,7 +107,7 @@ impl Place<'_> {
         } else {
             ""
         };
-        format!("nothing listens at {}: {said}{note}", self.shown())
+        format!("nothing is listening at {}: {said}{note}", self.shown())
     }
 }
 
@@ -121,28 +121,32 @@ fn certificate(said: &str, url: &DatabaseUrl) -> Option<Error> {
     let make = format!("subjectAltName=DNS:{host}");
     let (what, hint) = if let Some((_, names)) = said.split_once(NAMES) {
         (
-            "is for another name".to_owned(),
+            "is for a different name".to_owned(),
             format!(
-                "connect by a name in the certificate (it has: {names}), or set a mode that does not verify the name"
+                "connect with a name in the certificate (it has: {names}), or use a mode that does \
+                 not verify the name"
             ),
         )
     } else if said.contains("not valid for any names") {
         (
-            "names no host".to_owned(),
-            format!("make the server's certificate with {make}: a name in CN alone does not count"),
+            "contains no host name".to_owned(),
+            format!("create the server's certificate with {make}: a name in the CN alone does not count"),
         )
     } else if said.contains("CaUsedAsEndEntity") {
         (
-            "is an authority's (CA:TRUE), as `openssl req -x509` makes it".to_owned(),
+            "is a CA certificate (CA:TRUE), as `openssl req -x509` creates it".to_owned(),
             format!(
-                "make a certificate for the server: `openssl req -x509 -addext basicConstraints=critical,CA:FALSE -addext {make} …`"
+                "create a server certificate: `openssl req -x509 -addext \
+                 basicConstraints=critical,CA:FALSE -addext {make} …`"
             ),
         )
     } else if said.contains("UnsupportedCertVersion") {
         (
-            "is of X.509 version 1, which has no names".to_owned(),
+            "is X.509 version 1, which can't list host names".to_owned(),
             format!(
-                "make one of version 3: `openssl req -x509 -addext basicConstraints=critical,CA:FALSE -addext {make} …`, or `openssl x509 -req … -extfile FILE` with {make} in FILE"
+                "create a version 3 certificate: `openssl req -x509 -addext \
+                 basicConstraints=critical,CA:FALSE -addext {make} …`, or `openssl x509 -req … \
+                 -extfile FILE` with {make} in FILE"
             ),
         )
     } else if said.contains("Expired") || said.contains("expired") {
@@ -154,7 +158,7 @@ fn certificate(said: &str, url: &DatabaseUrl) -> Option<Error> {
         return None;
     };
     Some(Error::refused(
-        format!("no TLS connection: the certificate of {place} {what}: {said}"),
+        format!("could not establish a TLS connection: the certificate of {place} {what}: {said}"),
         hint,
     ))
 }

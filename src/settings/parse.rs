@@ -81,7 +81,7 @@ pub(super) fn parse_app(text: &str) -> Result<String, Problem> {
     if let Some(found) = placeholder::find(text, Context::Name) {
         return Err(Problem::new(
             format!(
-                "still holds `{}`, which nothing replaced",
+                "still contains the placeholder `{}`",
                 redact::part(text, found)
             ),
             "a command without a shell expands nothing: write the app's name itself",

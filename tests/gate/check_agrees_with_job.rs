@@ -84,7 +84,7 @@ fn postgres() {
     );
     told(&check, "writable", "no");
     db.sql("alter role owner reset default_transaction_read_only; alter role owner set search_path = 'gone'");
-    alike(&scene, &owner, "v1", 78, &["search_path names no schema"]);
+    alike(&scene, &owner, "v1", 78, &["schemas in the role's search_path exist"]);
     db.sql("alter role owner reset search_path");
     let check = alike(&scene, &owner, "v1", 0, &[]);
     told(&check, "may create it", "yes");
@@ -188,13 +188,13 @@ fn sqlite() {
     let check = with(
         "v1",
         78,
-        &["let this user write the database file and its folder"],
+        &["give this user write access to the database file and its folder"],
     );
-    check.says(&format!("cannot make files in {}: ", folder.display()));
+    check.says(&format!("cannot create files in {}: ", folder.display()));
     // The file itself.
     mode(&folder, 0o777);
     mode(&file, 0o644);
-    let check = with("v1", 78, &["let this user write the database file"]);
+    let check = with("v1", 78, &["give this user write access to the database file"]);
     check.says(&format!("cannot write {}: ", file.display()));
     mode(&file, 0o666);
     let check = with("v1", 0, &[]);

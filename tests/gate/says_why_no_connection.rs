@@ -40,7 +40,7 @@ fn a_closed_port_and_an_unknown_name_are_named() {
     let port = free_port();
     for scheme in ["postgres", "mysql"] {
         let url = format!("{scheme}://u:geheim@localhost:{port}/x");
-        let place = format!("nothing listens at localhost:{port} (DATABASE_URL)");
+        let place = format!("nothing is listening at localhost:{port} (DATABASE_URL)");
         refused(&scene, &url, 69, &[&place, "in a container"]);
     }
     for (scheme, port) in [("postgres", 5432), ("mysql", 3306)] {
@@ -145,7 +145,7 @@ fn a_certificate_that_will_not_do_is_described() {
         &scene,
         &other,
         78,
-        &["another name", "it has: ", "localhost"],
+        &["a different name", "it has: ", "localhost"],
     );
     let own = format!("{url}?sslmode=verify-full");
     refused(&scene, &own, 78, &["sslrootcert"]);

@@ -534,7 +534,7 @@ fn a_folder_that_takes_no_writes_is_refused() {
     disk.read_only();
     let mut replica = scene.bare("v2").args(["--sql", "migrations"]).start();
     replica.ends_with(78);
-    replica.says("let this user");
+    replica.says("give this user");
     let mut check = scene.command("check").args(["--sql", "migrations"]).start();
     assert_ne!(check.wait(), 0);
     disk.writable();
@@ -555,7 +555,7 @@ fn a_file_that_is_no_database_is_refused() {
         replica.ends_with(78);
         replica
             .says("file is not a database")
-            .says("correct the path");
+            .says("fix the path");
     }
     assert_eq!(
         fs::read(db.sqlite_file()).expect("it"),

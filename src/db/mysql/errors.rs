@@ -60,7 +60,7 @@ impl ErrorCodes for MysqlErrors {
             1046 => Error::refused(said, hints::NO_DATABASE),
             1146 => Error::refused(said, hints::TABLE_GONE),
             1054 | 1364 | 1292 | 1366 | 1305 => Error::refused(
-                format!("the ledger has another shape: {said}"),
+                format!("the ledger table does not have the expected columns: {said}"),
                 hints::SHAPE,
             ),
             // killed, timed out, cut off; or out of memory, files or disk space

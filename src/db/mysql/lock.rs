@@ -54,7 +54,7 @@ pub(super) async fn try_lock(
     let rows = connection.rows(batch, bound).await?;
     let row = rows
         .last()
-        .ok_or_else(|| Error::Broken("the server returned nothing about the lock".to_owned()))?;
+        .ok_or_else(|| Error::Broken("the lock query returned no row".to_owned()))?;
     let Some(database) = row.opt(0) else {
         return Err(Error::refused("no database selected", hints::NO_DATABASE));
     };
@@ -67,8 +67,8 @@ pub(super) async fn try_lock(
         Some("0") => return Ok(LockAttempt::Busy(connection)),
         _ => {
             return Err(Error::refused(
-                "GET_LOCK gave no answer",
-                "see the server's log; launchgate needs MySQL 5.7, MariaDB 10.2 or later",
+                "GET_LOCK returned NULL",
+                "check the server's log; launchgate needs MySQL 5.7 or later, or MariaDB 10.2 or later",
             ));
         }
     }
@@ -146,7 +146,7 @@ impl HeldLock for NamedLock {
             let answer = match self.session.connection.run(update, bound).await {
                 Ok(1) => Ok(()),
                 Ok(_) => Err(RecordError::NotRecorded(Error::Lost(
-                    "the lock or the run's row is not this holder's any more".to_owned(),
+                    "this holder no longer owns the lock or the run's row".to_owned(),
                 ))),
                 Err(fault) if had_no_effect(&fault) => Err(RecordError::NotRecorded(fault.into())),
                 Err(fault) => return Err(RecordError::Unknown(Error::Broken(fault.message))),

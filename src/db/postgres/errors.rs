@@ -55,7 +55,7 @@ impl ErrorCodes for PostgresErrors {
                 format!(
                     "the database's encoding can't hold the name of the app or of the revision: {said}"
                 ),
-                "name them in ASCII (--app, --release), or keep the ledger in a database with the encoding UTF8",
+                "use ASCII names (--app, --release), or keep the ledger in a database with UTF8 encoding",
             ),
             "25006" => Error::not_ready(said, hints::READ_ONLY),
             "3F000" => Error::refused(said, hints::SCHEMA),
@@ -65,7 +65,7 @@ impl ErrorCodes for PostgresErrors {
             "42P01" => Error::refused(said, hints::TABLE_GONE),
             "42703" | "42883" | "42804" | "42809" | "22P02" | "22007" | "23502" | "428C9" => {
                 Error::refused(
-                    format!("the ledger has another shape: {said}"),
+                    format!("the ledger table does not have the expected columns: {said}"),
                     hints::SHAPE,
                 )
             }
@@ -123,12 +123,12 @@ fn pgbouncer(fault: &Fault, said: String) -> Error {
     } else if has(&["unsupported startup parameter"]) {
         Error::refused(
             said,
-            "take that parameter out of the database URL, or add it to the pooler's ignore_startup_parameters",
+            "remove that parameter from the database URL, or add it to the pooler's ignore_startup_parameters",
         )
     } else if has(&["pooling mode", "not allowed in statement"]) {
         Error::refused(
             said,
-            "make the pooler use transaction or session pooling for launchgate, or use the server's own address",
+            "set the pooler to transaction or session pooling for launchgate, or connect to the server directly",
         )
     } else if has(&["malformed SCRAM message"]) {
         Error::refused(
@@ -158,11 +158,11 @@ fn unasked(said: &str) -> Option<(FaultKind, String)> {
     let (kind, what) = match answer.get(..4)? {
         "0x00" => (
             io::ErrorKind::UnexpectedEof,
-            "the connection was closed before the server said anything",
+            "the server closed the connection without answering",
         ),
         "0x45" => (
             io::ErrorKind::ConnectionAborted,
-            "the server reported an error before it read anything",
+            "the server reported an error as soon as the connection was opened",
         ),
         _ => return None,
     };

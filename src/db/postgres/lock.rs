@@ -96,7 +96,7 @@ pub(super) async fn try_lock(
     let rows = connection.rows(batch, bound).await?;
     let [row, place] = rows.as_slice() else {
         return Err(Error::Broken(
-            "the server returned nothing about the lock".to_owned(),
+            "the lock query returned no row".to_owned(),
         ));
     };
     refuse_unfit(row)?;
@@ -137,14 +137,14 @@ pub(super) fn read_only(is_standby: bool) -> (String, String) {
     } else {
         "the session is read-only"
     };
-    let hint = "point the database URL at the primary, as a role that may write";
+    let hint = "point the database URL at the primary, with a role that may write";
     (what.to_owned(), hint.to_owned())
 }
 
 /// Why there is no place for the ledger, and what to do.
 pub(super) fn no_schema() -> (String, String) {
-    let what = "the role's search_path names no schema that exists";
-    let hint = "create the schema, or name one with ?schema= in the database URL";
+    let what = "none of the schemas in the role's search_path exist";
+    let hint = "create the schema, or select one with ?schema= in the database URL";
     (what.to_owned(), hint.to_owned())
 }
 

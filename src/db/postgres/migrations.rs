@@ -116,7 +116,7 @@ impl MigrationDialect for PostgresMigrations {
     }
 
     fn hidden_table_hint(&self) -> Option<&'static str> {
-        Some("where the file sets search_path, end it with `RESET search_path;`")
+        Some("if the file sets search_path, end it with `RESET search_path;`")
     }
 
     fn refuses_transaction(&self, code: &str) -> bool {

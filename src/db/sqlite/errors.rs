@@ -9,7 +9,7 @@ use crate::db::{
 };
 
 /// What to do about a file or a folder that this user may not write.
-pub(super) const WRITE_HINT: &str = "let this user write the database file and its folder";
+pub(super) const WRITE_HINT: &str = "give this user write access to the database file and its folder";
 
 #[derive(Debug)]
 pub(super) struct SqliteErrors;
@@ -36,15 +36,16 @@ impl ErrorCodes for SqliteErrors {
             8 => Error::refused(said, WRITE_HINT),
             3 | 14 | 23 => Error::refused(
                 said,
-                "let this user read and write the database file and its folder",
+                "give this user read and write access to the database file and its folder",
             ),
             11 | 26 => Error::refused(
                 said,
-                "the file in the database URL is not an intact SQLite database: correct the path, or restore it",
+                "the file in the database URL is not a valid SQLite database: fix the path, or \
+                 restore the file from a backup",
             ),
             1 if said.contains("no such table") => Error::refused(said, hints::TABLE_GONE),
             1 | 19 | 20 => Error::refused(
-                format!("the ledger has another shape: {said}"),
+                format!("the ledger table does not have the expected columns: {said}"),
                 hints::SHAPE,
             ),
             // full disk, I/O error, interrupted, out of memory

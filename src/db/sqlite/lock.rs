@@ -73,13 +73,13 @@ impl LockFile {
         match (own, self.path.symlink_metadata()) {
             (Ok(own), Ok(named)) if (own.dev(), own.ino()) == (named.dev(), named.ino()) => Ok(()),
             (_, Err(error)) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::Broken(
-                format!("cannot look at the lock file {path}: {error}"),
+                format!("cannot stat the lock file {path}: {error}"),
             )),
             (Err(error), _) => Err(Error::Broken(format!(
-                "cannot look at the lock file {path}: {error}"
+                "cannot stat the lock file {path}: {error}"
             ))),
             _ => Err(Error::Lost(format!(
-                "the lock file {path} was removed or replaced: make the steps leave it alone"
+                "the lock file {path} was removed or replaced: make sure that no step deletes it"
             ))),
         }
     }
@@ -196,7 +196,7 @@ pub(super) fn unfit(database: &Path, app: &str) -> Result<Option<(String, String
     }
     // A transaction makes a journal beside the database.
     let why = access::may_make_files(folder)
-        .map_err(|error| format!("cannot make files in {}: {error}", folder.display()));
+        .map_err(|error| format!("cannot create files in {}: {error}", folder.display()));
     let why = why.and_then(|()| match access::may_write(&database) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(format!("cannot write {}: {error}", database.display()))

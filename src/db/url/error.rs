@@ -120,18 +120,18 @@ impl fmt::Display for UrlError {
                 f.write_str("the database URL has percent-encoded bytes that are not UTF-8")
             }
             Self::NoScheme => {
-                f.write_str("the database URL does not begin with a scheme that launchgate knows")
+                f.write_str("the database URL does not begin with a supported scheme")
             }
             Self::UnknownScheme(scheme) => {
                 write!(f, "the database URL has the unknown scheme `{scheme}`")
             }
             Self::NoSlashes => f.write_str("the database URL has no `//` after its scheme"),
-            Self::Ambiguous => f.write_str("the database URL can be read in more than one way"),
+            Self::Ambiguous => f.write_str("the database URL is ambiguous"),
             Self::Host => f.write_str("the database URL has no valid host"),
             Self::SeveralHosts => f.write_str(
-                "the database URL names several hosts, which launchgate can only use with Postgres",
+                "the database URL has several hosts, which launchgate supports only for Postgres",
             ),
-            Self::Address => f.write_str("`hostaddr` is no IP address, or not one for each host"),
+            Self::Address => f.write_str("`hostaddr` is not an IP address, or there is not one for each host"),
             Self::Port => f.write_str(
                 "the port is not a number from 1 to 65535, one for all hosts or one for each",
             ),
@@ -142,7 +142,7 @@ impl fmt::Display for UrlError {
                 write!(f, "`{parameter}` is not one of {expected}")
             }
             Self::InMemory => {
-                f.write_str("a SQLite database in memory can't be shared, not even with the steps")
+                f.write_str("an in-memory SQLite database can't be shared, not even with the steps")
             }
             Self::SqliteUser => f.write_str("a SQLite database has no user and no password"),
             Self::ThreeSlashes { absolute, relative } => write!(
@@ -155,30 +155,30 @@ impl fmt::Display for UrlError {
             Self::Placeholder(Some(found)) => {
                 write!(
                     f,
-                    "the database URL still holds `{found}`, which nothing replaced"
+                    "the database URL still contains the placeholder `{found}`"
                 )
             }
             Self::Placeholder(None) => {
-                f.write_str("the database URL still holds a placeholder, which nothing replaced")
+                f.write_str("the database URL still contains a placeholder")
             }
             Self::Template(name) => write!(
                 f,
-                "the database URL holds `{{{name}}}`, which is not replaced there"
+                "the database URL contains `{{{name}}}`, which launchgate does not replace there"
             ),
             Self::Assignment(name) => write!(
                 f,
-                "the text begins with `{name}=`, which is no database URL"
+                "the text begins with `{name}=`, which is not a database URL"
             ),
             Self::ByteOrderMark => f.write_str("the text begins with a byte order mark"),
             Self::FileNotUtf8 => f.write_str("the file is not UTF-8"),
-            Self::EmptyPassword => f.write_str("the file has no password in it"),
+            Self::EmptyPassword => f.write_str("the file contains no password"),
             Self::PasswordLines => {
                 f.write_str("the file has more than one line, or control characters")
             }
-            Self::GoDsn => f.write_str("the database URL is in the form of Go's MySQL driver"),
+            Self::GoDsn => f.write_str("the database URL is a DSN of Go's MySQL driver"),
             Self::DotNet => f.write_str("the database URL is a .NET connection string"),
-            Self::KeywordValue => f.write_str("the database URL is a list of libpq's keywords"),
-            Self::Service(name) => write!(f, "no service file has the service `{name}`"),
+            Self::KeywordValue => f.write_str("the database URL is a libpq keyword/value string"),
+            Self::Service(name) => write!(f, "no service file defines the service `{name}`"),
             Self::ServiceFile { file, problem } => write!(
                 f,
                 "failed to read the service file {}: {problem}",
@@ -191,10 +191,10 @@ impl fmt::Display for UrlError {
                 file.display()
             ),
             Self::SessionAttrs => {
-                f.write_str("`target_session_attrs` asks for a server that takes no writes")
+                f.write_str("`target_session_attrs` asks for a server that does not accept writes")
             }
             Self::Unsupported { parameter } => {
-                write!(f, "`{parameter}` is set, which launchgate can't honour")
+                write!(f, "`{parameter}` is set, which launchgate does not support")
             }
             Self::Of { origin, error } => write!(f, "{origin}: {error}"),
         }

@@ -91,25 +91,26 @@ fn is_keyword(key: &str) -> bool {
 pub(super) fn of_scheme(scheme: &str) -> Option<&'static str> {
     Some(match scheme.split('+').next().unwrap_or_default() {
         "ecto" | "ecto3" => {
-            "ecto:// names no database: write the same with postgres:// or mysql:// in --database-url"
+            "ecto:// does not say which database it is: use postgres:// or mysql:// in --database-url"
         }
         "pgx" | "pgx4" | "pgx5" => {
-            "golang-migrate's pgx:// is Postgres: write the same with postgres:// in --database-url"
+            "golang-migrate's pgx:// is Postgres: use postgres:// in --database-url"
         }
         "prisma" => {
-            "Prisma Accelerate is no database connection: name the database itself with --database-url, which Prisma calls the direct URL"
+            "Prisma Accelerate is a proxy that launchgate can't use: set --database-url to the \
+             database itself, which Prisma calls the direct URL"
         }
         "cockroach" | "cockroachdb" | "crdb-postgres" => {
-            "CockroachDB has no advisory locks: name a Postgres, MySQL, MariaDB or SQLite database with \
-             --database-url, or say --no-database"
+            "CockroachDB has no advisory locks: use a Postgres, MySQL, MariaDB or SQLite database \
+             with --database-url, or pass --no-database"
         }
         "redshift" => {
-            "Redshift has no advisory locks: name a Postgres, MySQL, MariaDB or SQLite database with \
-             --database-url, or say --no-database"
+            "Redshift has no advisory locks: use a Postgres, MySQL, MariaDB or SQLite database with \
+             --database-url, or pass --no-database"
         }
         "libsql" | "turso" | "wss" | "ws" => {
-            "a libSQL server can't hold the lock: name a Postgres, MySQL, MariaDB or SQLite database with \
-             --database-url, or say --no-database"
+            "a libSQL server can't hold the lock: use a Postgres, MySQL, MariaDB or SQLite database \
+             with --database-url, or pass --no-database"
         }
         _ => return None,
     })

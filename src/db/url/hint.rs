@@ -6,8 +6,7 @@ use super::error::UrlError;
 use super::foreign;
 
 /// What is said where nothing but another database helps.
-const NEED: &str = "lock and ledger need Postgres, MySQL, MariaDB or SQLite: name one with --database-url, or say \
-                    --no-database to run the steps at every start, in every replica";
+const NEED: &str = "the lock and the ledger need Postgres, MySQL, MariaDB or SQLite: set one with --database-url, or pass --no-database to run the steps at every start, in every replica";
 
 impl UrlError {
     /// What to do about it.
@@ -35,30 +34,32 @@ impl UrlError {
             }
             Self::Placeholder(Some(found)) => {
                 format!(
-                    "in the exec form no shell replaces it: let the platform fill {found} in, or write \
-                     {{NAME}} in --database-url, which launchgate replaces by the variable's value"
+                    "without a shell nothing expands it: have the platform substitute {found}, or \
+                     write {{NAME}} in --database-url, which launchgate replaces with the variable's \
+                     value"
                 )
                 .into()
             }
             Self::Template(name) => {
                 format!(
-                    "only --database-url, its variable and its key have {{{name}}} replaced: move the URL \
-                     there; a brace of a password is %7B"
+                    "launchgate replaces {{{name}}} only in --database-url, its variable and its key: \
+                     move the URL there; in a password, write a brace as %7B"
                 )
                 .into()
             }
             Self::Assignment(name) => {
-                format!("put the URL alone there, without `{name}=` in front").into()
+                format!("write only the URL there, without `{name}=`").into()
             }
             Self::Service(name) => {
                 format!(
-                    "add a section [{name}] to ~/.pg_service.conf or the file that PGSERVICEFILE names, or take the service out"
+                    "add a section [{name}] to ~/.pg_service.conf or the file that PGSERVICEFILE \
+                     names, or remove the service"
                 )
                 .into()
             }
             Self::PassFile(file) => {
                 format!(
-                    "let it belong to this user, and run `chmod 600 {}`",
+                    "make this user its owner, and run `chmod 600 {}`",
                     file.display()
                 )
                 .into()
@@ -72,78 +73,80 @@ impl UrlError {
     fn fixed_hint(&self) -> &'static str {
         match self {
             Self::Empty => {
-                "write it as postgres://USER:PASSWORD@HOST/DATABASE, or say --no-database"
+                "write it as postgres://USER:PASSWORD@HOST/DATABASE, or pass --no-database"
             }
             Self::Quoted => {
-                "write the URL without quotation marks: `docker run --env-file` passes them on as they are"
+                "remove the quotation marks: `docker run --env-file` keeps them as part of the value"
             }
             Self::ControlCharacter => {
-                "write the URL on one line, control characters percent-encoded, and never %00"
+                "write the URL on one line, and percent-encode control characters; %00 is not allowed"
             }
-            Self::NotUtf8 => "percent-encode the UTF-8 form of user, password and database",
+            Self::NotUtf8 => "percent-encode the user, password and database name as UTF-8",
             Self::NoSlashes => "write it as SCHEME://USER:PASSWORD@HOST/DATABASE",
             Self::Ambiguous => {
                 "percent-encode the special characters in user and password: `@` as %40, `/` as %2F, `:` as %3A, \
                  `?` as %3F, `#` as %23, `%` as %25"
             }
             Self::Host => {
-                "write it as SCHEME://USER:PASSWORD@HOST:PORT/DATABASE, an IPv6 address in brackets, special \
-                 characters in user and password percent-encoded"
+                "write it as SCHEME://USER:PASSWORD@HOST:PORT/DATABASE, with an IPv6 address in \
+                 brackets and special characters in the user and password percent-encoded"
             }
             Self::SeveralHosts => {
-                "name one host with --database-url: the primary, or an address that leads to it"
+                "set a single host with --database-url: the primary, or an address that resolves to it"
             }
-            Self::Address => "write an address such as 10.0.0.5 there, or a name in `host`",
+            Self::Address => "use an IP address such as 10.0.0.5, or put the name in `host`",
             Self::Port => {
-                "write a number there, or leave it out; if this is part of the password, percent-encode the \
-                 special characters in it"
+                "use a number, or omit the port; if this is part of the password, percent-encode its \
+                 special characters"
             }
             Self::TlsValue { .. } => {
-                "correct it in the URL; see the documentation for what each value means"
+                "fix it in the URL; the documentation says what each value means"
             }
             Self::InMemory => {
-                "name a file (sqlite:PATH) that all replicas share, or say --no-database to run the steps at \
-                 every start"
+                "use a file (sqlite:PATH) that all replicas share, or pass --no-database to run the \
+                 steps at every start"
             }
             Self::SqliteUser => {
-                "write sqlite:PATH; if the file's name has such characters, percent-encode them: `:` as %3A, `@` as %40"
+                "write sqlite:PATH; if the file name contains these characters, percent-encode them: \
+                 `:` as %3A, `@` as %40"
             }
             Self::Placeholder(None) => {
-                "in the exec form no shell replaces it: let the platform fill it in, or write {NAME} in \
-                 --database-url; of a password, percent-encode `$` as %24 and `{` as %7B"
+                "without a shell nothing expands it: have the platform substitute it, or write {NAME} \
+                 in --database-url; in a password, percent-encode `$` as %24 and `{` as %7B"
             }
             Self::ByteOrderMark => "save the file as UTF-8 without a byte order mark",
             Self::FileNotUtf8 => "save the file as UTF-8",
-            Self::EmptyPassword => "put the password into it",
-            Self::PasswordLines => "put the password alone into it, on one line",
+            Self::EmptyPassword => "write the password to it",
+            Self::PasswordLines => "put only the password in it, on one line",
             Self::GoDsn => {
-                "Go's form is no URL: write mysql://USER:PASSWORD@HOST:PORT/DATABASE in --database-url, with \
+                "Go's DSN is not a URL: write mysql://USER:PASSWORD@HOST:PORT/DATABASE in --database-url, with \
                  {NAME} for a variable's value"
             }
             Self::DotNet => {
-                ".NET's form is no URL: write postgres://USER:PASSWORD@HOST:PORT/DATABASE, mysql://… or sqlite:PATH \
-                 in --database-url, with {NAME} for a variable's value; or say --no-database"
+                "a .NET connection string is not a URL: write postgres://USER:PASSWORD@HOST:PORT/DATABASE, mysql://… or sqlite:PATH \
+                 in --database-url, with {NAME} for a variable's value; or pass --no-database"
             }
             Self::KeywordValue => {
                 "write postgres://USER:PASSWORD@HOST:PORT/DATABASE in --database-url, with {NAME} for a variable's value"
             }
-            Self::ServiceFile { .. } => "let this user read it, or take the service out",
+            Self::ServiceFile { .. } => "make it readable by this user, or remove the service",
             Self::ServiceLine => {
-                "write `name=value` lines; a section that asks an LDAP server is not supported"
+                "write `name=value` lines; a section that queries an LDAP server is not supported"
             }
             Self::SessionAttrs => {
-                "the ledger is written: leave target_session_attrs out, or write read-write"
+                "launchgate writes to the ledger: remove target_session_attrs, or set it to read-write"
             }
             Self::Unsupported { parameter } => match *parameter {
                 "ssl_min_protocol_version" => {
-                    "leave it out: launchgate uses TLS 1.3 where the server can, and at least TLS 1.2"
+                    "remove it: launchgate uses TLS 1.3 if the server supports it, and at least TLS 1.2"
                 }
-                "gssencmode" => "use sslmode=verify-full instead, and leave gssencmode out",
+                "gssencmode" => "use sslmode=verify-full instead, and remove gssencmode",
                 "sslcrl" | "sslcrldir" => {
-                    "launchgate can't look at revocation lists: leave it out for launchgate, in a URL of its own (--database-url)"
+                    "launchgate can't check revocation lists: give launchgate a URL of its own \
+                     without it (--database-url)"
                 }
                 _ => {
-                    "use sslmode=verify-full instead, and leave it out, in a URL of its own (--database-url)"
+                    "give launchgate a URL of its own (--database-url), without it and with sslmode=verify-full"
                 }
             },
             Self::UnknownScheme(_)

@@ -34,8 +34,8 @@ impl TemplateError {
     #[must_use]
     pub fn hint(&self) -> String {
         match &self.name {
-            Some(name) => format!("set {name}, or take {{{name}}} out"),
-            None => "write a variable's name there; a brace that is meant is %7B in a URL and {{ in --step-env"
+            Some(name) => format!("set {name}, or remove {{{name}}}"),
+            None => "write a variable's name there; for a literal brace, write %7B in a URL and {{ in --step-env"
                 .to_owned(),
         }
     }
@@ -45,7 +45,7 @@ impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
             Some(name) => write!(f, "the variable {name} in {{{name}}} is not set, or empty"),
-            None => f.write_str("a name in braces is no variable that is set"),
+            None => f.write_str("a name in braces is not a variable that is set"),
         }
     }
 }

@@ -128,7 +128,7 @@ pub fn parse(args: &[OsString]) -> Result<Parsed, Failure> {
             };
             let Some(verb) = Verb::from_word(name.as_bytes()) else {
                 return Err(Failure::usage(
-                    format!("no command {name}"),
+                    format!("unknown command {name}"),
                     "see `launchgate --help`",
                 ));
             };
@@ -147,15 +147,15 @@ pub fn parse(args: &[OsString]) -> Result<Parsed, Failure> {
     }
     if let Some((flag, value)) = PreParsedArgs::of_words(args).dashed(&error) {
         return Err(Failure::usage(
-            format!("{flag} has no value: {value} begins with a dash, so it is read as a flag"),
-            format!("write `{flag}={value}` if that is its value, else give it one"),
+            format!("{flag} needs a value: {value} begins with a dash, so it was read as a flag"),
+            format!("if {value} is the value, write `{flag}={value}`; otherwise add a value"),
         ));
     }
     if let (None, Some(first)) = (verb, args.get(1).and_then(|word| word.to_str()))
         && is_flag_or_dashes(first)
     {
         return Err(Failure::usage(
-            format!("no command in front of {first}"),
+            format!("no command before {first}"),
             format!("did you mean `launchgate run {first} …`?"),
         ));
     }
@@ -194,7 +194,7 @@ fn usage(error: &clap::Error, verb: Option<Verb>) -> Failure {
     };
     let is_missing = error.kind() == ErrorKind::MissingRequiredArgument;
     let hint = if stray && verb == Some(Verb::Job) {
-        "quote a step's command; `job` starts no server, `launchgate run` does".to_owned()
+        "quote the step's command; to start a server, use `launchgate run`".to_owned()
     } else if stray {
         "write `--` before the server's command, and quote a step's command".to_owned()
     } else if let (true, Some(Verb::Resolve)) = (is_missing, verb) {

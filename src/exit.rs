@@ -105,7 +105,7 @@ failure_kinds! {
     /// A step failed, with its own exit code or 128+n.
     Step(code: u8 = 1): code, "a step failed; 128+n if signal n ended it", UpToMaxAttempts;
     /// A flag, variable or file asks for something impossible; nothing was touched.
-    Usage: 64, "usage or configuration; nothing was touched", No;
+    Usage: 64, "usage or configuration error; nothing was touched", No;
     /// The embedded migrator failed.
     Sql: 65, "`--sql`: a migration failed, or an applied file was changed or is missing", UpToMaxAttempts;
     /// The database could not be reached in time.
@@ -113,7 +113,7 @@ failure_kinds! {
     /// A bug in launchgate.
     Bug: 70, "a bug in launchgate", Unknown;
     /// The operating system refused something before anything ran.
-    System: 71, "the system refused before anything ran: health address in use, no permission to switch users", No;
+    System: 71, "system error before anything ran: health address in use, no permission to switch users", No;
     /// The snapshot could not be made.
     Snapshot: 73, "the snapshot could not be made; nothing was migrated", UpToMaxAttempts;
     /// Waiting took too long: lock, orphans, `wait`.
@@ -123,7 +123,7 @@ failure_kinds! {
     /// The ledger refuses: blocked, or out of attempts.
     Refused: 77, "refused: blocked, or out of attempts", No;
     /// The database refuses: password, privileges, standby, no such database, unsupported.
-    Database: 78, "the database refused: password, privileges, standby, no such database, unsupported", No;
+    Database: 78, "the database refused: wrong password, missing privileges, a standby, no such database, unsupported", No;
     /// A step exceeded its time limit.
     StepTimeout: 124, "a step exceeded `--migrate-timeout`", UpToMaxAttempts;
     /// A step or the server exists but can't be executed.

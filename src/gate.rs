@@ -216,7 +216,7 @@ impl Gate {
         let (by, run) = run.map_or((&none, &none), |row| (&row.holder, &row.run_id));
         self.log.say(
             Event::GateUpToDate,
-            "the revision already succeeded, running no steps",
+            "the revision has already succeeded, skipping the steps",
             &[("by", by), ("run", run)],
         );
     }

@@ -98,10 +98,10 @@ fn resolve_settings(
         .painted(log.paint());
     for (name, near) in sources.unknown_variables() {
         let hint = near.map_or_else(
-            || "see `launchgate run --help` for the names, or unset it".to_owned(),
+            || "check the names in `launchgate run --help`, or unset it".to_owned(),
             |near| format!("did you mean {near}? Otherwise unset it"),
         );
-        let what = format!("unknown variable {name}");
+        let what = format!("unknown environment variable {name}");
         log.warn(Event::ConfigWarning, &Problem::new(what, hint), &[]);
     }
     sources.resolve(options)
@@ -128,8 +128,8 @@ fn no_host(error: &std::io::Error) -> u8 {
     let failure = Failure::new(
         FailureKind::System,
         Problem::new(
-            format!("failed to take over signals: {error}"),
-            "raise the limit of open files",
+            format!("failed to set up signal handling: {error}"),
+            "raise the open file limit (`ulimit -n`)",
         ),
     );
     Log::new(Arc::new(output), Verbosity::Normal).fail(&failure);

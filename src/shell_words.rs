@@ -188,8 +188,8 @@ impl Scan<'_> {
         if self.text.get(self.at + 1).is_none() {
             // A shell would wait for the next line.
             return Err(SplitRefusal::new(
-                "a backslash with nothing behind it",
-                "write two backslashes, or leave it out",
+                "a trailing backslash",
+                "write two backslashes, or remove it",
             ));
         }
         self.take(2);
@@ -293,8 +293,8 @@ fn dollar(text: &[u8]) -> Result<(Dollar<'_>, usize), SplitRefusal> {
         Some(b'$') => Ok((Dollar::Plain, 2)),
         Some(b'{') => match text.iter().position(|&byte| byte == b'}') {
             None => Err(SplitRefusal::new(
-                "`${` without its `}`",
-                "close the brace, or write `$$` for a plain dollar",
+                "`${` without a closing `}`",
+                "close the brace, or write `$$` for a literal dollar sign",
             )),
             Some(2) => Err(SplitRefusal::new(
                 "`${}` without a name",

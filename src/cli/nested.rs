@@ -99,9 +99,13 @@ fn is_own(words: &[OsString], environment: &Environment) -> bool {
 fn two_gates(inner: Verb) -> Failure {
     let inner = inner.as_str();
     Failure::usage(
-        format!("`launchgate {inner}` follows the `--` of another gate, so there would be two"),
         format!(
-            "the ENTRYPOINT is a gate already: write only the server's command, with the flags in the ENTRYPOINT or in LAUNCHGATE_* variables; or replace the ENTRYPOINT, as in `docker run --entrypoint launchgate IMAGE {inner} …`"
+            "`launchgate {inner}` comes after the `--` of another launchgate command; gates can't be nested"
+        ),
+        format!(
+            "the ENTRYPOINT already runs launchgate: pass only the server's command, and put the \
+             flags in the ENTRYPOINT or in LAUNCHGATE_* variables; or override the ENTRYPOINT, as in \
+             `docker run --entrypoint launchgate IMAGE {inner} …`"
         ),
     )
 }

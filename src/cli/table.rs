@@ -93,16 +93,16 @@ settings! {
     }
     Pid "pid" {
         default: DefaultValue::Value("1"),
-        help: "The process that launchgate was started as",
+        help: "The process ID of launchgate",
         ..base(Group::OneCommand, &[Probe], Shape::Count)
     }
 
     Prepare "prepare" {
-        help: "Run CMD at every start of every replica, before anything connects; repeatable, in this order",
+        help: "Run CMD at every start of every replica, before launchgate connects to the database; repeatable, run in order",
         ..base(Group::StartCommands, START, Shape::StartCommands)
     }
     WarmUp "warm-up" {
-        help: "Run CMD at every start of every replica, after the gate and before the server; repeatable, in this order",
+        help: "Run CMD at every start of every replica, after the gate and before the server; repeatable, run in order",
         ..base(Group::StartCommands, START, Shape::StartCommands)
     }
 
@@ -115,7 +115,7 @@ settings! {
         ..base(Group::Steps, STEP, Shape::StepFolder)
     }
     Migrate "migrate" {
-        help: "Run CMD to migrate; repeatable, in this order",
+        help: "Run CMD to migrate; repeatable, run in order",
         ..base(Group::Steps, STEP, Shape::Steps)
     }
     Sql "sql" {
@@ -123,7 +123,7 @@ settings! {
         variants: &[Variant {
             verb: Wait,
             group: Group::Coordination,
-            help: "The .sql migrations whose fingerprint is the revision, as for `launchgate run --sql`",
+            help: "Use the fingerprint of the .sql migrations in DIR as the revision, as `launchgate run --sql` does",
         }],
         ..base(Group::Steps, STEP, Shape::StepFolder)
     }
@@ -155,7 +155,7 @@ settings! {
     }
     MigrateTimeout "migrate-timeout" {
         default: DefaultValue::Value("0"),
-        help: "Stop a step that runs longer than this, and fail",
+        help: "Stop a step and fail if it runs longer than this",
         ..base(Group::Steps, STEP, Shape::Duration)
     }
     StopGrace "stop-grace" {
@@ -174,50 +174,50 @@ settings! {
     }
     StepEnv "step-env" {
         value_name: "NAME=VALUE",
-        help: "Set a variable for the steps only; repeatable",
+        help: "Set an environment variable for the steps only; repeatable",
         ..base(Group::Steps, STEP, Shape::Pairs)
     }
     StepEnvFrom "step-env-from" {
         value_name: "NAME=SOURCE",
-        help: "Give steps the value of variable SOURCE as NAME, and hide SOURCE from the server; repeatable",
+        help: "Set NAME for the steps to the value of the variable SOURCE, and remove SOURCE from the server's environment; repeatable",
         ..base(Group::Steps, STEP, Shape::Pairs)
     }
     StepUser "step-user" {
         value_name: "USER[:GROUP]",
         default: DefaultValue::Described("--user"),
-        help: "Run the steps as this user; names or numbers",
+        help: "Run the steps as this user (name or ID)",
         ..base(Group::Steps, STEP, Shape::Text)
     }
 
     DatabaseUrl "database-url" {
         value_name: "URL",
         default: DefaultValue::Described("`DATABASE_URL`, `POSTGRES_URL` and others, else libpq's `PGHOST`"),
-        help: "The database for lock and ledger; {NAME} is replaced by that variable's value",
+        help: "The database that holds the lock and the ledger; {NAME} is replaced with that variable's value",
         ..base(Group::Database, LEDGER, Shape::Text)
     }
     DatabaseUrlEnv "database-url-env" {
         value_name: "NAME",
-        help: "Read the database's URL from this variable",
+        help: "Read the database URL from this variable",
         ..base(Group::Database, LEDGER, Shape::Text)
     }
     DatabaseUrlFile "database-url-file" {
         value_name: "FILE",
-        help: "Read the database's URL from this file",
+        help: "Read the database URL from this file",
         ..base(Group::Database, LEDGER, Shape::Text)
     }
     DatabasePasswordFile "database-password-file" {
         value_name: "FILE",
-        help: "Read the database's password from this file, anew for each connection",
+        help: "Read the database password from this file, again for each connection",
         ..base(Group::Database, LEDGER, Shape::Text)
     }
     NoDatabase "no-database" {
-        help: "Use neither lock nor ledger: the steps run at every start, in every replica",
+        help: "Use no lock and no ledger: every replica runs the steps at every start",
         ..base(Group::Database, LEDGER, Shape::Switch)
     }
     App "app" {
         value_name: "NAME",
         default: DefaultValue::Value("default"),
-        help: "The name of this app among those that share the database",
+        help: "The name of this app; apps that share a database need different names",
         ..base(Group::Database, LEDGER, Shape::Text)
     }
     WaitTimeout "wait-timeout" {
@@ -234,32 +234,32 @@ settings! {
     }
     Fingerprint "fingerprint" {
         value_name: "GLOB",
-        help: "Use a hash of these files as the revision instead; repeatable",
+        help: "Use a hash of these files as the revision, instead of the release; repeatable",
         ..base(Group::Coordination, GATE, Shape::List)
     }
     LockTimeout "lock-timeout" {
         default: DefaultValue::Value("0"),
-        help: "How long to wait for another replica's migration",
+        help: "How long to wait for another replica to finish migrating",
         ..base(Group::Coordination, GATE, Shape::Duration)
     }
     Lease "lease" {
         default: DefaultValue::Value("30s"),
-        help: "How long a holder that is silent still counts as alive, 3s to 1h",
+        help: "How long the lock holder still counts as alive after its last heartbeat, 3s to 1h",
         ..base(Group::Coordination, GATE, Shape::Duration)
     }
     MaxAttempts "max-attempts" {
         default: DefaultValue::Value("3"),
-        help: "Refuse a revision after this many failed attempts; 0 is no limit",
+        help: "Refuse a revision after this many failed attempts; 0 means no limit",
         ..base(Group::Coordination, ATTEMPTS, Shape::Count)
     }
     RetryDelay "retry-delay" {
         default: DefaultValue::Value("10s"),
-        help: "How long after a failed attempt any replica may begin the next one; doubled with each failure, up to 5 minutes; 0 is at once",
+        help: "How long every replica waits after a failed attempt before the next one; doubles with each failure, up to 5 minutes; 0 means no wait",
         ..base(Group::Coordination, ATTEMPTS, Shape::Duration)
     }
     OrphanTimeout "orphan-timeout" {
         default: DefaultValue::Value("60s"),
-        help: "How long to wait for database sessions that a step of an earlier run left behind",
+        help: "How long to wait for database sessions left behind by an earlier run's steps",
         ..base(Group::Coordination, GATE, Shape::Duration)
     }
 
@@ -270,11 +270,11 @@ settings! {
     }
     User "user" {
         value_name: "USER[:GROUP]",
-        help: "Run the server as this user; names or numbers",
+        help: "Run the server as this user (name or ID)",
         ..base(Group::Server, SERVER, Shape::Text)
     }
     Init "init" {
-        help: "Stay as the init of the server: forward signals, reap zombies",
+        help: "Keep running as the server's init: forward signals and reap zombies",
         ..base(Group::Server, GATE, Shape::Switch)
     }
     InitGroup "init-group" {

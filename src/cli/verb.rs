@@ -76,16 +76,18 @@ impl Verb {
             Self::Run => "Run the steps once per release, then become SERVER",
             Self::Job => "Run the steps once per release, then exit 0",
             Self::Wait => "Wait until this revision has succeeded, then become SERVER",
-            Self::Init => "Without a gate: start SERVER, forward signals to it and reap zombies",
+            Self::Init => "Start SERVER without a gate, forward signals to it and reap zombies",
             Self::Status => "Show who holds the gate and the newest rows of the ledger",
             Self::Resolve => "Record an operator's decision about a revision in the ledger",
             Self::Check => "Check settings, executables and the database without changing anything",
             Self::Probe => {
-                "For health checks: exit 0 while the gate is closed, else become COMMAND"
+                "For health checks: exit 0 while the gate is closed, otherwise become COMMAND"
             }
-            Self::PrintDdl => "Print the DDL of the ledger, for roles that may not create tables",
+            Self::PrintDdl => {
+                "Print the ledger's DDL, for databases where launchgate's role may not create tables"
+            }
             Self::Convert => {
-                "Say what is wrong with a `sh -c` chain, and print the launchgate command for it"
+                "Explain what is wrong with a `sh -c` chain, and print the launchgate command that replaces it"
             }
             Self::Generate => {
                 "Print the man page, shell completions or the schema of the settings file"

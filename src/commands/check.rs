@@ -45,7 +45,7 @@ pub fn check(
         print::print(host, programs(None, &ready).as_bytes())?;
         return print::print(
             host,
-            b"\nGATE      skipped: LAUNCHGATE_SKIP is set, so `run` goes straight to the server\n",
+            b"\nGATE      skipped: LAUNCHGATE_SKIP is set, so `run` starts the server at once\n",
         );
     }
     let RunPlan {
@@ -77,7 +77,7 @@ pub fn check(
     match coordination {
         Coordination::Alone { .. } => print::print(
             host,
-            b"\nDATABASE  none: the steps run at every start, in every replica\n",
+            b"\nDATABASE  none: every replica runs the steps at every start\n",
         ),
         Coordination::Gate(gate) => database(host, log, &gate, steps.plan.embedded.as_ref()),
     }
@@ -144,7 +144,7 @@ fn migrations(host: &Host, target: Target, folder: PathBuf) -> Result<(), Failur
     };
     let (pending, applied) = runtime::run(host, list)?;
     let mut out = format!(
-        "\nMIGRATIONS in {shown}\napplied         {applied}\nto be applied   {}\n",
+        "\nMIGRATIONS in {shown}\napplied         {applied}\npending         {}\n",
         pending.len()
     );
     for name in pending {
@@ -181,7 +181,7 @@ fn describe(plan: &GatePlan, seen: &DatabaseReport) -> String {
     };
     line("url", &plan.target.url.to_string());
     line("server", &format!("{} {}", info.product, info.version));
-    line("pooler", info.pooler.as_deref().unwrap_or("none seen"));
+    line("pooler", info.pooler.as_deref().unwrap_or("none found"));
     line("writable", if info.read_only { "no" } else { "yes" });
     line(
         "ledger",
@@ -193,7 +193,7 @@ fn describe(plan: &GatePlan, seen: &DatabaseReport) -> String {
     );
     line("may create it", tell(info.can_create));
     line(
-        "may write it",
+        "may write to it",
         if info.ledger_exists {
             tell(info.can_write_ledger)
         } else {
@@ -250,7 +250,7 @@ fn verdict(plan: &GatePlan, seen: &DatabaseReport) -> Result<(), Failure> {
         return Err(Failure::new(
             FailureKind::Database,
             Problem::new(
-                "this role may not write the ledger",
+                "this role may not write to the ledger",
                 "grant it SELECT, INSERT and UPDATE on launchgate_runs",
             ),
         ));

@@ -43,7 +43,7 @@ pub fn convert(host: &Host, words: &[OsString], environment: &Environment) -> Re
     if let Ok(proposal) = &report.outcome
         && proposal.words.iter().any(shows_password)
     {
-        report.wrong.push("there is a password in the command line, where every process and every log can read it: move it into a variable of the container".to_owned());
+        report.wrong.push("the command line contains a password, which other processes and logs can read: move it to an environment variable of the container".to_owned());
     }
     // The proposal is meant to be copied, so its passwords are not redacted.
     for line in report.wrong.iter_mut().chain(&mut report.notes) {
@@ -60,7 +60,7 @@ pub fn convert(host: &Host, words: &[OsString], environment: &Environment) -> Re
 }
 
 fn read_words(host: &Host, words: &[OsString]) -> Result<Vec<String>, Failure> {
-    let not_text = || Failure::usage("the chain is not UTF-8", "give it as text");
+    let not_text = || Failure::usage("the chain is not UTF-8", "pass UTF-8 text");
     let words: Option<Vec<String>> = words
         .iter()
         .map(|word| word.to_str().map(str::to_owned))
@@ -83,7 +83,7 @@ fn read_standard_input(host: &Host) -> Result<Vec<u8>, Failure> {
             let what = format!("stopped by {stop} while reading");
             return Err(Failure::new(
                 FailureKind::Stopped(stop),
-                Problem::new(what, "see what writes to standard input"),
+                Problem::new(what, "check the program that writes to standard input"),
             ));
         }
         match stdin.read(&mut part) {

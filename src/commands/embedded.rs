@@ -81,7 +81,7 @@ fn step(host: &Host, log: &Log, settings: &EmbeddedSettings) -> Result<Option<St
         | None => {
             let step = settings.step.to_string_lossy();
             Err(Failure::usage(
-                format!("no step of launchgate's own is called `{step}`"),
+                format!("launchgate has no embedded step `{step}`"),
                 "use `launchgate run`",
             ))
         }
@@ -98,7 +98,10 @@ fn snapshot(
     let Some(file) = settings.url.sqlite_path() else {
         return Err(Failure::new(
             FailureKind::Bug,
-            Problem::new("a snapshot of a database that is no file", "report this"),
+            Problem::new(
+                "a snapshot of a database that is not a file",
+                "please report this bug",
+            ),
         ));
     };
     let folder = Path::new(&settings.folder);

@@ -39,7 +39,7 @@ pub fn watch_parent(planned: &EveryStart) {
 pub fn skip_gate(host: &Host, log: &Log, planned: EveryStart) -> Result<(), Failure> {
     let ready = steps::find_every_start(planned, log)?;
     let problem = Problem::new(
-        "LAUNCHGATE_SKIP is set, running no steps",
+        "LAUNCHGATE_SKIP is set, skipping all steps",
         "unset it when the emergency is over",
     );
     log.warn(Event::GateSkipped, &problem, &[]);

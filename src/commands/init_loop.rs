@@ -88,7 +88,7 @@ fn stay(state: &InitState, log: &Log) -> u8 {
                 FailureKind::System,
                 Problem::new(
                     format!("failed to supervise the server: {error}"),
-                    "raise the limit of open files",
+                    "raise the open file limit (`ulimit -n`)",
                 ),
             );
             // The server dies with this process.
@@ -117,7 +117,7 @@ fn stay(state: &InitState, log: &Log) -> u8 {
         InitEvent::LeftBehind => {
             let problem = Problem::new(
                 "processes that the server left can't be killed, giving up on them",
-                "look for processes of another user, or in state D",
+                "check for processes of another user, or in uninterruptible sleep (state D)",
             );
             log.warn(Event::ServerLeftoversKilled, &problem, &[]);
         }

@@ -15,7 +15,7 @@ pub fn print_ddl(host: &Host, kind: &OsStr) -> Result<(), Failure> {
     let Some(backend) = kind.to_str().and_then(Backend::named) else {
         return Err(Failure::usage(
             format!(
-                "--database: launchgate knows no database called `{}`",
+                "--database: `{}` is not a supported database",
                 kind.to_string_lossy()
             ),
             format!("write {}", Backend::ALL.map(Backend::as_str).join(", ")),

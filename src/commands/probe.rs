@@ -52,7 +52,7 @@ fn absent(pid: i32) -> Failure {
         FailureKind::Step(1),
         Problem::new(
             format!("there is no process {pid}"),
-            "name the process that was started as launchgate with --pid",
+            "set --pid to the process ID of launchgate",
         ),
     )
 }

@@ -39,7 +39,7 @@ pub fn resolve(host: &Host, log: &Log, settings: &ResolveSettings) -> Result<(),
         "blocked" => RunState::Blocked,
         other => {
             return Err(Failure::usage(
-                format!("--as: `{other}` is not a decision"),
+                format!("--as: `{other}` is not a valid decision"),
                 "write succeeded, retry or blocked",
             ));
         }
@@ -52,7 +52,7 @@ pub fn resolve(host: &Host, log: &Log, settings: &ResolveSettings) -> Result<(),
     if note == Some("") {
         return Err(Failure::usage(
             "--note is empty",
-            "give it a value, or leave it out",
+            "pass a value, or remove the flag",
         ));
     }
     let mut plan = coordination::without_revision(&settings.operator)?;
@@ -70,12 +70,12 @@ pub fn resolve(host: &Host, log: &Log, settings: &ResolveSettings) -> Result<(),
     })
     .map_err(|failure| reference.locate(failure))?;
     let said = match state {
-        RunState::Succeeded => "recorded as succeeded: it starts without running its steps",
-        RunState::Blocked => "blocked: it does not start",
+        RunState::Succeeded => "recorded as succeeded: the next start will not run its steps",
+        RunState::Blocked => "blocked: launchgate will refuse to start it",
         _ if had_succeeded => {
-            "attempts were reset; it succeeded before, so its steps do not run again"
+            "reset the attempts; the revision succeeded before, so its steps will not run again"
         }
-        _ => "attempts were reset: the next start runs its steps",
+        _ => "reset the attempts; the next start will run its steps",
     };
     print::print(host, format!("revision {shown}: {said}\n").as_bytes())
 }
@@ -83,7 +83,7 @@ pub fn resolve(host: &Host, log: &Log, settings: &ResolveSettings) -> Result<(),
 fn text<'a>(name: &str, value: &'a OsStr) -> Result<&'a str, Failure> {
     value
         .to_str()
-        .ok_or_else(|| Failure::usage(format!("{name} is not UTF-8"), "write it in UTF-8"))
+        .ok_or_else(|| Failure::usage(format!("{name} is not UTF-8"), "use UTF-8"))
 }
 
 /// Returns whether the revision had succeeded before.
@@ -127,10 +127,10 @@ async fn never_ran(session: &mut Session, app: &str, revision: &str) -> Result<P
     newest.truncate(MOST_NAMES as usize);
     let hint = if !of_others.is_empty() {
         let names = redacted_names(&of_others).join(", ");
-        format!("name the app with --app; it was run by: {names}")
+        format!("set --app; these apps have run it: {names}")
     } else if !near.is_empty() {
         let names = redacted_names(&near).join(", ");
-        format!("check its spelling; this app ran: {names}")
+        format!("check its spelling; this app has run: {names}")
     } else if !newest.is_empty() {
         let names = redacted_names(&newest).join(", ");
         format!("check its spelling; the newest revisions of this app: {names}")
@@ -138,10 +138,10 @@ async fn never_ran(session: &mut Session, app: &str, revision: &str) -> Result<P
         let apps = redacted_names(&session.apps(None, MOST_NAMES).await?);
         match apps.as_slice() {
             [] => "the ledger is empty: check that this is the right database".to_owned(),
-            apps => format!("name the app with --app; there are: {}", apps.join(", ")),
+            apps => format!("set --app; the ledger has these apps: {}", apps.join(", ")),
         }
     };
-    let what = format!("app `{app}` never ran revision {revision}");
+    let what = format!("app `{app}` has never run revision {revision}");
     Ok(Problem::new(what, hint))
 }
 

@@ -59,8 +59,8 @@ pub fn run(
 
 fn warn_of_no_step(log: &Log) {
     let problem = Problem::new(
-        "no step is named, so there is nothing to run",
-        "name the migration with --migrate",
+        "no steps are configured, so there is nothing to run",
+        "set the migration command with --migrate",
     );
     log.warn(Event::ConfigWarning, &problem, &[]);
 }
@@ -91,7 +91,7 @@ fn together(host: &Host, log: &Log, plan: GatePlan, steps: &ReadySteps) -> Resul
         Event::GateDone,
         match passed? {
             Passed::Already => "the gate is open",
-            Passed::Here => "the gate is open, the steps ran here",
+            Passed::Here => "the gate is open; this replica ran the steps",
         },
         &[],
     );

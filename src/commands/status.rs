@@ -202,16 +202,16 @@ fn render(seen: &LedgerReport) -> String {
                 .unwrap_or_default();
             let _ = writeln!(
                 out,
-                "{} holds the gate, since {}{step}",
+                "{} has held the gate since {}{step}",
                 run.holder, run.started_at
             );
         }
-        (true, None) => out.push_str("a replica holds the lock but has not started a run yet\n"),
+        (true, None) => out.push_str("a replica holds the lock but has not yet started a run\n"),
         (false, _) => out.push_str("no replica holds the gate\n"),
     }
     if seen.runs.is_empty() {
         if seen.others.is_empty() {
-            out.push_str("the ledger is empty: nothing has run yet\n");
+            out.push_str("the ledger is empty: no runs yet\n");
         } else {
             let (app, others) = (&seen.app, seen.others.join(", "));
             let _ = writeln!(out, "no runs of app `{app}`; there are: {others}");

@@ -57,8 +57,8 @@ fn gate_plan(
     };
     if !plan.names_revision() {
         return Err(Failure::usage(
-            "no revision is named, so there is nothing to wait for",
-            "name it with --release or --fingerprint, as the job that migrates does",
+            "no revision is set, so there is nothing to wait for",
+            "set --release or --fingerprint, to the same value as in the job that migrates",
         ));
     }
     Ok(*plan)

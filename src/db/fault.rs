@@ -198,7 +198,10 @@ impl Fault {
                  certificate, or choose a less strict {mode}"
             )
         };
-        Error::refused(format!("could not establish a TLS connection: {said}"), hint)
+        Error::refused(
+            format!("could not establish a TLS connection: {said}"),
+            hint,
+        )
     }
 
     fn driver_error(&self, said: String) -> Error {

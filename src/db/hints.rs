@@ -6,7 +6,8 @@ pub(super) const NO_DATABASE: &str = "add a database name to the database URL";
 pub(super) const READ_ONLY: &str = "point the database URL at the primary, which accepts writes";
 pub(super) const PRIVILEGES: &str = "grant the role SELECT, INSERT and UPDATE on launchgate_runs (`launchgate wait` needs SELECT only)";
 pub(super) const SHAPE: &str = "the table launchgate_runs does not have the expected columns: compare it with `launchgate print-ddl`, or rename it";
-pub(super) const TABLE_GONE: &str = "the table launchgate_runs no longer exists: a step may have dropped it";
+pub(super) const TABLE_GONE: &str =
+    "the table launchgate_runs no longer exists: a step may have dropped it";
 pub(super) const UNKNOWN: &str =
     "check the server's log; `launchgate check` tests the connection without changing anything";
 pub(super) const SCHEMA: &str =

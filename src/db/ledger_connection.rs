@@ -67,9 +67,7 @@ impl LedgerConnection {
         }
         match &mut self.connection {
             Some(connection) => Ok(connection.as_mut()),
-            None => Err(Error::Broken(
-                "the ledger connection is closed".to_owned(),
-            )),
+            None => Err(Error::Broken("the ledger connection is closed".to_owned())),
         }
     }
 

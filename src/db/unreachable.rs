@@ -130,7 +130,9 @@ fn certificate(said: &str, url: &DatabaseUrl) -> Option<Error> {
     } else if said.contains("not valid for any names") {
         (
             "contains no host name".to_owned(),
-            format!("create the server's certificate with {make}: a name in the CN alone does not count"),
+            format!(
+                "create the server's certificate with {make}: a name in the CN alone does not count"
+            ),
         )
     } else if said.contains("CaUsedAsEndEntity") {
         (

@@ -46,7 +46,7 @@ pub fn call_failed(reference: &LedgerReference, error: Error) -> Failure {
             FailureKind::Unreachable,
             Problem::new(
                 format!("the database did not answer: {other}"),
-                format!("try again, and look at `{}`", reference.status_command()),
+                format!("try again, and check `{}`", reference.status_command()),
             ),
         ),
     }
@@ -89,9 +89,10 @@ pub fn revision_refused(
                 FailureKind::Database,
                 Problem::new(
                     format!(
-                        "the ledger has a row for revision {revision} in a state that this launchgate does not know"
+                        "the ledger has a row for revision {revision} in a state unknown to this \
+                         version of launchgate"
                     ),
-                    "a newer launchgate wrote it: use at least that version in this image",
+                    "a newer launchgate wrote it: use that version or later in this image",
                 ),
             );
         }
@@ -107,10 +108,10 @@ pub(super) fn orphans_remain(list: &str, waited: Duration, backend: Backend) -> 
         FailureKind::TimedOut,
         Problem::new(
             format!(
-                "database sessions of an earlier run are still working after {} s (--orphan-timeout): {list}",
+                "database sessions of an earlier run are still active after {} s (--orphan-timeout): {list}",
                 waited.as_secs()
             ),
-            format!("let them finish or end them{end}, then start again"),
+            format!("let them finish, or terminate them{end}, then start again"),
         ),
     )
 }
@@ -124,7 +125,9 @@ pub(super) fn idle_orphans(list: &str, backend: Backend) -> Problem {
         format!(
             "no longer waiting for sessions that an earlier run left idle in a transaction: {list}"
         ),
-        format!("they may hold locks that the steps need: find their client, or end them{end}"),
+        format!(
+            "they may hold locks that the steps need: find their client, or terminate them{end}"
+        ),
     )
 }
 
@@ -139,7 +142,8 @@ fn ending_a_session(backend: Backend) -> String {
 pub(super) fn table_locked(lost: &str, target: &Target) -> Problem {
     Problem::new(
         format!(
-            "{lost}. The lock itself answered, but the table launchgate_runs could not be written; most likely a step locks it"
+            "{lost}: the lock's connection still responds, but the table launchgate_runs can't be \
+             written; most likely a step has locked it"
         ),
         target.backend().locked_table_hint(&target.url),
     )
@@ -151,7 +155,9 @@ pub(super) fn unrecorded(why: &str) -> Failure {
     Failure::new(
         FailureKind::LockLost,
         Problem::new(
-            format!("the steps succeeded, but that could not be recorded under the lock: {why}"),
+            format!(
+                "the steps succeeded, but the result could not be recorded under the lock: {why}"
+            ),
             "start again: the steps will run again",
         ),
     )
@@ -162,7 +168,10 @@ pub(super) fn unrecorded(why: &str) -> Failure {
 pub(super) fn no_answer() -> Failure {
     Failure::new(
         FailureKind::Bug,
-        Problem::new("no answer came back for the steps", "report this"),
+        Problem::new(
+            "the thread that runs the steps returned no result",
+            "please report this bug",
+        ),
     )
 }
 
@@ -172,8 +181,8 @@ pub(super) fn no_descriptor(error: &io::Error) -> Failure {
     Failure::new(
         FailureKind::System,
         Problem::new(
-            format!("failed to open a descriptor: {error}"),
-            "raise the limit of open files",
+            format!("failed to open a file descriptor: {error}"),
+            "raise the open file limit (`ulimit -n`)",
         ),
     )
 }

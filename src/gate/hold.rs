@@ -73,12 +73,12 @@ impl Gate {
             LedgerCreation::Existed => {}
             LedgerCreation::Created => self.log.say(
                 Event::LedgerCreated,
-                "created the ledger, table launchgate_runs",
+                "created the ledger (table launchgate_runs)",
                 &[],
             ),
             LedgerCreation::KeyAdded => self.log.say(
                 Event::LedgerUpgraded,
-                "added to the ledger the unique key that allows one running row per app",
+                "added the unique key to the ledger that allows one running row per app",
                 &[],
             ),
             LedgerCreation::KeyMissing { why, add } => self.log.warn(
@@ -100,9 +100,9 @@ impl Gate {
                 Event::LockUnproven,
                 &Problem::new(
                     format!(
-                        "could not prove with a second connection that the lock excludes: {why}"
+                        "could not verify with a second connection that the lock is exclusive: {why}"
                     ),
-                    "leave this app two connections while it migrates",
+                    "make sure that two connections are available while this app migrates",
                 ),
                 &[],
             );
@@ -136,14 +136,14 @@ impl Gate {
             return Ok(());
         }
         let ids: Vec<String> = dead.iter().map(|row| row.run_id.clone()).collect();
-        let note = "its holder died, or lost the lock and could not record it";
+        let note = "the holder died, or lost the lock and could not record that";
         self.call(link, Box::pin(locked.interrupt(&ids, note)))
             .await?;
         for row in dead {
             let seconds = row.age_ms / 1000;
             self.log.say(
                 Event::RunInterrupted,
-                "an earlier run died before it finished; its steps will run again",
+                "an earlier run died before it finished; running its steps again",
                 &[
                     ("run", &row.run_id),
                     ("holder", &row.holder),
@@ -188,7 +188,7 @@ impl Gate {
             if logged.is_none_or(|at| Moment::now().since(at) >= PROGRESS_INTERVAL) {
                 logged = Some(Moment::now());
                 let list = record::list_orphans(&orphans);
-                let message = "waiting for database sessions that an earlier run left working";
+                let message = "waiting for active database sessions left by an earlier run";
                 let fields: [Field<'_>; 2] = [("seconds", &waited.as_secs()), ("sessions", &list)];
                 self.log.say(Event::OrphansWaiting, message, &fields);
             }
@@ -204,7 +204,7 @@ impl Gate {
         let ids: Vec<String> = dead.iter().map(|row| row.run_id.clone()).collect();
         let count = locked.end_idle_orphans(&ids).await?;
         if count > 0 {
-            let message = "ended sessions that a dead run left idle in a transaction";
+            let message = "terminated sessions that a dead run left idle in a transaction";
             self.log
                 .say(Event::OrphansEnded, message, &[("sessions", &count)]);
         }
@@ -253,7 +253,7 @@ impl Gate {
         let fields: [Field<'_>; 2] = [("attempt", &attempt), ("run", &run_id)];
         self.log.say(
             Event::LockTaken,
-            "this replica holds the lock and runs the steps",
+            "this replica holds the lock, running the steps",
             &fields,
         );
         let confirmed = asked.max(appended);

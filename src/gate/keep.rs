@@ -104,9 +104,9 @@ impl Gate {
             }
             // Asking again will not help: a step dropped the ledger, say.
             Some(Error::Refused { what, .. }) => {
-                return lease.lose(format!("the ledger can't be written: {what}"));
+                return lease.lose(format!("can't write to the ledger: {what}"));
             }
-            Some(_) => "the database did not confirm the lock, asking again",
+            Some(_) => "the database did not confirm the lock, retrying",
         };
         if let Some(error) = error {
             self.log
@@ -218,7 +218,7 @@ impl Gate {
                 Event::RunUnrecorded,
                 &Problem::new(
                     format!("could not record the end of the run: {error}"),
-                    "nothing to fix: the next holder closes its row after the lease",
+                    "nothing to fix: the next holder will close this run's row once the lease expires",
                 ),
                 &[("run", &run_id)],
             ),

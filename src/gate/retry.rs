@@ -143,10 +143,7 @@ impl ConnectRetry {
         self.away.since = None;
         match self.busy.tick() {
             Tick::Over(waited) => Err(timed_out(
-                format!(
-                    "the database was busy with others for {} s: {error}",
-                    waited.as_secs()
-                ),
+                format!("the database was busy for {} s: {error}", waited.as_secs()),
                 &format!("see who is using it with `{}`", self.status),
             )),
             Tick::Waiting { waited, log_now } => {
@@ -206,7 +203,7 @@ impl ConnectRetry {
             let seconds = format!("{:.1}", Moment::now().since(since).as_secs_f64());
             log.say(
                 Event::DatabaseReady,
-                "the database answers",
+                "connected to the database",
                 &[("seconds", &seconds)],
             );
         }

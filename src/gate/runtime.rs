@@ -400,8 +400,8 @@ fn no_thread(error: &std::io::Error) -> Failure {
     Failure::new(
         FailureKind::System,
         Problem::new(
-            format!("failed to start the thread for the network: {error}"),
-            "raise the limit of processes, threads or open files",
+            format!("failed to start the database thread: {error}"),
+            "raise the limits on processes, threads and open files",
         ),
     )
 }

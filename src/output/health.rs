@@ -129,15 +129,16 @@ fn is_of_no_kind(error: &io::Error) -> bool {
 fn refused(wanted: &HealthAddress, error: &io::Error) -> Failure {
     let hint = match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "stop what is listening there, or choose another port; the gate and its server can share one"
+            "stop the process that listens there, or choose another port; the gate and the server can \
+             use the same one"
         }
         io::ErrorKind::PermissionDenied => {
-            "choose a port above 1023, or give the container the capability NET_BIND_SERVICE"
+            "choose a port above 1023, or add the capability NET_BIND_SERVICE to the container"
         }
         io::ErrorKind::AddrNotAvailable => {
-            "choose an address of this machine, or leave it out as in :8080"
+            "use an address of this machine, or omit it, as in :8080"
         }
-        _ => "choose another address, or leave the setting out",
+        _ => "choose another address, or remove the setting",
     };
     Failure::new(
         FailureKind::System,

@@ -88,7 +88,7 @@ fn words(phase: &Phase) -> Option<&'static str> {
         Phase::Lock => Some("waiting for another replica"),
         Phase::Release => Some("waiting for the release to be migrated"),
         Phase::Delay(_) => Some("waiting to try again after a failed attempt"),
-        Phase::Preparing => Some("holding the lock, getting ready"),
+        Phase::Preparing => Some("holding the lock, preparing the steps"),
         Phase::Starting | Phase::Step(_) | Phase::Recording => None,
     }
 }

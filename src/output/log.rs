@@ -317,7 +317,7 @@ impl Log {
         if count > 0 {
             self.write(
                 Event::LogLeftOut,
-                "log lines were dropped because nobody read them",
+                "dropped log lines because nothing was reading them",
                 &[
                     ("lines", &count),
                     ("hint", &"read the log faster, or log less with -q"),

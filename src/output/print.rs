@@ -12,7 +12,10 @@ pub fn print(host: &Host, text: &[u8]) -> Result<(), Failure> {
         let what = format!("stopped by {stop} while printing");
         Failure::new(
             FailureKind::Stopped(stop),
-            Problem::new(what, "check the program that reads standard output"),
+            Problem::new(
+                what,
+                "check the program that reads launchgate's standard output",
+            ),
         )
     })?;
     // A reader that stops early (`| head`) is not a failure.

@@ -24,7 +24,7 @@ pub fn write(named: Option<PathBuf>, failure: &Failure, log: &Log) {
         && !(is_default && error.kind() == std::io::ErrorKind::NotFound)
     {
         let what = format!("failed to write {}: {error}", path.display());
-        let hint = "name a file that this user may write with --termination-log";
+        let hint = "set --termination-log to a file that this user can write";
         log.warn(Event::ConfigWarning, &Problem::new(what, hint), &[]);
     }
 }

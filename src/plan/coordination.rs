@@ -49,7 +49,7 @@ pub fn resolve(
             check_arithmetic(coordination)?;
             log.say(
                 Event::DatabaseChosen,
-                "lock and ledger are in this database",
+                "using this database for the lock and the ledger",
                 &[("database", &url.value), ("source", &url.origin)],
             );
             Some(url)
@@ -120,7 +120,7 @@ pub fn without_revision(settings: &OperatorSettings) -> Result<GatePlan, Failure
 /// Neither a database nor `--no-database`: each replica would run the steps for itself, at every start.
 fn unnamed(hint: &str) -> Failure {
     Failure::usage(
-        "no database is named, so every replica would run the steps, at every start",
+        "no database is configured, so every replica would run the steps at every start",
         format!("{hint}; or --no-database if that is what you want"),
     )
 }
@@ -132,11 +132,11 @@ pub fn no_database(verb: Verb, choice: &DatabaseChoice) -> Failure {
     let hint = match choice {
         DatabaseChoice::Unnamed { hint } => hint,
         DatabaseChoice::Declined(_) | DatabaseChoice::Url(_) => {
-            "set DATABASE_URL or --database-url, and leave out --no-database"
+            "set DATABASE_URL or --database-url, and remove --no-database"
         }
     };
     Failure::usage(
-        format!("`launchgate {verb}` needs the database that has the ledger, but none is named"),
+        format!("`launchgate {verb}` needs the database with the ledger, but none is configured"),
         hint,
     )
 }
@@ -156,7 +156,7 @@ fn fits(grace: &Setting<Duration>, lease: &Setting<Duration>) -> Result<(), Fail
         return Ok(());
     }
     let named = |setting: &Setting<Duration>, flag: &str| match setting.origin {
-        Origin::Default => format!("{flag} (by default)"),
+        Origin::Default => format!("{flag} (default)"),
         _ => setting.origin.to_string(),
     };
     let show = humantime::format_duration;
@@ -172,7 +172,7 @@ fn fits(grace: &Setting<Duration>, lease: &Setting<Duration>) -> Result<(), Fail
     } else {
         let most = (LONGEST_LEASE * 2 / 3).saturating_sub(Duration::from_secs(1));
         format!(
-            "set a shorter --stop-grace: at most {} with the longest --lease, {}",
+            "set a shorter --stop-grace: at most {}, with the maximum --lease of {}",
             show(most),
             show(LONGEST_LEASE)
         )

@@ -46,8 +46,8 @@ impl EmbeddedPlan {
         };
         let Some(gate) = gate else {
             return Err(Failure::usage(
-                format!("{} needs a database, and none is named", named.origin),
-                "set DATABASE_URL or --database-url, and leave out --no-database",
+                format!("{} needs a database, but none is configured", named.origin),
+                "set DATABASE_URL or --database-url, and remove --no-database",
             ));
         };
         let own = settings.own_url.as_ref();
@@ -105,7 +105,7 @@ fn check_snapshot(setting: &Setting<OsString>, url: &DatabaseUrl) -> Result<(), 
         };
     }
     Err(Failure::usage(
-        format!("{origin}: only SQLite can be snapshotted, and the database is {backend}"),
+        format!("{origin}: only a SQLite database can be snapshotted, but this one is {backend}"),
         "use --backup with the database's own tool, such as pg_dump",
     ))
 }
@@ -117,6 +117,7 @@ fn check_folder(setting: &Setting<OsString>) -> Result<(), Failure> {
     }
     Err(Failure::usage(
         format!("{origin}: {} is not a folder", folder.display()),
-        "put the migrations into the image, or correct the path; relative paths start at the working directory",
+        "copy the migrations into the image, or fix the path; relative paths are resolved against the \
+         working directory",
     ))
 }

@@ -140,7 +140,9 @@ impl Planner<'_> {
             let name = format!("${name}");
             let name = redact::part(shown, &name);
             (self.warn)(Problem::new(
-                format!("{origin}: `{name}` stays as it is, since no shell runs this command"),
+                format!(
+                    "{origin}: `{name}` is not expanded, because this command runs without a shell"
+                ),
                 "use `--expand-env` to expand it, or single quotes if you mean it literally",
             ));
         }
@@ -235,18 +237,14 @@ pub(super) fn of_the_step(refusal: SplitRefusal) -> SplitRefusal {
     let shown = String::from_utf8_lossy(name);
     if is_set_at_start(name) {
         return SplitRefusal::new(
-            format!(
-                "`{shown}`, a variable that is not set: launchgate sets it when the step starts"
-            ),
-            "have the program read it from its environment, or use `--shell`, which expands it at that time",
+            format!("`{shown}`, which launchgate sets only when the step starts"),
+            "have the program read it from its environment, or use `--shell`, which expands it then",
         );
     }
     if name.starts_with(OWN) {
         return SplitRefusal::new(
-            format!(
-                "`{shown}`, a variable that is not set: steps don't get this variable of launchgate's"
-            ),
-            "remove it, or give the value another name with `--step-env`",
+            format!("`{shown}`, which launchgate does not pass to steps"),
+            "remove it, or pass the value under another name with `--step-env`",
         );
     }
     refusal
@@ -265,8 +263,8 @@ fn hide_name(refusal: SplitRefusal, command: &str) -> SplitRefusal {
         return refusal;
     }
     SplitRefusal::new(
-        "a variable that is not set, inside a password",
-        "write `$$` for a plain dollar, or %24 in a URL",
+        "an unset variable inside a password",
+        "write `$$` for a literal dollar sign, or %24 in a URL",
     )
 }
 

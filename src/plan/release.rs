@@ -71,9 +71,9 @@ impl RevisionError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Empty => "name the release, for example by its commit",
+            Self::Empty => "set a value that identifies the release, such as the commit",
             Self::TooLong { .. } => {
-                "use something short that changes with every release, such as the commit"
+                "use a short value that changes with every release, such as the commit"
             }
             Self::ControlCharacter => "use one line of text, such as the commit",
         }

@@ -177,7 +177,7 @@ fn release(
                     "ignoring {}={}, {}",
                     passed.source, passed.value, passed.why
                 ),
-                "name the release by its commit or image digest",
+                "use the commit or the image digest as the release",
             ),
             &[],
         );
@@ -197,7 +197,7 @@ pub fn warn_missing(log: &Log) {
     log.warn(
         Event::RevisionMissing,
         &Problem::new(
-            "no revision is named, so the steps run at every start, one replica at a time",
+            "no revision is set, so the steps run at every start, one replica at a time",
             "set --release (or GIT_SHA) to the commit, or --fingerprint to the migration files",
         ),
         &[],

@@ -42,8 +42,9 @@ impl RunPlan {
         // A mistyped variable must not start a server on a schema that nobody migrated.
         if steps.list.is_empty() && !matches!(ledger.database.choice, DatabaseChoice::Declined(_)) {
             return Err(Failure::usage(
-                "no step is named, so there is nothing to gate",
-                "name the migration with --migrate; or use `launchgate wait` where another job migrates, or --no-database",
+                "no steps are configured, so there is nothing to gate",
+                "set the migration command with --migrate; or use `launchgate wait` where another job \
+                 migrates, or --no-database",
             ));
         }
         let coordination = coordination::resolve(environment, ledger, log)?;
@@ -61,9 +62,10 @@ impl RunPlan {
         {
             let problem = Problem::new(
                 format!(
-                    "--step-env sets {variable}, so sessions that a dead step leaves in the database can't be recognised"
+                    "--step-env sets {variable}, so launchgate can't recognize sessions that a dead \
+                     step leaves in the database"
                 ),
-                format!("leave {variable} to launchgate"),
+                format!("let launchgate set {variable}"),
             );
             log.warn(Event::ConfigWarning, &problem, &[]);
         }

@@ -106,7 +106,7 @@ fn warn_of_unexpanded(words: &[OsString], warn: &mut dyn FnMut(Problem)) {
     if let Some(name) = names.into_iter().next() {
         warn(Problem::new(
             format!(
-                "the server's command: `{name}` stays as it is, since no shell runs this command"
+                "the server's command: `{name}` is not expanded, because this command runs without a shell"
             ),
             "use `--expand-env` to expand it",
         ));
@@ -129,16 +129,14 @@ pub(super) fn explain(refusal: SplitRefusal, settings: &ServerSettings) -> Split
         .or(for_steps.map(|setting| &setting.origin));
     if let Some(origin) = origin {
         return SplitRefusal::new(
-            format!("`{shown}`, a variable that is not set: {origin} keeps it from the server"),
+            format!("`{shown}`, which {origin} removes from the server's environment"),
             format!("remove it from the command, or from {origin}"),
         );
     }
     if name.starts_with(OWN) {
         return SplitRefusal::new(
-            format!(
-                "`{shown}`, a variable that is not set: the server doesn't get launchgate's variables"
-            ),
-            "remove it, or give the value another name",
+            format!("`{shown}`, which launchgate does not pass to the server"),
+            "remove it, or pass the value under another name",
         );
     }
     refusal

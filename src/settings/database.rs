@@ -205,8 +205,8 @@ impl Sources<'_> {
         all.extend(declined.iter().map(ToString::to_string));
         if all.len() > 1 {
             return Err(Failure::usage(
-                format!("{} say different things", all.join(" and ")),
-                "keep the one that is meant",
+                format!("{} are set to different databases", all.join(" and ")),
+                "keep only the one you mean",
             ));
         }
         if let Some(origin) = declined {
@@ -303,7 +303,7 @@ impl Sources<'_> {
         let Some(value) = value else {
             return Err(Failure::usage(
                 format!("{}: the variable {shown} is not set", setting.origin),
-                format!("set {shown} to the database's URL, or name another variable"),
+                format!("set {shown} to the database URL, or use another variable"),
             ));
         };
         Ok((value.to_owned(), Origin::Variable(shown)))
@@ -334,7 +334,7 @@ fn url_from_file(setting: &Setting<OsString>) -> Result<(OsString, Origin), Fail
     if text.trim().is_empty() {
         return Err(Failure::usage(
             format!("{origin}: the file is empty"),
-            "put the database's URL into it",
+            "write the database URL to it",
         ));
     }
     Ok((OsString::from(text.trim()), Origin::Variable(origin)))
@@ -346,8 +346,8 @@ fn into_url_text(setting: Setting<OsString>) -> Result<Setting<String>, Failure>
     match value.into_string() {
         Ok(value) => Ok(Setting { value, origin }),
         Err(_) => Err(Failure::usage(
-            format!("{origin}: the database's URL is not UTF-8"),
-            "percent-encode what is not ASCII",
+            format!("{origin}: the database URL is not UTF-8"),
+            "percent-encode the non-ASCII characters",
         )),
     }
 }

@@ -97,7 +97,7 @@ impl SettingsFile {
             let place = source.place(error.span().map_or(0, |span| span.start));
             Failure::usage(
                 format!("{place}: {}", error.message().trim()),
-                "correct the line; in TOML it reads `key = \"value\"`, with text in quotes",
+                "fix the line; TOML is `key = \"value\"`, with text in quotes",
             )
         })?;
         let known: Vec<&Definition> = SETTINGS.iter().filter(|row| row.id != CONFIG).collect();
@@ -174,7 +174,7 @@ fn named(
         if value.is_empty() {
             return Err(Failure::usage(
                 format!("{} is empty", CONFIG.flag()),
-                "name the settings file, or leave it out",
+                "set the path of a settings file, or remove it",
             ));
         }
         return Ok(Some((PathBuf::from(value), Origin::Flag(CONFIG.flag()))));
@@ -219,7 +219,7 @@ fn refuse_untrusted(path: &Path, found: Option<Untrusted>) -> Result<(), Failure
         ),
     };
     Err(Failure::usage(
-        format!("the settings file {path} {what}, and launchgate runs as root"),
+        format!("the settings file {path} {what}, but launchgate runs as root"),
         format!("run {hint}, or start launchgate as that user"),
     ))
 }
@@ -228,13 +228,13 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
     let path = path.display();
     let hint = match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-            "correct the path; relative paths start at the working directory"
+            "fix the path; relative paths are resolved against the working directory"
         }
-        io::ErrorKind::PermissionDenied => "make it readable for the user that launchgate runs as",
+        io::ErrorKind::PermissionDenied => "make it readable by the user that launchgate runs as",
         io::ErrorKind::FileTooLarge => {
             "a settings file has a few lines of text; check that this is the right file"
         }
-        _ => "name a readable text file",
+        _ => "pass a readable text file",
     };
     Failure::usage(
         format!("failed to read the settings file {path}: {error}"),
@@ -276,7 +276,7 @@ fn unknown(
         "server" | "command" | "cmd" => {
             "write the server's command after `--` on the command line".to_owned()
         }
-        name if name == CONFIG.name() => "one settings file can't name another".to_owned(),
+        name if name == CONFIG.name() => "a settings file can't refer to another".to_owned(),
         _ => nearest(name, known).map_or_else(
             || "a key is a flag without its leading dashes: see `launchgate run --help`".to_owned(),
             |near| format!("did you mean `{near}`?"),

@@ -75,7 +75,7 @@ fn verbosity(verbose: &Setting<bool>, quiet: &Setting<bool>) -> Result<Verbosity
             Ordering::Equal => {
                 return Err(Failure::usage(
                     format!("both {} and {}", verbose.origin, quiet.origin),
-                    "leave one out",
+                    "remove one",
                 ));
             }
         },

@@ -49,7 +49,10 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, Problem> {
 pub(super) fn parse_lease(text: &str) -> Result<Duration, Problem> {
     let lease = parse_duration(text)?;
     if lease < Duration::from_secs(3) || lease > LONGEST_LEASE {
-        return Err(Problem::new("is not a valid lease", "write 3s to 1h"));
+        return Err(Problem::new(
+            "is not a valid lease",
+            "write a duration from 3s to 1h",
+        ));
     }
     Ok(lease)
 }
@@ -68,7 +71,7 @@ pub(super) fn parse_count(text: &str) -> Result<Option<u32>, Problem> {
 pub(super) fn parse_app(text: &str) -> Result<String, Problem> {
     if text.len() > 255 || text.chars().any(char::is_control) || text.trim() != text {
         return Err(Problem::new(
-            "is not a valid name for an app",
+            "is not a valid app name",
             "use at most 255 bytes, no control characters, and no spaces at either end",
         ));
     }
@@ -84,7 +87,7 @@ pub(super) fn parse_app(text: &str) -> Result<String, Problem> {
                 "still contains the placeholder `{}`",
                 redact::part(text, found)
             ),
-            "a command without a shell expands nothing: write the app's name itself",
+            "without a shell nothing is expanded: write the app's name itself",
         ));
     }
     Ok(text.to_owned())
@@ -106,7 +109,7 @@ pub(super) fn parse_health(text: &str) -> Result<HealthAddress, Problem> {
         }
         None => vec![
             text.parse()
-                .map_err(|_| Problem::new("is not an address and port", remedy))?,
+                .map_err(|_| Problem::new("is not a valid address and port", remedy))?,
         ],
     };
     Ok(HealthAddress {
@@ -120,7 +123,7 @@ pub(super) fn parse_health(text: &str) -> Result<HealthAddress, Problem> {
 pub(super) fn parse_name(text: &str) -> Result<String, Problem> {
     if text.len() > 64 || text.chars().any(char::is_control) || text.trim() != text {
         return Err(Problem::new(
-            format!("`{text}` is not a valid name for a step"),
+            format!("`{text}` is not a valid step name"),
             "use at most 64 bytes, no control characters, and no spaces at either end",
         ));
     }
@@ -129,7 +132,7 @@ pub(super) fn parse_name(text: &str) -> Result<String, Problem> {
 
 pub(super) fn parse_pid(text: &str) -> Result<i32, Problem> {
     let pid = text.parse().ok().filter(|pid| *pid > 0);
-    pid.ok_or_else(|| Problem::new("is not a process id", "write a number from 1"))
+    pid.ok_or_else(|| Problem::new("is not a valid process id", "write a number of 1 or more"))
 }
 
 pub(super) fn parse_format(text: &str) -> Result<Format, Problem> {

@@ -325,7 +325,7 @@ impl Sources<'_> {
         document.ok_or_else(|| {
             let word = word.to_string_lossy();
             Failure::usage(
-                format!("`{word}` is no document"),
+                format!("launchgate can't generate `{word}`"),
                 "see `launchgate generate --help`",
             )
         })

@@ -74,8 +74,11 @@ impl Sources<'_> {
         for Setting { value, origin } in &names {
             if value.as_bytes().contains(&b'=') {
                 return Err(Failure::usage(
-                    format!("{origin}: `{}` is not a name", value.to_string_lossy()),
-                    "write the variable's name alone",
+                    format!(
+                        "{origin}: `{}` is not a valid variable name",
+                        value.to_string_lossy()
+                    ),
+                    "write only the variable's name",
                 ));
             }
         }
@@ -145,7 +148,7 @@ impl Sources<'_> {
             if let Some(origin) = origin {
                 return Err(Failure::usage(
                     format!("{origin} has no effect without --init"),
-                    format!("add --init, or leave {} out", id.flag()),
+                    format!("add --init, or remove {}", id.flag()),
                 ));
             }
         }
@@ -180,7 +183,7 @@ fn rewrite(text: &str, origin: &Origin) -> Result<(i32, i32), Failure> {
     let Some((from, to)) = text.split_once(':') else {
         return Err(Failure::usage(
             format!("{origin}: `{text}` is not FROM:TO"),
-            "write two signals, as in TERM:QUIT or 15:3; FROM:0 drops one",
+            "write two signals, as in TERM:QUIT or 15:3; FROM:0 drops FROM",
         ));
     };
     let from = signal(from, text, origin)?;
@@ -194,10 +197,10 @@ fn rewrite(text: &str, origin: &Origin) -> Result<(i32, i32), Failure> {
         if matches!(signals::name(number).as_str(), "SIGKILL" | "SIGSTOP") {
             return Err(Failure::usage(
                 format!(
-                    "{origin}: `{text}` has {}, which no program can catch",
+                    "{origin}: `{text}` contains {}, which no program can catch",
                     signals::name(number)
                 ),
-                "name a signal that reaches the server, such as TERM, INT or QUIT",
+                "use a signal that can reach the server, such as TERM, INT or QUIT",
             ));
         }
     }
@@ -206,7 +209,7 @@ fn rewrite(text: &str, origin: &Origin) -> Result<(i32, i32), Failure> {
             format!(
                 "{origin}: `{text}` has SIGCHLD, which launchgate handles itself, so it is not forwarded"
             ),
-            "leave it out",
+            "remove it",
         ));
     }
     Ok((from, to))

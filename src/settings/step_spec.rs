@@ -123,10 +123,10 @@ fn step(place: StepPlace<'_>, item: &Item) -> Result<Setting<StepSpec>, Failure>
         let text = || {
             let text = item.value.filled().map_err(wrong)?;
             text.into_string()
-                .map_err(|_| wrong(Problem::new("is not UTF-8", "write UTF-8")))
+                .map_err(|_| wrong(Problem::new("is not UTF-8", "use UTF-8")))
         };
         let Some(known) = STEP_KEYS.iter().find(|known| known.name == key) else {
-            return Err(wrong(Problem::new("is no key of a step", "remove it")));
+            return Err(wrong(Problem::new("is not a valid step key", "remove it")));
         };
         match known.id {
             StepKeyId::Command => {
@@ -239,14 +239,14 @@ fn environment(place: StepPlace<'_>, item: &Item) -> Result<Vec<Pair>, Failure> 
 fn variable(name: &str, item: &Item) -> Result<OsString, Problem> {
     if name.is_empty() || name.contains(['=', '\0']) {
         return Err(Problem::new(
-            format!("`{name}`, which can't be a variable's name"),
+            format!("`{name}`, which is not a valid variable name"),
             "write `env = { NAME = \"value\" }`",
         ));
     }
     if name.starts_with("LAUNCHGATE_") {
         return Err(Problem::new(
             format!("{name}, which is reserved for launchgate"),
-            "choose a name that does not begin with LAUNCHGATE_",
+            "use a name that does not begin with LAUNCHGATE_",
         ));
     }
     let value = item.value.one();

@@ -147,7 +147,7 @@ impl Sources<'_> {
                 let source = redact::part(&whole, &source);
                 return Err(Failure::usage(
                     format!("{origin}: the variable {source} is not set"),
-                    format!("set {source}, or name the variable that holds the value"),
+                    format!("set {source}, or use the variable that holds the value"),
                 ));
             };
             let value = StepVariable {

@@ -40,7 +40,7 @@ pub(super) fn from_file(
 pub(super) fn joined(name: &str, item: &Item) -> Result<OsString, Problem> {
     if name.is_empty() || name.contains(['=', '\0']) {
         return Err(Problem::new(
-            "has a name that can't be a variable's",
+            "contains an invalid variable name",
             "write `NAME = \"value\"`",
         ));
     }
@@ -55,7 +55,7 @@ pub(super) fn filled(value: &OsStr, origin: &Origin) -> Result<Setting<OsString>
     if value.is_empty() {
         return Err(Failure::usage(
             format!("{origin} is empty"),
-            "give it a value, or leave it out",
+            "set a value, or remove it",
         ));
     }
     Ok(Setting {
@@ -70,7 +70,7 @@ pub(super) fn a_path(setting: Setting<OsString>) -> Result<Setting<OsString>, Fa
     if shown.contains("://") {
         return Err(Failure::usage(
             format!("{}: `{shown}` is a URL", setting.origin),
-            "name files or a folder; the database's URL belongs to --database-url",
+            "pass files or a folder; the database URL goes in --database-url",
         ));
     }
     Ok(setting)
@@ -83,7 +83,7 @@ pub(super) fn into_text(setting: Setting<OsString>) -> Result<Setting<String>, F
         Ok(value) => Ok(Setting { value, origin }),
         Err(value) => Err(Failure::usage(
             format!("{origin}: `{}` is not UTF-8", value.to_string_lossy()),
-            "write it in UTF-8",
+            "use UTF-8",
         )),
     }
 }
@@ -130,7 +130,7 @@ pub(super) fn pair(id: SettingId, setting: Setting<OsString>) -> Result<Pair, Fa
                 "{origin}: {} is reserved for launchgate",
                 String::from_utf8_lossy(name)
             ),
-            "choose a name that does not begin with LAUNCHGATE_",
+            "use a name that does not begin with LAUNCHGATE_",
         ));
     }
     Ok(Setting {

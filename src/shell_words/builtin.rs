@@ -6,17 +6,17 @@
 pub fn instead_of(word: &str) -> Option<&'static str> {
     let instead = match word {
         "cd" | "pushd" | "popd" => {
-            "set the container's working directory, or use `--shell` for it and the command behind it"
+            "set the container's working directory, or use `--shell` to run it together with the next command"
         }
         "export" | "declare" | "typeset" | "readonly" | "local" => {
             "set the variable with `--step-env NAME=VALUE`"
         }
         "unset" => "`--step-env NAME=` empties a variable; or use `--shell`",
         "exec" | "command" | "builtin" | "eval" => {
-            "leave it out: the program behind it is started as it is; or use `--shell`"
+            "remove it: launchgate starts the program directly; or use `--shell`"
         }
         "." | "source" => {
-            "set its variables with `--step-env`, or use `--shell` for it and the command behind it"
+            "set its variables with `--step-env`, or use `--shell` to run it together with the next command"
         }
         "set" | "shopt" | "ulimit" | "umask" | "alias" | "unalias" | "trap" | "shift" | "hash"
         | "getopts" | "let" | "wait" | "jobs" | "fg" | "bg" | "return" | "exit" | "break"

@@ -37,8 +37,8 @@ pub(super) fn unset(name: &[u8]) -> SplitRefusal {
     SplitRefusal {
         kind: RefusalKind::Unset(name.to_vec()),
         ..SplitRefusal::new(
-            format!("`{shown}`, a variable that is not set"),
-            format!("set {shown}, or write `$$` for a plain dollar"),
+            format!("the unset variable `{shown}`"),
+            format!("set {shown}, or write `$$` for a literal dollar sign"),
         )
     }
 }
@@ -56,14 +56,14 @@ pub(super) fn line_break() -> SplitRefusal {
 pub(super) fn assignment(name: &[u8]) -> SplitRefusal {
     let name = String::from_utf8_lossy(name);
     SplitRefusal::new(
-        format!("`{name}=` in front of the command"),
+        format!("`{name}=` before the command"),
         format!("set it with `--step-env {name}=VALUE`"),
     )
 }
 
 pub(super) fn unbalanced(quote: char) -> SplitRefusal {
     SplitRefusal::new(
-        format!("a {quote} that is never closed"),
+        format!("an unclosed {quote}"),
         format!("add the closing {quote}, or write \\{quote} for a plain one"),
     )
 }
@@ -71,7 +71,7 @@ pub(super) fn unbalanced(quote: char) -> SplitRefusal {
 pub(super) fn substitution(what: &str) -> SplitRefusal {
     SplitRefusal::new(
         format!("{what}, a command substitution"),
-        "use `--shell` where the image has one, or put it in single quotes to mean it literally",
+        "use `--shell` if the image has a shell, or put it in single quotes if you mean it literally",
     )
 }
 
@@ -88,20 +88,20 @@ pub(super) fn operator(byte: u8, next: Option<u8>) -> SplitRefusal {
         ),
         (b'|', true) => (
             "`||`",
-            "a step that fails must fail the release; use `--shell` if it may not",
+            "a failing step must fail the release; if this one may fail, use `--shell`",
         ),
         (b'|', false) => (
             "`|`",
             "a pipe hides the failure of all but its last command; use `--shell` with `set -o pipefail`, or a script",
         ),
-        (b'&', false) => ("`&`", "a step is waited for; leave the `&` out"),
+        (b'&', false) => ("`&`", "remove the `&`: launchgate waits for each step"),
         (b'<', _) => ("`<`", "name the file as an argument, or use `--shell`"),
         (b'>', _) => (
             "`>`",
-            "leave it out, the output is passed through; or use `--shell`",
+            "remove it (launchgate passes output through), or use `--shell`",
         ),
-        (b'(', _) => ("`(`", "leave it out, or use `--shell`"),
-        _ => ("`)`", "leave it out, or use `--shell`"),
+        (b'(', _) => ("`(`", "remove it, or use `--shell`"),
+        _ => ("`)`", "remove it, or use `--shell`"),
     };
     let kind = match (byte, twice) {
         (b'&', true) | (b';', _) => RefusalKind::Several,
@@ -110,14 +110,14 @@ pub(super) fn operator(byte: u8, next: Option<u8>) -> SplitRefusal {
     SplitRefusal {
         kind,
         ..SplitRefusal::new(
-            format!("{found}, which only a shell understands"),
+            format!("{found}, which needs a shell"),
             format!("{instead}; {ORDINARY}"),
         )
     }
 }
 
 /// The end of every hint about an operator.
-const ORDINARY: &str = "in quotes it is an ordinary character";
+const ORDINARY: &str = "quote it if you mean it literally";
 
 impl SplitRefusal {
     /// What to write instead if the setting takes only one command.

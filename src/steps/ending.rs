@@ -142,8 +142,7 @@ fn timed_out(step: &Step) -> Failure {
 }
 
 /// What to do about a program that was killed.
-const OUT_OF_MEMORY: &str =
-    "check whether it ran out of memory (memory limit), or who sent the signal";
+const OUT_OF_MEMORY: &str = "check whether it hit the memory limit, or what sent the signal";
 
 fn failed(step: &Step, ended: Ended, result: Option<&StepResult>) -> Failure {
     let name = &step.name;
@@ -163,7 +162,7 @@ fn failed(step: &Step, ended: Ended, result: Option<&StepResult>) -> Failure {
         Ended::Code(code) => (
             format!("exited with code {code}"),
             format!(
-                "its output above says why; fix that and start again; the command was `{}`",
+                "see its output above, fix the cause and start again; the command was `{}`",
                 step.text
             ),
         ),
@@ -172,7 +171,7 @@ fn failed(step: &Step, ended: Ended, result: Option<&StepResult>) -> Failure {
         }
         Ended::Signal(number) => (
             format!("was killed by {}", signals::name(number)),
-            "its output above may say why: it crashed, or someone sent the signal".to_owned(),
+            "its output above may say why: it crashed, or something sent the signal".to_owned(),
         ),
     };
     let problem = Problem::new(format!("{name} {how}"), hint);
@@ -184,7 +183,7 @@ pub(super) fn not_started(step: &Step, error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => Failure::new(
             FailureKind::System,
-            Problem::new(what, "raise the limit of processes or memory"),
+            Problem::new(what, "raise the process or memory limit"),
         ),
         _ => exec_failed(what, error),
     }

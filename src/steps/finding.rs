@@ -136,17 +136,16 @@ fn not_found(what: &str, setting: &str, error: NotFound) -> Failure {
         NotFound::Refused(error) => Failure::new(
             FailureKind::System,
             Problem::new(
-                format!("{what}: failed to become the user that {setting} names: {error}"),
-                "start launchgate as root with the capabilities SETUID and SETGID, or as that user, or leave the setting out",
+                format!("{what}: failed to switch to the user of {setting}: {error}"),
+                "start launchgate as root with the capabilities SETUID and SETGID, or as that user, \
+                 or remove the setting",
             ),
         ),
         NotFound::OutOfReach(error) => Failure::new(
             FailureKind::System,
             Problem::new(
-                format!(
-                    "{what}: failed to signal processes of the user that {setting} names: {error}"
-                ),
-                "start launchgate with the capability KILL too, or as that user, or leave the setting out",
+                format!("{what}: failed to signal processes of the user of {setting}: {error}"),
+                "also give launchgate the capability KILL, or start it as that user, or remove the setting",
             ),
         ),
     }

@@ -24,7 +24,7 @@ pub(super) fn log_event(log: &Log, step: &Step, grace: Duration, event: &StepEve
         ),
         StepEvent::Stopping(reason) => {
             let why = match reason {
-                StopReason::Stop(stop) => format!("{stop} arrived"),
+                StopReason::Stop(stop) => format!("received {stop}"),
                 StopReason::Timeout => "it ran past --migrate-timeout".to_owned(),
                 StopReason::Lost(why) => why.clone(),
             };
@@ -43,7 +43,7 @@ pub(super) fn log_event(log: &Log, step: &Step, grace: Duration, event: &StepEve
         StepEvent::Leftovers(count) => {
             let mut fields: Vec<Field<'_>> = vec![("step", name)];
             fields.extend(count.iter().map(|n| -> Field<'_> { ("processes", n) }));
-            let message = format!("{name} ended and left processes running, stopping them");
+            let message = format!("{name} exited and left processes running, stopping them");
             log.say(Event::StepLeftovers, &message, &fields);
         }
         StepEvent::Unwritable(stream, error) => unwritable(log, name, *stream, error),
@@ -57,7 +57,7 @@ fn unwritable(log: &Log, name: &str, stream: i32, error: &std::io::Error) {
         _ => ("stderr", "standard error"),
     };
     let problem = Problem::new(
-        format!("{words} can't be written, so what {name} prints there is lost"),
+        format!("can't write to {words}; discarding what {name} prints there"),
         "free space on that device, or redirect the stream",
     );
     let fields: [Field<'_>; 3] = [("step", &name), ("stream", &stream), ("error", error)];
@@ -68,8 +68,8 @@ fn out_of_reach(log: &Log, name: &str, stray: Stray) {
     let mut fields: Vec<Field<'_>> = vec![("step", &name)];
     let Stray::Refused { pid, user, state } = &stray else {
         let problem = Problem::new(
-            format!("can't find the processes that {name} left, waiting for them to end"),
-            "mount the /proc of this PID namespace, without hidepid, or end them by hand",
+            format!("can't find the processes that {name} left behind, waiting for them to exit"),
+            "mount this PID namespace's /proc without hidepid, or kill them by hand",
         );
         return log.warn(Event::StepOutOfReach, &problem, &fields);
     };
@@ -77,8 +77,8 @@ fn out_of_reach(log: &Log, name: &str, stray: Stray) {
     fields.extend(user.iter().map(|user| -> Field<'_> { ("user", user) }));
     fields.push(("state", state));
     let problem = Problem::new(
-        format!("a process of {name} may not be signalled, waiting for it to end"),
-        "end it by hand, or start launchgate as its user or with the capability KILL",
+        format!("no permission to signal a process of {name}, waiting for it to exit"),
+        "kill it by hand, or start launchgate as that user or with the capability KILL",
     );
     log.warn(Event::StepOutOfReach, &problem, &fields);
 }

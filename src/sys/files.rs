@@ -19,7 +19,7 @@ fn read_open(file: &File, limit: u64) -> io::Result<Vec<u8>> {
     if length as u64 > limit {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
-            format!("it is larger than {} KiB", limit / 1024),
+            format!("larger than {} KiB", limit / 1024),
         ));
     }
     Ok(contents)

@@ -64,8 +64,8 @@ impl UserSpec {
         };
         if user.is_empty() && group.is_none() {
             return Err(UserError::new(
-                "names neither a user nor a group",
-                "write USER, USER:GROUP or :GROUP, names or numbers",
+                "has neither a user nor a group",
+                "write USER, USER:GROUP or :GROUP, as names or IDs",
             ));
         }
         let user = Some(user).filter(|user| !user.is_empty());
@@ -82,7 +82,7 @@ fn id(text: &str) -> Result<Id, UserError> {
         return match text.parse::<u32>() {
             Ok(number) if number <= MOST => Ok(Id::Number(number)),
             _ => Err(UserError::new(
-                "has a number that no user or group can have",
+                "has an invalid user or group ID",
                 format!("write a number from 0 to {MOST}"),
             )),
         };
@@ -90,7 +90,7 @@ fn id(text: &str) -> Result<Id, UserError> {
     if text.contains(['\0', '\n', ':']) {
         return Err(UserError::new(
             "is not a valid user",
-            "write USER or USER:GROUP, names or numbers",
+            "write USER or USER:GROUP, as names or IDs",
         ));
     }
     Ok(Id::Name(text.to_owned()))

@@ -110,7 +110,7 @@ fn find_at(name: &OsStr, path: Option<&OsStr>, depth: usize) -> Result<PathBuf, 
         let name = name.to_string_lossy();
         let path = path.map_or(DEFAULT_PATH.into(), OsStr::to_string_lossy);
         Unfit::not_found(
-            format!("{name} is not found in PATH={path}"),
+            format!("{name} was not found in PATH={path}"),
             format!("install {name} in the image, or write its full path"),
         )
     }))
@@ -171,7 +171,7 @@ fn check_file(file: &Path) -> Result<(), Unfit> {
         Ok(meta) => meta,
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             return Err(Unfit::not_executable(
-                format!("{shown} can't be reached: permission denied"),
+                format!("can't access {shown}: permission denied"),
                 "give this user search permission on its folders",
             ));
         }
@@ -183,7 +183,7 @@ fn check_file(file: &Path) -> Result<(), Unfit> {
         }
         Err(_) => {
             let hint = format!(
-                "put it into the image, or correct the path; relative paths start at {}",
+                "copy it into the image, or fix the path; relative paths are resolved against {}",
                 working_directory()
             );
             return Err(Unfit::not_found(format!("{shown} does not exist"), hint));
@@ -192,20 +192,20 @@ fn check_file(file: &Path) -> Result<(), Unfit> {
     if meta.is_dir() {
         return Err(Unfit::not_executable(
             format!("{shown} is a directory"),
-            "name the program in it",
+            "use the path of a program in it",
         ));
     }
     if !meta.is_file() {
         return Err(Unfit::not_executable(
             format!("{shown} is not a regular file"),
-            "name a program",
+            "use the path of a program",
         ));
     }
     let flags = AtFlags::AT_EACCESS;
     if faccessat(nix::fcntl::AT_FDCWD, file, AccessFlags::X_OK, flags).is_err() {
         return Err(Unfit::not_executable(
             format!("{shown} is not executable by this user"),
-            format!("run `chmod +x {shown}` in the image, or name the interpreter in front of it"),
+            format!("run `chmod +x {shown}` in the image, or put the interpreter before it"),
         ));
     }
     Ok(())
@@ -235,16 +235,16 @@ fn check_unknown(file: &Path, head: &[u8]) -> Result<(), Unfit> {
     if is_text {
         return Err(Unfit::not_executable(
             format!("{shown} has no `#!` line, so only a shell could run it"),
-            "begin the script with `#!/bin/sh` or its interpreter, or name the interpreter in front of it",
+            "begin the script with `#!/bin/sh` or its interpreter, or put the interpreter before it",
         ));
     }
     let what = match head {
         [0xcf | 0xce, 0xfa, 0xed, 0xfe, ..] | [0xca, 0xfe, 0xba, 0xbe, ..] => "a macOS program",
         [b'M', b'Z', ..] => "a Windows program",
-        _ => "not in a format that this kernel executes",
+        _ => "not in a format that this kernel can execute",
     };
     Err(Unfit::not_executable(
         format!("{shown} is {what}"),
-        "build it for Linux, or name the program that runs it in front of it",
+        "build it for Linux, or put the program that runs it before it",
     ))
 }

@@ -162,7 +162,7 @@ impl<'a> BackupCopy<'a> {
             let why = to.result(code).err();
             return Err(why.unwrap_or_else(|| LiteError {
                 code: ffi::SQLITE_ERROR,
-                message: "no copy can be made".to_owned(),
+                message: "cannot copy the database".to_owned(),
             }));
         }
         Ok(Self {

@@ -78,13 +78,13 @@ fn member_of(name: &str) -> Vec<u32> {
 fn unknown(kind: &str, name: &str, file: &str) -> UserError {
     if std::fs::metadata(file).is_ok() {
         return UserError::new(
-            format!("is not a {kind} of this system: {file} has no {name}"),
-            format!("add it to the image, or write the {kind}'s number"),
+            format!("is not a known {kind}: {file} has no entry for {name}"),
+            format!("add it to the image, or use the numeric {kind} ID"),
         );
     }
     UserError::new(
-        format!("is not a {kind} of this system, which has no {file}"),
-        format!("write the {kind}'s number, which needs no entry"),
+        format!("is not a known {kind}: this system has no {file}"),
+        format!("use the numeric {kind} ID, which needs no entry"),
     )
 }
 
@@ -155,7 +155,7 @@ fn text(kind: u8, what: &str, hint: &str) -> Vec<u8> {
 }
 
 fn read_answer(answer: &[u8]) -> Result<PathBuf, NotFound> {
-    let died = || NotFound::Refused(io::Error::other("the child that tried it died"));
+    let died = || NotFound::Refused(io::Error::other("the child process that tried it died"));
     let (kind, rest) = answer.split_first().ok_or_else(died)?;
     if *kind == FOUND {
         return Ok(PathBuf::from(OsString::from_vec(rest.to_vec())));

@@ -84,20 +84,26 @@ fn postgres() {
     );
     told(&check, "writable", "no");
     db.sql("alter role owner reset default_transaction_read_only; alter role owner set search_path = 'gone'");
-    alike(&scene, &owner, "v1", 78, &["schemas in the role's search_path exist"]);
+    alike(
+        &scene,
+        &owner,
+        "v1",
+        78,
+        &["schemas in the role's search_path exist"],
+    );
     db.sql("alter role owner reset search_path");
     let check = alike(&scene, &owner, "v1", 0, &[]);
     told(&check, "may create it", "yes");
     db.sql("grant select, insert on launchgate_runs to reader");
     let check = alike(&scene, &reader, "v2", 78, &["launchgate_runs"]);
-    told(&check, "may write it", "no");
+    told(&check, "may write to it", "no");
     // What it needs, column by column.
     db.sql(
         "grant update (state, step, exit_code, term_signal, command, note, output_tail, heartbeat_at, \
          lease_until, finished_at) on launchgate_runs to reader",
     );
     let check = alike(&scene, &reader, "v2", 0, &[]);
-    told(&check, "may write it", "yes");
+    told(&check, "may write to it", "yes");
 }
 
 #[test]
@@ -128,12 +134,12 @@ fn mariadb() {
     }
     alike(&scene, &url("member"), "v1", 0, &[]);
     let check = alike(&scene, &url("reader"), "v2", 78, &["launchgate_runs"]);
-    told(&check, "may write it", "no");
+    told(&check, "may write to it", "no");
     db.sql("grant insert on shop.launchgate_runs to reader@'%'");
     alike(&scene, &url("reader"), "v2", 78, &["launchgate_runs"]);
     db.sql("grant update on shop.launchgate_runs to reader@'%'");
     let check = alike(&scene, &url("reader"), "v2", 0, &[]);
-    told(&check, "may write it", "yes");
+    told(&check, "may write to it", "yes");
     db.sql("set global read_only = 1");
     let check = alike(
         &scene,
@@ -194,7 +200,11 @@ fn sqlite() {
     // The file itself.
     mode(&folder, 0o777);
     mode(&file, 0o644);
-    let check = with("v1", 78, &["give this user write access to the database file"]);
+    let check = with(
+        "v1",
+        78,
+        &["give this user write access to the database file"],
+    );
     check.says(&format!("cannot write {}: ", file.display()));
     mode(&file, 0o666);
     let check = with("v1", 0, &[]);

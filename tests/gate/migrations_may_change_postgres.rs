@@ -43,7 +43,11 @@ fn a_search_path_that_a_migration_changes_changes_nothing(db: &Db) {
     }
     let mut status = scene.command("status").without_server().finish();
     status.ends_with(0);
-    assert!(status.out().contains("holds the gate"), "{}", status.out());
+    assert!(
+        status.out().contains("has held the gate"),
+        "{}",
+        status.out()
+    );
     scene.remove("hold-end");
     for replica in &mut replicas {
         replica.ends_with(0);

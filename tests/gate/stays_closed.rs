@@ -85,7 +85,11 @@ fn a_name_that_nothing_expanded_is_64() {
         let by_variable = job().env("GIT_SHA", text);
         refused(by_variable, 64, &["GIT_SHA", words[0], words[1], words[2]]);
         let app = scene.run("v1").env("LAUNCHGATE_APP", text);
-        refused(app, 64, &["LAUNCHGATE_APP", "still contains the placeholder", text]);
+        refused(
+            app,
+            64,
+            &["LAUNCHGATE_APP", "still contains the placeholder", text],
+        );
     }
 }
 

@@ -109,7 +109,7 @@ fn without_a_revision_the_steps_run_at_every_start_one_at_a_time(db: &Db) {
         })
         .collect();
     for replica in &mut replicas {
-        replica.ends_with(0).says("no revision is named");
+        replica.ends_with(0).says("no revision is set");
     }
     let words: Vec<String> = scene
         .evidence()

@@ -122,7 +122,7 @@ fn a_session_name_that_a_setting_gives_stays(db: &Db) {
     given
         .ends_with(0)
         .says("name=mine")
-        .says("can't be recognised");
+        .says("launchgate can't recognize sessions");
     let mut own = scene
         .bare("v2")
         .args([step.as_str()])

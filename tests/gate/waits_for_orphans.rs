@@ -52,7 +52,7 @@ fn the_next_holder_waits_for_a_statement_that_outlives_its_client(db: &Db) {
     let mut follower = next(&scene, "60s");
     follower
         .ends_with(0)
-        .says("waiting for database sessions that an earlier run left working");
+        .says("waiting for active database sessions left by an earlier run");
     assert_eq!(
         db.sql("select string_agg(what, ' ' order by at) from done"),
         "old new"
@@ -75,7 +75,7 @@ fn an_active_session_past_the_limit_is_named_and_nothing_runs(db: &Db) {
     // There was nothing to end, so nothing to wait for beyond the limit.
     let log = follower.log();
     let in_time =
-        ["1", "2"].map(|seconds| format!("still working after {seconds} s (--orphan-timeout): "));
+        ["1", "2"].map(|seconds| format!("still active after {seconds} s (--orphan-timeout): "));
     assert!(in_time.iter().any(|words| log.contains(words)), "{log}");
     assert_eq!(scene.count("start"), 0);
     // Dead rows are marked only after the sessions are gone.
@@ -111,7 +111,7 @@ fn what_a_dead_run_left_idle_in_a_transaction_is_ended(db: &Db) {
     let mut follower = next(&scene, "1s");
     follower
         .ends_with(0)
-        .says("ended sessions that a dead run left idle in a transaction");
+        .says("terminated sessions that a dead run left idle in a transaction");
     assert_eq!(
         db.sql("select count(*) from pg_class where relname = 'half'"),
         "0"
@@ -196,7 +196,11 @@ fn an_idle_session_is_not_waited_for(db: &Db) {
         .ends_with(0);
     let mut second = scene.run("v2").args(["--orphan-timeout", "1s"]).start();
     second.ends_with(0);
-    assert!(!second.log().contains("waiting for database sessions"));
+    assert!(
+        !second
+            .log()
+            .contains("waiting for active database sessions")
+    );
     scene.check_settled("v2");
 }
 on_each!(an_idle_session_is_not_waited_for: [postgres_15, pgbouncer]);
@@ -208,7 +212,7 @@ fn a_signal_ends_the_wait_for_orphans(db: &Db) {
         count(db, "state = 'active'") == "1"
     });
     let mut follower = next(&scene, "600s");
-    follower.wait_for_log("waiting for database sessions");
+    follower.wait_for_log("waiting for active database sessions");
     follower.signal(Signal::SIGTERM);
     follower.ends_with(143);
     assert_eq!(scene.states(), ["running"]);

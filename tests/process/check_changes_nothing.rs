@@ -104,7 +104,7 @@ fn check_says_that_without_a_step_nothing_is_gated() {
             let words = [&["./launchgate", verb], database, &["--"], &SERVER].concat();
             let end = place.run(Mode::Ordinary, &words).end();
             end.code(64)
-                .says(&["error", "no step is named", "--no-database"]);
+                .says(&["error", "no steps are configured", "--no-database"]);
             assert!(!place.has("started") && !place.has("db"), "{end}");
         }
     }

@@ -122,14 +122,14 @@ fn what_init_would_do_is_refused_without_it() {
 fn who_is_unknown_is_refused() {
     for flag in ["--user", "--step-user"] {
         for (value, words) in [
-            ("nobody-here", "/etc/passwd has no nobody-here"),
-            ("0day", "/etc/passwd has no 0day"),
-            ("0:nobody-here", "/etc/group has no nobody-here"),
-            (":nobody-here", "/etc/group has no nobody-here"),
-            (":", "names neither a user nor a group"),
-            ("-1", "no user or group can have"),
-            ("4294967295", "no user or group can have"),
-            ("0:2147483648", "no user or group can have"),
+            ("nobody-here", "/etc/passwd has no entry for nobody-here"),
+            ("0day", "/etc/passwd has no entry for 0day"),
+            ("0:nobody-here", "/etc/group has no entry for nobody-here"),
+            (":nobody-here", "/etc/group has no entry for nobody-here"),
+            (":", "has neither a user nor a group"),
+            ("-1", "has an invalid user or group ID"),
+            ("4294967295", "has an invalid user or group ID"),
+            ("0:2147483648", "has an invalid user or group ID"),
         ] {
             refused(&[&format!("{flag}={value}")], None, &[flag, value, words]);
         }

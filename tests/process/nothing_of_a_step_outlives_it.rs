@@ -431,14 +431,14 @@ fn a_leftover_that_may_not_be_signalled_is_named(mode: Mode) {
     let words = [
         "warning",
         "migrate",
-        "may not be signalled",
+        "no permission to signal",
         &pid,
         "user=1234",
         "state=S",
         "hint=",
     ];
     end.code(0).says(&words);
-    assert_eq!(end.stderr.matches("may not").count(), 1, "{end}");
+    assert_eq!(end.stderr.matches("no permission").count(), 1, "{end}");
 }
 
 /// A stub needs /proc, so shells have to do.

@@ -156,9 +156,10 @@ fn of_server(words: &[&str]) -> Finished {
 
 #[test]
 fn a_command_in_one_word_is_told_apart() {
-    of_server(&["node server.js"])
-        .code(127)
-        .says(&["`node server.js` is one word", "write `-- node server.js`"]);
+    of_server(&["node server.js"]).code(127).says(&[
+        "`node server.js` was passed as one word",
+        "write `-- node server.js`",
+    ]);
     of_server(&["'node server.js'", "--x"])
         .code(127)
         .says(&["one word", "write `-- node server.js --x`"]);
@@ -171,7 +172,7 @@ fn a_command_in_one_word_is_told_apart() {
         let gate = place.gate(Mode::Ordinary, &[""; 0]).env(variable, value);
         gate.end().code(127).says(&[
             variable,
-            "`node migrate.js` is one word",
+            "`node migrate.js` was passed as one word",
             "remove the quotation marks",
         ]);
     }
@@ -181,7 +182,7 @@ fn a_command_in_one_word_is_told_apart() {
 fn a_flag_that_follows_the_dashes_is_told_where_it_goes() {
     of_server(&["--init", "node", "server.js"])
         .code(127)
-        .says(&["--init follows `--`", "put --init in front of `--`"]);
+        .says(&["--init follows `--`", "put --init before `--`"]);
     of_server(&["--", "node"])
         .code(127)
         .says(&["-- follows `--`", "write `--` once"]);
@@ -213,7 +214,7 @@ fn a_job_has_no_server_to_speak_of() {
 
 #[test]
 fn a_variable_that_nothing_expands_is_warned_of() {
-    let warning = "stays as it is, since no shell runs this command";
+    let warning = "is not expanded, because this command runs without a shell";
     let end = |words: &[&str]| {
         let place = Place::new();
         let end = place
@@ -249,12 +250,12 @@ fn a_forgotten_command_and_a_mistyped_variable_are_guessed() {
         let words = [&["./launchgate"], words].concat();
         let end = place.run(Mode::Ordinary, &words).end();
         end.code(64)
-            .says(&["no command in front of", "did you mean", says]);
+            .says(&["no command before", "did you mean", says]);
     }
     let gate = place.gate(Mode::Ordinary, &["--migrate=true"]);
     let end = gate.env("LAUNCHGATE_MIGRAT", "true").end();
     end.code(0).says(&[
-        "unknown variable LAUNCHGATE_MIGRAT",
+        "unknown environment variable LAUNCHGATE_MIGRAT",
         "did you mean LAUNCHGATE_MIGRATE?",
     ]);
 }

@@ -89,6 +89,6 @@ fn a_command_that_is_not_there_is_no_server() {
     let words = ["./launchgate", "probe", "--pid=1", "--", "nosuch"];
     let end = place.run(Mode::Ordinary, &words).end();
     end.code(127)
-        .says(&["error: command: nosuch is not found"])
+        .says(&["error: command: nosuch was not found"])
         .never_says("server");
 }

@@ -116,7 +116,7 @@ fn status_of_a_mistyped_app_names_the_apps_there_are() {
         gate.end().code(0);
         place.text("stdout")
     };
-    assert!(status("typo").contains("the ledger is empty: nothing has run yet"));
+    assert!(status("typo").contains("the ledger is empty: no runs yet"));
     for app in ["web", "jobs"] {
         let words = ["job", "--release=v1", "--migrate=true", "--app", app];
         launchgate(&place, "sqlite:app.db", &words).end().code(0);
@@ -138,24 +138,26 @@ fn resolving_a_revision_that_never_ran_is_a_warning() {
         let gate = launchgate(&place, "sqlite:app.db", &["resolve", "--as=retry"]);
         gate.args(words).end()
     };
-    resolve(&["v1"])
-        .code(0)
-        .says(&["app `default` never ran revision v1", "the ledger is empty"]);
+    resolve(&["v1"]).code(0).says(&[
+        "app `default` has never run revision v1",
+        "the ledger is empty",
+    ]);
     let words = ["job", "--release=v1", "--migrate=false", "--app=web"];
     launchgate(&place, "sqlite:app.db", &words).end().code(1);
-    resolve(&["v1"])
-        .code(0)
-        .says(&["never ran revision v1", "--app; it was run by: web"]);
+    resolve(&["v1"]).code(0).says(&[
+        "has never run revision v1",
+        "set --app; these apps have run it: web",
+    ]);
     resolve(&["v11", "--app=web"]).code(0).says(&[
-        "app `web` never ran revision v11",
-        "check its spelling; this app ran: v1",
+        "app `web` has never run revision v11",
+        "check its spelling; this app has run: v1",
     ]);
     resolve(&["nothing-alike", "--app=web"])
         .code(0)
         .says(&["the newest revisions of this app: v1"]);
     resolve(&["v1", "--app=web"])
         .code(0)
-        .never_says("never ran");
+        .never_says("has never run");
 }
 
 #[test]
@@ -187,5 +189,5 @@ fn an_exit_code_of_137_points_to_memory() {
     let words = ["job", "--no-database", "--migrate=./killed"];
     let end = launchgate(&place, "", &words).end();
     end.code(137)
-        .says(&["exited with code 137", "ran out of memory"]);
+        .says(&["exited with code 137", "hit the memory limit"]);
 }

@@ -270,7 +270,7 @@ fn a_secret_for_steps_never_reaches_the_server(mode: Mode) {
     for word in ["$ADMIN_URL", "${ADMIN_URL}", "$URL"] {
         let end = with(stub().append("started", word), "1");
         end.code(64)
-            .says(&["error", "URL", "not set"])
+            .says(&["error", "URL", "unset variable"])
             .never_says("s3cret");
     }
     assert!(!place.has("step") && !place.has("started"));

@@ -279,7 +279,7 @@ fn an_unknown_key_is_reported_with_its_place_and_the_nearest() {
         ],
     );
     refused("server = \"x\"\n", &["`server`", "after `--`"]);
-    refused("config = \"x\"\n", &["`config`", "can't name another"]);
+    refused("config = \"x\"\n", &["`config`", "can't refer to another"]);
     refused(
         "[steps]\nmigrate = \"x\"\n",
         &["./launchgate.toml:1:2", "`steps`"],
@@ -326,7 +326,7 @@ fn a_value_that_does_not_parse_is_told_with_its_line() {
     );
     told(
         "verify = { command = \"true\", name = \" x\" }",
-        &["is not a valid name"],
+        &["is not a valid step name"],
     );
     told("step-env = [\"A\"]", &["NAME=VALUE"]);
     told("migrate = [\"true\", \"a | b\"]", &["found `|`"]);
@@ -343,7 +343,7 @@ fn what_is_wrong_in_a_steps_table_is_told_with_its_own_line() {
         (
             "command = \"true\"\nname = \" x\"",
             3,
-            "is not a valid name",
+            "is not a valid step name",
         ),
         (
             "command = \"true\"\n\nuser = \"nobody-here\"",

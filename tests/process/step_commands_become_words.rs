@@ -124,7 +124,7 @@ fn refused(flags: &[&str], says: &[&str]) -> Finished {
 fn an_unset_variable_is_an_error() {
     refused(
         &["--expand-env", "--migrate=true $NOT_SET"],
-        &["--migrate", "NOT_SET", "not set"],
+        &["--migrate", "NOT_SET", "unset variable"],
     );
     refused(
         &["--expand-env", "--migrate=true ${NOT-SET}"],
@@ -187,7 +187,7 @@ fn what_a_shell_alone_knows_is_named_as_such() {
     for (command, remedy) in [
         ("cd /app", "--shell"),
         ("export A=1", "--step-env"),
-        ("exec node x.js", "leave it out"),
+        ("exec node x.js", "remove it"),
         ("source ./env", "--shell"),
         (". ./env", "--shell"),
         ("set -e", "--shell"),
@@ -227,7 +227,7 @@ fn a_variable_that_nobody_can_set_is_not_asked_for() {
         ("LAUNCHGATE_APP", "when the step starts"),
         ("LAUNCHGATE_RUN_ID", "when the step starts"),
         ("PGAPPNAME", "when the step starts"),
-        ("LAUNCHGATE_MIGRATE", "steps don't get"),
+        ("LAUNCHGATE_MIGRATE", "does not pass to steps"),
     ] {
         for step in [
             format!("--migrate=true ${name}"),
@@ -251,16 +251,16 @@ fn a_variable_that_nobody_can_set_is_not_asked_for() {
             .never_says(&format!("set {name}"));
         assert!(!place.has("started"));
     };
-    server(&[], "LAUNCHGATE_APP", "the server doesn't get");
+    server(&[], "LAUNCHGATE_APP", "does not pass to the server");
     server(
         &["--unset-env=ADMIN_URL"],
         "ADMIN_URL",
-        "--unset-env keeps it",
+        "--unset-env removes",
     );
     server(
         &["--step-env-from=DATABASE_URL=ADMIN_URL"],
         "ADMIN_URL",
-        "--step-env-from keeps it",
+        "--step-env-from removes",
     );
 }
 

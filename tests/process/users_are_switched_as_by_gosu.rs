@@ -220,7 +220,7 @@ fn executables_are_looked_up_as_the_user(mode: Mode) {
     fs::copy("/bin/true", place.path("closed/true")).unwrap();
     fs::set_permissions(place.path("closed"), fs::Permissions::from_mode(0o700)).unwrap();
     let gate = place.gate(mode, &["--user=1234"]).server(&["closed/true"]);
-    gate.end().code(126).says(&["error", "can't be reached"]);
+    gate.end().code(126).says(&["error", "can't access"]);
 }
 
 /// launchgate where anybody may execute it. Copied by another program: a descriptor of this one

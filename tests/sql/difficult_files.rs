@@ -212,7 +212,7 @@ fn a_database_in_utf_16_has_a_ledger_that_works() {
     assert_eq!(applied(&db), ["1|größe"]);
     let mut again = run("v1 ä");
     again.ends_with(0);
-    again.says("the revision already succeeded");
+    again.says("the revision has already succeeded");
 }
 
 /// Handed over whole, a file of megabytes would take minutes: each statement copies the rest.
@@ -282,7 +282,7 @@ fn a_snapshot_that_cannot_be_checked_says_what_to_do() {
     replica.ends_with(73);
     replica
         .says("no such collation sequence: app")
-        .says("leave --snapshot out, and have --backup run");
+        .says("remove --snapshot, and use --backup");
 }
 
 /// A folder of many files is looked through while the database is connected to: it is one revision
@@ -308,7 +308,7 @@ fn a_large_folder_is_one_revision(db: &Db) {
     assert_eq!(applied(db).len(), 70);
     let mut again = start();
     again.ends_with(0);
-    again.says("the revision already succeeded");
+    again.says("the revision has already succeeded");
     assert_eq!(scene.ledger("state").len(), 1);
     files.write("71_t.sql", "create table t71 (x int);");
     start().ends_with(0);

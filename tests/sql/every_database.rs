@@ -590,17 +590,17 @@ fn what_cannot_be_meant_is_refused_before_anything_runs() {
     refused(
         &["--sql", "migrations", "--no-database"],
         &url,
-        &["--sql needs a database", "leave out --no-database"],
+        &["--sql needs a database", "remove --no-database"],
     );
     refused(
         &["--sql", "migrations"],
         "",
-        &["no database is named", "set DATABASE_URL"],
+        &["no database is configured", "set DATABASE_URL"],
     );
     refused(
         &["--snapshot", "s", "--sql", "migrations"],
         "postgres://h/d",
-        &["only SQLite can be snapshotted", "pg_dump"],
+        &["only a SQLite database can be snapshotted", "pg_dump"],
     );
     refused(
         &["--sql", "migrations", "--step-env", "DATABASE_URL=ftp://x"],
@@ -673,7 +673,7 @@ fn check_lists_and_changes_nothing(db: &Db) {
     };
     let (code, out, log) = check();
     assert_eq!(code, 0, "{log}");
-    assert!(out.contains("\nMIGRATIONS in migrations\napplied         0\nto be applied   2\n  9_b.up.sql\n  10_c.sql\n"), "{out}");
+    assert!(out.contains("\nMIGRATIONS in migrations\napplied         0\npending         2\n  9_b.up.sql\n  10_c.sql\n"), "{out}");
     if let Db::Sqlite(_) = db {
         assert!(!db.sqlite_file().exists());
     } else {
@@ -685,7 +685,7 @@ fn check_lists_and_changes_nothing(db: &Db) {
     let (code, out, log) = check();
     assert_eq!(code, 0, "{log}");
     assert!(
-        out.contains("applied         2\nto be applied   1\n  11_d.sql\n"),
+        out.contains("applied         2\npending         1\n  11_d.sql\n"),
         "{out}"
     );
     files.write("10_c.sql", "create table e (x int);");

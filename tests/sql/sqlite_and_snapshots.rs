@@ -242,7 +242,7 @@ fn the_failure_says_how_to_go_back() {
         .expect("a way back")
         .0;
     assert!(
-        log.contains("to go back to the snapshot: stop everything that uses the database"),
+        log.contains("to restore the snapshot, stop everything that uses the database"),
         "{log}"
     );
     output(Command::new("sh").args(["-e", "-c", way]).current_dir("/"));
@@ -260,7 +260,7 @@ fn the_failure_says_how_to_go_back() {
         .args(["--snapshot", "snapshots", "--migrate", "sh -c 'exit 9'"])
         .start();
     replica.ends_with(9);
-    replica.says("to go back to the snapshot");
+    replica.says("to restore the snapshot");
 }
 
 #[test]
@@ -270,7 +270,7 @@ fn an_empty_database_needs_no_snapshot() {
     Migrations::new(&scene).write("1_a.sql", "create table a (x int);");
     let mut replica = with_both(&scene, "v1").start();
     replica.ends_with(0);
-    replica.says("the database holds nothing yet, so no snapshot is taken");
+    replica.says("the database is empty, taking no snapshot");
     assert!(snapshots(&scene).is_empty());
 }
 
@@ -280,7 +280,7 @@ fn refused(scene: &Scene<'_>, db: &Db, replica: Gate<'_>, words: &str) {
     replica.ends_with(73);
     replica
         .says(words)
-        .says("no snapshot, so nothing is migrated");
+        .says("could not take the snapshot, so nothing was migrated");
     assert_eq!(applied(db), ["1|a"]);
     assert_eq!(scene.count("server"), 1);
 }
@@ -458,7 +458,9 @@ fn a_locked_database_is_waited_for() {
     replica.says("database is locked");
     drop(session);
     replica.ends_with(0);
-    replica.says("the database answers").says("applied 2_b.sql");
+    replica
+        .says("connected to the database")
+        .says("applied 2_b.sql");
     // Not for ever.
     files.write("3_c.sql", "insert into a values (3);");
     scene.touch("hold-migrate");
@@ -553,9 +555,7 @@ fn a_file_that_is_no_database_is_refused() {
             .args(["--sql", "migrations", "--snapshot", "snapshots"])
             .start();
         replica.ends_with(78);
-        replica
-            .says("file is not a database")
-            .says("fix the path");
+        replica.says("file is not a database").says("fix the path");
     }
     assert_eq!(
         fs::read(db.sqlite_file()).expect("it"),

@@ -59,7 +59,8 @@ impl Snapshot {
         let beside = ["-wal", "-shm", "-journal"];
         let beside = beside.map(|end| quoted(&format!("{database}{end}")).unwrap_or_default());
         Some(format!(
-            "to go back to the snapshot: stop everything that uses the database, then `rm -f {} && cp {copy} {file}`",
+            "to restore the snapshot, stop everything that uses the database, then run `rm -f {} && \
+             cp {copy} {file}`",
             beside.join(" ")
         ))
     }
@@ -77,7 +78,7 @@ pub(super) fn make(
     let needless = || {
         log.say(
             Event::SnapshotNeedless,
-            "the database holds nothing yet, so no snapshot is taken",
+            "the database is empty, taking no snapshot",
             &[("database", &file.display())],
         );
         Ok(None)
@@ -154,7 +155,7 @@ fn failure(error: SnapshotError, file: &Path) -> Failure {
             format!("failed to {doing}: {error}"),
             hint(&error.to_string()),
         ),
-        SnapshotError::Empty => (format!("{file} is empty"), "report this"),
+        SnapshotError::Empty => (format!("{file} is empty"), "please report this bug"),
         SnapshotError::Damaged(what) => (
             format!("the copy of {file} is corrupt: {what}"),
             "the database itself is corrupt: see `PRAGMA integrity_check`, and restore it from a backup",
@@ -162,18 +163,23 @@ fn failure(error: SnapshotError, file: &Path) -> Failure {
     };
     Failure::new(
         FailureKind::Snapshot,
-        Problem::new(format!("no snapshot, so nothing is migrated: {what}"), hint),
+        Problem::new(
+            format!("could not take the snapshot, so nothing was migrated: {what}"),
+            hint,
+        ),
     )
 }
 
 fn hint(error: &str) -> &'static str {
     let error = error.to_ascii_lowercase();
     if error.contains("full") || error.contains("no space") || error.contains("quota") {
-        "free space there: remove snapshots that are no longer needed, or give --snapshot a larger disk"
+        "free space there: delete snapshots you no longer need, or point --snapshot at a larger disk"
     } else if error.contains("no such collation") || error.contains("no such function") {
-        "an index needs what only the application defines, so a copy can't be checked: leave --snapshot out, and have --backup run a command of the application"
+        "an index uses a collation or function that only the application defines, so the copy can't \
+         be checked: remove --snapshot, and use --backup with a command that your application \
+         provides"
     } else {
-        "let this user read the database and write to the folder of --snapshot, and check that its disk is healthy"
+        "give this user read access to the database and write access to the --snapshot folder, and check the disk"
     }
 }
 
@@ -189,7 +195,7 @@ fn attempt(
     };
     let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
     let made = folder.ancestors().take_while(is_missing).count();
-    fs::create_dir_all(folder).map_err(io("make the folder", folder))?;
+    fs::create_dir_all(folder).map_err(io("create the folder", folder))?;
     let folder = folder.canonicalize().map_err(io("find", folder))?;
     may_make_files(&folder).map_err(io("write to", &folder))?;
     let (name, partial) = names(file, revision);
@@ -197,9 +203,9 @@ fn attempt(
     // A killed run may have left one behind.
     partial.remove();
     partial.fill(host, file)?;
-    let meta = fs::metadata(file).map_err(io("look at", file))?;
+    let meta = fs::metadata(file).map_err(io("stat", file))?;
     let bytes = fs::metadata(&partial.0)
-        .map_err(io("look at", &partial.0))?
+        .map_err(io("stat", &partial.0))?
         .len();
     fs::set_permissions(&partial.0, meta.permissions())
         .map_err(io("set the mode of", &partial.0))?;
@@ -279,13 +285,13 @@ impl Partial {
             .mode(0o600)
             .open(&self.0)
             .map_err(|error| SnapshotError::Io(format!("make {}", self.0.display()), error))?;
-        let to = Database::open(&self.0).map_err(lite("make a copy of"))?;
+        let to = Database::open(&self.0).map_err(lite("copy"))?;
         // The copy is valid only once it has its final name, so sync it before renaming.
         to.ask(
             c"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF",
             &keep_going,
         )
-        .map_err(lite("make a copy of"))?;
+        .map_err(lite("copy"))?;
         let mut copy = BackupCopy::begin(&from, &to).map_err(lite("copy"))?;
         while !copy.step(PAGES).map_err(lite("copy"))? {
             if !keep_going()

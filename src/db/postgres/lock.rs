@@ -95,9 +95,7 @@ pub(super) async fn try_lock(
     );
     let rows = connection.rows(batch, bound).await?;
     let [row, place] = rows.as_slice() else {
-        return Err(Error::Broken(
-            "the lock query returned no row".to_owned(),
-        ));
+        return Err(Error::Broken("the lock query returned no row".to_owned()));
     };
     refuse_unfit(row)?;
     if !row.flag(0) {

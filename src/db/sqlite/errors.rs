@@ -9,7 +9,8 @@ use crate::db::{
 };
 
 /// What to do about a file or a folder that this user may not write.
-pub(super) const WRITE_HINT: &str = "give this user write access to the database file and its folder";
+pub(super) const WRITE_HINT: &str =
+    "give this user write access to the database file and its folder";
 
 #[derive(Debug)]
 pub(super) struct SqliteErrors;

@@ -131,7 +131,9 @@ impl fmt::Display for UrlError {
             Self::SeveralHosts => f.write_str(
                 "the database URL has several hosts, which launchgate supports only for Postgres",
             ),
-            Self::Address => f.write_str("`hostaddr` is not an IP address, or there is not one for each host"),
+            Self::Address => {
+                f.write_str("`hostaddr` is not an IP address, or there is not one for each host")
+            }
             Self::Port => f.write_str(
                 "the port is not a number from 1 to 65535, one for all hosts or one for each",
             ),
@@ -158,9 +160,7 @@ impl fmt::Display for UrlError {
                     "the database URL still contains the placeholder `{found}`"
                 )
             }
-            Self::Placeholder(None) => {
-                f.write_str("the database URL still contains a placeholder")
-            }
+            Self::Placeholder(None) => f.write_str("the database URL still contains a placeholder"),
             Self::Template(name) => write!(
                 f,
                 "the database URL contains `{{{name}}}`, which launchgate does not replace there"

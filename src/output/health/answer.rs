@@ -68,7 +68,7 @@ fn metrics(past: Option<&Past>) -> String {
             &on.to_string(),
         );
     }
-    let help = "The number of this replica's attempt at the revision, 0 before the first.";
+    let help = "This replica's current attempt at the revision; 0 before the first.";
     family(&mut out, "attempt", "gauge", None, help);
     let attempt = past.and_then(|past| past.attempt).unwrap_or(0);
     line(&mut out, "attempt", &attempt.to_string());

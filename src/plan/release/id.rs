@@ -84,8 +84,8 @@ pub enum Useless {
 impl fmt::Display for Useless {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Moves => "a name that moves from release to release",
-            Self::Meaningless => "which names no release",
+            Self::Moves => "which is the same for every release",
+            Self::Meaningless => "which does not identify a release",
         })
     }
 }
@@ -230,11 +230,9 @@ impl ReleaseError {
             IdProblem::NotUtf8 => "use UTF-8 text, such as the commit",
             IdProblem::Password => "name the release by its commit",
             IdProblem::Placeholder(_) => {
-                return "a command without a shell expands nothing: write the value itself, or remove it and set the variable GIT_SHA to the commit, for example with ARG and ENV in the Dockerfile".to_owned();
+                return "without a shell nothing is expanded: write the value itself, or remove the flag and set GIT_SHA to the commit, for example with ARG and ENV in the Dockerfile".to_owned();
             }
-            IdProblem::Useless(..) => {
-                "name the release by its commit, its tag or its image's digest"
-            }
+            IdProblem::Useless(..) => "use the release's commit, tag or image digest",
             IdProblem::Revision(error) => error.hint(),
         };
         if PLATFORM_VARIABLES.contains(&self.source.as_str()) {
@@ -250,7 +248,10 @@ impl fmt::Display for ReleaseError {
         let source = &self.source;
         match &self.problem {
             IdProblem::Placeholder(text) => {
-                return write!(f, "nothing replaced `{text}` in the release id of {source}");
+                return write!(
+                    f,
+                    "the release id in {source} still contains the placeholder `{text}`"
+                );
             }
             IdProblem::Useless(name, why) => return write!(f, "{source} is `{name}`, {why}"),
             IdProblem::NotUtf8 | IdProblem::Password | IdProblem::Revision(_) => {
@@ -414,7 +415,8 @@ mod tests {
             let platform = search(None, &[("GIT_SHA", text)]).expect_err(text);
             for (error, source) in [(given, "--release"), (platform, "GIT_SHA")] {
                 let said = error.to_string();
-                let expected = format!("nothing replaced `{text}` in the release id of {source}");
+                let expected =
+                    format!("the release id in {source} still contains the placeholder `{text}`");
                 assert_eq!(said, expected);
                 assert!(error.hint().contains("without a shell"));
             }

@@ -140,7 +140,7 @@ fn connection_string(environment: &Environment) -> Option<String> {
         format!("{}://USER:PASSWORD@HOST/DATABASE", scheme(backend))
     });
     Some(format!(
-        "{shown} is no URL: write its parts as `--database-url {}`, with {{NAME}} for a variable's value",
+        "{shown} is not a URL: write its parts as `--database-url {}`, with {{NAME}} for a variable's value",
         quoted(&url)
     ))
 }
@@ -231,7 +231,7 @@ fn scheme(backend: Option<Backend>) -> &'static str {
 fn said(url: &str, more: &str, backend: Option<Backend>) -> String {
     let mut hint = format!("write `--database-url {}{more}`", quoted(url));
     if backend.is_none() && !url.starts_with("sqlite:") {
-        hint.push_str(" (mysql:// where it is MySQL or MariaDB)");
+        hint.push_str(" (mysql:// if it is MySQL or MariaDB)");
     }
     hint
 }

@@ -69,7 +69,7 @@ impl Value {
     pub(in crate::settings) fn one(&self) -> Result<OsString, Problem> {
         match self {
             Self::Text(text) if text.contains('\0') => {
-                Err(Problem::new("has a NUL character in it", "leave it out"))
+                Err(Problem::new("contains a NUL character", "remove it"))
             }
             Self::Text(text) => Ok(OsString::from(text)),
             Self::List(_) => Err(Problem::new("is a list", "give it one value")),
@@ -85,7 +85,7 @@ impl Value {
     pub(in crate::settings) fn filled(&self) -> Result<OsString, Problem> {
         let text = self.one()?;
         if text.is_empty() {
-            return Err(Problem::new("is empty", "give it a value, or leave it out"));
+            return Err(Problem::new("is empty", "set a value, or remove it"));
         }
         Ok(text)
     }

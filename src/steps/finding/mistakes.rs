@@ -54,7 +54,7 @@ fn misplaced_flag(name: &str, place: &CommandOf<'_>) -> Option<(String, String)>
     };
     let hint = match name {
         "--" => "write `--` once".to_owned(),
-        flag if flag.starts_with('-') => format!("put {flag} in front of `--`"),
+        flag if flag.starts_with('-') => format!("put {flag} before `--`"),
         _ => return None,
     };
     let what = format!("{name} follows `--`, where the server's command begins");
@@ -67,7 +67,7 @@ fn one_word(name: &str, place: &CommandOf<'_>) -> Option<(String, String)> {
     if !name.contains(char::is_whitespace) && !name.starts_with(quotes) {
         return None;
     }
-    let what = format!("`{name}` is one word, and no program has that name");
+    let what = format!("`{name}` was passed as one word, but no such program exists");
     let hint = match place {
         CommandOf::Step => "remove the quotation marks around the command".to_owned(),
         CommandOf::Server(words) => {

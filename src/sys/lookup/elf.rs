@@ -196,7 +196,7 @@ pub(super) fn check(file: &Path, head: &[u8], opened: &File) -> Result<(), Unfit
     if !header.is_program() {
         return Err(Unfit::not_executable(
             format!("{shown} is an object file or a core dump, not a program"),
-            "name a program",
+            "use the path of a program",
         ));
     }
     let is_own =
@@ -204,7 +204,7 @@ pub(super) fn check(file: &Path, head: &[u8], opened: &File) -> Result<(), Unfit
     if !is_own && !header.runs() {
         return Err(Unfit::not_executable(
             format!(
-                "{shown} is built for {}, and this machine is {}",
+                "{shown} is built for {}, but this machine is {}",
                 name(header.machine()),
                 name(OWN_MACHINE)
             ),

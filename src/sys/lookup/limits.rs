@@ -32,7 +32,7 @@ pub fn measure(argv: &[CString], environment: &[EnvEntry]) -> Result<(), Unfit> 
                 format!(
                     "an argument or variable of {len} bytes (`{start}…`) is longer than the kernel's {STRING_LIMIT}"
                 ),
-                "put it into a file",
+                "pass it in a file instead",
             ));
         }
         total += len + size_of::<usize>();
@@ -45,7 +45,7 @@ pub fn measure(argv: &[CString], environment: &[EnvEntry]) -> Result<(), Unfit> 
     if total > limit {
         return Err(Unfit::not_executable(
             format!(
-                "arguments and environment of {total} bytes are more than the kernel's {limit}"
+                "arguments and environment take {total} bytes, more than the kernel's limit of {limit}"
             ),
             "pass less, or raise the stack limit (`ulimit -s`)",
         ));

@@ -19,7 +19,7 @@ pub(super) fn check(
     let shown = script.display();
     let Some(Shebang { name, argument }) = Shebang::parse(line) else {
         return Err(Unfit::not_executable(
-            format!("{shown} names no interpreter after `#!`"),
+            format!("{shown} has no interpreter after `#!`"),
             "begin the script with `#!/bin/sh` or its interpreter",
         ));
     };
@@ -29,14 +29,14 @@ pub(super) fn check(
     let ends_in_return = argument.ends_with(b"\r") && (is_env || SHELLS.contains(&own_name));
     if ends_in_return || (name.ends_with(b"\r") && !interpreter.exists()) {
         return Err(Unfit::not_found(
-            format!("{shown} has Windows line endings, so its interpreter is not found"),
+            format!("{shown} has Windows line endings, so its interpreter can't be found"),
             format!("convert it to Unix line endings: `sed -i 's/\\r$//' {shown}`"),
         ));
     }
     if depth >= MAX_INTERPRETERS {
         return Err(Unfit::not_executable(
-            format!("{shown} has an interpreter that is a script, and so on, too many times"),
-            "name a program as the interpreter",
+            format!("{shown} has too many levels of script interpreters"),
+            "use a program, not a script, as the interpreter",
         ));
     }
     let wanted = format!(
@@ -48,7 +48,7 @@ pub(super) fn check(
         Err(Unfit::NotFound { .. }) if !interpreter.exists() => {
             return Err(Unfit::not_found(
                 format!("{wanted}, which does not exist"),
-                "install it in the image, or correct the script's first line",
+                "install it in the image, or fix the script's first line",
             ));
         }
         Err(error) => return Err(error.because_of(&wanted)),
@@ -72,7 +72,7 @@ fn check_env(
     if program.contains(&b' ') {
         let words = String::from_utf8_lossy(program);
         return Err(Unfit::not_found(
-            format!("{shown} has `{words}` after env, which is one word there"),
+            format!("{shown} passes `{words}` to env as a single word"),
             format!("write `#!/usr/bin/env -S {words}`"),
         ));
     }

@@ -49,9 +49,9 @@ impl FingerprintError {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Self::NoGlobs => "name files, such as 'migrations/**'".to_owned(),
+            Self::NoGlobs => "list the files, as in 'migrations/**'".to_owned(),
             Self::Syntax { .. } => {
-                "correct it; if a file's name contains one of * ? [ ] { }, write a backslash before it".to_owned()
+                "fix the glob; if a file name contains * ? [ ] { or }, escape it with a backslash".to_owned()
             }
             Self::NoMatch { directory: Some(directory), .. } => {
                 let front = directory.display().to_string();
@@ -62,10 +62,10 @@ impl FingerprintError {
                 "globs are relative to the working directory: check it, and check that the files are in the image".to_owned()
             }
             Self::Symlink { .. } => {
-                "name the real location of the files, or copy them into the image instead of the link".to_owned()
+                "use the real path of the files, or copy the files into the image instead of the link".to_owned()
             }
             Self::NotRegular { .. } => "only regular files can be fingerprinted: narrow the glob".to_owned(),
-            Self::Unreadable { .. } => "make it readable for the user that launchgate runs as".to_owned(),
+            Self::Unreadable { .. } => "make it readable by the user that launchgate runs as".to_owned(),
         }
     }
 }
@@ -73,7 +73,7 @@ impl FingerprintError {
 impl fmt::Display for FingerprintError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoGlobs => f.write_str("there are no files to fingerprint"),
+            Self::NoGlobs => f.write_str("no files to fingerprint"),
             Self::Syntax { glob, reason } => write!(f, "{glob:?} is not a valid glob: {reason}"),
             Self::NoMatch {
                 glob,

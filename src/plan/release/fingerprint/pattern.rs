@@ -25,7 +25,7 @@ impl FilePattern {
             reason: reason.to_owned(),
         };
         if written.is_empty() {
-            return Err(syntax("it is empty"));
+            return Err(syntax("the glob is empty"));
         }
         let mut components: Vec<&str> = split(written)
             .into_iter()

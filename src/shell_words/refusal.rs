@@ -110,7 +110,7 @@ pub(super) fn operator(byte: u8, next: Option<u8>) -> SplitRefusal {
     SplitRefusal {
         kind,
         ..SplitRefusal::new(
-            format!("{found}, which needs a shell"),
+            format!("the shell operator {found}"),
             format!("{instead}; {ORDINARY}"),
         )
     }

@@ -163,7 +163,7 @@ fn a_stream_that_can_not_be_written_is_said_and_stops_no_step(mode: Mode) {
     let run = gate(&place, mode, &flags, &server)
         .descriptor(1, full)
         .start();
-    run.wait_for_log("can't be written");
+    run.wait_for_log("can't write to");
     place.write("go", "");
     let end = run.end();
     let words = [
@@ -174,6 +174,6 @@ fn a_stream_that_can_not_be_written_is_said_and_stops_no_step(mode: Mode) {
         "hint=",
     ];
     end.code(0).says(&words);
-    assert_eq!(end.stderr.matches("can't be written").count(), 1, "{end}");
+    assert_eq!(end.stderr.matches("can't write to").count(), 1, "{end}");
     assert!(place.has("done") && place.has("served"));
 }

@@ -155,7 +155,7 @@ fn what_only_a_shell_understands_is_refused_with_the_remedy() {
     for (command, found, remedy) in [
         ("true ; false", "`;`", "--migrate"),
         ("true && false", "`&&`", "--migrate"),
-        ("true & ", "`&`", "leave"),
+        ("true & ", "`&`", "remove"),
         ("true || false", "`||`", "--shell"),
         ("true | cat", "`|`", "--shell"),
         ("true > out", "`>`", "--shell"),

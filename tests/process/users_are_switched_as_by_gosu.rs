@@ -190,7 +190,7 @@ fn numbers_need_no_entry(mode: Mode) {
             .server(&["true"])
             .end();
         end.code(64)
-            .says(&["error", "--user", name, "has no /etc/", "number"]);
+            .says(&["error", "--user", name, "has no /etc/", "numeric"]);
     }
 }
 

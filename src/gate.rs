@@ -178,7 +178,7 @@ impl Gate {
         let early = runtime::meanwhile(async move { target.connect_early().await });
         let log = self.log.clone();
         let read = runtime::on_a_thread(move || reading.read(&log));
-        self.revision = link.unless_stopped("the reading of files", read).await??;
+        self.revision = link.unless_stopped("reading files", read).await??;
         Ok(Some(early))
     }
 
@@ -229,7 +229,7 @@ impl Gate {
         write_retry: &mut ConnectRetry,
     ) -> Result<LockOutcome, Failure> {
         let asked = Moment::now();
-        let locking = link.unless_stopped("the wait for the lock", session.try_lock());
+        let locking = link.unless_stopped("waiting for the lock", session.try_lock());
         match locking.await? {
             Ok(db::Attempt::Busy(session)) => {
                 session.close().await;

@@ -139,7 +139,7 @@ fn database(
 fn migrations(host: &Host, target: Target, folder: PathBuf) -> Result<(), Failure> {
     let shown = folder.display().to_string();
     let list = move |mut link: GateLink| async move {
-        link.unless_stopped("check", embedded::list(&target, &folder))
+        link.unless_stopped("reading the migrations", embedded::list(&target, &folder))
             .await?
     };
     let (pending, applied) = runtime::run(host, list)?;
@@ -160,7 +160,7 @@ async fn look(
 ) -> Result<DatabaseReport, Failure> {
     let (mut session, ledger) = gate.open(&mut link).await?;
     let info = link
-        .unless_stopped("check", session.describe())
+        .unless_stopped("checking the database", session.describe())
         .await?
         .map_err(|error| call_failed(&reference, error))?;
     session.close().await;

@@ -85,7 +85,7 @@ pub fn leave(host: &Host, log: &Log, server: Option<&ReadyServer>) -> Result<(),
         Some(init) => init_loop::serve(host, log, ready, init),
     };
     Err(match why {
-        NotLaunched::Stopped(stop) => steps::stopped(stop, "start"),
+        NotLaunched::Stopped(stop) => steps::stopped(stop, "starting the server"),
         NotLaunched::Exec(error) => steps::server_not_started(ready, &error),
     })
 }

@@ -41,7 +41,7 @@ pub fn probe(
     let ready = steps::find_server(&server, log)?;
     let launched = launch::launch(&ready.program, None, &host.inherited, &host.signals);
     Err(match launched {
-        NotLaunched::Stopped(stop) => steps::stopped(stop, "start"),
+        NotLaunched::Stopped(stop) => steps::stopped(stop, "starting the command"),
         NotLaunched::Exec(error) => steps::server_not_started(&ready, &error),
     })
 }

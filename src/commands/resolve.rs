@@ -102,12 +102,12 @@ async fn append(
     let had_succeeded = has_succeeded(&ledger, revision);
     if !has_run(&ledger, revision) {
         let look = never_ran(&mut session, &app, revision);
-        let problem = link.unless_stopped("resolve", look).await?;
+        let problem = link.unless_stopped("reading the ledger", look).await?;
         let problem = problem.map_err(|error| call_failed(&reference, error))?;
         log.warn(Event::ConfigWarning, &problem, &[]);
     }
     let write = session.decide_by_operator(revision, state, note.as_deref(), &holder);
-    let written = link.unless_stopped("resolve", write).await?;
+    let written = link.unless_stopped("recording the decision", write).await?;
     session.close().await;
     written.map_err(|error| call_failed(&reference, error))?;
     Ok(had_succeeded)

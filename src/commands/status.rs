@@ -75,7 +75,7 @@ async fn look(plan: GatePlan, log: Log, mut link: GateLink) -> Result<LedgerRepo
         Ok((runs, is_held, others))
     };
     let (mut runs, is_held, others) = link
-        .unless_stopped("status", read)
+        .unless_stopped("reading the ledger", read)
         .await?
         .map_err(|error| call_failed(&reference, error))?;
     session.close().await;

@@ -119,7 +119,7 @@ impl Gate {
     ) -> Result<T, HoldError> {
         if self.target.backend().may_drop_calls() {
             Ok(link
-                .unless_stopped("a database call under the lock", call)
+                .unless_stopped("calling the database under the lock", call)
                 .await??)
         } else {
             Ok(call.await?)
@@ -194,7 +194,7 @@ impl Gate {
             }
             locked.confirm().await?;
             let pause = pause.min(self.target.lease / 6);
-            link.unless_stopped("the wait for orphaned sessions", sleep(pause))
+            link.unless_stopped("waiting for orphaned sessions", sleep(pause))
                 .await?;
         }
     }

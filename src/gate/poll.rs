@@ -53,7 +53,7 @@ impl Gate {
             };
             Ok((session, ledger, pollers))
         };
-        let read = link.attempt("the wait for the database", limit, read);
+        let read = link.attempt("waiting for the database", limit, read);
         let read = read.await?.unwrap_or_else(|| {
             let limit = bound.unwrap_or_default().as_millis();
             Err(Error::NotYet(format!("no answer within {limit} ms")))
@@ -87,7 +87,7 @@ impl Gate {
         } else {
             retry.next(&self.log, error)?
         };
-        link.unless_stopped("the wait for the database", sleep(pause))
+        link.unless_stopped("waiting for the database", sleep(pause))
             .await
     }
 
@@ -183,7 +183,7 @@ impl<'a> LedgerPoll<'a> {
         loop {
             let contention = self.retry.contention();
             let pause = self.wait.next(&self.gate.log, holder, contention)?;
-            link.unless_stopped("the wait for the lock", sleep(pause))
+            link.unless_stopped("waiting for the lock", sleep(pause))
                 .await?;
             if !self.gate.is_file_held() {
                 return Ok(());
@@ -241,7 +241,7 @@ impl<'a> LedgerPoll<'a> {
             let pause = self
                 .wait
                 .for_release(&self.gate.log, revision, contention)?;
-            link.unless_stopped("the wait for the release", sleep(pause))
+            link.unless_stopped("waiting for the release", sleep(pause))
                 .await?;
         }
         if self.gate.is_file_held() {

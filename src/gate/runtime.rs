@@ -336,7 +336,7 @@ impl FirstThread<'_> {
                 stopped,
             ) {
                 (Wake::Time, Some(stop)) => {
-                    return (Err(steps::stopped(stop, "a database call")), false);
+                    return (Err(steps::stopped(stop, "calling the database")), false);
                 }
                 (Wake::Time, None) => {
                     if let Some(failure) = self.wait.overdue(Moment::now()) {
@@ -354,7 +354,7 @@ impl FirstThread<'_> {
                         let _ = request.reply.send(StepsOutcome {
                             last: None,
                             verdict: Verdict::Stopped {
-                                failure: steps::stopped(stop, "the gate"),
+                                failure: steps::stopped(stop, "passing the gate"),
                                 done: false,
                             },
                         });
@@ -391,7 +391,7 @@ impl Ending {
 fn unless_stopped<T>(done: Result<T, Failure>, stopped: Option<Stop>) -> Result<T, Failure> {
     match (done, stopped) {
         (done, None) => done,
-        (Ok(_), Some(stop)) => Err(steps::stopped(stop, "the gate")),
+        (Ok(_), Some(stop)) => Err(steps::stopped(stop, "passing the gate")),
         (Err(failure), Some(stop)) => Err(steps::stopped_after(stop, failure)),
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn may_start(
     lost: Option<String>,
     stop: Option<Stop>,
 ) -> Result<(), Verdict> {
-    let stopped = stop.map(|stop| stopped(stop, &format!("the start of {name}")));
+    let stopped = stop.map(|stop| stopped(stop, &format!("starting {name}")));
     match (lost, stopped) {
         (Some(why), failure) => Err(Verdict::Lost(failure.unwrap_or_else(|| lock_lost(&why)))),
         (None, Some(failure)) => Err(Verdict::Stopped {
@@ -74,7 +74,7 @@ pub fn stopped(stop: Stop, phase: &str) -> Failure {
     Failure::new(
         FailureKind::Stopped(stop),
         Problem::new(
-            format!("stopped by {stop} during {phase}"),
+            format!("stopped by {stop} while {phase}"),
             "nothing to fix; the next start will continue",
         ),
     )

@@ -163,7 +163,7 @@ fn a_stop_is_obeyed_while_the_gate_waits_to_write() {
         replica.signal(Signal::SIGTERM);
         replica
             .ends_with(143)
-            .says("during a database call under the lock");
+            .says("while calling the database under the lock");
         drop(session);
         assert_eq!(scene.count("server"), 0);
     };

@@ -102,7 +102,7 @@ pub(super) fn make(
         let pause = pause
             .map_err(|failure| Failure::new(FailureKind::Snapshot, failure.problem().clone()))?;
         if let Wake::Stop(stop) = host.wait(None, Some(Moment::now() + pause)) {
-            return Err(steps::stopped(stop, "snapshot"));
+            return Err(steps::stopped(stop, "taking the snapshot"));
         }
     }
 }
@@ -146,7 +146,7 @@ pub(super) fn check(folder: &Path) -> Result<(), Failure> {
 fn failure(error: SnapshotError, file: &Path) -> Failure {
     let file = file.display();
     let (what, hint) = match error {
-        SnapshotError::Stopped(stop) => return steps::stopped(stop, "snapshot"),
+        SnapshotError::Stopped(stop) => return steps::stopped(stop, "taking the snapshot"),
         SnapshotError::Lite(doing, error) => (
             format!("failed to {doing} {file}: {error}"),
             hint(&error.to_string()),

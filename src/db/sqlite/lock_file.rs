@@ -162,7 +162,7 @@ fn restrict(file: &File, meta: &Metadata, path: &Path) -> io::Result<()> {
 pub(super) fn unusable(path: &Path, error: &std::io::Error) -> Error {
     Error::refused(
         format!("cannot use the lock file {}: {error}", path.display()),
-        "let this user create and write files in the database's folder, on a file system that can lock",
+        "give this user write access to the database's folder, and use a file system that supports locks",
     )
 }
 

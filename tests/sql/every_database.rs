@@ -213,7 +213,7 @@ fn concurrent_indexes_need_no_transaction(db: &Db) {
     replica.ends_with(65);
     replica
         .says("migrations/3_j.sql:3: ")
-        .says("in a file of its own");
+        .says("alone in its file");
 }
 on_each!(concurrent_indexes_need_no_transaction: postgres);
 

@@ -237,7 +237,7 @@ fn the_failure_says_how_to_go_back() {
     assert!(db.sqlite_file().with_extension("db-wal").exists());
     let log = replica.log();
     let way = log
-        .rsplit_once("then `")
+        .rsplit_once("then run `")
         .and_then(|(_, rest)| rest.split_once('`'))
         .expect("a way back")
         .0;

@@ -316,7 +316,7 @@ fn of_secret(error: &io::Error) -> &'static str {
         io::ErrorKind::InvalidInput => {
             "write the secret to a regular file: a pipe or a socket can block, and can be read only once"
         }
-        _ => "mount the secret at this path, readable by this user",
+        _ => "mount the secret at this path and make it readable by this user",
     }
 }
 

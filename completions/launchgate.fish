@@ -63,6 +63,7 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l fingerprin
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l lock-timeout -d 'How long to wait for another replica to finish migrating [default: 0, no limit]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l lease -d 'How long the lock holder still counts as alive after its last heartbeat, 3s to 1h [default: 30s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l max-attempts -d 'Refuse a revision after this many failed attempts; 0 means no limit [default: 3]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l retry-delay -d 'How long every replica waits after a failed attempt before the next one; doubles with each failure, up to 5 minutes; 0 means no wait [default: 10s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l orphan-timeout -d 'How long to wait for database sessions left behind by an earlier run\'s steps [default: 60s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l unset-env -d 'Remove NAME from the server\'s environment; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l user -d 'Run the server as this user (name or ID)' -r
@@ -102,6 +103,7 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l fingerprin
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l lock-timeout -d 'How long to wait for another replica to finish migrating [default: 0, no limit]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l lease -d 'How long the lock holder still counts as alive after its last heartbeat, 3s to 1h [default: 30s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l max-attempts -d 'Refuse a revision after this many failed attempts; 0 means no limit [default: 3]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l retry-delay -d 'How long every replica waits after a failed attempt before the next one; doubles with each failure, up to 5 minutes; 0 means no wait [default: 10s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l orphan-timeout -d 'How long to wait for database sessions left behind by an earlier run\'s steps [default: 60s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l unset-env -d 'Remove NAME from the server\'s environment; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l user -d 'Run the server as this user (name or ID)' -r
@@ -131,6 +133,7 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l fingerpri
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l lock-timeout -d 'How long to wait for another replica to finish migrating [default: 0, no limit]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l lease -d 'How long the lock holder still counts as alive after its last heartbeat, 3s to 1h [default: 30s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l max-attempts -d 'Refuse a revision after this many failed attempts; 0 means no limit [default: 3]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l retry-delay -d 'How long every replica waits after a failed attempt before the next one; doubles with each failure, up to 5 minutes; 0 means no wait [default: 10s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l orphan-timeout -d 'How long to wait for database sessions left behind by an earlier run\'s steps [default: 60s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l unset-env -d 'Remove NAME from the server\'s environment; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l user -d 'Run the server as this user (name or ID)' -r
@@ -171,6 +174,8 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l databas
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l no-database -d 'Use no lock and no ledger: every replica runs the steps at every start' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l app -d 'The name of this app; apps that share a database need different names [default: default]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l wait-timeout -d 'How long to wait for the database to accept a connection [default: 60s]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l max-attempts -d 'Refuse a revision after this many failed attempts; 0 means no limit [default: 3]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l retry-delay -d 'How long every replica waits after a failed attempt before the next one; doubles with each failure, up to 5 minutes; 0 means no wait [default: 10s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -s v -l verbose -d 'Log more' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -s q -l quiet -d 'Log only warnings and errors' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l log-format -d '`text`, or `json`: one object per line, step output wrapped line by line [default: text]' -r
@@ -216,6 +221,7 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l fingerpr
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l lock-timeout -d 'How long to wait for another replica to finish migrating [default: 0, no limit]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l lease -d 'How long the lock holder still counts as alive after its last heartbeat, 3s to 1h [default: 30s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l max-attempts -d 'Refuse a revision after this many failed attempts; 0 means no limit [default: 3]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l retry-delay -d 'How long every replica waits after a failed attempt before the next one; doubles with each failure, up to 5 minutes; 0 means no wait [default: 10s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l orphan-timeout -d 'How long to wait for database sessions left behind by an earlier run\'s steps [default: 60s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l unset-env -d 'Remove NAME from the server\'s environment; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l user -d 'Run the server as this user (name or ID)' -r

@@ -31,6 +31,7 @@ mod mysql;
 mod options;
 mod postgres;
 mod purpose;
+mod roots;
 mod rows;
 mod server_info;
 mod session;

@@ -59,6 +59,7 @@ pub fn main(args: &[OsString]) -> u8 {
     sys::panic::exit_with(FailureKind::Bug.code());
     let environment = inherited::environment();
     inherited::hide(b"PG");
+    inherited::trust_no_machine_roots();
     let host = match Inherited::capture().and_then(Host::new) {
         Ok(host) => host,
         Err(error) => return no_host(&error),

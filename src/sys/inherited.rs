@@ -127,6 +127,15 @@ pub fn environment() -> Environment {
     Environment::new(entries)
 }
 
+/// Has the TLS library find no authorities on this machine. Its verification would accept them beside
+/// those that a setting names, however few these are.
+pub fn trust_no_machine_roots() {
+    hide(b"SSL_CERT_");
+    // SAFETY: no other thread runs yet that could read or change the environment, and the text is never
+    // freed.
+    unsafe { libc::putenv(c"SSL_CERT_FILE=/dev/null".as_ptr().cast_mut()) };
+}
+
 /// Takes the variables that begin with `prefix` out of what the C library and Rust's know as this
 /// process's environment: a driver would use some of them past the settings. What [`environment`]
 /// returned keeps them, and so does what is passed on.

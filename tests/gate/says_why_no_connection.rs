@@ -159,3 +159,35 @@ fn a_certificate_that_will_not_do_is_described() {
         refused(&scene, &url, 78, &["X.509 version 1", "version 3"]);
     }
 }
+
+/// "TLS: never weaker than what was asked for": no authority counts but the one that the URL names, not even
+/// the machine's, which can sign for every name.
+#[test]
+fn only_the_named_authority_counts() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let [ours, public] = [(); 2].map(|()| TempDir::new().expect("a folder"));
+    let root = |folder: &TempDir| folder.path().join("ca.pem").display().to_string();
+    let server = Postgres::with_certificate(public.path(), "localhost");
+    let other = Postgres::with_certificate(ours.path(), "localhost");
+    let status = |server: &Postgres, tls: &str| {
+        let url = server.url("postgres").replace("127.0.0.1", "localhost");
+        let status = scene.command("status").args(["--wait-timeout=1s"]);
+        let status = status.env("DATABASE_URL", format!("{url}?{tls}"));
+        status
+            .env("SSL_CERT_FILE", root(&public))
+            .env("SSL_CERT_DIR", "/etc/ssl/certs")
+            .finish()
+    };
+    for mode in ["verify-ca", "verify-full"] {
+        let named = format!("sslmode={mode}&sslrootcert={}", root(&ours));
+        status(&other, &named).ends_with(0);
+        status(&server, &named)
+            .ends_with(78)
+            .says("invalid peer certificate");
+        let none = format!("sslmode={mode}");
+        status(&server, &none)
+            .ends_with(78)
+            .says("invalid peer certificate");
+    }
+}

@@ -11,6 +11,7 @@ use crate::db::{
     connection::{SqlxBackend, SqlxConnection},
     fault::ErrorCodes,
     options::with,
+    roots,
     rows::TextRow,
     url::TlsMode,
 };
@@ -82,11 +83,11 @@ fn tls(options: MySqlConnectOptions, url: &DatabaseUrl, mode: TlsMode) -> MySqlC
     };
     let files = url.tls();
     let options = options.ssl_mode(mode);
-    let options = with(
-        options,
-        files.root_cert.as_ref(),
-        MySqlConnectOptions::ssl_ca,
-    );
+    let options = match &files.root_cert {
+        Some(file) => options.ssl_ca(file),
+        None if files.mode.verifies() => options.ssl_ca_from_pem(roots::bundled()),
+        None => options,
+    };
     let options = with(
         options,
         files.client_cert.as_ref(),

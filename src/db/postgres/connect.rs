@@ -16,6 +16,7 @@ use crate::db::{
     fault::ErrorCodes,
     options::with,
     purpose::ConnectionPurpose,
+    roots,
     rows::{TextRow, text_columns},
     target::CALL,
     url::TlsMode,
@@ -120,11 +121,11 @@ fn tls(options: PgConnectOptions, url: &DatabaseUrl, mode: TlsMode) -> PgConnect
     };
     let files = url.tls();
     let options = options.ssl_mode(mode);
-    let options = with(
-        options,
-        files.root_cert.as_ref(),
-        PgConnectOptions::ssl_root_cert,
-    );
+    let options = match &files.root_cert {
+        Some(file) => options.ssl_root_cert(file),
+        None if files.mode.verifies() => options.ssl_root_cert_from_pem(roots::bundled()),
+        None => options,
+    };
     let options = with(
         options,
         files.client_cert.as_ref(),

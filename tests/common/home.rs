@@ -4,7 +4,10 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     net::TcpListener,
-    os::unix::fs::{PermissionsExt, chown},
+    os::unix::{
+        fs::{PermissionsExt, chown},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -12,7 +15,7 @@ use std::{
 };
 
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
 
@@ -45,7 +48,7 @@ impl Home {
             .arg("-c")
             .arg(
                 "read -r line; if [ -s server.pid ]; then pid=$(cat server.pid); kill -QUIT $pid; n=0; \
-                 while [ $n -lt 50 ] && kill -0 $pid; do n=$((n+1)); sleep 0.02; done; kill -KILL $pid; fi; \
+                 while [ $n -lt 50 ] && kill -0 $pid; do n=$((n+1)); sleep 0.02; done; kill -KILL -- -$pid; fi; \
                  cd /; n=0; until rm -rf \"$0\" || [ $n -gt 50 ]; do n=$((n+1)); sleep 0.1; done",
             )
             .arg(&path)
@@ -139,6 +142,8 @@ impl Server {
             let pid = Pid::from_raw(child.id().cast_signed());
             let _ = kill(pid, by);
             let _ = child.wait();
+            // Pgpool's processes outlive the first one.
+            let _ = killpg(pid, Signal::SIGKILL);
             self.home.forget();
         }
     }
@@ -168,6 +173,7 @@ fn spawn(home: &Home, command: &mut Command, ready: &str) -> Child {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
+        .process_group(0)
         .spawn()
         .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
     home.remember(child.id());

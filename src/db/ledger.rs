@@ -110,6 +110,17 @@ pub enum Ledger {
     Rows(Vec<LedgerRow>),
 }
 
+impl Ledger {
+    /// The rows of every other run.
+    #[must_use]
+    pub fn without(mut self, run_id: &str) -> Self {
+        if let Self::Rows(rows) = &mut self {
+            rows.retain(|row| row.run_id != run_id);
+        }
+        self
+    }
+}
+
 /// A new row, in state `running`; the database fills in the times.
 #[derive(Debug, Clone)]
 pub struct NewRun {

@@ -244,10 +244,18 @@ impl Gate {
             locked.release().await;
             return Ok(LockOutcome::Busy(None));
         }
-        if let Err(error) = locked.confirm().await {
-            drop(locked);
-            self.take_back(&run_id, &error.to_string()).await;
-            return Err(error.into());
+        match self.is_still_due(&mut locked, &run_id).await {
+            Ok(true) => {}
+            Ok(false) => {
+                self.take_back(&run_id, "another run came first").await;
+                locked.release().await;
+                return Ok(LockOutcome::Busy(None));
+            }
+            Err(error) => {
+                drop(locked);
+                self.take_back(&run_id, &error.to_string()).await;
+                return Err(error.into());
+            }
         }
         self.log.timeline().attempt(attempt);
         let fields: [Field<'_>; 2] = [("attempt", &attempt), ("run", &run_id)];
@@ -272,6 +280,16 @@ impl Gate {
             Some(earlier) if has_failed => HoldError::Final(self.counted(failure, earlier + 1)),
             _ => HoldError::Final(failure),
         })
+    }
+
+    /// Reads the ledger once more, then proves that the lock is still held. Where locks are local to a
+    /// node, a holder on another node may have finished this revision since the ledger was read; from
+    /// now on this run's row keeps every other holder out.
+    async fn is_still_due(&self, locked: &mut Locked, run_id: &str) -> Result<bool, Error> {
+        let revision = self.revision.revision.as_deref();
+        let ledger = locked.read_ledger(revision).await?.without(run_id);
+        locked.confirm().await?;
+        Ok(matches!(self.decision(&ledger), Decision::Run { .. }))
     }
 
     /// Says which attempt a failed one was, and whether there will be another.

@@ -28,6 +28,24 @@ struct LeaseState {
     missed_row_alone: Option<bool>,
 }
 
+/// How long killing a step and reaping it may take.
+const KILL_TIME: Duration = Duration::from_secs(1);
+
+/// Whether a holder that has been silent for so long has lost the right to run: after a third of the
+/// lease. The other two thirds are for stopping the step.
+#[must_use]
+pub fn is_silent_too_long(silent: Duration, lease: Duration) -> bool {
+    silent >= lease / 3
+}
+
+/// How long a silent holder may keep a step that it stops. After that it kills the step, however little
+/// of the grace period is over: a holder that was paused notices the loss late, and the step has to be
+/// gone before the lease ends.
+#[must_use]
+pub fn longest_silence(lease: Duration) -> Duration {
+    lease.saturating_sub(KILL_TIME)
+}
+
 impl Lease {
     /// A lease that was confirmed by a request sent at `confirmed`, to be renewed every sixth of its
     /// length.
@@ -116,7 +134,7 @@ impl Lease {
             return Some(format!("the lock was lost: {why}"));
         }
         let silent = now.since(state.confirmed);
-        if silent < self.length / 3 {
+        if !is_silent_too_long(silent, self.length) {
             return None;
         }
         // Remembered now, since stopping the step may remove the cause.
@@ -128,9 +146,9 @@ impl Lease {
         ))
     }
 
-    fn deadline(&self) -> Moment {
+    fn confirmed(&self) -> Moment {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.confirmed + self.length / 3
+        state.confirmed
     }
 }
 
@@ -153,7 +171,11 @@ impl Guard for LeaseGuard {
     }
 
     fn next_look(&self) -> Option<Moment> {
-        Some(self.lease.deadline())
+        Some(self.lease.confirmed() + self.lease.length / 3)
+    }
+
+    fn kill_at(&self) -> Option<Moment> {
+        Some(self.lease.confirmed() + longest_silence(self.lease.length))
     }
 
     fn inheritable(&self) -> Option<BorrowedFd<'_>> {

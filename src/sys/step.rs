@@ -24,6 +24,8 @@ pub trait Guard {
     fn lost(&mut self, now: Moment) -> Option<String>;
     /// When to ask again at the latest.
     fn next_look(&self) -> Option<Moment>;
+    /// When a step that lost the right to run is killed at the latest.
+    fn kill_at(&self) -> Option<Moment>;
     /// A descriptor that the step keeps open, so that a lock on it outlives launchgate.
     fn inheritable(&self) -> Option<BorrowedFd<'_>>;
 }
@@ -40,6 +42,9 @@ impl Guard for NoGuard {
         None
     }
     fn next_look(&self) -> Option<Moment> {
+        None
+    }
+    fn kill_at(&self) -> Option<Moment> {
         None
     }
     fn inheritable(&self) -> Option<BorrowedFd<'_>> {

@@ -126,6 +126,7 @@ impl Watch<'_> {
             // The first reason counts, unless the lock is lost: then nothing may be recorded.
             self.stop_reason = None;
             self.stop(StopReason::Lost(why), libc::SIGTERM, now);
+            self.kill_at = earliest(self.kill_at, self.guard.kill_at());
         }
     }
 

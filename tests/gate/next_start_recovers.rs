@@ -6,6 +6,8 @@
 //! "whatever is killed, at whatever moment, the next start goes on by itself." (contract, section
 //! 5)
 
+use std::time::{Duration, Instant};
+
 use crate::common::{Db, Run, Scene, is_alive, on_each, signal_tree, until};
 use nix::sys::signal::Signal;
 
@@ -88,6 +90,38 @@ fn a_holder_that_is_frozen_past_its_lease_loses(db: &Db) {
     }
 }
 on_each!(a_holder_that_is_frozen_past_its_lease_loses: each_server_version);
+
+/// "has its step stopped, killed and reaped before the lease ends" (contract, section 5), also where a
+/// pause leaves less of the lease than the grace period.
+#[test]
+fn a_holder_that_thaws_late_in_its_lease_kills_its_step_before_the_next_one_runs() {
+    let db = Db::postgres_15();
+    let scene = Scene::new(&db);
+    scene.touch("stubborn");
+    scene.touch("hold-migrate");
+    let replica = || {
+        scene
+            .run("v1")
+            .env("LAUNCHGATE_LEASE", "12s")
+            .env("LAUNCHGATE_STOP_GRACE", "7s")
+            .start()
+    };
+    let mut holder = replica();
+    until("the step", || scene.count("start") == 1);
+    let mut waiter = replica();
+    waiter.wait_for_log("waiting");
+    let paused = Instant::now();
+    signal_tree(holder.pid(), Signal::SIGSTOP);
+    until("most of the lease", || {
+        paused.elapsed() > Duration::from_secs(7)
+    });
+    signal_tree(holder.pid(), Signal::SIGCONT);
+    until("the next step", || scene.count("start") == 2);
+    scene.remove("hold-migrate");
+    holder.ends_with(76);
+    waiter.ends_with(0);
+    scene.check_settled("v1");
+}
 
 /// SQLite's lock lasts as long as the step does, frozen or not.
 #[test]

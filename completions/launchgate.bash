@@ -70,7 +70,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__check)
-            opts="-v -q -h --prepare --warm-up --backup --snapshot --migrate --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --retry-delay --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
+            opts="-v -q -h --prepare --warm-up --backup --snapshot --migrate --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --retry-delay --retries --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -209,6 +209,10 @@ _launchgate() {
                     return 0
                     ;;
                 --retry-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retries)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -415,7 +419,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__job)
-            opts="-v -q -h --backup --snapshot --migrate --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --retry-delay --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
+            opts="-v -q -h --backup --snapshot --migrate --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --retry-delay --retries --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -546,6 +550,10 @@ _launchgate() {
                     return 0
                     ;;
                 --retry-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retries)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -801,7 +809,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__run)
-            opts="-v -q -h --prepare --warm-up --backup --snapshot --migrate --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --retry-delay --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
+            opts="-v -q -h --prepare --warm-up --backup --snapshot --migrate --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --retry-delay --retries --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -940,6 +948,10 @@ _launchgate() {
                     return 0
                     ;;
                 --retry-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retries)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

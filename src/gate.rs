@@ -6,12 +6,14 @@
 
 pub mod backoff;
 pub mod decide;
-mod delay_wait;
+pub mod delay_wait;
 mod error;
 mod hold;
 mod holder_wait;
 mod keep;
 pub mod lease;
+pub mod lease_watch;
+mod own_tries;
 mod poll;
 mod record;
 pub mod retry;
@@ -25,8 +27,10 @@ pub use serve::{pass_alone, pass_together};
 use crate::db::ledger::{Ledger, LedgerRow, RunState};
 use crate::db::{self, Error, Session, Target};
 use crate::exit::Failure;
-use crate::gate::decide::{Attempts, Decision, RetryDelay, decide};
+use crate::gate::decide::{Attempts, Decision, RetryDelay, RevisionRefusal, decide};
 use crate::gate::error::HoldError;
+use crate::gate::lease_watch::LeaseWatch;
+use crate::gate::own_tries::OwnTries;
 use crate::gate::poll::LedgerPoll;
 use crate::gate::retry::ConnectRetry;
 use crate::gate::runtime::{GateLink, Meanwhile};
@@ -71,6 +75,8 @@ enum LockOutcome {
     Delayed(RetryDelay),
     /// The database failed; worth another try.
     Failed(Error),
+    /// A step failed.
+    StepFailed(Failure),
 }
 
 impl Gate {
@@ -100,6 +106,7 @@ impl Gate {
     pub async fn pass(mut self, mut link: GateLink) -> Result<Passed, Failure> {
         let mut early = self.find_revision(&mut link).await?;
         let mut poll = LedgerPoll::new(&self, Phase::Lock);
+        let mut tries = OwnTries::new(self.limits.retries, self.attempts());
         // A database that accepts connections may still refuse to write: its disk may be full.
         let mut write_retry = ConnectRetry::under_lock(&self.limits, &self.reference);
         loop {
@@ -115,12 +122,25 @@ impl Gate {
                     write_retry.served(&self.log);
                     Some(*entry)
                 }
+                // No ledger counts the attempts of what has no revision.
+                Decision::Run { .. } if !self.is_counted() && tries.delay().is_some() => {
+                    session.close().await;
+                    poll.wait_for_delay(&mut link, tries.delay()).await?;
+                    continue;
+                }
                 Decision::Run { .. } => {
-                    match self.lock(session, &mut link, &mut write_retry).await? {
+                    let leases = &mut poll.leases;
+                    let locking = self.lock(session, &mut link, &mut write_retry, leases);
+                    match locking.await? {
                         LockOutcome::Passed(passed) => return Ok(passed),
                         LockOutcome::Busy(entry) => entry,
                         LockOutcome::Delayed(delay) => {
-                            poll.wait_for_delay(&mut link, delay).await?;
+                            poll.wait_for_delay(&mut link, Some(delay)).await?;
+                            continue;
+                        }
+                        LockOutcome::StepFailed(failure) => {
+                            tries.again(failure, &self.log)?;
+                            poll = LedgerPoll::new(&self, Phase::Lock);
                             continue;
                         }
                         LockOutcome::Failed(error) => {
@@ -132,10 +152,14 @@ impl Gate {
                 Decision::Delay(delay) => {
                     session.close().await;
                     write_retry.served(&self.log);
-                    poll.wait_for_delay(&mut link, delay).await?;
+                    poll.wait_for_delay(&mut link, Some(delay)).await?;
                     continue;
                 }
-                Decision::Refuse(refusal) => return Err(self.refuse(&refusal)),
+                Decision::Refuse(refusal) => {
+                    let is_exhausted = matches!(refusal, RevisionRefusal::Exhausted { .. });
+                    let own = tries.last().filter(|_| is_exhausted);
+                    return Err(own.unwrap_or_else(|| self.refuse(&refusal)));
+                }
             };
             poll.wait_for_holder(&mut link, holder.as_ref()).await?;
         }
@@ -185,7 +209,12 @@ impl Gate {
     /// What the ledger means for this revision.
     #[must_use]
     pub fn decision(&self, ledger: &Ledger) -> Decision {
-        let revision = self.revision.revision.as_deref();
+        self.decision_about(ledger, self.revision.revision.as_deref())
+    }
+
+    /// What the ledger means for a revision.
+    #[must_use]
+    pub fn decision_about(&self, ledger: &Ledger, revision: Option<&str>) -> Decision {
         decide(ledger, revision, self.attempts())
     }
 
@@ -201,7 +230,12 @@ impl Gate {
         self.revision.revision.as_deref().unwrap_or_default()
     }
 
-    fn refuse(&self, refusal: &decide::RevisionRefusal) -> Failure {
+    /// Whether the ledger counts the attempts.
+    fn is_counted(&self) -> bool {
+        self.revision.revision.is_some()
+    }
+
+    fn refuse(&self, refusal: &RevisionRefusal) -> Failure {
         revision_refused(&self.target, &self.reference, self.revision(), refusal)
     }
 
@@ -227,6 +261,7 @@ impl Gate {
         session: Session,
         link: &mut GateLink,
         write_retry: &mut ConnectRetry,
+        leases: &mut LeaseWatch,
     ) -> Result<LockOutcome, Failure> {
         let asked = Moment::now();
         let locking = link.unless_stopped("waiting for the lock", session.try_lock());
@@ -236,7 +271,7 @@ impl Gate {
                 write_retry.served(&self.log);
                 Ok(LockOutcome::Busy(None))
             }
-            Ok(db::Attempt::Locked(locked)) => match self.hold(locked, asked, link).await {
+            Ok(db::Attempt::Locked(locked)) => match self.hold(locked, asked, link, leases).await {
                 Ok(outcome) => {
                     write_retry.served(&self.log);
                     Ok(outcome)

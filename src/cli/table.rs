@@ -257,6 +257,11 @@ settings! {
         help: "How long every replica waits after a failed attempt before the next one; doubles with each failure, up to 5 minutes; 0 means no wait",
         ..base(Group::Coordination, ATTEMPTS, Shape::Duration)
     }
+    Retries "retries" {
+        default: DefaultValue::Value("0"),
+        help: "How often this replica runs failed steps again by itself, within --max-attempts",
+        ..base(Group::Coordination, STEP, Shape::Count)
+    }
     OrphanTimeout "orphan-timeout" {
         default: DefaultValue::Value("60s"),
         help: "How long to wait for database sessions left behind by an earlier run's steps",

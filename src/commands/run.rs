@@ -7,7 +7,7 @@ use crate::output::health::Health;
 use crate::output::live::Live;
 use crate::output::log::{Event, Log};
 use crate::plan::coordination::Coordination;
-use crate::plan::gate_plan::GatePlan;
+use crate::plan::gate_plan::{GatePlan, Limits};
 use crate::plan::revision::RevisionInfo;
 use crate::plan::run_plan::RunPlan;
 use crate::settings::{RunSettings, Settings};
@@ -47,7 +47,7 @@ pub fn run(
             warn_of_no_step(log);
             Ok(())
         }
-        Coordination::Alone { app, name } => alone(host, log, &steps, app, name),
+        Coordination::Alone { app, name, limits } => alone(host, log, &steps, app, name, limits),
         Coordination::Gate(plan) => together(host, log, *plan, &steps),
     });
     log.summarize();
@@ -71,6 +71,7 @@ fn alone(
     steps: &ReadySteps,
     app: String,
     name: RevisionInfo,
+    limits: Limits,
 ) -> Result<(), Failure> {
     let identity = RunIdentity {
         app,
@@ -80,7 +81,7 @@ fn alone(
         attempt: 1,
         session_name: None,
     };
-    gate::pass_alone(host, log, steps, &identity)
+    gate::pass_alone(host, log, steps, identity, &limits)
 }
 
 fn together(host: &Host, log: &Log, plan: GatePlan, steps: &ReadySteps) -> Result<(), Failure> {

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use crate::db::DatabaseUrl;
 use crate::db::ledger::Run;
 use crate::exit::{Failure, FailureKind, Problem};
+use crate::gate::decide::{Decision, RetryDelay};
 use crate::gate::runtime::{self, GateLink};
-use crate::gate::{Gate, call_failed};
+use crate::gate::{Gate, call_failed, delay_wait};
 use crate::output::log::Log;
 use crate::output::print;
 use crate::plan::coordination;
@@ -26,6 +27,10 @@ struct LedgerReport {
     app: String,
     is_held: bool,
     runs: Vec<Run>,
+    /// The delay that the newest failure causes, and its revision.
+    delay: Option<(RetryDelay, String)>,
+    /// The command that ends it.
+    end_it: String,
     /// The apps that have rows, looked up where this one has none.
     others: Vec<String>,
 }
@@ -58,7 +63,8 @@ pub fn status(
 
 async fn look(plan: GatePlan, log: Log, mut link: GateLink) -> Result<LedgerReport, Failure> {
     let (target, reference) = (plan.target.clone(), plan.reference.clone());
-    let (mut session, _) = Gate::new(plan, log).open(&mut link).await?;
+    let gate = Gate::new(plan, log);
+    let (mut session, _) = gate.open(&mut link).await?;
     let read = async {
         let runs = session.history(NEWEST).await?;
         // As for other replicas: a row with a valid lease counts as held; otherwise the lock
@@ -72,9 +78,18 @@ async fn look(plan: GatePlan, log: Log, mut link: GateLink) -> Result<LedgerRepo
         } else {
             Vec::new()
         };
-        Ok((runs, is_held, others))
+        let mut delay = None;
+        // Attempts without a revision are not counted.
+        let is_counted = |run: &&Run| run.state == "failed" && !run.revision.is_empty();
+        if let Some(run) = runs.iter().find(is_counted) {
+            let ledger = session.read_ledger(Some(&run.revision)).await?;
+            if let Decision::Delay(left) = gate.decision_about(&ledger, Some(&run.revision)) {
+                delay = Some((left, run.revision.clone()));
+            }
+        }
+        Ok((runs, is_held, others, delay))
     };
-    let (mut runs, is_held, others) = link
+    let (mut runs, is_held, others, delay) = link
         .unless_stopped("reading the ledger", read)
         .await?
         .map_err(|error| call_failed(&reference, error))?;
@@ -93,6 +108,10 @@ async fn look(plan: GatePlan, log: Log, mut link: GateLink) -> Result<LedgerRepo
         app: redact::passwords(&target.app).into_owned(),
         is_held,
         runs,
+        end_it: delay.as_ref().map_or_else(String::new, |(_, revision)| {
+            reference.retry_command(revision)
+        }),
+        delay,
         others: redacted_names(&others),
     })
 }
@@ -137,6 +156,11 @@ fn render_json(seen: &LedgerReport) -> Result<String, Failure> {
             "holder": holding.map(|run| &run.holder),
             "since": holding.map(|run| &run.started_at),
         },
+        "delay": seen.delay.as_ref().map(|(delay, revision)| json!({
+            "revision": redact::passwords(revision),
+            "until": delay_wait::until(delay.remaining),
+            "seconds": delay_wait::seconds(delay.remaining),
+        })),
         "runs": seen.runs.iter().map(run_json).collect::<Vec<Value>>(),
     });
     let text = serde_json::to_string_pretty(&value).map_err(|error| {
@@ -208,6 +232,16 @@ fn render(seen: &LedgerReport) -> String {
         }
         (true, None) => out.push_str("a replica holds the lock but has not yet started a run\n"),
         (false, _) => out.push_str("no replica holds the gate\n"),
+    }
+    if let Some((delay, revision)) = &seen.delay {
+        let _ = writeln!(
+            out,
+            "revision {} failed: the next attempt may begin in {} s, at {}; `{}` ends the wait",
+            redact::passwords(revision),
+            delay_wait::seconds(delay.remaining),
+            delay_wait::until(delay.remaining),
+            redact::passwords(&seen.end_it),
+        );
     }
     if seen.runs.is_empty() {
         if seen.others.is_empty() {

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use crate::gate::backoff::{self, Contention};
 use crate::gate::decide::RetryDelay;
 use crate::gate::wait_clock::{WaitClock, random_byte};
-use crate::output::log::{Event, Log};
+use crate::output::log::{Event, Field, Log};
 use crate::sys::clock::Moment;
 
 /// The wait of one replica. It has no limit of its own: the delay has one.
@@ -26,7 +26,7 @@ impl DelayWait {
     }
 
     /// Logs the delay, at first and every 30 s. `end_it` is the command that ends it.
-    pub(super) fn log(&mut self, log: &Log, delay: RetryDelay, end_it: &str) {
+    pub(super) fn log(&mut self, log: &Log, delay: RetryDelay, end_it: Option<&str>) {
         let now = Moment::now();
         if self.began.is_none_or(|(failed, _)| failed != delay.failed) {
             self.began = Some((delay.failed, now));
@@ -35,16 +35,16 @@ impl DelayWait {
         if !self.clock.is_log_due(now) {
             return;
         }
-        log.say(
-            Event::RetryWaiting,
-            "an attempt failed, waiting before the next one",
-            &[
-                ("failed", &delay.failed),
-                ("seconds", &seconds(delay.remaining)),
-                ("until", &until(delay.remaining)),
-                ("hint", &format!("`{end_it}` ends the wait")),
-            ],
-        );
+        let (seconds, until) = (seconds(delay.remaining), until(delay.remaining));
+        let hint = end_it.map(|command| format!("`{command}` ends the wait"));
+        let mut fields: Vec<Field<'_>> = vec![
+            ("failed", &delay.failed),
+            ("seconds", &seconds),
+            ("until", &until),
+        ];
+        fields.extend(hint.iter().map(|hint| -> Field<'_> { ("hint", hint) }));
+        let message = "an attempt failed, waiting before the next one";
+        log.say(Event::RetryWaiting, message, &fields);
     }
 
     /// The pause before the next read. An operator may end the delay earlier, so this replica keeps
@@ -61,7 +61,8 @@ impl DelayWait {
 }
 
 /// In whole seconds, rounded up: an attempt never begins earlier than logged.
-pub(super) fn seconds(remaining: Duration) -> u64 {
+#[must_use]
+pub fn seconds(remaining: Duration) -> u64 {
     remaining
         .as_millis()
         .div_ceil(1000)
@@ -70,7 +71,8 @@ pub(super) fn seconds(remaining: Duration) -> u64 {
 }
 
 /// When that is, by this machine's clock; a century ahead at most, since a year has four digits.
-pub(super) fn until(remaining: Duration) -> String {
+#[must_use]
+pub fn until(remaining: Duration) -> String {
     const CENTURY: Duration = Duration::from_hours(24 * 36_525);
     let end = SystemTime::now() + remaining.min(CENTURY);
     humantime::format_rfc3339_seconds(end).to_string()

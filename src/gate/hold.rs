@@ -8,10 +8,12 @@ use tokio::time::sleep;
 use super::{Gate, HoldError, LockOutcome, Passed};
 use crate::db::ledger::{LedgerRow, NewRun, Orphan};
 use crate::db::{Appended, Error, LedgerCreation, Locked, Proof};
-use crate::exit::{Failure, Problem};
+use crate::exit::Problem;
 use crate::gate::decide::{self, Decision};
 use crate::gate::error;
 use crate::gate::lease::Lease;
+use crate::gate::lease_watch::LeaseWatch;
+use crate::gate::own_tries::counted;
 use crate::gate::record;
 use crate::gate::runtime::GateLink;
 use crate::gate::wait_clock;
@@ -31,9 +33,11 @@ impl Gate {
         mut locked: Locked,
         asked: Moment,
         link: &mut GateLink,
+        leases: &mut LeaseWatch,
     ) -> Result<LockOutcome, HoldError> {
         let look = locked.read_ledger(self.revision.revision.as_deref());
-        let ledger = self.call(link, Box::pin(look)).await?;
+        let mut ledger = self.call(link, Box::pin(look)).await?;
+        leases.judge(&mut ledger, Moment::now());
         let (attempt, dead) = match self.decision(&ledger) {
             Decision::Run { attempt, dead } => (attempt, dead),
             Decision::Start => {
@@ -276,10 +280,16 @@ impl Gate {
         let outcome = self.keep(&mut locked, &lease, &identity, link).await?;
         let has_failed = matches!(outcome.verdict, Verdict::Failed(_));
         let concluded = self.conclude(locked, &lease, &run_id, outcome).await;
-        concluded.map_err(|failure| match failed {
-            Some(earlier) if has_failed => HoldError::Final(self.counted(failure, earlier + 1)),
-            _ => HoldError::Final(failure),
-        })
+        match (concluded, failed) {
+            (Err(failure), Some(earlier)) if has_failed => {
+                let end_it = self.reference.retry_command(self.revision());
+                let number = earlier + 1;
+                let failure = counted(failure, number, self.attempts(), Some(&end_it));
+                Ok(LockOutcome::StepFailed(failure))
+            }
+            (Err(failure), None) if has_failed => Ok(LockOutcome::StepFailed(failure)),
+            (concluded, _) => concluded.map_err(HoldError::Final),
+        }
     }
 
     /// Reads the ledger once more, then proves that the lock is still held. Where locks are local to a
@@ -290,23 +300,6 @@ impl Gate {
         let ledger = locked.read_ledger(revision).await?.without(run_id);
         locked.confirm().await?;
         Ok(matches!(self.decision(&ledger), Decision::Run { .. }))
-    }
-
-    /// Says which attempt a failed one was, and whether there will be another.
-    fn counted(&self, failure: Failure, number: usize) -> Failure {
-        let Some(most) = self.limits.max_attempts else {
-            return failure.reworded(|what| format!("{what} (attempt {number})"));
-        };
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let mut failure = failure.reworded(|what| format!("{what} (attempt {number} of {most})"));
-        if number >= most {
-            let revision = self.revision.revision.as_deref().unwrap_or_default();
-            failure.add_hint(&format!(
-                "this revision will not be tried again until `{}`",
-                self.reference.retry_command(revision)
-            ));
-        }
-        failure
     }
 
     fn new_run(&self, run_id: &str, attempt: i32) -> NewRun {

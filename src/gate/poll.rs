@@ -9,6 +9,7 @@ use crate::exit::Failure;
 use crate::gate::decide::RetryDelay;
 use crate::gate::delay_wait::DelayWait;
 use crate::gate::holder_wait::HolderWait;
+use crate::gate::lease_watch::LeaseWatch;
 use crate::gate::retry::ConnectRetry;
 use crate::gate::runtime::GateLink;
 use crate::output::timeline::Phase;
@@ -104,6 +105,7 @@ pub(super) struct LedgerPoll<'a> {
     wait: HolderWait,
     delay: DelayWait,
     retry: ConnectRetry,
+    pub(super) leases: LeaseWatch,
     /// What the replica waits for once the database answers, where no delay is left.
     phase: Phase,
     /// What it waits for at the moment.
@@ -117,6 +119,7 @@ impl<'a> LedgerPoll<'a> {
             gate,
             wait: HolderWait::new(gate.limits.lock_timeout, &gate.reference),
             delay: DelayWait::new(),
+            leases: LeaseWatch::new(gate.target.lease),
             retry: ConnectRetry::new(&gate.limits, &gate.reference),
             current: phase.clone(),
             phase,
@@ -135,9 +138,10 @@ impl<'a> LedgerPoll<'a> {
         loop {
             let read = self.gate.read_once(link, &mut self.retry, early.take());
             match read.await? {
-                Ok(read) => {
+                Ok((session, mut ledger)) => {
+                    self.leases.judge(&mut ledger, Moment::now());
                     self.gate.log.timeline().enter(self.current.clone());
-                    return Ok(read);
+                    return Ok((session, ledger));
                 }
                 Err(error) => self.wait(link, None, &error).await?,
             }
@@ -198,8 +202,10 @@ impl<'a> LedgerPoll<'a> {
 
     fn log_delay(&mut self, delay: RetryDelay) {
         self.enter(Phase::Delay(Moment::now() + delay.remaining));
-        let end_it = self.gate.reference.retry_command(self.gate.revision());
-        self.delay.log(&self.gate.log, delay, &end_it);
+        let gate = self.gate;
+        let end_it = || gate.reference.retry_command(gate.revision());
+        let end_it = gate.is_counted().then(end_it);
+        self.delay.log(&gate.log, delay, end_it.as_deref());
     }
 
     /// Waits for the next read while an attempt that failed delays the next one. That is no wait for a
@@ -210,8 +216,11 @@ impl<'a> LedgerPoll<'a> {
     pub(super) async fn wait_for_delay(
         &mut self,
         link: &mut GateLink,
-        delay: RetryDelay,
+        delay: Option<RetryDelay>,
     ) -> Result<(), Failure> {
+        let Some(delay) = delay else {
+            return Ok(());
+        };
         self.log_delay(delay);
         let began = Moment::now();
         let pause = self.delay.pause(delay, self.retry.contention());

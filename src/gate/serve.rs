@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use super::{Gate, Passed, error, record};
 use crate::exit::Failure;
+use crate::gate::decide::Attempts;
+use crate::gate::delay_wait::DelayWait;
+use crate::gate::own_tries::{OwnTries, counted};
 use crate::gate::runtime::{self, Progress, StepAnnounced, StepsRequest};
 use crate::output::log::Log;
+use crate::output::timeline::Phase;
 use crate::plan::Step;
-use crate::plan::gate_plan::GatePlan;
-use crate::steps::{self, OutputCapture, ReadySteps, RunIdentity};
+use crate::plan::gate_plan::{GatePlan, Limits};
+use crate::steps::{self, OutputCapture, ReadySteps, RunIdentity, Verdict};
 use crate::sys::clock::Moment;
-use crate::sys::host::Host;
+use crate::sys::host::{Host, Wake};
 use crate::sys::step::NoGuard;
 use crate::sys::wakeup::Wakeup;
 
@@ -20,7 +24,7 @@ use crate::sys::wakeup::Wakeup;
 /// than a call of the database takes.
 const LEDGER_WRITE: Duration = Duration::from_secs(12);
 
-/// Runs the steps with no lock and no ledger.
+/// Runs the steps with no lock and no ledger. `identity` is that of the first try.
 ///
 /// # Errors
 /// A step failed, or a signal stopped the gate.
@@ -28,18 +32,50 @@ pub fn pass_alone(
     host: &Host,
     log: &Log,
     steps: &ReadySteps,
-    identity: &RunIdentity,
+    mut identity: RunIdentity,
+    limits: &Limits,
 ) -> Result<(), Failure> {
-    let outcome = steps::run(
-        host,
-        log,
-        steps,
-        Some(identity),
-        OutputCapture::Nothing,
-        &mut NoGuard,
-        &mut |_| {},
-    );
-    outcome.verdict.into_result()
+    // Each start counts its own attempts.
+    let most = limits.retries.saturating_add(1);
+    let most = limits.max_attempts.map_or(most, |max| max.min(most));
+    let attempts = Attempts {
+        max: Some(most),
+        delay: limits.retry_delay,
+    };
+    let mut tries = OwnTries::new(most - 1, attempts);
+    loop {
+        let outcome = steps::run(
+            host,
+            log,
+            steps,
+            Some(&identity),
+            OutputCapture::Nothing,
+            &mut NoGuard,
+            &mut |_| {},
+        );
+        let failure = match outcome.verdict {
+            Verdict::Failed(failure) if limits.retries > 0 => failure,
+            verdict => return verdict.into_result(),
+        };
+        let failure = counted(failure, tries.failed() + 1, attempts, None);
+        tries.again(failure, log)?;
+        wait_alone(host, log, &tries)?;
+        identity.run_id = steps::new_run_id()?;
+        identity.attempt += 1;
+    }
+}
+
+fn wait_alone(host: &Host, log: &Log, tries: &OwnTries) -> Result<(), Failure> {
+    let Some(delay) = tries.delay() else {
+        return Ok(());
+    };
+    let end = Moment::now() + delay.remaining;
+    log.timeline().enter(Phase::Delay(end));
+    DelayWait::new().log(log, delay, None);
+    match host.wait(None, Some(end)) {
+        Wake::Stop(stop) => Err(steps::stopped(stop, "the delay after a failed attempt")),
+        Wake::Ready | Wake::Time => Ok(()),
+    }
 }
 
 /// Passes the gate that `plan` describes, together with the other replicas.

@@ -103,6 +103,8 @@ events! {
     LockWaiting = "lock.waiting", Info;
     /// An attempt failed a short time ago, and `--retry-delay` delays the next one.
     RetryWaiting = "retry.waiting", Info;
+    /// A step failed, and this replica will run the steps again, as `--retries` allows.
+    RunRetrying = "run.retrying", Warn;
     /// This replica holds the lock.
     LockTaken = "lock.taken", Info;
     /// No second connection was available to verify that the lock is exclusive.

@@ -26,6 +26,8 @@ pub enum Coordination {
         app: String,
         /// The revision, for the steps' variables.
         name: RevisionInfo,
+        /// How often to try again, and when.
+        limits: Limits,
     },
     /// Lock and ledger.
     Gate(Box<GatePlan>),
@@ -72,6 +74,7 @@ pub fn resolve(
     Ok(Coordination::Alone {
         app: database.app.value.clone(),
         name,
+        limits: limits(database, coordination),
     })
 }
 
@@ -89,14 +92,19 @@ fn gate_plan(
         },
         reference: LedgerReference::new(&url.value.to_string(), &url.origin, database),
         revision,
-        limits: Limits {
-            wait_timeout: database.wait_timeout.value,
-            lock_timeout: settings.lock_timeout.value,
-            max_attempts: settings.max_attempts.value,
-            retry_delay: settings.retry_delay.value,
-            orphan_timeout: settings.orphan_timeout.value,
-        },
+        limits: limits(database, settings),
         holder: host::holder(),
+    }
+}
+
+fn limits(database: &DatabaseSettings, settings: &CoordinationSettings) -> Limits {
+    Limits {
+        wait_timeout: database.wait_timeout.value,
+        lock_timeout: settings.lock_timeout.value,
+        max_attempts: settings.max_attempts.value,
+        retry_delay: settings.retry_delay.value,
+        retries: settings.retries.value,
+        orphan_timeout: settings.orphan_timeout.value,
     }
 }
 

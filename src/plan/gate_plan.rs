@@ -20,6 +20,8 @@ pub struct Limits {
     pub max_attempts: Option<u32>,
     /// How long after a failed attempt the next one may begin; zero is at once.
     pub retry_delay: Duration,
+    /// How often a replica tries its failed steps again by itself.
+    pub retries: u32,
     /// How long to wait for sessions that an earlier run left.
     pub orphan_timeout: Option<Duration>,
 }

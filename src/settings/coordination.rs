@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use super::origin::{Origin, Setting};
-use super::parse::{parse_count, parse_duration, parse_lease};
+use super::parse::{parse_count, parse_duration, parse_lease, parse_times};
 use super::rows::Rows;
 use super::sources::Sources;
 use super::values::{a_path, into_text};
@@ -32,6 +32,8 @@ pub struct CoordinationSettings {
     pub max_attempts: Setting<Option<u32>>,
     /// How long after a failed attempt the next one may begin.
     pub retry_delay: Setting<Duration>,
+    /// How often a replica tries its failed steps again by itself.
+    pub retries: Setting<u32>,
     /// How long to wait for the sessions of an earlier run; `None` is no limit.
     pub orphan_timeout: Setting<Option<Duration>>,
 }
@@ -59,6 +61,7 @@ impl Sources<'_> {
             stop_grace: self.grace_of_steps()?,
             max_attempts: self.parsed(SettingId::MaxAttempts, parse_count)?,
             retry_delay: self.parsed(SettingId::RetryDelay, parse_duration)?,
+            retries: self.parsed(SettingId::Retries, parse_times)?,
             orphan_timeout: self.limit(SettingId::OrphanTimeout)?,
         })
     }
@@ -101,6 +104,8 @@ impl CoordinationSettings {
         let most = value.map_or("no limit".to_owned(), |most| most.to_string());
         rows.push(SettingId::MaxAttempts, most, origin);
         rows.duration(SettingId::RetryDelay, &self.retry_delay);
+        let Setting { value, origin } = &self.retries;
+        rows.push(SettingId::Retries, value.to_string(), origin);
         rows.limit(SettingId::OrphanTimeout, &self.orphan_timeout);
     }
 }

@@ -68,6 +68,12 @@ pub(super) fn parse_count(text: &str) -> Result<Option<u32>, Problem> {
     }
 }
 
+pub(super) fn parse_times(text: &str) -> Result<u32, Problem> {
+    let remedy = "write a whole number; 0 is never";
+    text.parse()
+        .map_err(|_| Problem::new("is not a valid number", remedy))
+}
+
 pub(super) fn parse_app(text: &str) -> Result<String, Problem> {
     if text.len() > 255 || text.chars().any(char::is_control) || text.trim() != text {
         return Err(Problem::new(

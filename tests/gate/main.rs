@@ -7,6 +7,7 @@ mod common;
 mod check_agrees_with_job;
 mod costs_little;
 mod database_urls;
+mod delays_the_next_attempt;
 mod galera;
 mod hides_passwords;
 mod keeps_its_lock_file;

@@ -254,7 +254,7 @@ fn steps_without_a_revision_are_tried_again(db: &Db) {
         let flags = ["--retries=1", "--migrate", &step, "--retry-delay", delay];
         scene.command("job").args(flags).start()
     };
-    let mut replica = job("50ms");
+    let mut replica = job("1s");
     replica.ends_with(3).says(WAITING).says("retries_left=0");
     assert_eq!(scene.states(), ["failed", "failed"]);
     let mut stopped = job("1h");

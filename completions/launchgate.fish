@@ -64,6 +64,7 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l lock-timeo
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l lease -d 'How long the lock holder still counts as alive after its last heartbeat, 3s to 1h [default: 30s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l max-attempts -d 'Refuse a revision after this many failed attempts; 0 means no limit [default: 3]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l retry-delay -d 'How long every replica waits after a failed attempt before the next one; doubles with each failure, up to 5 minutes; 0 means no wait [default: 10s]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l retries -d 'How often this replica runs failed steps again by itself, within --max-attempts [default: 0]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l orphan-timeout -d 'How long to wait for database sessions left behind by an earlier run\'s steps [default: 60s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l unset-env -d 'Remove NAME from the server\'s environment; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l user -d 'Run the server as this user (name or ID)' -r
@@ -104,6 +105,7 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l lock-timeo
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l lease -d 'How long the lock holder still counts as alive after its last heartbeat, 3s to 1h [default: 30s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l max-attempts -d 'Refuse a revision after this many failed attempts; 0 means no limit [default: 3]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l retry-delay -d 'How long every replica waits after a failed attempt before the next one; doubles with each failure, up to 5 minutes; 0 means no wait [default: 10s]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l retries -d 'How often this replica runs failed steps again by itself, within --max-attempts [default: 0]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l orphan-timeout -d 'How long to wait for database sessions left behind by an earlier run\'s steps [default: 60s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l unset-env -d 'Remove NAME from the server\'s environment; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l user -d 'Run the server as this user (name or ID)' -r
@@ -222,6 +224,7 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l lock-tim
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l lease -d 'How long the lock holder still counts as alive after its last heartbeat, 3s to 1h [default: 30s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l max-attempts -d 'Refuse a revision after this many failed attempts; 0 means no limit [default: 3]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l retry-delay -d 'How long every replica waits after a failed attempt before the next one; doubles with each failure, up to 5 minutes; 0 means no wait [default: 10s]' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l retries -d 'How often this replica runs failed steps again by itself, within --max-attempts [default: 0]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l orphan-timeout -d 'How long to wait for database sessions left behind by an earlier run\'s steps [default: 60s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l unset-env -d 'Remove NAME from the server\'s environment; repeatable' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l user -d 'Run the server as this user (name or ID)' -r

@@ -22,7 +22,7 @@ pub use proposal::Proposal;
 
 /// What is known about the place where the command will run.
 #[derive(Debug, Clone, Copy)]
-pub struct Surroundings<'a> {
+pub struct KnownDatabase<'a> {
     /// The variables that launchgate reads a database's URL from.
     pub url_variables: &'a [&'a str],
     /// Whether one of them is set.
@@ -93,7 +93,7 @@ fn push(list: &mut Vec<String>, text: String) {
 /// What is wrong with a chain, and the command that replaces it. `words` are the arguments that
 /// the chain was given as: one text in any of the forms that `input` knows, or a command's words.
 #[must_use]
-pub fn convert(words: &[String], surroundings: &Surroundings<'_>) -> Report {
+pub fn convert(words: &[String], surroundings: &KnownDatabase<'_>) -> Report {
     let mut chain = chain::Chain::new(surroundings);
     let outcome = input::read(words).and_then(|given| chain.convert(given));
     let outcome = outcome.map_err(|refusal| chain.with_pattern(refusal));

@@ -27,7 +27,7 @@ use crate::sys::forwarding::Init;
 use crate::sys::host::Host;
 use crate::sys::identity::Identity;
 use crate::sys::result::channel;
-use crate::sys::step::{Guard, NoGuard, StepProcess, StepReport};
+use crate::sys::step::{AlwaysPermitted, RunPermit, StepProcess, StepReport};
 
 /// How much of the end of a step's output a ledger keeps: 4 KiB.
 pub const TAIL: usize = 4096;
@@ -192,8 +192,8 @@ impl OutputCapture {
 /// # Errors
 /// One failed, or a stop arrived.
 pub fn run_start_commands(host: &Host, log: &Log, commands: &ReadySteps) -> Result<(), Failure> {
-    let (nothing, guard) = (OutputCapture::Nothing, &mut NoGuard);
-    let outcome = run(host, log, commands, None, nothing, guard, &mut |_| {});
+    let (nothing, permit) = (OutputCapture::Nothing, &mut AlwaysPermitted);
+    let outcome = run(host, log, commands, None, nothing, permit, &mut |_| {});
     log.timeline().enter(Phase::Starting);
     outcome.verdict.into_result()
 }
@@ -206,7 +206,7 @@ pub fn run(
     steps: &ReadySteps,
     identity: Option<&RunIdentity>,
     capture: OutputCapture,
-    guard: &mut dyn Guard,
+    permit: &mut dyn RunPermit,
     announce: &mut dyn FnMut(&Step),
 ) -> StepsOutcome {
     let mut run = StepsRun {
@@ -224,7 +224,7 @@ pub fn run(
             return run.end(Verdict::Stopped { failure, done });
         }
         announce(&ready.step);
-        if let Err(verdict) = run.step(ready, guard) {
+        if let Err(verdict) = run.step(ready, permit) {
             return run.end(verdict);
         }
     }
@@ -251,15 +251,15 @@ struct StepsRun<'a> {
 
 impl StepsRun<'_> {
     /// Runs one step; the verdict where the next one may not run.
-    fn step(&mut self, ready: &ReadyStep, guard: &mut dyn Guard) -> Result<(), Verdict> {
+    fn step(&mut self, ready: &ReadyStep, permit: &mut dyn RunPermit) -> Result<(), Verdict> {
         let step = &ready.step;
         // A stop signal may have arrived between two steps, or have been pending at start.
         let _ = self.host.signals.next_stop();
         // A machine that was suspended since the last check resumes here: no step may start then.
-        let lost = guard.lost(Moment::now());
+        let lost = permit.lost(Moment::now());
         may_start(&step.name, lost, self.host.signals.stopped())?;
         self.log.timeline().enter(Phase::Step(step.name.clone()));
-        let started = self.supervise(ready, guard);
+        let started = self.supervise(ready, permit);
         self.log.timeline().enter(Phase::Recording);
         let (report, result) = match started {
             Ok(ended) => ended,
@@ -282,7 +282,7 @@ impl StepsRun<'_> {
     fn supervise(
         &self,
         ready: &ReadyStep,
-        guard: &mut dyn Guard,
+        permit: &mut dyn RunPermit,
     ) -> std::io::Result<(StepReport, Option<StepResult>)> {
         let step = &ready.step;
         let (receiver, slot) = if step.kind.is_embedded() {
@@ -314,9 +314,11 @@ impl StepsRun<'_> {
         let output = self
             .log
             .step_output(&step.name, tail, step.kind.is_embedded());
-        let report = self.host.supervise(&process, output, guard, &mut |event| {
-            log_event(self.log, step, self.plan.grace, &event);
-        })?;
+        let report = self
+            .host
+            .supervise(&process, output, permit, &mut |event| {
+                log_event(self.log, step, self.plan.grace, &event);
+            })?;
         let message = receiver.and_then(|receiver| receiver.receive());
         Ok((report, message.and_then(|m| StepResult::decode(&m))))
     }

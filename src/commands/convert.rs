@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::Read as _;
 use std::os::fd::AsFd as _;
 
-use crate::convert::{self, Surroundings};
+use crate::convert::{self, KnownDatabase};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::print;
 use crate::redact;
@@ -34,7 +34,7 @@ pub fn convert(host: &Host, words: &[OsString], environment: &Environment) -> Re
     let is_set = |name: &&str| environment.get_filled(name).is_some();
     let mut report = convert::convert(
         &words,
-        &Surroundings {
+        &KnownDatabase {
             has_url: known.iter().any(is_set),
             url_variables: &known,
         },

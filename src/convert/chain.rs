@@ -5,12 +5,12 @@ mod command;
 mod server;
 mod statement;
 
-use super::input::{Given, Run};
-use super::proposal::{Command, Kind, Proposal, Server, Target, User};
-use super::shell::{self, Dialect, Link, Piece, Shape};
+use super::input::{ChainForm, Given};
+use super::proposal::{ChainCommand, Kind, ParsedChain, Proposal, Server, User};
+use super::shell::{self, Dialect, Link, Piece, PieceShape};
 use super::tools;
 use super::words::{Word, source_of};
-use super::{Findings, Refusal, Surroundings, shorten};
+use super::{Findings, KnownDatabase, Refusal, shorten};
 
 /// The maximum nesting depth of shells.
 const MAX_DEPTH: usize = 4;
@@ -18,14 +18,14 @@ const MAX_DEPTH: usize = 4;
 /// What was read so far.
 #[derive(Debug)]
 pub(super) struct Chain<'a> {
-    surroundings: &'a Surroundings<'a>,
+    surroundings: &'a KnownDatabase<'a>,
     pub(super) findings: Findings,
     dialect: Dialect,
     /// Whether a shell reads the text.
     in_shell: bool,
     /// What `set` switched on.
     options: Vec<&'static str>,
-    commands: Vec<Command>,
+    commands: Vec<ChainCommand>,
     server: Option<Server>,
     folder: Option<String>,
     /// The user that the shell runs as, and the words that switch to that user.
@@ -50,7 +50,7 @@ struct Pattern {
 }
 
 impl<'a> Chain<'a> {
-    pub(super) fn new(surroundings: &'a Surroundings<'a>) -> Self {
+    pub(super) fn new(surroundings: &'a KnownDatabase<'a>) -> Self {
         Self {
             surroundings,
             findings: Findings::default(),
@@ -78,7 +78,7 @@ impl<'a> Chain<'a> {
             self.release(release)?;
         }
         match given.run {
-            Run::Text(text) => {
+            ChainForm::Text(text) => {
                 if let Some((dialect, options)) = shell::hash_bang(&text)? {
                     self.dialect = dialect;
                     self.options = options;
@@ -86,7 +86,7 @@ impl<'a> Chain<'a> {
                 }
                 self.text(&text, Vec::new(), 0)?;
             }
-            Run::Words(words) => self.words(words, false, 0)?,
+            ChainForm::Words(words) => self.words(words, false, 0)?,
         }
         self.propose()
     }
@@ -184,7 +184,7 @@ impl<'a> Chain<'a> {
             ));
         }
         self.say_of_server(&server);
-        Target {
+        ParsedChain {
             commands: &commands,
             first,
             last,
@@ -198,7 +198,7 @@ impl<'a> Chain<'a> {
         .propose(&mut self.findings)
     }
 
-    fn say_what_runs_when(&mut self, commands: &[Command], first: usize, last: usize) {
+    fn say_what_runs_when(&mut self, commands: &[ChainCommand], first: usize, last: usize) {
         self.findings
             .wrong("every replica migrates, all at the same time, and again at every restart");
         for (flag, list) in [
@@ -247,7 +247,7 @@ impl<'a> Chain<'a> {
     /// say which one migrates.
     fn without_migration(
         &mut self,
-        commands: &[Command],
+        commands: &[ChainCommand],
         server: &Server,
     ) -> Result<Proposal, Refusal> {
         let asked: Vec<String> = commands
@@ -329,7 +329,7 @@ impl Pattern {
         let last = pieces.last().map(|piece| &piece.shape);
         let server = match (execs.next(), execs.next(), last) {
             (Some(only), None, _) => &only.words[1..],
-            (None, _, Some(Shape::Simple(last))) => &last.words,
+            (None, _, Some(PieceShape::Simple(last))) => &last.words,
             _ => return,
         };
         let is_server = !server.is_empty()

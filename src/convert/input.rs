@@ -9,7 +9,7 @@ use super::yaml;
 #[derive(Debug, Default)]
 pub(super) struct Given {
     /// What is run.
-    pub(super) run: Run,
+    pub(super) run: ChainForm,
     /// A Procfile's `release:` line: run once per release already.
     pub(super) release: Option<String>,
     /// What to say about the form it was given in.
@@ -18,14 +18,14 @@ pub(super) struct Given {
 
 /// What is run.
 #[derive(Debug)]
-pub(super) enum Run {
+pub(super) enum ChainForm {
     /// A text that a shell reads.
     Text(String),
     /// Words that are not split further.
     Words(Vec<Word>),
 }
 
-impl Default for Run {
+impl Default for ChainForm {
     fn default() -> Self {
         Self::Text(String::new())
     }
@@ -61,14 +61,14 @@ fn literal<'a>(words: impl Iterator<Item = &'a str>) -> Result<Given, Refusal> {
         return Err(nothing());
     }
     Ok(Given {
-        run: Run::Words(words),
+        run: ChainForm::Words(words),
         ..Given::default()
     })
 }
 
 fn text(text: &str) -> Given {
     Given {
-        run: Run::Text(text.to_owned()),
+        run: ChainForm::Text(text.to_owned()),
         ..Given::default()
     }
 }
@@ -112,7 +112,10 @@ fn read_text(given: &str, whole: &str) -> Result<Given, Refusal> {
 /// `command:`, `args:` and `entrypoint:` of Kubernetes and Compose.
 fn manifest(first: &str, whole: &str) -> Result<Given, Refusal> {
     let keys = if first.starts_with("- ") {
-        vec![("command".to_owned(), yaml::Value::List(yaml::list(whole)?))]
+        vec![(
+            "command".to_owned(),
+            yaml::YamlValue::List(yaml::list(whole)?),
+        )]
     } else {
         yaml::mapping(whole)?
     };
@@ -138,13 +141,13 @@ fn manifest(first: &str, whole: &str) -> Result<Given, Refusal> {
     }
     for value in order.iter().filter_map(|key| of(key)) {
         match value {
-            yaml::Value::List(list) => words.extend(
+            yaml::YamlValue::List(list) => words.extend(
                 list.iter()
                     .map(|word| unescaped(word, &mut notes))
                     .collect::<Result<Vec<_>, _>>()?,
             ),
             // Compose splits a text as a shell does, and runs no shell.
-            yaml::Value::Text(text) => {
+            yaml::YamlValue::Text(text) => {
                 let text = unescaped(text, &mut notes)?;
                 let split = shlex::split(&text)
                     .ok_or_else(|| Refusal::new("the command has an unclosed quote", "close it"))?;

@@ -2,7 +2,7 @@
 
 mod found;
 
-pub(super) use found::{Command, Kind, Server, User};
+pub(super) use found::{ChainCommand, Kind, Server, User};
 
 use super::shell::Dialect;
 use super::words::{Part, Word, source_of};
@@ -33,8 +33,8 @@ enum Manner {
 
 /// The parsed chain, once everything in it is known to be convertible.
 #[derive(Debug)]
-pub(super) struct Target<'a> {
-    pub(super) commands: &'a [Command],
+pub(super) struct ParsedChain<'a> {
+    pub(super) commands: &'a [ChainCommand],
     /// The first and the last migration.
     pub(super) first: usize,
     pub(super) last: usize,
@@ -46,7 +46,7 @@ pub(super) struct Target<'a> {
     pub(super) folder: Option<&'a str>,
 }
 
-impl Target<'_> {
+impl ParsedChain<'_> {
     /// The command.
     ///
     /// # Errors
@@ -102,7 +102,7 @@ impl Target<'_> {
         })
     }
 
-    fn migrations(&self) -> &[Command] {
+    fn migrations(&self) -> &[ChainCommand] {
         &self.commands[self.first..=self.last]
     }
 
@@ -111,7 +111,7 @@ impl Target<'_> {
     fn step_env(&self) -> Option<Vec<String>> {
         let migrations = self.migrations();
         let set = &migrations.first()?.assignments;
-        let agree = |command: &Command| command.assignments == *set && command.shell.is_none();
+        let agree = |command: &ChainCommand| command.assignments == *set && command.shell.is_none();
         if set.is_empty() || !migrations.iter().all(agree) {
             return None;
         }
@@ -130,7 +130,7 @@ impl Target<'_> {
     }
 
     /// Why a command needs a shell.
-    fn needs_shell(&self, command: &Command, has_step_env: bool) -> Option<&'static str> {
+    fn needs_shell(&self, command: &ChainCommand, has_step_env: bool) -> Option<&'static str> {
         let is_set = has_step_env && command.kind == Kind::Migration;
         if let Some(what) = command.shell {
             Some(what)
@@ -145,7 +145,7 @@ impl Target<'_> {
     }
 
     fn manner(&self, has_step_env: bool) -> Manner {
-        let needs = |command: &Command| self.needs_shell(command, has_step_env).is_some();
+        let needs = |command: &ChainCommand| self.needs_shell(command, has_step_env).is_some();
         if *self.dialect == Dialect::Posix && self.commands.iter().any(needs) {
             return Manner::Shell;
         }
@@ -156,7 +156,7 @@ impl Target<'_> {
             .iter()
             .filter(|_| self.server.text.is_none());
         let mut variables = server.flat_map(Word::variables);
-        if plain.any(Command::has_variables) || variables.next().is_some() {
+        if plain.any(ChainCommand::has_variables) || variables.next().is_some() {
             Manner::Expanded
         } else {
             Manner::Words
@@ -165,7 +165,7 @@ impl Target<'_> {
 
     /// Who runs what. Returns whether the commands keep the words that change their user.
     fn users(&self, front: &mut Vec<String>, flags: &mut Vec<String>) -> Result<bool, Refusal> {
-        let differs = |command: &Command| {
+        let differs = |command: &ChainCommand| {
             Err(Refusal::keep(
                 &command.source,
                 "and the server run as different users",
@@ -187,7 +187,7 @@ impl Target<'_> {
             return Ok(true);
         };
         flags.extend(["--user".to_owned(), user.name.clone()]);
-        let is_user = |command: &&Command| {
+        let is_user = |command: &&ChainCommand| {
             command
                 .user
                 .as_ref()
@@ -212,7 +212,7 @@ impl Target<'_> {
     /// The text behind `--prepare`, `--migrate` or `--warm-up`.
     fn text(
         &self,
-        command: &Command,
+        command: &ChainCommand,
         user: Option<&User>,
         manner: Manner,
         has_step_env: bool,

@@ -7,7 +7,7 @@ use brush_parser::ast::{AndOr, Command, CompoundCommand, Pipeline, Program, Sepa
 use brush_parser::{Parser, ParserOptions, SourceInfo, Token, tokenize_str_with_options};
 
 pub(super) use call::{Call, call, hash_bang, options};
-pub(super) use contents::{Contents, Redirect, Shape, Simple};
+pub(super) use contents::{Contents, PieceShape, Redirect, Simple};
 
 use self::contents::shape;
 use super::Refusal;
@@ -57,7 +57,7 @@ pub(super) struct Piece {
     /// As it is written.
     pub(super) source: String,
     pub(super) contents: Contents,
-    pub(super) shape: Shape,
+    pub(super) shape: PieceShape,
     pipeline: Pipeline,
 }
 
@@ -83,7 +83,7 @@ impl Piece {
 /// It does not parse, or is too long or too deeply nested.
 pub(super) fn read(text: &str, dialect: &Dialect) -> Result<Vec<Piece>, Refusal> {
     refuse_too_much(text)?;
-    let pieces = Source::new(text, dialect)?.pieces()?;
+    let pieces = ParsedText::new(text, dialect)?.pieces()?;
     let mut flat: Vec<Piece> = Vec::new();
     for at in 0..pieces.len() {
         let piece = &pieces[at];
@@ -104,7 +104,7 @@ pub(super) fn read(text: &str, dialect: &Dialect) -> Result<Vec<Piece>, Refusal>
 
 /// The text with its tokens. The parser does not say where a command ends (it places words, but
 /// not redirections), so a command is the shortest text up to a separator that parses to it.
-struct Source<'a> {
+struct ParsedText<'a> {
     text: &'a str,
     dialect: &'a Dialect,
     tokens: Vec<Token>,
@@ -113,7 +113,7 @@ struct Source<'a> {
     program: Program,
 }
 
-impl<'a> Source<'a> {
+impl<'a> ParsedText<'a> {
     fn new(text: &'a str, dialect: &'a Dialect) -> Result<Self, Refusal> {
         let tokens = tokenize_str_with_options(text, &parser_options(dialect).tokenizer_options())
             .map_err(|error| broken(&error.to_string()))?;

@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-const SURROUNDINGS: Surroundings<'static> = Surroundings {
+const SURROUNDINGS: KnownDatabase<'static> = KnownDatabase {
     url_variables: &["DATABASE_URL"],
     has_url: true,
 };

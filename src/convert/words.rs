@@ -5,12 +5,12 @@
 pub(super) struct Word {
     /// As it is written, with its quotes.
     pub(super) source: String,
-    meaning: Meaning,
+    meaning: WordMeaning,
 }
 
 /// What a word means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Meaning {
+enum WordMeaning {
     /// This text, whichever shell reads it.
     Literal(String),
     /// Text and variables: `--expand-env` can expand it.
@@ -47,51 +47,51 @@ impl Word {
         let source = shlex::try_quote(text).map_or_else(|_| String::new(), Into::into);
         Self {
             source,
-            meaning: Meaning::Literal(text.to_owned()),
+            meaning: WordMeaning::Literal(text.to_owned()),
         }
     }
 
     /// Its text, where it is plain text.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.meaning {
-            Meaning::Literal(text) => Some(text),
-            Meaning::Variables(_) | Meaning::Shell(_) => None,
+            WordMeaning::Literal(text) => Some(text),
+            WordMeaning::Variables(_) | WordMeaning::Shell(_) => None,
         }
     }
 
     /// Why it needs a shell, where it does.
     pub(super) fn needs_shell(&self) -> Option<&'static str> {
         match &self.meaning {
-            Meaning::Shell(what) => Some(what),
-            Meaning::Literal(_) | Meaning::Variables(_) => None,
+            WordMeaning::Shell(what) => Some(what),
+            WordMeaning::Literal(_) | WordMeaning::Variables(_) => None,
         }
     }
 
     /// Its parts: `None` where only a shell can tell.
     pub(super) fn parts(&self) -> Option<Vec<Part>> {
         match &self.meaning {
-            Meaning::Literal(text) => Some(vec![Part::Text(text.clone())]),
-            Meaning::Variables(parts) => Some(parts.clone()),
-            Meaning::Shell(_) => None,
+            WordMeaning::Literal(text) => Some(vec![Part::Text(text.clone())]),
+            WordMeaning::Variables(parts) => Some(parts.clone()),
+            WordMeaning::Shell(_) => None,
         }
     }
 
     /// The one variable that the word consists of, and whether a shell would split its value.
     pub(super) fn only_variable(&self) -> Option<(&str, bool)> {
         match &self.meaning {
-            Meaning::Variables(parts) => match parts.as_slice() {
+            WordMeaning::Variables(parts) => match parts.as_slice() {
                 [Part::Variable { name, splits }] => Some((name, *splits)),
                 _ => None,
             },
-            Meaning::Literal(_) | Meaning::Shell(_) => None,
+            WordMeaning::Literal(_) | WordMeaning::Shell(_) => None,
         }
     }
 
     /// The variables in it, and whether a shell would split their values.
     pub(super) fn variables(&self) -> impl Iterator<Item = (&str, bool)> {
         let parts: &[Part] = match &self.meaning {
-            Meaning::Variables(parts) => parts,
-            Meaning::Literal(_) | Meaning::Shell(_) => &[],
+            WordMeaning::Variables(parts) => parts,
+            WordMeaning::Literal(_) | WordMeaning::Shell(_) => &[],
         };
         parts.iter().filter_map(|part| match part {
             Part::Variable { name, splits } => Some((name.as_str(), *splits)),
@@ -161,12 +161,12 @@ enum Braces {
     Parted,
 }
 
-fn meaning(source: &str) -> Meaning {
+fn meaning(source: &str) -> WordMeaning {
     if source == "[" {
-        return Meaning::Literal(source.to_owned());
+        return WordMeaning::Literal(source.to_owned());
     }
     if source.starts_with('~') {
-        return Meaning::Shell("`~`");
+        return WordMeaning::Shell("`~`");
     }
     let mut reader = Reader {
         rest: source,
@@ -176,18 +176,18 @@ fn meaning(source: &str) -> Meaning {
         braces: Braces::None,
     };
     if let Err(found) = reader.read() {
-        return Meaning::Shell(found);
+        return WordMeaning::Shell(found);
     }
     let Reader {
         mut parts, text, ..
     } = reader;
     if parts.is_empty() {
-        return Meaning::Literal(text);
+        return WordMeaning::Literal(text);
     }
     if !text.is_empty() {
         parts.push(Part::Text(text));
     }
-    Meaning::Variables(parts)
+    WordMeaning::Variables(parts)
 }
 
 impl Reader<'_> {

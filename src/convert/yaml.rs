@@ -5,7 +5,7 @@ use super::Refusal;
 
 /// A key's value.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Value {
+pub(super) enum YamlValue {
     /// A list of scalars.
     List(Vec<String>),
     /// One scalar.
@@ -20,8 +20,8 @@ fn broken(line: &str) -> Refusal {
 }
 
 /// The keys at the first line's depth, in order.
-pub(super) fn mapping(text: &str) -> Result<Vec<(String, Value)>, Refusal> {
-    let mut keys: Vec<(String, Value)> = Vec::new();
+pub(super) fn mapping(text: &str) -> Result<Vec<(String, YamlValue)>, Refusal> {
+    let mut keys: Vec<(String, YamlValue)> = Vec::new();
     for (first, rest) in blocks(text, |line| !line.starts_with("- "))? {
         let (key, inline) = first.split_once(':').ok_or_else(|| broken(first))?;
         let value = value(inline.trim(), &rest)?;
@@ -42,8 +42,8 @@ pub(super) fn list(text: &str) -> Result<Vec<String>, Refusal> {
     for (first, rest) in blocks(text, |_| true)? {
         let item = first.strip_prefix('-').ok_or_else(|| broken(first))?;
         match value(item.trim(), &rest)? {
-            Value::Text(text) => items.push(text),
-            Value::List(_) => return Err(broken(first)),
+            YamlValue::Text(text) => items.push(text),
+            YamlValue::List(_) => return Err(broken(first)),
         }
     }
     Ok(items)
@@ -76,7 +76,7 @@ fn depth(line: &str) -> usize {
 }
 
 /// What is behind a key or a dash: on its line, and below.
-fn value(inline: &str, below: &[&str]) -> Result<Value, Refusal> {
+fn value(inline: &str, below: &[&str]) -> Result<YamlValue, Refusal> {
     let inline = if inline.starts_with('#') { "" } else { inline };
     if let Some(style) = inline.strip_prefix(['|', '>']) {
         let is_literal = inline.starts_with('|');
@@ -84,12 +84,12 @@ fn value(inline: &str, below: &[&str]) -> Result<Value, Refusal> {
         if !matches!(style.trim(), "" | "-" | "+") {
             return Err(broken(inline));
         }
-        return block_scalar(below, is_literal).map(Value::Text);
+        return block_scalar(below, is_literal).map(YamlValue::Text);
     }
     let mut filled = below.iter().filter(|line| !line.trim().is_empty());
     let first = filled.clone().next().map(|line| line.trim_start());
     if inline.is_empty() && first.is_some_and(|line| line.starts_with("- ")) {
-        return list(&below.join("\n")).map(Value::List);
+        return list(&below.join("\n")).map(YamlValue::List);
     }
     // A scalar or a list that goes on in the lines below: YAML folds a line break to a space.
     let mut folded = inline.to_owned();
@@ -101,14 +101,14 @@ fn value(inline: &str, below: &[&str]) -> Result<Value, Refusal> {
     let folded = folded.trim();
     if folded.starts_with('[') {
         return flow_list(folded)
-            .map(Value::List)
+            .map(YamlValue::List)
             .ok_or_else(|| broken(folded));
     }
     let (text, rest) = scalar(folded, false).ok_or_else(|| broken(folded))?;
     if !rest.is_empty() && !rest.trim_start().starts_with('#') {
         return Err(broken(folded));
     }
-    Ok(Value::Text(text))
+    Ok(YamlValue::Text(text))
 }
 
 fn block_scalar(lines: &[&str], is_literal: bool) -> Result<String, Refusal> {

@@ -12,7 +12,7 @@ use crate::db::{self, Error, Locked, RecordError, Renewal};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::decide;
 use crate::gate::error;
-use crate::gate::lease::{Lease, LeaseGuard};
+use crate::gate::lease::{Lease, LeasePermit};
 use crate::gate::record;
 use crate::gate::runtime::{GateLink, Progress, StepsRequest};
 use crate::output::log::{Event, Field};
@@ -32,7 +32,7 @@ impl Gate {
         let (progress, mut steps) = mpsc::unbounded_channel();
         link.ask(StepsRequest {
             identity: identity.clone(),
-            guard: guard(locked, lease)?,
+            permit: permit(locked, lease)?,
             progress,
             reply,
         });
@@ -231,10 +231,10 @@ impl Gate {
     }
 }
 
-/// The lease as the guard of the steps, with the lock file that they inherit, if there is one.
-fn guard(locked: &Locked, lease: &Arc<Lease>) -> Result<LeaseGuard, Failure> {
+/// The lease as the permit of the steps, with the lock file that they inherit, if there is one.
+fn permit(locked: &Locked, lease: &Arc<Lease>) -> Result<LeasePermit, Failure> {
     let inherit = locked.inheritable().map(|fd| fd.try_clone_to_owned());
-    Ok(LeaseGuard {
+    Ok(LeasePermit {
         lease: Arc::clone(lease),
         inherit: inherit
             .transpose()

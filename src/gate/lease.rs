@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::sys::clock::Moment;
-use crate::sys::step::Guard;
+use crate::sys::step::RunPermit;
 use crate::sys::wakeup::Wakeup;
 
 /// When the right to run was last confirmed, and whether it is certainly lost.
@@ -152,16 +152,16 @@ impl Lease {
     }
 }
 
-/// The lease as the guard of a step.
+/// The lease as the permit of a step.
 #[derive(Debug)]
-pub struct LeaseGuard {
+pub struct LeasePermit {
     /// The lease.
     pub lease: Arc<Lease>,
     /// A lock file that the step inherits.
     pub inherit: Option<OwnedFd>,
 }
 
-impl Guard for LeaseGuard {
+impl RunPermit for LeasePermit {
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         Some(self.lease.changed.as_fd())
     }

@@ -17,7 +17,7 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, sleep_until};
 
 use crate::exit::{Failure, FailureKind, Problem};
-use crate::gate::lease::LeaseGuard;
+use crate::gate::lease::LeasePermit;
 use crate::steps::{self, RunIdentity, StepsOutcome, Verdict};
 use crate::sys;
 use crate::sys::clock::Moment;
@@ -59,7 +59,7 @@ pub struct StepsRequest {
     /// What the steps learn about their run.
     pub identity: RunIdentity,
     /// The right to run them.
-    pub guard: LeaseGuard,
+    pub permit: LeasePermit,
     /// Receives the step that starts.
     pub progress: mpsc::UnboundedSender<Progress>,
     /// Receives the outcome.

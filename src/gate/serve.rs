@@ -17,7 +17,7 @@ use crate::plan::gate_plan::{GatePlan, Limits};
 use crate::steps::{self, OutputCapture, ReadySteps, RunIdentity, Verdict};
 use crate::sys::clock::Moment;
 use crate::sys::host::{Host, Wake};
-use crate::sys::step::NoGuard;
+use crate::sys::step::AlwaysPermitted;
 use crate::sys::wakeup::Wakeup;
 
 /// How long a step waits to start while its name is written into the ledger of a file: longer
@@ -50,7 +50,7 @@ pub fn pass_alone(
             steps,
             Some(&identity),
             OutputCapture::Nothing,
-            &mut NoGuard,
+            &mut AlwaysPermitted,
             &mut |_| {},
         );
         let failure = match outcome.verdict {
@@ -98,13 +98,13 @@ pub fn pass_together(
     let mut serve = |request: StepsRequest| {
         let StepsRequest {
             identity,
-            mut guard,
+            mut permit,
             progress,
             reply,
         } = request;
         let mut announce = |step: &Step| {
             written.lower();
-            // If the flow is gone nobody writes the ledger; the guard knows.
+            // If the flow is gone nobody writes the ledger; the permit knows.
             let _ = progress.send(Progress {
                 step: step.name.clone(),
                 command: step.text.clone(),
@@ -121,7 +121,7 @@ pub fn pass_together(
             steps,
             Some(&identity),
             capture,
-            &mut guard,
+            &mut permit,
             &mut announce,
         );
         let _ = reply.send(outcome);

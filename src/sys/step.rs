@@ -1,4 +1,4 @@
-//! A step as the system runs it: what is started, who guards the right to run it, and what
+//! A step as the system runs it: what is started, the permit to run it, and what
 //! became of it. `supervise` starts it and `watch` follows it to its end.
 
 use std::io;
@@ -17,7 +17,7 @@ use super::wait::Ended;
 pub const PROGRESS_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Holds the right to run. The loop that watches a step asks it first after every wake-up.
-pub trait Guard {
+pub trait RunPermit {
     /// Becomes readable when there is news.
     fn descriptor(&self) -> Option<BorrowedFd<'_>>;
     /// Why the right to run is lost, if it is.
@@ -30,11 +30,11 @@ pub trait Guard {
     fn inheritable(&self) -> Option<BorrowedFd<'_>>;
 }
 
-/// The guard of a run that has no lock to lose.
+/// The permit of a run that has no lock to lose.
 #[derive(Debug, Clone, Copy)]
-pub struct NoGuard;
+pub struct AlwaysPermitted;
 
-impl Guard for NoGuard {
+impl RunPermit for AlwaysPermitted {
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
     }

@@ -8,7 +8,7 @@ use super::capture::{Capture, StepOutput};
 use super::child::{self, Input, Streams};
 use super::host::Host;
 use super::inherited::is_terminal;
-use super::step::{Guard, StepEvent, StepProcess, StepReport};
+use super::step::{RunPermit, StepEvent, StepProcess, StepReport};
 use super::terminal::Terminal;
 use super::watch::Watch;
 
@@ -21,7 +21,7 @@ impl Host {
         &self,
         step: &StepProcess,
         output: StepOutput,
-        guard: &mut dyn Guard,
+        permit: &mut dyn RunPermit,
         news: &mut dyn FnMut(StepEvent<'_>),
     ) -> io::Result<StepReport> {
         self.inherited.adopt_orphans();
@@ -50,7 +50,7 @@ impl Host {
         };
         let foreground = terminal.as_ref().filter(|terminal| terminal.is_ours());
         let result = step.result.as_ref().map(AsFd::as_fd);
-        let inherit: Vec<_> = guard.inheritable().into_iter().chain(result).collect();
+        let inherit: Vec<_> = permit.inheritable().into_iter().chain(result).collect();
         let pid = child::start(
             &step.program,
             Streams {
@@ -69,6 +69,6 @@ impl Host {
         news(StepEvent::Started(pid));
         let foreground = foreground.is_some();
         let streams = (capture, terminal.as_ref(), foreground);
-        Ok(Watch::new(self, step, guard, news, pid, streams).run())
+        Ok(Watch::new(self, step, permit, news, pid, streams).run())
     }
 }

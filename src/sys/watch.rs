@@ -1,7 +1,7 @@
 //! The one loop that watches a step: signals, clocks, children, output.
 //!
 //! It never waits for the end of the output, since a descendant may hold the pipe open. It never
-//! blocks on a write. It asks the guard first after every wake-up, so that a process that was
+//! blocks on a write. It asks the permit first after every wake-up, so that a process that was
 //! suspended stops its step before it does anything else.
 
 mod ending;
@@ -14,7 +14,7 @@ use super::clock::{Moment, earliest};
 use super::host::Host;
 use super::poll::{self, Interest};
 use super::signals::{self, Arrived, Signal};
-use super::step::{Guard, PROGRESS_INTERVAL, StepEvent, StepProcess, StepReport, StopReason};
+use super::step::{PROGRESS_INTERVAL, RunPermit, StepEvent, StepProcess, StepReport, StopReason};
 use super::terminal::Terminal;
 use super::wait::Ended;
 
@@ -33,7 +33,7 @@ enum StepLeftovers {
 pub(super) struct Watch<'a> {
     host: &'a Host,
     step: &'a StepProcess,
-    guard: &'a mut dyn Guard,
+    permit: &'a mut dyn RunPermit,
     news: &'a mut dyn FnMut(StepEvent<'_>),
     capture: Option<Capture>,
     terminal: Option<&'a Terminal>,
@@ -57,7 +57,7 @@ impl<'a> Watch<'a> {
     pub(super) fn new(
         host: &'a Host,
         step: &'a StepProcess,
-        guard: &'a mut dyn Guard,
+        permit: &'a mut dyn RunPermit,
         news: &'a mut dyn FnMut(StepEvent<'_>),
         pid: i32,
         (capture, terminal, had_terminal): (Option<Capture>, Option<&'a Terminal>, bool),
@@ -66,7 +66,7 @@ impl<'a> Watch<'a> {
         Self {
             host,
             step,
-            guard,
+            permit,
             news,
             capture,
             terminal,
@@ -91,7 +91,7 @@ impl Watch<'_> {
     pub(super) fn run(&mut self) -> StepReport {
         loop {
             let now = Moment::now();
-            self.look_at_guard(now);
+            self.look_at_permit(now);
             self.look_at_clock(now);
             while let Some(signal) = self.host.signals.next() {
                 self.on_signal(signal, now);
@@ -119,14 +119,14 @@ impl Watch<'_> {
         self.left == StepLeftovers::Nothing
     }
 
-    fn look_at_guard(&mut self, now: Moment) {
+    fn look_at_permit(&mut self, now: Moment) {
         if !matches!(self.stop_reason, Some(StopReason::Lost(_)))
-            && let Some(why) = self.guard.lost(now)
+            && let Some(why) = self.permit.lost(now)
         {
             // The first reason counts, unless the lock is lost: then nothing may be recorded.
             self.stop_reason = None;
             self.stop(StopReason::Lost(why), libc::SIGTERM, now);
-            self.kill_at = earliest(self.kill_at, self.guard.kill_at());
+            self.kill_at = earliest(self.kill_at, self.permit.kill_at());
         }
     }
 
@@ -223,7 +223,7 @@ impl Watch<'_> {
         // A lost right has no more news.
         let lost = matches!(self.stop_reason, Some(StopReason::Lost(_)));
         if !lost {
-            fds.extend(self.guard.descriptor().map(|fd| (fd, Interest::Read)));
+            fds.extend(self.permit.descriptor().map(|fd| (fd, Interest::Read)));
         }
         if let Some(capture) = &self.capture {
             capture.interests(&mut fds);
@@ -237,7 +237,7 @@ impl Watch<'_> {
             self.kill_at.filter(|_| !self.is_childless()),
             self.timeout_at,
             self.look_at,
-            self.guard.next_look().filter(|_| !lost),
+            self.permit.next_look().filter(|_| !lost),
         ];
         let until = clocks.into_iter().fold(Some(self.report_at), earliest);
         let _ = poll::wait(&fds, until);

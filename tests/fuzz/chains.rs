@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::slice;
 
 use launchgate::cli::{self, Parsed};
-use launchgate::convert::{Proposal, Surroundings, convert};
+use launchgate::convert::{KnownDatabase, Proposal, convert};
 use launchgate::exit::Failure;
 use launchgate::redact;
 use proptest::prelude::*;
@@ -18,7 +18,7 @@ use crate::harness::{assert_hidden, for_all, for_some};
 use crate::inputs::{encoded, one_of, password, pieces};
 
 /// As it is where the database is known.
-const SURROUNDINGS: Surroundings<'static> = Surroundings {
+const SURROUNDINGS: KnownDatabase<'static> = KnownDatabase {
     url_variables: &["DATABASE_URL"],
     has_url: true,
 };

@@ -1,11 +1,11 @@
 use crate::cli::{self, Operand, Parsed, SettingId};
-use crate::convert::{Surroundings, convert};
+use crate::convert::{KnownDatabase, convert};
 use crate::shell_words::{Expansion, split};
 use proptest::prelude::*;
 
 /// Whatever is proposed is a command line that launchgate takes.
 fn launchgate_takes(text: &str) {
-    let surroundings = Surroundings {
+    let surroundings = KnownDatabase {
         url_variables: &[],
         has_url: true,
     };

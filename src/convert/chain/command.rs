@@ -1,7 +1,7 @@
 //! A command before the server.
 
-use super::super::proposal::{Command, Kind, User};
-use super::super::shell::{self, Contents, Piece, Redirect, Shape, Simple};
+use super::super::proposal::{ChainCommand, Kind, User};
+use super::super::shell::{self, Contents, Piece, PieceShape, Redirect, Simple};
 use super::super::tools::{self, Wrapper};
 use super::super::words::{Word, shell_state, source_of};
 use super::super::{Refusal, shorten};
@@ -11,22 +11,22 @@ use super::statement::{refuse_content, refuse_influence, refuse_program};
 impl Chain<'_> {
     pub(super) fn command(&mut self, piece: &Piece) -> Result<(), Refusal> {
         match &piece.shape {
-            Shape::Simple(simple) => {
+            PieceShape::Simple(simple) => {
                 refuse_content(piece)?;
                 self.simple(simple.clone(), &piece.source)
             }
-            Shape::Until { condition } => self.until(piece, *condition),
-            Shape::Other(what) => self.compound(piece, what),
+            PieceShape::Until { condition } => self.until(piece, *condition),
+            PieceShape::Other(what) => self.compound(piece, what),
         }
     }
 
-    pub(super) fn push(&mut self, command: Command) {
+    pub(super) fn push(&mut self, command: ChainCommand) {
         let kind = if self.is_release {
             Kind::Migration
         } else {
             command.kind
         };
-        self.commands.push(Command { kind, ..command });
+        self.commands.push(ChainCommand { kind, ..command });
     }
 
     /// The `set` options that affect a command run in its own shell.
@@ -41,11 +41,11 @@ impl Chain<'_> {
     }
 
     fn push_text(&mut self, piece: &Piece, kind: Kind, what: &'static str) {
-        self.push(Command {
+        self.push(ChainCommand {
             shell: Some(what),
             source: piece.source.clone(),
             options: self.options_for(&piece.contents),
-            ..Command::new(kind)
+            ..ChainCommand::new(kind)
         });
     }
 
@@ -139,10 +139,10 @@ impl Chain<'_> {
             self.wait_timeout = timeout.or(self.wait_timeout.take());
             return;
         }
-        self.push(Command {
+        self.push(ChainCommand {
             source,
             words: own,
-            ..Command::new(if is_database { Kind::Wait } else { Kind::Other })
+            ..ChainCommand::new(if is_database { Kind::Wait } else { Kind::Other })
         });
     }
 
@@ -194,14 +194,14 @@ impl Chain<'_> {
             ));
         }
         let rewritten = is_rewritten.then(|| source_of(&simple.words));
-        self.push(Command {
+        self.push(ChainCommand {
             shell,
             source: rewritten.unwrap_or_else(|| source.to_owned()),
             user,
             options: self.options_for(&Contents::default()),
             words: simple.words,
             assignments: simple.assignments,
-            ..Command::new(kind)
+            ..ChainCommand::new(kind)
         });
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Statements: commands with `&&` and `||` between them.
 
-use super::super::proposal::{Command, Kind};
-use super::super::shell::{Link, Piece, Shape};
+use super::super::proposal::{ChainCommand, Kind};
+use super::super::shell::{Link, Piece, PieceShape};
 use super::super::words::{Word, shell_state};
 use super::super::{Refusal, shorten, tools};
 use super::Chain;
@@ -83,11 +83,11 @@ impl Chain<'_> {
             }
             options.extend(self.options_for(&piece.contents));
         }
-        self.push(Command {
+        self.push(ChainCommand {
             shell: Some(what),
             source: joined(pieces),
             options,
-            ..Command::new(Kind::Other)
+            ..ChainCommand::new(Kind::Other)
         });
         Ok(())
     }
@@ -110,12 +110,12 @@ impl Chain<'_> {
         }
         self.each(before)?;
         let what = match &server.shape {
-            Shape::Simple(simple) => {
+            PieceShape::Simple(simple) => {
                 refuse_content(server)?;
                 return self.server(simple.clone(), &server.source, arguments, depth);
             }
-            Shape::Until { .. } => "a loop",
-            Shape::Other(what) => what,
+            PieceShape::Until { .. } => "a loop",
+            PieceShape::Other(what) => what,
         };
         if server.contents.pipe {
             self.findings.wrong("the server is in a pipe: the shell stays as PID 1 and drops SIGTERM, and the pipe hides the server's exit code");
@@ -201,13 +201,13 @@ fn refuse_background(pieces: &[Piece]) -> Result<(), Refusal> {
 /// Whether its exit status is an answer: `[ -f x ]`, `! a`, `command -v psql`, `a | grep b`.
 fn is_question(piece: &Piece) -> bool {
     match &piece.shape {
-        Shape::Simple(simple) => tools::is_question(&simple.words),
-        Shape::Until { .. } => false,
-        Shape::Other("a pipe") => {
+        PieceShape::Simple(simple) => tools::is_question(&simple.words),
+        PieceShape::Until { .. } => false,
+        PieceShape::Other("a pipe") => {
             let last = piece.contents.commands.last();
             last.is_some_and(|last| tools::is_question(&last.words))
         }
-        Shape::Other(what) => matches!(*what, "`!`" | "`[[`" | "`((`"),
+        PieceShape::Other(what) => matches!(*what, "`!`" | "`[[`" | "`((`"),
     }
 }
 

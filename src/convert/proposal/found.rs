@@ -22,7 +22,7 @@ pub(in crate::convert) struct User {
 
 /// A command in front of the server.
 #[derive(Debug, Clone)]
-pub(in crate::convert) struct Command {
+pub(in crate::convert) struct ChainCommand {
     pub(in crate::convert) kind: Kind,
     /// The program and its arguments; empty where only a shell can run it.
     pub(in crate::convert) words: Vec<Word>,
@@ -38,7 +38,7 @@ pub(in crate::convert) struct Command {
     pub(in crate::convert) user: Option<User>,
 }
 
-impl Command {
+impl ChainCommand {
     pub(in crate::convert) fn new(kind: Kind) -> Self {
         Self {
             kind,

@@ -34,7 +34,7 @@ pub(in crate::convert) enum Redirect {
 
 /// What a command is as a whole.
 #[derive(Debug, Clone)]
-pub(in crate::convert) enum Shape {
+pub(in crate::convert) enum PieceShape {
     /// A program with its arguments.
     Simple(Simple),
     /// `until …; do …; done` or `while ! …`: the commands of the condition come first.
@@ -255,49 +255,49 @@ fn is_output(kind: &IoFileRedirectKind, target: &IoFileRedirectTarget) -> bool {
 }
 
 /// What a command is as a whole; `contents` are its own.
-pub(super) fn shape(pipeline: &Pipeline, contents: &Contents) -> Shape {
+pub(super) fn shape(pipeline: &Pipeline, contents: &Contents) -> PieceShape {
     if pipeline.bang {
-        return Shape::Other("`!`");
+        return PieceShape::Other("`!`");
     }
     match pipeline.seq.as_slice() {
         [Command::Simple(_)] => match contents.commands.as_slice() {
-            [simple] => Shape::Simple(simple.clone()),
-            _ => Shape::Other("a command"),
+            [simple] => PieceShape::Simple(simple.clone()),
+            _ => PieceShape::Other("a command"),
         },
         [Command::Compound(compound, redirects)] => {
             if redirects.as_ref().is_some_and(|list| !list.0.is_empty()) {
-                return Shape::Other("a redirection of several commands");
+                return PieceShape::Other("a redirection of several commands");
             }
             compound_shape(compound)
         }
-        [Command::ExtendedTest(_)] => Shape::Other("`[[`"),
-        [Command::Function(_)] => Shape::Other("a function"),
-        _ => Shape::Other("a pipe"),
+        [Command::ExtendedTest(_)] => PieceShape::Other("`[[`"),
+        [Command::Function(_)] => PieceShape::Other("a function"),
+        _ => PieceShape::Other("a pipe"),
     }
 }
 
-fn compound_shape(compound: &CompoundCommand) -> Shape {
+fn compound_shape(compound: &CompoundCommand) -> PieceShape {
     match compound {
-        CompoundCommand::BraceGroup(_) => Shape::Other("`{ … }`"),
-        CompoundCommand::Subshell(_) => Shape::Other("`(…)`, a subshell"),
-        CompoundCommand::IfClause(_) => Shape::Other("`if`"),
+        CompoundCommand::BraceGroup(_) => PieceShape::Other("`{ … }`"),
+        CompoundCommand::Subshell(_) => PieceShape::Other("`(…)`, a subshell"),
+        CompoundCommand::IfClause(_) => PieceShape::Other("`if`"),
         CompoundCommand::ForClause(_) | CompoundCommand::ArithmeticForClause(_) => {
-            Shape::Other("`for`")
+            PieceShape::Other("`for`")
         }
-        CompoundCommand::CaseClause(_) => Shape::Other("`case`"),
-        CompoundCommand::Arithmetic(_) => Shape::Other("`((`"),
+        CompoundCommand::CaseClause(_) => PieceShape::Other("`case`"),
+        CompoundCommand::Arithmetic(_) => PieceShape::Other("`((`"),
         CompoundCommand::UntilClause(clause) => until(clause),
         CompoundCommand::WhileClause(clause) => match clause.0.0.as_slice() {
             [item] if item.0.first.bang && item.0.additional.is_empty() => until(clause),
-            _ => Shape::Other("`while`"),
+            _ => PieceShape::Other("`while`"),
         },
     }
 }
 
-fn until(clause: &WhileOrUntilClauseCommand) -> Shape {
+fn until(clause: &WhileOrUntilClauseCommand) -> PieceShape {
     let mut condition = Contents::default();
     condition.list(&clause.0);
-    Shape::Until {
+    PieceShape::Until {
         condition: condition.commands.len(),
     }
 }

@@ -39,7 +39,7 @@ const COMPATIBLE_MACHINE: u64 = 40;
 const PT_INTERP: usize = 3;
 
 /// Where numbers stand: the first three in the header, the others in a program header.
-struct Layout {
+struct ElfLayout {
     table: usize,
     entry_len: usize,
     count: usize,
@@ -49,7 +49,7 @@ struct Layout {
     word: usize,
 }
 
-const ELF64: Layout = Layout {
+const ELF64: ElfLayout = ElfLayout {
     table: 32,
     entry_len: 54,
     count: 56,
@@ -58,7 +58,7 @@ const ELF64: Layout = Layout {
     word: 8,
 };
 
-const ELF32: Layout = Layout {
+const ELF32: ElfLayout = ElfLayout {
     table: 28,
     entry_len: 42,
     count: 44,

@@ -141,36 +141,15 @@ impl<'a> Chain<'a> {
             return Err(Refusal::keep_script("the chain starts no server"));
         };
         let commands = std::mem::take(&mut self.commands);
-        let migrations = || {
-            commands
-                .iter()
-                .filter(|command| command.kind == Kind::Migration)
-        };
-        if migrations().next().is_none() {
+        let is_migration = |command: &ChainCommand| command.kind == Kind::Migration;
+        let (Some(first), Some(last)) = (
+            commands.iter().position(is_migration),
+            commands.iter().rposition(is_migration),
+        ) else {
             return self.without_migration(&commands, &server);
-        }
-        let first = commands
-            .iter()
-            .position(|command| command.kind == Kind::Migration);
-        let last = commands
-            .iter()
-            .rposition(|command| command.kind == Kind::Migration);
-        let (first, last) = (first.unwrap_or_default(), last.unwrap_or_default());
-        let between = &commands[first..=last];
-        if let Some(other) = between
-            .iter()
-            .find(|command| command.kind != Kind::Migration)
-        {
-            return Err(Refusal::new(
-                format!(
-                    "`{}` runs between two migrations: launchgate runs start commands before or after all of the steps, not between them",
-                    shorten(&other.source)
-                ),
-                format!(
-                    "move it before `{0}` or after the last migration; if it should run once per release, pass all three as `--migrate`",
-                    shorten(&commands[first].source)
-                ),
-            ));
+        };
+        if let Some(other) = commands[first..=last].iter().find(|c| !is_migration(c)) {
+            return Err(between_migrations(other, &commands[first]));
         }
         self.say_what_runs_when(&commands, first, last);
         if !self.knows_database {
@@ -363,4 +342,17 @@ impl Pattern {
             "keep the script, take the migration out of it, and end it with `{line}-- {server}`"
         )
     }
+}
+
+fn between_migrations(other: &ChainCommand, first: &ChainCommand) -> Refusal {
+    Refusal::new(
+        format!(
+            "`{}` runs between two migrations: launchgate runs start commands before or after all of the steps, not between them",
+            shorten(&other.source)
+        ),
+        format!(
+            "move it before `{}` or after the last migration; if it should run once per release, pass all three as `--migrate`",
+            shorten(&first.source)
+        ),
+    )
 }

@@ -87,14 +87,12 @@ impl Raw {
     }
 
     /// The values of a setting's flag, in order; `None` if it is not given.
-    #[must_use]
     pub fn values(&self, id: SettingId) -> Option<&[OsString]> {
         let given = self.settings.iter().find(|(given, _)| *given == id)?;
         Some(&given.1)
     }
 
     /// The values of an argument that is not a setting; none if it is not given.
-    #[must_use]
     pub fn words(&self, operand: Operand) -> &[OsString] {
         let given = self.operands.iter().find(|(given, _)| *given == operand);
         given.map_or(&[], |(_, words)| words)

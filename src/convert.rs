@@ -92,7 +92,6 @@ fn push(list: &mut Vec<String>, text: String) {
 
 /// What is wrong with a chain, and the command that replaces it. `words` are the arguments that
 /// the chain was given as: one text in any of the forms that `input` knows, or a command's words.
-#[must_use]
 pub fn convert(words: &[String], surroundings: &KnownDatabase<'_>) -> Report {
     let mut chain = chain::Chain::new(surroundings);
     let outcome = input::read(words).and_then(|given| chain.convert(given));

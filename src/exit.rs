@@ -28,13 +28,11 @@ impl Problem {
     }
 
     /// What went wrong.
-    #[must_use]
     pub fn what(&self) -> &str {
         &self.what
     }
 
     /// What to do now.
-    #[must_use]
     pub fn hint(&self) -> &str {
         &self.hint
     }
@@ -83,7 +81,6 @@ macro_rules! failure_kinds {
             pub const ALL: &[Self] = &[$(Self::$kind $(($example))?),+];
 
             /// The process's exit code.
-            #[must_use]
             pub fn code(self) -> u8 {
                 match self {
                     $(Self::$kind $(($field))? => $code,)+
@@ -91,7 +88,6 @@ macro_rules! failure_kinds {
             }
 
             /// What the code means, and whether to try again.
-            #[must_use]
             pub fn meaning(self) -> (&'static str, Again) {
                 match self {
                     $(Self::$kind { .. } => ($meaning, Again::$again),)+
@@ -143,7 +139,6 @@ pub struct Failure {
 
 impl Failure {
     /// A failure of this kind.
-    #[must_use]
     pub fn new(kind: FailureKind, problem: Problem) -> Self {
         Self { kind, problem }
     }
@@ -154,25 +149,21 @@ impl Failure {
     }
 
     /// What kind it is.
-    #[must_use]
     pub fn kind(&self) -> FailureKind {
         self.kind
     }
 
     /// The process's exit code.
-    #[must_use]
     pub fn code(&self) -> u8 {
         self.kind.code()
     }
 
     /// What went wrong, and what to do.
-    #[must_use]
     pub fn problem(&self) -> &Problem {
         &self.problem
     }
 
     /// The same failure, with another description of what went wrong.
-    #[must_use]
     pub fn reworded(mut self, describe: impl FnOnce(&str) -> String) -> Self {
         self.problem.what = redacted(describe(&self.problem.what));
         self

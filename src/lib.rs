@@ -49,7 +49,6 @@ use sys::host::Host;
 use sys::inherited::{self, Inherited};
 
 /// Runs the command line and returns the exit code. Does not return if it starts a server.
-#[must_use]
 pub fn main(args: &[OsString]) -> u8 {
     // 0. After the gate: launchgate executed itself to use less memory.
     if let Some(code) = init_loop::resume(args) {

@@ -16,7 +16,6 @@ pub enum Context {
 }
 
 /// The first placeholder in a text.
-#[must_use]
 pub fn find(text: &str, context: Context) -> Option<&str> {
     let is_word = |name: &str| !name.is_empty() && word_len(name) == name.len();
     if context == Context::Url && text.strip_prefix('$').is_some_and(is_word) {

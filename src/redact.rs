@@ -22,7 +22,6 @@ const ENDINGS: [&str; 5] = ["password", "passwd", "passphrase", "pass", "pwd"];
 /// - the value assigned to such a name, as in `PGPASSWORD=x`, `--password=x` and libpq's
 ///   `host=h password=x`;
 /// - the word after a flag with such a name.
-#[must_use]
 pub fn passwords(text: &str) -> Cow<'_, str> {
     let has_url = text.contains("://");
     let has_bare = text.find(':') < text.rfind('@');
@@ -49,7 +48,6 @@ pub fn passwords(text: &str) -> Cow<'_, str> {
 }
 
 /// A part of `text`, or `***` if it belongs to a password.
-#[must_use]
 pub fn part<'a>(text: &str, part: &'a str) -> &'a str {
     if passwords(text).contains(part) {
         part

@@ -21,7 +21,6 @@ pub struct Argv(Vec<OsString>);
 
 impl Argv {
     /// `None` if there is no first word or it is empty.
-    #[must_use]
     pub fn new(words: Vec<OsString>) -> Option<Self> {
         if words.first().is_none_or(|word| word.is_empty()) {
             None
@@ -31,13 +30,11 @@ impl Argv {
     }
 
     /// The program's name as written.
-    #[must_use]
     pub fn program(&self) -> &OsString {
         &self.0[0]
     }
 
     /// The program's name and its arguments.
-    #[must_use]
     pub fn words(&self) -> &[OsString] {
         &self.0
     }
@@ -139,7 +136,6 @@ pub fn expand(
 }
 
 /// The first `$NAME` or `${NAME}` in one argument of the server.
-#[must_use]
 pub fn unexpanded(argument: &[u8]) -> Option<String> {
     let mut dollars = (0..argument.len()).filter(|&at| argument[at] == b'$');
     dollars.find_map(|at| match dollar(&argument[at..]) {

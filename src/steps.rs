@@ -69,7 +69,6 @@ pub struct ReadyStep {
 
 impl ReadyStep {
     /// The file that will be executed.
-    #[must_use]
     pub fn path(&self) -> &CString {
         &self.path
     }
@@ -88,7 +87,6 @@ pub struct ReadyEveryStart {
 
 impl ReadyEveryStart {
     /// Whether there is nothing but the server.
-    #[must_use]
     pub fn has_no_commands(&self) -> bool {
         self.prepare.list.is_empty() && self.warm_up.list.is_empty()
     }

@@ -18,7 +18,6 @@ enum_with_all! {
 
 impl Document {
     /// Its name on the command line.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Man => "man",

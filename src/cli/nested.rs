@@ -24,7 +24,6 @@ pub struct CommandLine<'a> {
 
 impl<'a> CommandLine<'a> {
     /// Takes the process's arguments apart. The `PATH` decides whether a name is this program's.
-    #[must_use]
     pub fn new(args: &'a [OsString], environment: &Environment) -> Self {
         let split = split(args).filter(|(_, inner)| is_own(inner, environment));
         match split {

@@ -34,7 +34,6 @@ enum_with_all! {
 
 impl Operand {
     /// Its name; for an option the flag without its leading dashes.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Server => "server",

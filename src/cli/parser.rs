@@ -9,7 +9,6 @@ use super::verb::Verb;
 
 /// The whole command line, with the texts for help. A subcommand is built only when it is used:
 /// building all of them takes longer than everything else before the first step.
-#[must_use]
 pub fn command() -> Command {
     Verb::ALL.into_iter().map(subcommand).fold(
         Command::new("launchgate")

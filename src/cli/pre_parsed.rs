@@ -24,7 +24,6 @@ pub struct PreParsedArgs<'a> {
 
 impl<'a> PreParsedArgs<'a> {
     /// From a command line.
-    #[must_use]
     pub fn new(line: CommandLine<'a>) -> Self {
         let [words, outer] = line.words();
         Self {
@@ -45,13 +44,11 @@ impl<'a> PreParsedArgs<'a> {
     }
 
     /// The command, if the first word is one.
-    #[must_use]
     pub fn verb(&self) -> Option<Verb> {
         self.verb
     }
 
     /// The value of the setting's flag: `--flag VALUE` or `--flag=VALUE`.
-    #[must_use]
     pub fn value(&self, id: SettingId) -> Option<&'a OsStr> {
         let in_words = |words: &'a [OsString]| {
             words.iter().enumerate().find_map(|(at, word)| {
@@ -67,7 +64,6 @@ impl<'a> PreParsedArgs<'a> {
     }
 
     /// The value of the setting's flag, else of its variable.
-    #[must_use]
     pub fn given<'b>(&self, id: SettingId, environment: &'b Environment) -> Option<&'b OsStr>
     where
         'a: 'b,
@@ -80,7 +76,6 @@ impl<'a> PreParsedArgs<'a> {
     }
 
     /// How a log line looks.
-    #[must_use]
     pub fn log_format(&self, environment: &Environment) -> Format {
         match self.given(SettingId::LogFormat, environment) {
             Some(value) if value == "json" => Format::Json,

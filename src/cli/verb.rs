@@ -46,14 +46,12 @@ impl Verb {
     ];
 
     /// Parses the word on the command line.
-    #[must_use]
     pub fn from_word(word: &[u8]) -> Option<Self> {
         let mut all = Self::ALL.into_iter().chain([Self::Embedded]);
         all.find(|verb| verb.as_str().as_bytes() == word)
     }
 
     /// The word on the command line.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Run => "run",

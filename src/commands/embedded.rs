@@ -24,7 +24,6 @@ use crate::sys::result::ResultSender;
 pub use sql::list;
 
 /// Which migrations a planned gate would apply, and where.
-#[must_use]
 pub fn migrations(plan: &EmbeddedPlan, gate: &GatePlan) -> Option<(Target, PathBuf)> {
     let target = Target {
         url: plan.url.clone(),

@@ -33,7 +33,6 @@ pub fn prepare(server: &ServerPlan) {
 }
 
 /// Starts the server and stays in front of it to its end. Returns only where it did not start.
-#[must_use]
 pub fn serve(host: &Host, log: &Log, server: &ReadyServer, init: &Init) -> NotLaunched {
     let (pid, had_terminal) = match host.start_server(&server.program, server.identity.as_ref()) {
         Ok(started) => started,
@@ -63,7 +62,6 @@ fn arguments(state: &InitState, server: &[CString]) -> Vec<CString> {
 }
 
 /// Goes on where [`serve`] executed this program; `None` where these are no arguments of its.
-#[must_use]
 pub fn resume<W: AsRef<OsStr>>(args: &[W]) -> Option<u8> {
     let words = args.iter().map(|word| word.as_ref().as_bytes());
     let mut words = words.skip(1).take_while(|word| *word != b"--");

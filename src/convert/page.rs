@@ -7,7 +7,6 @@ use super::{Proposal, Report};
 
 impl Report {
     /// The whole page.
-    #[must_use]
     pub fn page(&self) -> String {
         let mut page = String::new();
         list(&mut page, "Problems", &self.wrong);
@@ -36,7 +35,6 @@ fn list(page: &mut String, title: &str, lines: &[String]) {
 
 impl Proposal {
     /// The command as it is typed into a shell.
-    #[must_use]
     pub fn command_line(&self) -> String {
         let mut line = String::new();
         if let Some(folder) = &self.folder {
@@ -51,19 +49,16 @@ impl Proposal {
     }
 
     /// The JSON array of a Dockerfile.
-    #[must_use]
     pub fn dockerfile_array(&self) -> String {
         array(self.words.iter().cloned())
     }
 
     /// The array of Kubernetes, which expands `$(NAME)` and reads `$$` as one dollar.
-    #[must_use]
     pub fn kubernetes_array(&self) -> String {
         array(self.words.iter().map(|word| for_kubernetes(word)))
     }
 
     /// The array of Compose, which expands `$NAME` and reads `$$` as one dollar.
-    #[must_use]
     pub fn compose_array(&self) -> String {
         array(self.words.iter().map(|word| word.replace('$', "$$")))
     }

@@ -28,7 +28,6 @@ pub struct Live {
 
 impl Live {
     /// Starts it if standard error is a terminal on which a line can be replaced.
-    #[must_use]
     pub fn start(host: &Host, log: &Log) -> Option<Self> {
         let is_wanted = log.format() == Format::Text && log.verbosity() != Verbosity::Quiet;
         if !is_wanted || log.paint() == Paint::Pipe {

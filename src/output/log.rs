@@ -36,7 +36,6 @@ pub enum Level {
 
 impl Level {
     /// The word in JSON.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -60,19 +59,16 @@ macro_rules! events {
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
 
             /// Its name, as in JSON.
-            #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$name => $text,)+ }
             }
 
             /// How much it matters.
-            #[must_use]
             pub fn level(self) -> Level {
                 match self { $(Self::$name => Level::$level,)+ }
             }
 
             /// What it means.
-            #[must_use]
             pub fn meaning(self) -> &'static str {
                 match self { $(Self::$name => concat!($($doc,)+),)+ }
             }
@@ -210,7 +206,6 @@ pub type Field<'a> = (&'a str, &'a dyn Display);
 
 impl Log {
     /// A log on this output.
-    #[must_use]
     pub fn new(output: Arc<Output>, verbosity: Verbosity) -> Self {
         Self {
             output,
@@ -222,25 +217,21 @@ impl Log {
     }
 
     /// The same log in this format.
-    #[must_use]
     pub fn in_format(self, format: Format) -> Self {
         Self { format, ..self }
     }
 
     /// The same log for this kind of reader.
-    #[must_use]
     pub fn painted(self, paint: Paint) -> Self {
         Self { paint, ..self }
     }
 
     /// The kind of reader.
-    #[must_use]
     pub fn paint(&self) -> Paint {
         self.paint
     }
 
     /// What the gate is doing, and has done.
-    #[must_use]
     pub fn timeline(&self) -> &Timeline {
         &self.timeline
     }
@@ -270,7 +261,6 @@ impl Log {
 
     /// What happens to the output of a step of which `tail` bytes are kept. In the JSON format its
     /// lines become objects, unless the step writes its own events.
-    #[must_use]
     pub fn step_output(&self, step: &str, tail: Option<usize>, writes_events: bool) -> StepOutput {
         match (self.format, tail) {
             (Format::Json, tail) if !writes_events => {
@@ -289,13 +279,11 @@ impl Log {
     }
 
     /// The format of a line.
-    #[must_use]
     pub fn format(&self) -> Format {
         self.format
     }
 
     /// How much is logged.
-    #[must_use]
     pub fn verbosity(&self) -> Verbosity {
         self.verbosity
     }

@@ -15,7 +15,6 @@ pub enum Format {
 
 impl Format {
     /// The word that `--log-format` takes.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Text => "text",

@@ -44,7 +44,6 @@ impl Phase {
     ];
 
     /// The name of its state. It is an interface.
-    #[must_use]
     pub fn state(&self) -> &'static str {
         Self::STATES[match self {
             Self::Starting => 0,
@@ -59,7 +58,6 @@ impl Phase {
     }
 
     /// How long the delay after a failed attempt still lasts.
-    #[must_use]
     pub fn delay(&self) -> Option<Duration> {
         match self {
             Self::Delay(end) => Some(end.since(Moment::now())),
@@ -68,7 +66,6 @@ impl Phase {
     }
 
     /// The running step.
-    #[must_use]
     pub fn step(&self) -> Option<&str> {
         match self {
             Self::Step(name) => Some(name),
@@ -144,13 +141,11 @@ impl Past {
     }
 
     /// Whether there is a database to wait for.
-    #[must_use]
     pub fn has_waited(&self) -> bool {
         self.waits
     }
 
     /// The steps and their times, for a log line.
-    #[must_use]
     pub fn list_steps(&self) -> String {
         let mut list = String::new();
         for (name, time) in &self.steps {
@@ -189,7 +184,6 @@ impl Timeline {
     }
 
     /// The times as of now; `None` if no gate has begun.
-    #[must_use]
     pub fn look(&self) -> Option<Past> {
         let mut past = self.past();
         let past = past.as_mut()?;
@@ -204,7 +198,6 @@ impl Timeline {
 }
 
 /// Seconds with milliseconds, such as `1.204`.
-#[must_use]
 pub fn seconds(time: Duration) -> String {
     format!("{}.{:03}", time.as_secs(), time.subsec_millis())
 }

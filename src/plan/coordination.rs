@@ -134,7 +134,6 @@ fn unnamed(hint: &str) -> Failure {
 }
 
 /// A command that needs the ledger has no database.
-#[must_use]
 pub fn no_database(verb: Verb, choice: &DatabaseChoice) -> Failure {
     let verb = verb.as_str();
     let hint = match choice {

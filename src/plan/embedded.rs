@@ -67,7 +67,6 @@ impl EmbeddedPlan {
 
     /// What one step's process is given, in variables that no other process gets: everybody can
     /// read the words of a command line, and the URL may hold a password.
-    #[must_use]
     pub fn variables(&self, kind: StepKind) -> Vec<(&'static str, String)> {
         // In two units: the longest timeout in milliseconds alone could not be parsed again.
         let wait = self.wait_timeout.unwrap_or_default();

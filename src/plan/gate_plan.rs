@@ -57,7 +57,6 @@ impl GatePlan {
     }
 
     /// The revision, where it is known already.
-    #[must_use]
     pub fn known_revision(&self) -> Option<&str> {
         match &self.revision {
             PlannedRevision::Known(info) => info.revision.as_deref(),
@@ -66,7 +65,6 @@ impl GatePlan {
     }
 
     /// Whether a revision is named at all. Without one the steps run at every start.
-    #[must_use]
     pub fn names_revision(&self) -> bool {
         match &self.revision {
             PlannedRevision::Known(info) => info.revision.is_some(),

@@ -18,7 +18,6 @@ pub struct LedgerReference {
 
 impl LedgerReference {
     /// Of these settings, where `url` is the database's URL without its password.
-    #[must_use]
     pub fn new(url: &str, origin: &Origin, settings: &DatabaseSettings) -> Self {
         let mut flags = String::new();
         let Setting { value, origin: by } = &settings.app;
@@ -36,7 +35,6 @@ impl LedgerReference {
     }
 
     /// A failure of the database also says which database, and which setting names it.
-    #[must_use]
     pub fn locate(&self, failure: Failure) -> Failure {
         let is_of_database = matches!(
             failure.kind(),
@@ -52,13 +50,11 @@ impl LedgerReference {
     }
 
     /// `launchgate status`, ready to be pasted.
-    #[must_use]
     pub fn status_command(&self) -> String {
         format!("launchgate status{}", self.flags)
     }
 
     /// The command that resets a revision's attempts or lifts its block, ready to be pasted.
-    #[must_use]
     pub fn retry_command(&self, revision: &str) -> String {
         let quoted = quote(revision);
         let flags = &self.flags;

@@ -40,7 +40,6 @@ impl Revision {
     }
 
     /// The text.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -68,7 +67,6 @@ pub enum RevisionError {
 
 impl RevisionError {
     /// What to do about it.
-    #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Empty => "set a value that identifies the release, such as the commit",

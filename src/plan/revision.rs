@@ -104,13 +104,11 @@ pub fn choose(
 impl RevisionFiles {
     /// Whether reading is so quick that nothing else is worth doing in the meantime. `--fingerprint` is
     /// not, since its files may be large.
-    #[must_use]
     pub fn is_quick(&self) -> bool {
         matches!(self.what, FileSet::Few(_))
     }
 
     /// The release, before the files are read.
-    #[must_use]
     pub fn release(&self) -> RevisionInfo {
         self.name.clone()
     }

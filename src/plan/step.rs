@@ -106,26 +106,22 @@ const fn row(
 
 impl StepKind {
     /// Its row.
-    #[must_use]
     pub fn definition(self) -> &'static StepDefinition {
         &STEPS[self as usize]
     }
 
     /// The word in the log, the ledger and `LAUNCHGATE_STEP`.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         self.definition().setting.name()
     }
 
     /// The kind that this word stands for.
-    #[must_use]
     pub fn named(word: &OsStr) -> Option<Self> {
         let row = STEPS.iter().find(|row| word == row.setting.name())?;
         Some(row.kind)
     }
 
     /// Whether launchgate itself is the program.
-    #[must_use]
     pub fn is_embedded(self) -> bool {
         self.definition().program == StepProgram::Launchgate
     }

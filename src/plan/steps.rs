@@ -38,7 +38,6 @@ impl Steps {
     }
 
     /// What a step sees, without what launchgate adds per run.
-    #[must_use]
     pub fn environment_of<'a>(&'a self, step: &'a Step) -> &'a Environment {
         step.environment.as_ref().unwrap_or(&self.environment)
     }

@@ -152,7 +152,6 @@ impl SettingsFile {
 
 /// The file that `--termination-log`, its variable or its key names, read without resolving the
 /// settings: they may be what failed.
-#[must_use]
 pub fn termination_log_without_settings(
     pre_parsed: PreParsedArgs<'_>,
     environment: &Environment,

@@ -29,7 +29,6 @@ impl Origin {
     }
 
     /// The origin, or `flag` for a value that no source sets.
-    #[must_use]
     pub fn or_flag(&self, flag: &str) -> String {
         match self {
             Self::Default => flag.to_owned(),

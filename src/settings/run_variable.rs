@@ -21,7 +21,6 @@ enum_with_all! {
 
 impl RunVariable {
     /// Its name.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::App => "LAUNCHGATE_APP",

@@ -50,7 +50,6 @@ impl<'a> Sources<'a> {
     }
 
     /// The `LAUNCHGATE_*` variables that mean nothing, each with the one that it may be meant for.
-    #[must_use]
     pub fn unknown_variables(&self) -> Vec<(String, Option<String>)> {
         if !self.environment.has_own() {
             return Vec::new();

@@ -40,7 +40,6 @@ pub enum StepCommand {
 
 impl StepCommand {
     /// The command as text, quoted where necessary.
-    #[must_use]
     pub fn shown(&self) -> String {
         match self {
             Self::Text(text) => text.to_string_lossy().trim().to_owned(),

@@ -187,7 +187,6 @@ impl Sources<'_> {
 
 impl StepSettings {
     /// The folder that a setting gives.
-    #[must_use]
     pub fn folder(&self, id: SettingId) -> Option<&Setting<OsString>> {
         let mut folders = self.folders_by_id();
         folders.find_map(|(given, folder)| (given == id).then_some(folder))

@@ -2,7 +2,6 @@
 
 /// What to write instead of a shell builtin; `None` for any other word, and for builtins that are
 /// programs too (`test`, `echo`, `kill`).
-#[must_use]
 pub fn instead_of(word: &str) -> Option<&'static str> {
     let instead = match word {
         "cd" | "pushd" | "popd" => {

@@ -121,7 +121,6 @@ const ORDINARY: &str = "quote it if you mean it literally";
 
 impl SplitRefusal {
     /// What to write instead if the setting takes only one command.
-    #[must_use]
     pub fn instead_of_one(&self) -> String {
         match self.kind {
             RefusalKind::Several => format!(

@@ -57,7 +57,6 @@ pub(super) fn step_result(
 }
 
 /// The lock was lost; `why` says how it is known.
-#[must_use]
 pub fn lock_lost(why: &str) -> Failure {
     Failure::new(
         FailureKind::LockLost,
@@ -69,7 +68,6 @@ pub fn lock_lost(why: &str) -> Failure {
 }
 
 /// A stop closed the gate during `phase`.
-#[must_use]
 pub fn stopped(stop: Stop, phase: &str) -> Failure {
     Failure::new(
         FailureKind::Stopped(stop),
@@ -94,7 +92,6 @@ fn stopped_step(stop: Stop, name: &str) -> Failure {
 
 /// A stop arrived after something else had closed the gate: the exit code is the signal's, the
 /// message covers both.
-#[must_use]
 pub fn stopped_after(stop: Stop, failure: Failure) -> Failure {
     if matches!(failure.kind(), FailureKind::Stopped(_) | FailureKind::Bug) {
         return failure;
@@ -190,7 +187,6 @@ pub(super) fn not_started(step: &Step, error: &io::Error) -> Failure {
 }
 
 /// execve refused the server after everything was looked up.
-#[must_use]
 pub fn server_not_started(server: &ReadyServer, error: &io::Error) -> Failure {
     let path = server.program.path.to_string_lossy();
     let what = format!("failed to start the {} {path}: {error}", server.called);

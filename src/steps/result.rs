@@ -53,7 +53,6 @@ impl EmbeddedFailure {
     }
 
     /// The kind of the run's failure, where the step exited with `code`.
-    #[must_use]
     pub fn kind(self, code: i32) -> FailureKind {
         match self {
             Self::Sql => FailureKind::Sql,
@@ -79,7 +78,6 @@ impl From<&Failure> for StepResult {
 
 impl StepResult {
     /// The message.
-    #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let value = match self {
             Self::Succeeded { restore_hint } => {
@@ -96,7 +94,6 @@ impl StepResult {
     }
 
     /// What a message says; `None` where it is not one of these.
-    #[must_use]
     pub fn decode(message: &[u8]) -> Option<Self> {
         let value: Value = serde_json::from_slice(message).ok()?;
         let text = |key: &str| value.get(key)?.as_str().map(str::to_owned);

@@ -6,7 +6,6 @@ use std::path::Path;
 use nix::unistd::{AccessFlags, access, geteuid};
 
 /// The user that this process acts as.
-#[must_use]
 pub fn user() -> u32 {
     geteuid().as_raw()
 }

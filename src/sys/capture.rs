@@ -65,7 +65,6 @@ impl Tail {
     }
 
     /// The bytes, oldest first.
-    #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes.into()
     }
@@ -153,7 +152,6 @@ impl Capture {
     }
 
     /// The step's ends: standard output and standard error.
-    #[must_use]
     pub fn ends(&self) -> (RawFd, RawFd) {
         let end = |pipe: Option<&Pipe>| {
             pipe.and_then(|p| p.write.as_ref())
@@ -189,14 +187,12 @@ impl Capture {
     }
 
     /// A stream that can't be written although somebody reads it, and why; once for each.
-    #[must_use]
     pub fn take_failure(&self) -> Option<(RawFd, io::Error)> {
         let mut outputs = self.pipes.iter().map(|pipe| &pipe.to);
         outputs.find_map(|to| Some((to.number(), to.take_failure()?)))
     }
 
     /// Whether all of it was passed on.
-    #[must_use]
     pub fn is_done(&self) -> bool {
         self.pipes
             .iter()
@@ -204,7 +200,6 @@ impl Capture {
     }
 
     /// The last bytes.
-    #[must_use]
     pub fn into_tail(self) -> Tail {
         self.tail
     }

@@ -14,7 +14,6 @@ pub struct Moment(Duration);
 impl Moment {
     /// The current time. Uses the system call itself: the C library first searches for the
     /// kernel's vdso(7), which takes longer than the few calls that a start makes.
-    #[must_use]
     pub fn now() -> Self {
         let clock = c_long::from(libc::CLOCK_BOOTTIME);
         // SAFETY: all zeroes is a value of this C structure, and the pointer to it lives
@@ -32,13 +31,11 @@ impl Moment {
     }
 
     /// The time since `earlier`; zero if that is in the future.
-    #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 
     /// The moment `duration` later, or the latest one that can be represented.
-    #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration))
     }
@@ -53,7 +50,6 @@ impl Add<Duration> for Moment {
 }
 
 /// The earlier of two moments, either of which may be absent.
-#[must_use]
 pub fn earliest(a: Option<Moment>, b: Option<Moment>) -> Option<Moment> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),

@@ -25,26 +25,22 @@ pub struct Environment {
 
 impl Environment {
     /// Takes the entries of `environ`.
-    #[must_use]
     pub fn new(entries: Vec<EnvEntry>) -> Self {
         let has_own = entries.iter().any(|e| e.to_bytes().starts_with(OWN));
         Self { entries, has_own }
     }
 
     /// The entries.
-    #[must_use]
     pub fn entries(&self) -> &[EnvEntry] {
         &self.entries
     }
 
     /// Whether there may be variables that are launchgate's own.
-    #[must_use]
     pub fn has_own(&self) -> bool {
         self.has_own
     }
 
     /// The value of the first entry with that name, as in `getenv`.
-    #[must_use]
     pub fn get(&self, name: &[u8]) -> Option<&OsStr> {
         self.entries.iter().find_map(|entry| {
             // Most entries differ in the first byte.
@@ -56,13 +52,11 @@ impl Environment {
     }
 
     /// The same, but an empty value counts as unset.
-    #[must_use]
     pub fn get_filled(&self, name: &str) -> Option<&OsStr> {
         self.get(name.as_bytes()).filter(|value| !value.is_empty())
     }
 
     /// The name of the first entry with that value.
-    #[must_use]
     pub fn name_of(&self, value: &OsStr) -> Option<&[u8]> {
         let mut parts = self.entries.iter().filter_map(|entry| parts(entry));
         let (name, _) = parts.find(|(_, found)| *found == value.as_bytes())?;
@@ -123,7 +117,6 @@ fn entry(name: &[u8], value: &[u8]) -> EnvEntry {
 }
 
 /// A C string of the bytes up to the first NUL.
-#[must_use]
 pub fn until_nul(mut bytes: Vec<u8>) -> CString {
     let end = bytes
         .iter()

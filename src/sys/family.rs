@@ -60,7 +60,6 @@ pub enum Stray {
 impl Foreign {
     /// Finds the current descendants, at any depth: one becomes this process's child when
     /// those in between end.
-    #[must_use]
     pub fn look() -> Self {
         if !wait::has_any() {
             return Self::Nobody;

@@ -97,13 +97,11 @@ fn distrust(meta: &Metadata) -> Option<Untrusted> {
 
 /// Whether a path leads to a regular file that its owner's group and others may not even read, as
 /// libpq wants its password file.
-#[must_use]
 pub fn is_private(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.mode().trailing_zeros() >= 6)
 }
 
 /// Whether something is mounted there, as far as the kernel tells: it does since Linux 5.8.
-#[must_use]
 pub fn is_mount_point(path: &Path) -> bool {
     let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {
         return false;

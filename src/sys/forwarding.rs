@@ -42,7 +42,6 @@ impl Rewrites {
     }
 
     /// What `number` becomes; `None` if it is dropped.
-    #[must_use]
     pub fn get(&self, number: Signal) -> Option<Signal> {
         let to = *self.0.get(usize::try_from(number).ok()?)?;
         (to != 0).then_some(Signal::from(to))
@@ -76,7 +75,6 @@ impl Remaps {
     }
 
     /// What `code` becomes.
-    #[must_use]
     pub fn get(&self, code: u8) -> u8 {
         self.0[usize::from(code)]
     }

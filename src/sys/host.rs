@@ -54,7 +54,6 @@ impl Host {
     }
 
     /// Waits until `fd` is readable, `until` is reached or a signal stops the gate.
-    #[must_use]
     pub fn wait(&self, fd: Option<BorrowedFd<'_>>, until: Option<Moment>) -> Wake {
         loop {
             if let Some(stop) = self.signals.next_stop() {
@@ -98,7 +97,6 @@ impl Host {
 }
 
 /// Host name and process id, for the ledger.
-#[must_use]
 pub fn holder() -> String {
     let name = gethostname().map(|name| name.to_string_lossy().into_owned());
     let name = name.unwrap_or_else(|_| "unknown".into());

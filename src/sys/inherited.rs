@@ -99,7 +99,6 @@ fn is_open(fd: RawFd) -> bool {
 ///
 /// # Safety
 /// `argv` must be the `argv` of `main`: `argc` pointers to C strings that are never freed.
-#[must_use]
 pub unsafe fn arguments(argc: c_int, argv: *const *const c_char) -> Vec<OsString> {
     let count = usize::try_from(argc).unwrap_or(0);
     (0..count)
@@ -112,7 +111,6 @@ pub unsafe fn arguments(argc: c_int, argv: *const *const c_char) -> Vec<OsString
 }
 
 /// The environment, entry by entry.
-#[must_use]
 pub fn environment() -> Environment {
     let mut entries: Vec<EnvEntry> = Vec::with_capacity(64);
     // SAFETY: `environ` is null or an array of C strings that ends with a null pointer, which
@@ -158,7 +156,6 @@ pub fn hide(prefix: &[u8]) {
 }
 
 /// Whether the standard stream is a terminal.
-#[must_use]
 pub fn is_terminal(fd: RawFd) -> bool {
     // SAFETY: isatty(3) asks about a number and touches no memory.
     unsafe { libc::isatty(fd) == 1 }

@@ -27,7 +27,6 @@ pub enum NotLaunched {
 /// stop signal gets a handler that ends the process, for one that arrives between unblocking and
 /// exec: a PID 1 does not get the default action. execve resets handlers (execve(2), "Effect on
 /// process attributes"), so the server sees none of this.
-#[must_use]
 pub fn launch(
     program: &Program,
     identity: Option<&Identity>,

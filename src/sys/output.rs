@@ -58,7 +58,6 @@ enum Way {
 }
 
 /// Whether two descriptors refer to the same file.
-#[must_use]
 pub fn same_file(a: RawFd, b: RawFd) -> bool {
     match (fstat(borrow(a)), fstat(borrow(b))) {
         (Ok(a), Ok(b)) => a.st_dev == b.st_dev && a.st_ino == b.st_ino,
@@ -73,13 +72,11 @@ fn borrow<'a>(fd: RawFd) -> BorrowedFd<'a> {
 
 impl Output {
     /// Standard output.
-    #[must_use]
     pub fn stdout() -> Self {
         Self::new(libc::STDOUT_FILENO)
     }
 
     /// Standard error.
-    #[must_use]
     pub fn stderr() -> Self {
         Self::new(libc::STDERR_FILENO)
     }
@@ -105,43 +102,36 @@ impl Output {
     }
 
     /// The descriptor's number.
-    #[must_use]
     pub fn number(&self) -> RawFd {
         self.fd
     }
 
     /// Whether less than 64 KiB is kept.
-    #[must_use]
     pub fn has_room(&self) -> bool {
         self.state().kept.len() < KEPT
     }
 
     /// Whether something is still to be written.
-    #[must_use]
     pub fn is_waiting(&self) -> bool {
         !self.state().kept.is_empty()
     }
 
     /// Whether a write has failed: the reader is gone, the disk is full.
-    #[must_use]
     pub fn has_failed(&self) -> bool {
         self.state().failed.is_some()
     }
 
     /// Whether it failed because the reader is gone.
-    #[must_use]
     pub fn is_unread(&self) -> bool {
         self.state().failed == Some(Errno::EPIPE)
     }
 
     /// Why a write failed although there is a reader. Returned once.
-    #[must_use]
     pub fn take_failure(&self) -> Option<io::Error> {
         self.state().unsaid.take().map(io::Error::from)
     }
 
     /// The descriptor to poll for writing.
-    #[must_use]
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         borrow(self.fd)
     }
@@ -179,7 +169,6 @@ impl Output {
     }
 
     /// How many lines were dropped since the last call.
-    #[must_use]
     pub fn take_left_out(&self) -> usize {
         std::mem::take(&mut self.state().left_out)
     }

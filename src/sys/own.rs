@@ -9,7 +9,6 @@ use super::lookup;
 
 /// The file to execute to start this program again: the running one, even if its file has been
 /// replaced or removed (proc(5)).
-#[must_use]
 pub fn program() -> PathBuf {
     let own = Path::new("/proc/self/exe");
     if own.exists() {
@@ -28,7 +27,6 @@ pub fn program() -> PathBuf {
 }
 
 /// Whether executing `program` would execute this program, under whatever name.
-#[must_use]
 pub fn is_file_of(program: &OsStr, path: Option<&OsStr>) -> bool {
     let Ok(file) = lookup::find(program, path) else {
         return false;

@@ -5,14 +5,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Whether there is such a process, a zombie included.
-#[must_use]
 pub fn lives(pid: i32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
 }
 
 /// Whether process `pid` exists and is this program, started with one of `words` as its first
 /// argument.
-#[must_use]
 pub fn runs(pid: i32, words: &[&str]) -> bool {
     let folder = PathBuf::from(format!("/proc/{pid}"));
     let Ok(arguments) = fs::read(folder.join("cmdline")) else {

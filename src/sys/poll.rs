@@ -17,7 +17,6 @@ pub enum Interest {
 }
 
 /// Waits until one of the descriptors is ready or `until` is reached. Returns which are ready.
-#[must_use]
 pub fn wait(fds: &[(BorrowedFd<'_>, Interest)], until: Option<Moment>) -> Vec<bool> {
     let mut polled: Vec<PollFd<'_>> = fds
         .iter()

@@ -33,7 +33,6 @@ pub fn channel() -> io::Result<(ResultReceiver, ResultSlot)> {
 
 impl ResultReceiver {
     /// The message, if the child sent one.
-    #[must_use]
     pub fn receive(&self) -> Option<Vec<u8>> {
         let mut message = vec![0; MOST];
         let len = self.0.recv(&mut message).ok()?;
@@ -44,7 +43,6 @@ impl ResultReceiver {
 
 impl ResultSlot {
     /// The number that it has in the child as well.
-    #[must_use]
     pub fn number(&self) -> RawFd {
         self.0.as_raw_fd()
     }

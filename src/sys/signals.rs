@@ -43,7 +43,6 @@ pub struct Dispositions(u64);
 
 impl Dispositions {
     /// Whether `number` was ignored.
-    #[must_use]
     pub fn ignores(self, number: Signal) -> bool {
         (1..=LAST).contains(&number) && self.0 & (1 << (number - 1)) != 0
     }
@@ -169,7 +168,6 @@ impl Signals {
     }
 
     /// The next signal that has arrived, if any. Does not wait.
-    #[must_use]
     pub fn next(&self) -> Option<Arrived> {
         loop {
             let (number, sender) = self.read()?;
@@ -197,7 +195,6 @@ impl Signals {
 
     /// The next signal that stops the gate, if any. Does not wait. For use while no step runs:
     /// signals meant for a step are dropped.
-    #[must_use]
     pub fn next_stop(&self) -> Option<Stop> {
         std::iter::from_fn(|| self.next()).find_map(|signal| match signal {
             Arrived::Stop(stop) => Some(stop),
@@ -206,7 +203,6 @@ impl Signals {
     }
 
     /// The first stop among the signals read so far.
-    #[must_use]
     pub fn stopped(&self) -> Option<Stop> {
         self.stopped.get()
     }
@@ -233,7 +229,6 @@ impl AsFd for Signals {
 }
 
 /// The exit code of a process that `signal` ended: 128+n, as in a shell.
-#[must_use]
 pub fn signal_code(signal: Signal) -> u8 {
     u8::try_from(128 + signal).unwrap_or(u8::MAX)
 }

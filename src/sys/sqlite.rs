@@ -23,7 +23,6 @@ pub struct LiteError {
 
 impl LiteError {
     /// Another process holds a lock; worth a retry.
-    #[must_use]
     pub fn is_busy(&self) -> bool {
         matches!(self.code & 0xff, ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED)
     }
@@ -39,7 +38,6 @@ impl std::error::Error for LiteError {}
 
 /// Whether a text ends with a complete statement, as `SQLite` itself splits them: semicolons in
 /// quotes, comments and the bodies of triggers don't count (<https://www.sqlite.org/c3ref/complete.html>).
-#[must_use]
 pub fn is_complete(sql: &str) -> bool {
     let Ok(sql) = CString::new(sql) else {
         return false;
@@ -49,7 +47,6 @@ pub fn is_complete(sql: &str) -> bool {
 }
 
 /// The version of the library.
-#[must_use]
 pub fn version() -> String {
     // SAFETY: the text is a constant.
     let version = unsafe { CStr::from_ptr(ffi::sqlite3_libversion()) };

@@ -97,7 +97,6 @@ pub struct StepReport {
 
 impl StepReport {
     /// Of a step that could not be started: `code` is what a shell would exit with.
-    #[must_use]
     pub fn not_started(code: u8) -> Self {
         Self {
             ended: Ended::Code(i32::from(code)),

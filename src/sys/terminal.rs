@@ -23,7 +23,6 @@ pub struct Terminal {
 
 impl Terminal {
     /// The controlling terminal, if any standard stream is a terminal.
-    #[must_use]
     pub fn open() -> Option<Self> {
         // Otherwise there is nobody to press Ctrl-C.
         if !(0..=2).any(inherited::is_terminal) {
@@ -34,7 +33,6 @@ impl Terminal {
 
     /// The controlling terminal, whatever the standard streams are: even without them a server
     /// may ask for a password there.
-    #[must_use]
     pub fn controlling() -> Option<Self> {
         let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
         let fd = open("/dev/tty", flags, Mode::empty()).ok()?;
@@ -49,7 +47,6 @@ impl Terminal {
     }
 
     /// Whether this process's group is in the foreground.
-    #[must_use]
     pub fn is_ours(&self) -> bool {
         tcgetpgrp(&self.fd) == Ok(self.own)
     }
@@ -81,7 +78,6 @@ impl Terminal {
 
     /// Whether a shell with job control in the same session could continue this process if it
     /// stopped (POSIX, "orphaned process group").
-    #[must_use]
     pub fn has_job_control(&self) -> bool {
         let parent = getppid();
         let Ok(session) = getsid(None) else {

@@ -59,7 +59,6 @@ pub fn find(spec: &UserSpec) -> Result<Identity, UserError> {
 }
 
 /// The name of this process's effective user; `None` if /etc/passwd has none.
-#[must_use]
 pub fn own_name() -> Option<String> {
     let entry = User::from_uid(geteuid()).ok().flatten()?;
     Some(entry.name)

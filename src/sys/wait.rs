@@ -17,7 +17,6 @@ pub enum Ended {
 
 impl Ended {
     /// The exit code as a shell has it: 128+n for a signal.
-    #[must_use]
     pub fn shell_code(self) -> u8 {
         match self {
             Self::Code(code) => u8::try_from(code & 0xff).unwrap_or(u8::MAX),
@@ -51,7 +50,6 @@ pub(super) enum Which {
 }
 
 /// Reaps one of these children if one has ended, or reports one that was stopped.
-#[must_use]
 pub(super) fn reap(which: &[Which]) -> Reaped {
     let mut found = Reaped::None;
     for which in which {

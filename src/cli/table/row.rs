@@ -34,7 +34,6 @@ pub enum Shape {
 
 impl Shape {
     /// Whether the setting takes several values.
-    #[must_use]
     pub fn is_repeatable(self) -> bool {
         matches!(
             self,
@@ -77,7 +76,6 @@ pub enum Group {
 
 impl Group {
     /// The text of the heading.
-    #[must_use]
     pub fn heading(self) -> Option<&'static str> {
         match self {
             Self::StartCommands => Some("Start commands"),
@@ -132,25 +130,21 @@ pub struct Definition {
 
 impl SettingId {
     /// The row of this setting.
-    #[must_use]
     pub fn definition(self) -> &'static Definition {
         &SETTINGS[self as usize]
     }
 
     /// The key in the settings file.
-    #[must_use]
     pub fn name(self) -> &'static str {
         self.definition().name
     }
 
     /// The flag.
-    #[must_use]
     pub fn flag(self) -> &'static str {
         self.definition().flag
     }
 
     /// The environment variable.
-    #[must_use]
     pub fn variable(self) -> String {
         let name = self.name().replace('-', "_");
         format!("LAUNCHGATE_{}", name.to_ascii_uppercase())
@@ -159,13 +153,11 @@ impl SettingId {
 
 impl Definition {
     /// Whether a command takes the flag.
-    #[must_use]
     pub fn belongs_to(&self, verb: Verb) -> bool {
         self.verbs.contains(&verb) || self.variants.iter().any(|variant| variant.verb == verb)
     }
 
     /// `help` with the default appended.
-    #[must_use]
     pub fn help_with_default(&self, help: &str) -> String {
         match self.default {
             DefaultValue::Unset => help.to_owned(),

@@ -9,7 +9,6 @@ use crate::cli::{Definition, SETTINGS, STEP_KEYS, SettingId, Shape, StepKey};
 const DURATION: &str = "^(0+|([0-9]+(ms|s|m|h|d))+)$";
 
 /// The schema, in the draft that editors support best.
-#[must_use]
 pub fn schema() -> String {
     let keys = SETTINGS.iter().filter(|row| row.id != SettingId::Config);
     let properties = keys

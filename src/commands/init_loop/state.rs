@@ -27,7 +27,6 @@ pub(super) struct InitState {
 
 impl InitState {
     /// The state as words of a command line, readable in `ps` too.
-    #[must_use]
     pub(super) fn words(&self) -> Vec<String> {
         // No more than can be parsed again.
         let grace = self.init.grace.as_millis().min(u64::MAX.into());

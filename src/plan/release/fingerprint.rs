@@ -80,7 +80,6 @@ impl Files {
     }
 
     /// Files of one folder, by their names in it.
-    #[must_use]
     pub fn of_folder(folder: &Path, mut names: Vec<OsString>) -> Self {
         names.sort_unstable();
         Self {

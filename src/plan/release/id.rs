@@ -224,7 +224,6 @@ impl ReleaseError {
     }
 
     /// What to do about it.
-    #[must_use]
     pub fn hint(&self) -> String {
         let remedy = match &self.problem {
             IdProblem::NotUtf8 => "use UTF-8 text, such as the commit",

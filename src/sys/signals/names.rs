@@ -3,7 +3,6 @@
 use super::{LAST, Signal};
 
 /// The signal's name, as in `SIGTERM`.
-#[must_use]
 pub fn name(number: Signal) -> String {
     match signal_hook::low_level::signal_name(number) {
         Some(name) => name.to_owned(),
@@ -14,7 +13,6 @@ pub fn name(number: Signal) -> String {
 /// Parses a name or a number: with or without `SIG`, in any case, and `RTMIN+n` or `RTMAX-n` for
 /// real-time signals, which count from 34 as in glibc and the shells, whichever C library
 /// launchgate is linked with.
-#[must_use]
 pub fn number(text: &str) -> Option<Signal> {
     const FIRST_REAL_TIME: Signal = 34;
     if text.bytes().all(|byte| byte.is_ascii_digit()) {

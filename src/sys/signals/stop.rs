@@ -19,7 +19,6 @@ impl Stop {
     }
 
     /// The signal, for the step and for the exit code.
-    #[must_use]
     pub fn signal(self) -> Signal {
         self.0
     }

@@ -46,7 +46,6 @@ pub enum FingerprintError {
 
 impl FingerprintError {
     /// What to do about it.
-    #[must_use]
     pub fn hint(&self) -> String {
         match self {
             Self::NoGlobs => "list the files, as in 'migrations/**'".to_owned(),

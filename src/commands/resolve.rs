@@ -46,7 +46,7 @@ pub fn resolve(host: &Host, log: &Log, settings: &ResolveSettings) -> Result<(),
     };
     // Trimmed, as a release's name is.
     let revision = Revision::new(text("REVISION", &settings.revision)?.trim())
-        .map_err(|error| Failure::usage(format!("REVISION: {error}"), error.hint()))?;
+        .map_err(|p| Failure::usage(format!("REVISION: {}", p.what()), p.hint()))?;
     let note = settings.note.as_ref();
     let note = note.map(|note| text("--note", note)).transpose()?;
     if note == Some("") {

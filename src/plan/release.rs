@@ -7,14 +7,15 @@
 mod fingerprint;
 mod id;
 
-pub use fingerprint::{Files, Fingerprint, FingerprintError};
+pub use fingerprint::{Files, Fingerprint};
 pub use id::{
     FoundRelease, GivenRelease, MEANINGLESS, MOVING, PLATFORM_VARIABLES, PassedOver, Release,
-    ReleaseError, Useless, from_platform,
+    Useless, from_platform,
 };
 
-use std::error::Error;
 use std::fmt;
+
+use crate::exit::Problem;
 
 /// The key of the ledger: never empty, at most [`Revision::MAX_BYTES`], no control characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,16 +26,29 @@ impl Revision {
     pub const MAX_BYTES: usize = 255;
 
     /// A revision with exactly this text.
-    pub fn new(text: impl Into<String>) -> Result<Self, RevisionError> {
+    ///
+    /// # Errors
+    /// It is empty, too long, or contains a newline or the like.
+    pub fn new(text: impl Into<String>) -> Result<Self, Problem> {
         let text = text.into();
         if text.is_empty() {
-            return Err(RevisionError::Empty);
+            return Err(Problem::new(
+                "is empty",
+                "set a value that identifies the release, such as the commit",
+            ));
         }
         if text.len() > Self::MAX_BYTES {
-            return Err(RevisionError::TooLong { bytes: text.len() });
+            let (bytes, most) = (text.len(), Self::MAX_BYTES);
+            return Err(Problem::new(
+                format!("is {bytes} bytes long, but a revision has at most {most}"),
+                "use a short value that changes with every release, such as the commit",
+            ));
         }
         if text.contains(char::is_control) {
-            return Err(RevisionError::ControlCharacter);
+            return Err(Problem::new(
+                "contains a control character, such as a newline",
+                "use one line of text, such as the commit",
+            ));
         }
         Ok(Self(text))
     }
@@ -50,53 +64,6 @@ impl fmt::Display for Revision {
         f.write_str(&self.0)
     }
 }
-
-/// Why a text is not a valid revision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RevisionError {
-    /// It is empty.
-    Empty,
-    /// It is longer than [`Revision::MAX_BYTES`].
-    TooLong {
-        /// Its length.
-        bytes: usize,
-    },
-    /// It contains a newline or the like.
-    ControlCharacter,
-}
-
-impl RevisionError {
-    /// What to do about it.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::Empty => "set a value that identifies the release, such as the commit",
-            Self::TooLong { .. } => {
-                "use a short value that changes with every release, such as the commit"
-            }
-            Self::ControlCharacter => "use one line of text, such as the commit",
-        }
-    }
-}
-
-impl fmt::Display for RevisionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("is empty"),
-            Self::TooLong { bytes } => {
-                write!(
-                    f,
-                    "is {bytes} bytes long, but a revision has at most {}",
-                    Revision::MAX_BYTES
-                )
-            }
-            Self::ControlCharacter => {
-                f.write_str("contains a control character, such as a newline")
-            }
-        }
-    }
-}
-
-impl Error for RevisionError {}
 
 #[cfg(test)]
 mod tests {
@@ -120,21 +87,20 @@ mod tests {
 
     #[test]
     fn what_would_not_fit_is_refused() {
-        assert_eq!(Revision::new(""), Err(RevisionError::Empty));
-        assert_eq!(
-            Revision::new("x".repeat(256)),
-            Err(RevisionError::TooLong { bytes: 256 })
-        );
-        assert_eq!(
-            Revision::new("é".repeat(128)),
-            Err(RevisionError::TooLong { bytes: 256 })
-        );
-        for text in ["a\nb", "a\tb", "\0", "a\u{7f}", "a\u{85}b", "\u{1b}[31m"] {
-            assert_eq!(
-                Revision::new(text),
-                Err(RevisionError::ControlCharacter),
-                "{text:?}"
-            );
+        let long = "is 256 bytes long, but a revision has at most 255";
+        let control = "contains a control character, such as a newline";
+        for (text, why) in [
+            ("", "is empty"),
+            (&*"x".repeat(256), long),
+            (&"é".repeat(128), long),
+            ("a\nb", control),
+            ("a\tb", control),
+            ("\0", control),
+            ("a\u{7f}", control),
+            ("a\u{85}b", control),
+            ("\u{1b}[31m", control),
+        ] {
+            assert_eq!(Revision::new(text).expect_err(why).what(), why, "{text:?}");
         }
     }
 

@@ -76,8 +76,7 @@ pub fn choose(
         let origin = first.origin.to_string();
         let globs = settings.fingerprint.iter().map(|s| s.value.clone());
         let globs: Vec<String> = globs.collect();
-        let files = Files::matching(&globs, Path::new("."))
-            .map_err(|error| Failure::usage(format!("{origin}: {error}"), error.hint()))?;
+        let files = Files::matching(&globs, Path::new(".")).map_err(|p| located(&origin, &p))?;
         return Ok(PlannedRevision::Unread(RevisionFiles {
             what: FileSet::Files(files),
             origin,
@@ -124,9 +123,7 @@ impl RevisionFiles {
             FileSet::MigrationFolder(folder) => migrations(&folder, usize::MAX, &origin)?
                 .unwrap_or_else(|| unreachable!("more files than can be counted")),
         };
-        let found = files
-            .fingerprint()
-            .map_err(|error| Failure::usage(format!("{origin}: {error}"), error.hint()))?;
+        let found = files.fingerprint().map_err(|p| located(&origin, &p))?;
         let revision = found.revision.as_str().to_owned();
         say_chosen(log, &revision, &origin);
         Ok(RevisionInfo {
@@ -138,10 +135,13 @@ impl RevisionFiles {
 
 /// The migrations of a folder; `None` if there are more than `most`.
 fn migrations(folder: &Path, most: usize, origin: &str) -> Result<Option<Files>, Failure> {
-    let names = MigrationFolder::names(folder, most).map_err(|trouble| {
-        Failure::usage(format!("{origin}: {}", trouble.what()), trouble.hint())
-    })?;
+    let names = MigrationFolder::names(folder, most)
+        .map_err(|error| Failure::usage(format!("{origin}: {}", error.what()), error.hint()))?;
     Ok(names.map(|names| Files::of_folder(folder, names)))
+}
+
+fn located(origin: &str, problem: &Problem) -> Failure {
+    Failure::usage(format!("{origin}: {}", problem.what()), problem.hint())
 }
 
 fn release(
@@ -165,8 +165,7 @@ fn release(
     let FoundRelease {
         release,
         passed_over,
-    } = release::from_platform(given, get)
-        .map_err(|error| Failure::usage(error.to_string(), error.hint()))?;
+    } = release::from_platform(given, get)?;
     for passed in passed_over {
         log.warn(
             Event::RevisionPassedOver,

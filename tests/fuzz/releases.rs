@@ -75,12 +75,12 @@ fn accepted_is_meant(value: &str) -> Result<(), TestCaseError> {
                 );
             }
             Err(error) => {
-                let said = format!("{error}");
+                let said = error.problem().what();
                 prop_assert!(
                     said.contains("--release") || said.contains("GIT_SHA"),
                     "{said}"
                 );
-                prop_assert!(!error.hint().is_empty());
+                prop_assert!(!error.problem().hint().is_empty());
             }
         }
     }
@@ -101,8 +101,7 @@ fn a_url_as_a_release_shows_no_password() {
             origin: "--release",
             value: &value,
         };
-        if let Err(error) = from_platform(Some(given), |_| None) {
-            let failure = launchgate::exit::Failure::usage(error.to_string(), error.hint());
+        if let Err(failure) = from_platform(Some(given), |_| None) {
             let shown = format!("{failure:?}");
             assert_hidden(&(&value, &shown), &shown)?;
         }

@@ -19,8 +19,9 @@ use sha2::{Digest, Sha256};
 use walkdir::{DirEntry, WalkDir};
 
 use super::Revision;
+use crate::exit::Problem;
 use crate::sys::files::OpenFolder;
-pub use error::FingerprintError;
+use error::{not_regular, symlink, unreadable};
 use pattern::FilePattern;
 
 /// The prefix of the hashed data, so that another encoding can never give the same hash.
@@ -61,7 +62,7 @@ impl Files {
     /// A glob that matches no file; a symbolic link that a glob matches or would pass through, since
     /// its target may not be part of the release; a match that is neither file nor directory, which is
     /// never opened; a folder that can't be read.
-    pub fn matching(globs: &[String], root: &Path) -> Result<Self, FingerprintError> {
+    pub fn matching(globs: &[String], root: &Path) -> Result<Self, Problem> {
         let mut files = Self {
             root: root.to_owned(),
             names: Vec::new(),
@@ -72,7 +73,10 @@ impl Files {
             files.collect(&pattern)?;
         }
         if files.names.is_empty() {
-            return Err(FingerprintError::NoGlobs);
+            return Err(Problem::new(
+                "no files to fingerprint",
+                "list the files, as in 'migrations/**'",
+            ));
         }
         files.names.sort_unstable();
         files.names.dedup();
@@ -95,17 +99,16 @@ impl Files {
     ///
     /// # Errors
     /// A file that can't be read.
-    pub fn fingerprint(&self) -> Result<Fingerprint, FingerprintError> {
-        let unreadable = |path: PathBuf, source| FingerprintError::Unreadable { path, source };
+    pub fn fingerprint(&self) -> Result<Fingerprint, Problem> {
         let mut folder =
-            OpenFolder::open(&self.root).map_err(|error| unreadable(self.root.clone(), error))?;
+            OpenFolder::open(&self.root).map_err(|error| unreadable(&self.root, &error))?;
         let mut hasher = Sha256::new();
         hasher.update(ENCODING);
         for name in &self.names {
             let mut contents = Sha256::new();
             folder
                 .read(name, |piece| contents.update(piece))
-                .map_err(|error| unreadable(self.root.join(name), error))?;
+                .map_err(|error| unreadable(&self.root.join(name), &error))?;
             hasher.update((name.len() as u64).to_le_bytes());
             hasher.update(name.as_bytes());
             hasher.update(contents.finalize());
@@ -122,7 +125,7 @@ impl Files {
     }
 
     /// Adds the files that the glob matches.
-    fn collect(&mut self, pattern: &FilePattern) -> Result<(), FingerprintError> {
+    fn collect(&mut self, pattern: &FilePattern) -> Result<(), Problem> {
         let start = self.root.join(pattern.prefix());
         let depth = if pattern.is_literal() { 0 } else { usize::MAX };
         let mut walk = WalkDir::new(&start)
@@ -132,7 +135,7 @@ impl Files {
         let mut matched_files = false;
         let mut matched_directory = None;
         while let Some(entry) = walk.next() {
-            let entry = entry.map_err(|error| unreadable(error, &start))?;
+            let entry = entry.map_err(|error| not_walked(error, &start))?;
             let name = pattern.name_of(entry.path().strip_prefix(&start).unwrap_or(entry.path()));
             let matched = pattern.matches(&name);
             let kind = entry.file_type();
@@ -145,14 +148,10 @@ impl Files {
                 }
             } else if kind.is_symlink() {
                 if matched || leads_on(pattern, &name, &entry) {
-                    return Err(FingerprintError::Symlink {
-                        path: entry.into_path(),
-                    });
+                    return Err(symlink(entry.path()));
                 }
             } else if matched && !kind.is_file() {
-                return Err(FingerprintError::NotRegular {
-                    path: entry.into_path(),
-                });
+                return Err(not_regular(entry.path()));
             } else if matched {
                 matched_files = true;
                 self.names.push(name.into_os_string());
@@ -168,7 +167,7 @@ impl Files {
 
 /// Refuses symbolic links among the directories that the glob names. The walk finds out what is
 /// missing.
-fn check_prefix(pattern: &FilePattern, root: &Path) -> Result<(), FingerprintError> {
+fn check_prefix(pattern: &FilePattern, root: &Path) -> Result<(), Problem> {
     let mut path = root.to_owned();
     for component in pattern.prefix().components() {
         path.push(component);
@@ -177,11 +176,11 @@ fn check_prefix(pattern: &FilePattern, root: &Path) -> Result<(), FingerprintErr
         }
         match fs::symlink_metadata(&path) {
             Ok(metadata) if metadata.is_symlink() => {
-                return Err(FingerprintError::Symlink { path });
+                return Err(symlink(&path));
             }
             Ok(_) => {}
             Err(error) if is_missing(&error) => return Err(pattern.no_match(None)),
-            Err(source) => return Err(FingerprintError::Unreadable { path, source }),
+            Err(error) => return Err(unreadable(&path, &error)),
         }
     }
     Ok(())
@@ -200,10 +199,7 @@ fn leads_on(pattern: &FilePattern, name: &Path, link: &DirEntry) -> bool {
     pattern.leads_through(name) && fs::metadata(link.path()).is_ok_and(|target| target.is_dir())
 }
 
-fn unreadable(error: walkdir::Error, start: &Path) -> FingerprintError {
+fn not_walked(error: walkdir::Error, start: &Path) -> Problem {
     let path = error.path().unwrap_or(start).to_owned();
-    FingerprintError::Unreadable {
-        path,
-        source: error.into(),
-    }
+    unreadable(&path, &error.into())
 }

@@ -1,10 +1,10 @@
 //! Release ids: what the user or the platform calls this release.
 
-use std::error::Error;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 
-use super::{Revision, RevisionError};
+use super::Revision;
+use crate::exit::Failure;
 use crate::placeholder::{self, Context};
 use crate::redact;
 
@@ -109,14 +109,16 @@ pub struct FoundRelease {
 pub fn from_platform(
     given: Option<GivenRelease<'_>>,
     get: impl Fn(&str) -> Option<OsString>,
-) -> Result<FoundRelease, ReleaseError> {
+) -> Result<FoundRelease, Failure> {
     if let Some(GivenRelease { origin, value }) = given {
-        let error = |problem| Err(ReleaseError::new(origin, problem));
-        let Some(id) = read(origin, value)? else {
-            return error(IdProblem::Revision(RevisionError::Empty));
-        };
+        // A blank one is refused as an empty revision.
+        let id = read(origin, value)?.map_or_else(|| revision(origin, ""), Ok)?;
         if let Some(why) = useless(origin, id.as_str()) {
-            return error(IdProblem::Useless(id.0, why));
+            return Err(refused(
+                origin,
+                format!("{origin} is `{id}`, {why}"),
+                "use the release's commit, tag or image digest",
+            ));
         }
         let source = origin.to_owned();
         return Ok(FoundRelease {
@@ -142,25 +144,48 @@ pub fn from_platform(
 }
 
 /// The value as a revision; `None` where it is blank.
-fn read(source: &str, value: &OsStr) -> Result<Option<Revision>, ReleaseError> {
+fn read(source: &str, value: &OsStr) -> Result<Option<Revision>, Failure> {
+    let wrong = |what: &str, hint: &str| {
+        refused(source, format!("the release id in {source} {what}"), hint)
+    };
     let text = value
         .to_str()
-        .ok_or_else(|| ReleaseError::new(source, IdProblem::NotUtf8))?
+        .ok_or_else(|| wrong("is not UTF-8", "use UTF-8 text, such as the commit"))?
         .trim();
     if text.is_empty() {
         return Ok(None);
     }
     if let Some(placeholder) = placeholder::find(text, Context::Name) {
-        let problem = IdProblem::Placeholder(redact::part(text, placeholder).to_owned());
-        return Err(ReleaseError::new(source, problem));
+        let placeholder = redact::part(text, placeholder);
+        return Err(Failure::usage(
+            format!("the release id in {source} still contains the placeholder `{placeholder}`"),
+            "without a shell nothing is expanded: write the value itself, or remove the flag and set GIT_SHA to the commit, for example with ARG and ENV in the Dockerfile",
+        ));
     }
     // Everybody who can read the ledger would read it.
     if text.contains("://") && redact::passwords(text) != text {
-        return Err(ReleaseError::new(source, IdProblem::Password));
+        return Err(wrong(
+            "is a URL with a password",
+            "name the release by its commit",
+        ));
     }
-    Revision::new(text)
-        .map(Some)
-        .map_err(|error| ReleaseError::new(source, IdProblem::Revision(error)))
+    revision(source, text).map(Some)
+}
+
+fn revision(source: &str, text: &str) -> Result<Revision, Failure> {
+    Revision::new(text).map_err(|problem| {
+        let what = format!("the release id in {source} {}", problem.what());
+        refused(source, what, problem.hint())
+    })
+}
+
+/// A release id that can't be one.
+fn refused(source: &str, what: String, remedy: &str) -> Failure {
+    if PLATFORM_VARIABLES.contains(&source) {
+        Failure::usage(what, format!("{remedy}, or override it with --release"))
+    } else {
+        Failure::usage(what, remedy)
+    }
 }
 
 /// Why a name can't serve; `None` where it can.
@@ -199,75 +224,6 @@ fn is_domain(host: &str) -> bool {
         .is_some_and(|(_, top)| top.len() > 1 && top.bytes().all(|b| b.is_ascii_alphabetic()))
 }
 
-/// A release id that can't be one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReleaseError {
-    source: String,
-    problem: IdProblem,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum IdProblem {
-    NotUtf8,
-    Placeholder(String),
-    Password,
-    Useless(String, Useless),
-    Revision(RevisionError),
-}
-
-impl ReleaseError {
-    fn new(source: &str, problem: IdProblem) -> Self {
-        Self {
-            source: source.to_owned(),
-            problem,
-        }
-    }
-
-    /// What to do about it.
-    pub fn hint(&self) -> String {
-        let remedy = match &self.problem {
-            IdProblem::NotUtf8 => "use UTF-8 text, such as the commit",
-            IdProblem::Password => "name the release by its commit",
-            IdProblem::Placeholder(_) => {
-                return "without a shell nothing is expanded: write the value itself, or remove the flag and set GIT_SHA to the commit, for example with ARG and ENV in the Dockerfile".to_owned();
-            }
-            IdProblem::Useless(..) => "use the release's commit, tag or image digest",
-            IdProblem::Revision(error) => error.hint(),
-        };
-        if PLATFORM_VARIABLES.contains(&self.source.as_str()) {
-            format!("{remedy}, or override it with --release")
-        } else {
-            remedy.to_owned()
-        }
-    }
-}
-
-impl fmt::Display for ReleaseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let source = &self.source;
-        match &self.problem {
-            IdProblem::Placeholder(text) => {
-                return write!(
-                    f,
-                    "the release id in {source} still contains the placeholder `{text}`"
-                );
-            }
-            IdProblem::Useless(name, why) => return write!(f, "{source} is `{name}`, {why}"),
-            IdProblem::NotUtf8 | IdProblem::Password | IdProblem::Revision(_) => {
-                write!(f, "the release id in {source} ")?;
-            }
-        }
-        match &self.problem {
-            IdProblem::Placeholder(_) | IdProblem::Useless(..) => Ok(()),
-            IdProblem::NotUtf8 => f.write_str("is not UTF-8"),
-            IdProblem::Password => f.write_str("is a URL with a password"),
-            IdProblem::Revision(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for ReleaseError {}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::ffi::OsStringExt;
@@ -280,10 +236,7 @@ mod tests {
         search(None, variables).expect("valid ids")
     }
 
-    fn search(
-        given: Option<&str>,
-        variables: &[(&str, &str)],
-    ) -> Result<FoundRelease, ReleaseError> {
+    fn search(given: Option<&str>, variables: &[(&str, &str)]) -> Result<FoundRelease, Failure> {
         let given = given.map(|value| GivenRelease {
             origin: "--release",
             value: OsStr::new(value),
@@ -320,7 +273,7 @@ mod tests {
         assert!(search(Some("https://ci/build/7"), &[]).is_ok());
         let error = search(Some("postgres://u:geheim@h/d"), &[]).expect_err("a password");
         assert_eq!(
-            error.to_string(),
+            error.problem().what().to_owned(),
             "the release id in --release is a URL with a password"
         );
     }
@@ -392,12 +345,12 @@ mod tests {
             "refs/heads/x",
         ] {
             let error = search(Some(name), &[("GIT_SHA", "c0ffee")]).expect_err(name);
-            let said = error.to_string();
+            let said = error.problem().what().to_owned();
             assert!(
                 said.starts_with(&format!("--release is `{name}`, ")),
                 "{said}"
             );
-            assert!(error.hint().contains("commit"));
+            assert!(error.problem().hint().contains("commit"));
         }
     }
 
@@ -413,11 +366,11 @@ mod tests {
             let given = search(Some(text), &[]).expect_err(text);
             let platform = search(None, &[("GIT_SHA", text)]).expect_err(text);
             for (error, source) in [(given, "--release"), (platform, "GIT_SHA")] {
-                let said = error.to_string();
+                let said = error.problem().what().to_owned();
                 let expected =
                     format!("the release id in {source} still contains the placeholder `{text}`");
                 assert_eq!(said, expected);
-                assert!(error.hint().contains("without a shell"));
+                assert!(error.problem().hint().contains("without a shell"));
             }
         }
     }
@@ -426,7 +379,7 @@ mod tests {
     #[test]
     fn a_placeholder_inside_a_password_is_not_shown() {
         let said = search(Some("postgres://u:a$Geheim@h"), &[]).expect_err("a placeholder");
-        assert!(!said.to_string().contains("Geheim"), "{said}");
+        assert!(!said.problem().what().contains("Geheim"), "{said:?}");
     }
 
     #[test]
@@ -457,22 +410,28 @@ mod tests {
     fn an_id_that_cannot_be_one_is_an_error_with_its_source() {
         let error = search(None, &[("GIT_SHA", "a\nb")]).expect_err("a newline");
         assert_eq!(
-            error.to_string(),
+            error.problem().what().to_owned(),
             "the release id in GIT_SHA contains a control character, such as a newline"
         );
-        assert!(error.hint().contains("--release"));
+        assert!(error.problem().hint().contains("--release"));
         let error = search(Some(&"x".repeat(10_000)), &[]).expect_err("too long");
         assert_eq!(
-            error.to_string(),
+            error.problem().what().to_owned(),
             "the release id in --release is 10000 bytes long, but a revision has at most 255"
         );
         let error = search(Some(" "), &[("GIT_SHA", "a")]).expect_err("given, but blank");
-        assert_eq!(error.to_string(), "the release id in --release is empty");
+        assert_eq!(
+            error.problem().what().to_owned(),
+            "the release id in --release is empty"
+        );
         let error = from_platform(None, |name| {
             (name == "GIT_SHA").then(|| OsString::from_vec(vec![b'a', 0xff]))
         })
         .expect_err("not UTF-8");
-        assert_eq!(error.to_string(), "the release id in GIT_SHA is not UTF-8");
+        assert_eq!(
+            error.problem().what().to_owned(),
+            "the release id in GIT_SHA is not UTF-8"
+        );
     }
 
     proptest! {
@@ -488,7 +447,7 @@ mod tests {
                     prop_assert_eq!(release.id.as_str().trim(), release.id.as_str());
                 }
                 Ok(found) => prop_assert!(found.passed_over.len() <= variables.len()),
-                Err(error) => prop_assert!(PLATFORM_VARIABLES.iter().any(|name| error.to_string().contains(name))),
+                Err(error) => prop_assert!(PLATFORM_VARIABLES.iter().any(|name| error.problem().what().to_owned().contains(name))),
             }
         }
     }

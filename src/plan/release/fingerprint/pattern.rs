@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use super::error::FingerprintError;
+use crate::exit::Problem;
 
 /// A parsed glob. Paths are compared by name: relative to the root if the glob is relative, and
 /// without `.` and `dir/..`.
@@ -19,10 +19,12 @@ pub(super) struct FilePattern {
 }
 
 impl FilePattern {
-    pub(super) fn parse(written: &str) -> Result<Self, FingerprintError> {
-        let syntax = |reason: &str| FingerprintError::Syntax {
-            glob: written.to_owned(),
-            reason: reason.to_owned(),
+    pub(super) fn parse(written: &str) -> Result<Self, Problem> {
+        let syntax = |reason: &str| {
+            Problem::new(
+                format!("{written:?} is not a valid glob: {reason}"),
+                "fix the glob; if a file name contains * ? [ ] { or }, escape it with a backslash",
+            )
         };
         if written.is_empty() {
             return Err(syntax("the glob is empty"));
@@ -88,11 +90,22 @@ impl FilePattern {
     }
 
     /// The error for a glob that matches no file, although it may match a directory.
-    pub(super) fn no_match(&self, directory: Option<PathBuf>) -> FingerprintError {
-        FingerprintError::NoMatch {
-            glob: self.written.clone(),
-            directory,
-        }
+    pub(super) fn no_match(&self, directory: Option<PathBuf>) -> Problem {
+        let glob = &self.written;
+        let Some(directory) = directory else {
+            return Problem::new(
+                format!("{glob:?} matches no file"),
+                "globs are relative to the working directory: check it, and check that the files are in the image",
+            );
+        };
+        let everything = directory.join("**").display().to_string();
+        Problem::new(
+            format!("{glob:?} matches a directory but no file"),
+            format!(
+                "to match the files in that directory, write '{}'",
+                everything.escape_debug()
+            ),
+        )
     }
 }
 

@@ -21,7 +21,7 @@ fn write(folder: &TempDir, name: &str, contents: &str) {
     fs::write(path, contents).expect("a file");
 }
 
-fn of(folder: &TempDir, globs: &[&str]) -> Result<Fingerprint, FingerprintError> {
+fn of(folder: &TempDir, globs: &[&str]) -> Result<Fingerprint, Problem> {
     let globs: Vec<String> = globs.iter().map(ToString::to_string).collect();
     Files::matching(&globs, folder.path())?.fingerprint()
 }
@@ -29,7 +29,7 @@ fn of(folder: &TempDir, globs: &[&str]) -> Result<Fingerprint, FingerprintError>
 fn files(folder: &TempDir, glob: &str) -> usize {
     match of(folder, &[glob]) {
         Ok(fingerprint) => fingerprint.files,
-        Err(FingerprintError::NoMatch { .. }) => 0,
+        Err(error) if error.what().contains(" matches ") => 0,
         Err(error) => panic!("{glob}: {error}"),
     }
 }
@@ -41,7 +41,7 @@ fn revision(folder: &TempDir, globs: &[&str]) -> String {
         .to_string()
 }
 
-fn error(folder: &TempDir, glob: &str) -> FingerprintError {
+fn error(folder: &TempDir, glob: &str) -> Problem {
     of(folder, &[glob]).expect_err("an error")
 }
 
@@ -117,7 +117,7 @@ fn a_directory_by_itself_is_no_file() {
         (".", "'**'"),
     ] {
         let error = error(&folder, glob);
-        assert!(error.to_string().contains("directory"), "{error}");
+        assert!(error.what().contains("directory"), "{error}");
         assert!(error.hint().contains(instead), "{}", error.hint());
     }
 }
@@ -126,15 +126,16 @@ fn a_directory_by_itself_is_no_file() {
 fn errors_name_the_glob_that_is_wrong() {
     let folder = folder(&MIGRATIONS);
     let error = of(&folder, &["db/*.sql", "sql/*"]).expect_err("no such directory");
-    assert_eq!(error.to_string(), "\"sql/*\" matches no file");
+    assert_eq!(error.what(), "\"sql/*\" matches no file");
     for glob in ["", "db/[1", "db/{a", "db/}", "db/*/../1.sql", "db/[3-1]"] {
         let error = of(&folder, &[glob]).expect_err(glob);
         assert!(
-            matches!(error, FingerprintError::Syntax { .. }),
+            error.what().contains("is not a valid glob"),
             "{glob}: {error}"
         );
     }
-    assert!(matches!(of(&folder, &[]), Err(FingerprintError::NoGlobs)));
+    let none = of(&folder, &[]).expect_err("no globs");
+    assert_eq!(none.what(), "no files to fingerprint");
 }
 
 #[test]
@@ -202,12 +203,10 @@ fn symbolic_links_in_the_way_are_refused() {
         ("db/**/1.sql", "db/up"),
         ("broken/*", "broken/1.sql"),
     ] {
-        match error(&folder, glob) {
-            FingerprintError::Symlink { path } => {
-                assert_eq!(path, folder.path().join(named), "{glob}");
-            }
-            error => panic!("{glob}: {error}"),
-        }
+        let path = folder.path().join(named);
+        let said = format!("{path:?} is a symbolic link");
+        let error = error(&folder, glob);
+        assert!(error.what().starts_with(&said), "{glob}: {error}");
     }
     for (glob, expected) in [
         ("db/[12].sql", 2),
@@ -219,10 +218,7 @@ fn symbolic_links_in_the_way_are_refused() {
     }
     // Links to files that don't match, and to nowhere, hide nothing.
     assert_eq!(files(&folder, "d?/1.sql"), 1);
-    assert!(matches!(
-        error(&folder, "broken/**/*.js"),
-        FingerprintError::NoMatch { .. }
-    ));
+    assert_eq!(files(&folder, "broken/**/*.js"), 0);
 }
 
 #[test]
@@ -231,7 +227,9 @@ fn what_is_no_file_is_refused_unopened() {
     let _socket = UnixListener::bind(folder.path().join("db/socket")).expect("a socket");
     let error = error(&folder, "db/**");
     assert!(
-        matches!(&error, FingerprintError::NotRegular { path } if path.ends_with("db/socket")),
+        error
+            .what()
+            .ends_with("db/socket\" is neither a file nor a directory"),
         "{error}"
     );
     assert_eq!(files(&folder, "db/*.sql"), 2);
@@ -245,10 +243,7 @@ fn what_cannot_be_read_is_refused() {
         &[&format!("/proc/{}/mem", std::process::id())],
     )
     .expect_err("unreadable");
-    assert!(
-        error.to_string().starts_with("cannot read \"/proc/"),
-        "{error}"
-    );
+    assert!(error.what().starts_with("cannot read \"/proc/"), "{error}");
 
     let folder = folder(&MIGRATIONS);
     let down = folder.path().join("db/down");
@@ -256,8 +251,10 @@ fn what_cannot_be_read_is_refused() {
     let readable = fs::read_dir(&down).is_ok(); // root may
     match of(&folder, &["db/**"]) {
         Ok(_) => assert!(readable),
-        Err(FingerprintError::Unreadable { path, .. }) => assert!(!readable && path == down),
-        Err(error) => panic!("{error}"),
+        Err(error) => {
+            let said = format!("cannot read {down:?}");
+            assert!(!readable && error.what().starts_with(&said), "{error}");
+        }
     }
     assert_eq!(
         files(&folder, "db/*.sql"),
@@ -270,7 +267,7 @@ fn what_cannot_be_read_is_refused() {
 fn nothing_shown_can_break_a_line() {
     let folder = folder(&[("a\nb/x", "")]);
     let error = error(&folder, "a\nb");
-    assert!(!error.to_string().contains('\n') && !error.hint().contains('\n'));
+    assert!(!error.what().contains('\n') && !error.hint().contains('\n'));
 }
 
 #[test]

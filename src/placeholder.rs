@@ -11,7 +11,7 @@ pub enum Context {
     /// A release or an app's name: `$NAME`, `%NAME%`, `#{NAME}` and a whole text such as `<no value>` count
     /// too.
     Name,
-    /// A database URL: `$NAME` counts only where it is the whole URL.
+    /// A database URL: `$NAME` and `%NAME%` count only where they are the whole URL.
     Url,
 }
 
@@ -22,7 +22,13 @@ pub fn find(text: &str, context: Context) -> Option<&str> {
         return Some(text);
     }
     // What Go's templates write for a value that is missing, and what a manual has in place of one.
-    if context == Context::Name && text.starts_with('<') && text.ends_with('>') {
+    if text.starts_with('<') && text.ends_with('>') {
+        return Some(text);
+    }
+    if context == Context::Url
+        && text.starts_with('%')
+        && starting(text, Context::Name) == Some(text)
+    {
         return Some(text);
     }
     text.char_indices()
@@ -108,6 +114,8 @@ mod tests {
             ("$DATABASE_URL", "$DATABASE_URL"),
             ("${DATABASE_URL}", "${DATABASE_URL}"),
             ("{{ .Values.url }}", "{{ .Values.url }}"),
+            ("%DATABASE_URL%", "%DATABASE_URL%"),
+            ("<no value>", "<no value>"),
             ("postgres://$(cat user)@h/d", "$(cat user)"),
         ] {
             assert_eq!(find(text, Context::Url), Some(found), "{text}");

@@ -306,8 +306,7 @@ fn packaged_image_is_one_to_copy_from() {
     assert_eq!(container.logs().trim(), format!("launchgate {version}"));
 }
 
-/// `Dockerfile.example` with `examples/node` as the app, on this machine's own node: safe in every
-/// replica, at a restart and in the next release, with the operator's commands at hand.
+/// `Dockerfile.example` with `examples/node` as the app, on this machine's own node.
 #[test]
 fn dockerfile_example_migrates_once_per_release() {
     let engine = Engine::answering();
@@ -324,6 +323,52 @@ fn dockerfile_example_migrates_once_per_release() {
             ],
         )
     };
+    walk(&engine, &build, |replica| {
+        until("a healthy container", || {
+            (replica.inspect("{{.State.Health.Status}}") == "healthy").then_some(())
+        });
+    });
+}
+
+/// README's first example is the CMD of README's Dockerfile, which is built here as it stands, but for the
+/// names of the two images that can't be pulled.
+#[test]
+fn readmes_dockerfile_migrates_once_per_release() {
+    let readme = fs::read_to_string(repository("README.md")).expect("README.md");
+    let block = |opening: &str, part: &str| {
+        let mut blocks = readme.split("```").skip(1).step_by(2);
+        let found = blocks.find(|block| block.starts_with(opening) && block.contains(part));
+        let found = found.unwrap_or_else(|| panic!("no {opening} block with {part}"));
+        found[opening.len()..].trim().to_owned()
+    };
+    let dockerfile = block("dockerfile", "COPY --from=launchgate");
+    let first = shlex::split(&block("text", "launchgate run")).expect("words");
+    let array = dockerfile.split("CMD ").nth(1).expect("a CMD");
+    let words: Vec<String> = serde_json::from_str(array).expect("the exec form");
+    assert_eq!(words, first, "README's first example and its Dockerfile");
+
+    let engine = Engine::answering();
+    let launchgate = engine.launchgate_image();
+    let node = engine.image_with_user("node", &engine.import(&["sh", "cat", "node"]));
+    let text = dockerfile
+        .replace("FROM node:22-bookworm-slim", &format!("FROM {node}"))
+        .replace("--from=launchgate ", &format!("--from={launchgate} "));
+    let file = engine.context().join("Dockerfile");
+    fs::write(&file, text).expect("a Dockerfile");
+    let build = |release: &str| {
+        let app = repository("examples/node");
+        engine.build_file(&file, &app, &[("GIT_SHA", release)])
+    };
+    walk(&engine, &build, |_| ());
+}
+
+/// Safe in every replica, at a restart and in the next release, with the operator's commands at hand, in a
+/// container that runs and in a new one.
+#[allow(
+    clippy::print_stderr,
+    reason = "how long a stop took is worth a line, and no test's condition"
+)]
+fn walk(engine: &Engine, build: &dyn Fn(&str) -> String, look: impl Fn(&Container<'_>)) {
     let data = engine.data();
     let options = [
         "--env=DATA_DIR=/data",
@@ -344,14 +389,14 @@ fn dockerfile_example_migrates_once_per_release() {
     }
     assert_eq!(migrations(&replicas), 1);
     let replica = &replicas[0];
-    until("a healthy container", || {
-        (replica.inspect("{{.State.Health.Status}}") == "healthy").then_some(())
-    });
+    look(replica);
     let fetch = "fetch('http://127.0.0.1:8080/').then(r => r.text()).then(t => console.log(t))";
     let answer = replica.exec(&["node", "-e", fetch]);
     assert!(answer.contains("\"schema\":2"), "{answer}");
 
-    assert_eq!(replica.stop(), 0, "{}", replica.logs());
+    let stopping = Instant::now();
+    assert_eq!(replica.stop(), 0, "it was not killed\n{}", replica.logs());
+    eprintln!("docker stop took {} ms", stopping.elapsed().as_millis());
     engine.succeed(&["start", &replica.id]);
     until("the restarted server", || {
         (replica.logs().matches("listening").count() == 2).then_some(())
@@ -362,16 +407,25 @@ fn dockerfile_example_migrates_once_per_release() {
     next[0].wait_for("listening");
     assert_eq!(migrations(&next), 1, "the next release migrates");
 
+    // In a container that runs.
     let status = next[0].exec(&["launchgate", "status"]);
     assert!(
         status.contains("4f2a91c") && status.contains("9b3d07e"),
         "{status}"
     );
-    // Where the container does not run, a new one of the same image does it.
-    let words = ["launchgate", "resolve", "9b3d07e", "--as", "blocked"];
-    let operator = engine.start_on(&data, &first, &words, &options);
-    assert_eq!(operator.wait(), 0, "{}", operator.logs());
-    assert_eq!(next[0].stop(), 0, "{}", next[0].logs());
+    let resolve = ["launchgate", "resolve", "9b3d07e", "--as", "succeeded"];
+    let said = next[0].exec(&resolve);
+    assert!(said.contains("starts without running its steps"), "{said}");
+    // Where it does not run, a new one of the same image does it.
+    assert_eq!(next[0].stop(), 0, "it was not killed\n{}", next[0].logs());
+    let operator = |words: &[&str]| {
+        let operator = engine.start_on(&data, &first, words, &options);
+        assert_eq!(operator.wait(), 0, "{}", operator.logs());
+        operator.logs()
+    };
+    let status = operator(&["launchgate", "status"]);
+    assert!(status.contains("9b3d07e"), "{status}");
+    operator(&["launchgate", "resolve", "9b3d07e", "--as", "blocked"]);
     engine.succeed(&["start", &next[0].id]);
     assert_eq!(next[0].wait(), 77, "{}", next[0].logs());
 }
@@ -527,6 +581,19 @@ impl Engine {
     fn import(&self, programs: &[&str]) -> String {
         let mut command = Command::new(repository("tests/containers/debian-root"));
         self.import_tar(command.args(programs))
+    }
+
+    /// The same image with a user 1000 of this name, as the official images of a language have one.
+    fn image_with_user(&self, name: &str, image: &str) -> String {
+        let context = self.context();
+        let users = format!("root:x:0:0::/root:/bin/sh\n{name}:x:1000:1000::/app:/bin/sh\n");
+        fs::write(context.join("passwd"), users).expect("the users");
+        let groups = format!("root:x:0:\n{name}:x:1000:\n");
+        fs::write(context.join("group"), groups).expect("the groups");
+        let file = context.join("Dockerfile");
+        let text = format!("FROM {image}\nCOPY passwd group /etc/\n");
+        fs::write(&file, text).expect("a Dockerfile");
+        self.build_file(&file, &context, &[])
     }
 
     fn import_tar(&self, command: &mut Command) -> String {

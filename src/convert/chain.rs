@@ -7,7 +7,7 @@ mod statement;
 
 use super::input::{ChainForm, Given};
 use super::proposal::{ChainCommand, Kind, ParsedChain, Proposal, Server, User};
-use super::shell::{self, Dialect, Link, Piece, PieceShape};
+use super::shell::{self, Dialect, Link, Piece, PieceShape, Simple};
 use super::tools;
 use super::words::{Word, source_of};
 use super::{Findings, KnownDatabase, Refusal, shorten};
@@ -46,6 +46,8 @@ pub(super) struct Chain<'a> {
 struct Pattern {
     migrations: Vec<String>,
     server: Option<String>,
+    /// What is assigned in front of the server, with a blank behind each.
+    variables: String,
     needs_init: bool,
 }
 
@@ -301,14 +303,20 @@ impl Pattern {
             }
             let migrations = piece.contents.commands.iter();
             let migrations = migrations.filter(|simple| tools::is_migration(&simple.words));
-            self.migrations
-                .extend(migrations.map(|simple| source_of(&simple.words)));
+            self.migrations.extend(migrations.map(|simple| {
+                let front = if simple.assignments.is_empty() {
+                    ""
+                } else {
+                    "env "
+                };
+                format!("{front}{}{}", variables(simple), source_of(&simple.words))
+            }));
         }
         let mut execs = commands().filter(|simple| is_exec(&simple.words));
         let last = pieces.last().map(|piece| &piece.shape);
-        let server = match (execs.next(), execs.next(), last) {
-            (Some(only), None, _) => &only.words[1..],
-            (None, _, Some(PieceShape::Simple(last))) => &last.words,
+        let (simple, server) = match (execs.next(), execs.next(), last) {
+            (Some(only), None, _) => (only, &only.words[1..]),
+            (None, _, Some(PieceShape::Simple(last))) => (last, &last.words[..]),
             _ => return,
         };
         let is_server = !server.is_empty()
@@ -318,11 +326,12 @@ impl Pattern {
         if is_server {
             self.needs_init = tools::ignores_term(server);
             self.server = Some(source_of(server));
+            self.variables = variables(simple);
         }
     }
 
     fn hint(&self) -> String {
-        let mut line = "exec launchgate run ".to_owned();
+        let mut line = format!("{}exec launchgate run ", self.variables);
         if self.needs_init {
             line.push_str("--init ");
         }
@@ -355,4 +364,11 @@ fn between_migrations(other: &ChainCommand, first: &ChainCommand) -> Refusal {
             shorten(&first.source)
         ),
     )
+}
+
+/// What is assigned in front of a command, with a blank behind each.
+fn variables(simple: &Simple) -> String {
+    let assignments = simple.assignments.iter();
+    let words = assignments.flat_map(|(name, value)| [name, "=", &value.source, " "]);
+    words.collect()
 }

@@ -170,6 +170,10 @@ fn what_can_not_be_kept_keeps_the_script() {
             "exec launchgate run --migrate ./migrate -- \"$@\"",
         ),
         (
+            "cd -P \"$(dirname \"$0\")\"; A=$B ./migrate; PHX_SERVER=true exec ./app start",
+            "PHX_SERVER=true exec launchgate run --migrate 'env A=$B ./migrate' -- ./app start",
+        ),
+        (
             "./migrate & exec ./serve",
             "exec launchgate run --migrate ./migrate -- ./serve",
         ),

@@ -16,7 +16,7 @@ use super::{
     purpose::ConnectionPurpose,
     target::{CALL, CONNECT},
     unreachable,
-    url::{TlsMode, password_of_file},
+    url::{DatabaseUrl, TlsMode, password_of_file},
 };
 use crate::sys::files;
 
@@ -155,6 +155,17 @@ impl Target {
             url: self.url.clone().with_password(&password),
             ..self.clone()
         }))
+    }
+
+    /// The URL, which also hides the password that its password file holds now: it may have been replaced
+    /// since the start.
+    pub fn url_with_current_secrets(&self) -> Cow<'_, DatabaseUrl> {
+        let current = self.url.password_file().and_then(|file| {
+            let contents = files::read_regular(file, PASSWORD_FILE).ok()?;
+            let url = self.url.clone();
+            url.with_password_file(file.to_owned(), &contents).ok()
+        });
+        current.map_or(Cow::Borrowed(&self.url), Cow::Owned)
     }
 
     async fn open_with<'a, T>(

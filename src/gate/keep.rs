@@ -128,7 +128,7 @@ impl Gate {
             let problem = error::table_locked(failure.problem().what(), &self.target);
             *failure = Failure::new(FailureKind::LockLost, problem);
         }
-        let row = record::row(&ended, &self.target.url);
+        let row = record::row(&ended, &self.target.url_with_current_secrets());
         let (failure, is_done) = match ended.verdict {
             Verdict::Done => (self.blocked_meanwhile(&mut locked, run_id).await, true),
             Verdict::Failed(failure) => (Some(failure), false),

@@ -367,6 +367,16 @@ fn a_password_file_is_read_for_each_connection(db: &Db) {
     holder.ends_with(0);
     with("v1").finish().ends_with(0);
     assert_eq!(scene.count("start"), 1);
+    // What it is now is hidden too, in the output that is kept of a step.
+    scene.write("do-migrate", "cat \"$dir/password\"; exit 3\n");
+    scene.touch("hold-migrate");
+    let mut failing = with("v3").start();
+    until("the step", || scene.count("start") == 2);
+    set("geheim-3");
+    scene.remove("hold-migrate");
+    failing.ends_with(3);
+    let tail = scene.ledger("output_tail").pop().expect("a row");
+    assert!(tail.contains("***") && !tail.contains("geheim"), "{tail}");
     for (contents, words) in [
         (&b""[..], "no password"),
         (b"\xef\xbb\xbfgeheim\n", "byte order mark"),

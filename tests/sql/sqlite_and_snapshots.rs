@@ -606,3 +606,27 @@ fn a_lock_in_the_way_of_a_file_without_a_transaction_is_waited_for() {
     assert_eq!(applied(&db), ["1|a", "2|b"]);
     assert_eq!(ask(&db.sqlite_file(), "select count(*) from b"), "1");
 }
+
+/// CASES: "SQLite disk full".
+#[test]
+fn a_full_disk_is_named() {
+    let disk = Disk::new("size=256k");
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let url = format!("sqlite:{}/app.db", disk.path().display());
+    let job = |revision: &str| {
+        let job = scene.command("job").env("DATABASE_URL", &url);
+        job.args(["--release", revision, "--migrate=true", "--wait-timeout=1s"])
+            .finish()
+    };
+    job("v1").ends_with(0);
+    let room = std::fs::File::create(disk.path().join("room")).expect("a file");
+    let _ = std::io::Write::write_all(&mut &room, &vec![0; 512 * 1024]);
+    job("v2")
+        .ends_with(69)
+        .says("disk is full")
+        .says("free space");
+    drop(room);
+    std::fs::remove_file(disk.path().join("room")).expect("the file");
+    job("v2").ends_with(0);
+}

@@ -49,7 +49,8 @@ impl ErrorCodes for SqliteErrors {
                 format!("the ledger table does not have the expected columns: {said}"),
                 hints::SHAPE,
             ),
-            // full disk, I/O error, interrupted, out of memory
+            13 => Error::Broken(format!("{said}: free space on the database's disk")),
+            // I/O error, interrupted, out of memory
             _ => Error::Broken(said),
         }
     }

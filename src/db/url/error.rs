@@ -65,6 +65,10 @@ pub enum UrlError {
     EmptyPassword,
     /// A file with more than a password in it.
     PasswordLines,
+    /// What a secrets manager's name for a secret looks like: `op://vault/item`.
+    SecretReference,
+    /// A JSON object, as AWS keeps a database's secret.
+    Json,
     /// Go's `user:password@tcp(host:port)/database`.
     GoDsn,
     /// .NET's `Server=host;Database=database`.
@@ -175,6 +179,10 @@ impl fmt::Display for UrlError {
             Self::PasswordLines => {
                 f.write_str("the file has more than one line, or control characters")
             }
+            Self::SecretReference => {
+                f.write_str("the database URL is a reference to a secret, which nothing resolved")
+            }
+            Self::Json => f.write_str("the database URL is a JSON object"),
             Self::GoDsn => f.write_str("the database URL is a DSN of Go's MySQL driver"),
             Self::DotNet => f.write_str("the database URL is a .NET connection string"),
             Self::KeywordValue => f.write_str("the database URL is a libpq keyword/value string"),

@@ -18,6 +18,12 @@ pub(super) fn refuse(text: &str) -> Result<(), UrlError> {
     if text.contains(char::is_control) {
         return Err(UrlError::ControlCharacter);
     }
+    if is_secret_reference(text) {
+        return Err(UrlError::SecretReference);
+    }
+    if text.starts_with('{') && text.contains("\":") {
+        return Err(UrlError::Json);
+    }
     if let Some(found) = placeholder::find(text, Context::Url) {
         return Err(UrlError::Placeholder(shown(found)));
     }
@@ -42,10 +48,29 @@ pub(super) fn refuse(text: &str) -> Result<(), UrlError> {
     }
 }
 
+/// Whether a text names a secret that a platform or a tool (Azure, AWS, Google Cloud, 1Password, vals, Vault)
+/// should have replaced by the secret itself.
+fn is_secret_reference(text: &str) -> bool {
+    const BEGINNINGS: [&str; 9] = [
+        "@Microsoft.KeyVault(",
+        "keyvaultref:",
+        "secretref:",
+        "arn:aws",
+        "projects/",
+        "sm://",
+        "op://",
+        "ref+",
+        "vault:",
+    ];
+    BEGINNINGS
+        .iter()
+        .any(|beginning| text.starts_with(beginning))
+}
+
 /// A placeholder, where no part of a password can be in it.
 fn shown(found: &str) -> Option<String> {
-    let name = found.trim_start_matches(['$', '{', ' ']);
-    let name = name.trim_end_matches(['}', ' ']);
+    let name = found.trim_start_matches(['$', '{', '%', ' ']);
+    let name = name.trim_end_matches(['}', '%', ' ']);
     let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || matches!(c, '_' | '.');
     (name.len() > 2 && name.chars().all(is_name)).then(|| found.to_owned())
 }

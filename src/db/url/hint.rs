@@ -118,13 +118,20 @@ impl UrlError {
             Self::FileNotUtf8 => "save the file as UTF-8",
             Self::EmptyPassword => "write the password to it",
             Self::PasswordLines => "put only the password in it, on one line",
+            Self::SecretReference => {
+                "let the platform resolve it, so that the URL itself is in the variable or the file"
+            }
+            Self::Json => {
+                "pass each field as a variable of its own, and write \
+                 postgres://{DB_USERNAME}:{DB_PASSWORD}@{DB_HOST}:{DB_PORT}/{DB_DATABASE} in --database-url"
+            }
             Self::GoDsn => {
                 "Go's DSN is not a URL: write mysql://USER:PASSWORD@HOST:PORT/DATABASE in --database-url, with \
                  {NAME} for a variable's value"
             }
             Self::DotNet => {
-                "a .NET connection string is not a URL: write postgres://USER:PASSWORD@HOST:PORT/DATABASE, mysql://… or sqlite:PATH \
-                 in --database-url, with {NAME} for a variable's value; or pass --no-database"
+                "a .NET connection string is not a URL: write sqlite:PATH, or postgres://USER:PASSWORD@HOST:PORT/DATABASE (mysql \
+                 for MySQL), in --database-url, with {NAME} for the value of a variable; or pass --no-database"
             }
             Self::KeywordValue => {
                 "write postgres://USER:PASSWORD@HOST:PORT/DATABASE in --database-url, with {NAME} for a variable's value"

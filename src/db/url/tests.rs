@@ -191,11 +191,33 @@ fn says_what_to_write_for_the_forms_of_other_tools() {
             UrlError::Assignment("DB_URL".to_owned()),
             "`DB_URL=`",
         ),
+        (
+            "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/hunter2/)",
+            UrlError::SecretReference,
+            "resolve it",
+        ),
+        (
+            "ref+vault://kv/hunter2#url",
+            UrlError::SecretReference,
+            "resolve it",
+        ),
+        (
+            "op://vault/hunter2/url",
+            UrlError::SecretReference,
+            "resolve it",
+        ),
+        (
+            "{\"username\":\"u\",\"password\":\"hunter2\",\"host\":\"h\"}",
+            UrlError::Json,
+            "{DB_PASSWORD}@{DB_HOST}",
+        ),
     ] {
         let error = error(text);
         assert_eq!(error, expected, "{text}");
         assert!(error.hint().contains(written), "{}", error.hint());
         assert!(!format!("{error}{error:?}{}", error.hint()).contains("hunter2"));
+        // The log hides what looks like a password.
+        assert_eq!(crate::redact::passwords(&error.hint()), error.hint());
     }
 }
 

@@ -29,7 +29,11 @@ pub(super) fn line(level: Level, message: &str, fields: &[Field<'_>], paint: Pai
         line.push(' ');
         line.push_str(key);
         line.push('=');
-        push_value(&mut line, &value.to_string());
+        if *key == "hint" {
+            push_hint(&mut line, &value.to_string());
+        } else {
+            push_value(&mut line, &value.to_string());
+        }
     }
     line.push('\n');
     line
@@ -53,6 +57,13 @@ fn push_value(line: &mut String, value: &str) {
             c => push_printable(line, c),
         }
     }
+    line.push('"');
+}
+
+/// The last value of a line: whatever it contains, so that its command can be pasted as it is.
+fn push_hint(line: &mut String, hint: &str) {
+    line.push('"');
+    escape(line, hint);
     line.push('"');
 }
 
@@ -87,6 +98,11 @@ mod tests {
         assert_eq!(
             line(Level::Error, "no", &[("e", &"")], Paint::Pipe),
             "launchgate: error: no e=\"\"\n"
+        );
+        let hint = r#"`exec launchgate run -- "$@"`, `sed 's/\r$//' x`"#;
+        assert_eq!(
+            line(Level::Warn, "so", &[("hint", &hint)], Paint::Pipe),
+            format!("launchgate: warning: so hint=\"{hint}\"\n")
         );
     }
 }

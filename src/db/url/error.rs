@@ -1,5 +1,6 @@
 //! Why a text is not a valid database URL, without quoting it.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
@@ -105,6 +106,11 @@ pub enum UrlError {
 }
 
 impl UrlError {
+    /// What to do about it.
+    pub fn hint(&self) -> Cow<'static, str> {
+        self.told().1
+    }
+
     /// The same, with where it came from.
     pub(super) fn of(self, origin: &str) -> Self {
         Self::Of {
@@ -116,96 +122,7 @@ impl UrlError {
 
 impl fmt::Display for UrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("the database URL is empty"),
-            Self::Quoted => f.write_str("the database URL begins with a quotation mark"),
-            Self::ControlCharacter => f.write_str("the database URL contains a control character"),
-            Self::NotUtf8 => {
-                f.write_str("the database URL has percent-encoded bytes that are not UTF-8")
-            }
-            Self::NoScheme => {
-                f.write_str("the database URL does not begin with a supported scheme")
-            }
-            Self::UnknownScheme(scheme) => {
-                write!(f, "the database URL has the unknown scheme `{scheme}`")
-            }
-            Self::NoSlashes => f.write_str("the database URL has no `//` after its scheme"),
-            Self::Ambiguous => f.write_str("the database URL is ambiguous"),
-            Self::Host => f.write_str("the database URL has no valid host"),
-            Self::SeveralHosts => f.write_str(
-                "the database URL has several hosts, which launchgate supports only for Postgres",
-            ),
-            Self::Address => {
-                f.write_str("`hostaddr` is not an IP address, or there is not one for each host")
-            }
-            Self::Port => f.write_str(
-                "the port is not a number from 1 to 65535, one for all hosts or one for each",
-            ),
-            Self::TlsValue {
-                parameter,
-                expected,
-            } => {
-                write!(f, "`{parameter}` is not one of {expected}")
-            }
-            Self::InMemory => {
-                f.write_str("an in-memory SQLite database can't be shared, not even with the steps")
-            }
-            Self::SqliteUser => f.write_str("a SQLite database has no user and no password"),
-            Self::ThreeSlashes { absolute, relative } => write!(
-                f,
-                "the database URL is ambiguous: launchgate reads three slashes as {}, which does not exist, and \
-                 SQLAlchemy and Django as {}, which does",
-                absolute.display(),
-                relative.display()
-            ),
-            Self::Placeholder(Some(found)) => {
-                write!(
-                    f,
-                    "the database URL still contains the placeholder `{found}`"
-                )
-            }
-            Self::Placeholder(None) => f.write_str("the database URL still contains a placeholder"),
-            Self::Template(name) => write!(
-                f,
-                "the database URL contains `{{{name}}}`, which launchgate does not replace there"
-            ),
-            Self::Assignment(name) => write!(
-                f,
-                "the text begins with `{name}=`, which is not a database URL"
-            ),
-            Self::ByteOrderMark => f.write_str("the text begins with a byte order mark"),
-            Self::FileNotUtf8 => f.write_str("the file is not UTF-8"),
-            Self::EmptyPassword => f.write_str("the file contains no password"),
-            Self::PasswordLines => {
-                f.write_str("the file has more than one line, or control characters")
-            }
-            Self::SecretReference => {
-                f.write_str("the database URL is a reference to a secret, which nothing resolved")
-            }
-            Self::Json => f.write_str("the database URL is a JSON object"),
-            Self::GoDsn => f.write_str("the database URL is a DSN of Go's MySQL driver"),
-            Self::DotNet => f.write_str("the database URL is a .NET connection string"),
-            Self::KeywordValue => f.write_str("the database URL is a libpq keyword/value string"),
-            Self::Service(name) => write!(f, "no service file defines the service `{name}`"),
-            Self::ServiceFile { file, problem } => write!(
-                f,
-                "failed to read the service file {}: {problem}",
-                file.display()
-            ),
-            Self::ServiceLine => f.write_str("a line is not `name=value`"),
-            Self::PassFile(file) => write!(
-                f,
-                "the password file {} is not a regular file that only its owner can read",
-                file.display()
-            ),
-            Self::SessionAttrs => {
-                f.write_str("`target_session_attrs` asks for a server that does not accept writes")
-            }
-            Self::Unsupported { parameter } => {
-                write!(f, "`{parameter}` is set, which launchgate does not support")
-            }
-            Self::Of { origin, error } => write!(f, "{origin}: {error}"),
-        }
+        f.write_str(&self.told().0)
     }
 }
 

@@ -143,8 +143,14 @@ fn certificate(said: &str, url: &DatabaseUrl) -> Option<Error> {
             ),
         )
     } else if said.contains("UnsupportedCertVersion") {
+        // The driver reports the client's own certificate in the same words.
+        let own = url.tls().client_cert.as_ref();
+        let or_own = own.map(|file| format!("or {}, ", file.display()));
         (
-            "is X.509 version 1, which can't list host names".to_owned(),
+            format!(
+                "{}is X.509 version 1, which can't list host names",
+                or_own.unwrap_or_default()
+            ),
             format!(
                 "create a version 3 certificate: `openssl req -x509 -addext \
                  basicConstraints=critical,CA:FALSE -addext {make} …`, or `openssl x509 -req … \

@@ -55,14 +55,17 @@ impl Db {
 
     /// `PgBouncer` 1.26 with prepared statements, as installed.
     pub fn pgbouncer_new() -> Self {
-        let server = Self::server(&postgres_18());
-        let pooler = Proxy::pgbouncer_new(&server, "pool_mode = transaction\n");
-        Self::Pooled(Mutex::new(server), Mutex::new(pooler))
+        Self::behind(Proxy::pgbouncer_new, "pool_mode = transaction\n")
     }
 
     pub fn odyssey() -> Self {
+        Self::behind(Proxy::odyssey, "transaction")
+    }
+
+    /// A server behind a pooler with these settings.
+    pub fn behind(pooler: impl FnOnce(&Postgres, &str) -> Proxy, settings: &str) -> Self {
         let server = Self::server(&postgres_15());
-        let pooler = Proxy::odyssey(&server, "transaction");
+        let pooler = pooler(&server, settings);
         Self::Pooled(Mutex::new(server), Mutex::new(pooler))
     }
 
@@ -75,10 +78,11 @@ impl Db {
         Self::replicated(Proxy::haproxy)
     }
 
-    fn replicated(proxy: impl FnOnce(&Postgres, Postgres) -> Proxy) -> Self {
+    fn replicated(proxy: impl FnOnce(&Postgres, &Postgres) -> Proxy) -> Self {
         let primary = Self::server(&postgres_15());
         let standby = Postgres::standby_of(&primary, &[]);
-        let proxy = proxy(&primary, standby);
+        let mut proxy = proxy(&primary, &standby);
+        proxy.standby = Some(Box::new(standby));
         Self::Pooled(Mutex::new(primary), Mutex::new(proxy))
     }
 
@@ -106,6 +110,13 @@ impl Db {
         let server = MariaDb::with(&options);
         server.create_database(NAME);
         Self::Maria(Mutex::new(server))
+    }
+
+    /// Two nodes.
+    pub fn galera() -> Self {
+        let node = MariaDb::galera();
+        node.create_database(NAME);
+        Self::Maria(Mutex::new(node))
     }
 
     pub fn mysql() -> Self {
@@ -149,6 +160,17 @@ impl Db {
             Self::Maria(server) => lock(server).url(NAME),
             Self::Sqlite(_) => format!("sqlite://{}", self.sqlite_file().display()),
         }
+    }
+
+    /// The URLs that replicas take in turn: one for each node of a cluster.
+    pub fn urls(&self) -> Vec<String> {
+        let mut urls = vec![self.url()];
+        if let Self::Maria(server) = self
+            && let Some(peer) = &lock(server).peer
+        {
+            urls.push(peer.url(NAME));
+        }
+        urls
     }
 
     /// Lock and ledger of an app, as the library sees them.

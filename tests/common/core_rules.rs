@@ -66,8 +66,14 @@ fn first_start(db: &Db) {
 fn replicas(db: &Db) {
     let scene = Scene::new(db);
     scene.touch("hold-migrate");
+    let urls = db.urls();
     let mut replicas: Vec<Run> = (0..5)
-        .map(|_| scene.run("v1").env("LAUNCHGATE_LEASE", "30s").start())
+        .map(|number| {
+            let replica = scene.run("v1").env("LAUNCHGATE_LEASE", "30s");
+            replica
+                .env("DATABASE_URL", &urls[number % urls.len()])
+                .start()
+        })
         .collect();
     until("four replicas that wait", || {
         let waiting = replicas.iter().filter(|r| r.log().contains("waiting"));
@@ -158,6 +164,19 @@ fn sql_folder(db: &Db) {
         .says("all migrations were already applied");
     assert_eq!(db.sql("select x from core_rules"), "7");
     scene.check_settled("v2");
+}
+
+/// What a pooler that can't keep a transaction together gets: the same answer from both commands, before
+/// any step runs.
+pub fn refused(db: &Db) {
+    let scene = Scene::new(db);
+    scene.run("v1").finish().ends_with(78);
+    let step = scene.path("step");
+    let check = scene
+        .command("check")
+        .args(["--release", "v1", "--migrate", &step]);
+    check.args(["--", "/bin/true"]).finish().ends_with(78);
+    assert_eq!(scene.count("start"), 0);
 }
 
 fn operator(scene: &Scene<'_>, words: &[&str]) -> Run {

@@ -18,6 +18,8 @@ use super::{
 pub struct MariaDb {
     pub(super) server: Server,
     pub port: u16,
+    /// The other node of its cluster.
+    pub peer: Option<Box<MariaDb>>,
 }
 
 impl MariaDb {
@@ -33,10 +35,10 @@ impl MariaDb {
         server
     }
 
-    /// The first node of a Galera cluster and one that joins it.
-    pub fn galera() -> (Self, Self) {
+    /// The first node of a Galera cluster, and as its peer one that has joined it.
+    pub fn galera() -> Self {
         let [first, second] = [free_port(), free_port()];
-        let one = Self::with(&as_strs(&galera_node(
+        let mut one = Self::with(&as_strs(&galera_node(
             first,
             "gcomm://",
             &["--wsrep-new-cluster"],
@@ -51,7 +53,8 @@ impl MariaDb {
                 text.contains("size\t2") && text.contains("Synced")
             })
         });
-        (one, two)
+        one.peer = Some(Box::new(two));
+        one
     }
 
     fn without_users(options: &[&str]) -> Self {
@@ -85,11 +88,17 @@ impl MariaDb {
         Self {
             server: Server::start(home, command, "mariadbd: ready for connections"),
             port,
+            peer: None,
         }
     }
 
     pub fn socket(&self) -> PathBuf {
         self.server.home.path.join("socket")
+    }
+
+    /// Its folder of data, where `MySQL` puts certificates that it makes for itself and for clients.
+    pub fn data(&self) -> PathBuf {
+        self.server.home.path.join("data")
     }
 
     /// root's URL of a database.

@@ -45,6 +45,7 @@ impl MariaDb {
         Self {
             server: Server::start(home, command, "mysqld: ready for connections"),
             port,
+            peer: None,
         }
     }
 }

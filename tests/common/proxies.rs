@@ -14,7 +14,7 @@ use super::{
 pub struct Proxy {
     server: Server,
     pub port: u16,
-    /// The second server behind it.
+    /// The second server behind it, which is to end with it.
     pub standby: Option<Box<Postgres>>,
 }
 
@@ -90,7 +90,7 @@ database default {{ user default {{
     }
 
     /// `Pgpool-II`, which sends the reads of one session in two to the standby.
-    pub fn pgpool(primary: &Postgres, standby: Postgres) -> Self {
+    pub fn pgpool(primary: &Postgres, standby: &Postgres) -> Self {
         let home = Home::new("pgpool", Some("postgres"));
         let port = free_port();
         let path = home.path.display();
@@ -111,7 +111,7 @@ database default {{ user default {{
              failover_on_backend_error = off\nfailover_on_backend_shutdown = off\n{}{}",
             free_port(),
             backend(0, primary),
-            backend(1, &standby)
+            backend(1, standby)
         );
         for (name, text) in [
             ("pgpool.conf", configuration),
@@ -130,15 +130,12 @@ database default {{ user default {{
             .args(["-f", &format!("{path}/pgpool.conf")])
             .args(["-a", &format!("{path}/pool_hba.conf")])
             .args(["-F", &format!("{path}/pcp.conf")]);
-        Self {
-            standby: Some(Box::new(standby)),
-            ..Self::start(home, program, "pgpool-II successfully started", port)
-        }
+        Self::start(home, program, "pgpool-II successfully started", port)
     }
 
     /// `HAProxy`, which sends everything to whichever of two servers takes writes, asks them several times
     /// a second, and cuts the connections to one that stopped doing so.
-    pub fn haproxy(primary: &Postgres, standby: Postgres) -> Self {
+    pub fn haproxy(primary: &Postgres, standby: &Postgres) -> Self {
         let home = Home::new("haproxy", Some("postgres"));
         let port = free_port();
         let path = home.path.display();
@@ -165,11 +162,12 @@ database default {{ user default {{
         program
             .args(["-W", "-db", "-f"])
             .arg(home.path.join("haproxy.cfg"));
-        Self {
-            standby: Some(Box::new(standby)),
-            ..Self::start(home, program, "Loading success", port)
-        }
-        .once_logged("Server postgres/s1 is DOWN")
+        let proxy = Self::start(home, program, "Loading success", port);
+        // Until it has asked it believes that both do.
+        until("HAProxy to find the standby", || {
+            proxy.log().contains("Server postgres/s1 is DOWN")
+        });
+        proxy
     }
 
     fn start(home: Home, program: Command, ready: &'static str, port: u16) -> Self {
@@ -178,11 +176,6 @@ database default {{ user default {{
             port,
             standby: None,
         }
-    }
-
-    fn once_logged(self, words: &str) -> Self {
-        until(words, || self.log().contains(words));
-        self
     }
 
     /// The superuser's URL of a database, through the proxy.

@@ -146,31 +146,35 @@ impl Postgres {
         )
     }
 
-    /// With TLS: `server.key` and `server.pem`, as these calls of openssl make them in `folder`.
+    /// With TLS: `server.key` and `server.pem`, as these calls of openssl make them in `folder`. It knows
+    /// the clients of `ca.pem` and lets them in as `hba.conf` says, where there are such files.
     pub fn with_tls(folder: &Path, calls: &[&str]) -> Self {
         let home = Home::new("tls", Some("postgres"));
         for words in calls {
             let mut openssl = Command::new("openssl");
             output(openssl.args(words.split(' ')).current_dir(folder));
         }
-        for file in ["server.key", "server.pem"] {
-            fs::copy(folder.join(file), home.path.join(file)).expect("a copy");
+        let mut settings = vec!["ssl=on".to_owned()];
+        for (file, setting) in [
+            ("server.pem", "ssl_cert_file"),
+            ("server.key", "ssl_key_file"),
+            ("ca.pem", "ssl_ca_file"),
+            ("hba.conf", "hba_file"),
+        ] {
+            let own = home.path.join(file);
+            if folder.join(file).exists() {
+                fs::copy(folder.join(file), &own).expect("a copy");
+                settings.push(format!("{setting}={}", own.display()));
+            }
         }
         output(
             Command::new("sh")
                 .arg("-c")
-                .arg("chmod 600 server.key; [ $(id -u) != 0 ] || chown postgres: server.*")
+                .arg("chmod 600 server.key; [ $(id -u) != 0 ] || chown postgres: *")
                 .current_dir(&home.path),
         );
-        let path = home.path.display();
-        let mut server = Self::with(
-            &postgres_15(),
-            &[
-                "ssl=on",
-                &format!("ssl_cert_file={path}/server.pem"),
-                &format!("ssl_key_file={path}/server.key"),
-            ],
-        );
+        let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+        let mut server = Self::with(&postgres_15(), &settings);
         server.certificate = Some(home);
         server
     }

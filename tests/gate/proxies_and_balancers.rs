@@ -7,4 +7,4 @@ use crate::common::{Db, core_rules, on_each};
 fn every_rule_holds(db: &Db) {
     core_rules::all(db);
 }
-on_each!(every_rule_holds: [haproxy, odyssey, pgbouncer_new, mysql]);
+on_each!(every_rule_holds: [pgpool, haproxy, odyssey, pgbouncer_new, mysql]);

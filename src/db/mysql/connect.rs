@@ -47,7 +47,7 @@ pub(super) async fn connect(
         .pipes_as_concat(false)
         .timezone(None)
         .set_names(false);
-    Ok(SqlxConnection(options.connect().await?))
+    establish(options, url).await
 }
 
 /// The same for migrations, with the session that sqlx-cli gives them.
@@ -55,7 +55,24 @@ pub(super) async fn connect_to_migrate(
     url: &DatabaseUrl,
     mode: TlsMode,
 ) -> sqlx::Result<SqlxConnection<MySql>> {
-    Ok(SqlxConnection(options(url, mode).connect().await?))
+    establish(options(url, mode), url).await
+}
+
+/// Tries TLS over a socket too. A user whom the server has not seen since it started has to send the
+/// password itself (`caching_sha2_password`). The driver does that only within TLS; otherwise it asks for a
+/// public key, which the server does not hand out over a socket.
+async fn establish(
+    options: MySqlConnectOptions,
+    url: &DatabaseUrl,
+) -> sqlx::Result<SqlxConnection<MySql>> {
+    if url.socket().is_some() {
+        let with_tls = options.clone().ssl_mode(MySqlSslMode::Preferred);
+        match with_tls.connect().await {
+            Err(sqlx::Error::Tls(_)) => {}
+            answer => return answer.map(SqlxConnection),
+        }
+    }
+    options.connect().await.map(SqlxConnection)
 }
 
 fn options(url: &DatabaseUrl, mode: TlsMode) -> MySqlConnectOptions {

@@ -91,13 +91,8 @@ impl ErrorCodes for MysqlErrors {
         None
     }
 
-    fn driver_error(&self, said: &str) -> Option<Error> {
-        said.contains("RSA auth").then(|| {
-            Error::refused(
-                "the server's sha2 password method needs an encrypted connection",
-                "set ssl-mode=REQUIRED in the database URL",
-            )
-        })
+    fn driver_error(&self, _said: &str) -> Option<Error> {
+        None
     }
 
     fn tls_parameters(&self) -> TlsParameters {

@@ -57,7 +57,7 @@ pub(super) fn explain(fault: Fault, url: &DatabaseUrl) -> Error {
 pub(super) fn other_server(what: &str, url: &DatabaseUrl) -> Error {
     Error::refused(
         format!("{} answers, but {what}", Place(url).shown()),
-        "correct scheme, host and port in the database URL",
+        "fix the scheme, host and port in the database URL",
     )
 }
 

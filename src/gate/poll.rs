@@ -224,7 +224,7 @@ impl<'a> LedgerPoll<'a> {
         self.log_delay(delay);
         let began = Moment::now();
         let pause = self.delay.pause(delay, self.retry.contention());
-        link.unless_stopped("waiting for the delay after a failed attempt", sleep(pause))
+        link.unless_stopped("waiting before the next attempt", sleep(pause))
             .await?;
         self.wait.leave_out(Moment::now().since(began));
         Ok(())

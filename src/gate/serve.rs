@@ -73,10 +73,7 @@ fn wait_alone(host: &Host, log: &Log, tries: &OwnTries) -> Result<(), Failure> {
     log.timeline().enter(Phase::Delay(end));
     DelayWait::new().log(log, delay, None);
     match host.wait(None, Some(end)) {
-        Wake::Stop(stop) => Err(steps::stopped(
-            stop,
-            "waiting for the delay after a failed attempt",
-        )),
+        Wake::Stop(stop) => Err(steps::stopped(stop, "waiting before the next attempt")),
         Wake::Ready | Wake::Time => Ok(()),
     }
 }

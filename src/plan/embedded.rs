@@ -99,7 +99,7 @@ fn check_snapshot(setting: &Setting<OsString>, url: &DatabaseUrl) -> Result<(), 
             None => Ok(()),
             Some(file) => Err(Failure::usage(
                 format!("{origin}: {} is not a folder", file.display()),
-                "name a folder: launchgate makes it if it does not exist",
+                "use a folder: launchgate creates it if it does not exist",
             )),
         };
     }

@@ -69,7 +69,7 @@ pub(super) fn parse_count(text: &str) -> Result<Option<u32>, Problem> {
 }
 
 pub(super) fn parse_times(text: &str) -> Result<u32, Problem> {
-    let remedy = "write a whole number; 0 is never";
+    let remedy = "write a whole number; 0 means never";
     text.parse()
         .map_err(|_| Problem::new("is not a valid number", remedy))
 }
@@ -83,8 +83,8 @@ pub(super) fn parse_app(text: &str) -> Result<String, Problem> {
     }
     if text.contains("://") || redact::passwords(text) != text {
         return Err(Problem::new(
-            "is a URL or holds a password, and everybody who reads the ledger sees the app's name",
-            "write a short name, such as web; the database's URL belongs to --database-url",
+            "is a URL or contains a password, and everyone who can read the ledger sees the app's name",
+            "write a short name, such as web; the database URL goes in --database-url",
         ));
     }
     if let Some(found) = placeholder::find(text, Context::Name) {

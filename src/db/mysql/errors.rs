@@ -54,7 +54,7 @@ impl ErrorCodes for MysqlErrors {
             // a Galera node that is joining or has no quorum
             1047 => Error::not_ready(
                 said,
-                "see the node's log, or point the database URL to a node that has joined the cluster",
+                "check the node's log, or point the database URL to a node that has joined the cluster",
             ),
             3032 => Error::not_ready(said, "end offline mode: SET GLOBAL offline_mode = OFF"),
             1046 => Error::refused(said, hints::NO_DATABASE),

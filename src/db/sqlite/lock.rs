@@ -214,7 +214,7 @@ fn has_several_locks(database: &Path) -> Option<(String, String)> {
     if meta.is_file() && meta.nlink() > 1 {
         return Some((
             format!(
-                "{shown} has {} names (hard links), and a lock beside each of them",
+                "{shown} has {} names (hard links), each with a lock file of its own",
                 meta.nlink()
             ),
             "remove the other names; to share the database, mount its folder".to_owned(),

@@ -132,7 +132,7 @@ pub(super) fn trusted(meta: &Metadata, path: &Path) -> Result<(), Error> {
     };
     if folder.mode() & 0o002 != 0 && ![0, folder.uid(), access::user()].contains(&owner) {
         return refused(&format!(
-            "belongs to another user ({owner}), in a folder that everyone may write"
+            "belongs to another user ({owner}), in a folder that everyone can write to"
         ));
     }
     Ok(())

@@ -166,7 +166,7 @@ fn read(source: &str, value: &OsStr) -> Result<Option<Revision>, Failure> {
     if text.contains("://") && redact::passwords(text) != text {
         return Err(wrong(
             "is a URL with a password",
-            "name the release by its commit",
+            "use the commit as the release",
         ));
     }
     revision(source, text).map(Some)

@@ -58,7 +58,6 @@ impl std::error::Error for Error {}
 
 impl Error {
     /// A hint, if action is needed.
-    #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::NotReady { hint, .. } | Self::Refused { hint, .. } => Some(hint),

@@ -24,7 +24,6 @@ const LEAST_WHEN_FULL: Duration = Duration::from_millis(500);
 /// The pause after `waited`: about a tenth of it, so that every replica starts within a tenth of the
 /// migration's time after its end. `chance` (0 to 255) spreads it, so that replicas that started
 /// together do not poll together. Under contention, it is longer in the beginning.
-#[must_use]
 pub fn pause(waited: Duration, contention: Contention, chance: u8) -> Duration {
     let tenth = (waited / 10).clamp(LEAST_SPREAD, MOST);
     let stretched = (tenth * contention.stretch).min(MOST_UNDER_CONTENTION);
@@ -34,7 +33,6 @@ pub fn pause(waited: Duration, contention: Contention, chance: u8) -> Duration {
 
 /// The pause after a running database had no connection to spare for the `refusals`th time in a
 /// row: doubled each time, spread over half of it.
-#[must_use]
 pub fn pause_when_full(refusals: u32, chance: u8) -> Duration {
     let doubled = 1u32 << refusals.saturating_sub(1).min(10);
     spread((LEAST_WHEN_FULL * doubled).min(MOST), 2, chance)

@@ -19,7 +19,6 @@ pub struct Attempts {
 impl Attempts {
     /// How long after the `failed`th failure the next attempt may begin: doubled with each failure, up
     /// to five minutes, unless the first delay is longer already.
-    #[must_use]
     pub fn delay_after(self, failed: usize) -> Duration {
         let doublings = u32::try_from(failed.saturating_sub(1)).unwrap_or(u32::MAX);
         let factor = 1u32.checked_shl(doublings).unwrap_or(u32::MAX);
@@ -81,7 +80,6 @@ pub enum RevisionRefusal {
 
 /// Decides. Without a `revision` the steps run at every start. A lease that is too long counts as live;
 /// whoever knows better says so in the row (`gate::lease_watch`).
-#[must_use]
 pub fn decide(ledger: &Ledger, revision: Option<&str>, attempts: Attempts) -> Decision {
     let Ledger::Rows(rows) = ledger else {
         return Decision::Run {
@@ -138,7 +136,6 @@ pub fn decide(ledger: &Ledger, revision: Option<&str>, attempts: Attempts) -> De
 }
 
 /// Whether `revision` is recorded as succeeded, whatever an operator decided since.
-#[must_use]
 pub fn has_succeeded(ledger: &Ledger, revision: &str) -> bool {
     let Ledger::Rows(rows) = ledger else {
         return false;
@@ -148,7 +145,6 @@ pub fn has_succeeded(ledger: &Ledger, revision: &str) -> bool {
 }
 
 /// Whether `revision` was ever run, whatever an operator decided about it.
-#[must_use]
 pub fn has_run(ledger: &Ledger, revision: &str) -> bool {
     let Ledger::Rows(rows) = ledger else {
         return false;
@@ -160,7 +156,6 @@ pub fn has_run(ledger: &Ledger, revision: &str) -> bool {
 }
 
 /// How often `revision` has failed since its attempts were last reset.
-#[must_use]
 pub fn failures(ledger: &Ledger, revision: &str) -> usize {
     let Ledger::Rows(rows) = ledger else {
         return 0;
@@ -172,7 +167,6 @@ pub fn failures(ledger: &Ledger, revision: &str) -> usize {
 }
 
 /// The block that an operator put on `revision` during its run `run_id`.
-#[must_use]
 pub fn blocked_meanwhile(ledger: &Ledger, revision: &str, run_id: &str) -> Option<RevisionRefusal> {
     let Ledger::Rows(rows) = ledger else {
         return None;

@@ -61,7 +61,6 @@ impl DelayWait {
 }
 
 /// In whole seconds, rounded up: an attempt never begins earlier than logged.
-#[must_use]
 pub fn seconds(remaining: Duration) -> u64 {
     remaining
         .as_millis()
@@ -71,7 +70,6 @@ pub fn seconds(remaining: Duration) -> u64 {
 }
 
 /// When that is, by this machine's clock; a century ahead at most, since a year has four digits.
-#[must_use]
 pub fn until(remaining: Duration) -> String {
     const CENTURY: Duration = Duration::from_hours(24 * 36_525);
     let end = SystemTime::now() + remaining.min(CENTURY);

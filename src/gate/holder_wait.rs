@@ -21,7 +21,6 @@ pub(super) struct HolderWait {
 
 impl HolderWait {
     /// A wait that has not begun.
-    #[must_use]
     pub(super) fn new(limit: Option<Duration>, reference: &LedgerReference) -> Self {
         Self {
             clock: WaitClock::new(limit),

@@ -33,7 +33,6 @@ const KILL_TIME: Duration = Duration::from_secs(1);
 
 /// Whether a holder that has been silent for so long has lost the right to run: after a third of the
 /// lease. The other two thirds are for stopping the step.
-#[must_use]
 pub fn is_silent_too_long(silent: Duration, lease: Duration) -> bool {
     silent >= lease / 3
 }
@@ -41,7 +40,6 @@ pub fn is_silent_too_long(silent: Duration, lease: Duration) -> bool {
 /// How long a silent holder may keep a step that it stops. After that it kills the step, however little
 /// of the grace period is over: a holder that was paused notices the loss late, and the step has to be
 /// gone before the lease ends.
-#[must_use]
 pub fn longest_silence(lease: Duration) -> Duration {
     lease.saturating_sub(KILL_TIME)
 }
@@ -79,14 +77,12 @@ impl Lease {
     }
 
     /// How often it is renewed.
-    #[must_use]
     pub fn interval(&self) -> Duration {
         self.interval
     }
 
     /// How long until it must be renewed: one interval after the request that last confirmed it,
     /// however long the answer took.
-    #[must_use]
     pub fn due(&self, now: Moment) -> Duration {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.interval.saturating_sub(now.since(state.confirmed))
@@ -109,7 +105,6 @@ impl Lease {
     }
 
     /// Whether only the run's row kept it from being renewed in time.
-    #[must_use]
     pub fn missed_row_alone(&self) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.missed_row_alone == Some(true)
@@ -127,7 +122,6 @@ impl Lease {
 
     /// Why the right to run is lost at `now`, if it is: certainly, or because a third of the lease
     /// passed without a confirmation. The other two thirds are for stopping the step.
-    #[must_use]
     pub fn lost(&self, now: Moment) -> Option<String> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(why) = &state.lost {

@@ -25,7 +25,6 @@ struct SeenLease {
 
 impl LeaseWatch {
     /// For replicas whose lease is this long.
-    #[must_use]
     pub fn new(lease: Duration) -> Self {
         Self {
             lease,

@@ -50,7 +50,6 @@ enum Fullness {
 impl ConnectRetry {
     /// Gives up after `--wait-timeout`; once the database has served us, being busy is a wait
     /// for others and ends with `--lock-timeout`.
-    #[must_use]
     pub fn new(limits: &Limits, reference: &LedgerReference) -> Self {
         Self {
             away: WaitClock::new(limits.wait_timeout),
@@ -66,7 +65,6 @@ impl ConnectRetry {
     }
 
     /// For a database that can be read but refuses to start a run.
-    #[must_use]
     pub fn under_lock(limits: &Limits, reference: &LedgerReference) -> Self {
         Self {
             fullness: Fullness::Away,
@@ -77,7 +75,6 @@ impl ConnectRetry {
     }
 
     /// For a database in which something blocks a migration.
-    #[must_use]
     pub fn of_migration(limits: &Limits, reference: &LedgerReference) -> Self {
         Self {
             what: "the database kept the migration waiting",
@@ -174,7 +171,6 @@ impl ConnectRetry {
     }
 
     /// Whether it has served us at all.
-    #[must_use]
     pub fn has_served(&self) -> bool {
         self.served
     }
@@ -187,7 +183,6 @@ impl ConnectRetry {
     }
 
     /// How many others poll at the same time.
-    #[must_use]
     pub fn contention(&self) -> Contention {
         self.contention
     }

@@ -8,7 +8,6 @@ use crate::sys::clock::Moment;
 use crate::sys::step::PROGRESS_INTERVAL;
 
 /// The next pause after `waited`, where nobody else polls.
-#[must_use]
 pub(super) fn pause(waited: Duration) -> Duration {
     backoff::pause(waited, Contention::default(), random_byte())
 }

@@ -33,7 +33,6 @@ impl MigrationError {
     }
 
     /// What is wrong.
-    #[must_use]
     pub fn what(&self) -> String {
         match self {
             Self::Migration { what, .. } | Self::Layout { what, .. } => what.clone(),
@@ -42,7 +41,6 @@ impl MigrationError {
     }
 
     /// What to do about it.
-    #[must_use]
     pub fn hint(&self) -> String {
         match self {
             Self::Migration { hint, .. } | Self::Layout { hint, .. } => hint.clone(),

@@ -33,7 +33,6 @@ pub struct Progress {
 
 impl Progress {
     /// Whether a file was begun and its outcome is not recorded.
-    #[must_use]
     pub fn has_begun(&self) -> bool {
         self.part > 0 || self.done > 0
     }

@@ -31,7 +31,6 @@ impl TemplateError {
     }
 
     /// What to do about it.
-    #[must_use]
     pub fn hint(&self) -> String {
         match &self.name {
             Some(name) => format!("set {name}, or remove {{{name}}}"),

@@ -25,13 +25,11 @@ pub enum TlsMode {
 
 impl TlsMode {
     /// Whether the server's certificate has to be an authority's.
-    #[must_use]
     pub fn verifies(self) -> bool {
         self >= Self::VerifyCa
     }
 
     /// As libpq's `sslmode` has it.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Disable => "disable",

@@ -68,11 +68,13 @@ pub fn main(args: &[OsString]) -> u8 {
     let mut log = Log::new(Arc::clone(&host.stderr), Verbosity::Normal)
         .in_format(pre_parsed.log_format(&environment))
         .painted(paint(host.stderr.number(), &environment));
+    let entries = environment.entries().iter().map(|entry| entry.to_bytes());
+    log.hide(|secrets| secrets.add_variables(entries));
     // 2. Resolve and run the command. If it becomes the server, this does not return.
     let done = match line.parse() {
         Ok(Parsed::Print(text)) => return print(&host, &log, &text),
         Ok(Parsed::Command(raw)) => Sources::new(&raw, &environment)
-            .and_then(|sources| resolve_settings(&host, &mut log, &sources))
+            .and_then(|sources| resolve_settings(&mut log, &sources))
             .and_then(|settings| carry_out(&host, &log, &settings)),
         Err(failure) => Err(failure),
     };
@@ -87,15 +89,12 @@ pub fn main(args: &[OsString]) -> u8 {
 }
 
 /// Resolves the settings. The log uses its own settings as soon as they are known.
-fn resolve_settings(
-    host: &Host,
-    log: &mut Log,
-    sources: &Sources<'_>,
-) -> Result<Settings, Failure> {
+fn resolve_settings(log: &mut Log, sources: &Sources<'_>) -> Result<Settings, Failure> {
     let options = sources.log()?;
-    *log = Log::new(Arc::clone(&host.stderr), options.verbosity)
-        .in_format(options.format.value)
-        .painted(log.paint());
+    *log = log
+        .clone()
+        .at(options.verbosity)
+        .in_format(options.format.value);
     for (name, near) in sources.unknown_variables() {
         let hint = near.map_or_else(
             || "check the names in `launchgate run --help`, or unset it".to_owned(),

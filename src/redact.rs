@@ -1,12 +1,16 @@
 //! Hides passwords in text that was written for another program: a command, an argument in the
 //! wrong place, a note, a variable's name that turned out to be a URL. Pure.
 //!
-//! launchgate's own database URL has a type that never shows its password and knows its secrets. Here
-//! only the shapes of URLs, assignments and flags are known, so this hides too much rather than
-//! too little.
+//! Secrets that are known by their values, such as those in the environment, are [`Secrets`]. Elsewhere
+//! only the shapes of URLs, assignments and flags are known, so [`passwords`] hides too much rather
+//! than too little.
+
+mod secrets;
 
 use std::borrow::Cow;
 use std::ops::Range;
+
+pub use secrets::Secrets;
 
 /// Replaces a password.
 const HIDDEN: &str = "***";
@@ -62,7 +66,7 @@ fn has_name(text: &str) -> bool {
         || bytes.windows(3).any(|w| w.eq_ignore_ascii_case(b"pwd"))
 }
 
-fn is_password(name: &str) -> bool {
+pub(crate) fn is_password(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ENDINGS.iter().any(|ending| name.ends_with(ending))
 }

@@ -141,6 +141,8 @@ pub enum Verdict {
     Done,
     /// A step failed by itself.
     Failed(Failure),
+    /// An embedded step did not reach its database, or found it busy for too long: no attempt.
+    Interrupted(Failure),
     /// A signal stopped the gate; `done` where the last step succeeded in spite of it.
     Stopped {
         /// Why the gate stays closed.
@@ -160,9 +162,10 @@ impl Verdict {
     pub fn into_result(self) -> Result<(), Failure> {
         match self {
             Self::Done => Ok(()),
-            Self::Failed(failure) | Self::Stopped { failure, .. } | Self::Lost(failure) => {
-                Err(failure)
-            }
+            Self::Failed(failure)
+            | Self::Interrupted(failure)
+            | Self::Stopped { failure, .. }
+            | Self::Lost(failure) => Err(failure),
         }
     }
 }
@@ -328,7 +331,9 @@ impl StepsRun<'_> {
     }
 
     fn end(self, mut verdict: Verdict) -> StepsOutcome {
-        if let (Verdict::Failed(failure), Some(hint)) = (&mut verdict, &self.restore_hint) {
+        if let (Verdict::Failed(failure) | Verdict::Interrupted(failure), Some(hint)) =
+            (&mut verdict, &self.restore_hint)
+        {
             failure.add_hint(hint);
         }
         StepsOutcome {

@@ -40,7 +40,10 @@ pub fn check(
     let every_start = every_start::plan(log, &settings.environment, &command.server)?;
     let mut rows = redacted(command);
     if command.is_skipped {
-        print::print(host, table("SETTING", &rows).as_bytes())?;
+        print::print(
+            host,
+            log.secrets().redact(&table("SETTING", &rows)).as_bytes(),
+        )?;
         let ready = steps::find_every_start(every_start, log)?;
         print::print(host, programs(None, &ready).as_bytes())?;
         return print::print(
@@ -67,7 +70,10 @@ pub fn check(
             origin: source.clone(),
         });
     }
-    print::print(host, table("SETTING", &rows).as_bytes())?;
+    print::print(
+        host,
+        log.secrets().redact(&table("SETTING", &rows)).as_bytes(),
+    )?;
     let steps = steps::find(steps, log)?;
     let ready = steps::find_every_start(every_start, log)?;
     print::print(host, programs(Some(&steps), &ready).as_bytes())?;

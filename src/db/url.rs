@@ -25,7 +25,7 @@ mod tls;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::redact;
+use crate::redact::{self, Secrets};
 use percent_encoding::{CONTROLS, percent_decode_str, utf8_percent_encode};
 
 pub use error::UrlError;
@@ -36,7 +36,6 @@ pub use template::{TemplateError, expand, expand_value};
 pub use tls::{Tls, TlsMode};
 
 use scheme::UrlRules;
-use secret::Secrets;
 use server::ServerUrl;
 use split::UrlHost;
 

@@ -128,10 +128,13 @@ impl Gate {
             let problem = error::table_locked(failure.problem().what(), &self.target);
             *failure = Failure::new(FailureKind::LockLost, problem);
         }
-        let row = record::row(&ended, &self.target.url_with_current_secrets());
+        // The password file may have been replaced since the start.
+        let url = self.target.url_with_current_secrets();
+        self.log.hide(|secrets| secrets.add_texts(url.secrets()));
+        let row = record::row(&ended, &self.log.secrets());
         let (failure, is_done) = match ended.verdict {
             Verdict::Done => (self.blocked_meanwhile(&mut locked, run_id).await, true),
-            Verdict::Failed(failure) => (Some(failure), false),
+            Verdict::Failed(failure) | Verdict::Interrupted(failure) => (Some(failure), false),
             Verdict::Stopped { failure, done } => (Some(failure), done),
             Verdict::Lost(failure) => {
                 drop(locked);

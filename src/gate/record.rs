@@ -1,14 +1,14 @@
 //! What the ledger keeps of a run. Pure.
 
-use crate::db::DatabaseUrl;
 use crate::db::ledger::{self, Orphan, RunState};
+use crate::redact::Secrets;
 use crate::steps::{StepsOutcome, TAIL, Verdict};
 use crate::sys::step::StopReason;
 use crate::sys::wait::Ended;
 
-/// How the run ended, for its row; no password in it.
+/// How the run ended, for its row; no secret in it.
 #[must_use]
-pub(super) fn row(outcome: &StepsOutcome, url: &DatabaseUrl) -> ledger::RunOutcome {
+pub(super) fn row(outcome: &StepsOutcome, secrets: &Secrets) -> ledger::RunOutcome {
     let timed_out = outcome
         .last
         .as_ref()
@@ -21,9 +21,9 @@ pub(super) fn row(outcome: &StepsOutcome, url: &DatabaseUrl) -> ledger::RunOutco
             failure,
         } => (RunState::Succeeded, Some(failure)),
         Verdict::Stopped { failure, .. } if timed_out => (RunState::Failed, Some(failure)),
-        Verdict::Stopped { failure, .. } | Verdict::Lost(failure) => {
-            (RunState::Interrupted, Some(failure))
-        }
+        Verdict::Interrupted(failure)
+        | Verdict::Stopped { failure, .. }
+        | Verdict::Lost(failure) => (RunState::Interrupted, Some(failure)),
     };
     let mut row = ledger::RunOutcome {
         state,
@@ -31,18 +31,18 @@ pub(super) fn row(outcome: &StepsOutcome, url: &DatabaseUrl) -> ledger::RunOutco
         exit_code: None,
         term_signal: None,
         command: None,
-        note: note.map(|failure| url.redact(failure.problem().what())),
+        note: note.map(|failure| secrets.redact(failure.problem().what())),
         output_tail: None,
     };
     if let Some((step, report)) = &outcome.last {
         row.step = Some(step.name.clone());
-        row.command = Some(url.redact(&step.text));
+        row.command = Some(secrets.redact(&step.text));
         match report.ended {
             Ended::Code(code) => row.exit_code = Some(code),
             Ended::Signal(number) => row.term_signal = Some(number),
         }
         if state != RunState::Succeeded && !report.tail.is_empty() {
-            row.output_tail = Some(tail(&report.tail, url));
+            row.output_tail = Some(tail(&report.tail, secrets));
         }
     }
     row
@@ -50,21 +50,17 @@ pub(super) fn row(outcome: &StepsOutcome, url: &DatabaseUrl) -> ledger::RunOutco
 
 /// How many bytes of output to capture so that 4 KiB remain once the secrets are removed.
 #[must_use]
-pub(super) fn captured(url: &DatabaseUrl) -> usize {
-    TAIL + longest_secret(url)
-}
-
-fn longest_secret(url: &DatabaseUrl) -> usize {
-    url.secrets().map(str::len).max().unwrap_or(0)
+pub(super) fn captured(secrets: &Secrets) -> usize {
+    4 * TAIL + secrets.longest()
 }
 
 /// The last 4 KiB without secrets. If output was cut off, its beginning may be the end of a
 /// secret, shorter than the longest one: that much is dropped.
-fn tail(output: &[u8], url: &DatabaseUrl) -> String {
-    let redacted = url.redact_bytes(output);
-    let is_cut = output.len() >= captured(url);
+fn tail(output: &[u8], secrets: &Secrets) -> String {
+    let redacted = secrets.redact_bytes(output);
+    let is_cut = output.len() >= captured(secrets);
     let start = if is_cut {
-        longest_secret(url).min(redacted.len())
+        secrets.longest().min(redacted.len())
     } else {
         0
     };

@@ -6,15 +6,14 @@
 mod json;
 mod text;
 
-use std::borrow::Cow;
 use std::fmt::Display;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::exit::{Failure, Problem};
 use crate::output::options::{Format, Verbosity};
 use crate::output::timeline::{Timeline, seconds};
-use crate::redact;
+use crate::redact::{self, Secrets};
 use crate::sys::capture::{LineSink, StepOutput};
 use crate::sys::output::Output;
 
@@ -199,6 +198,8 @@ pub struct Log {
     format: Format,
     paint: Paint,
     timeline: Timeline,
+    /// What no line shows.
+    secrets: Arc<RwLock<Arc<Secrets>>>,
 }
 
 /// A key and its value.
@@ -213,7 +214,27 @@ impl Log {
             format: Format::Text,
             paint: Paint::Pipe,
             timeline: Timeline::default(),
+            secrets: Arc::default(),
         }
+    }
+
+    /// The same log with this much in it.
+    #[must_use]
+    pub fn at(self, verbosity: Verbosity) -> Self {
+        Self { verbosity, ..self }
+    }
+
+    /// Adds texts that no line may show from now on.
+    pub fn hide(&self, add: impl FnOnce(&mut Secrets)) {
+        let mut secrets = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
+        add(Arc::make_mut(&mut secrets));
+    }
+
+    /// The texts that no line shows.
+    #[must_use]
+    pub fn secrets(&self) -> Arc<Secrets> {
+        let secrets = self.secrets.read();
+        Arc::clone(&secrets.unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The same log in this format.
@@ -320,10 +341,13 @@ impl Log {
     fn write(&self, event: Event, message: &str, fields: &[Field<'_>]) {
         let level = event.level();
         // A setting's value may be a URL that was meant for another setting.
-        let message = &redact::passwords(message);
-        let shown: Vec<String> = fields.iter().map(|(_, value)| shown(*value)).collect();
+        let secrets = self.secrets();
+        let shown = |text: &str| redact::passwords(&secrets.redact(text)).into_owned();
+        let message = &shown(message);
+        let fields_shown = fields.iter().map(|(_, value)| shown(&value.to_string()));
+        let values_shown: Vec<String> = fields_shown.collect();
         let names = fields.iter().map(|(name, _)| *name);
-        let values = shown.iter().map(|value| -> &dyn Display { value });
+        let values = values_shown.iter().map(|value| -> &dyn Display { value });
         let fields: Vec<Field<'_>> = names.zip(values).collect();
         let line = match self.format {
             Format::Text => text::line(level, message, &fields, self.paint),
@@ -354,14 +378,6 @@ impl Log {
         let (code, hint) = (failure.code(), failure.problem().hint());
         let fields: [Field<'_>; 2] = [("code", &code), ("hint", &hint)];
         self.say(event, failure.problem().what(), &fields);
-    }
-}
-
-fn shown(value: &dyn Display) -> String {
-    let text = value.to_string();
-    match redact::passwords(&text) {
-        Cow::Borrowed(_) => text,
-        Cow::Owned(shown) => shown,
     }
 }
 

@@ -20,8 +20,11 @@ const MOST: usize = 4096;
 pub fn write(named: Option<PathBuf>, failure: &Failure, log: &Log) {
     let is_default = named.is_none();
     let path = named.unwrap_or_else(|| PathBuf::from(DEFAULT));
-    if let Err(error) = put(&path, is_default, &paragraph(failure))
-        && !(is_default && error.kind() == std::io::ErrorKind::NotFound)
+    if let Err(error) = put(
+        &path,
+        is_default,
+        &log.secrets().redact(&paragraph(failure)),
+    ) && !(is_default && error.kind() == std::io::ErrorKind::NotFound)
     {
         let what = format!("failed to write {}: {error}", path.display());
         let hint = "set --termination-log to a file that this user can write";

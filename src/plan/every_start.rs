@@ -5,8 +5,8 @@ use super::planner::{self, Planner};
 use super::server::{self, ServerPlan};
 use super::step::{RunAs, Stage};
 use super::steps::Steps;
-use crate::db::DatabaseUrl;
 use crate::exit::{Failure, Problem};
+use crate::redact::Secrets;
 use crate::settings::ServerSettings;
 use crate::sys::environment::Environment;
 use crate::sys::identity::Identity;
@@ -40,13 +40,13 @@ impl EveryStart {
         })
     }
 
-    /// Hides the password of the database's URL in everything that the log shows.
-    pub fn redact(&mut self, url: &DatabaseUrl) {
+    /// Hides secrets in everything that the log shows.
+    pub fn redact(&mut self, secrets: &Secrets) {
         for step in self.prepare.list.iter_mut().chain(&mut self.warm_up.list) {
-            step.text = url.redact(&step.text);
+            step.text = secrets.redact(&step.text);
         }
         if let Some(server) = &mut self.server {
-            server.text = url.redact(&server.text);
+            server.text = secrets.redact(&server.text);
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::exit::{Failure, Problem};
 use crate::output::log::{Event, Log};
 use crate::plan::coordination::{self, Coordination};
 use crate::plan::revision;
-use crate::settings::{DatabaseChoice, GateSettings, Settings};
+use crate::settings::{DatabaseChoice, GateSettings, Settings, StepSettings};
 
 /// What `run` is going to do.
 pub struct RunPlan {
@@ -74,19 +74,33 @@ impl RunPlan {
             every_start,
             coordination,
         };
-        plan.redact();
+        plan.redact(own, log);
         Ok(plan)
     }
 
-    /// No log line and no ledger row shows the password of the database's URL.
-    fn redact(&mut self) {
-        let Coordination::Gate(gate) = &self.coordination else {
-            return;
-        };
-        let url = &gate.target.url;
+    /// No log line and no ledger row shows a secret of the database's URL or of a step's environment.
+    fn redact(&mut self, settings: &StepSettings, log: &Log) {
+        log.hide(|secrets| {
+            let own = self
+                .steps
+                .list
+                .iter()
+                .filter_map(|step| step.environment.as_ref());
+            for environment in own.chain([&self.steps.environment]) {
+                let entries = environment.entries().iter();
+                secrets.add_variables(entries.map(|entry| entry.to_bytes()));
+            }
+            for variable in &settings.step_env_from {
+                secrets.add_variable_value(&String::from_utf8_lossy(&variable.value.value));
+            }
+            if let Coordination::Gate(gate) = &self.coordination {
+                secrets.add_texts(gate.target.url.secrets());
+            }
+        });
+        let secrets = log.secrets();
         for step in &mut self.steps.list {
-            step.text = url.redact(&step.text);
+            step.text = secrets.redact(&step.text);
         }
-        self.every_start.redact(url);
+        self.every_start.redact(&secrets);
     }
 }

@@ -51,7 +51,11 @@ pub(super) fn step_result(
         }),
         (Some(StopReason::Timeout), None) => Err(Verdict::Failed(timed_out(step))),
         (Some(StopReason::Stop(_)) | None, None) => {
-            Err(Verdict::Failed(failed(step, report.ended, result)))
+            let failure = failed(step, report.ended, result);
+            Err(match failure.kind() {
+                FailureKind::Unreachable => Verdict::Interrupted(failure),
+                _ => Verdict::Failed(failure),
+            })
         }
     }
 }

@@ -33,17 +33,20 @@ pub enum EmbeddedFailure {
     Sql,
     /// The snapshot could not be made.
     Snapshot,
+    /// The database could not be reached, or was busy for too long: no attempt.
+    Unreachable,
     /// Anything else; the exit code says more.
     Other,
 }
 
 impl EmbeddedFailure {
-    const ALL: [Self; 3] = [Self::Sql, Self::Snapshot, Self::Other];
+    const ALL: [Self; 4] = [Self::Sql, Self::Snapshot, Self::Unreachable, Self::Other];
 
     fn as_str(self) -> &'static str {
         match self {
             Self::Sql => "sql",
             Self::Snapshot => "snapshot",
+            Self::Unreachable => "unreachable",
             Self::Other => "other",
         }
     }
@@ -57,6 +60,7 @@ impl EmbeddedFailure {
         match self {
             Self::Sql => FailureKind::Sql,
             Self::Snapshot => FailureKind::Snapshot,
+            Self::Unreachable => FailureKind::Unreachable,
             Self::Other => FailureKind::Step(u8::try_from(code).unwrap_or(1)),
         }
     }
@@ -67,6 +71,7 @@ impl From<&Failure> for StepResult {
         let kind = match failure.kind() {
             FailureKind::Sql => EmbeddedFailure::Sql,
             FailureKind::Snapshot => EmbeddedFailure::Snapshot,
+            FailureKind::Unreachable => EmbeddedFailure::Unreachable,
             _ => EmbeddedFailure::Other,
         };
         Self::Failed {

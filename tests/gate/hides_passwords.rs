@@ -237,3 +237,68 @@ fn a_pasted_command_leaves_the_password_to_fill_in_or_names_its_variable() {
         .ends_with(77)
         .says(words);
 }
+
+/// "Removed there, in `command` and in every log line of launchgate's own: the passwords of every URL in
+/// the environment that a step sees, the values of `--step-env-from`, and the values of variables whose
+/// names end in `PASSWORD`, … `TOKEN` or `KEY`. What a step prints reaches the log as it is, in JSON too."
+/// (contract, section 5)
+#[test]
+fn what_a_step_was_given_in_secret_is_not_in_the_ledger() {
+    let db = Db::postgres_15();
+    let scene = Scene::new(&db);
+    let long = "long-geheim-".repeat(500);
+    let secrets = [
+        ("ADMIN_URL", "postgres://root:adm/geheim@db/shop"),
+        ("QUEUE", "amqp://app:amqp-geheim@mq"),
+        ("NPM_TOKEN", "tok-geheim"),
+        ("LICENSE_KEY", &long),
+    ];
+    let show = "echo $MIGRATE_URL; echo \"$QUEUE $NPM_TOKEN adm/geheim adm%2Fgeheim\"; exit 9\n";
+    let run = |revision: &str, script: &str, flags: &[&str]| {
+        scene.script("do-migrate", script);
+        let command = format!("--migrate={} tok-geheim amqp-geheim", scene.path("step"));
+        let mut gate = scene.bare(revision).args([&command]).args(flags);
+        gate = gate.args(["--step-env-from=MIGRATE_URL=ADMIN_URL"]);
+        for (name, value) in secrets {
+            gate = gate.env(name, value);
+        }
+        let file = scene.path("why");
+        let mut run = gate.args(["--termination-log", &file]).start();
+        run.ends_with(9);
+        assert!(
+            !scene.text("why").contains("geheim"),
+            "{}",
+            scene.text("why")
+        );
+        run.log() + &run.out()
+    };
+    for (revision, format) in [("v1", "text"), ("v2", "json")] {
+        let log = run(revision, show, &["--log-format", format]);
+        let (own, printed): (Vec<&str>, Vec<&str>) = log.lines().partition(|line| {
+            line.starts_with("launchgate:")
+                || line.starts_with('{') && !line.contains("step.output")
+        });
+        assert!(own.len() > 3, "{log}");
+        for line in own {
+            assert!(!line.contains("geheim"), "{line}");
+        }
+        let printed = printed.join("\n");
+        assert!(
+            printed.contains("amqp-geheim@mq tok-geheim adm/geheim"),
+            "{log}"
+        );
+    }
+    // The cut, 4 KiB before the end, is in a secret that is longer than that.
+    for (revision, behind) in [("v3", 10), ("v4", 4000), ("v5", 12_000)] {
+        let script =
+            format!("echo \"$LICENSE_KEY\"; head -c {behind} /dev/zero | tr '\\0' x; exit 9\n");
+        run(revision, &script, &["--max-attempts=0"]);
+    }
+    for column in ["command", "output_tail", "note"] {
+        let stored = scene.ledger(column).join("\n");
+        assert!(!stored.contains("geheim"), "{column}: {stored}");
+        assert!(column == "note" || stored.contains("***"), "{column}");
+    }
+    let length = scene.ledger("length(output_tail)");
+    assert_eq!(length[3..], ["4004", "4096"], "{length:?}");
+}

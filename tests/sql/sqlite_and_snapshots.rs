@@ -473,6 +473,9 @@ fn a_locked_database_is_waited_for() {
     });
     drop(session);
     replica.ends_with(69);
+    // That is no failed attempt (contract, section 6: "try again? yes").
+    let states = scene.states();
+    assert_eq!(states.last().map(String::as_str), Some("interrupted"));
     assert_eq!(applied(&db), ["1|a", "2|b"]);
 }
 

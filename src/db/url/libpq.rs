@@ -7,9 +7,10 @@ use super::address::Address;
 use super::error::UrlError;
 use super::params::{Encoding, Params};
 use super::scheme::UrlRules;
-use super::secret::{Secret, Secrets};
+use super::secret::Secret;
 use super::split::UrlHost;
 use super::surroundings::Surroundings;
+use crate::redact::Secrets;
 
 /// The variables, and the parameter that each of them stands for.
 const VARIABLES: [(&str, &str); 22] = [

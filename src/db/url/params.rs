@@ -3,9 +3,9 @@
 
 use super::error::UrlError;
 use super::scheme::{Scheme, Spelling, UrlRules};
-use super::secret::Secrets;
 use super::tls::TlsParams;
 use super::{decode, non_empty};
+use crate::redact::Secrets;
 
 /// What the parameters say, decoded; of a parameter given twice, the last. An empty value counts as not given.
 #[derive(Default)]

@@ -10,11 +10,12 @@ use super::error::UrlError;
 use super::libpq;
 use super::params::{Encoding, Params};
 use super::scheme::{Backend, Scheme, Spelling, UrlRules};
-use super::secret::{Secret, Secrets};
+use super::secret::Secret;
 use super::split::{self, Parts, UrlHost};
 use super::surroundings::Surroundings;
 use super::tls::{self, Tls};
 use super::{decode, non_empty};
+use crate::redact::Secrets;
 
 /// What stays encoded when a part is shown: what would end the part, control characters, and what
 /// could be taken for a placeholder.

@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 
 use super::error::UrlError;
 use super::scheme::Spelling;
-use super::secret::Secrets;
+use crate::redact::Secrets;
 
 /// Reads what follows `sqlite:` or `file:`.
 ///

@@ -124,9 +124,14 @@ impl<'a> Scene<'a> {
 
     /// `launchgate VERB` with this scene's database.
     pub fn command(&self, verb: &str) -> Gate<'_> {
+        self.program(&["./launchgate", verb])
+    }
+
+    /// Any program in the environment that launchgate would have here.
+    pub fn program(&self, argv: &[&str]) -> Gate<'_> {
         let name = self.number.fetch_add(1, Ordering::Relaxed).to_string();
         self.place
-            .run(Mode::Ordinary, &["./launchgate", verb])
+            .run(Mode::Ordinary, argv)
             .env("LC_ALL", "C")
             .env("DATABASE_URL", &self.url)
             .env("LAUNCHGATE_APP", &self.app)

@@ -1,29 +1,41 @@
-//! A network between a test and a server that can be cut silently, and restored.
+//! A network between a test and a server that can be cut, silently or not, and restored.
 
 use std::{
     io::{Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
-    sync::{Arc, Condvar, Mutex, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        atomic::{AtomicU16, Ordering},
+    },
     thread,
 };
 
 /// Forwards to a port, as long as it is up; while it is down bytes wait.
 pub struct Network {
     pub port: u16,
+    server: Arc<AtomicU16>,
     up: Arc<(Mutex<bool>, Condvar)>,
+    open: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl Network {
     pub fn to(server: u16) -> Self {
+        let server = Arc::new(AtomicU16::new(server));
+        let open = Arc::new(Mutex::new(Vec::new()));
+        let (port_now, all) = (Arc::clone(&server), Arc::clone(&open));
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let up = Arc::new((Mutex::new(true), Condvar::new()));
         let gate = Arc::clone(&up);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else {
+                let server = ("127.0.0.1", port_now.load(Ordering::Relaxed));
+                let Ok(server) = TcpStream::connect(server) else {
                     continue;
                 };
+                let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+                all.extend([&client, &server].map(|side| side.try_clone().expect("clone")));
+                drop(all);
                 for (from, to) in [(&client, &server), (&server, &client)] {
                     let (from, to) = (
                         from.try_clone().expect("clone"),
@@ -34,7 +46,25 @@ impl Network {
                 }
             }
         });
-        Self { port, up }
+        Self {
+            port,
+            server,
+            up,
+            open,
+        }
+    }
+
+    /// Ends every connection, on both sides.
+    pub fn reset(&self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        for stream in open.drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// New connections lead there.
+    pub fn lead_to(&self, server: u16) {
+        self.server.store(server, Ordering::Relaxed);
     }
 
     pub fn cut(&self) {

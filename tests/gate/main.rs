@@ -26,7 +26,6 @@ mod shows_a_client_certificate;
 mod start_commands_surround_the_gate;
 mod stays_closed;
 mod steps_run_once;
-mod survives_random_faults;
 mod unusable_databases;
 mod url_and_revision_sources;
 mod waits_for_orphans;

@@ -1,0 +1,94 @@
+//! Releases on real databases, with faults at random moments, judged by what steps and servers wrote down
+//! themselves.
+//!
+//! Without variables this is a short run on each database. `scripts/chaos` makes long ones: it sets
+//! `LAUNCHGATE_CHAOS_SEED`, `_SECONDS`, `_BACKEND` and `_SUBJECT`.
+
+#![allow(clippy::print_stderr, reason = "what a run found is to be read")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod arena;
+mod dice;
+mod judge;
+mod release;
+mod subject;
+
+use arena::Arena;
+use common::Db;
+use subject::Subject;
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(format!("LAUNCHGATE_CHAOS_{name}")).ok()
+}
+
+fn number(name: &str) -> Option<u64> {
+    variable(name).map(|text| text.parse().expect("a number"))
+}
+
+/// Runs it and prints what happened.
+fn run(name: &str, arena: &Arena, subject: Subject) -> usize {
+    let seed = number("SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let seconds = number("SECONDS").unwrap_or(6);
+    let summary = arena.run(subject, seed, seconds);
+    eprintln!("{name}: {summary}");
+    summary.violations.len()
+}
+
+/// "whatever is killed, at whatever moment, the next start goes on by itself." (contract, section 5),
+/// and none of the other four rules is broken.
+fn random_faults(db: fn() -> Db, name: &str) {
+    assert_eq!(run(name, &Arena::new(db()), Subject::Launchgate), 0);
+}
+
+macro_rules! short_runs {
+    ($($backend:ident),+) => {
+        mod random_faults {
+            $(#[test]
+            fn $backend() {
+                super::random_faults(super::Db::$backend, stringify!($backend));
+            })+
+        }
+    };
+}
+short_runs!(postgres_15, postgres_18, pgbouncer, mariadb, mysql, sqlite);
+
+#[test]
+fn random_faults_on_two_nodes_of_a_cluster() {
+    assert_eq!(run("galera", &Arena::galera(), Subject::Launchgate), 0);
+}
+
+/// The judge can see: a lock that nothing but a connection holds is not enough.
+#[test]
+fn the_judge_sees_what_a_shell_and_an_advisory_lock_let_happen() {
+    for subject in [Subject::Shell, Subject::Advisory] {
+        let arena = Arena::new(Db::postgres_15());
+        assert_ne!(run("postgres", &arena, subject), 0, "{subject:?}");
+    }
+}
+
+/// What `scripts/chaos` runs.
+#[test]
+fn asked() {
+    let Some(backend) = variable("BACKEND") else {
+        return;
+    };
+    let arena = match backend.as_str() {
+        "postgres" => Arena::new(Db::postgres_18()),
+        "pgbouncer" => Arena::new(Db::pgbouncer()),
+        "mysql" => Arena::new(Db::mysql()),
+        "mariadb" => Arena::new(Db::mariadb()),
+        "galera" => Arena::galera(),
+        "sqlite" => Arena::new(Db::sqlite()),
+        other => panic!("no backend {other}"),
+    };
+    let subject = match variable("SUBJECT").as_deref() {
+        None | Some("launchgate") => Subject::Launchgate,
+        Some("shell") => Subject::Shell,
+        Some("advisory") => Subject::Advisory,
+        Some(other) => panic!("no subject {other}"),
+    };
+    let violations = run(&backend, &arena, subject);
+    assert_eq!(violations, 0);
+}

@@ -36,6 +36,12 @@ impl Problem {
     pub fn hint(&self) -> &str {
         &self.hint
     }
+
+    /// The same problem with these words in front.
+    pub fn of(mut self, whose: impl fmt::Display) -> Self {
+        self.what = redacted(format!("{whose} {}", self.what));
+        self
+    }
 }
 
 fn redacted(text: String) -> String {

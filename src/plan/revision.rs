@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::db::migrator::MigrationFolder;
-use crate::exit::{Failure, Problem};
+use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::log::{Event, Log};
 use crate::plan::release::{self, Files, FoundRelease, GivenRelease};
 use crate::settings::CoordinationSettings;
@@ -76,7 +76,7 @@ pub fn choose(
         let origin = first.origin.to_string();
         let globs = settings.fingerprint.iter().map(|s| s.value.clone());
         let globs: Vec<String> = globs.collect();
-        let files = Files::matching(&globs, Path::new(".")).map_err(|p| located(&origin, &p))?;
+        let files = Files::matching(&globs, Path::new(".")).map_err(|p| located(&origin, p))?;
         return Ok(PlannedRevision::Unread(RevisionFiles {
             what: FileSet::Files(files),
             origin,
@@ -123,7 +123,7 @@ impl RevisionFiles {
             FileSet::MigrationFolder(folder) => migrations(&folder, usize::MAX, &origin)?
                 .unwrap_or_else(|| unreachable!("more files than can be counted")),
         };
-        let found = files.fingerprint().map_err(|p| located(&origin, &p))?;
+        let found = files.fingerprint().map_err(|p| located(&origin, p))?;
         let revision = found.revision.as_str().to_owned();
         say_chosen(log, &revision, &origin);
         Ok(RevisionInfo {
@@ -140,8 +140,8 @@ fn migrations(folder: &Path, most: usize, origin: &str) -> Result<Option<Files>,
     Ok(names.map(|names| Files::of_folder(folder, names)))
 }
 
-fn located(origin: &str, problem: &Problem) -> Failure {
-    Failure::usage(format!("{origin}: {}", problem.what()), problem.hint())
+fn located(origin: &str, problem: Problem) -> Failure {
+    Failure::new(FailureKind::Usage, problem.of(format_args!("{origin}:")))
 }
 
 fn release(

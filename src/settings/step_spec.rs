@@ -12,7 +12,7 @@ use super::rows::{Rows, limit};
 use super::sources::Sources;
 use super::user::find_user;
 use crate::cli::{STEP_KEYS, SettingId, StepKeyId};
-use crate::exit::{Failure, Problem};
+use crate::exit::{Failure, FailureKind, Problem};
 
 /// A step: its command, and settings that override the shared ones.
 #[derive(Debug, Clone)]
@@ -115,10 +115,7 @@ fn step(place: StepPlace<'_>, item: &Item) -> Result<Setting<StepSpec>, Failure>
     let mut spec = StepSpec::from(StepCommand::Words(Vec::new()));
     for (key, item) in pairs {
         let origin = place.origin(item);
-        let wrong = |problem: Problem| {
-            let what = format!("{key} {}", problem.what());
-            place.wrong(item, &Problem::new(what, problem.hint()))
-        };
+        let wrong = |problem: Problem| place.wrong(item, problem.of(key));
         let text = || {
             let text = item.value.filled().map_err(wrong)?;
             text.into_string()
@@ -138,9 +135,8 @@ fn step(place: StepPlace<'_>, item: &Item) -> Result<Setting<StepSpec>, Failure>
             }
             StepKeyId::Timeout => {
                 let limit = text()?;
-                let limit = parse_duration(&limit).map_err(|p| {
-                    wrong(Problem::new(format!("`{limit}` {}", p.what()), p.hint()))
-                })?;
+                let limit =
+                    parse_duration(&limit).map_err(|p| wrong(p.of(format_args!("`{limit}`"))))?;
                 let value = Some(limit).filter(|limit| !limit.is_zero());
                 spec.timeout = Some(Setting { value, origin });
             }
@@ -154,7 +150,7 @@ fn step(place: StepPlace<'_>, item: &Item) -> Result<Setting<StepSpec>, Failure>
     let Some(origin) = command_at else {
         return Err(place.wrong(
             item,
-            &Problem::new(
+            Problem::new(
                 "the step has no command",
                 "add `command = [\"PROGRAM\", \"ARGUMENT\"]`",
             ),
@@ -178,33 +174,30 @@ impl StepPlace<'_> {
         self.file.origin_of(self.id, item)
     }
 
-    fn wrong(self, item: &Item, problem: &Problem) -> Failure {
+    fn wrong(self, item: &Item, problem: Problem) -> Failure {
         let origin = self.origin(item);
-        Failure::usage(format!("{origin}: {}", problem.what()), problem.hint())
+        Failure::new(FailureKind::Usage, problem.of(format_args!("{origin}:")))
     }
 }
 
 fn command(place: StepPlace<'_>, item: &Item) -> Result<StepCommand, Failure> {
-    let wrong = |item: &Item, of: &str, p: &Problem| {
-        place.wrong(item, &Problem::new(format!("{of} {}", p.what()), p.hint()))
-    };
     let Value::List(items) = &item.value else {
         let text = item.value.filled();
         return text
             .map(StepCommand::Text)
-            .map_err(|p| wrong(item, "the command", &p));
+            .map_err(|p| place.wrong(item, p.of("the command")));
     };
     let words: Vec<OsString> = items
         .iter()
         .map(|word| {
             let text = word.value.one();
-            text.map_err(|p| wrong(word, "a word of the command", &p))
+            text.map_err(|p| place.wrong(word, p.of("a word of the command")))
         })
         .collect::<Result<_, _>>()?;
     if words.first().is_none_or(|program| program.is_empty()) {
         return Err(place.wrong(
             item,
-            &Problem::new(
+            Problem::new(
                 "the command has no program",
                 "write the program to run as its first word",
             ),
@@ -217,16 +210,13 @@ fn environment(place: StepPlace<'_>, item: &Item) -> Result<Vec<Pair>, Failure> 
     let Value::Table(pairs) = &item.value else {
         return Err(place.wrong(
             item,
-            &Problem::new("env is not a table", "write `env = { NAME = \"value\" }`"),
+            Problem::new("env is not a table", "write `env = { NAME = \"value\" }`"),
         ));
     };
     pairs
         .iter()
         .map(|(name, item)| {
-            let value = variable(name, item).map_err(|p| {
-                let what = format!("env has {}", p.what());
-                place.wrong(item, &Problem::new(what, p.hint()))
-            })?;
+            let value = variable(name, item).map_err(|p| place.wrong(item, p.of("env has")))?;
             Ok(Setting {
                 value: (name.clone().into_bytes(), value.into_vec()),
                 origin: place.origin(item),
@@ -249,7 +239,7 @@ fn variable(name: &str, item: &Item) -> Result<OsString, Problem> {
         ));
     }
     let value = item.value.one();
-    value.map_err(|p| Problem::new(format!("{name}, which {}", p.what()), p.hint()))
+    value.map_err(|p| p.of(format_args!("{name}, which")))
 }
 
 /// Adds the rows of a step and of its own settings.

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use super::file::Item;
 use super::origin::{Origin, Pair, Setting};
 use crate::cli::SettingId;
-use crate::exit::{Failure, Problem};
+use crate::exit::{Failure, FailureKind, Problem};
 
 /// Parses a value. The error names its origin.
 pub(super) fn parse_from<T>(
@@ -15,10 +15,8 @@ pub(super) fn parse_from<T>(
     parser: impl Fn(&str) -> Result<T, Problem>,
 ) -> Result<T, Failure> {
     parser(text).map_err(|problem| {
-        Failure::usage(
-            format!("{origin}: `{text}` {}", problem.what()),
-            problem.hint(),
-        )
+        let problem = problem.of(format_args!("{origin}: `{text}`"));
+        Failure::new(FailureKind::Usage, problem)
     })
 }
 
@@ -29,10 +27,10 @@ pub(super) fn from_file(
 ) -> Result<Setting<OsString>, Failure> {
     match value {
         Ok(value) => Ok(Setting { value, origin }),
-        Err(problem) => Err(Failure::usage(
-            format!("{origin}: the value {}", problem.what()),
-            problem.hint(),
-        )),
+        Err(problem) => {
+            let problem = problem.of(format_args!("{origin}: the value"));
+            Err(Failure::new(FailureKind::Usage, problem))
+        }
     }
 }
 

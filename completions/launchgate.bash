@@ -70,7 +70,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__check)
-            opts="-v -q -h --prepare --warm-up --backup --snapshot --migrate --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --retry-delay --retries --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
+            opts="-v -q -h --prepare --warm-up --backup --snapshot --migrate --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --database-password-file --no-database --ledger --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --retry-delay --retries --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -177,6 +177,10 @@ _launchgate() {
                     return 0
                     ;;
                 --no-database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ledger)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -419,7 +423,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__job)
-            opts="-v -q -h --backup --snapshot --migrate --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --retry-delay --retries --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
+            opts="-v -q -h --backup --snapshot --migrate --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --database-password-file --no-database --ledger --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --retry-delay --retries --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -518,6 +522,10 @@ _launchgate() {
                     return 0
                     ;;
                 --no-database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ledger)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -651,13 +659,21 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__print__subcmd__ddl)
-            opts="-h --database --help"
+            opts="-h --database --role --ledger --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --role)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ledger)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -702,7 +718,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__resolve)
-            opts="-v -q -h --as --note --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --verbose --quiet --log-format --config --help"
+            opts="-v -q -h --as --note --database-url --database-url-env --database-url-file --database-password-file --no-database --ledger --app --wait-timeout --verbose --quiet --log-format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -758,6 +774,10 @@ _launchgate() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ledger)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --app)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -809,7 +829,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__run)
-            opts="-v -q -h --prepare --warm-up --backup --snapshot --migrate --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --retry-delay --retries --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
+            opts="-v -q -h --prepare --warm-up --backup --snapshot --migrate --sql --verify --shell --expand-env --migrate-timeout --stop-grace --step-env --step-env-from --step-user --database-url --database-url-env --database-url-file --database-password-file --no-database --ledger --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --retry-delay --retries --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -916,6 +936,10 @@ _launchgate() {
                     return 0
                     ;;
                 --no-database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ledger)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1049,7 +1073,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__status)
-            opts="-v -q -h --json --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --max-attempts --retry-delay --verbose --quiet --log-format --config --help"
+            opts="-v -q -h --json --database-url --database-url-env --database-url-file --database-password-file --no-database --ledger --app --wait-timeout --max-attempts --retry-delay --verbose --quiet --log-format --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1098,6 +1122,10 @@ _launchgate() {
                     return 0
                     ;;
                 --no-database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ledger)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1160,7 +1188,7 @@ _launchgate() {
             return 0
             ;;
         launchgate__subcmd__wait)
-            opts="-v -q -h --prepare --warm-up --database-url --database-url-env --database-url-file --database-password-file --no-database --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --retry-delay --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --sql --shell --expand-env --stop-grace --help"
+            opts="-v -q -h --prepare --warm-up --database-url --database-url-env --database-url-file --database-password-file --no-database --ledger --app --wait-timeout --release --fingerprint --lock-timeout --lease --max-attempts --retry-delay --orphan-timeout --unset-env --user --init --init-group --rewrite-signal --remap-exit --health-listen --parent-death-signal --verbose --quiet --log-format --termination-log --config --sql --shell --expand-env --stop-grace --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1213,6 +1241,10 @@ _launchgate() {
                     return 0
                     ;;
                 --no-database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ledger)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -56,6 +56,7 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l database-u
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l database-url-file -d 'Read the database URL from this file' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l database-password-file -d 'Read the database password from this file, again for each connection' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l no-database -d 'Use no lock and no ledger: every replica runs the steps at every start' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l ledger -d 'The schema (Postgres) or database (MySQL, MariaDB) that holds the ledger [default: schema or database `launchgate`, where possible]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l app -d 'The name of this app; apps that share a database need different names [default: default]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l wait-timeout -d 'How long to wait for the database to accept a connection [default: 60s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l release -d 'The name of this release [default: the platform\'s release id]' -r
@@ -97,6 +98,7 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l database-u
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l database-url-file -d 'Read the database URL from this file' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l database-password-file -d 'Read the database password from this file, again for each connection' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l no-database -d 'Use no lock and no ledger: every replica runs the steps at every start' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l ledger -d 'The schema (Postgres) or database (MySQL, MariaDB) that holds the ledger [default: schema or database `launchgate`, where possible]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l app -d 'The name of this app; apps that share a database need different names [default: default]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l wait-timeout -d 'How long to wait for the database to accept a connection [default: 60s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l release -d 'The name of this release [default: the platform\'s release id]' -r
@@ -128,6 +130,7 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l database-
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l database-url-file -d 'Read the database URL from this file' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l database-password-file -d 'Read the database password from this file, again for each connection' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l no-database -d 'Use no lock and no ledger: every replica runs the steps at every start' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l ledger -d 'The schema (Postgres) or database (MySQL, MariaDB) that holds the ledger [default: schema or database `launchgate`, where possible]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l app -d 'The name of this app; apps that share a database need different names [default: default]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l wait-timeout -d 'How long to wait for the database to accept a connection [default: 60s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l release -d 'The name of this release [default: the platform\'s release id]' -r
@@ -174,6 +177,7 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l databas
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l database-url-file -d 'Read the database URL from this file' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l database-password-file -d 'Read the database password from this file, again for each connection' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l no-database -d 'Use no lock and no ledger: every replica runs the steps at every start' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l ledger -d 'The schema (Postgres) or database (MySQL, MariaDB) that holds the ledger [default: schema or database `launchgate`, where possible]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l app -d 'The name of this app; apps that share a database need different names [default: default]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l wait-timeout -d 'How long to wait for the database to accept a connection [default: 60s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand status" -l max-attempts -d 'Refuse a revision after this many failed attempts; 0 means no limit [default: 3]' -r
@@ -190,6 +194,7 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l databa
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l database-url-file -d 'Read the database URL from this file' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l database-password-file -d 'Read the database password from this file, again for each connection' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l no-database -d 'Use no lock and no ledger: every replica runs the steps at every start' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l ledger -d 'The schema (Postgres) or database (MySQL, MariaDB) that holds the ledger [default: schema or database `launchgate`, where possible]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l app -d 'The name of this app; apps that share a database need different names [default: default]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -l wait-timeout -d 'How long to wait for the database to accept a connection [default: 60s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand resolve" -s v -l verbose -d 'Log more' -r
@@ -216,6 +221,7 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l database
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l database-url-file -d 'Read the database URL from this file' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l database-password-file -d 'Read the database password from this file, again for each connection' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l no-database -d 'Use no lock and no ledger: every replica runs the steps at every start' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l ledger -d 'The schema (Postgres) or database (MySQL, MariaDB) that holds the ledger [default: schema or database `launchgate`, where possible]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l app -d 'The name of this app; apps that share a database need different names [default: default]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l wait-timeout -d 'How long to wait for the database to accept a connection [default: 60s]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l release -d 'The name of this release [default: the platform\'s release id]' -r
@@ -244,6 +250,8 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand probe" -l pid -d '
 complete -c launchgate -n "__fish_launchgate_using_subcommand probe" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, if it exists]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand probe" -s h -l help -d 'Print help'
 complete -c launchgate -n "__fish_launchgate_using_subcommand print-ddl" -l database -d '`postgres`, `mysql` or `sqlite`' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand print-ddl" -l role -d 'Add the grants that this role needs' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand print-ddl" -l ledger -d 'The schema or database, where it is named with --ledger [default: launchgate]' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand print-ddl" -s h -l help -d 'Print help'
 complete -c launchgate -n "__fish_launchgate_using_subcommand convert" -s h -l help -d 'Print help'
 complete -c launchgate -n "__fish_launchgate_using_subcommand generate" -s h -l help -d 'Print help'

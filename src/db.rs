@@ -11,6 +11,7 @@
 //! arguments or environment. Every call has a time limit. No message contains the database URL.
 
 mod backend;
+mod begun_run;
 mod connect;
 mod connection;
 mod ddl;
@@ -22,6 +23,7 @@ mod hex;
 mod hints;
 pub mod ledger;
 mod ledger_connection;
+mod ledger_read;
 mod ledger_sql;
 mod lock;
 mod lock_id;
@@ -29,6 +31,7 @@ mod locked;
 pub mod migrator;
 mod mysql;
 mod options;
+mod place;
 mod postgres;
 mod purpose;
 mod roots;
@@ -41,11 +44,12 @@ mod unlocked_run;
 mod unreachable;
 pub mod url;
 
+pub use begun_run::DroppedLedger;
 pub use ddl::ddl;
 pub use driver::SessionNames;
 pub use error::{Error, RecordError};
 pub use ledger_connection::LedgerCreation;
-pub use locked::{Appended, Locked, Proof, Renewal};
+pub use locked::{Appended, Locked, Proof, Recorded, Renewal};
 pub use server_info::ServerInfo;
 pub use session::{Attempt, Session};
 pub use target::Target;

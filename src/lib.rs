@@ -145,7 +145,7 @@ fn carry_out(host: &Host, log: &Log, settings: &Settings) -> Result<(), Failure>
         Command::Status { operator, json } => status::status(host, log, operator, *json),
         Command::Resolve(command) => resolve::resolve(host, log, command),
         Command::Probe { pid, words } => probe::probe(host, log, environment, (*pid, words)),
-        Command::PrintDdl(kind) => print_ddl::print_ddl(host, kind),
+        Command::PrintDdl(settings) => print_ddl::print_ddl(host, settings),
         Command::Convert(words) => commands::convert::convert(host, words, environment),
         Command::Generate(document) => generate::print(host, *document),
         Command::Embedded(command) => embedded::carry_out(host, log, command),

@@ -35,7 +35,7 @@ pub use log::{ExternalSettings, LogSettings};
 pub use origin::{Origin, Pair, Setting, UserSetting};
 pub use resolve::{
     CheckSettings, Command, EmbeddedSettings, GateSettings, LedgerSettings, OperatorSettings,
-    ResolveSettings, RunSettings, Settings, WaitSettings,
+    PrintDdlSettings, ResolveSettings, RunSettings, Settings, WaitSettings,
 };
 pub use rows::Row;
 pub use run_variable::RunVariable;

@@ -11,5 +11,6 @@ ALTER DEFAULT PRIVILEGES FOR ROLE migrator IN SCHEMA public
     GRANT USAGE ON SEQUENCES TO web;
 
 -- Neither role owns the ledger, so neither can drop it. Only the migration writes it.
-GRANT SELECT, INSERT, UPDATE ON launchgate_runs TO migrator;
-GRANT SELECT ON launchgate_runs TO web; -- for `launchgate wait`
+GRANT USAGE ON SCHEMA launchgate TO migrator, web;
+GRANT SELECT, INSERT, UPDATE ON launchgate.launchgate_runs TO migrator;
+GRANT SELECT ON launchgate.launchgate_runs TO web; -- for `launchgate wait`

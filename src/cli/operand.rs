@@ -21,6 +21,10 @@ enum_with_all! {
         Note,
         /// The kind of database to print the DDL for.
         Database,
+        /// The role that needs the grants.
+        Role,
+        /// The schema, or database, of the ledger to print the DDL for.
+        LedgerPlace,
         /// The chain of shell commands to convert.
         Chain,
         /// The document to generate.
@@ -41,6 +45,8 @@ impl Operand {
             Self::As => "as",
             Self::Note => "note",
             Self::Database => "database",
+            Self::Role => "role",
+            Self::LedgerPlace => "ledger",
             Self::Chain => "chain",
             Self::What => "what",
             Self::Step => "step",
@@ -53,7 +59,7 @@ impl Operand {
         match verb {
             Verb::Run | Verb::Check | Verb::Wait | Verb::Init | Verb::Probe => &[Self::Server],
             Verb::Resolve => &[Self::Revision, Self::As, Self::Note],
-            Verb::PrintDdl => &[Self::Database],
+            Verb::PrintDdl => &[Self::Database, Self::Role, Self::LedgerPlace],
             Verb::Convert => &[Self::Chain],
             Verb::Generate => &[Self::What],
             Verb::Embedded => &[Self::Step, Self::Folder],
@@ -63,7 +69,10 @@ impl Operand {
 
     /// Whether it is an option, not a positional argument.
     pub(super) fn is_flag(self) -> bool {
-        matches!(self, Self::As | Self::Note | Self::Database)
+        matches!(
+            self,
+            Self::As | Self::Note | Self::Database | Self::Role | Self::LedgerPlace
+        )
     }
 
     /// The clap definition.
@@ -106,6 +115,12 @@ impl Operand {
                 .required(true)
                 .value_name("KIND")
                 .help(backends()),
+            Self::Role => arg
+                .value_name("NAME")
+                .help("Add the grants that this role needs"),
+            Self::LedgerPlace => arg
+                .value_name("NAME")
+                .help("The schema or database, where it is named with --ledger [default: launchgate]"),
             Self::Chain => arg
                 .required(true)
                 .num_args(1..)

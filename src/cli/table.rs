@@ -214,6 +214,12 @@ settings! {
         help: "Use no lock and no ledger: every replica runs the steps at every start",
         ..base(Group::Database, LEDGER, Shape::Switch)
     }
+    Ledger "ledger" {
+        value_name: "NAME",
+        default: DefaultValue::Described("schema or database `launchgate`, where possible"),
+        help: "The schema (Postgres) or database (MySQL, MariaDB) that holds the ledger",
+        ..base(Group::Database, LEDGER, Shape::Text)
+    }
     App "app" {
         value_name: "NAME",
         default: DefaultValue::Value("default"),

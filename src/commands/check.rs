@@ -189,12 +189,17 @@ fn describe(plan: &GatePlan, seen: &DatabaseReport) -> String {
     line("server", &format!("{} {}", info.product, info.version));
     line("pooler", info.pooler.as_deref().unwrap_or("none found"));
     line("writable", if info.read_only { "no" } else { "yes" });
+    let place = match (&info.ledger_place, &info.ledger_owner) {
+        (Some(place), Some(owner)) => format!(" in {place}, owned by {owner}"),
+        (Some(place), None) => format!(" in {place}"),
+        (None, _) => String::new(),
+    };
     line(
         "ledger",
-        if info.ledger_exists {
-            "exists"
+        &if info.ledger_exists {
+            format!("exists{place}")
         } else {
-            "does not exist yet"
+            format!("does not exist yet{place}")
         },
     );
     line("may create it", tell(info.can_create));
@@ -249,7 +254,7 @@ fn verdict(plan: &GatePlan, seen: &DatabaseReport) -> Result<(), Failure> {
     if !info.ledger_exists && info.can_create == Some(false) {
         return Err(refused(
             "the ledger is missing and this role may not create it".into(),
-            plan.target.backend().create_hint(&plan.target.url),
+            plan.target.backend().create_hint(&plan.target),
         ));
     }
     if info.ledger_exists && info.can_write_ledger == Some(false) {

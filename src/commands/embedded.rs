@@ -111,6 +111,7 @@ fn snapshot(
 fn sql(host: &Host, log: &Log, limits: Limits, settings: &EmbeddedSettings) -> Result<(), Failure> {
     let target = Target {
         url: settings.url.clone(),
+        ledger: None,
         app: settings.database.app.value.clone(),
         // It takes no lock, so it has no lease.
         lease: Duration::ZERO,

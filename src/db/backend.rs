@@ -1,7 +1,7 @@
 //! Each kind of database and its driver. The rooms above ask what a backend can do.
 
 use super::{
-    Backend, DatabaseUrl,
+    Backend, DatabaseUrl, Target,
     driver::{Driver, SessionNames},
     mysql::Mysql,
     postgres::Postgres,
@@ -68,10 +68,23 @@ impl Backend {
         self.driver().session_names()
     }
 
+    /// Whether a missing ledger is created only after the steps ran: the database is a file, which a
+    /// step may want to create itself, or to find empty.
+    #[must_use]
+    pub fn follows_steps(self) -> bool {
+        self.driver().follows_steps()
+    }
+
+    /// Whether the ledger can be in a schema, or database, other than the app's.
+    #[must_use]
+    pub fn has_schemas(self) -> bool {
+        self.driver().has_schemas()
+    }
+
     /// How an administrator creates the ledger for a role that may not.
     #[must_use]
-    pub fn create_hint(self, url: &DatabaseUrl) -> String {
-        self.driver().create_hint(url)
+    pub fn create_hint(self, target: &Target) -> String {
+        self.driver().create_hint(target)
     }
 
     /// What to do where a step keeps the ledger's table locked.

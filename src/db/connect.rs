@@ -11,7 +11,6 @@ use super::{
     Error, Target,
     connection::{Connection, Pending},
     fault::{Fault, FaultKind, FaultPhase},
-    ledger_sql::LedgerSql,
     migrator::dialect::MigrationConnection,
     purpose::ConnectionPurpose,
     target::{CALL, CONNECT},
@@ -32,11 +31,6 @@ impl Target {
     pub fn lock_free(&self) -> Result<Option<bool>, Error> {
         let is_held = self.backend().driver().is_lock_file_held(self)?;
         Ok(is_held.map(|is_held| !is_held))
-    }
-
-    /// The statements for a ledger whose place is not known beyond what the URL says.
-    pub(super) fn sql(&self) -> LedgerSql {
-        LedgerSql::new(self.backend().driver().dialect(), self.url.schema())
     }
 
     /// The limit for one call of a holder: far less than a lease.
@@ -99,8 +93,10 @@ impl Target {
         let bound = bound.min(CONNECT) / u32::try_from(self.url.count()).unwrap_or(u32::MAX);
         let (mut reader, mut last) = (None, None);
         for url in self.url.each() {
-            let app = self.app.clone();
-            let one = Self { url, app, ..*self };
+            let one = Self {
+                url,
+                ..self.clone()
+            };
             let one = one.with_current_password()?.into_owned();
             match one.open_writable(purpose, bound).await {
                 Ok((connection, true)) => {
@@ -134,7 +130,7 @@ impl Target {
         bound: Duration,
     ) -> Result<(Box<dyn Connection>, bool), Error> {
         let mut connection = self.open_one(purpose, bound).await?;
-        let ask = self.sql().dialect.takes_writes().to_owned();
+        let ask = self.dialect().takes_writes().to_owned();
         let rows = connection.rows(ask, bound).await?;
         Ok((connection, rows.last().is_some_and(|row| row.flag(0))))
     }

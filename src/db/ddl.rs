@@ -1,18 +1,27 @@
 //! The ledger's DDL, as `print-ddl` prints it.
 
-use super::Backend;
+use super::{Backend, ledger_sql::HOME};
 
-/// The ledger's DDL, for an administrator to run where launchgate's role may not create tables.
-/// `schema`: where the table goes; the default schema otherwise.
+/// The ledger's DDL, for an administrator to run where launchgate's role may not create it: all there is
+/// to do, with what `role` needs, where there are roles. `ledger` is the schema, or database, that
+/// `--ledger` names.
 #[must_use]
-pub fn ddl(backend: Backend, schema: Option<&str>) -> String {
+pub fn ddl(backend: Backend, ledger: Option<&str>, role: Option<&str>) -> String {
     let dialect = backend.driver().dialect();
-    let statements = dialect.create_ledger(schema).join(";\n\n");
-    let grants = if dialect.has_roles() {
-        "-- The role that runs launchgate needs SELECT, INSERT and UPDATE on it,\n\
-         -- the role of `launchgate wait` SELECT.\n"
-    } else {
-        ""
-    };
-    format!("-- launchgate's ledger: one row per attempt to migrate.\n{grants}{statements};\n")
+    let name = ledger.unwrap_or(HOME);
+    let before = dialect.create_schema(name);
+    let schema = before.as_ref().map(|_| name);
+    let mut statements: Vec<String> = before.iter().cloned().collect();
+    statements.extend(dialect.create_ledger(schema));
+    let mut about = "-- launchgate's ledger: one row per attempt to migrate.\n".to_owned();
+    match (role, schema) {
+        (Some(role), Some(schema)) => statements.extend(dialect.grants(schema, role)),
+        (None, Some(_)) => about.push_str(
+            "-- The role that runs launchgate needs SELECT, INSERT and UPDATE on it, the role of\n\
+             -- `launchgate wait` SELECT: --role NAME adds the grants.\n",
+        ),
+        (_, None) => {}
+    }
+    about.push_str(dialect.about_owner());
+    format!("{about}{};\n", statements.join(";\n\n"))
 }

@@ -10,15 +10,25 @@ pub(super) trait SqlDialect: Sync {
     /// The statements that create the ledger, in order, each without its semicolon.
     fn create_ledger(&self, schema: Option<&str>) -> Vec<String>;
 
-    /// Asks whether the ledger has the unique key that allows one `running` row for each app: true or
-    /// false. Ledgers made by launchgate 0.1 lack it.
-    fn has_running_key(&self, schema: Option<&str>) -> String;
+    /// Asks whether the ledger has the unique key that allows one `running` row for each app, and the
+    /// indexes that keep reads short: two columns, true or false. Ledgers made by launchgate 0.1 lack
+    /// both.
+    fn has_keys(&self, schema: Option<&str>) -> String;
 
     /// Adds that key to a ledger which lacks it.
     fn add_running_key(&self, schema: Option<&str>) -> String;
 
-    /// Whether there are roles, to grant the ledger to.
-    fn has_roles(&self) -> bool;
+    /// Adds those indexes.
+    fn add_indexes(&self, schema: Option<&str>) -> Vec<String>;
+
+    /// Creates a schema or database where it is missing; `None` where there are none.
+    fn create_schema(&self, name: &str) -> Option<String>;
+
+    /// Who has to run the DDL, as comments.
+    fn about_owner(&self) -> &'static str;
+
+    /// What a role needs to run launchgate with a ledger in `schema`; nothing where there are no roles.
+    fn grants(&self, schema: &str, role: &str) -> Vec<String>;
 
     /// A text literal that no setting of the server can change the meaning of. The text has no NUL.
     fn text(&self, value: &str) -> String;
@@ -28,6 +38,9 @@ pub(super) trait SqlDialect: Sync {
 
     /// The database's clock now, not at the transaction's start.
     fn now(&self) -> &'static str;
+
+    /// The database's clock so long ago.
+    fn ago(&self, duration: Duration) -> String;
 
     /// When a lease ends that is renewed now.
     fn lease_end(&self, lease: Duration) -> String;
@@ -40,6 +53,9 @@ pub(super) trait SqlDialect: Sync {
 
     /// Seconds since a column's time.
     fn seconds_since(&self, column: &str) -> String;
+
+    /// A column's time as text, to compare it with itself: some have no other form (`infinity`).
+    fn time_text(&self, column: &str) -> String;
 
     /// A column's time as RFC 3339, UTC, to the millisecond.
     fn rfc3339(&self, column: &str) -> String;
@@ -58,11 +74,4 @@ pub(super) trait SqlDialect: Sync {
 
     /// Asks whether the server takes writes at the moment: one row.
     fn takes_writes(&self) -> &'static str;
-
-    /// Finds the schema of the ledger to write, where the URL does not decide it: one row.
-    fn find_ledger(&self) -> Option<String>;
-
-    /// Finds the schema of a ledger that an unqualified name does not reach, for readers: one row, or
-    /// none where there is no such ledger.
-    fn find_ledger_elsewhere(&self) -> Option<String>;
 }

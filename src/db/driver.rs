@@ -8,9 +8,10 @@ use super::{
     connection::{Connection, Pending},
     dialect::SqlDialect,
     fault::{ErrorCodes, Fault},
-    ledger_sql::LedgerSql,
+    ledger_read::Question,
     lock::LockAttempt,
     migrator::dialect::{MigrationConnection, MigrationDialect},
+    place::{Found, Home},
     purpose::ConnectionPurpose,
     server_info::ServerInfo,
     url::TlsMode,
@@ -39,8 +40,13 @@ pub(super) trait Driver: Sync {
     fn may_drop_calls(&self) -> bool;
     fn can_snapshot(&self) -> bool;
     fn session_names(&self) -> Option<SessionNames>;
-    fn create_hint(&self, url: &DatabaseUrl) -> String;
+    fn follows_steps(&self) -> bool;
+    fn has_schemas(&self) -> bool;
+    fn create_hint(&self, target: &Target) -> String;
     fn locked_table_hint(&self, url: &DatabaseUrl) -> String;
+
+    /// Whether the database is there, as far as that can be told without connecting: a file may be missing.
+    fn exists(&self, url: &DatabaseUrl) -> bool;
 
     /// Where a server listens if nothing says otherwise; `None` for files.
     fn default_port(&self) -> Option<u16>;
@@ -72,6 +78,27 @@ pub(super) trait Driver: Sync {
         mode: TlsMode,
     ) -> Pending<'a, Result<Box<dyn MigrationConnection>, Fault>>;
 
+    /// Finds the ledgers that count and asks them `question`. Changes nothing. Where the revision has
+    /// succeeded in one of them, the others need not be asked. `preamble` goes in front of the
+    /// statements; without one, a server that can do it with one statement is sent one.
+    fn find<'a>(
+        &self,
+        connection: &'a mut dyn Connection,
+        target: &'a Target,
+        question: Option<Question<'a>>,
+        preamble: String,
+        bound: Duration,
+    ) -> Pending<'a, Result<Found, Error>>;
+
+    /// Where this role could create a missing ledger, the best place first. Changes nothing; what the
+    /// server does not tell beforehand is found out by trying.
+    fn homes<'a>(
+        &self,
+        connection: &'a mut dyn Connection,
+        target: &'a Target,
+        bound: Duration,
+    ) -> Pending<'a, Result<Vec<Home>, Error>>;
+
     /// Tries to take the lock, and never waits for it.
     fn try_lock<'a>(
         &self,
@@ -95,7 +122,6 @@ pub(super) trait Driver: Sync {
         &self,
         connection: &'a mut dyn Connection,
         target: &'a Target,
-        sql: &'a LedgerSql,
-        ledger_exists: bool,
+        found: &'a Found,
     ) -> Pending<'a, Result<ServerInfo, Error>>;
 }

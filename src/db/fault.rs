@@ -36,6 +36,8 @@ pub(super) enum FaultKind {
 pub(super) enum Meaning {
     /// The table does not exist.
     MissingTable,
+    /// The schema, or database, that would hold the table does not exist.
+    MissingSchema,
     /// Another session created the same thing at the same moment.
     CreatedMeanwhile,
     /// The role lacks the privilege.
@@ -141,6 +143,11 @@ impl Fault {
     /// The table does not exist, or the file that would hold it.
     pub(super) fn is_missing_table(&self) -> bool {
         self.kind == FaultKind::NoFile || self.means(Meaning::MissingTable)
+    }
+
+    /// The schema, or database, that would hold the table does not exist.
+    pub(super) fn is_missing_schema(&self) -> bool {
+        self.means(Meaning::MissingSchema)
     }
 
     /// Another session created the same table at the same moment.

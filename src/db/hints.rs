@@ -1,5 +1,7 @@
 //! What to do about errors that every backend has.
 
+use super::Target;
+
 pub(super) const CREDENTIALS: &str = "check the user and password in the database URL, and that the server accepts this user from this address";
 pub(super) const DATABASE: &str = "create the database, or fix its name in the database URL";
 pub(super) const NO_DATABASE: &str = "add a database name to the database URL";
@@ -14,11 +16,16 @@ pub(super) const SCHEMA: &str =
     "create the schema, or select another one with ?schema= in the database URL";
 
 /// The command by which an administrator creates the ledger, with the grants that its role needs.
-pub(super) fn create(backend: &str, grant: &str, client: &[&str]) -> String {
+pub(super) fn create(backend: &str, role: &str, target: &Target, client: &[&str]) -> String {
     let words = |words: &[&str]| shlex::try_join(words.iter().copied()).unwrap_or_default();
+    let mut print = vec!["launchgate", "print-ddl", "--database", backend];
+    print.extend(["--role", role]);
+    if let Some(ledger) = &target.ledger {
+        print.extend(["--ledger", ledger]);
+    }
     format!(
-        "run this as an administrator: (launchgate print-ddl --database {backend}; {}) | {}",
-        words(&["echo", grant]),
+        "run this as an administrator: {} | {}",
+        words(&print),
         words(client)
     )
 }

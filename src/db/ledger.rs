@@ -99,6 +99,15 @@ pub struct LedgerRow {
     pub note: Option<String>,
 }
 
+/// A table of the ledger's name that is not believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignLedger {
+    /// Where it is.
+    pub schema: String,
+    /// Who owns it.
+    pub owner: String,
+}
+
 /// What was read from the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ledger {

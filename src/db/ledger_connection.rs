@@ -7,8 +7,13 @@ use tokio::time::Instant;
 use super::{
     Error, Target,
     connection::Connection,
+    dialect::SqlDialect,
     fault::{Fault, FaultKind},
+    hints,
+    ledger::Ledger,
+    ledger_read::Question,
     ledger_sql::LedgerSql,
+    place::{Found, Home},
     purpose::ConnectionPurpose,
     rows::TextRow,
     target::CALL,
@@ -20,35 +25,77 @@ const SILENT_LEASES: u32 = 4;
 /// The ledger, on a connection that is opened when it is needed and again after it broke.
 pub(super) struct LedgerConnection {
     pub(super) target: Target,
-    pub(super) sql: LedgerSql,
     connection: Option<Box<dyn Connection>>,
+    /// The ledgers that count, the one to write first; empty where there is none, or none was looked for.
+    ledgers: Vec<LedgerSql>,
+    /// The database cannot hold all of Unicode: free text is written in ASCII.
+    ascii: bool,
 }
 
 /// What creating the ledger came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LedgerCreation {
     /// It was missing.
-    Created,
+    Created {
+        /// Its name, with that of its schema.
+        table: String,
+        /// Why it is beside the app's tables instead of in a place of its own, and what to do about that.
+        in_the_way: Option<(String, String)>,
+    },
     /// It was there.
     Existed,
-    /// It was there, from an older launchgate, and got the unique key.
-    KeyAdded,
-    /// It was there, from an older launchgate, and the unique key could not be added.
-    KeyMissing {
+    /// It is missing, and is created after the steps.
+    AfterSteps,
+    /// It was there, from an older launchgate, and got the unique key or the indexes.
+    Upgraded,
+    /// It was there, from an older launchgate, and could not get them.
+    Outdated {
         /// The database's words.
         why: String,
-        /// The statement that adds it, for an administrator.
+        /// The statements that add them, for an administrator.
         add: String,
     },
 }
 
+/// When a missing ledger is created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CreationTime {
+    /// Not where the steps come first.
+    BeforeSteps,
+    /// Only in a place of its own: a step may be about to need an empty schema.
+    DuringStep,
+    /// Wherever it can be.
+    Anytime,
+}
+
 impl LedgerConnection {
-    pub(super) fn new(target: Target, sql: LedgerSql) -> Self {
+    pub(super) fn new(target: Target, is_unicode: bool) -> Self {
         Self {
             target,
-            sql,
             connection: None,
+            ledgers: Vec::new(),
+            ascii: !is_unicode,
         }
+    }
+
+    /// The ledger to write, where one was found or created.
+    pub(super) fn sql(&self) -> Option<&LedgerSql> {
+        self.ledgers.first()
+    }
+
+    /// The same for a caller that needs one.
+    pub(super) fn existing(&self) -> Result<&LedgerSql, Error> {
+        self.sql()
+            .ok_or_else(|| Error::refused("the ledger is missing", hints::TABLE_GONE))
+    }
+
+    /// Every ledger that counts.
+    pub(super) fn ledgers(&self) -> &[LedgerSql] {
+        &self.ledgers
+    }
+
+    fn dialect(&self) -> &'static dyn SqlDialect {
+        self.target.dialect()
     }
 
     /// Opens the connection where none is open.
@@ -60,7 +107,7 @@ impl LedgerConnection {
         if self.connection.is_none() {
             let mut connection = self.target.open(ConnectionPurpose::Ledger, bound).await?;
             let silence = self.target.lease * SILENT_LEASES;
-            if let Some(start) = self.sql.dialect.writer_session(silence, bound) {
+            if let Some(start) = self.dialect().writer_session(silence, bound) {
                 connection.run(start, bound).await?;
             }
             self.connection = Some(connection);
@@ -71,18 +118,47 @@ impl LedgerConnection {
         }
     }
 
-    /// Finds out where the ledger is, where the URL does not decide it.
+    /// Finds the ledgers, and asks them what they say about a revision.
+    pub(super) async fn read(
+        &mut self,
+        revision: Option<&str>,
+        bound: Duration,
+    ) -> Result<Ledger, Error> {
+        let app = self.target.app.clone();
+        let question = Question {
+            app: &app,
+            revision,
+            counts_readers: false,
+        };
+        self.search(Some(question), bound).await?.ledger()
+    }
+
+    /// Finds the ledgers.
     pub(super) async fn find(&mut self, bound: Duration) -> Result<(), Error> {
-        if self.sql.schema.is_some() {
-            return Ok(());
+        self.search(None, bound).await?.allow_steps()
+    }
+
+    async fn search(
+        &mut self,
+        question: Option<Question<'_>>,
+        bound: Duration,
+    ) -> Result<Found, Error> {
+        let target = self.target.clone();
+        let preamble = self.dialect().preamble(bound);
+        let driver = target.backend().driver();
+        let connection = self.opened(bound).await?;
+        let found = driver
+            .find(connection, &target, question, preamble, bound)
+            .await;
+        if found.as_ref().is_err_and(is_connection_s) {
+            self.connection = None;
         }
-        if let Some(find) = self.sql.dialect.find_ledger() {
-            let rows = self.rows(find, bound).await?;
-            if let Some(schema) = rows.last().and_then(|row| row.opt(0)) {
-                self.sql = LedgerSql::new(self.sql.dialect, Some(&schema));
-            }
+        let found = found?;
+        self.ledgers.clone_from(&found.ledgers);
+        for sql in &mut self.ledgers {
+            sql.ascii = self.ascii;
         }
-        Ok(())
+        Ok(found)
     }
 
     pub(super) async fn rows(
@@ -97,37 +173,70 @@ impl LedgerConnection {
         self.try_run(sql, bound).await?.map_err(Error::from)
     }
 
-    /// Runs a statement that contains free text; in ASCII where the database's encoding cannot hold
-    /// it.
+    /// Runs a statement that contains free text on every ledger, the first one that it changes ends that;
+    /// in ASCII where the database's encoding cannot hold the text.
     pub(super) async fn run_text(
         &mut self,
         statement: impl Fn(&LedgerSql) -> String,
         bound: Duration,
     ) -> Result<u64, Error> {
-        match self.try_run(statement(&self.sql), bound).await? {
-            Err(fault) if fault.is_unencodable() => {
-                self.sql.ascii = true;
-                self.run(statement(&self.sql), bound).await
+        for mut sql in self.ledgers.clone() {
+            let changed = match self.try_run(statement(&sql), bound).await? {
+                Err(fault) if fault.is_unencodable() => {
+                    self.ascii = true;
+                    sql.ascii = true;
+                    self.run(statement(&sql), bound).await?
+                }
+                answer => answer?,
+            };
+            if changed > 0 {
+                return Ok(changed);
             }
-            answer => answer.map_err(Error::from),
         }
+        Ok(0)
     }
 
     /// Runs a statement that may run twice: where the connection turns out to be dead, once more on a
     /// new one, within the same limit.
-    pub(super) async fn run_again(&mut self, sql: &str, bound: Duration) -> Result<u64, Error> {
+    pub(super) async fn try_run_again(
+        &mut self,
+        sql: &str,
+        bound: Duration,
+    ) -> Result<Result<u64, Fault>, Error> {
         let since = Instant::now();
         let was_open = self.is_open();
         // half of the time to connect, half to ask
         let first = if was_open { bound } else { bound / 2 };
-        let answer = self.run(sql.to_owned(), first).await;
+        let answer = self.try_run(sql.to_owned(), first).await;
+        let is_broken = match &answer {
+            Ok(answer) => answer
+                .as_ref()
+                .is_err_and(|fault| matches!(fault.clone().into(), Error::Broken(_))),
+            Err(error) => matches!(error, Error::Broken(_)),
+        };
         let left = bound.saturating_sub(since.elapsed());
-        match answer {
-            Err(Error::Broken(_)) if was_open && !self.is_open() && left > bound / 2 => {
-                self.run(sql.to_owned(), left / 2).await
-            }
-            answer => answer,
+        if is_broken && was_open && !self.is_open() && left > bound / 2 {
+            return self.try_run(sql.to_owned(), left / 2).await;
         }
+        answer
+    }
+
+    /// The same where no fault is expected.
+    pub(super) async fn run_again(&mut self, sql: &str, bound: Duration) -> Result<u64, Error> {
+        self.try_run_again(sql, bound).await?.map_err(Error::from)
+    }
+
+    /// Why nothing could be written here, and what to do about it.
+    pub(super) async fn unfit(
+        &mut self,
+        bound: Duration,
+    ) -> Result<Option<(String, String)>, Error> {
+        let target = self.target.clone();
+        let driver = target.backend().driver();
+        let found = Found::default();
+        let connection = self.opened(bound).await?;
+        let info = driver.describe(connection, &target, &found).await?;
+        Ok(info.unfit)
     }
 
     /// The inner fault is for a caller that is prepared for one, such as a missing table.
@@ -136,7 +245,7 @@ impl LedgerConnection {
         sql: String,
         bound: Duration,
     ) -> Result<Result<Vec<TextRow>, Fault>, Error> {
-        let sql = self.sql.dialect.preamble(bound) + &sql;
+        let sql = self.dialect().preamble(bound) + &sql;
         let answer = self.opened(bound).await?.rows(sql, bound).await;
         Ok(self.keep_or_drop(answer))
     }
@@ -146,7 +255,7 @@ impl LedgerConnection {
         sql: String,
         bound: Duration,
     ) -> Result<Result<u64, Fault>, Error> {
-        let sql = self.sql.dialect.preamble(bound) + &sql;
+        let sql = self.dialect().preamble(bound) + &sql;
         let answer = self.opened(bound).await?.run(sql, bound).await;
         Ok(self.keep_or_drop(answer))
     }
@@ -155,11 +264,7 @@ impl LedgerConnection {
     /// next call's.
     fn keep_or_drop<T>(&mut self, answer: Result<T, Fault>) -> Result<T, Fault> {
         if let Err(fault) = &answer
-            && (fault.kind != FaultKind::Server
-                || matches!(
-                    Error::from(fault.clone()),
-                    Error::Broken(_) | Error::NotYet(_) | Error::Full(_)
-                ))
+            && (fault.kind != FaultKind::Server || is_connection_s(&fault.clone().into()))
         {
             self.connection = None;
         }
@@ -167,54 +272,138 @@ impl LedgerConnection {
     }
 
     /// Creates the ledger where it is missing. An existing ledger is used as is, if it has the
-    /// columns, whatever the role may create. The unique key is added if missing.
-    pub(super) async fn create(&mut self, bound: Duration) -> Result<LedgerCreation, Error> {
-        let schema = self.sql.schema.clone();
-        let has_key = self.sql.dialect.has_running_key(schema.as_deref());
-        let check = format!("{}; {has_key}", self.sql.shape());
-        match self.try_rows(check.clone(), bound).await? {
-            Ok(rows) if rows.last().is_some_and(|row| row.flag(0)) => {
-                return Ok(LedgerCreation::Existed);
-            }
-            Ok(_) => return self.add_running_key(bound).await,
-            Err(fault) if fault.is_missing_table() => {}
-            Err(fault) => return Err(fault.into()),
+    /// columns, whatever the role may create. The unique key and the indexes are added if missing.
+    pub(super) async fn create(
+        &mut self,
+        time: CreationTime,
+        bound: Duration,
+    ) -> Result<LedgerCreation, Error> {
+        self.find(bound).await?;
+        if let Some(sql) = self.sql().cloned() {
+            return self.upgrade(&sql, bound).await;
         }
-        let statements = self.sql.dialect.create_ledger(schema.as_deref()).join("; ");
-        self.opened(bound).await?.allow_create();
-        match self.try_run(statements, bound).await? {
-            Ok(_) => Ok(LedgerCreation::Created),
-            // another app's holder was faster
-            Err(fault) if fault.is_created_meanwhile() => {
-                self.rows(check, bound).await?;
-                Ok(LedgerCreation::Existed)
-            }
-            Err(fault) if fault.is_privilege() => Err(Error::refused(
-                format!("this role may not create the ledger: {}", fault.message),
-                self.target.backend().create_hint(&self.target.url),
-            )),
-            Err(fault) => Err(fault.into()),
+        if time == CreationTime::BeforeSteps && self.target.backend().follows_steps() {
+            return Ok(LedgerCreation::AfterSteps);
         }
+        for home in self.homes(bound).await? {
+            if time == CreationTime::DuringStep && home.in_the_way.is_some() {
+                return Ok(LedgerCreation::AfterSteps);
+            }
+            match self.create_at(&home, bound).await? {
+                Ok(()) => return self.created(&home, bound).await,
+                // another app's holder was faster
+                Err(fault) if fault.is_created_meanwhile() => {
+                    self.find(bound).await?;
+                    self.existing()?;
+                    return Ok(LedgerCreation::Existed);
+                }
+                Err(fault) if fault.is_privilege() || fault.is_missing_schema() => {}
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+        Err(Error::refused(
+            "the ledger is missing and this role may not create it",
+            self.create_hint(),
+        ))
     }
 
-    /// Adds the unique key. Where that is not possible now the ledger is used without it: the lock and
-    /// the lease remain, and the next run tries again.
-    async fn add_running_key(&mut self, bound: Duration) -> Result<LedgerCreation, Error> {
-        let add = self.sql.dialect.add_running_key(self.sql.schema.as_deref());
-        let mut answer = self.try_run(add.clone(), bound).await?;
+    fn create_hint(&self) -> String {
+        self.target.backend().create_hint(&self.target)
+    }
+
+    async fn homes(&mut self, bound: Duration) -> Result<Vec<Home>, Error> {
+        let target = self.target.clone();
+        let driver = target.backend().driver();
+        driver
+            .homes(self.opened(bound).await?, &target, bound)
+            .await
+    }
+
+    async fn create_at(
+        &mut self,
+        home: &Home,
+        bound: Duration,
+    ) -> Result<Result<(), Fault>, Error> {
+        let schema = home.sql.schema.as_deref();
+        let mut statements = self.dialect().create_ledger(schema);
+        if let Some(before) = &home.before {
+            statements.insert(0, before.clone());
+        }
+        let created = self.try_run(statements.join("; "), bound).await?;
+        Ok(created.map(drop))
+    }
+
+    /// Makes sure that what was created is what will be found: a table of that name may have been there,
+    /// or its schema, which is somebody else's.
+    async fn created(&mut self, home: &Home, bound: Duration) -> Result<LedgerCreation, Error> {
+        self.find(bound).await?;
+        let is_here = |sql: &LedgerSql| sql.table == home.sql.table;
+        if !self.sql().is_some_and(is_here) {
+            return Err(Error::refused(
+                format!(
+                    "the table {} was there already and is not trusted",
+                    home.sql.table
+                ),
+                "see who owns it, and drop it, or name another place with --ledger",
+            ));
+        }
+        let in_the_way = home.in_the_way.clone().map(|why| {
+            let schema = home.sql.schema.as_deref().unwrap_or_default();
+            let hint = format!(
+                "if that suits you, say so with --ledger {schema}; else {}",
+                self.create_hint()
+            );
+            (why, hint)
+        });
+        Ok(LedgerCreation::Created {
+            table: home.sql.table.clone(),
+            in_the_way,
+        })
+    }
+
+    /// Adds the unique key and the indexes that an older launchgate's ledger lacks. Where that is not
+    /// possible now the ledger is used without them: the lock and the lease remain, and the next run tries
+    /// again.
+    async fn upgrade(&mut self, sql: &LedgerSql, bound: Duration) -> Result<LedgerCreation, Error> {
+        let schema = sql.schema.as_deref();
+        let check = format!("{}; {}", sql.shape(), self.dialect().has_keys(schema));
+        let rows = self.rows(check, bound).await?;
+        let has = |column| rows.last().is_some_and(|row| row.flag(column));
+        let mut missing = Vec::new();
+        if !has(0) {
+            missing.push(self.dialect().add_running_key(schema));
+        }
+        if !has(1) {
+            missing.extend(self.dialect().add_indexes(schema));
+        }
+        if missing.is_empty() {
+            return Ok(LedgerCreation::Existed);
+        }
+        for add in &missing {
+            if let Err(fault) = self.add(sql, add, bound).await? {
+                return Ok(LedgerCreation::Outdated {
+                    why: fault.message,
+                    add: missing.join("; "),
+                });
+            }
+        }
+        Ok(LedgerCreation::Upgraded)
+    }
+
+    async fn add(
+        &mut self,
+        sql: &LedgerSql,
+        add: &str,
+        bound: Duration,
+    ) -> Result<Result<(), Fault>, Error> {
+        let mut answer = self.try_run(add.to_owned(), bound).await?;
         if answer.as_ref().is_err_and(Fault::is_duplicate) {
-            self.run(self.sql.interrupt_duplicates(), bound).await?;
-            answer = self.try_run(add.clone(), bound).await?;
+            self.run(sql.interrupt_duplicates(), bound).await?;
+            answer = self.try_run(add.to_owned(), bound).await?;
         }
         Ok(match answer {
-            Ok(_) => LedgerCreation::KeyAdded,
-            Err(fault) if fault.is_created_meanwhile() && !fault.is_duplicate() => {
-                LedgerCreation::Existed
-            }
-            Err(fault) => LedgerCreation::KeyMissing {
-                why: fault.message,
-                add,
-            },
+            Err(fault) if fault.is_created_meanwhile() && !fault.is_duplicate() => Ok(()),
+            answer => answer.map(drop),
         })
     }
 
@@ -232,4 +421,9 @@ impl LedgerConnection {
     pub(super) fn call(&self) -> Duration {
         self.target.holder_call().min(CALL)
     }
+}
+
+/// Whether an error is the connection's: an answer may still come, or the server has ended it.
+fn is_connection_s(error: &Error) -> bool {
+    matches!(error, Error::Broken(_) | Error::NotYet(_) | Error::Full(_))
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
 use super::{
     dialect::SqlDialect,
     ledger::{LONGEST_LEASE, NewRun, RunOutcome, RunState},
@@ -10,11 +12,21 @@ use super::{
 /// The table's name.
 pub(super) const TABLE: &str = "launchgate_runs";
 
+/// The schema, or database, of the ledger's own: the tools that look after the app's tables don't look
+/// there.
+pub(super) const HOME: &str = "launchgate";
+
 /// The unique key that allows one `running` row for each app.
 pub(super) const RUNNING_KEY: &str = "launchgate_runs_running";
 
-/// More rows than any decision needs; keeps reads cheap however large the table is.
-const READ_LIMIT: u32 = 2000;
+/// The index that finds a revision's newest rows.
+pub(super) const NEWEST_INDEX: &str = "launchgate_runs_newest";
+
+/// The index that finds a revision's newest row in each state, and what runs now.
+pub(super) const STATES_INDEX: &str = "launchgate_runs_states";
+
+/// The characters of a database's name that can't stand behind an app's name.
+const SCOPE: &AsciiSet = &CONTROLS.add(b'@').add(b'%');
 
 /// Writes the statements for one ledger.
 #[derive(Clone)]
@@ -24,17 +36,49 @@ pub(super) struct LedgerSql {
     pub(super) schema: Option<String>,
     /// The table's name, qualified where the schema is known.
     pub(super) table: String,
+    /// The app's database, where the ledger is one for all databases of a server.
+    scope: Option<String>,
     /// The database cannot hold all of Unicode: free text is written in ASCII.
     pub(super) ascii: bool,
 }
 
 impl LedgerSql {
-    pub(super) fn new(dialect: &'static dyn SqlDialect, schema: Option<&str>) -> Self {
+    pub(super) fn new(
+        dialect: &'static dyn SqlDialect,
+        schema: Option<&str>,
+        scope: Option<&str>,
+    ) -> Self {
+        Self {
+            schema: schema.map(str::to_owned),
+            scope: scope.map(|database| utf8_percent_encode(database, SCOPE).to_string()),
+            ..Self::named(dialect, &dialect.table(schema))
+        }
+    }
+
+    /// The statements for a table of this name, as it stands in SQL.
+    pub(super) fn named(dialect: &'static dyn SqlDialect, table: &str) -> Self {
         Self {
             dialect,
-            schema: schema.map(str::to_owned),
-            table: dialect.table(schema),
+            schema: None,
+            table: table.to_owned(),
+            scope: None,
             ascii: false,
+        }
+    }
+
+    /// The app as the ledger has it: where several databases share one ledger, `APP@DATABASE`, since a
+    /// revision that succeeded in one of them has not succeeded in another.
+    fn app(&self, app: &str) -> String {
+        match &self.scope {
+            Some(database) => self.text(&format!("{app}@{database}")),
+            None => self.text(app),
+        }
+    }
+
+    pub(super) fn of_app(&self, app: &str) -> String {
+        match &self.scope {
+            Some(database) => self.is("app", &format!("{app}@{database}")),
+            None => self.is("app", app),
         }
     }
 
@@ -55,37 +99,12 @@ impl LedgerSql {
         }
     }
 
-    fn is(&self, column: &str, value: &str) -> String {
+    pub(super) fn is(&self, column: &str, value: &str) -> String {
         self.dialect.equals(column, value)
     }
 
     fn now(&self) -> &'static str {
         self.dialect.now()
-    }
-
-    /// Reads what decides about a revision.
-    pub(super) fn read(&self, app: &str, revision: Option<&str>) -> String {
-        self.read_with(app, revision, "")
-    }
-
-    /// The same, and how many connections read the ledger now.
-    pub(super) fn read_and_count(&self, app: &str, revision: Option<&str>) -> String {
-        self.read_with(app, revision, &self.dialect.reader_count())
-    }
-
-    fn read_with(&self, app: &str, revision: Option<&str>, more: &str) -> String {
-        let asked = revision.map_or(String::new(), |revision| {
-            format!(" OR {}", self.is("revision", revision))
-        });
-        format!(
-            "SELECT id, revision, run_id, state, {lease}, holder, {age}, note, {ended}, lease_until{more} FROM {table} \
-             WHERE {app} AND (state = 'running'{asked}) ORDER BY id DESC LIMIT {READ_LIMIT}",
-            lease = self.dialect.lease_state(LONGEST_LEASE),
-            age = self.dialect.seconds_since("started_at"),
-            ended = self.dialect.seconds_since("finished_at"),
-            table = self.table,
-            app = self.is("app", app),
-        )
     }
 
     /// Fails if the table is missing or lacks a column; returns nothing.
@@ -130,18 +149,19 @@ impl LedgerSql {
         )
     }
 
-    /// Appends the `running` row. `guard` must hold for it to be written.
+    /// Appends the `running` row of a run that began so long `ago`. `guard` must hold for it to be written.
     pub(super) fn append(
         &self,
         app: &str,
         run: &NewRun,
+        ago: Duration,
         lease: Duration,
         guard: Option<&str>,
     ) -> String {
         let now = self.now();
         let values = format!(
-            "{}, {}, {}, {}, {}, {}, 'running', {}, {}, {now}, {now}, {}",
-            self.text(app),
+            "{}, {}, {}, {}, {}, {}, 'running', {}, {}, {}, {now}, {}",
+            self.app(app),
             self.text(&run.revision),
             self.free(run.release_id.as_deref()),
             self.free(run.release_source.as_deref()),
@@ -149,6 +169,7 @@ impl LedgerSql {
             run.attempt,
             self.free(Some(&run.holder)),
             self.text(env!("CARGO_PKG_VERSION")),
+            self.dialect.ago(ago),
             self.dialect.lease_end(lease),
         );
         let source = match guard {
@@ -159,6 +180,43 @@ impl LedgerSql {
             "INSERT INTO {} (app, revision, release_id, release_source, run_id, attempt, state, holder, version, \
              started_at, heartbeat_at, lease_until) {source}",
             self.table
+        )
+    }
+
+    /// Appends the row of a run that has ended, unless the ledger has it: it began so long `ago`.
+    pub(super) fn append_ended(
+        &self,
+        app: &str,
+        run: &NewRun,
+        ago: Duration,
+        outcome: &RunOutcome,
+    ) -> String {
+        let number =
+            |value: Option<i32>| value.map_or("NULL".to_owned(), |value| value.to_string());
+        let now = self.now();
+        format!(
+            "INSERT INTO {table} (app, revision, release_id, release_source, run_id, attempt, state, step, exit_code, \
+             term_signal, command, holder, version, note, output_tail, started_at, heartbeat_at, lease_until, \
+             finished_at) SELECT {}, {}, {}, {}, {}, {}, '{}', {}, {}, {}, {}, {}, {}, {}, {}, {}, {now}, {now}, {now} \
+             WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {})",
+            self.app(app),
+            self.text(&run.revision),
+            self.free(run.release_id.as_deref()),
+            self.free(run.release_source.as_deref()),
+            self.text(&run.run_id),
+            run.attempt,
+            outcome.state,
+            self.free(outcome.step.as_deref()),
+            number(outcome.exit_code),
+            number(outcome.term_signal),
+            self.free(outcome.command.as_deref()),
+            self.free(Some(&run.holder)),
+            self.text(env!("CARGO_PKG_VERSION")),
+            self.free(outcome.note.as_deref()),
+            self.free(outcome.output_tail.as_deref()),
+            self.dialect.ago(ago),
+            self.is("run_id", &run.run_id),
+            table = self.table,
         )
     }
 
@@ -177,7 +235,7 @@ impl LedgerSql {
             "INSERT INTO {} (app, revision, run_id, attempt, state, holder, version, note, started_at, finished_at) \
              VALUES ({}, {}, {}, 0, '{state}', {}, {}, {}, {now}, {now})",
             self.table,
-            self.text(app),
+            self.app(app),
             self.text(revision),
             self.text(run_id),
             self.free(Some(who)),
@@ -265,13 +323,24 @@ impl LedgerSql {
 
     /// The apps that have rows, or rows of one revision.
     pub(super) fn apps(&self, revision: Option<&str>, limit: u32) -> String {
-        let of = revision.map_or(String::new(), |revision| {
-            format!(" WHERE {}", self.is("revision", revision))
-        });
+        let of = revision.map_or("1 = 1".to_owned(), |revision| self.is("revision", revision));
+        let suffix = self.app_suffix();
+        let scope = if suffix.is_empty() {
+            String::new()
+        } else {
+            let length = suffix.chars().count();
+            format!(" AND RIGHT(app, {length}) = {}", self.text(&suffix))
+        };
         format!(
-            "SELECT DISTINCT app FROM {}{of} ORDER BY app LIMIT {limit}",
+            "SELECT DISTINCT app FROM {} WHERE {of}{scope} ORDER BY app LIMIT {limit}",
             self.table
         )
+    }
+
+    /// What follows the app's name in the column, where databases share the ledger.
+    pub(super) fn app_suffix(&self) -> String {
+        let scope = self.scope.as_ref();
+        scope.map_or(String::new(), |database| format!("@{database}"))
     }
 
     pub(super) fn history(&self, app: &str, limit: u32) -> String {
@@ -290,7 +359,7 @@ impl LedgerSql {
             ),
             self.dialect.lease_state(LONGEST_LEASE),
             self.table,
-            self.is("app", app),
+            self.of_app(app),
         )
     }
 }

@@ -24,8 +24,8 @@ pub(super) enum LockAttempt {
 /// A lock that was just taken, and what was learned on the way.
 pub(super) struct TakenLock {
     pub(super) lock: Box<dyn HeldLock>,
-    /// Where the ledger is.
-    pub(super) sql: LedgerSql,
+    /// Whether the database can hold all of Unicode.
+    pub(super) is_unicode: bool,
     pub(super) lock_id: String,
 }
 
@@ -44,6 +44,25 @@ pub(super) enum RowWriter<'a> {
     OnLedger(String),
     /// The lock's own connection.
     OnLock(Pending<'a, Result<u64, Fault>>),
+}
+
+/// How a run ended, and what the ledger has of it so far.
+pub(super) struct RunEnd<'a> {
+    pub(super) sql: &'a LedgerSql,
+    pub(super) run_id: &'a str,
+    pub(super) outcome: &'a RunOutcome,
+    /// Where the ledger has no row of this run: the statements that write all of it, and the table.
+    pub(super) anew: Option<Vec<String>>,
+}
+
+impl RunEnd<'_> {
+    /// The statement that records it. `guard` must hold for it to be written.
+    pub(super) fn statement(&self, guard: Option<&str>) -> String {
+        match &self.anew {
+            Some(anew) => anew.join("; "),
+            None => self.sql.finish(self.run_id, self.outcome, guard),
+        }
+    }
 }
 
 /// A lock that is held until this is dropped.
@@ -66,13 +85,11 @@ pub(super) trait HeldLock: Send {
     ) -> RowWriter<'_>;
 
     /// Records the end of the run by what holds the lock, and gives the lock back.
-    fn record<'a>(
+    fn record(
         self: Box<Self>,
-        sql: &'a LedgerSql,
-        run_id: &'a str,
-        outcome: &'a RunOutcome,
+        end: RunEnd<'_>,
         bound: Duration,
-    ) -> Pending<'a, Result<(), RecordError>>;
+    ) -> Pending<'_, Result<(), RecordError>>;
 
     /// Gives the lock back. The server, or the kernel, does so in any case.
     fn release(self: Box<Self>, bound: Duration) -> Pending<'static, ()>;
@@ -81,17 +98,12 @@ pub(super) trait HeldLock: Send {
     fn inheritable(&self) -> Option<BorrowedFd<'_>>;
 
     /// The sessions that steps of earlier runs left on the server, where they can be recognised:
-    /// process id, state, age in milliseconds, name. `has_ledger`: the ledger tells which runs are
-    /// closed.
-    fn orphans(&self, sql: &LedgerSql, lock_id: &str, has_ledger: bool) -> Option<String>;
+    /// process id, state, age in milliseconds, name. The ledger, where there is one, tells which runs
+    /// are closed.
+    fn orphans(&self, ledger: Option<&LedgerSql>, lock_id: &str) -> Option<String>;
 
     /// Ends those that `run_ids` left idle in a transaction, and counts them.
-    fn end_idle_orphans(
-        &self,
-        sql: &LedgerSql,
-        lock_id: &str,
-        run_ids: &[String],
-    ) -> Option<String>;
+    fn end_idle_orphans(&self, lock_id: &str, run_ids: &[String]) -> Option<String>;
 }
 
 /// The connection that a server's lock belongs to.

@@ -2,12 +2,15 @@
 
 use std::os::fd::BorrowedFd;
 
+use tokio::time::Instant;
+
 use super::{
     Error, Target,
+    begun_run::{BegunRun, DroppedLedger, beat},
     error::RecordError,
-    ledger::{Ledger, NewRun, Orphan, REVISION_MAX, RunOutcome},
-    ledger_connection::{LedgerConnection, LedgerCreation},
-    lock::{Exclusion, HeldLock, RowWriter, TakenLock, not_running},
+    ledger::{Ledger, NewRun, Orphan, REVISION_MAX, RunOutcome, RunState},
+    ledger_connection::{CreationTime, LedgerConnection, LedgerCreation},
+    lock::{Exclusion, HeldLock, RowWriter, RunEnd, TakenLock},
     rows,
 };
 
@@ -16,6 +19,7 @@ pub struct Locked {
     lock: Box<dyn HeldLock>,
     ledger: LedgerConnection,
     lock_id: String,
+    run: Option<BegunRun>,
 }
 
 /// Whether the lock is exclusive.
@@ -37,21 +41,31 @@ pub enum Appended {
     Busy,
 }
 
+/// Whether the end of a run is in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// It is.
+    Written,
+    /// The steps failed and left no database to write it to.
+    NoDatabase,
+}
+
 /// What one renewal found out about the two guards.
 #[derive(Debug)]
 pub struct Renewal {
     /// The lock: [`Locked::confirm`].
     pub lock: Result<(), Error>,
-    /// The lease: [`Locked::heartbeat`].
-    pub lease: Result<(), Error>,
+    /// The lease: [`Locked::heartbeat`]; news of a ledger that a step dropped.
+    pub lease: Result<Option<DroppedLedger>, Error>,
 }
 
 impl Locked {
     pub(super) fn new(taken: TakenLock, target: Target) -> Self {
         Self {
             lock: taken.lock,
-            ledger: LedgerConnection::new(target, taken.sql),
+            ledger: LedgerConnection::new(target, taken.is_unicode),
             lock_id: taken.lock_id,
+            run: None,
         }
     }
 
@@ -93,9 +107,7 @@ impl Locked {
 
     /// Reads the ledger again, on its own connection.
     pub async fn read_ledger(&mut self, revision: Option<&str>) -> Result<Ledger, Error> {
-        let ledger = &mut self.ledger;
-        let sql = ledger.sql.read(&ledger.target.app, revision);
-        rows::ledger(ledger.try_rows(sql, ledger.call()).await?)
+        self.ledger.read(revision, self.ledger.call()).await
     }
 
     /// Proves that the lock excludes: a second connection must fail to take it, and must see that it
@@ -131,14 +143,18 @@ impl Locked {
         }
     }
 
-    /// Creates the ledger where it is missing; one that exists is used whatever this role may create.
-    /// Either way it must have its columns, and this role the right to write them: a run that can't be
+    /// Creates the ledger where it is missing, unless that comes after the steps; one that exists is used
+    /// whatever this role may create. Either way this role must be able to write it: a run that can't be
     /// recorded must not begin.
     pub async fn create_ledger(&mut self) -> Result<LedgerCreation, Error> {
         let bound = self.ledger.call();
-        let creation = self.ledger.create(bound).await?;
-        let sql = self.ledger.sql.may_finish();
-        self.ledger.run_again(&sql, bound).await?;
+        let creation = self.ledger.create(CreationTime::BeforeSteps, bound).await?;
+        if let Some(sql) = self.ledger.sql() {
+            let sql = sql.may_finish();
+            self.ledger.run_again(&sql, bound).await?;
+        } else if let Some((what, hint)) = self.ledger.unfit(bound).await? {
+            return Err(Error::refused(what, hint));
+        }
         Ok(creation)
     }
 
@@ -147,8 +163,15 @@ impl Locked {
         if run_ids.is_empty() {
             return Ok(0);
         }
-        let sql = self.ledger.sql.interrupt(run_ids, note);
-        self.ledger.run_again(&sql, self.ledger.call()).await
+        if self.ledger.sql().is_none() {
+            self.ledger.find(self.ledger.call()).await?;
+        }
+        let mut marked = 0;
+        for sql in self.ledger.ledgers().to_vec() {
+            let sql = sql.interrupt(run_ids, note);
+            marked += self.ledger.run_again(&sql, self.ledger.call()).await?;
+        }
+        Ok(marked)
     }
 
     /// Appends the `running` row, its lease counted from now.
@@ -160,8 +183,16 @@ impl Locked {
             ));
         }
         let bound = self.ledger.call();
-        let LedgerConnection { target, sql, .. } = &self.ledger;
-        let answer = match self.lock.append(sql, target, run, bound) {
+        let begun = BegunRun {
+            new: run.clone(),
+            began: Instant::now(),
+            has_row: self.ledger.sql().is_some(),
+        };
+        self.run = Some(begun);
+        let Some(sql) = self.ledger.sql() else {
+            return Ok(Appended::Running);
+        };
+        let answer = match self.lock.append(sql, &self.ledger.target, run, bound) {
             RowWriter::OnLock(appended) => appended.await,
             RowWriter::OnLedger(insert) => self.ledger.try_run(insert, bound).await?,
         };
@@ -191,8 +222,29 @@ impl Locked {
     ///
     /// # Errors
     /// `Lost` where the row is not `running` any more.
-    pub async fn heartbeat(&mut self, run_id: &str) -> Result<(), Error> {
-        beat(&mut self.ledger, run_id, None).await
+    pub async fn heartbeat(&mut self, run_id: &str) -> Result<Option<DroppedLedger>, Error> {
+        let Self { ledger, run, .. } = self;
+        beat(ledger, run.as_mut(), run_id, None, CreationTime::DuringStep).await
+    }
+
+    /// Before the end of the run is recorded: writes the row anew where a step dropped the ledger.
+    pub async fn keep_row(&mut self, run_id: &str) -> Result<Option<DroppedLedger>, Error> {
+        let Self { ledger, run, .. } = self;
+        if ledger.target.backend().has_lease() {
+            return beat(ledger, run.as_mut(), run_id, None, CreationTime::Anytime).await;
+        }
+        // Under the lock of a file nobody else changes the rows of this app: where this one is gone, a
+        // step dropped the table, or put another file in the place of this one.
+        let Some(run) = run.as_mut() else {
+            return Ok(None);
+        };
+        ledger.find(ledger.call()).await?;
+        let rows = match ledger.sql().map(|sql| sql.state_of(run_id)) {
+            Some(ask) => ledger.rows(ask, ledger.call()).await?,
+            None => Vec::new(),
+        };
+        let had_row = std::mem::replace(&mut run.has_row, !rows.is_empty());
+        Ok((had_row && rows.is_empty()).then_some(DroppedLedger::CreatedAfterSteps))
     }
 
     /// [`Self::confirm`] and [`Self::heartbeat`] at the same time. `step` is the step that runs now
@@ -204,7 +256,9 @@ impl Locked {
         step: Option<(&str, &str)>,
         row_waits: impl FnOnce(),
     ) -> Renewal {
-        let Self { lock, ledger, .. } = self;
+        let Self {
+            lock, ledger, run, ..
+        } = self;
         let bound = ledger.target.beat();
         let is_open = ledger.is_open();
         let confirm = async {
@@ -214,19 +268,48 @@ impl Locked {
             }
             lock
         };
-        let (lock, lease) = tokio::join!(confirm, beat(ledger, run_id, step));
+        let beat = beat(ledger, run.as_mut(), run_id, step, CreationTime::DuringStep);
+        let (lock, lease) = tokio::join!(confirm, beat);
         Renewal { lock, lease }
     }
 
     /// Records how the run ended, by what holds the lock, and gives the lock back. Where it fails the
     /// lock is given back too, or lost.
-    pub async fn record(self, run_id: &str, outcome: &RunOutcome) -> Result<(), RecordError> {
-        let Self { lock, ledger, .. } = self;
-        let answer = lock
-            .record(&ledger.sql, run_id, outcome, ledger.call())
-            .await;
+    pub async fn record(self, run_id: &str, outcome: &RunOutcome) -> Result<Recorded, RecordError> {
+        let Self {
+            lock, ledger, run, ..
+        } = self;
+        let (bound, backend) = (ledger.call(), ledger.target.backend());
+        let without_row = run.filter(|run| !run.has_row && backend.follows_steps());
+        if without_row.is_some()
+            && outcome.state != RunState::Succeeded
+            && !backend.driver().exists(&ledger.target.url)
+        {
+            lock.release(bound).await;
+            return Ok(Recorded::NoDatabase);
+        }
+        let sql = ledger.sql().cloned();
+        let new = || ledger.target.plain_sql();
+        let anew = without_row.map(|run| {
+            let mut statements = match &sql {
+                Some(_) => Vec::new(),
+                None => ledger.target.dialect().create_ledger(None),
+            };
+            let sql = sql.clone().unwrap_or_else(new);
+            let app = &ledger.target.app;
+            statements.push(sql.append_ended(app, &run.new, run.began.elapsed(), outcome));
+            statements
+        });
+        let sql = sql.unwrap_or_else(new);
+        let end = RunEnd {
+            sql: &sql,
+            run_id,
+            outcome,
+            anew,
+        };
+        let answer = lock.record(end, bound).await;
         ledger.close().await;
-        answer
+        answer.map(|()| Recorded::Written)
     }
 
     /// Gives the lock back without a record. Limited in time, and done in any case.
@@ -242,18 +325,13 @@ impl Locked {
             lock,
             ledger,
             lock_id,
+            ..
         } = self;
-        let Some(ask) = lock.orphans(&ledger.sql, lock_id, true) else {
+        // No ledger, no closed runs.
+        let Some(ask) = lock.orphans(ledger.sql(), lock_id) else {
             return Ok(Vec::new());
         };
-        let answer = match ledger.try_rows(ask, ledger.call()).await? {
-            // no ledger, no closed runs
-            Err(fault) if fault.is_missing_table() => {
-                let ask = lock.orphans(&ledger.sql, lock_id, false);
-                ledger.rows(ask.unwrap_or_default(), ledger.call()).await?
-            }
-            answer => answer?,
-        };
+        let answer = ledger.rows(ask, ledger.call()).await?;
         answer.iter().map(rows::orphan).collect()
     }
 
@@ -264,11 +342,12 @@ impl Locked {
             lock,
             ledger,
             lock_id,
+            ..
         } = self;
         if run_ids.is_empty() {
             return Ok(0);
         }
-        let Some(end) = lock.end_idle_orphans(&ledger.sql, lock_id, run_ids) else {
+        let Some(end) = lock.end_idle_orphans(lock_id, run_ids) else {
             return Ok(0);
         };
         match ledger.try_rows(end, ledger.call()).await? {
@@ -279,23 +358,5 @@ impl Locked {
             Err(fault) if fault.is_privilege() => Ok(0),
             Err(fault) => Err(fault.into()),
         }
-    }
-}
-
-async fn beat(
-    ledger: &mut LedgerConnection,
-    run_id: &str,
-    step: Option<(&str, &str)>,
-) -> Result<(), Error> {
-    // Without a lease there is no heartbeat, and no hurry to say which step runs.
-    let bound = match (ledger.target.backend().has_lease(), step) {
-        (false, None) => return Ok(()),
-        (false, Some(_)) => ledger.call(),
-        (true, _) => ledger.target.beat(),
-    };
-    let sql = ledger.sql.heartbeat(run_id, step, ledger.target.lease);
-    match ledger.run_again(&sql, bound).await? {
-        1 => Ok(()),
-        _ => Err(not_running()),
     }
 }

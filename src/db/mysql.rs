@@ -7,6 +7,7 @@ mod errors;
 mod greeting;
 mod lock;
 mod migrations;
+mod places;
 
 use std::time::Duration;
 
@@ -17,9 +18,10 @@ use super::{
     driver::{Driver, SessionNames},
     fault::{ErrorCodes, Fault, FaultPhase},
     hints,
-    ledger_sql::LedgerSql,
+    ledger_read::Question,
     lock::LockAttempt,
     migrator::dialect::{MigrationConnection, MigrationDialect},
+    place::{Found, Home, probe},
     purpose::ConnectionPurpose,
     server_info::{ServerInfo, ask},
     url::TlsMode,
@@ -53,6 +55,10 @@ impl Driver for Mysql {
         false
     }
 
+    fn exists(&self, _url: &DatabaseUrl) -> bool {
+        true
+    }
+
     fn default_port(&self) -> Option<u16> {
         Some(3306)
     }
@@ -61,12 +67,16 @@ impl Driver for Mysql {
         None
     }
 
-    fn create_hint(&self, url: &DatabaseUrl) -> String {
-        let user = url.user().unwrap_or("USER");
-        let grant = format!(
-            "GRANT SELECT, INSERT, UPDATE ON launchgate_runs TO '{}'@'%';",
-            user.replace('\\', "\\\\").replace('\'', "''")
-        );
+    fn follows_steps(&self) -> bool {
+        false
+    }
+
+    fn has_schemas(&self) -> bool {
+        true
+    }
+
+    fn create_hint(&self, target: &Target) -> String {
+        let url = &target.url;
         let port = url.port().unwrap_or(3306).to_string();
         let socket = url.socket().map(|path| path.to_string_lossy().into_owned());
         let mut client = vec!["mysql"];
@@ -74,8 +84,8 @@ impl Driver for Mysql {
             Some(socket) => client.extend(["-S", socket]),
             None => client.extend(["-h", url.host().unwrap_or("localhost"), "-P", &port]),
         }
-        client.extend(["-u", "ADMIN", "-p", url.database().unwrap_or("DATABASE")]);
-        hints::create("mysql", &grant, &client)
+        client.extend(["-u", "ADMIN", "-p"]);
+        hints::create("mysql", url.user().unwrap_or("USER"), target, &client)
     }
 
     fn locked_table_hint(&self, url: &DatabaseUrl) -> String {
@@ -159,6 +169,29 @@ impl Driver for Mysql {
         })
     }
 
+    fn find<'a>(
+        &self,
+        connection: &'a mut dyn Connection,
+        target: &'a Target,
+        question: Option<Question<'a>>,
+        preamble: String,
+        bound: Duration,
+    ) -> Pending<'a, Result<Found, Error>> {
+        Box::pin(async move {
+            let candidates = places::candidates(target);
+            Ok(probe(connection, candidates, question, &preamble, bound).await?)
+        })
+    }
+
+    fn homes<'a>(
+        &self,
+        _connection: &'a mut dyn Connection,
+        target: &'a Target,
+        _bound: Duration,
+    ) -> Pending<'a, Result<Vec<Home>, Error>> {
+        Box::pin(std::future::ready(Ok(places::homes(target))))
+    }
+
     fn is_lock_file_held(&self, _target: &Target) -> Result<Option<bool>, Error> {
         Ok(None)
     }
@@ -166,10 +199,9 @@ impl Driver for Mysql {
     fn describe<'a>(
         &self,
         connection: &'a mut dyn Connection,
-        _target: &'a Target,
-        sql: &'a LedgerSql,
-        ledger_exists: bool,
+        target: &'a Target,
+        found: &'a Found,
     ) -> Pending<'a, Result<ServerInfo, Error>> {
-        Box::pin(describe::describe(connection, sql, ledger_exists))
+        Box::pin(describe::describe(connection, target, found))
     }
 }

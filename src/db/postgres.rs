@@ -19,11 +19,13 @@ use super::{
     driver::{Driver, SessionNames},
     fault::{ErrorCodes, Fault, FaultPhase},
     hints,
-    ledger_sql::LedgerSql,
+    ledger_read::Question,
     lock::LockAttempt,
     migrator::dialect::{MigrationConnection, MigrationDialect},
+    place::{Found, Home},
     purpose::ConnectionPurpose,
     server_info::{ServerInfo, ask},
+    target::CALL,
     url::TlsMode,
 };
 
@@ -55,6 +57,10 @@ impl Driver for Postgres {
         false
     }
 
+    fn exists(&self, _url: &DatabaseUrl) -> bool {
+        true
+    }
+
     fn default_port(&self) -> Option<u16> {
         Some(5432)
     }
@@ -66,11 +72,16 @@ impl Driver for Postgres {
         })
     }
 
-    fn create_hint(&self, url: &DatabaseUrl) -> String {
-        let grant = format!(
-            "GRANT SELECT, INSERT, UPDATE ON launchgate_runs TO {};",
-            quoting::quoted(url.user().unwrap_or("ROLE"))
-        );
+    fn follows_steps(&self) -> bool {
+        false
+    }
+
+    fn has_schemas(&self) -> bool {
+        true
+    }
+
+    fn create_hint(&self, target: &Target) -> String {
+        let url = &target.url;
         let host = match (url.socket(), url.host()) {
             (Some(folder), _) => folder.to_string_lossy().into_owned(),
             (None, host) => host.unwrap_or("localhost").to_owned(),
@@ -86,7 +97,7 @@ impl Driver for Postgres {
             "-d",
             url.database().or(url.user()).unwrap_or("DATABASE"),
         ];
-        hints::create("postgres", &grant, &client)
+        hints::create("postgres", url.user().unwrap_or("ROLE"), target, &client)
     }
 
     fn locked_table_hint(&self, _url: &DatabaseUrl) -> String {
@@ -160,8 +171,39 @@ impl Driver for Postgres {
         target: &'a Target,
     ) -> Pending<'a, Result<bool, Error>> {
         Box::pin(async move {
-            let row = ask(connection, lock::is_held(&target.app)).await?;
+            let ask_lock = dialect::PostgresDialect.preamble(CALL) + &lock::is_held(&target.app);
+            let row = ask(connection, ask_lock).await?;
             Ok(row.flag(0))
+        })
+    }
+
+    fn find<'a>(
+        &self,
+        connection: &'a mut dyn Connection,
+        target: &'a Target,
+        question: Option<Question<'a>>,
+        preamble: String,
+        bound: Duration,
+    ) -> Pending<'a, Result<Found, Error>> {
+        Box::pin(ledger_place::find(
+            connection, target, question, preamble, bound,
+        ))
+    }
+
+    fn homes<'a>(
+        &self,
+        connection: &'a mut dyn Connection,
+        target: &'a Target,
+        bound: Duration,
+    ) -> Pending<'a, Result<Vec<Home>, Error>> {
+        Box::pin(async move {
+            let rows = connection
+                .rows(ledger_place::ask_homes(target), bound)
+                .await?;
+            match rows.last() {
+                Some(row) => ledger_place::homes(target, row),
+                None => Ok(Vec::new()),
+            }
         })
     }
 
@@ -173,9 +215,8 @@ impl Driver for Postgres {
         &self,
         connection: &'a mut dyn Connection,
         target: &'a Target,
-        sql: &'a LedgerSql,
-        ledger_exists: bool,
+        found: &'a Found,
     ) -> Pending<'a, Result<ServerInfo, Error>> {
-        Box::pin(describe::describe(connection, target, sql, ledger_exists))
+        Box::pin(describe::describe(connection, target, found))
     }
 }

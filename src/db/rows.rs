@@ -6,8 +6,7 @@ use sqlx::{Decode, Row, Type};
 
 use super::{
     Error,
-    fault::Fault,
-    ledger::{Ledger, LedgerRow, Orphan, RowLease, Run, RunState},
+    ledger::{LedgerRow, Orphan, RowLease, Run, RunState},
 };
 
 /// A row as text, column by column.
@@ -67,17 +66,9 @@ where
         .map(TextRow)
 }
 
-/// What reading the ledger returned, for a decision.
-pub(super) fn ledger(answer: Result<Vec<TextRow>, Fault>) -> Result<Ledger, Error> {
-    match answer {
-        Ok(rows) => rows
-            .iter()
-            .map(ledger_row)
-            .collect::<Result<_, _>>()
-            .map(Ledger::Rows),
-        Err(fault) if fault.is_missing_table() => Ok(Ledger::Missing),
-        Err(fault) => Err(fault.into()),
-    }
+/// The rows that a read returned.
+pub(super) fn ledger_rows(rows: &[TextRow]) -> Result<Vec<LedgerRow>, Error> {
+    rows.iter().map(ledger_row).collect()
 }
 
 fn ledger_row(row: &TextRow) -> Result<LedgerRow, Error> {

@@ -13,6 +13,10 @@ pub struct ServerInfo {
     pub pooler: Option<String>,
     /// Whether the ledger exists, with its columns.
     pub ledger_exists: bool,
+    /// The schema or database that it is in, or would be created in, where there are any.
+    pub ledger_place: Option<String>,
+    /// Who owns it, where the database has owners.
+    pub ledger_owner: Option<String>,
     /// Whether this role may create it; `None` where that can't be found out.
     pub can_create: Option<bool>,
     /// Whether this role may read, append to and update it; `None` where it is missing, or where
@@ -41,6 +45,7 @@ pub(super) async fn can_write(
     sql: &LedgerSql,
 ) -> Result<bool, Error> {
     for statement in [sql.shape(), sql.may_append(), sql.may_finish()] {
+        let statement = sql.dialect.preamble(CALL) + &statement;
         match connection.run(statement, CALL).await {
             Ok(_) => {}
             Err(fault) if fault.is_privilege() => return Ok(false),

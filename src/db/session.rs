@@ -5,14 +5,15 @@ use std::time::Duration;
 use super::{
     Error, Locked, ServerInfo, Target,
     connection::Connection,
-    fault::Fault,
     hex::hex,
-    ledger::{Ledger, Run, RunState},
-    ledger_connection::LedgerConnection,
+    ledger::{ForeignLedger, Ledger, Run, RunState},
+    ledger_connection::{CreationTime, LedgerConnection},
+    ledger_read::Question,
     ledger_sql::LedgerSql,
     lock::LockAttempt,
+    place::Found,
     purpose::ConnectionPurpose,
-    rows::{self, READERS, TextRow},
+    rows::{self, TextRow},
     target::{CALL, CONNECT},
 };
 
@@ -20,8 +21,8 @@ use super::{
 pub struct Session {
     target: Target,
     connection: Box<dyn Connection>,
-    /// Knows the ledger's schema once it had to be looked for.
-    sql: LedgerSql,
+    /// The ledgers, once they were looked for.
+    found: Option<Found>,
 }
 
 /// What came of trying to lock.
@@ -61,45 +62,18 @@ impl Target {
 
 impl Session {
     fn new(target: Target, connection: Box<dyn Connection>) -> Self {
-        let sql = target.sql();
         Self {
             target,
             connection,
-            sql,
+            found: None,
         }
     }
 
-    /// Asks the ledger, and where an unqualified name reaches none, one that is elsewhere.
-    async fn ask(&mut self, statement: impl Fn(&Self) -> String) -> Result<Vec<TextRow>, Fault> {
-        match self.connection.rows(statement(self), CALL).await {
-            Err(fault) if fault.is_missing_table() && self.find_elsewhere().await? => {
-                self.connection.rows(statement(self), CALL).await
-            }
-            answer => answer,
-        }
-    }
-
-    /// Whether there is a ledger that only had to be looked for.
-    async fn find_elsewhere(&mut self) -> Result<bool, Fault> {
-        if self.sql.schema.is_some() {
-            return Ok(false);
-        }
-        let Some(find) = self.sql.dialect.find_ledger_elsewhere() else {
-            return Ok(false);
-        };
-        let rows = self.connection.rows(find, CALL).await?;
-        let Some(schema) = rows.last().and_then(|row| row.opt(0)) else {
-            return Ok(false);
-        };
-        self.sql = LedgerSql::new(self.sql.dialect, Some(&schema));
-        Ok(true)
-    }
-
-    /// Reads the ledger: one round trip, one statement, nothing written, no lock. Only a ledger that
-    /// an unqualified name does not reach takes two more.
+    /// Reads the ledger: one round trip, one statement, nothing written, no lock. Only where the server
+    /// can't find a ledger and read it in one, and the revision has not succeeded beside the app's tables,
+    /// it takes another.
     pub async fn read_ledger(&mut self, revision: Option<&str>) -> Result<Ledger, Error> {
-        let read = |own: &Self| own.sql.read(&own.target.app, revision);
-        rows::ledger(self.ask(read).await)
+        self.search(revision, false).await?.ledger()
     }
 
     /// The same for a waiter, and how many connections read the ledger at this moment, this one
@@ -108,11 +82,61 @@ impl Session {
         &mut self,
         revision: Option<&str>,
     ) -> Result<(Ledger, Option<u32>), Error> {
-        let read = |own: &Self| own.sql.read_and_count(&own.target.app, revision);
-        let answer = self.ask(read).await;
-        let first = answer.as_ref().ok().and_then(|rows| rows.first());
-        let readers = first.and_then(|row| row.opt(READERS)?.parse().ok());
-        Ok((rows::ledger(answer)?, readers))
+        let found = self.search(revision, true).await?;
+        Ok((found.ledger()?, found.readers()))
+    }
+
+    async fn search(
+        &mut self,
+        revision: Option<&str>,
+        counts_readers: bool,
+    ) -> Result<&Found, Error> {
+        let question = Question {
+            app: &self.target.app,
+            revision,
+            counts_readers,
+        };
+        let driver = self.target.backend().driver();
+        let connection = self.connection.as_mut();
+        let found = driver
+            .find(
+                connection,
+                &self.target,
+                Some(question),
+                String::new(),
+                CALL,
+            )
+            .await?;
+        Ok(self.found.insert(found))
+    }
+
+    /// The tables of the ledger's name that the last read saw and did not believe.
+    #[must_use]
+    pub fn passed_over(&self) -> &[ForeignLedger] {
+        self.found
+            .as_ref()
+            .map_or(&[], |found| found.passed_over.as_slice())
+    }
+
+    async fn ledgers(&mut self) -> Result<Vec<LedgerSql>, Error> {
+        if self.found.is_none() {
+            self.search(None, false).await?;
+        }
+        let found = self.found.as_ref();
+        Ok(found.map_or_else(Vec::new, |found| found.ledgers.clone()))
+    }
+
+    /// Asks each ledger.
+    async fn ask(
+        &mut self,
+        statement: impl Fn(&LedgerSql) -> String,
+    ) -> Result<Vec<TextRow>, Error> {
+        let mut rows = Vec::new();
+        for sql in self.ledgers().await? {
+            let ask = sql.dialect.preamble(CALL) + &statement(&sql);
+            rows.extend(self.connection.rows(ask, CALL).await?);
+        }
+        Ok(rows)
     }
 
     /// Tries to take the lock, without waiting for it.
@@ -138,39 +162,48 @@ impl Session {
 
     /// The newest rows of this app, newest first; none if there is no ledger.
     pub async fn history(&mut self, limit: u32) -> Result<Vec<Run>, Error> {
-        let newest = |own: &Self| own.sql.history(&own.target.app, limit);
-        match self.ask(newest).await {
-            Ok(rows) => rows.iter().map(rows::run).collect(),
-            Err(fault) if fault.is_missing_table() => Ok(Vec::new()),
-            Err(fault) => Err(fault.into()),
+        let app = self.target.app.clone();
+        let rows = self.ask(|sql| sql.history(&app, limit)).await?;
+        let runs = rows.iter().map(rows::run);
+        let mut runs = runs.collect::<Result<Vec<_>, _>>()?;
+        // From several ledgers: the times are text that sorts.
+        runs.sort_by(|a, b| (&b.started_at, b.id).cmp(&(&a.started_at, a.id)));
+        runs.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        for run in &mut runs {
+            run.app.clone_from(&app);
         }
+        Ok(runs)
     }
 
     /// The apps that have rows in the ledger, or rows of one revision, by name.
     pub async fn apps(&mut self, revision: Option<&str>, limit: u32) -> Result<Vec<String>, Error> {
-        let apps = |own: &Self| own.sql.apps(revision, limit);
-        match self.ask(apps).await {
-            Ok(rows) => Ok(rows.iter().filter_map(|row| row.opt(0)).collect()),
-            Err(fault) if fault.is_missing_table() => Ok(Vec::new()),
-            Err(fault) => Err(fault.into()),
-        }
+        let suffixes = self.ledgers().await?;
+        let suffixes: Vec<String> = suffixes.iter().map(LedgerSql::app_suffix).collect();
+        let rows = self.ask(|sql| sql.apps(revision, limit)).await?;
+        let plain = |app: String| {
+            let suffix = suffixes.iter().find(|suffix| !suffix.is_empty());
+            let plain = suffix.and_then(|suffix| app.strip_suffix(suffix.as_str()));
+            plain.map_or(app.clone(), str::to_owned)
+        };
+        let mut apps: Vec<String> = rows
+            .iter()
+            .filter_map(|row| row.opt(0))
+            .map(plain)
+            .collect();
+        apps.sort();
+        apps.dedup();
+        Ok(apps)
     }
 
     /// Asks the database about itself. Changes nothing.
     pub async fn describe(&mut self) -> Result<ServerInfo, Error> {
-        let shape = self.connection.rows(self.sql.shape(), CALL).await;
-        let ledger_exists = match shape {
-            Ok(_) => true,
-            Err(fault) if fault.is_missing_table() => false,
-            // it exists and is not readable: that is what `can_write_ledger` says
-            Err(fault) if fault.is_privilege() => true,
-            Err(fault) => return Err(fault.into()),
-        };
+        self.search(None, false).await?;
+        let found = self.found.take().unwrap_or_default();
         let driver = self.target.backend().driver();
         let connection = self.connection.as_mut();
-        driver
-            .describe(connection, &self.target, &self.sql, ledger_exists)
-            .await
+        let info = driver.describe(connection, &self.target, &found).await;
+        self.found = Some(found);
+        info
     }
 
     /// Appends an operator's decision (`Succeeded`, `Blocked` or `Reset`) about a revision, and
@@ -186,9 +219,8 @@ impl Session {
         getrandom::fill(&mut random)
             .map_err(|error| Error::Broken(format!("failed to get random numbers: {error}")))?;
         let run_id = hex(&random);
-        let mut ledger = LedgerConnection::new(self.target.clone(), self.target.sql());
-        ledger.find(CALL).await?;
-        ledger.create(CALL).await?;
+        let mut ledger = LedgerConnection::new(self.target.clone(), true);
+        ledger.create(CreationTime::Anytime, CALL).await?;
         let app = &self.target.app;
         ledger
             .run_text(

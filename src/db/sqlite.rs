@@ -16,10 +16,11 @@ use super::{
     dialect::SqlDialect,
     driver::{Driver, SessionNames},
     fault::{ErrorCodes, Fault},
-    ledger_sql::LedgerSql,
+    ledger_read::Question,
     lock::{LockAttempt, TakenLock},
     lock_id::lock_id,
     migrator::dialect::{MigrationConnection, MigrationDialect},
+    place::{Candidate, Found, Home, probe},
     purpose::ConnectionPurpose,
     server_info::ServerInfo,
     url::TlsMode,
@@ -59,6 +60,10 @@ impl Driver for Sqlite {
         true
     }
 
+    fn exists(&self, url: &DatabaseUrl) -> bool {
+        database_path(url).exists()
+    }
+
     fn default_port(&self) -> Option<u16> {
         None
     }
@@ -67,8 +72,16 @@ impl Driver for Sqlite {
         None
     }
 
+    fn follows_steps(&self) -> bool {
+        true
+    }
+
+    fn has_schemas(&self) -> bool {
+        false
+    }
+
     /// A file has no roles.
-    fn create_hint(&self, _url: &DatabaseUrl) -> String {
+    fn create_hint(&self, _target: &Target) -> String {
         errors::WRITE_HINT.to_owned()
     }
 
@@ -135,7 +148,7 @@ impl Driver for Sqlite {
             Ok(match LockFile::try_lock(&database, path, connection)? {
                 Ok(lock) => LockAttempt::Taken(TakenLock {
                     lock: Box::new(lock),
-                    sql: LedgerSql::new(&dialect::SqliteDialect, None),
+                    is_unicode: true,
                     lock_id,
                 }),
                 Err(connection) => LockAttempt::Busy(connection),
@@ -152,6 +165,37 @@ impl Driver for Sqlite {
         Box::pin(std::future::ready(is_held))
     }
 
+    fn find<'a>(
+        &self,
+        connection: &'a mut dyn Connection,
+        target: &'a Target,
+        question: Option<Question<'a>>,
+        preamble: String,
+        bound: Duration,
+    ) -> Pending<'a, Result<Found, Error>> {
+        Box::pin(async move {
+            let only = Candidate {
+                sql: target.plain_sql(),
+                is_optional: false,
+            };
+            Ok(probe(connection, vec![only], question, &preamble, bound).await?)
+        })
+    }
+
+    fn homes<'a>(
+        &self,
+        _connection: &'a mut dyn Connection,
+        target: &'a Target,
+        _bound: Duration,
+    ) -> Pending<'a, Result<Vec<Home>, Error>> {
+        let home = Home {
+            sql: target.plain_sql(),
+            before: None,
+            in_the_way: None,
+        };
+        Box::pin(std::future::ready(Ok(vec![home])))
+    }
+
     fn is_lock_file_held(&self, target: &Target) -> Result<Option<bool>, Error> {
         lock::is_held(database_path(&target.url), &target.app).map(Some)
     }
@@ -160,16 +204,18 @@ impl Driver for Sqlite {
         &self,
         _connection: &'a mut dyn Connection,
         target: &'a Target,
-        _sql: &'a LedgerSql,
-        ledger_exists: bool,
+        found: &'a Found,
     ) -> Pending<'a, Result<ServerInfo, Error>> {
         let info = lock::unfit(database_path(&target.url), &target.app).map(|unfit| {
             let writable = unfit.is_none();
+            let ledger_exists = !found.ledgers.is_empty();
             ServerInfo {
                 product: "SQLite",
                 version: crate::sys::sqlite::version(),
                 pooler: None,
                 ledger_exists,
+                ledger_place: None,
+                ledger_owner: None,
                 can_create: Some(writable),
                 can_write_ledger: ledger_exists.then_some(writable),
                 read_only: !writable,

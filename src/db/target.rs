@@ -15,6 +15,8 @@ pub(super) const CALL: Duration = Duration::from_secs(10);
 pub struct Target {
     /// The database.
     pub url: DatabaseUrl,
+    /// The schema (Postgres) or database (`MySQL`, `MariaDB`) that the user named for the ledger.
+    pub ledger: Option<String>,
     /// Each app has its own lock and its own rows.
     pub app: String,
     /// How long a silent holder still counts as alive.

@@ -74,22 +74,31 @@ impl Gate {
 
     fn log_creation(&self, creation: LedgerCreation) {
         match creation {
-            LedgerCreation::Existed => {}
-            LedgerCreation::Created => self.log.say(
-                Event::LedgerCreated,
-                "created the ledger (table launchgate_runs)",
-                &[],
-            ),
-            LedgerCreation::KeyAdded => self.log.say(
+            LedgerCreation::Existed | LedgerCreation::AfterSteps => {}
+            LedgerCreation::Created { table, in_the_way } => {
+                self.log.say(
+                    Event::LedgerCreated,
+                    &format!("created the ledger (table {table})"),
+                    &[],
+                );
+                if let Some((why, hint)) = in_the_way {
+                    let what = format!(
+                        "the ledger is next to the app's tables, where tools that want an empty schema find it: {why}"
+                    );
+                    self.log
+                        .warn(Event::LedgerInTheWay, &Problem::new(what, hint), &[]);
+                }
+            }
+            LedgerCreation::Upgraded => self.log.say(
                 Event::LedgerUpgraded,
-                "added the unique key to the ledger that allows one running row per app",
+                "added the unique key to the ledger that allows one running row per app, and its indexes",
                 &[],
             ),
-            LedgerCreation::KeyMissing { why, add } => self.log.warn(
+            LedgerCreation::Outdated { why, add } => self.log.warn(
                 Event::LedgerOutdated,
                 &Problem::new(
                     format!(
-                        "the ledger lacks the unique key that allows one running row per app: {why}"
+                        "the ledger lacks the unique key that allows one running row per app, or its indexes: {why}"
                     ),
                     format!("run this as the table's owner: {add}"),
                 ),
@@ -281,14 +290,14 @@ impl Gate {
         let has_failed = matches!(outcome.verdict, Verdict::Failed(_));
         let concluded = self.conclude(locked, &lease, &run_id, outcome).await;
         match (concluded, failed) {
-            (Err(failure), Some(earlier)) if has_failed => {
+            (Err((failure, true)), Some(earlier)) if has_failed => {
                 let end_it = self.reference.retry_command(self.revision());
                 let number = earlier + 1;
                 let failure = counted(failure, number, self.attempts(), Some(&end_it));
                 Ok(LockOutcome::StepFailed(failure))
             }
-            (Err(failure), None) if has_failed => Ok(LockOutcome::StepFailed(failure)),
-            (concluded, _) => concluded.map_err(HoldError::Final),
+            (Err((failure, _)), _) if has_failed => Ok(LockOutcome::StepFailed(failure)),
+            (concluded, _) => concluded.map_err(|(failure, _)| HoldError::Final(failure)),
         }
     }
 

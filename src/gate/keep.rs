@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Gate, LockOutcome, Passed};
 use crate::db::ledger::RunState;
-use crate::db::{self, Error, Locked, RecordError, Renewal};
+use crate::db::{self, DroppedLedger, Error, Locked, RecordError, Recorded, Renewal};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::decide;
 use crate::gate::error;
@@ -80,7 +80,8 @@ impl Gate {
     /// Notes what a renewal found out; returns when the next one is due.
     fn after_renewal(&self, lease: &Lease, asked: Moment, renewal: Renewal) -> Duration {
         match (renewal.lock, renewal.lease) {
-            (Ok(()), Ok(())) => {
+            (Ok(()), Ok(dropped)) => {
+                self.log_dropped(dropped);
                 lease.confirm(asked);
                 lease.due(Moment::now())
             }
@@ -102,7 +103,7 @@ impl Gate {
             Some(_) if !self.target.backend().has_lease() => {
                 "could not write to the ledger which step is running"
             }
-            // Asking again will not help: a step dropped the ledger, say.
+            // Asking again will not help: a step revoked a privilege, say.
             Some(Error::Refused { what, .. }) => {
                 return lease.lose(format!("can't write to the ledger: {what}"));
             }
@@ -114,14 +115,34 @@ impl Gate {
         }
     }
 
-    /// Records how the run ended, and gives the lock back.
+    fn log_dropped(&self, dropped: Option<DroppedLedger>) {
+        let what = match dropped {
+            None => return,
+            Some(DroppedLedger::CreatedAnew(table)) => {
+                format!("a step dropped the ledger: created it anew, table {table}")
+            }
+            Some(DroppedLedger::CreatedAfterSteps) => {
+                "a step dropped the ledger: it is created anew after the steps".to_owned()
+            }
+        };
+        let hint = if self.target.backend().has_schemas() {
+            "to keep the rows of earlier runs, put the ledger where no step drops it: --ledger NAME"
+        } else {
+            "to keep the rows of earlier runs, make the steps leave the table launchgate_runs alone"
+        };
+        self.log
+            .warn(Event::LedgerDropped, &Problem::new(what, hint), &[]);
+    }
+
+    /// Records how the run ended, and gives the lock back. A failure comes with whether its attempt is in
+    /// the ledger.
     pub(super) async fn conclude(
         &self,
         mut locked: Locked,
         lease: &Lease,
         run_id: &str,
         mut ended: StepsOutcome,
-    ) -> Result<LockOutcome, Failure> {
+    ) -> Result<LockOutcome, (Failure, bool)> {
         if let Verdict::Lost(failure) = &mut ended.verdict
             && lease.missed_row_alone()
         {
@@ -132,6 +153,12 @@ impl Gate {
         let url = self.target.url_with_current_secrets();
         self.log.hide(|secrets| secrets.add_texts(url.secrets()));
         let row = record::row(&ended, &self.log.secrets());
+        if !matches!(ended.verdict, Verdict::Lost(_)) {
+            // If this fails, recording the run will fail too, and say why.
+            if let Ok(dropped) = locked.keep_row(run_id).await {
+                self.log_dropped(dropped);
+            }
+        }
         let (failure, is_done) = match ended.verdict {
             Verdict::Done => (self.blocked_meanwhile(&mut locked, run_id).await, true),
             Verdict::Failed(failure) | Verdict::Interrupted(failure) => (Some(failure), false),
@@ -139,25 +166,39 @@ impl Gate {
             Verdict::Lost(failure) => {
                 drop(locked);
                 self.record_lost(run_id, &row).await;
-                return Err(failure);
+                return Err((failure, true));
             }
         };
-        match self.record(locked, lease, run_id, &row, is_done).await {
-            Ok(()) => {
-                let fields: [Field<'_>; 2] = [("run", &run_id), ("state", &row.state)];
-                self.log
-                    .say(Event::RunRecorded, "recorded the run", &fields);
-                failure.map_or(Ok(LockOutcome::Passed(Passed::Here)), Err)
+        let failure = match self.record(locked, lease, run_id, &row, is_done).await {
+            Ok(recorded) => {
+                self.log_recorded(recorded, run_id, row.state);
+                let Some(failure) = failure else {
+                    return Ok(LockOutcome::Passed(Passed::Here));
+                };
+                return Err((failure, recorded == Recorded::Written));
             }
             Err(why) if is_done => {
                 self.take_back(run_id, &why).await;
-                Err(failure.unwrap_or_else(|| error::unrecorded(&why)))
+                failure.unwrap_or_else(|| error::unrecorded(&why))
             }
             Err(_) => {
                 self.record_lost(run_id, &row).await;
-                Err(failure.unwrap_or_else(error::no_answer))
+                failure.unwrap_or_else(error::no_answer)
             }
-        }
+        };
+        Err((failure, true))
+    }
+
+    fn log_recorded(&self, recorded: Recorded, run_id: &str, state: RunState) {
+        let (event, message) = match recorded {
+            Recorded::Written => (Event::RunRecorded, "recorded the run"),
+            Recorded::NoDatabase => (
+                Event::RunNotCounted,
+                "the steps left no database file: this attempt is neither recorded nor counted",
+            ),
+        };
+        let fields: [Field<'_>; 2] = [("run", &run_id), ("state", &state)];
+        self.log.say(event, message, &fields);
     }
 
     /// Writes the run's end under the lock, unless a success would come from a lost lock.
@@ -168,15 +209,16 @@ impl Gate {
         run_id: &str,
         row: &db::ledger::RunOutcome,
         is_done: bool,
-    ) -> Result<(), String> {
+    ) -> Result<Recorded, String> {
         if is_done && let Some(why) = lease.lost(Moment::now()) {
             return Err(why);
         }
         match locked.record(run_id, row).await {
-            Ok(()) => Ok(()),
+            Ok(recorded) => Ok(recorded),
             Err(RecordError::NotRecorded(error)) => Err(error.to_string()),
             Err(RecordError::Unknown(error)) => {
-                self.find_out(lease, run_id, row.state, &error).await
+                let written = self.find_out(lease, run_id, row.state, &error).await;
+                written.map(|()| Recorded::Written)
             }
         }
     }

@@ -3,15 +3,16 @@
 use tokio::time::sleep;
 
 use super::{EarlyConnection, Gate, refused};
-use crate::db::ledger::{Ledger, LedgerRow};
+use crate::db::ledger::{ForeignLedger, Ledger, LedgerRow};
 use crate::db::{Error, Session};
-use crate::exit::Failure;
+use crate::exit::{Failure, Problem};
 use crate::gate::decide::RetryDelay;
 use crate::gate::delay_wait::DelayWait;
 use crate::gate::holder_wait::HolderWait;
 use crate::gate::lease_watch::LeaseWatch;
 use crate::gate::retry::ConnectRetry;
 use crate::gate::runtime::GateLink;
+use crate::output::log::Event;
 use crate::output::timeline::Phase;
 use crate::sys::clock::Moment;
 
@@ -61,12 +62,27 @@ impl Gate {
         });
         match read {
             Ok((session, ledger, pollers)) => {
+                if is_first {
+                    self.log_passed_over(session.passed_over());
+                }
                 retry.served(&self.log);
                 retry.sample(pollers);
                 Ok(Ok((session, ledger)))
             }
             Err(Error::Refused { what, hint }) => Err(refused(what, hint)),
             Err(error) => Ok(Err(error)),
+        }
+    }
+
+    fn log_passed_over(&self, ledgers: &[ForeignLedger]) {
+        for ForeignLedger { schema, owner } in ledgers {
+            let problem = Problem::new(
+                format!(
+                    "passing over the table launchgate_runs in schema {schema}, which is {owner}'s: anybody who may create tables could have made it"
+                ),
+                format!("if it is the ledger, say so with --ledger {schema}; else drop it"),
+            );
+            self.log.warn(Event::LedgerPassedOver, &problem, &[]);
         }
     }
 

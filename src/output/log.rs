@@ -106,11 +106,20 @@ events! {
     LockUnproven = "lock.unproven", Warn;
     /// Renewing the lease failed; launchgate retries.
     LeaseUnconfirmed = "lease.unconfirmed", Warn;
+    /// The steps failed and left no database file, so the attempt is neither recorded nor counted.
+    RunNotCounted = "run.not-counted", Info;
     /// The ledger's table was created.
     LedgerCreated = "ledger.created", Info;
-    /// An older launchgate's ledger got the unique key that allows one `running` row per app.
+    /// The ledger's table is beside the app's tables, because this role may not create it elsewhere.
+    LedgerInTheWay = "ledger.in-the-way", Warn;
+    /// A table of the ledger's name belongs to a role that is not trusted, and is not read.
+    LedgerPassedOver = "ledger.passed-over", Warn;
+    /// A step dropped the ledger.
+    LedgerDropped = "ledger.dropped", Warn;
+    /// An older launchgate's ledger got the unique key that allows one `running` row per app, and the
+    /// indexes that keep reads short.
     LedgerUpgraded = "ledger.upgraded", Info;
-    /// An older launchgate's ledger lacks that key, and it could not be added.
+    /// An older launchgate's ledger lacks them, and they could not be added.
     LedgerOutdated = "ledger.outdated", Warn;
     /// Sessions of an earlier run are still active in the database.
     OrphansWaiting = "orphans.waiting", Warn;

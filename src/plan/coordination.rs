@@ -87,6 +87,7 @@ fn gate_plan(
     GatePlan {
         target: Target {
             url: url.value.clone(),
+            ledger: database.ledger.as_ref().map(|named| named.value.clone()),
             app: database.app.value.clone(),
             lease: settings.lease.value,
         },

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::origin::{Origin, Setting};
-use super::parse::{parse_app, parse_switch};
+use super::parse::{parse_app, parse_ledger, parse_switch};
 use super::rows::Rows;
 use super::sources::Sources;
 use super::values::{a_path, into_text};
@@ -85,6 +85,8 @@ pub struct DatabaseSettings {
     /// The flags of the command line that lead to it, and their values, for a command that an operator
     /// pastes. No password is in them.
     pub flags: Vec<(&'static str, String)>,
+    /// The schema, or database, that holds the ledger, where it is named.
+    pub ledger: Option<Setting<String>>,
     /// This app's name in it.
     pub app: Setting<String>,
     /// `None`: no limit.
@@ -98,11 +100,29 @@ impl Sources<'_> {
         let choice = self.choice()?;
         Ok(DatabaseSettings {
             flags: self.database_flags(&choice),
+            ledger: self.ledger_place(&choice)?,
             choice,
             password_file: self.one(SettingId::DatabasePasswordFile)?,
             app: self.parsed(SettingId::App, parse_app)?,
             wait_timeout: self.limit(SettingId::WaitTimeout)?,
         })
+    }
+
+    fn ledger_place(&self, choice: &DatabaseChoice) -> Result<Option<Setting<String>>, Failure> {
+        let Some(setting) = self.parsed_if_set(SettingId::Ledger, parse_ledger)? else {
+            return Ok(None);
+        };
+        match choice {
+            DatabaseChoice::Url(url) if !url.value.backend().has_schemas() => Err(Failure::usage(
+                format!(
+                    "{}: a {} database is one file, which holds the ledger too",
+                    setting.origin,
+                    url.value.backend().as_str()
+                ),
+                "leave it out",
+            )),
+            _ => Ok(Some(setting)),
+        }
     }
 
     fn database_flags(&self, choice: &DatabaseChoice) -> Vec<(&'static str, String)> {
@@ -112,6 +132,7 @@ impl Sources<'_> {
             SettingId::DatabaseUrlEnv,
             SettingId::DatabaseUrlFile,
             SettingId::DatabasePasswordFile,
+            SettingId::Ledger,
         ];
         let given = ids.into_iter().filter_map(|id| {
             let value = self.raw.values(id)?.first()?;
@@ -364,6 +385,9 @@ impl DatabaseSettings {
         }
         if let Some(file) = &self.password_file {
             rows.text(SettingId::DatabasePasswordFile, file);
+        }
+        if let Some(ledger) = &self.ledger {
+            rows.push(SettingId::Ledger, &*ledger.value, &ledger.origin);
         }
         rows.push(SettingId::App, &*self.app.value, &self.app.origin);
         rows.limit(SettingId::WaitTimeout, &self.wait_timeout);

@@ -99,6 +99,24 @@ pub(super) fn parse_app(text: &str) -> Result<String, Problem> {
     Ok(text.to_owned())
 }
 
+/// The name of a schema or a database. Postgres would cut off what is longer, and keeps names that begin
+/// with `pg_` for itself.
+pub(super) fn parse_ledger(text: &str) -> Result<String, Problem> {
+    if text.len() > 63 || text.chars().any(char::is_control) || text.starts_with("pg_") {
+        return Err(Problem::new(
+            "is not a valid name for the ledger's schema or database",
+            "use at most 63 bytes, no control characters, and no `pg_` in front",
+        ));
+    }
+    if let Some(found) = placeholder::find(text, Context::Name) {
+        return Err(Problem::new(
+            format!("still holds `{found}`, which nothing replaced"),
+            "a command without a shell expands nothing: write the name itself",
+        ));
+    }
+    Ok(text.to_owned())
+}
+
 /// `:8080` is every address of the machine, IPv6 and IPv4.
 pub(super) fn parse_health(text: &str) -> Result<HealthAddress, Problem> {
     let remedy = "write :8080, 127.0.0.1:8080 or [::1]:8080";

@@ -53,8 +53,8 @@ pub enum Command {
         /// The health check's command, empty if there is none.
         words: Vec<OsString>,
     },
-    /// `print-ddl` for a kind of database.
-    PrintDdl(OsString),
+    /// `print-ddl`.
+    PrintDdl(PrintDdlSettings),
     /// `convert` of a chain.
     Convert(Vec<OsString>),
     /// `generate` of a document.
@@ -136,6 +136,17 @@ pub struct ResolveSettings {
     pub operator: OperatorSettings,
 }
 
+/// The arguments of `print-ddl`.
+#[derive(Debug)]
+pub struct PrintDdlSettings {
+    /// The kind of database.
+    pub database: OsString,
+    /// The role that needs the grants.
+    pub role: Option<String>,
+    /// The schema, or database, of the ledger.
+    pub ledger: Option<String>,
+}
+
 /// The settings of an embedded step's process.
 #[derive(Debug)]
 pub struct EmbeddedSettings {
@@ -191,7 +202,7 @@ impl Sources<'_> {
                 pid: self.pid()?,
                 words: self.raw.words(Operand::Server).to_vec(),
             },
-            Verb::PrintDdl => Command::PrintDdl(self.word(Operand::Database)),
+            Verb::PrintDdl => Command::PrintDdl(self.print_ddl()?),
             Verb::Convert => Command::Convert(self.raw.words(Operand::Chain).to_vec()),
             Verb::Generate => Command::Generate(self.document()?),
             Verb::Embedded => Command::Embedded(Box::new(self.embedded()?)),
@@ -291,6 +302,28 @@ impl Sources<'_> {
         Ok(OperatorSettings {
             verb: self.raw.verb,
             ledger: self.ledger()?,
+        })
+    }
+
+    fn print_ddl(&self) -> Result<PrintDdlSettings, Failure> {
+        let text = |operand: Operand| {
+            let Some(word) = self.raw.words(operand).first() else {
+                return Ok(None);
+            };
+            let flag = format!("--{}", operand.name());
+            let text = word.to_str().filter(|text| !text.is_empty());
+            match text {
+                Some(text) => Ok(Some(text.to_owned())),
+                None => Err(Failure::usage(
+                    format!("{flag}: the name is empty or not UTF-8"),
+                    "give it a name, or leave it out",
+                )),
+            }
+        };
+        Ok(PrintDdlSettings {
+            database: self.word(Operand::Database),
+            role: text(Operand::Role)?,
+            ledger: text(Operand::LedgerPlace)?,
         })
     }
 

@@ -218,10 +218,20 @@ impl Db {
                     Command::new("sqlite3")
                         .args(["-cmd", ".timeout 20000"])
                         .arg(file)
-                        .arg(statements),
+                        // a comment at the beginning would be taken for an option
+                        .arg(format!(" {statements}")),
                 )
             }
         }
+    }
+
+    /// The same in another database of `MariaDB`.
+    pub fn sql_in(&self, database: &str, statements: &str) -> String {
+        let Self::Maria(server) = self else {
+            unreachable!("MariaDB only")
+        };
+        let mut client = lock(server).client();
+        output(client.args(["-e", statements, database]))
     }
 
     /// A script that runs its first argument as SQL, for steps and servers.
@@ -232,7 +242,7 @@ impl Db {
                 let psql = postgres_15().join("psql");
                 let socket = server.socket().display().to_string();
                 format!(
-                    "PGAPPNAME=evidence exec {} -XqAt -v ON_ERROR_STOP=1 -U postgres -h {socket} -p {} -d {NAME} -c \"$1\"",
+                    "PGAPPNAME=evidence PGOPTIONS=\"$PGOPTIONS -c search_path=public,launchgate\" exec {} -XqAt -v ON_ERROR_STOP=1 -U postgres -h {socket} -p {} -d {NAME} -c \"$1\"",
                     psql.display(),
                     server.port
                 )
@@ -327,6 +337,7 @@ pub enum Cut {
 pub fn target(url: &str, app: &str) -> Target {
     Target {
         url: DatabaseUrl::parse(url).expect("a URL"),
+        ledger: None,
         app: app.to_owned(),
         lease: Duration::from_secs(30),
     }

@@ -10,6 +10,8 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use launchgate::db::{Backend, ddl};
+
 use super::{Gate, Mode, Place, backends::Db};
 
 const STEP: &str = r#"#!/bin/sh
@@ -87,7 +89,15 @@ impl<'a> Scene<'a> {
         scene.script("server", SERVER);
         scene.script("ask", &db.ask());
         scene.touch("evidence");
+        if db.is_sqlite() {
+            scene.create_ledger();
+        }
         scene
+    }
+
+    /// On SQLite the first run has no row until it ends: most scenes are about a later one.
+    fn create_ledger(&self) {
+        self.db.sql(&ddl(Backend::Sqlite, None, None));
     }
 
     pub fn script(&self, name: &str, text: &str) {

@@ -225,6 +225,8 @@ impl Postgres {
         command
             .env_clear()
             .env("LC_ALL", "C")
+            // the ledger, wherever it is
+            .env("PGOPTIONS", "-c search_path=public,launchgate")
             .args([
                 "-X",
                 "-q",

@@ -65,9 +65,9 @@ fn the_kubernetes_roles_can_do_their_part_and_no_more() {
     for statement in [
         "ALTER TABLE guests ADD COLUMN more text",
         "CREATE TABLE more (name text)",
-        "DROP TABLE launchgate_runs",
-        "DELETE FROM launchgate_runs",
-        "UPDATE launchgate_runs SET state = 'succeeded'",
+        "DROP TABLE launchgate.launchgate_runs",
+        "DELETE FROM launchgate.launchgate_runs",
+        "UPDATE launchgate.launchgate_runs SET state = 'succeeded'",
     ] {
         let refused = as_web(statement);
         ends_with(1, &refused);

@@ -13,6 +13,7 @@ mod galera;
 mod hides_passwords;
 mod keeps_its_lock_file;
 mod keeps_its_patience;
+mod keeps_the_ledger_out_of_the_way;
 mod logs_in_to_mysql;
 mod migrations_may_change_postgres;
 mod next_start_recovers;

@@ -277,14 +277,14 @@ on_each!(a_stop_during_a_step_that_ends_well_is_a_success: each);
 /// Roles: one that may write the ledger and make nothing, one that may only read it.
 fn a_ledger_that_exists_is_used_whatever_a_role_may_create(db: &Db) {
     let mut scene = Scene::new(db);
-    let kind = if db.is_postgres() {
-        "postgres"
+    let (kind, place) = if db.is_postgres() {
+        ("postgres", "launchgate")
     } else {
-        "mysql"
+        ("mysql", "shop")
     };
     let mut ddl = scene
         .command("print-ddl")
-        .args(["--database", kind])
+        .args(["--database", kind, "--ledger", place])
         .without_server()
         .start();
     ddl.ends_with(0);
@@ -296,6 +296,7 @@ fn a_ledger_that_exists_is_used_whatever_a_role_may_create(db: &Db) {
         }
         _ => {
             "create role writer login password 'w'; create role reader login password 'r'; \
+             grant usage on schema launchgate to writer, reader; \
              grant select, insert, update on launchgate_runs to writer; grant select on launchgate_runs to reader"
         }
     });

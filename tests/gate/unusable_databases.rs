@@ -31,7 +31,7 @@ on_each!(a_ledger_without_a_column_starts_no_step: each);
 fn a_role_that_may_not_update_starts_no_step(db: &Db) {
     let scene = Scene::new(db);
     scene.run("v1").finish().ends_with(0);
-    db.sql("create role appender login password 'x'; grant select, insert on launchgate_runs to appender");
+    db.sql("create role appender login password 'x'; grant usage on schema launchgate to appender; grant select, insert on launchgate_runs to appender");
     let url = db.url_as("appender", "x");
     let refused = &mut scene.run("v2").env("DATABASE_URL", url).finish();
     refused

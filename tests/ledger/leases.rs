@@ -70,7 +70,7 @@ async fn a_killed_lock_session_is_lost_and_its_run_not_recorded(db: Db) {
     db.cut(Cut::Lock);
     let renewal = locked.renew("run1", None, || ()).await;
     assert!(matches!(renewal.lock, Err(Error::Lost(_))), "{renewal:?}");
-    assert_eq!(renewal.lease, Ok(()));
+    assert_eq!(renewal.lease, Ok(None));
     let second = lock(&target).await;
     assert!(matches!(locked.confirm().await, Err(Error::Lost(_))));
     locked
@@ -141,7 +141,7 @@ async fn a_cut_network_is_noticed_in_time_and_a_mended_one_confirms(db: Db) {
     }
     network.mend();
     let renewal = locked.renew("run1", None, || ()).await;
-    assert_eq!((renewal.lock, renewal.lease), (Ok(()), Ok(())));
+    assert_eq!((renewal.lock, renewal.lease), (Ok(()), Ok(None)));
     locked
         .record("run1", &outcome(RunState::Succeeded))
         .await

@@ -12,6 +12,7 @@ mod leases;
 mod mariadb;
 mod orphans;
 mod pgbouncer;
+mod place;
 mod postgres;
 mod rules;
 mod running_key;

@@ -124,7 +124,7 @@ fn defaults_of_the_server_change_nothing() {
 fn a_user_that_may_not_create_uses_a_ledger_that_exists() {
     let db = Db::mariadb();
     let user = format!("u{NAME}");
-    db.sql(&format!("CREATE USER {user}@'127.0.0.1' IDENTIFIED BY 'p'; GRANT SELECT, INSERT, UPDATE ON {NAME}.* TO {user}@'127.0.0.1'"));
+    db.sql(&format!("CREATE USER {user}@'127.0.0.1' IDENTIFIED BY 'p'; GRANT SELECT ON {NAME}.* TO {user}@'127.0.0.1'"));
     let url = db.url().replace("root:s3cret%2F%27x", &format!("{user}:p"));
     let target = target(&url, "default");
     run(async {
@@ -137,7 +137,11 @@ fn a_user_that_may_not_create_uses_a_ledger_that_exists() {
             "{error:?}"
         );
         locked.release().await;
-        db.sql(&ddl(Backend::Mysql, None));
+        db.sql(&ddl(
+            Backend::Mysql,
+            None,
+            Some(&format!("{user}@127.0.0.1")),
+        ));
         hold(&target, "r", "run1")
             .await
             .record("run1", &outcome(RunState::Succeeded))

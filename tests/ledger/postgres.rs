@@ -13,7 +13,7 @@ use super::{
         backends::{Db, NAME},
         servers::Postgres,
     },
-    connection::{connect, is_busy, lock, run, target, until},
+    connection::{connect, lock, run, target, until},
     rules::{hold, outcome, rows},
 };
 
@@ -76,7 +76,7 @@ fn the_fast_path_is_one_statement() {
         .position(|line| line.contains("'before'"))
         .expect("a mark");
     assert!(
-        statements[before + 1].contains("statement: SELECT id"),
+        statements[before + 1].contains("statement: SELECT l.schema"),
         "{statements:?}"
     );
     assert!(statements[before + 2].contains("'after'"), "{statements:?}");
@@ -132,7 +132,7 @@ fn a_role_that_may_not_create_uses_a_ledger_that_exists() {
             "{error:?}"
         );
         locked.release().await;
-        db.sql(&ddl(Backend::Postgres, None));
+        db.sql(&ddl(Backend::Postgres, None, None));
         refused(
             &connect(&target)
                 .await
@@ -141,9 +141,7 @@ fn a_role_that_may_not_create_uses_a_ledger_that_exists() {
                 .expect_err("no privilege"),
             "permission denied",
         );
-        db.sql(&format!(
-            "GRANT SELECT, INSERT, UPDATE ON launchgate_runs TO {role}"
-        ));
+        db.sql(&ddl(Backend::Postgres, None, Some(&role)));
         hold(&target, "r", RUN)
             .await
             .record(RUN, &outcome(RunState::Succeeded))
@@ -158,89 +156,6 @@ fn a_role_that_may_not_create_uses_a_ledger_that_exists() {
             (info.can_create, info.can_write_ledger),
             (Some(false), Some(true))
         );
-    });
-}
-
-#[test]
-fn the_ledger_is_where_schema_says_and_the_lock_is_the_apps_wherever_that_is() {
-    let db = Db::postgres_15();
-    db.sql("CREATE SCHEMA \"odd \"\"name\"");
-    let odd = target(&format!("{}?schema=odd%20%22name", db.url()), "default");
-    let said = target(&format!("{}?schema=public", db.url()), "default");
-    run(async {
-        hold(&odd, "r", RUN)
-            .await
-            .record(RUN, &outcome(RunState::Succeeded))
-            .await
-            .expect("recorded");
-        assert_eq!(
-            connect(&said).await.read_ledger(None).await,
-            Ok(Ledger::Missing)
-        );
-        assert_eq!(rows(&odd, "r").await.len(), 1);
-        assert_eq!(rows(&db.target(), "r").await.len(), 1, "it is looked for");
-        let locked = lock(&said).await;
-        for other in [&db.target(), &odd] {
-            assert!(is_busy(other).await);
-        }
-        locked.release().await;
-        let none = target(&format!("{}?schema=none", db.url()), "default");
-        let error = lock(&none)
-            .await
-            .create_ledger()
-            .await
-            .expect_err("no such schema");
-        refused(&error, "none");
-    });
-}
-
-#[test]
-fn a_ledger_that_the_search_path_does_not_find_is_the_oldest_that_this_role_may_write() {
-    let db = Db::postgres_15();
-    let role = format!("r{NAME}");
-    db.sql(&format!(
-        "CREATE ROLE {role} LOGIN PASSWORD 'p'; CREATE SCHEMA theirs; CREATE SCHEMA older; CREATE SCHEMA newer; \
-         GRANT USAGE ON SCHEMA theirs, older, newer TO {role}; GRANT CREATE ON SCHEMA public TO {role}"
-    ));
-    for schema in ["theirs", "older", "newer"] {
-        db.sql(&ddl(Backend::Postgres, Some(schema)));
-    }
-    db.sql(&format!(
-        "GRANT SELECT ON theirs.launchgate_runs TO {role}; \
-         GRANT SELECT, INSERT, UPDATE ON older.launchgate_runs, newer.launchgate_runs TO {role}"
-    ));
-    let target = target(&db.postgres().url_as(&role, "p", NAME), "default");
-    let count = |schema: &str| db.sql(&format!("SELECT count(*) FROM {schema}.launchgate_runs"));
-    run(async {
-        hold(&target, "r", RUN)
-            .await
-            .record(RUN, &outcome(RunState::Succeeded))
-            .await
-            .expect("recorded");
-        assert_eq!(
-            ["theirs", "older", "newer"].map(count),
-            ["0", "1", "0"].map(str::to_owned)
-        );
-        assert_eq!(rows(&target, "r").await.len(), 1);
-        assert_eq!(target.run_state(RUN).await, Ok(Some(RunState::Succeeded)));
-        drop(hold(&target, "r2", "run2").await);
-        assert_eq!(
-            target
-                .interrupt_own("run2", &outcome(RunState::Interrupted))
-                .await,
-            Ok(true)
-        );
-        let mut session = connect(&target).await;
-        assert_eq!(session.history(9).await.map(|runs| runs.len()), Ok(2));
-        session
-            .decide_by_operator("r3", RunState::Blocked, None, "me")
-            .await
-            .expect("decided");
-        assert_eq!(count("older"), "3");
-        // Where there is one in sight, that is it.
-        db.sql(&ddl(Backend::Postgres, Some("public")));
-        db.sql(&format!("GRANT ALL ON public.launchgate_runs TO {role}"));
-        assert_eq!(rows(&target, "r").await.len(), 0);
     });
 }
 
@@ -283,7 +198,7 @@ fn a_migration_may_lock_or_rename_the_ledger_while_the_lock_is_held() {
         let error = locked
             .record(RUN, &outcome(RunState::Succeeded))
             .await
-            .expect_err("no ledger");
+            .expect_err("no ledger: it was dropped after the last look");
         let RecordError::NotRecorded(error) = error else {
             panic!("{error:?}")
         };

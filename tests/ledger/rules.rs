@@ -4,12 +4,14 @@
 //!
 //! "one row per attempt, only appended to, a row leaving `running` once" (contract, section 5)
 
+use std::process::Command;
+
 use launchgate::db::{
-    Error, Locked, Proof, RecordError, Target,
+    Error, LedgerCreation, Locked, Proof, RecordError, Target, ddl,
     ledger::{Ledger, LedgerRow, NewRun, RowLease, RunOutcome, RunState},
 };
 
-use super::common::backends::Db;
+use super::common::{backends::Db, home::output};
 use super::connection::{connect, is_busy, lock, until};
 
 /// A list of rules on each database of a group: `on_all!(each, [a_rule, another]);` calls
@@ -72,7 +74,14 @@ pub fn outcome(state: RunState) -> RunOutcome {
 /// Takes the lock and starts a run.
 pub async fn hold(target: &Target, revision: &str, run_id: &str) -> Locked {
     let mut locked = lock(target).await;
-    locked.create_ledger().await.expect("a ledger");
+    let creation = locked.create_ledger().await.expect("a ledger");
+    if creation == LedgerCreation::AfterSteps {
+        // As after an earlier run.
+        let file = target.url.sqlite_path().expect("a file");
+        let ddl = ddl(target.backend(), None, None);
+        output(Command::new("sqlite3").arg(file).arg(format!("\n{ddl}")));
+        locked.create_ledger().await.expect("the ledger");
+    }
     locked
         .append(&new_run(revision, run_id))
         .await
@@ -156,7 +165,7 @@ async fn a_success_is_seen_by_every_look_and_the_lock_is_free(db: Db) {
     locked.heartbeat("run1").await.expect("a heartbeat");
     for news in [Some(("migrate", "node m.js")), None] {
         let renewal = locked.renew("run1", news, || ()).await;
-        assert_eq!((renewal.lock, renewal.lease), (Ok(()), Ok(())));
+        assert_eq!((renewal.lock, renewal.lease), (Ok(()), Ok(None)));
     }
     let seen = rows(&target, "other").await;
     assert_eq!(seen.len(), 1, "what runs is seen whatever the revision");
@@ -320,6 +329,14 @@ async fn an_end_without_the_lock_is_never_a_success(db: Db) {
 
 async fn an_operators_decision_needs_no_ledger_before(db: Db) {
     let target = db.target();
+    if db.is_sqlite() {
+        // It makes no file.
+        let mut session = connect(&target).await;
+        let decided = session.decide_by_operator("r", RunState::Blocked, None, "me");
+        assert!(matches!(decided.await, Err(Error::Refused { .. })));
+        assert!(!db.sqlite_file().exists());
+        db.sql("CREATE TABLE app (a)");
+    }
     let mut session = connect(&target).await;
     for state in [RunState::Blocked, RunState::Reset, RunState::Succeeded] {
         session

@@ -101,7 +101,7 @@ async fn an_older_ledger_gets_the_key(db: Db) {
     create_older_ledger(&db);
     let target = db.target();
     let mut locked = lock(&target).await;
-    assert_eq!(locked.create_ledger().await, Ok(LedgerCreation::KeyAdded));
+    assert_eq!(locked.create_ledger().await, Ok(LedgerCreation::Upgraded));
     assert_eq!(locked.create_ledger().await, Ok(LedgerCreation::Existed));
     assert_eq!(
         locked.append(&new_run("r", "run1")).await,
@@ -124,7 +124,7 @@ async fn rows_of_dead_holders_do_not_keep_the_key_away(db: Db) {
         insert_running(&db, app, run_id, past(&db));
     }
     let mut locked = lock(&db.target()).await;
-    assert_eq!(locked.create_ledger().await, Ok(LedgerCreation::KeyAdded));
+    assert_eq!(locked.create_ledger().await, Ok(LedgerCreation::Upgraded));
     // Each app's newest row is left to that app's next holder.
     assert_eq!(
         states(&db),
@@ -167,7 +167,7 @@ async fn leave_the_key_for_later(db: Db) {
         .await
         .expect("the ledger is used all the same");
     assert!(
-        matches!(&creation, LedgerCreation::KeyMissing { add, .. } if add.contains("launchgate_runs_running")),
+        matches!(&creation, LedgerCreation::Outdated { add, .. } if add.contains("launchgate_runs_running")),
         "{creation:?}"
     );
     assert_eq!(
@@ -180,7 +180,7 @@ async fn leave_the_key_for_later(db: Db) {
         .expect("recorded");
     db.sql("UPDATE launchgate_runs SET state = 'failed' WHERE run_id = 'o1'");
     let mut locked = lock(&db.target()).await;
-    assert_eq!(locked.create_ledger().await, Ok(LedgerCreation::KeyAdded));
+    assert_eq!(locked.create_ledger().await, Ok(LedgerCreation::Upgraded));
     locked.release().await;
 }
 
@@ -197,7 +197,7 @@ fn a_role_that_may_not_add_the_key_runs_without_it_and_is_told_the_statement() {
             .create_ledger()
             .await
             .expect("the ledger is used all the same");
-        let LedgerCreation::KeyMissing { why, add } = creation else {
+        let LedgerCreation::Outdated { why, add } = creation else {
             panic!("{creation:?}");
         };
         assert!(why.contains("owner"), "{why}");

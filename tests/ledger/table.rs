@@ -22,7 +22,7 @@ on_all!(
         a_ledger_of_another_shape_is_refused_by_name_of_the_column,
         rows_of_a_newer_launchgate_are_tolerated,
         the_database_describes_itself,
-        a_look_is_bounded_in_rows,
+        a_success_counts_however_many_rows_are_newer,
         apps_may_make_the_ledger_at_the_same_moment,
     ]
 );
@@ -137,21 +137,38 @@ async fn the_database_describes_itself(db: Db) {
     assert!(info.version.starts_with(&version), "{info:?}");
 }
 
-async fn a_look_is_bounded_in_rows(db: Db) {
+/// "more than 2,000 newer rows of other states for a succeeded revision: the success counts" (CASES, 1.10)
+async fn a_success_counts_however_many_rows_are_newer(db: Db) {
     let target = db.target();
-    hold(&target, "r", "run1")
-        .await
-        .record("run1", &outcome(RunState::Failed))
-        .await
-        .expect("recorded");
+    for (run_id, state) in [
+        ("success", RunState::Succeeded),
+        ("failure", RunState::Failed),
+    ] {
+        hold(&target, "r", run_id)
+            .await
+            .record(run_id, &outcome(state))
+            .await
+            .expect("recorded");
+    }
+    db.sql("UPDATE launchgate_runs SET state = 'failed', revision = 'r2' WHERE run_id = 'success'");
     for doubling in 0..12 {
         db.sql(&format!(
             "INSERT INTO launchgate_runs (app, revision, run_id, attempt, state, holder, version, started_at) \
-             SELECT app, revision, {}, attempt, state, holder, version, started_at FROM launchgate_runs",
+             SELECT app, revision, {}, attempt, state, holder, version, started_at FROM launchgate_runs WHERE state = 'failed'",
             if matches!(db, Db::Maria(_)) { format!("CONCAT('{doubling}-', id)") } else { format!("'{doubling}-' || id") }
         ));
     }
-    assert_eq!(rows(&target, "r").await.len(), 2000);
+    let read = rows(&target, "r").await;
+    assert_eq!(read.len(), 2000, "as many as an attempt's number needs");
+    db.sql(
+        "UPDATE launchgate_runs SET state = 'succeeded', revision = 'r' WHERE run_id = 'success'",
+    );
+    let read = rows(&target, "r").await;
+    assert!(read.len() < 200, "{}", read.len());
+    assert!(
+        read.iter()
+            .any(|row| row.state == Some(RunState::Succeeded))
+    );
 }
 
 async fn apps_may_make_the_ledger_at_the_same_moment(db: Db) {

@@ -136,6 +136,26 @@ fn psql_runs_in_every_replica_but_once_through_the_gate() {
     gate(&PSQL);
 }
 
+/// Alembic proposes to drop every table that the project's models lack. ("drop what they don't know
+/// (Alembic's autogenerate, `db push`)", contract, section 5)
+#[test]
+fn alembic_s_autogenerate_does_not_propose_to_drop_the_ledger() {
+    const COMPARE: &str = "
+import os
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import MetaData, create_engine
+with create_engine(os.environ['DATABASE_URL']).connect() as connection:
+    models = MetaData()
+    models.reflect(connection, only=['guests'])
+    print(compare_metadata(MigrationContext.configure(connection), models))
+";
+    let project = Project::new(&ALEMBIC);
+    assert_eq!(project.gate().failed(), 0);
+    assert_eq!(project.ledger(), "1|succeeded|1|0");
+    assert_eq!(project.python(COMPARE), "[]");
+}
+
 /// Four replicas of the chain that launchgate replaces. The tool starts in each of them.
 fn chain(tool: &'static Tool) -> Round {
     let round = Project::new(tool).chain();

@@ -142,6 +142,13 @@ impl Project {
         POSTGRES.sql(&self.database, runs)
     }
 
+    /// What a Python script prints that connects to this project's database.
+    pub fn python(&self, script: &str) -> String {
+        let mut python = Command::new("python");
+        python.args(["-c", script]).env("PATH", &self.path);
+        output(python.env("DATABASE_URL", self.url()))
+    }
+
     fn url(&self) -> String {
         let url = POSTGRES.url(&self.database);
         let (_, rest) = url.split_once(':').expect("a scheme");

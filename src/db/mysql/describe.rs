@@ -1,11 +1,11 @@
 //! What a `MySQL` or `MariaDB` server says about itself.
 
-use super::lock;
+use super::{lock, places};
 use crate::db::{
-    Error,
+    Error, Target,
     connection::Connection,
     fault::FaultKind,
-    ledger_sql::{LedgerSql, TABLE},
+    place::Found,
     server_info::{ServerInfo, ask, can_write},
     target::CALL,
 };
@@ -15,8 +15,8 @@ const TWO_COLUMNS_OF_A_NAME: &str = "1060";
 
 pub(super) async fn describe(
     connection: &mut dyn Connection,
-    sql: &LedgerSql,
-    ledger_exists: bool,
+    target: &Target,
+    found: &Found,
 ) -> Result<ServerInfo, Error> {
     let row = ask(
         connection,
@@ -25,11 +25,11 @@ pub(super) async fn describe(
     .await?;
     let version = row.text(0);
     let read_only = row.flag(1);
-    let can_create = can_create(connection).await?;
-    let can_write_ledger = if ledger_exists && !read_only {
-        Some(can_write(connection, sql).await?)
-    } else {
-        None
+    let ledger = found.ledgers.first();
+    let (home, can_create) = home(connection, target).await?;
+    let can_write_ledger = match ledger {
+        Some(sql) if !read_only => Some(can_write(connection, sql).await?),
+        Some(_) | None => None,
     };
     Ok(ServerInfo {
         product: if version.contains("MariaDB") {
@@ -39,7 +39,9 @@ pub(super) async fn describe(
         },
         version,
         pooler: None,
-        ledger_exists,
+        ledger_exists: ledger.is_some(),
+        ledger_place: ledger.and_then(|sql| sql.schema.clone()).or(home),
+        ledger_owner: None,
         can_create,
         can_write_ledger,
         read_only,
@@ -48,12 +50,28 @@ pub(super) async fn describe(
     })
 }
 
-/// Whether this role may create the ledger, by a statement that always fails: the server looks at
+/// Where a ledger would be created, and whether this role may.
+async fn home(
+    connection: &mut dyn Connection,
+    target: &Target,
+) -> Result<(Option<String>, Option<bool>), Error> {
+    let mut last = (None, Some(false));
+    for home in places::homes(target) {
+        let can_create = can_create(connection, &home.sql.table).await?;
+        last = (home.sql.schema, can_create);
+        if can_create != Some(false) {
+            break;
+        }
+    }
+    Ok(last)
+}
+
+/// Whether this role may create a table, by a statement that always fails: the server looks at
 /// privileges first and then at the columns, two of which have the same name.
-async fn can_create(connection: &mut dyn Connection) -> Result<Option<bool>, Error> {
-    let create = format!("CREATE TABLE {TABLE} (id INT, id INT)");
+async fn can_create(connection: &mut dyn Connection, table: &str) -> Result<Option<bool>, Error> {
+    let create = format!("CREATE TABLE {table} (id INT, id INT)");
     match connection.run(create, CALL).await {
-        Err(fault) if fault.is_privilege() => Ok(Some(false)),
+        Err(fault) if fault.is_privilege() || fault.is_missing_schema() => Ok(Some(false)),
         Err(fault) if fault.code == TWO_COLUMNS_OF_A_NAME => Ok(Some(true)),
         // read-only, no database selected
         Err(fault) if fault.kind == FaultKind::Server => Ok(None),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::db::{
     dialect::SqlDialect,
     hex::hex,
-    ledger_sql::{RUNNING_KEY, TABLE},
+    ledger_sql::{RUNNING_KEY, STATES_INDEX, TABLE},
 };
 
 const CREATE: &str = include_str!("ledger.sql");
@@ -13,34 +13,66 @@ const CREATE: &str = include_str!("ledger.sql");
 pub(super) struct MysqlDialect;
 
 impl SqlDialect for MysqlDialect {
-    fn table(&self, _schema: Option<&str>) -> String {
-        TABLE.to_owned()
+    fn table(&self, schema: Option<&str>) -> String {
+        match schema {
+            Some(schema) => format!("{}.{TABLE}", quoted(schema)),
+            None => TABLE.to_owned(),
+        }
     }
 
     /// Times are UTC. 255 letters of utf8mb4 twice fit an `InnoDB` index of 3072 bytes:
     /// <https://dev.mysql.com/doc/refman/8.4/en/innodb-limits.html>
-    fn create_ledger(&self, _schema: Option<&str>) -> Vec<String> {
-        vec![CREATE.trim_end().to_owned()]
+    fn create_ledger(&self, schema: Option<&str>) -> Vec<String> {
+        vec![CREATE.trim_end().replace("{table}", &self.table(schema))]
     }
 
-    fn has_running_key(&self, _schema: Option<&str>) -> String {
-        format!(
-            "SELECT EXISTS (SELECT 1 FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() \
-             AND TABLE_NAME = '{TABLE}' AND INDEX_NAME = '{RUNNING_KEY}')"
-        )
+    /// An index of `InnoDB` ends with the primary key, so the older one finds the newest rows as well.
+    fn has_keys(&self, schema: Option<&str>) -> String {
+        let schema = schema.map_or("DATABASE()".to_owned(), |schema| self.text(schema));
+        let has = |index: &str| {
+            format!(
+                "EXISTS (SELECT 1 FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = {schema} \
+                 AND TABLE_NAME = '{TABLE}' AND INDEX_NAME = '{index}')"
+            )
+        };
+        format!("SELECT {}, {}", has(RUNNING_KEY), has(STATES_INDEX))
     }
 
     /// There are no partial indexes: a column that is NULL for all other rows takes their place, since
     /// NULLs are not equal. `STORED`, because both servers had defects with indexes on virtual columns.
-    fn add_running_key(&self, _schema: Option<&str>) -> String {
+    fn add_running_key(&self, schema: Option<&str>) -> String {
         format!(
-            "ALTER TABLE {TABLE} ADD COLUMN running_app VARCHAR(255) GENERATED ALWAYS AS \
-             (CASE WHEN state = 'running' THEN app END) STORED, ADD UNIQUE KEY {RUNNING_KEY} (running_app)"
+            "ALTER TABLE {} ADD COLUMN running_app VARCHAR(255) GENERATED ALWAYS AS \
+             (CASE WHEN state = 'running' THEN app END) STORED, ADD UNIQUE KEY {RUNNING_KEY} (running_app)",
+            self.table(schema)
         )
     }
 
-    fn has_roles(&self) -> bool {
-        true
+    fn add_indexes(&self, schema: Option<&str>) -> Vec<String> {
+        vec![format!(
+            "ALTER TABLE {} ADD KEY {STATES_INDEX} (app, state, revision)",
+            self.table(schema)
+        )]
+    }
+
+    fn create_schema(&self, name: &str) -> Option<String> {
+        Some(format!("CREATE DATABASE IF NOT EXISTS {}", quoted(name)))
+    }
+
+    fn about_owner(&self) -> &'static str {
+        ""
+    }
+
+    /// `role` is `USER` or `USER@HOST`.
+    fn grants(&self, schema: &str, role: &str) -> Vec<String> {
+        let (user, host) = role.rsplit_once('@').unwrap_or((role, "%"));
+        let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"));
+        vec![format!(
+            "GRANT SELECT, INSERT, UPDATE ON {} TO {}@{}",
+            self.table(Some(schema)),
+            quoted(user),
+            quoted(host)
+        )]
     }
 
     fn text(&self, value: &str) -> String {
@@ -58,6 +90,11 @@ impl SqlDialect for MysqlDialect {
 
     fn now(&self) -> &'static str {
         "UTC_TIMESTAMP(6)"
+    }
+
+    fn ago(&self, duration: Duration) -> String {
+        let us = duration.as_micros();
+        format!("UTC_TIMESTAMP(6) - INTERVAL {us} MICROSECOND")
     }
 
     fn lease_end(&self, lease: Duration) -> String {
@@ -81,6 +118,10 @@ impl SqlDialect for MysqlDialect {
 
     fn seconds_since(&self, column: &str) -> String {
         format!("TIMESTAMPDIFF(MICROSECOND, {column}, UTC_TIMESTAMP(6)) / 1000000")
+    }
+
+    fn time_text(&self, column: &str) -> String {
+        column.to_owned()
     }
 
     fn rfc3339(&self, column: &str) -> String {
@@ -109,12 +150,9 @@ impl SqlDialect for MysqlDialect {
     fn takes_writes(&self) -> &'static str {
         "SELECT NOT @@global.read_only"
     }
+}
 
-    fn find_ledger(&self) -> Option<String> {
-        None
-    }
-
-    fn find_ledger_elsewhere(&self) -> Option<String> {
-        None
-    }
+/// `name` as a quoted identifier.
+pub(super) fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
 }

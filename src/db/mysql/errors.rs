@@ -26,6 +26,7 @@ impl ErrorCodes for MysqlErrors {
     fn means(&self, fault: &Fault, meaning: Meaning) -> bool {
         let codes: &[&str] = match meaning {
             Meaning::MissingTable => &["1146"],
+            Meaning::MissingSchema => &["1049"],
             Meaning::CreatedMeanwhile => &["1050", "1060", "1061"],
             Meaning::Privilege => &["1142", "1143", "1227", "1370", "1044"],
             Meaning::Unencodable | Meaning::LoginRefused => &[],

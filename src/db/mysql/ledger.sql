@@ -1,4 +1,4 @@
-CREATE TABLE IF NOT EXISTS launchgate_runs (
+CREATE TABLE IF NOT EXISTS {table} (
     id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     app VARCHAR(255) NOT NULL,
     revision VARCHAR(255) NOT NULL,
@@ -22,5 +22,6 @@ CREATE TABLE IF NOT EXISTS launchgate_runs (
     running_app VARCHAR(255) GENERATED ALWAYS AS (CASE WHEN state = 'running' THEN app END) STORED,
     UNIQUE KEY launchgate_runs_run_id (run_id),
     UNIQUE KEY launchgate_runs_running (running_app),
-    KEY launchgate_runs_app_revision (app, revision)
+    KEY launchgate_runs_app_revision (app, revision),
+    KEY launchgate_runs_states (app, state, revision)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin

@@ -14,9 +14,9 @@ use crate::db::{
     error::RecordError,
     fault::{Fault, FaultKind},
     hints,
-    ledger::{NewRun, RunOutcome},
+    ledger::NewRun,
     ledger_sql::LedgerSql,
-    lock::{Exclusion, HeldLock, LockAttempt, LockConnection, RowWriter, TakenLock},
+    lock::{Exclusion, HeldLock, LockAttempt, LockConnection, RowWriter, RunEnd, TakenLock},
     lock_id::lock_id,
 };
 
@@ -74,7 +74,7 @@ pub(super) async fn try_lock(
     }
     Ok(LockAttempt::Taken(TakenLock {
         lock_id: lock_id(&target.app, &database),
-        sql: LedgerSql::new(&MysqlDialect, None),
+        is_unicode: true,
         lock: Box::new(NamedLock {
             name: row.text(3),
             connection_id: row.int(2)?,
@@ -129,19 +129,18 @@ impl HeldLock for NamedLock {
         run: &NewRun,
         bound: Duration,
     ) -> RowWriter<'_> {
-        let insert = self.guarded(&sql.append(&target.app, run, target.lease, Some(GUARD)));
+        let insert =
+            self.guarded(&sql.append(&target.app, run, Duration::ZERO, target.lease, Some(GUARD)));
         RowWriter::OnLock(self.session.connection.run(insert, bound))
     }
 
     /// By the session that holds the lock; then the lock is given back.
-    fn record<'a>(
+    fn record(
         mut self: Box<Self>,
-        sql: &'a LedgerSql,
-        run_id: &'a str,
-        outcome: &'a RunOutcome,
+        end: RunEnd<'_>,
         bound: Duration,
-    ) -> Pending<'a, Result<(), RecordError>> {
-        let update = self.guarded(&sql.finish(run_id, outcome, Some(GUARD)));
+    ) -> Pending<'_, Result<(), RecordError>> {
+        let update = self.guarded(&end.statement(Some(GUARD)));
         Box::pin(async move {
             let answer = match self.session.connection.run(update, bound).await {
                 Ok(1) => Ok(()),
@@ -170,16 +169,11 @@ impl HeldLock for NamedLock {
         None
     }
 
-    fn orphans(&self, _sql: &LedgerSql, _lock_id: &str, _has_ledger: bool) -> Option<String> {
+    fn orphans(&self, _ledger: Option<&LedgerSql>, _lock_id: &str) -> Option<String> {
         None
     }
 
-    fn end_idle_orphans(
-        &self,
-        _sql: &LedgerSql,
-        _lock_id: &str,
-        _run_ids: &[String],
-    ) -> Option<String> {
+    fn end_idle_orphans(&self, _lock_id: &str, _run_ids: &[String]) -> Option<String> {
         None
     }
 }

@@ -1,61 +1,47 @@
 //! What a Postgres server says about itself.
 
-use super::{connect::pooler, lock, quoting::quoted};
+use super::{connect::pooler, ledger_place, lock};
 use crate::db::{
     Error, Target,
     connection::Connection,
-    hints,
-    ledger_sql::LedgerSql,
+    place::Found,
     server_info::{ServerInfo, ask, can_write},
 };
 
 pub(super) async fn describe(
     connection: &mut dyn Connection,
     target: &Target,
-    sql: &LedgerSql,
-    ledger_exists: bool,
+    found: &Found,
 ) -> Result<ServerInfo, Error> {
-    let schema = match &sql.schema {
-        Some(schema) => sql.text(schema),
-        None => "current_schema()::text".to_owned(),
-    };
     let row = ask(
         connection,
-        format!(
-            "SELECT current_setting('server_version'), pg_is_in_recovery(), current_setting('transaction_read_only'), \
-             (SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = {schema})"
-        ),
+        "SELECT pg_catalog.current_setting('server_version'), pg_catalog.pg_is_in_recovery(), \
+         pg_catalog.current_setting('transaction_read_only')"
+            .to_owned(),
     )
     .await?;
     let read_only = row.flag(1) || row.flag(2);
-    let unfit = if read_only {
-        Some(lock::read_only(row.flag(1)))
-    } else if row.opt(3).is_none() && !ledger_exists {
-        Some(match &sql.schema {
-            // in the words that the server has when the ledger is to be created there
-            Some(schema) => (
-                format!("schema {} does not exist", quoted(schema)),
-                hints::SCHEMA.to_owned(),
-            ),
-            None => lock::no_schema(),
-        })
-    } else {
-        None
+    let homes = ledger_place::homes(
+        target,
+        &ask(connection, ledger_place::ask_homes(target)).await?,
+    )?;
+    let ledger = found.ledgers.first();
+    let can_write_ledger = match ledger {
+        Some(sql) if !read_only => Some(can_write(connection, sql).await?),
+        Some(_) | None => None,
     };
-    let can_write_ledger = if ledger_exists && !read_only {
-        Some(can_write(connection, sql).await?)
-    } else {
-        None
-    };
+    let home = homes.first().map(|home| &home.sql);
     Ok(ServerInfo {
         product: "PostgreSQL",
         version: row.text(0),
         pooler: pooler(&target.url).await,
-        ledger_exists,
-        can_create: Some(row.flag(3)),
+        ledger_exists: ledger.is_some(),
+        ledger_place: ledger.or(home).and_then(|sql| sql.schema.clone()),
+        ledger_owner: found.owner.clone(),
+        can_create: Some(!homes.is_empty()),
         can_write_ledger,
         read_only,
-        unfit,
+        unfit: read_only.then(|| lock::read_only(row.flag(1))),
         lock_mode: "pg_try_advisory_xact_lock in an open transaction",
     })
 }

@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use super::{
-    ledger_place,
-    quoting::{literal, quoted},
-};
+use super::quoting::{literal, quoted};
 use crate::db::{
     dialect::SqlDialect,
-    ledger_sql::{RUNNING_KEY, TABLE},
+    ledger_sql::{NEWEST_INDEX, RUNNING_KEY, STATES_INDEX, TABLE},
     purpose::ConnectionPurpose,
 };
 
@@ -25,19 +22,25 @@ impl SqlDialect for PostgresDialect {
     }
 
     fn create_ledger(&self, schema: Option<&str>) -> Vec<String> {
-        let table = self.table(schema);
-        vec![
-            CREATE.trim_end().replace("{table}", &table),
-            format!("CREATE INDEX IF NOT EXISTS {TABLE}_app_revision ON {table} (app, revision)"),
-            self.add_running_key(schema),
-        ]
+        let mut statements = vec![CREATE.trim_end().replace("{table}", &self.table(schema))];
+        statements.extend(self.add_indexes(schema));
+        statements.push(self.add_running_key(schema));
+        statements
     }
 
-    fn has_running_key(&self, schema: Option<&str>) -> String {
+    fn has_keys(&self, schema: Option<&str>) -> String {
+        let has = |index: &str| {
+            format!(
+                "EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+                 WHERE i.indrelid = pg_catalog.to_regclass({}) AND c.relname = '{index}' AND i.indisvalid)",
+                literal(&self.table(schema))
+            )
+        };
         format!(
-            "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
-             WHERE i.indrelid = to_regclass({}) AND c.relname = '{RUNNING_KEY}' AND i.indisvalid)",
-            literal(&self.table(schema))
+            "SELECT {}, {} AND {}",
+            has(RUNNING_KEY),
+            has(NEWEST_INDEX),
+            has(STATES_INDEX)
         )
     }
 
@@ -48,8 +51,34 @@ impl SqlDialect for PostgresDialect {
         )
     }
 
-    fn has_roles(&self) -> bool {
-        true
+    fn add_indexes(&self, schema: Option<&str>) -> Vec<String> {
+        let table = self.table(schema);
+        vec![
+            format!("CREATE INDEX IF NOT EXISTS {NEWEST_INDEX} ON {table} (app, revision, id)"),
+            format!(
+                "CREATE INDEX IF NOT EXISTS {STATES_INDEX} ON {table} (app, state, revision, id)"
+            ),
+        ]
+    }
+
+    fn create_schema(&self, name: &str) -> Option<String> {
+        Some(format!("CREATE SCHEMA IF NOT EXISTS {}", quoted(name)))
+    }
+
+    fn about_owner(&self) -> &'static str {
+        "-- Run it as a superuser or as the database's owner: a ledger of another owner is believed only\n\
+         -- where --ledger names its schema.\n"
+    }
+
+    fn grants(&self, schema: &str, role: &str) -> Vec<String> {
+        let role = quoted(role);
+        vec![
+            format!("GRANT USAGE ON SCHEMA {} TO {role}", quoted(schema)),
+            format!(
+                "GRANT SELECT, INSERT, UPDATE ON {} TO {role}",
+                self.table(Some(schema))
+            ),
+        ]
     }
 
     fn text(&self, value: &str) -> String {
@@ -70,6 +99,11 @@ impl SqlDialect for PostgresDialect {
 
     fn now(&self) -> &'static str {
         "clock_timestamp()"
+    }
+
+    fn ago(&self, duration: Duration) -> String {
+        let ms = duration.as_millis();
+        format!("clock_timestamp() - interval '{ms} milliseconds'")
     }
 
     fn lease_end(&self, lease: Duration) -> String {
@@ -94,6 +128,10 @@ impl SqlDialect for PostgresDialect {
         format!("date_part('epoch', clock_timestamp() - {column})")
     }
 
+    fn time_text(&self, column: &str) -> String {
+        format!("{column}::text")
+    }
+
     fn rfc3339(&self, column: &str) -> String {
         format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')")
     }
@@ -101,16 +139,17 @@ impl SqlDialect for PostgresDialect {
     /// By the function behind `pg_stat_activity`, without the view's joins.
     fn reader_count(&self) -> String {
         format!(
-            ", (SELECT count(*) FROM pg_catalog.pg_stat_get_activity(NULL) WHERE application_name = '{}')",
+            ", (SELECT count(*) FROM pg_catalog.pg_stat_get_activity(NULL) WHERE application_name = '{}') AS readers",
             ConnectionPurpose::Read.application_name()
         )
     }
 
     /// Postgres runs a batch as one transaction:
-    /// <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT>.
+    /// <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT>. Tables are
+    /// always named with their schema, and functions and operators are the built-in ones.
     fn preamble(&self, bound: Duration) -> String {
         format!(
-            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path TO DEFAULT; \
+            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path TO pg_catalog, pg_temp; \
              SET LOCAL statement_timeout = {ms}; SET LOCAL lock_timeout = {ms}; ",
             ms = bound.as_millis().max(1)
         )
@@ -121,14 +160,7 @@ impl SqlDialect for PostgresDialect {
     }
 
     fn takes_writes(&self) -> &'static str {
-        "SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'"
-    }
-
-    fn find_ledger(&self) -> Option<String> {
-        Some(ledger_place::find(None))
-    }
-
-    fn find_ledger_elsewhere(&self) -> Option<String> {
-        Some(ledger_place::find_elsewhere())
+        "SELECT NOT pg_catalog.pg_is_in_recovery() \
+         AND pg_catalog.current_setting('transaction_read_only') OPERATOR(pg_catalog.=) 'off'"
     }
 }

@@ -27,8 +27,9 @@ impl ErrorCodes for PostgresErrors {
     fn means(&self, fault: &Fault, meaning: Meaning) -> bool {
         let codes: &[&str] = match meaning {
             Meaning::MissingTable => &["42P01"],
+            Meaning::MissingSchema => &["3F000"],
             // Two sessions that create the same table at once collide on a catalog key.
-            Meaning::CreatedMeanwhile => &["23505", "42P07", "42710", "XX000"],
+            Meaning::CreatedMeanwhile => &["23505", "42P06", "42P07", "42710", "XX000"],
             Meaning::Privilege => &["42501"],
             Meaning::Unencodable => &["22P05"],
             Meaning::LoginRefused => &["28000"],

@@ -12,16 +12,17 @@ use std::{fmt, os::fd::BorrowedFd, time::Duration};
 
 use sha2::{Digest, Sha256};
 
-use super::{dialect::PostgresDialect, ledger_place, orphans::OrphanSql};
+use super::orphans::OrphanSql;
 use crate::db::{
     Error, Target,
     connection::{Connection, Pending},
     error::RecordError,
     fault::FaultKind,
-    ledger::{NewRun, RunOutcome},
+    ledger::NewRun,
     ledger_sql::LedgerSql,
     lock::{
-        Exclusion, HeldLock, LockAttempt, LockConnection, RowWriter, TakenLock, broke, not_running,
+        Exclusion, HeldLock, LockAttempt, LockConnection, RowWriter, RunEnd, TakenLock, broke,
+        not_running,
     },
     lock_id::lock_id,
     rows::TextRow,
@@ -73,19 +74,16 @@ pub(super) async fn try_lock(
 ) -> Result<LockAttempt, Error> {
     let key = LockKey::of(&target.app);
     // Whatever reads a table keeps a lock on it until its transaction ends, here as long as the
-    // migration, and REINDEX or VACUUM FULL would wait for it: the search for the ledger gives back
-    // the locks it took.
+    // migration, and REINDEX or VACUUM FULL would wait for it: nothing here reads one.
     let batch = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path TO DEFAULT; \
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path TO pg_catalog, pg_temp; \
          SET LOCAL idle_in_transaction_session_timeout = {lease}; \
          SET LOCAL statement_timeout = {ms}; SET LOCAL lock_timeout = {ms}; \
          SELECT pg_try_advisory_xact_lock({key}), current_database(), pg_is_in_recovery(), \
          current_setting('transaction_read_only'), (extract(epoch FROM now()) * 1000000)::bigint, pg_backend_pid(), \
-         current_setting('server_encoding'), {durable}, {no_limit}; \
-         SAVEPOINT launchgate; {schema}; ROLLBACK TO SAVEPOINT launchgate; RELEASE SAVEPOINT launchgate",
+         current_setting('server_encoding'), {durable}, {no_limit}",
         lease = target.lease.as_millis(),
         ms = bound.as_millis(),
-        schema = ledger_place::find(target.url.schema()),
         // with `off` a crash of the server could forget a recorded success
         durable = "set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' \
                    THEN 'local' ELSE current_setting('synchronous_commit') END, true)",
@@ -94,7 +92,7 @@ pub(super) async fn try_lock(
                     THEN set_config('transaction_timeout', '0', true) END",
     );
     let rows = connection.rows(batch, bound).await?;
-    let [row, place] = rows.as_slice() else {
+    let [row] = rows.as_slice() else {
         return Err(Error::Broken("the lock query returned no row".to_owned()));
     };
     refuse_unfit(row)?;
@@ -102,15 +100,9 @@ pub(super) async fn try_lock(
         connection.run("ROLLBACK".to_owned(), bound).await?;
         return Ok(LockAttempt::Busy(connection));
     }
-    let Some(schema) = place.opt(0) else {
-        let (what, hint) = no_schema();
-        return Err(Error::refused(what, hint));
-    };
-    let mut sql = LedgerSql::new(&PostgresDialect, Some(&schema));
-    sql.ascii = !matches!(row.text(6).as_str(), "UTF8" | "SQL_ASCII");
     Ok(LockAttempt::Taken(TakenLock {
         lock_id: lock_id(&target.app, &row.text(1)),
-        sql,
+        is_unicode: matches!(row.text(6).as_str(), "UTF8" | "SQL_ASCII"),
         lock: Box::new(AdvisoryLock {
             key,
             began_us: row.int(4)?,
@@ -136,13 +128,6 @@ pub(super) fn read_only(is_standby: bool) -> (String, String) {
         "the session is read-only"
     };
     let hint = "point the database URL at the primary, with a role that may write";
-    (what.to_owned(), hint.to_owned())
-}
-
-/// Why there is no place for the ledger, and what to do.
-pub(super) fn no_schema() -> (String, String) {
-    let what = "none of the schemas in the role's search_path exist";
-    let hint = "create the schema, or select one with ?schema= in the database URL";
     (what.to_owned(), hint.to_owned())
 }
 
@@ -176,19 +161,17 @@ impl HeldLock for AdvisoryLock {
         run: &NewRun,
         _bound: Duration,
     ) -> RowWriter<'_> {
-        RowWriter::OnLedger(sql.append(&target.app, run, target.lease, None))
+        RowWriter::OnLedger(sql.append(&target.app, run, Duration::ZERO, target.lease, None))
     }
 
     /// The end of the run and the end of the lock are one commit.
-    fn record<'a>(
+    fn record(
         mut self: Box<Self>,
-        sql: &'a LedgerSql,
-        run_id: &'a str,
-        outcome: &'a RunOutcome,
+        end: RunEnd<'_>,
         bound: Duration,
-    ) -> Pending<'a, Result<(), RecordError>> {
+    ) -> Pending<'_, Result<(), RecordError>> {
         Box::pin(async move {
-            let update = sql.finish(run_id, outcome, None);
+            let update = end.statement(None);
             match self.session.connection.run(update, bound).await {
                 Ok(1) => {}
                 Ok(_) => {
@@ -225,17 +208,12 @@ impl HeldLock for AdvisoryLock {
         None
     }
 
-    fn orphans(&self, sql: &LedgerSql, lock_id: &str, has_ledger: bool) -> Option<String> {
-        let ledger = has_ledger.then_some(sql.table.as_str());
+    fn orphans(&self, ledger: Option<&LedgerSql>, lock_id: &str) -> Option<String> {
+        let ledger = ledger.map(|sql| sql.table.as_str());
         Some(self.orphan_sql(lock_id).list(ledger))
     }
 
-    fn end_idle_orphans(
-        &self,
-        _sql: &LedgerSql,
-        lock_id: &str,
-        run_ids: &[String],
-    ) -> Option<String> {
+    fn end_idle_orphans(&self, lock_id: &str, run_ids: &[String]) -> Option<String> {
         Some(self.orphan_sql(lock_id).end_idle(run_ids))
     }
 }

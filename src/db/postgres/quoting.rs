@@ -10,7 +10,7 @@ pub(super) fn quoted(name: &str) -> String {
 /// A text literal that no setting of the server can change the meaning of.
 pub(super) fn literal(text: &str) -> String {
     format!(
-        "convert_from(decode('{}','hex'),'UTF8')",
+        "pg_catalog.convert_from(pg_catalog.decode('{}','hex'),'UTF8')",
         hex(text.as_bytes())
     )
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::db::{
     dialect::SqlDialect,
-    ledger_sql::{RUNNING_KEY, TABLE},
+    ledger_sql::{NEWEST_INDEX, RUNNING_KEY, STATES_INDEX, TABLE},
 };
 
 const CREATE: &str = include_str!("ledger.sql");
@@ -17,16 +17,22 @@ impl SqlDialect for SqliteDialect {
     }
 
     /// Times are text, RFC 3339 in UTC.
-    fn create_ledger(&self, _schema: Option<&str>) -> Vec<String> {
-        vec![
-            CREATE.trim_end().to_owned(),
-            format!("CREATE INDEX IF NOT EXISTS {TABLE}_app_revision ON {TABLE} (app, revision)"),
-            self.add_running_key(None),
-        ]
+    fn create_ledger(&self, schema: Option<&str>) -> Vec<String> {
+        let mut statements = vec![CREATE.trim_end().to_owned()];
+        statements.extend(self.add_indexes(schema));
+        statements.push(self.add_running_key(schema));
+        statements
     }
 
-    fn has_running_key(&self, _schema: Option<&str>) -> String {
-        format!("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '{RUNNING_KEY}')")
+    fn has_keys(&self, _schema: Option<&str>) -> String {
+        let has =
+            |index: &str| format!("EXISTS (SELECT 1 FROM sqlite_master WHERE name = '{index}')");
+        format!(
+            "SELECT {}, {} AND {}",
+            has(RUNNING_KEY),
+            has(NEWEST_INDEX),
+            has(STATES_INDEX)
+        )
     }
 
     fn add_running_key(&self, _schema: Option<&str>) -> String {
@@ -35,8 +41,25 @@ impl SqlDialect for SqliteDialect {
         )
     }
 
-    fn has_roles(&self) -> bool {
-        false
+    fn add_indexes(&self, _schema: Option<&str>) -> Vec<String> {
+        vec![
+            format!("CREATE INDEX IF NOT EXISTS {NEWEST_INDEX} ON {TABLE} (app, revision, id)"),
+            format!(
+                "CREATE INDEX IF NOT EXISTS {STATES_INDEX} ON {TABLE} (app, state, revision, id)"
+            ),
+        ]
+    }
+
+    fn create_schema(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    fn about_owner(&self) -> &'static str {
+        ""
+    }
+
+    fn grants(&self, _schema: &str, _role: &str) -> Vec<String> {
+        Vec::new()
     }
 
     /// It has one rule for quoting, and would read bytes in the file's encoding, which may be UTF-16.
@@ -50,6 +73,14 @@ impl SqlDialect for SqliteDialect {
 
     fn now(&self) -> &'static str {
         "strftime('%Y-%m-%dT%H:%M:%fZ','now')"
+    }
+
+    fn ago(&self, duration: Duration) -> String {
+        format!(
+            "strftime('%Y-%m-%dT%H:%M:%fZ','now','-{}.{:03} seconds')",
+            duration.as_secs(),
+            duration.subsec_millis()
+        )
     }
 
     /// The lock file tells who is alive.
@@ -67,6 +98,10 @@ impl SqlDialect for SqliteDialect {
 
     fn seconds_since(&self, column: &str) -> String {
         format!("(julianday({}) - julianday({column})) * 86400", self.now())
+    }
+
+    fn time_text(&self, column: &str) -> String {
+        column.to_owned()
     }
 
     fn rfc3339(&self, column: &str) -> String {
@@ -87,13 +122,5 @@ impl SqlDialect for SqliteDialect {
 
     fn takes_writes(&self) -> &'static str {
         "SELECT 1"
-    }
-
-    fn find_ledger(&self) -> Option<String> {
-        None
-    }
-
-    fn find_ledger_elsewhere(&self) -> Option<String> {
-        None
     }
 }

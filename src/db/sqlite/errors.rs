@@ -27,7 +27,10 @@ impl ErrorCodes for SqliteErrors {
             Meaning::CreatedMeanwhile => fault.message.contains("already exists"),
             Meaning::Duplicate => fault.message.starts_with("UNIQUE constraint failed"),
             Meaning::Transient => matches!(primary_code(fault), 5 | 6),
-            Meaning::Privilege | Meaning::Unencodable | Meaning::LoginRefused => false,
+            Meaning::MissingSchema
+            | Meaning::Privilege
+            | Meaning::Unencodable
+            | Meaning::LoginRefused => false,
         }
     }
 

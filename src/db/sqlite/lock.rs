@@ -25,9 +25,9 @@ use crate::{
         Error, Target,
         connection::{Connection, Pending},
         error::RecordError,
-        ledger::{NewRun, RunOutcome},
+        ledger::NewRun,
         ledger_sql::LedgerSql,
-        lock::{Exclusion, HeldLock, RowWriter, not_running},
+        lock::{Exclusion, HeldLock, RowWriter, RunEnd, not_running},
     },
     sys::{access, files},
 };
@@ -103,28 +103,32 @@ impl HeldLock for LockFile {
         run: &NewRun,
         _bound: Duration,
     ) -> RowWriter<'_> {
-        RowWriter::OnLedger(sql.append(&target.app, run, target.lease, None))
+        RowWriter::OnLedger(sql.append(&target.app, run, Duration::ZERO, target.lease, None))
     }
 
     /// There is no hurry while the lock file is held: waits for a file that is busy or full.
-    fn record<'a>(
+    fn record(
         mut self: Box<Self>,
-        sql: &'a LedgerSql,
-        run_id: &'a str,
-        outcome: &'a RunOutcome,
+        end: RunEnd<'_>,
         bound: Duration,
-    ) -> Pending<'a, Result<(), RecordError>> {
+    ) -> Pending<'_, Result<(), RecordError>> {
         Box::pin(async move {
             if let Err(lost @ Error::Lost(_)) = self.is_named() {
                 return Err(RecordError::NotRecorded(lost));
             }
-            let update = sql.finish(run_id, outcome, None);
+            let mut update = end.statement(None);
+            if end.anew.is_some() {
+                self.database.allow_create();
+                update = format!("BEGIN IMMEDIATE; {update}; COMMIT");
+            }
             let since = Instant::now();
             let mut asked_before = false;
             loop {
                 let answer = self.database.run(update.clone(), bound).await;
                 match answer.map_err(Error::from) {
                     Ok(1) => return Ok(()),
+                    // With the whole row come other statements, whose count says nothing.
+                    Ok(_) if end.anew.is_some() => return Ok(()),
                     Ok(_) if asked_before => return Err(RecordError::Unknown(not_running())),
                     Ok(_) => return Err(RecordError::NotRecorded(not_running())),
                     Err(Error::NotYet(_) | Error::Broken(_)) if since.elapsed() < RECORDING => {
@@ -146,16 +150,11 @@ impl HeldLock for LockFile {
         Some(self.file.as_fd())
     }
 
-    fn orphans(&self, _sql: &LedgerSql, _lock_id: &str, _has_ledger: bool) -> Option<String> {
+    fn orphans(&self, _ledger: Option<&LedgerSql>, _lock_id: &str) -> Option<String> {
         None
     }
 
-    fn end_idle_orphans(
-        &self,
-        _sql: &LedgerSql,
-        _lock_id: &str,
-        _run_ids: &[String],
-    ) -> Option<String> {
+    fn end_idle_orphans(&self, _lock_id: &str, _run_ids: &[String]) -> Option<String> {
         None
     }
 }

@@ -1,0 +1,99 @@
+//! The row of a run, while the run goes on.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{
+    Error, Target, hints,
+    ledger::NewRun,
+    ledger_connection::{CreationTime, LedgerConnection, LedgerCreation},
+    lock::not_running,
+};
+
+/// The run that this holder began.
+pub(super) struct BegunRun {
+    pub(super) new: NewRun,
+    pub(super) began: Instant,
+    /// Whether the ledger has a row of it: not where the table is created after the steps, or was dropped
+    /// by one.
+    pub(super) has_row: bool,
+}
+
+/// What became of the row of a run whose step dropped the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DroppedLedger {
+    /// The ledger was created anew, here, and has the row again.
+    CreatedAnew(String),
+    /// It is created after the steps, so as not to be in their way. Until then the lock alone protects
+    /// the run.
+    CreatedAfterSteps,
+}
+
+/// Renews the lease. Where a step dropped the ledger, sees to it that the row is written anew.
+pub(super) async fn beat(
+    ledger: &mut LedgerConnection,
+    run: Option<&mut BegunRun>,
+    run_id: &str,
+    step: Option<(&str, &str)>,
+    time: CreationTime,
+) -> Result<Option<DroppedLedger>, Error> {
+    // Without a lease there is no heartbeat, and no hurry to say which step runs.
+    let bound = match (ledger.target.backend().has_lease(), step) {
+        (false, None) => return Ok(None),
+        (false, Some(_)) => ledger.call(),
+        (true, _) => ledger.target.beat(),
+    };
+    let has_row = run.as_ref().is_none_or(|run| run.has_row);
+    if !has_row && time == CreationTime::DuringStep {
+        return Ok(None);
+    }
+    if has_row {
+        let sql = ledger.existing()?;
+        let sql = sql.heartbeat(run_id, step, ledger.target.lease);
+        match ledger.try_run_again(&sql, bound).await? {
+            Ok(1) => return Ok(None),
+            Ok(_) => return Err(not_running()),
+            Err(fault) if fault.is_missing_table() || fault.is_missing_schema() => {}
+            Err(fault) => return Err(fault.into()),
+        }
+    }
+    match run {
+        Some(run) if ledger.target.backend().has_lease() => {
+            write_anew(ledger, run, time, bound).await.map(Some)
+        }
+        Some(run) => {
+            run.has_row = false;
+            Ok(Some(DroppedLedger::CreatedAfterSteps))
+        }
+        None => Err(Error::refused("the ledger is missing", hints::TABLE_GONE)),
+    }
+}
+
+/// A step dropped the ledger: creates it anew, with the row that says who runs.
+///
+/// The lock still decides whether this holder may go on. If it is lost too, and another replica began a
+/// run meanwhile, that run's row keeps this one away.
+async fn write_anew(
+    ledger: &mut LedgerConnection,
+    run: &mut BegunRun,
+    time: CreationTime,
+    bound: Duration,
+) -> Result<DroppedLedger, Error> {
+    run.has_row = false;
+    if ledger.create(time, bound).await? == LedgerCreation::AfterSteps {
+        return Ok(DroppedLedger::CreatedAfterSteps);
+    }
+    let sql = ledger.existing()?;
+    let table = sql.table.clone();
+    let Target { app, lease, .. } = &ledger.target;
+    let row = sql.append(app, &run.new, run.began.elapsed(), *lease, None);
+    match ledger.try_run(row, bound).await? {
+        Ok(_) => {
+            run.has_row = true;
+            Ok(DroppedLedger::CreatedAnew(table))
+        }
+        Err(fault) if fault.is_duplicate() => Err(not_running()),
+        Err(fault) => Err(fault.into()),
+    }
+}

@@ -1,0 +1,104 @@
+//! The statements that read what decides about a revision. Each part is a search in an index, so that the
+//! size of the ledger doesn't matter.
+
+use super::{ledger::LONGEST_LEASE, ledger_sql::LedgerSql};
+
+/// The columns that a decision needs, by the names that a read gives them, in order.
+pub(super) const READ_COLUMNS: [&str; 11] = [
+    "id",
+    "revision",
+    "run_id",
+    "state",
+    "lease",
+    "holder",
+    "age",
+    "note",
+    "ended",
+    "lease_until",
+    "readers",
+];
+
+/// So many of a revision's newest rows are read whatever their state.
+const NEWEST: u32 = 100;
+
+/// As long as a revision has not succeeded, its attempts are counted up to this many rows.
+const ATTEMPTS: u32 = 2000;
+
+/// What a reader wants to know.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question<'a> {
+    pub(super) app: &'a str,
+    /// Without one, only what runs now is read.
+    pub(super) revision: Option<&'a str>,
+    /// Whether to count the connections that read the ledger now.
+    pub(super) counts_readers: bool,
+}
+
+impl LedgerSql {
+    /// Reads what decides about a revision: what runs now, the newest success, block and reset, and its
+    /// newest rows. Each part is a search in an index, so that the size of the ledger doesn't matter.
+    pub(super) fn read(&self, question: &Question<'_>) -> String {
+        let readers = if question.counts_readers {
+            self.dialect.reader_count()
+        } else {
+            String::new()
+        };
+        let chosen = self.decisive(question).join(" UNION ");
+        format!(
+            "SELECT {columns}{readers} FROM ({chosen}) chosen JOIN {table} ON id = chosen_id ORDER BY id DESC",
+            columns = self.read_columns(),
+            table = self.table,
+        )
+    }
+
+    /// Reads a revision's newest rows only: enough where one of them is a success.
+    pub(super) fn read_newest(&self, question: &Question<'_>) -> Option<String> {
+        let revision = question.revision.filter(|_| !question.counts_readers)?;
+        Some(format!(
+            "SELECT {} FROM {} WHERE {} AND {} ORDER BY id DESC LIMIT {NEWEST}",
+            self.read_columns(),
+            self.table,
+            self.of_app(question.app),
+            self.is("revision", revision),
+        ))
+    }
+
+    fn read_columns(&self) -> String {
+        format!(
+            "id, revision, run_id, state, {lease} AS lease, holder, {age} AS age, note, {ended} AS ended, {until} AS lease_until",
+            lease = self.dialect.lease_state(LONGEST_LEASE),
+            age = self.dialect.seconds_since("started_at"),
+            ended = self.dialect.seconds_since("finished_at"),
+            until = self.dialect.time_text("lease_until"),
+        )
+    }
+
+    /// The numbers of the rows that can decide something, in parts.
+    fn decisive(&self, question: &Question<'_>) -> Vec<String> {
+        let app = self.of_app(question.app);
+        let newest = |condition: &str, limit: u32| {
+            format!(
+                "SELECT * FROM (SELECT id AS chosen_id FROM {} WHERE {app}{condition} ORDER BY id DESC LIMIT {limit}) part",
+                self.table
+            )
+        };
+        let mut parts = vec![newest(" AND state = 'running'", NEWEST)];
+        let Some(revision) = question.revision else {
+            return parts;
+        };
+        let revision = self.is("revision", revision);
+        let in_state = |state: &str| format!(" AND state = '{state}' AND {revision}");
+        parts.push(newest(&format!(" AND {revision}"), NEWEST));
+        for state in ["succeeded", "blocked", "reset"] {
+            parts.push(newest(&in_state(state), 1));
+        }
+        let succeeded = in_state("succeeded");
+        let unless = format!(
+            " AND NOT EXISTS (SELECT 1 FROM {} WHERE {app}{succeeded})",
+            self.table
+        );
+        parts.push(newest(&(in_state("failed") + &unless), ATTEMPTS));
+        parts.push(newest(&(in_state("interrupted") + &unless), ATTEMPTS));
+        parts
+    }
+}

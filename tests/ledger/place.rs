@@ -1,0 +1,622 @@
+//! Where the ledger is, and which tables are believed.
+//!
+//! "The ledger's place. It must not be in the way of tools that want an empty schema […] or drop what they
+//! don't know" (contract, section 5)
+//!
+//! "Nobody else's ledger is believed." (contract, section 5)
+
+use launchgate::db::{
+    Backend, DroppedLedger, LedgerCreation, Recorded, Target, ddl,
+    ledger::{ForeignLedger, Ledger, RunState},
+};
+
+use super::{
+    common::backends::{Db, NAME, target},
+    connection::{connect, lock, run},
+    postgres::{RUN, refused},
+    rules::{hold, new_run, outcome, rows},
+};
+
+/// A run that succeeded.
+async fn succeed(target: &Target, revision: &str, run_id: &str) {
+    let locked = hold(target, revision, run_id).await;
+    let recorded = locked.record(run_id, &outcome(RunState::Succeeded)).await;
+    assert_eq!(recorded, Ok(Recorded::Written));
+}
+
+fn named(db: &Db, ledger: &str) -> Target {
+    Target {
+        ledger: Some(ledger.to_owned()),
+        ..db.target()
+    }
+}
+
+/// The schemas, or databases, that hold a ledger.
+fn places(db: &Db) -> String {
+    let all = db.sql(
+        "SELECT table_schema FROM information_schema.tables WHERE table_name = 'launchgate_runs' ORDER BY 1",
+    );
+    all.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A login without privileges, and the database as it sees it.
+fn role(db: &Db, name: &str) -> Target {
+    db.sql(&format!("CREATE ROLE {name} LOGIN PASSWORD 'p'"));
+    target(&db.url_as(name, "p"), "default")
+}
+
+/// A ledger in which revision `r` succeeded, as `owner` would make it in a schema of its own.
+fn forge(db: &Db, schema: &str, owner: &str) {
+    db.sql(&ddl(Backend::Postgres, Some(schema), None));
+    db.sql(&format!(
+        "ALTER SCHEMA {schema} OWNER TO {owner}; ALTER TABLE {schema}.launchgate_runs OWNER TO {owner}; \
+         GRANT USAGE ON SCHEMA {schema} TO public; GRANT ALL ON {schema}.launchgate_runs TO public; \
+         INSERT INTO {schema}.launchgate_runs (app, revision, run_id, attempt, state, holder, version, started_at) \
+         VALUES ('default', 'r', '{schema}', 1, 'succeeded', 'me', '0', now())"
+    ));
+}
+
+async fn read(target: &Target) -> Ledger {
+    let mut session = connect(target).await;
+    let ledger = session.read_ledger(Some("r")).await.expect("a look");
+    session.close().await;
+    ledger
+}
+
+#[test]
+fn a_new_ledger_is_in_a_schema_of_its_own() {
+    let db = Db::postgres_15();
+    run(async {
+        let mut locked = lock(&db.target()).await;
+        let created = locked.create_ledger().await.expect("a ledger");
+        assert_eq!(
+            created,
+            LedgerCreation::Created {
+                table: "\"launchgate\".launchgate_runs".to_owned(),
+                in_the_way: None
+            }
+        );
+        locked.release().await;
+        assert_eq!(places(&db), "launchgate");
+    });
+}
+
+#[test]
+fn a_role_that_may_not_create_schemas_gets_it_where_its_tables_are_and_a_warning() {
+    let db = Db::postgres_15();
+    let target = role(&db, "deploy");
+    db.sql(
+        "CREATE SCHEMA own AUTHORIZATION deploy; ALTER ROLE deploy SET search_path = own, public",
+    );
+    run(async {
+        let mut locked = lock(&target).await;
+        let created = locked.create_ledger().await.expect("a ledger");
+        let LedgerCreation::Created { table, in_the_way } = created else {
+            panic!("{created:?}");
+        };
+        assert_eq!(table, "\"own\".launchgate_runs");
+        let (why, hint) = in_the_way.expect("a warning");
+        assert!(why.contains("schema launchgate"), "{why}");
+        assert!(hint.contains("--ledger own"), "{hint}");
+        assert!(
+            hint.contains("print-ddl --database postgres --role deploy | psql"),
+            "{hint}"
+        );
+        locked.release().await;
+        succeed(&target, "r", RUN).await;
+        // Whatever the search_path becomes, and whatever can be created later.
+        db.sql(
+            "ALTER ROLE deploy SET search_path = public; GRANT CREATE ON DATABASE shop TO deploy",
+        );
+        assert_eq!(rows(&target, "r").await.len(), 1);
+        succeed(&target, "r2", "run2").await;
+        assert_eq!(places(&db), "own");
+    });
+}
+
+#[test]
+fn a_named_ledger_is_created_where_it_may_be_and_no_other_is_asked() {
+    let db = Db::postgres_15();
+    let odd = named(&db, "odd \"name");
+    let deploy = Target {
+        ledger: Some("elsewhere".to_owned()),
+        ..role(&db, "deploy")
+    };
+    run(async {
+        succeed(&db.target(), "r", "run1").await;
+        assert_eq!(read(&odd).await, Ledger::Missing);
+        succeed(&odd, "r", "run2").await;
+        assert_eq!(rows(&odd, "r").await.len(), 1);
+        let error = lock(&deploy).await.create_ledger().await;
+        let error = error.expect_err("no privilege");
+        refused(&error, "may not create it");
+        let hint = error.hint().expect("a hint");
+        assert!(
+            hint.contains("--role deploy --ledger elsewhere | psql"),
+            "{hint}"
+        );
+    });
+}
+
+#[test]
+fn a_ledger_of_a_role_that_is_not_trusted_is_passed_over() {
+    let db = Db::postgres_15();
+    let deploy = role(&db, "deploy");
+    role(&db, "mallory");
+    db.sql("GRANT CREATE ON DATABASE shop TO deploy");
+    forge(&db, "own", "mallory");
+    // In sight of both, as in the schema of a search_path.
+    db.sql(
+        "ALTER DATABASE shop SET search_path = own, public; \
+         CREATE FUNCTION own.spring() RETURNS trigger LANGUAGE plpgsql AS \
+         'BEGIN EXECUTE ''CREATE TABLE own.trapped ()''; RETURN NULL; END'; \
+         CREATE TRIGGER spring AFTER INSERT OR UPDATE ON own.launchgate_runs EXECUTE FUNCTION own.spring()",
+    );
+    let passed_over = [ForeignLedger {
+        schema: "own".to_owned(),
+        owner: "mallory".to_owned(),
+    }];
+    run(async {
+        // A superuser has the rights of every role, and still believes its own kind only.
+        for target in [&deploy, &db.target()] {
+            let mut session = connect(target).await;
+            assert_eq!(session.read_ledger(Some("r")).await, Ok(Ledger::Missing));
+            assert_eq!(session.passed_over(), passed_over);
+            session.close().await;
+        }
+        succeed(&deploy, "r", RUN).await;
+        assert_eq!(
+            db.sql("SELECT count(*) FROM launchgate.launchgate_runs"),
+            "1"
+        );
+        assert_eq!(db.sql("SELECT count(*) FROM own.launchgate_runs"), "1");
+        assert_eq!(db.sql("SELECT to_regclass('own.trapped') IS NULL"), "t");
+        // A name is a decision.
+        let named = Target {
+            ledger: Some("own".to_owned()),
+            ..deploy.clone()
+        };
+        assert!(matches!(read(&named).await, Ledger::Rows(rows) if rows.len() == 1));
+    });
+}
+
+#[test]
+fn whose_ledger_is_trusted() {
+    let db = Db::postgres_15();
+    let deploy = role(&db, "deploy");
+    for (owner, so_that, is_trusted) in [
+        ("stranger", "", false),
+        ("itself", "GRANT itself TO deploy", true),
+        (
+            "far",
+            "CREATE ROLE middle IN ROLE far; GRANT middle TO deploy",
+            true,
+        ),
+        (
+            "noinherit",
+            "GRANT noinherit TO deploy; ALTER ROLE deploy NOINHERIT",
+            true,
+        ),
+        ("chief", "ALTER ROLE chief SUPERUSER", true),
+        ("landlord", "ALTER DATABASE shop OWNER TO landlord", true),
+        (
+            "member",
+            "CREATE ROLE other IN ROLE deploy; GRANT deploy TO member",
+            false,
+        ),
+    ] {
+        role(&db, owner);
+        db.sql(so_that);
+        forge(&db, "place", owner);
+        let ledger = run(read(&deploy));
+        assert_eq!(ledger != Ledger::Missing, is_trusted, "{owner}");
+        db.sql("DROP SCHEMA place CASCADE; ALTER ROLE deploy INHERIT");
+    }
+    forge(&db, "place", "deploy");
+    assert!(run(read(&deploy)) != Ledger::Missing);
+}
+
+/// Since PostgreSQL 16 a role that creates another one is a member of it, in order to administer it.
+#[test]
+fn a_role_that_this_one_may_only_administer_is_not_trusted() {
+    let db = Db::postgres_18();
+    let deploy = role(&db, "deploy");
+    db.sql("ALTER ROLE deploy CREATEROLE; SET ROLE deploy; CREATE ROLE app LOGIN PASSWORD 'p'");
+    forge(&db, "place", "app");
+    assert_eq!(run(read(&deploy)), Ledger::Missing);
+    db.sql("SET ROLE deploy; GRANT app TO deploy");
+    assert!(run(read(&deploy)) != Ledger::Missing);
+}
+
+#[test]
+fn a_schema_of_that_name_which_is_not_trusted_keeps_the_gate_closed() {
+    let db = Db::postgres_15();
+    let deploy = role(&db, "deploy");
+    role(&db, "mallory");
+    db.sql("GRANT CREATE ON DATABASE shop TO deploy");
+    run(async {
+        db.sql("CREATE SCHEMA launchgate AUTHORIZATION mallory; GRANT ALL ON SCHEMA launchgate TO public");
+        let error = lock(&deploy)
+            .await
+            .create_ledger()
+            .await
+            .expect_err("not trusted");
+        refused(&error, "the schema launchgate is mallory's");
+        assert!(
+            error
+                .hint()
+                .is_some_and(|hint| hint.contains("--ledger launchgate"))
+        );
+        // A table of this role's own in it does not help: the schema's owner can replace it.
+        db.sql(&ddl(Backend::Postgres, None, None));
+        db.sql("ALTER TABLE launchgate.launchgate_runs OWNER TO deploy");
+        let look = connect(&deploy).await.read_ledger(Some("r")).await;
+        refused(&look.expect_err("not trusted"), "schema launchgate");
+        // A success elsewhere starts the server: no step runs.
+        forge(&db, "older", "deploy");
+        assert!(matches!(read(&deploy).await, Ledger::Rows(_)));
+        let mut session = connect(&deploy).await;
+        let look = session.read_ledger(Some("r2")).await;
+        refused(&look.expect_err("not trusted"), "schema launchgate");
+        session.close().await;
+    });
+}
+
+#[test]
+fn every_trusted_ledger_is_asked_before_a_step_runs() {
+    let db = Db::postgres_15();
+    let deploy = role(&db, "deploy");
+    db.sql(&ddl(Backend::Postgres, Some("older"), Some("deploy")));
+    db.sql(&ddl(Backend::Postgres, None, Some("deploy")));
+    let insert = |revision: &str, run_id: &str, state: &str| {
+        db.sql(&format!(
+            "INSERT INTO older.launchgate_runs (app, revision, run_id, attempt, state, holder, version, started_at) \
+             VALUES ('default', '{revision}', '{run_id}', 1, '{state}', 'old:1', '0.1.0', now())"
+        ))
+    };
+    insert("r", "old1", "succeeded");
+    insert("r2", "old2", "blocked");
+    insert("r3", "old3", "running");
+    run(async {
+        let states = async |revision: &str| {
+            let rows = rows(&deploy, revision).await;
+            rows.into_iter().map(|row| row.run_id).collect::<Vec<_>>()
+        };
+        assert_eq!(states("r").await, ["old3", "old1"]);
+        assert_eq!(states("r2").await, ["old3", "old2"]);
+        let mut locked = hold(&deploy, "r3", RUN).await;
+        assert_eq!(states("r3").await, [RUN, "old3"]);
+        let closed = locked.interrupt(&["old3".to_owned()], "dead").await;
+        assert_eq!(closed, Ok(1));
+        locked
+            .record(RUN, &outcome(RunState::Failed))
+            .await
+            .expect("recorded");
+        assert_eq!(
+            db.sql("SELECT count(*) FROM launchgate.launchgate_runs"),
+            "1"
+        );
+        let mut session = connect(&deploy).await;
+        let history = session.history(3).await.expect("history");
+        assert_eq!(history[0].run_id, RUN);
+        assert_eq!(history.len(), 3);
+        session.close().await;
+        // What can't be asked keeps the gate closed.
+        db.sql("REVOKE SELECT ON older.launchgate_runs FROM deploy");
+        let look = connect(&deploy).await.read_ledger(Some("r")).await;
+        refused(
+            &look.expect_err("unreadable"),
+            "may not read the ledger \"older\"",
+        );
+    });
+}
+
+/// Functions and operators of another's schema, which fit the types better than the built-in ones.
+#[test]
+fn no_statement_calls_what_a_search_path_offers() {
+    let db = Db::postgres_15();
+    let deploy = role(&db, "deploy");
+    db.sql("GRANT CREATE ON DATABASE shop TO deploy; CREATE SCHEMA trap; GRANT USAGE ON SCHEMA trap TO public");
+    for (left, operator, right, result, value) in [
+        ("text", "=", "text", "bool", "true"),
+        ("name", "=", "name", "bool", "true"),
+        ("oid", "=", "oid", "bool", "true"),
+        ("bigint", "=", "bigint", "bool", "true"),
+        ("int", "=", "int", "bool", "true"),
+        ("double precision", "*", "int", "double precision", "0"),
+        ("numeric", "*", "int", "numeric", "0"),
+        ("timestamptz", ">", "timestamptz", "bool", "true"),
+        ("timestamptz", "<=", "timestamptz", "bool", "true"),
+        ("timestamptz", "+", "interval", "timestamptz", "now()"),
+        (
+            "timestamptz",
+            "-",
+            "timestamptz",
+            "interval",
+            "interval '0'",
+        ),
+    ] {
+        let name = format!(
+            "trap.f{}",
+            db.sql("SELECT count(*) FROM pg_proc WHERE pronamespace = 'trap'::regnamespace")
+        );
+        db.sql(&format!(
+            "CREATE FUNCTION {name}(a {left}, b {right}) RETURNS {result} LANGUAGE plpgsql AS \
+             $$ BEGIN RAISE EXCEPTION 'trapped by {left} {operator} {right}'; RETURN {value}; END $$; \
+             CREATE OPERATOR trap.{operator} (LEFTARG = {left}, RIGHTARG = {right}, FUNCTION = {name})"
+        ));
+    }
+    for function in [
+        "clock_timestamp() RETURNS timestamptz",
+        "now() RETURNS timestamptz",
+        "current_database() RETURNS name",
+        "pg_try_advisory_xact_lock(a int, b int) RETURNS bool",
+        "date_part(a text, b interval) RETURNS double precision",
+        "current_setting(a text) RETURNS text",
+        "decode(a text, b text) RETURNS bytea",
+        "to_regclass(a text) RETURNS regclass",
+    ] {
+        db.sql(&format!(
+            "CREATE FUNCTION trap.{function} LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped by a function'; END $$"
+        ));
+    }
+    db.sql("ALTER ROLE deploy SET search_path = trap, public, pg_catalog");
+    run(async {
+        assert_eq!(read(&deploy).await, Ledger::Missing);
+        let mut locked = hold(&deploy, "größe", RUN).await;
+        locked.prove().await.expect("a proof");
+        assert!(locked.orphans().await.expect("orphans").is_empty());
+        locked
+            .renew(RUN, Some(("migrate", "x")), || ())
+            .await
+            .lease
+            .expect("a heartbeat");
+        locked
+            .record(RUN, &outcome(RunState::Succeeded))
+            .await
+            .expect("recorded");
+        let mut session = connect(&deploy).await;
+        session
+            .read_ledger_and_count(Some("größe"))
+            .await
+            .expect("a look");
+        session.history(3).await.expect("history");
+        session.is_locked().await.expect("an answer");
+        session.describe().await.expect("a description");
+        session
+            .decide_by_operator("r", RunState::Blocked, None, "me")
+            .await
+            .expect("decided");
+        session.close().await;
+        assert_eq!(rows(&deploy, "größe").await.len(), 1);
+    });
+}
+
+/// The only function that reads a table whose name is data is missing in a server that was built without
+/// XML. This one may not be called.
+#[test]
+fn a_server_without_xml_takes_more_statements() {
+    let db = Db::postgres_15();
+    let deploy = role(&db, "deploy");
+    db.sql(
+        "GRANT CREATE ON DATABASE shop TO deploy; \
+         REVOKE EXECUTE ON FUNCTION query_to_xml(text, boolean, boolean, text) FROM public",
+    );
+    run(async {
+        assert_eq!(read(&deploy).await, Ledger::Missing);
+        succeed(&deploy, "r", RUN).await;
+        assert_eq!(rows(&deploy, "r").await[0].state, Some(RunState::Succeeded));
+    });
+}
+
+#[test]
+fn a_step_may_drop_the_ledger() {
+    let db = Db::postgres_15();
+    let target = db.target();
+    run(async {
+        succeed(&target, "r1", "run1").await;
+        let mut locked = hold(&target, "r2", RUN).await;
+        db.sql("DROP SCHEMA launchgate CASCADE");
+        let renewal = locked.renew(RUN, None, || ()).await;
+        let anew = DroppedLedger::CreatedAnew("\"launchgate\".launchgate_runs".to_owned());
+        assert_eq!(
+            (renewal.lock, renewal.lease),
+            (Ok(()), Ok(Some(anew.clone())))
+        );
+        assert_eq!(locked.heartbeat(RUN).await, Ok(None));
+        assert_eq!(rows(&target, "r2").await[0].state, Some(RunState::Running));
+        db.sql("DROP SCHEMA launchgate CASCADE");
+        assert_eq!(locked.keep_row(RUN).await, Ok(Some(anew)));
+        locked
+            .record(RUN, &outcome(RunState::Succeeded))
+            .await
+            .expect("recorded");
+        assert_eq!(
+            rows(&target, "r2").await[0].state,
+            Some(RunState::Succeeded)
+        );
+        // TRUNCATE is no drop: the row may be gone because another replica closed it.
+        let mut locked = hold(&target, "r3", "run3").await;
+        db.sql("TRUNCATE launchgate.launchgate_runs");
+        assert!(locked.heartbeat("run3").await.is_err());
+    });
+}
+
+#[test]
+fn a_ledger_beside_the_app_s_tables_is_created_anew_only_after_the_steps() {
+    let db = Db::postgres_15();
+    let deploy = role(&db, "deploy");
+    db.sql("ALTER SCHEMA public OWNER TO deploy");
+    run(async {
+        let mut locked = hold(&deploy, "r", RUN).await;
+        assert_eq!(places(&db), "public");
+        db.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION deploy");
+        let later = DroppedLedger::CreatedAfterSteps;
+        assert_eq!(locked.heartbeat(RUN).await, Ok(Some(later)));
+        assert_eq!(locked.heartbeat(RUN).await, Ok(None));
+        assert_eq!(places(&db), "", "the step may need an empty schema");
+        let anew = DroppedLedger::CreatedAnew("\"public\".launchgate_runs".to_owned());
+        assert_eq!(locked.keep_row(RUN).await, Ok(Some(anew)));
+        locked
+            .record(RUN, &outcome(RunState::Succeeded))
+            .await
+            .expect("recorded");
+        assert_eq!(rows(&deploy, "r").await[0].state, Some(RunState::Succeeded));
+    });
+}
+
+#[test]
+fn on_mysql_a_database_of_its_own_is_used_where_there_is_one() {
+    let db = Db::mariadb();
+    let target = db.target();
+    let other = target_of(&db, "other");
+    run(async {
+        db.sql("CREATE DATABASE launchgate; CREATE DATABASE other");
+        succeed(&target, "r", "run1").await;
+        assert_eq!(places(&db), "launchgate");
+        assert_eq!(rows(&target, "r").await.len(), 1);
+        // The ledger is one for all databases of the server; a success is one database's.
+        assert_eq!(rows(&other, "r").await.len(), 0);
+        succeed(&other, "r", "run2").await;
+        assert_eq!(rows(&target, "r").await[0].run_id, "run1");
+        let mut session = connect(&other).await;
+        let history = session.history(9).await.expect("history");
+        assert_eq!((history.len(), history[0].app.as_str()), (1, "default"));
+        assert_eq!(session.apps(None, 9).await, Ok(vec!["default".to_owned()]));
+        session.close().await;
+        // One that is beside the tables goes on being used, and both are asked.
+        db.sql(include_str!("ledger_0_1/mysql.sql"));
+        db.sql(
+            "INSERT INTO launchgate_runs (app, revision, run_id, attempt, state, holder, version, started_at) \
+             VALUES ('default', 'r0', 'old', 1, 'succeeded', 'old:1', '0.1.0', UTC_TIMESTAMP(6))",
+        );
+        assert_eq!(rows(&target, "r0").await.len(), 1);
+        assert_eq!(rows(&target, "r").await.len(), 1);
+        succeed(&target, "r2", "run3").await;
+        assert_eq!(db.sql("SELECT count(*) FROM shop.launchgate_runs"), "2");
+    });
+}
+
+fn target_of(db: &Db, database: &str) -> Target {
+    target(
+        &db.url()
+            .replace(&format!("/{NAME}"), &format!("/{database}")),
+        "default",
+    )
+}
+
+#[test]
+fn on_mysql_a_user_without_that_database_gets_the_ledger_beside_its_tables() {
+    let db = Db::mariadb();
+    db.sql("CREATE DATABASE launchgate; CREATE USER deploy@'127.0.0.1' IDENTIFIED BY 'p'; GRANT ALL ON shop.* TO deploy@'127.0.0.1'");
+    let url = db.url().replace("root:s3cret%2F%27x", "deploy:p");
+    let deploy = target(&url, "default");
+    run(async {
+        let mut locked = lock(&deploy).await;
+        let created = locked.create_ledger().await.expect("a ledger");
+        assert!(
+            matches!(&created, LedgerCreation::Created { table, in_the_way: Some(_) } if table.contains("shop")),
+            "{created:?}"
+        );
+        locked.release().await;
+        succeed(&deploy, "r", "run1").await;
+        assert_eq!(rows(&deploy, "r").await.len(), 1);
+        let named = Target {
+            ledger: Some("elsewhere".to_owned()),
+            ..deploy.clone()
+        };
+        let error = lock(&named)
+            .await
+            .create_ledger()
+            .await
+            .expect_err("no privilege");
+        refused(&error, "denied");
+        db.sql(&ddl(
+            Backend::Mysql,
+            Some("elsewhere"),
+            Some("deploy@127.0.0.1"),
+        ));
+        succeed(&named, "r", "run2").await;
+        assert_eq!(places(&db), "elsewhere shop");
+        // A step may drop the database that the connections are in.
+        let mut locked = hold(&deploy, "r2", RUN).await;
+        db.sql("DROP DATABASE shop");
+        assert_eq!(
+            locked.heartbeat(RUN).await,
+            Ok(Some(DroppedLedger::CreatedAfterSteps))
+        );
+        db.sql_in("mysql", "CREATE DATABASE shop");
+        let anew = DroppedLedger::CreatedAnew("`shop`.launchgate_runs".to_owned());
+        assert_eq!(locked.keep_row(RUN).await, Ok(Some(anew)));
+        locked
+            .record(RUN, &outcome(RunState::Succeeded))
+            .await
+            .expect("recorded");
+        assert_eq!(
+            rows(&deploy, "r2").await[0].state,
+            Some(RunState::Succeeded)
+        );
+    });
+}
+
+#[test]
+fn on_sqlite_neither_file_nor_table_is_made_before_the_steps_ran() {
+    let db = Db::sqlite();
+    let target = db.target();
+    let begin = async |run_id: &str| {
+        let mut locked = lock(&target).await;
+        assert_eq!(locked.create_ledger().await, Ok(LedgerCreation::AfterSteps));
+        locked.append(&new_run("r", run_id)).await.expect("begun");
+        locked.confirm().await.expect("the lock");
+        locked
+            .renew(run_id, Some(("migrate", "x")), || ())
+            .await
+            .lease
+            .expect("renewed");
+        assert_eq!(locked.keep_row(run_id).await, Ok(None));
+        locked
+    };
+    run(async {
+        let locked = begin("run1").await;
+        assert!(!db.sqlite_file().exists());
+        let failed = outcome(RunState::Failed);
+        assert_eq!(
+            locked.record("run1", &failed).await,
+            Ok(Recorded::NoDatabase)
+        );
+        assert!(!db.sqlite_file().exists());
+        let locked = begin("run2").await;
+        db.sql("CREATE TABLE app (a)");
+        assert_eq!(db.sql("SELECT count(*) FROM sqlite_master"), "1");
+        assert_eq!(locked.record("run2", &failed).await, Ok(Recorded::Written));
+        assert_eq!(rows(&target, "r").await[0].state, Some(RunState::Failed));
+        // From here on there is a ledger, as with a server.
+        let mut locked = hold(&target, "r", "run3").await;
+        assert_eq!(rows(&target, "r").await[0].state, Some(RunState::Running));
+        db.sql("DROP TABLE launchgate_runs");
+        assert_eq!(
+            locked.keep_row("run3").await,
+            Ok(Some(DroppedLedger::CreatedAfterSteps))
+        );
+        locked
+            .record("run3", &outcome(RunState::Succeeded))
+            .await
+            .expect("recorded");
+        assert_eq!(rows(&target, "r").await[0].state, Some(RunState::Succeeded));
+    });
+}
+
+/// A success without a database is one: the steps may have other things to do.
+#[test]
+fn on_sqlite_a_success_is_recorded_where_the_steps_made_no_file() {
+    let db = Db::sqlite();
+    let target = db.target();
+    run(async {
+        let mut locked = lock(&target).await;
+        locked.create_ledger().await.expect("later");
+        locked.append(&new_run("r", "run1")).await.expect("begun");
+        let recorded = locked.record("run1", &outcome(RunState::Succeeded)).await;
+        assert_eq!(recorded, Ok(Recorded::Written));
+        assert_eq!(rows(&target, "r").await[0].state, Some(RunState::Succeeded));
+    });
+}

@@ -16,6 +16,7 @@ pub mod lease_watch;
 mod own_tries;
 mod poll;
 mod record;
+pub mod rehearse;
 pub mod retry;
 pub mod runtime;
 mod serve;

@@ -12,6 +12,7 @@ use crate::commands::{embedded, every_start};
 use crate::db::{ServerInfo, Target};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::decide::Decision;
+use crate::gate::rehearse::Rehearsal;
 use crate::gate::runtime::{self, GateLink};
 use crate::gate::{Gate, call_failed, refused, revision_refused};
 use crate::output::health::Health;
@@ -124,7 +125,8 @@ fn database(
 ) -> Result<(), Failure> {
     let gate = Gate::new(plan.clone(), log.clone());
     let reference = plan.reference.clone();
-    let seen = runtime::run(host, |link| look(gate, reference, link))
+    let asked = Gate::new(plan.clone(), log.clone());
+    let seen = runtime::run(host, |link| look(asked, reference, link))
         .map_err(|failure| plan.reference.locate(failure))?;
     print::print(host, describe(plan, &seen).as_bytes())?;
     let migrations = match embedded.and_then(|embedded| embedded::migrations(embedded, plan)) {
@@ -135,10 +137,30 @@ fn database(
     match &seen.decision {
         Decision::Start => Ok(()),
         Decision::Run { .. } | Decision::Wait(_) | Decision::Delay(_) | Decision::Refuse(_) => {
+            rehearse(host, plan, gate)?;
             migrations?;
             embedded.map_or(Ok(()), embedded::check)
         }
     }
+}
+
+/// Takes the lock as a run would. On SQLite that would create the lock's file; what can keep it from
+/// being created was looked up already.
+fn rehearse(host: &Host, plan: &GatePlan, gate: Gate) -> Result<(), Failure> {
+    if plan.target.backend().single_writer() {
+        return Ok(());
+    }
+    let rehearse = |mut link: GateLink| async move { gate.rehearse(&mut link).await };
+    let rehearsal = runtime::run(host, rehearse);
+    let shown = match rehearsal.map_err(|failure| plan.reference.locate(failure))? {
+        Rehearsal::Excludes => "yes: a second connection could not take it".to_owned(),
+        Rehearsal::Unproven(why) => format!("unknown: {}", redact::passwords(&why)),
+        Rehearsal::Held => "another replica holds it".to_owned(),
+    };
+    print::print(
+        host,
+        format!("{:16}  {shown}\n", "lock excludes").as_bytes(),
+    )
 }
 
 /// What `--sql` would apply, in order.

@@ -87,7 +87,7 @@ impl Gate {
     }
 
     /// Waits a little for a database that does not serve us.
-    async fn wait_out(
+    pub(super) async fn wait_out(
         &self,
         link: &mut GateLink,
         retry: &mut ConnectRetry,

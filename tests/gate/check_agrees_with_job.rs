@@ -103,6 +103,108 @@ fn postgres() {
     told(&check, "may write to it", "yes");
 }
 
+/// "exits as `run` would have failed, also where only the second connection or the lock fails"
+#[test]
+fn a_second_connection_that_is_missing() {
+    let db = Db::postgres_15();
+    db.sql(
+        "create role narrow login password 'n' connection limit 1; grant all on schema public to narrow",
+    );
+    let scene = Scene::new(&db);
+    let url = db.url_as("narrow", "n");
+    let words = [
+        "the database refused to start a run",
+        "too many connections",
+    ];
+    alike(&scene, &url, "v1", 69, &words);
+    db.sql("alter role narrow connection limit 2");
+    let check = alike(&scene, &url, "v1", 0, &[]);
+    told(
+        &check,
+        "lock excludes",
+        "yes: a second connection could not take it",
+    );
+}
+
+#[test]
+fn a_pooler_that_breaks_the_lock() {
+    let db = Db::pgbouncer_with(&[], "pool_mode = statement\n");
+    let scene = Scene::new(&db);
+    alike(&scene, &scene.url, "v1", 78, &["pool"]);
+    assert!(!scene.has("start"));
+}
+
+#[test]
+fn a_pooler_with_one_connection() {
+    let pooler = "pool_mode = transaction\ndefault_pool_size = 1\nquery_wait_timeout = 1\n";
+    let db = Db::pgbouncer_with(&[], pooler);
+    let scene = Scene::new(&db);
+    alike(
+        &scene,
+        &scene.url,
+        "v1",
+        69,
+        &["the database refused to start a run"],
+    );
+}
+
+/// A revision that is refused, delayed, running or done.
+#[test]
+fn what_the_ledger_decides() {
+    let db = Db::postgres_15();
+    let scene = Scene::new(&db);
+    scene.touch("fail-migrate");
+    for _ in 0..3 {
+        scene.run("v1").finish().ends_with(3);
+    }
+    alike(
+        &scene,
+        &scene.url,
+        "v1",
+        77,
+        &["v1 --as retry", "(--max-attempts)"],
+    );
+    let blocked = ["v2", "--as", "blocked", "--note", "no"];
+    let operator = scene.command("resolve").args(blocked).without_server();
+    operator.finish().ends_with(0);
+    alike(&scene, &scene.url, "v2", 77, &["was blocked by"]);
+    scene.remove("fail-migrate");
+    scene.run("v3").finish().ends_with(0);
+    let check = alike(&scene, &scene.url, "v3", 0, &[]);
+    told(
+        &check,
+        "run would",
+        "start the server at once: the revision has succeeded",
+    );
+    for column in ["output_tail", "heartbeat_at"] {
+        let rename = |from: &str, to: &str| {
+            db.sql(&format!(
+                "alter table launchgate_runs rename column {from} to {to}"
+            ));
+        };
+        rename(column, "other");
+        alike(&scene, &scene.url, "v4", 78, &[column]);
+        rename("other", column);
+    }
+    // A holder keeps the lock; `run` would wait for it.
+    scene.touch("hold-migrate");
+    let mut holder = scene.run("v4").start();
+    crate::common::until("the step", || {
+        scene.has("evidence") && holder.log().contains("migrate started")
+    });
+    let rows = scene.ledger("id").len();
+    let mut check = scene
+        .command("check")
+        .args(["--release=v5", "--migrate=true"])
+        .finish();
+    check.ends_with(0);
+    told(&check, "run would", "wait for another replica");
+    told(&check, "lock excludes", "another replica holds it");
+    assert_eq!(scene.ledger("id").len(), rows);
+    scene.remove("hold-migrate");
+    holder.ends_with(0);
+}
+
 #[test]
 fn mariadb() {
     let db = Db::mariadb();

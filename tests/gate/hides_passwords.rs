@@ -136,7 +136,16 @@ fn status_prints_no_control_character(db: &Db) {
         .ends_with(1);
     let evil = "a\u{1b}]0;title\u{7}\u{9b}2J\u{7f}\tb\rc";
     for column in [
-        "holder", "command", "note", "step", "revision", "run_id", "version",
+        "holder",
+        "command",
+        "note",
+        "step",
+        "revision",
+        "run_id",
+        "version",
+        "output_tail",
+        "release_id",
+        "state",
     ] {
         db.sql(&format!(
             "update launchgate_runs set {column} = '{evil}' where revision = 'v2'"

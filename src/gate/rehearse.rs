@@ -1,0 +1,68 @@
+//! What `check` does with the lock: takes it as a run would, proves that it excludes, and gives it
+//! back. Changes nothing.
+
+use super::{Gate, refused};
+use crate::db::{Attempt, Error, Locked, Proof, Session};
+use crate::exit::Failure;
+use crate::gate::error::HoldError;
+use crate::gate::retry::ConnectRetry;
+use crate::gate::runtime::GateLink;
+
+/// What became of the lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rehearsal {
+    /// A second connection could not take it.
+    Excludes,
+    /// No second connection could be had for the proof, for this reason.
+    Unproven(String),
+    /// Another replica holds it.
+    Held,
+}
+
+impl Gate {
+    /// Does it, for as long as a run would try.
+    ///
+    /// # Errors
+    /// What a run would fail with before its first step.
+    pub async fn rehearse(&self, link: &mut GateLink) -> Result<Rehearsal, Failure> {
+        let mut retry = ConnectRetry::under_lock(&self.limits, &self.reference);
+        loop {
+            let (session, _) = self.open(link).await?;
+            match self.try_to_hold(session, link).await {
+                Ok(rehearsal) => return Ok(rehearsal),
+                Err(HoldError::Final(failure)) => return Err(failure),
+                Err(HoldError::StartOver(error)) => self.wait_out(link, &mut retry, &error).await?,
+            }
+        }
+    }
+
+    async fn try_to_hold(
+        &self,
+        session: Session,
+        link: &mut GateLink,
+    ) -> Result<Rehearsal, HoldError> {
+        let locking = link.unless_stopped("waiting for the lock", session.try_lock());
+        let mut locked = match locking.await? {
+            Ok(Attempt::Locked(locked)) => locked,
+            Ok(Attempt::Busy(session)) => {
+                session.close().await;
+                return Ok(Rehearsal::Held);
+            }
+            Err(Error::Refused { what, hint }) => return Err(refused(what, hint).into()),
+            Err(error) => return Err(error.into()),
+        };
+        let excludes = self.excludes(&mut locked).await;
+        locked.release().await;
+        Ok(match excludes? {
+            Proof::Proven => Rehearsal::Excludes,
+            Proof::Unproven(why) => Rehearsal::Unproven(why),
+        })
+    }
+
+    async fn excludes(&self, locked: &mut Locked) -> Result<Proof, Error> {
+        locked
+            .read_ledger(self.revision.revision.as_deref())
+            .await?;
+        locked.prove().await
+    }
+}

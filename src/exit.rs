@@ -175,6 +175,11 @@ impl Failure {
         self
     }
 
+    /// Says what else is to be done instead.
+    pub fn replace_hint(&mut self, hint: &str) {
+        self.problem.hint = redacted(hint.to_owned());
+    }
+
     /// Appends something else to do.
     pub fn add_hint(&mut self, more: &str) {
         self.problem.hint = redacted(format!("{}; {more}", self.problem.hint));

@@ -13,6 +13,7 @@ mod holder_wait;
 mod keep;
 pub mod lease;
 pub mod lease_watch;
+mod orphans;
 mod own_tries;
 mod poll;
 mod record;

@@ -2,6 +2,14 @@
 
 use std::time::Duration;
 
+/// Which of the sessions with a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    All,
+    /// Those that wait for their client, in a transaction or not.
+    Idle,
+}
+
 /// One backend's SQL. Every method returns text; nothing here runs anything.
 pub(super) trait SqlDialect: Sync {
     /// The ledger's table, in `schema` where that is known.
@@ -74,4 +82,11 @@ pub(super) trait SqlDialect: Sync {
 
     /// Asks whether the server takes writes at the moment: one row.
     fn takes_writes(&self) -> &'static str;
+
+    /// The sessions with these names, where the server shows names: process id, state, age in
+    /// milliseconds, name.
+    fn sessions(&self, names: &[String], which: Which) -> Option<String>;
+
+    /// Ends one of them: a row where it was there.
+    fn end_session(&self, pid: i32, names: &[String], which: Which) -> Option<String>;
 }

@@ -94,7 +94,7 @@ impl LedgerConnection {
         &self.ledgers
     }
 
-    fn dialect(&self) -> &'static dyn SqlDialect {
+    pub(super) fn dialect(&self) -> &'static dyn SqlDialect {
         self.target.dialect()
     }
 

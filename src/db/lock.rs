@@ -98,12 +98,10 @@ pub(super) trait HeldLock: Send {
     fn inheritable(&self) -> Option<BorrowedFd<'_>>;
 
     /// The sessions that steps of earlier runs left on the server, where they can be recognised:
-    /// process id, state, age in milliseconds, name. The ledger, where there is one, tells which runs
-    /// are closed.
-    fn orphans(&self, ledger: Option<&LedgerSql>, lock_id: &str) -> Option<String>;
-
-    /// Ends those that `run_ids` left idle in a transaction, and counts them.
-    fn end_idle_orphans(&self, lock_id: &str, run_ids: &[String]) -> Option<String>;
+    /// process id, state, age in milliseconds, name. `dead`: the names of dead runs' sessions. The ledger,
+    /// where there is one, tells which runs are closed.
+    fn orphans(&self, ledger: Option<&LedgerSql>, lock_id: &str, dead: &[String])
+    -> Option<String>;
 }
 
 /// The connection that a server's lock belongs to.

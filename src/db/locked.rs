@@ -1,17 +1,19 @@
 //! The lock, held: the only way to write to the ledger as a run.
 
-use std::os::fd::BorrowedFd;
+use std::{os::fd::BorrowedFd, time::Duration};
 
 use tokio::time::Instant;
 
 use super::{
     Error, Target,
     begun_run::{BegunRun, DroppedLedger, beat},
+    dialect::Which,
     error::RecordError,
     ledger::{Ledger, NewRun, Orphan, REVISION_MAX, RunOutcome, RunState},
     ledger_connection::{CreationTime, LedgerConnection, LedgerCreation},
     lock::{Exclusion, HeldLock, RowWriter, RunEnd, TakenLock},
     rows,
+    sessions::{EndedSessions, session_name},
 };
 
 /// The lock. Dropping it releases the lock too, without closing the connection cleanly.
@@ -87,10 +89,7 @@ impl Locked {
     #[must_use]
     pub fn session_name(&self, run_id: &str) -> Option<(&'static str, String)> {
         let names = self.target().backend().session_names()?;
-        Some((
-            names.variable,
-            format!("launchgate/{}/{run_id}", self.lock_id),
-        ))
+        Some((names.variable, session_name(&self.lock_id, run_id)))
     }
 
     /// A lock file for the steps to inherit: the lock then lasts as long as they do.
@@ -319,8 +318,10 @@ impl Locked {
     }
 
     /// Sessions that steps of earlier runs left on the server: active, or in a transaction begun
-    /// before this holder took the lock. None where a server does not show them.
-    pub async fn orphans(&mut self) -> Result<Vec<Orphan>, Error> {
+    /// before this holder took the lock. None where a server does not show them. `dead`: runs whose
+    /// holder died.
+    pub async fn orphans(&mut self, dead: &[String]) -> Result<Vec<Orphan>, Error> {
+        let names = self.names(dead);
         let Self {
             lock,
             ledger,
@@ -328,35 +329,35 @@ impl Locked {
             ..
         } = self;
         // No ledger, no closed runs.
-        let Some(ask) = lock.orphans(ledger.sql(), lock_id) else {
+        let Some(ask) = lock.orphans(ledger.sql(), lock_id, &names) else {
             return Ok(Vec::new());
         };
         let answer = ledger.rows(ask, ledger.call()).await?;
         answer.iter().map(rows::orphan).collect()
     }
 
-    /// Ends those of them that `run_ids` left idle in a transaction. Returns how many, as far as this
-    /// role may.
-    pub async fn end_idle_orphans(&mut self, run_ids: &[String]) -> Result<u32, Error> {
-        let Self {
-            lock,
-            ledger,
-            lock_id,
-            ..
-        } = self;
-        if run_ids.is_empty() {
-            return Ok(0);
-        }
-        let Some(end) = lock.end_idle_orphans(lock_id, run_ids) else {
-            return Ok(0);
-        };
-        match ledger.try_rows(end, ledger.call()).await? {
-            Ok(rows) => {
-                let count = rows.last().map_or(Ok(0), |row| row.int(0))?;
-                Ok(u32::try_from(count).unwrap_or(0))
-            }
-            Err(fault) if fault.is_privilege() => Ok(0),
-            Err(fault) => Err(fault.into()),
-        }
+    /// Ends the sessions that dead runs left idle, in a transaction or not, as far as this role may.
+    pub async fn end_idle_sessions(
+        &mut self,
+        dead: &[String],
+        limit: Duration,
+    ) -> Result<EndedSessions, Error> {
+        let names = self.names(dead);
+        self.ledger.end_sessions(&names, Which::Idle, limit).await
+    }
+
+    /// Ends the sessions that the steps of this run left.
+    pub async fn end_own_sessions(
+        &mut self,
+        run_id: &str,
+        limit: Duration,
+    ) -> Result<EndedSessions, Error> {
+        let names = [session_name(&self.lock_id, run_id)];
+        self.ledger.end_sessions(&names, Which::All, limit).await
+    }
+
+    fn names(&self, run_ids: &[String]) -> Vec<String> {
+        let name = |run_id: &String| session_name(&self.lock_id, run_id);
+        run_ids.iter().map(name).collect()
     }
 }

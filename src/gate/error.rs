@@ -131,6 +131,15 @@ pub(super) fn idle_orphans(list: &str, backend: Backend) -> Problem {
     )
 }
 
+/// What to do about sessions that this role may not end, or that are still there.
+#[must_use]
+pub(super) fn may_end_sessions(backend: Backend) -> String {
+    let end = ending_a_session(backend);
+    format!(
+        "terminate them{end}; a role may terminate its own sessions, and with pg_signal_backend those of others"
+    )
+}
+
 fn ending_a_session(backend: Backend) -> String {
     let names = backend.session_names();
     names.map_or(String::new(), |names| format!(" with {}", names.end))

@@ -1,12 +1,8 @@
 //! With the lock held: read the ledger again, prove that the lock excludes, wait for what an
 //! earlier run left, append the row, and have the steps run.
 
-use std::time::Duration;
-
-use tokio::time::sleep;
-
 use super::{Gate, HoldError, LockOutcome, Passed};
-use crate::db::ledger::{LedgerRow, NewRun, Orphan};
+use crate::db::ledger::{LedgerRow, NewRun};
 use crate::db::{Appended, Error, LedgerCreation, Locked, Proof};
 use crate::exit::Problem;
 use crate::gate::decide::{self, Decision};
@@ -14,17 +10,11 @@ use crate::gate::error;
 use crate::gate::lease::Lease;
 use crate::gate::lease_watch::LeaseWatch;
 use crate::gate::own_tries::counted;
-use crate::gate::record;
 use crate::gate::runtime::GateLink;
-use crate::gate::wait_clock;
 use crate::output::log::{Event, Field};
 use crate::output::timeline::Phase;
 use crate::steps::{self, RunIdentity, Verdict};
 use crate::sys::clock::Moment;
-use crate::sys::step::PROGRESS_INTERVAL;
-
-/// How long the server may take to end a session that it was asked to end.
-const SESSION_END: Duration = Duration::from_secs(2);
 
 impl Gate {
     /// With the lock held: reads the ledger again, prepares, and runs the steps.
@@ -60,7 +50,7 @@ impl Gate {
         };
         self.log.timeline().enter(Phase::Preparing);
         self.prove(&mut locked).await?;
-        if let Err(error) = self.wait_for_orphans(&mut locked, &dead, link).await {
+        if let Err(error) = self.fence(&mut locked, &dead, link).await {
             locked.release().await;
             return Err(error);
         }
@@ -69,7 +59,7 @@ impl Gate {
         self.log_creation(creation);
         let revision = self.revision.revision.as_deref();
         let failed = revision.map(|revision| decide::failures(&ledger, revision));
-        self.run(locked, attempt, failed, asked, link).await
+        self.run(locked, attempt, failed, &dead, asked, link).await
     }
 
     fn log_creation(&self, creation: LedgerCreation) {
@@ -167,86 +157,13 @@ impl Gate {
         Ok(())
     }
 
-    /// Statements can outlive their client, so this waits until no session of an earlier run is
-    /// active. A
-    /// session that is idle in a transaction may be about to continue.
-    async fn wait_for_orphans(
-        &self,
-        locked: &mut Locked,
-        dead: &[LedgerRow],
-        link: &mut GateLink,
-    ) -> Result<(), HoldError> {
-        let started = Moment::now();
-        let mut logged: Option<Moment> = None;
-        let mut ended: Option<Moment> = None;
-        loop {
-            let mut orphans = locked.orphans().await?;
-            if orphans.is_empty() {
-                return Ok(());
-            }
-            let waited = Moment::now().since(started);
-            let limit = self.limits.orphan_timeout.unwrap_or(Duration::MAX);
-            let mut pause = wait_clock::pause(waited).min(limit.saturating_sub(waited));
-            if waited >= limit {
-                if ended.is_none() && self.end_idle(locked, dead).await? {
-                    ended = Some(Moment::now());
-                    orphans = locked.orphans().await?;
-                }
-                let is_ending = ended.is_some_and(|at| Moment::now().since(at) < SESSION_END);
-                if !is_ending {
-                    return self.give_up_waiting(&orphans, waited);
-                }
-                pause = SESSION_END / 10;
-            }
-            if logged.is_none_or(|at| Moment::now().since(at) >= PROGRESS_INTERVAL) {
-                logged = Some(Moment::now());
-                let list = record::list_orphans(&orphans);
-                let message = "waiting for active database sessions left by an earlier run";
-                let fields: [Field<'_>; 2] = [("seconds", &waited.as_secs()), ("sessions", &list)];
-                self.log.say(Event::OrphansWaiting, message, &fields);
-            }
-            locked.confirm().await?;
-            let pause = pause.min(self.target.lease / 6);
-            link.unless_stopped("waiting for orphaned sessions", sleep(pause))
-                .await?;
-        }
-    }
-
-    /// Ends sessions that dead runs left idle in a transaction; whether there were any.
-    async fn end_idle(&self, locked: &mut Locked, dead: &[LedgerRow]) -> Result<bool, HoldError> {
-        let ids: Vec<String> = dead.iter().map(|row| row.run_id.clone()).collect();
-        let count = locked.end_idle_orphans(&ids).await?;
-        if count > 0 {
-            let message = "terminated sessions that a dead run left idle in a transaction";
-            self.log
-                .say(Event::OrphansEnded, message, &[("sessions", &count)]);
-        }
-        Ok(count > 0)
-    }
-
-    /// The time is up: working sessions keep the gate closed, idle ones do not.
-    fn give_up_waiting(&self, orphans: &[Orphan], waited: Duration) -> Result<(), HoldError> {
-        let list = record::list_orphans(orphans);
-        let backend = self.target.backend();
-        if !orphans.iter().all(Orphan::is_idle) {
-            return Err(error::orphans_remain(&list, waited, backend).into());
-        }
-        if !orphans.is_empty() {
-            self.log.warn(
-                Event::OrphansLeft,
-                &error::idle_orphans(&list, backend),
-                &[],
-            );
-        }
-        Ok(())
-    }
-
     /// Appends the row, confirms the lock, and only then has the steps run.
     async fn run(
         &self,
         mut locked: Locked,
         attempt: i32,
         failed: Option<usize>,
+        dead: &[LedgerRow],
         asked: Moment,
         link: &mut GateLink,
     ) -> Result<LockOutcome, HoldError> {
@@ -257,7 +174,11 @@ impl Gate {
             locked.release().await;
             return Ok(LockOutcome::Busy(None));
         }
-        match self.is_still_due(&mut locked, &run_id).await {
+        let due = match self.is_still_due(&mut locked, &run_id).await {
+            Ok(true) => self.look_again(&mut locked, dead).await.map(|()| true),
+            other => other,
+        };
+        match due {
             Ok(true) => {}
             Ok(false) => {
                 self.take_back(&run_id, "another run came first").await;

@@ -138,7 +138,7 @@ impl Gate {
     /// the ledger.
     pub(super) async fn conclude(
         &self,
-        mut locked: Locked,
+        locked: Locked,
         lease: &Lease,
         run_id: &str,
         mut ended: StepsOutcome,
@@ -153,21 +153,30 @@ impl Gate {
         let url = self.target.url_with_current_secrets();
         self.log.hide(|secrets| secrets.add_texts(url.secrets()));
         let row = record::row(&ended, &self.log.secrets());
-        if !matches!(ended.verdict, Verdict::Lost(_)) {
+        let lock_id = locked.lock_id().to_owned();
+        // A lost lock goes first: whoever has it now does not wait for this.
+        let mut locked = Some(locked).filter(|_| !matches!(ended.verdict, Verdict::Lost(_)));
+        self.end_stopped(locked.as_mut(), &lock_id, run_id, &mut ended)
+            .await;
+        if let Some(locked) = &mut locked {
             // If this fails, recording the run will fail too, and say why.
             if let Ok(dropped) = locked.keep_row(run_id).await {
                 self.log_dropped(dropped);
             }
         }
+        let Some(mut locked) = locked else {
+            self.record_lost(run_id, &row).await;
+            let result = ended.verdict.into_result();
+            return result
+                .map(|()| LockOutcome::Passed(Passed::Here))
+                .map_err(|failure| (failure, true));
+        };
         let (failure, is_done) = match ended.verdict {
             Verdict::Done => (self.blocked_meanwhile(&mut locked, run_id).await, true),
-            Verdict::Failed(failure) | Verdict::Interrupted(failure) => (Some(failure), false),
-            Verdict::Stopped { failure, done } => (Some(failure), done),
-            Verdict::Lost(failure) => {
-                drop(locked);
-                self.record_lost(run_id, &row).await;
-                return Err((failure, true));
+            Verdict::Failed(failure) | Verdict::Interrupted(failure) | Verdict::Lost(failure) => {
+                (Some(failure), false)
             }
+            Verdict::Stopped { failure, done } => (Some(failure), done),
         };
         let failure = match self.record(locked, lease, run_id, &row, is_done).await {
             Ok(recorded) => {

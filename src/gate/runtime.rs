@@ -71,6 +71,9 @@ enum Message<T> {
     Done(Result<T, Failure>),
 }
 
+/// What to do about steps that ran while it is not known what the ledger says of them.
+const UNRECORDED: &str = "how the steps ended may not be recorded: then the next start runs them again, and a statement that a step sent may still be running in the database";
+
 /// The flow's side.
 pub struct GateLink {
     stop: watch::Receiver<Option<Stop>>,
@@ -321,6 +324,7 @@ impl FirstThread<'_> {
         messages: &Receiver<Message<T>>,
     ) -> (Result<T, Failure>, bool) {
         let mut ending: Option<Ending> = None;
+        let mut has_run = false;
         loop {
             let stopped = self.host.signals.stopped();
             if stopped.is_some() && ending.is_none() {
@@ -336,7 +340,11 @@ impl FirstThread<'_> {
                 stopped,
             ) {
                 (Wake::Time, Some(stop)) => {
-                    return (Err(steps::stopped(stop, "calling the database")), false);
+                    let mut failure = steps::stopped(stop, "calling the database");
+                    if has_run {
+                        failure.replace_hint(UNRECORDED);
+                    }
+                    return (Err(failure), false);
                 }
                 (Wake::Time, None) => {
                     if let Some(failure) = self.wait.overdue(Moment::now()) {
@@ -349,7 +357,10 @@ impl FirstThread<'_> {
             while let Ok(message) = messages.try_recv() {
                 match (message, self.host.signals.stopped()) {
                     (Message::Done(done), stopped) => return (unless_stopped(done, stopped), true),
-                    (Message::Steps(request), None) => serve(*request),
+                    (Message::Steps(request), None) => {
+                        has_run = true;
+                        serve(*request);
+                    }
                     (Message::Steps(request), Some(stop)) => {
                         let _ = request.reply.send(StepsOutcome {
                             last: None,

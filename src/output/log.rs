@@ -123,10 +123,15 @@ events! {
     LedgerOutdated = "ledger.outdated", Warn;
     /// Sessions of an earlier run are still active in the database.
     OrphansWaiting = "orphans.waiting", Warn;
-    /// launchgate terminated sessions of a dead holder's run that were idle in a transaction.
+    /// launchgate terminated sessions that a dead holder's run left idle.
     OrphansEnded = "orphans.ended", Warn;
-    /// Sessions of an earlier run are idle in a transaction; launchgate runs the steps anyway.
+    /// Sessions of an earlier run are idle, and launchgate may not end them or leaves them alone; it runs
+    /// the steps anyway.
     OrphansLeft = "orphans.left", Warn;
+    /// launchgate terminated the database sessions of a step that it had stopped.
+    SessionsEnded = "sessions.ended", Warn;
+    /// The database sessions of a stopped step could not be terminated, or that is not known.
+    SessionsLeft = "sessions.left", Warn;
     /// An earlier run died; its row is now marked `interrupted`.
     RunInterrupted = "run.interrupted", Warn;
     /// A step was started.

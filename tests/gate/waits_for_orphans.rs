@@ -6,6 +6,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::common::backends::Cut;
+use crate::common::wire::Network;
 use crate::common::{Db, Run, Scene, on_each, until};
 use nix::sys::signal::Signal;
 use sqlx::{ConnectOptions, postgres::PgConnectOptions};
@@ -87,38 +89,60 @@ fn an_active_session_past_the_limit_is_named_and_nothing_runs(db: &Db) {
 }
 on_each!(an_active_session_past_the_limit_is_named_and_nothing_runs: postgres);
 
-/// Its client is alive and silent, outside launchgate's reach: the server has no way to know.
-fn what_a_dead_run_left_idle_in_a_transaction_is_ended(db: &Db) {
-    let scene = Scene::new(db);
+/// A step that leaves a session behind, idle after `sql`, with a client that lives on; killed with its
+/// holder.
+fn left_idle(scene: &Scene<'_>, url: &str, sql: &str) {
     // A child of the step's first process, so that it survives the kill of launchgate.
     scene.script(
         "leave",
-        &format!(
-            "#!/bin/sh\n(echo 'begin; create table half (a int);'; echo $$ > \"${{0%/*}}/left\"; exec sleep 600) | \
-             psql -Xqw '{}' &\nwait\n",
-            scene.url
-        ),
+        &format!("#!/bin/sh\n(echo '{sql}'; exec sleep 600) | psql -Xqw '{url}' > left &\nwait\n"),
     );
-    let mut holder = scene
-        .bare("v1")
-        .args(["--migrate", &scene.path("leave")])
-        .start();
-    until("the transaction", || {
-        count(db, "state = 'idle in transaction'") == "1"
+    let leave = scene.path("leave");
+    let mut holder = scene.bare("v1").args(["--migrate", &leave]).start();
+    until("the idle session", || {
+        count(scene.db, "state like 'idle%' and query <> ''") == "1"
     });
     holder.signal(Signal::SIGKILL);
     holder.ends_with(137);
+}
+
+/// "What a dead holder's run left idle, in a transaction or not, it ends at once (a fence: that client
+/// can do nothing more with it)"
+fn what_a_dead_run_left_idle_is_ended_at_once(db: &Db) {
+    for sql in ["begin; create table half (a int);", "select 1;"] {
+        let scene = Scene::new(db);
+        left_idle(&scene, &scene.url, sql);
+        // Far longer than a test waits.
+        let mut follower = next(&scene, "600s");
+        follower
+            .ends_with(0)
+            .says("terminated sessions that a dead run left idle");
+        assert_eq!(count(db, "true"), "0");
+        assert_eq!(db.sql("select to_regclass('half') is null"), "t");
+        assert_eq!(scene.states(), ["interrupted", "succeeded"]);
+        scene.check_settled("v1");
+    }
+}
+on_each!(what_a_dead_run_left_idle_is_ended_at_once: [postgres_15, postgres_18]);
+
+/// A role that sees what another role's session does, but may not end it.
+#[test]
+fn a_role_that_may_not_end_an_idle_session_says_so() {
+    let db = Db::postgres_15();
+    db.sql(
+        "create role app login password 'app'; grant create, usage on schema public to app; \
+         grant pg_read_all_stats to app; create role admin login superuser password 'admin'",
+    );
+    let mut scene = Scene::new(&db);
+    scene.url = db.url_as("app", "app");
+    left_idle(&scene, &db.url_as("admin", "admin"), "begin;");
     let mut follower = next(&scene, "1s");
     follower
         .ends_with(0)
-        .says("terminated sessions that a dead run left idle in a transaction");
-    assert_eq!(
-        db.sql("select count(*) from pg_class where relname = 'half'"),
-        "0"
-    );
+        .says("this role may not terminate sessions that a dead run left idle")
+        .says("pg_signal_backend");
     scene.check_settled("v1");
 }
-on_each!(what_a_dead_run_left_idle_in_a_transaction_is_ended: [postgres_15, postgres_18]);
 
 /// Its run is closed, so it is not launchgate's to end, and nothing of it is at work.
 fn what_a_closed_run_left_idle_in_a_transaction_is_named_and_passed(db: &Db) {
@@ -222,27 +246,99 @@ fn a_signal_ends_the_wait_for_orphans(db: &Db) {
 }
 on_each!(a_signal_ends_the_wait_for_orphans: [postgres_15, pgbouncer]);
 
-/// A step that is stopped for its time limit leaves its statement too: whatever became of the
-/// run, the next one waits for it.
-#[test]
-fn a_timed_out_step_s_statement_is_waited_for() {
-    let db = Db::postgres_15();
-    let scene = Scene::new(&db);
-    let step = psql(&scene, &scene.url, "select pg_sleep(600);\n");
+/// A step that hands the server several statements in one message, and is at the first of them.
+fn at_the_first_of_several(scene: &Scene<'_>, url: &str, flags: &[&str]) -> Run {
+    scene.script(
+        "several",
+        &format!(
+            "#!/bin/sh\nexec psql -Xqw '{url}' -c 'select pg_sleep(6); create table half (a int)'\n"
+        ),
+    );
+    let step = scene.path("several");
+    let holder = scene.bare("v1").args(["--migrate", &step]).args(flags);
     // KILL at once: psql sends no cancel then.
-    let holder = scene
-        .bare("v1")
-        .args(["--migrate", &step, "--migrate-timeout", "1s"]);
+    let holder = holder.env("LAUNCHGATE_STOP_GRACE", "0").start();
+    until("the statement", || {
+        count(scene.db, "state = 'active'") == "1"
+    });
     holder
-        .env("LAUNCHGATE_STOP_GRACE", "0")
-        .finish()
-        .ends_with(124);
-    assert_eq!(scene.states(), ["failed"]);
-    next(&scene, "1s").ends_with(75);
-    assert_eq!(scene.count("start"), 0);
-    db.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'launchgate/%'");
-    next(&scene, "1s").ends_with(0);
+}
+
+/// The server neither goes on with the statements nor commits them.
+fn nothing_goes_on(scene: &Scene<'_>) {
+    assert_eq!(count(scene.db, "state = 'active'"), "0");
+    scene.run("v1").finish().ends_with(0);
+    assert_eq!(scene.db.sql("select to_regclass('half') is null"), "t");
     scene.check_settled("v1");
+}
+
+/// "A step that launchgate stops (signal, time limit, lost lock) is stopped in the database too: on
+/// Postgres the sessions it leaves are ended, so that the server does not go on and commit."
+fn a_step_that_a_signal_stops_is_stopped_in_the_database_too(db: &Db) {
+    let scene = Scene::new(db);
+    let mut holder = at_the_first_of_several(&scene, &scene.url, &[]);
+    holder.signal(Signal::SIGTERM);
+    holder
+        .ends_with(143)
+        .says("terminated the database sessions of the stopped step")
+        .says("hint=\"the next start runs the steps again\"");
+    nothing_goes_on(&scene);
+}
+on_each!(a_step_that_a_signal_stops_is_stopped_in_the_database_too: [postgres_15, pgbouncer]);
+
+#[test]
+fn a_step_that_its_limit_or_a_lost_lock_stops_is_stopped_in_the_database_too() {
+    let db = Db::postgres_15();
+    for is_lost in [false, true] {
+        let scene = Scene::new(&db);
+        let flags: &[&str] = if is_lost {
+            &[]
+        } else {
+            &["--migrate-timeout=1s"]
+        };
+        let mut holder = at_the_first_of_several(&scene, &scene.url, flags);
+        if is_lost {
+            db.cut(Cut::Lock);
+        }
+        holder
+            .ends_with(if is_lost { 76 } else { 124 })
+            .says("terminated the database sessions of the stopped step");
+        nothing_goes_on(&scene);
+    }
+}
+
+/// What is not known is not promised.
+#[test]
+fn sessions_of_a_stopped_step_that_cannot_be_ended_are_named() {
+    let db = Db::postgres_15();
+    db.sql(
+        "create role app login password 'app'; grant create, usage on schema public to app; \
+         create role admin login superuser password 'admin'",
+    );
+    let mut scene = Scene::new(&db);
+    scene.url = db.url_as("app", "app");
+    let mut holder = at_the_first_of_several(&scene, &db.url_as("admin", "admin"), &[]);
+    let pid = db.sql("select pid from pg_stat_activity where application_name like 'launchgate/%'");
+    holder.signal(Signal::SIGTERM);
+    holder
+        .ends_with(143)
+        .says("could not terminate the database sessions of the stopped step: pid ")
+        .says(&pid)
+        .says("pg_signal_backend")
+        .says("may still be running in the database");
+    db.sql(&format!("select pg_terminate_backend({pid})"));
+    // The connection breaks meanwhile.
+    let wire = Network::to(db.postgres().port);
+    let direct = scene.url.clone();
+    let behind = db.postgres().port.to_string();
+    scene.url = direct.replace(&behind, &wire.port.to_string());
+    let mut holder = at_the_first_of_several(&scene, &direct, &["--lease=30s"]);
+    wire.cut();
+    holder.signal(Signal::SIGTERM);
+    holder
+        .ends_with(143)
+        .says("could not terminate the database sessions of the stopped step: no answer within ")
+        .says("may still be running in the database");
 }
 
 /// A server connection that a pooler lent to a step keeps the step's name where the

@@ -3,6 +3,9 @@
 //! "On Postgres the new holder first waits for orphans" (contract, section 5)
 
 use std::process::Stdio;
+use std::time::Duration;
+
+use launchgate::db::Locked;
 
 use super::{
     common::backends::{Db, NAME},
@@ -41,6 +44,13 @@ impl Drop for Step {
     }
 }
 
+/// How many idle sessions of a run were ended.
+async fn ended(locked: &mut Locked, run_id: &str) -> usize {
+    let limit = Duration::from_secs(10);
+    let done = locked.end_idle_sessions(&[run_id.to_owned()], limit).await;
+    done.expect("an answer").ended
+}
+
 #[test]
 fn an_active_session_of_an_earlier_run_is_an_orphan_until_it_ends() {
     let db = Db::postgres_15();
@@ -53,21 +63,17 @@ fn an_active_session_of_an_earlier_run_is_an_orphan_until_it_ends() {
         first.release().await;
         let mut second = lock(&target).await;
         assert_eq!(second.lock_id(), lock_id);
-        let orphans = second.orphans().await.expect("orphans");
+        let orphans = second.orphans(&[]).await.expect("orphans");
         assert_eq!(orphans.len(), 1, "{orphans:?}");
         assert_eq!(
             (orphans[0].state.as_str(), orphans[0].run_id.as_str()),
             ("active", RUN)
         );
-        assert_eq!(
-            second.end_idle_orphans(&[RUN.to_owned()]).await,
-            Ok(0),
-            "it is not idle"
-        );
+        assert_eq!(ended(&mut second, RUN).await, 0, "it is not idle");
         drop(step);
         db.sql(&format!("SELECT pg_terminate_backend({})", orphans[0].pid));
         until("no orphan is left", async || {
-            second.orphans().await.expect("orphans").is_empty()
+            second.orphans(&[]).await.expect("orphans").is_empty()
         })
         .await;
         second.release().await;
@@ -84,16 +90,16 @@ fn an_orphan_is_seen_by_a_role_that_may_not_see_its_state() {
         let mut locked = lock(&target).await;
         let lock_id = locked.lock_id().to_owned();
         let _step = Step::start(&db, "postgres", &lock_id, "SELECT pg_sleep(60)").await;
-        let orphans = locked.orphans().await.expect("orphans");
+        let orphans = locked.orphans(&[]).await.expect("orphans");
         assert_eq!(orphans.len(), 1, "{orphans:?}");
         assert_eq!(orphans[0].state, "unknown");
-        assert_eq!(locked.end_idle_orphans(&[RUN.to_owned()]).await, Ok(0));
+        assert_eq!(ended(&mut locked, RUN).await, 0);
         locked.release().await;
     });
 }
 
 #[test]
-fn idle_sessions_are_no_orphans_and_idle_transactions_can_be_ended() {
+fn idle_sessions_are_no_orphans_but_can_be_ended() {
     let db = Db::postgres_15();
     let target = db.target();
     run(async {
@@ -115,13 +121,13 @@ fn idle_sessions_are_no_orphans_and_idle_transactions_can_be_ended() {
             .await
             .expect("a transaction");
         let mut second = lock(&target).await;
-        let orphans = second.orphans().await.expect("orphans");
+        let orphans = second.orphans(&[]).await.expect("orphans");
         assert_eq!(orphans.len(), 1, "{orphans:?}");
         assert_eq!(orphans[0].state, "idle in transaction");
-        assert_eq!(second.end_idle_orphans(&["other".to_owned()]).await, Ok(0));
-        assert_eq!(second.end_idle_orphans(&[RUN.to_owned()]).await, Ok(1));
+        assert_eq!(ended(&mut second, "other").await, 0);
+        assert_eq!(ended(&mut second, RUN).await, 2);
         until("no orphan is left", async || {
-            second.orphans().await.expect("orphans").is_empty()
+            second.orphans(&[]).await.expect("orphans").is_empty()
         })
         .await;
         second.release().await;

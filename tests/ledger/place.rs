@@ -365,7 +365,7 @@ fn no_statement_calls_what_a_search_path_offers() {
         assert_eq!(read(&deploy).await, Ledger::Missing);
         let mut locked = hold(&deploy, "größe", RUN).await;
         locked.prove().await.expect("a proof");
-        assert!(locked.orphans().await.expect("orphans").is_empty());
+        assert!(locked.orphans(&[]).await.expect("orphans").is_empty());
         locked
             .renew(RUN, Some(("migrate", "x")), || ())
             .await

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::db::{
-    dialect::SqlDialect,
+    dialect::{SqlDialect, Which},
     hex::hex,
     ledger_sql::{RUNNING_KEY, STATES_INDEX, TABLE},
 };
@@ -149,6 +149,14 @@ impl SqlDialect for MysqlDialect {
 
     fn takes_writes(&self) -> &'static str {
         "SELECT NOT @@global.read_only"
+    }
+
+    fn sessions(&self, _names: &[String], _which: Which) -> Option<String> {
+        None
+    }
+
+    fn end_session(&self, _pid: i32, _names: &[String], _which: Which) -> Option<String> {
+        None
     }
 }
 

@@ -169,11 +169,12 @@ impl HeldLock for NamedLock {
         None
     }
 
-    fn orphans(&self, _ledger: Option<&LedgerSql>, _lock_id: &str) -> Option<String> {
-        None
-    }
-
-    fn end_idle_orphans(&self, _lock_id: &str, _run_ids: &[String]) -> Option<String> {
+    fn orphans(
+        &self,
+        _ledger: Option<&LedgerSql>,
+        _lock_id: &str,
+        _dead: &[String],
+    ) -> Option<String> {
         None
     }
 }

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use super::quoting::{literal, quoted};
+use super::{
+    orphans,
+    quoting::{literal, quoted},
+};
 use crate::db::{
-    dialect::SqlDialect,
+    dialect::{SqlDialect, Which},
     ledger_sql::{NEWEST_INDEX, RUNNING_KEY, STATES_INDEX, TABLE},
     purpose::ConnectionPurpose,
 };
@@ -149,8 +152,11 @@ impl SqlDialect for PostgresDialect {
     /// always named with their schema, and functions and operators are the built-in ones.
     fn preamble(&self, bound: Duration) -> String {
         format!(
-            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path TO pg_catalog, pg_temp; \
+            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL application_name = '{name}'; \
+             SET LOCAL search_path TO pg_catalog, pg_temp; \
              SET LOCAL statement_timeout = {ms}; SET LOCAL lock_timeout = {ms}; ",
+            // a pooler may leave a step's name on the connection
+            name = ConnectionPurpose::Ledger.application_name(),
             ms = bound.as_millis().max(1)
         )
     }
@@ -162,5 +168,13 @@ impl SqlDialect for PostgresDialect {
     fn takes_writes(&self) -> &'static str {
         "SELECT NOT pg_catalog.pg_is_in_recovery() \
          AND pg_catalog.current_setting('transaction_read_only') OPERATOR(pg_catalog.=) 'off'"
+    }
+
+    fn sessions(&self, names: &[String], which: Which) -> Option<String> {
+        Some(orphans::sessions(names, which))
+    }
+
+    fn end_session(&self, pid: i32, names: &[String], which: Which) -> Option<String> {
+        Some(orphans::end_session(pid, names, which))
     }
 }

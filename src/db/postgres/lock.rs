@@ -76,7 +76,8 @@ pub(super) async fn try_lock(
     // Whatever reads a table keeps a lock on it until its transaction ends, here as long as the
     // migration, and REINDEX or VACUUM FULL would wait for it: nothing here reads one.
     let batch = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path TO pg_catalog, pg_temp; \
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL application_name = 'launchgate:lock'; \
+         SET LOCAL search_path TO pg_catalog, pg_temp; \
          SET LOCAL idle_in_transaction_session_timeout = {lease}; \
          SET LOCAL statement_timeout = {ms}; SET LOCAL lock_timeout = {ms}; \
          SELECT pg_try_advisory_xact_lock({key}), current_database(), pg_is_in_recovery(), \
@@ -208,22 +209,18 @@ impl HeldLock for AdvisoryLock {
         None
     }
 
-    fn orphans(&self, ledger: Option<&LedgerSql>, lock_id: &str) -> Option<String> {
-        let ledger = ledger.map(|sql| sql.table.as_str());
-        Some(self.orphan_sql(lock_id).list(ledger))
-    }
-
-    fn end_idle_orphans(&self, lock_id: &str, run_ids: &[String]) -> Option<String> {
-        Some(self.orphan_sql(lock_id).end_idle(run_ids))
-    }
-}
-
-impl AdvisoryLock {
-    fn orphan_sql<'a>(&self, lock_id: &'a str) -> OrphanSql<'a> {
-        OrphanSql {
+    fn orphans(
+        &self,
+        ledger: Option<&LedgerSql>,
+        lock_id: &str,
+        dead: &[String],
+    ) -> Option<String> {
+        let orphans = OrphanSql {
             lock_id,
             began_us: self.began_us,
-        }
+            dead,
+        };
+        Some(orphans.list(ledger.map(|sql| sql.table.as_str())))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::db::{
-    dialect::SqlDialect,
+    dialect::{SqlDialect, Which},
     ledger_sql::{NEWEST_INDEX, RUNNING_KEY, STATES_INDEX, TABLE},
 };
 
@@ -122,5 +122,13 @@ impl SqlDialect for SqliteDialect {
 
     fn takes_writes(&self) -> &'static str {
         "SELECT 1"
+    }
+
+    fn sessions(&self, _names: &[String], _which: Which) -> Option<String> {
+        None
+    }
+
+    fn end_session(&self, _pid: i32, _names: &[String], _which: Which) -> Option<String> {
+        None
     }
 }

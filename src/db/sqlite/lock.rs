@@ -150,11 +150,12 @@ impl HeldLock for LockFile {
         Some(self.file.as_fd())
     }
 
-    fn orphans(&self, _ledger: Option<&LedgerSql>, _lock_id: &str) -> Option<String> {
-        None
-    }
-
-    fn end_idle_orphans(&self, _lock_id: &str, _run_ids: &[String]) -> Option<String> {
+    fn orphans(
+        &self,
+        _ledger: Option<&LedgerSql>,
+        _lock_id: &str,
+        _dead: &[String],
+    ) -> Option<String> {
         None
     }
 }

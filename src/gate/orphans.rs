@@ -1,0 +1,208 @@
+//! The sessions that a run's steps leave in the database: a statement outlives its client, and a client
+//! may outlive its holder.
+
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use super::{Gate, HoldError, error, record, wait_clock};
+use crate::db::ledger::{LedgerRow, Orphan};
+use crate::db::{EndedSessions, Error, Locked};
+use crate::exit::{FailureKind, Problem};
+use crate::gate::runtime::GateLink;
+use crate::output::log::{Event, Field};
+use crate::steps::{StepsOutcome, Verdict};
+use crate::sys::clock::Moment;
+use crate::sys::step::PROGRESS_INTERVAL;
+
+/// How long the server may take to end sessions that it was asked to end.
+const SESSION_END: Duration = Duration::from_secs(2);
+
+/// How long ending a stopped step's sessions may take, connecting included.
+const STOPPED: Duration = Duration::from_secs(3);
+
+impl Gate {
+    /// Waits until no session of an earlier run is at work, and ends what dead runs left idle: their
+    /// clients may live, and go on at any moment.
+    pub(super) async fn fence(
+        &self,
+        locked: &mut Locked,
+        dead: &[LedgerRow],
+        link: &mut GateLink,
+    ) -> Result<(), HoldError> {
+        let dead: Vec<String> = dead.iter().map(|row| row.run_id.clone()).collect();
+        let started = Moment::now();
+        let mut logged: Option<Moment> = None;
+        let mut is_refused = false;
+        loop {
+            is_refused = self.end_idle(locked, &dead, is_refused).await?;
+            let orphans = locked.orphans(&dead).await?;
+            if orphans.is_empty() {
+                return Ok(());
+            }
+            let waited = Moment::now().since(started);
+            let limit = self.limits.orphan_timeout.unwrap_or(Duration::MAX);
+            if waited >= limit {
+                return self.give_up_waiting(&orphans, waited);
+            }
+            if logged.is_none_or(|at| Moment::now().since(at) >= PROGRESS_INTERVAL) {
+                logged = Some(Moment::now());
+                let list = record::list_orphans(&orphans);
+                let message = "waiting for active database sessions left by an earlier run";
+                let fields: [Field<'_>; 2] = [("seconds", &waited.as_secs()), ("sessions", &list)];
+                self.log.say(Event::OrphansWaiting, message, &fields);
+            }
+            locked.confirm().await?;
+            let pause = wait_clock::pause(waited)
+                .min(limit.saturating_sub(waited))
+                .min(self.target.lease / 6);
+            link.unless_stopped("waiting for orphaned sessions", sleep(pause))
+                .await?;
+        }
+    }
+
+    /// Ends sessions that dead runs left idle. Returns whether the role may not end some of them, which
+    /// is logged once.
+    async fn end_idle(
+        &self,
+        locked: &mut Locked,
+        dead: &[String],
+        was_refused: bool,
+    ) -> Result<bool, HoldError> {
+        if dead.is_empty() || was_refused {
+            return Ok(was_refused);
+        }
+        let done = locked.end_idle_sessions(dead, SESSION_END).await?;
+        if done.ended > 0 {
+            let message = "terminated sessions that a dead run left idle";
+            let fields: [Field<'_>; 1] = [("sessions", &done.ended)];
+            self.log.say(Event::OrphansEnded, message, &fields);
+        }
+        let Some(why) = done.why else {
+            return Ok(false);
+        };
+        let list = record::list_orphans(&done.left);
+        self.log.warn(
+            Event::OrphansLeft,
+            &Problem::new(
+                format!(
+                    "this role may not terminate sessions that a dead run left idle: {list}: {why}"
+                ),
+                error::may_end_sessions(self.target.backend()),
+            ),
+            &[],
+        );
+        Ok(true)
+    }
+
+    /// Right before the first step: whether a client of a dead run came back since. Then the gate starts
+    /// over, and waits for what it does.
+    pub(super) async fn look_again(
+        &self,
+        locked: &mut Locked,
+        dead: &[LedgerRow],
+    ) -> Result<(), Error> {
+        if dead.is_empty() {
+            return Ok(());
+        }
+        let dead: Vec<String> = dead.iter().map(|row| row.run_id.clone()).collect();
+        // Nothing renews the lease yet.
+        let limit = SESSION_END.min(self.target.lease / 6);
+        locked.end_idle_sessions(&dead, limit).await?;
+        let mut orphans = locked.orphans(&dead).await?;
+        orphans.retain(|orphan| !orphan.is_idle() && dead.contains(&orphan.run_id));
+        if orphans.is_empty() {
+            return Ok(());
+        }
+        let list = record::list_orphans(&orphans);
+        Err(Error::NotYet(format!(
+            "a dead run went on in the database: {list}"
+        )))
+    }
+
+    /// The time is up: working sessions keep the gate closed, idle ones do not.
+    fn give_up_waiting(&self, orphans: &[Orphan], waited: Duration) -> Result<(), HoldError> {
+        let list = record::list_orphans(orphans);
+        let backend = self.target.backend();
+        if !orphans.iter().all(Orphan::is_idle) {
+            return Err(error::orphans_remain(&list, waited, backend).into());
+        }
+        self.log.warn(
+            Event::OrphansLeft,
+            &error::idle_orphans(&list, backend),
+            &[],
+        );
+        Ok(())
+    }
+
+    /// A step that was stopped is stopped in the database too, so that the server does not go on with
+    /// its statement and commit. `locked`: the lock, unless it is lost.
+    pub(super) async fn end_stopped(
+        &self,
+        locked: Option<&mut Locked>,
+        lock_id: &str,
+        run_id: &str,
+        outcome: &mut StepsOutcome,
+    ) {
+        let was_stopped = match &outcome.verdict {
+            Verdict::Stopped { done, .. } => !done,
+            Verdict::Failed(failure) => failure.kind() == FailureKind::StepTimeout,
+            Verdict::Lost(_) => true,
+            Verdict::Done | Verdict::Interrupted(_) => false,
+        };
+        let has_names = self.target.backend().session_names().is_some();
+        if !was_stopped || outcome.last.is_none() || !has_names {
+            return;
+        }
+        let ending = async {
+            match locked {
+                Some(locked) => locked.end_own_sessions(run_id, SESSION_END).await,
+                None => self.target.end_sessions(lock_id, run_id, SESSION_END).await,
+            }
+        };
+        let late = || {
+            Err(Error::NotYet(format!(
+                "no answer within {} s",
+                STOPPED.as_secs()
+            )))
+        };
+        let done = timeout(STOPPED, ending).await.unwrap_or_else(|_| late());
+        if self.log_ended(done, run_id)
+            && let Verdict::Stopped { failure, .. } | Verdict::Lost(failure) = &mut outcome.verdict
+            && matches!(failure.kind(), FailureKind::Stopped(_))
+        {
+            failure.replace_hint(NEXT_START);
+        }
+    }
+
+    /// Says what became of a stopped step's sessions; whether none is left.
+    fn log_ended(&self, done: Result<EndedSessions, Error>, run_id: &str) -> bool {
+        let problem = |what: String| {
+            Problem::new(
+                format!("could not terminate the database sessions of the stopped step: {what}"),
+                error::may_end_sessions(self.target.backend()),
+            )
+        };
+        let run: Field<'_> = ("run", &run_id);
+        let problem = match done {
+            Ok(EndedSessions { ended, left, .. }) if left.is_empty() => {
+                if ended > 0 {
+                    let message = "terminated the database sessions of the stopped step";
+                    let fields = [("sessions", &ended as _), run];
+                    self.log.say(Event::SessionsEnded, message, &fields);
+                }
+                return true;
+            }
+            Ok(EndedSessions { left, why, .. }) => {
+                let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+                problem(format!("{}{why}", record::list_orphans(&left)))
+            }
+            Err(error) => problem(error.to_string()),
+        };
+        self.log.warn(Event::SessionsLeft, &problem, &[run]);
+        false
+    }
+}
+
+/// What to do about a stopped step that has no sessions left in the database.
+const NEXT_START: &str = "the next start runs the steps again";

@@ -42,7 +42,8 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l warm-up -d
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l backup -d 'Run CMD before the first migrate step, only if a migration is due' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l snapshot -d 'SQLite: copy the database into DIR before the first migrate step; migrate only if that succeeds' -r -f -a "(__fish_complete_directories)"
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l migrate -d 'Run CMD to migrate; repeatable, run in order' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l sql -d 'Apply the .sql migrations in DIR after the migrate commands, as sqlx-cli would' -r -f -a "(__fish_complete_directories)"
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l sql -d 'Apply the .sql migrations in DIR after the migrate commands, as the tool that made them would' -r -f -a "(__fish_complete_directories)"
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l sql-layout -d 'Which tool\'s folder `--sql` has, where its files or the database leave that open: sqlx, prisma, drizzle' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l verify -d 'Run CMD after the migrate steps; if it fails, the run fails' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l shell -d 'Run step and start commands through `/bin/sh -c`' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l expand-env -d 'Expand $NAME and ${NAME} in step and start commands and in SERVER\'s arguments, without a shell' -r
@@ -84,7 +85,8 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand run" -s h -l help 
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l backup -d 'Run CMD before the first migrate step, only if a migration is due' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l snapshot -d 'SQLite: copy the database into DIR before the first migrate step; migrate only if that succeeds' -r -f -a "(__fish_complete_directories)"
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l migrate -d 'Run CMD to migrate; repeatable, run in order' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l sql -d 'Apply the .sql migrations in DIR after the migrate commands, as sqlx-cli would' -r -f -a "(__fish_complete_directories)"
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l sql -d 'Apply the .sql migrations in DIR after the migrate commands, as the tool that made them would' -r -f -a "(__fish_complete_directories)"
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l sql-layout -d 'Which tool\'s folder `--sql` has, where its files or the database leave that open: sqlx, prisma, drizzle' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l verify -d 'Run CMD after the migrate steps; if it fails, the run fails' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l shell -d 'Run step and start commands through `/bin/sh -c`' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l expand-env -d 'Expand $NAME and ${NAME} in step and start commands and in SERVER\'s arguments, without a shell' -r
@@ -154,6 +156,7 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l log-forma
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l termination-log -d 'Write the reason to FILE if the gate fails [default: `/dev/termination-log` if it exists]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l config -d 'Read settings from FILE [default: `./launchgate.toml`, else `/etc/launchgate.toml`, if it exists]' -r -F
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l sql -d 'Use the fingerprint of the .sql migrations in DIR as the revision, as `launchgate run --sql` does' -r -f -a "(__fish_complete_directories)"
+complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l sql-layout -d 'Which tool\'s folder `--sql` has, where its files leave that open' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l shell -d 'Run start commands through `/bin/sh -c`' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l expand-env -d 'Expand $NAME and ${NAME} in SERVER\'s arguments, without a shell' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand wait" -l stop-grace -d 'Time between SIGTERM and SIGKILL when a start command is stopped; 0 sends SIGKILL at once [default: 10s]' -r
@@ -207,7 +210,8 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l warm-up 
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l backup -d 'Run CMD before the first migrate step, only if a migration is due' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l snapshot -d 'SQLite: copy the database into DIR before the first migrate step; migrate only if that succeeds' -r -f -a "(__fish_complete_directories)"
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l migrate -d 'Run CMD to migrate; repeatable, run in order' -r
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l sql -d 'Apply the .sql migrations in DIR after the migrate commands, as sqlx-cli would' -r -f -a "(__fish_complete_directories)"
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l sql -d 'Apply the .sql migrations in DIR after the migrate commands, as the tool that made them would' -r -f -a "(__fish_complete_directories)"
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l sql-layout -d 'Which tool\'s folder `--sql` has, where its files or the database leave that open: sqlx, prisma, drizzle' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l verify -d 'Run CMD after the migrate steps; if it fails, the run fails' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l shell -d 'Run step and start commands through `/bin/sh -c`' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l expand-env -d 'Expand $NAME and ${NAME} in step and start commands and in SERVER\'s arguments, without a shell' -r

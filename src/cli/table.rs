@@ -119,13 +119,23 @@ settings! {
         ..base(Group::Steps, STEP, Shape::Steps)
     }
     Sql "sql" {
-        help: "Apply the .sql migrations in DIR after the migrate commands, as sqlx-cli would",
+        help: "Apply the .sql migrations in DIR after the migrate commands, as the tool that made them would",
         variants: &[Variant {
             verb: Wait,
             group: Group::Coordination,
             help: "Use the fingerprint of the .sql migrations in DIR as the revision, as `launchgate run --sql` does",
         }],
         ..base(Group::Steps, STEP, Shape::StepFolder)
+    }
+    SqlLayout "sql-layout" {
+        help: "Which tool's folder `--sql` has, where its files or the database leave that open: sqlx, prisma, drizzle",
+        variants: &[Variant {
+            verb: Wait,
+            group: Group::Coordination,
+            help: "Which tool's folder `--sql` has, where its files leave that open",
+        }],
+        value_name: "NAME",
+        ..base(Group::Steps, STEP, Shape::Text)
     }
     Verify "verify" {
         help: "Run CMD after the migrate steps; if it fails, the run fails",

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 use table::{redacted, table};
 
-use crate::commands::{embedded, every_start};
+use crate::commands::embedded::{self, MigrationList};
+use crate::commands::every_start;
+use crate::db::migrator::LayoutKind;
 use crate::db::{ServerInfo, Target};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::decide::Decision;
@@ -130,7 +132,7 @@ fn database(
         .map_err(|failure| plan.reference.locate(failure))?;
     print::print(host, describe(plan, &seen).as_bytes())?;
     let migrations = match embedded.and_then(|embedded| embedded::migrations(embedded, plan)) {
-        Some((target, folder)) => migrations(host, target, folder),
+        Some((target, folder, layout)) => migrations(host, target, folder, layout),
         None => Ok(()),
     };
     verdict(plan, &seen).map_err(|failure| plan.reference.locate(failure))?;
@@ -164,18 +166,29 @@ fn rehearse(host: &Host, plan: &GatePlan, gate: Gate) -> Result<(), Failure> {
 }
 
 /// What `--sql` would apply, in order.
-fn migrations(host: &Host, target: Target, folder: PathBuf) -> Result<(), Failure> {
+fn migrations(
+    host: &Host,
+    target: Target,
+    folder: PathBuf,
+    layout: Option<LayoutKind>,
+) -> Result<(), Failure> {
     let shown = folder.display().to_string();
     let list = move |mut link: GateLink| async move {
-        link.unless_stopped("reading the migrations", embedded::list(&target, &folder))
-            .await?
+        link.unless_stopped(
+            "reading the migrations",
+            embedded::list(&target, &folder, layout),
+        )
+        .await?
     };
-    let (pending, applied) = runtime::run(host, list)?;
+    let found: MigrationList = runtime::run(host, list)?;
     let mut out = format!(
-        "\nMIGRATIONS in {shown}\napplied         {applied}\npending         {}\n",
-        pending.len()
+        "\nMIGRATIONS in {shown}\nlayout          {}\ntable           {}\napplied         {}\npending         {}\n",
+        found.layout.as_str(),
+        found.table,
+        found.applied,
+        found.pending.len()
     );
-    for name in pending {
+    for name in found.pending {
         let _ = writeln!(out, "  {name}");
     }
     print::print(host, out.as_bytes())

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::db::Target;
+use crate::db::migrator::LayoutKind;
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::log::Log;
 use crate::plan::StepKind;
@@ -21,15 +22,19 @@ use crate::steps::result::StepResult;
 use crate::sys::host::Host;
 use crate::sys::result::ResultSender;
 
-pub use sql::list;
+pub use sql::{MigrationList, list};
 
 /// Which migrations a planned gate would apply, and where.
-pub fn migrations(plan: &EmbeddedPlan, gate: &GatePlan) -> Option<(Target, PathBuf)> {
+pub fn migrations(
+    plan: &EmbeddedPlan,
+    gate: &GatePlan,
+) -> Option<(Target, PathBuf, Option<LayoutKind>)> {
     let target = Target {
         url: plan.url.clone(),
         ..gate.target.clone()
     };
-    plan.sql.clone().map(|folder| (target, folder))
+    let folder = plan.sql.clone()?;
+    Some((target, folder, plan.layout))
 }
 
 /// Whether the snapshot's folder can be written to, or created.
@@ -119,5 +124,5 @@ fn sql(host: &Host, log: &Log, limits: Limits, settings: &EmbeddedSettings) -> R
     let name = settings.session_name.clone();
     let name = name.unwrap_or_else(|| "launchgate/sql".to_owned());
     let folder = Path::new(&settings.folder);
-    sql::apply(host, log, limits, target, name, folder)
+    sql::apply(host, log, limits, target, name, (folder, settings.layout))
 }

@@ -4,6 +4,7 @@
 //! A layout (`layouts/`) knows one tool's folder and table. Everything else is the same for all.
 
 mod apply;
+mod atomic;
 pub(super) mod dialect;
 mod error;
 mod failure;
@@ -18,6 +19,7 @@ mod record;
 mod retry;
 pub(super) mod send;
 pub(super) mod statements;
+mod tables;
 
 pub use apply::Migrator;
 pub use error::MigrationError;

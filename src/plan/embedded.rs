@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::step::StepKind;
 use crate::cli::SettingId;
 use crate::db::DatabaseUrl;
+use crate::db::migrator::LayoutKind;
 use crate::exit::Failure;
 use crate::output::options::{Format, Verbosity};
 use crate::plan::gate_plan::GatePlan;
@@ -22,6 +23,8 @@ pub struct EmbeddedPlan {
     pub snapshot: Option<PathBuf>,
     /// The folder of migrations.
     pub sql: Option<PathBuf>,
+    /// Which tool's folder that is, where the user says so.
+    pub layout: Option<LayoutKind>,
     wait_timeout: Option<Duration>,
     verbosity: Verbosity,
     format: Format,
@@ -59,6 +62,7 @@ impl EmbeddedPlan {
             url,
             snapshot: folder(snapshot),
             sql: folder(sql),
+            layout: settings.sql_layout.as_ref().map(|setting| setting.value),
             wait_timeout: gate.limits.wait_timeout,
             verbosity: log.verbosity,
             format: log.format.value,
@@ -79,6 +83,9 @@ impl EmbeddedPlan {
             ("LAUNCHGATE_WAIT_TIMEOUT", wait),
             ("LAUNCHGATE_LOG_FORMAT", self.format.as_str().to_owned()),
         ];
+        if let Some(layout) = self.layout {
+            variables.push(("LAUNCHGATE_SQL_LAYOUT", layout.as_str().to_owned()));
+        }
         match self.verbosity {
             // The snapshot's path is the only way back, so it is logged in any case.
             Verbosity::Quiet if kind == StepKind::Snapshot => {}

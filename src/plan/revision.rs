@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::db::migrator::MigrationFolder;
+use crate::db::migrator::{LayoutKind, MigrationFolder};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::log::{Event, Log};
 use crate::plan::release::{self, Files, FoundRelease, GivenRelease};
@@ -50,7 +50,7 @@ enum FileSet {
     /// A few migrations.
     Few(Files),
     /// The many migrations of this folder.
-    MigrationFolder(PathBuf),
+    MigrationFolder(PathBuf, Option<LayoutKind>),
 }
 
 /// Chooses the revision's source: the fingerprint, else the release given, else the fingerprint of
@@ -86,9 +86,9 @@ pub fn choose(
     if let Some(sql) = &settings.sql {
         let origin = sql.origin.to_string();
         let folder = Path::new(&sql.value);
-        let what = match migrations(folder, FEW, &origin)? {
+        let what = match migrations(folder, settings.sql_layout, FEW, &origin)? {
             Some(files) => FileSet::Few(files),
-            None => FileSet::MigrationFolder(folder.to_owned()),
+            None => FileSet::MigrationFolder(folder.to_owned(), settings.sql_layout),
         };
         return Ok(PlannedRevision::Unread(RevisionFiles {
             what,
@@ -120,8 +120,10 @@ impl RevisionFiles {
         let Self { what, origin, name } = self;
         let files = match what {
             FileSet::Files(files) | FileSet::Few(files) => files,
-            FileSet::MigrationFolder(folder) => migrations(&folder, usize::MAX, &origin)?
-                .unwrap_or_else(|| unreachable!("more files than can be counted")),
+            FileSet::MigrationFolder(folder, layout) => {
+                migrations(&folder, layout, usize::MAX, &origin)?
+                    .unwrap_or_else(|| unreachable!("more files than can be counted"))
+            }
         };
         let found = files.fingerprint().map_err(|p| located(&origin, p))?;
         let revision = found.revision.as_str().to_owned();
@@ -134,9 +136,15 @@ impl RevisionFiles {
 }
 
 /// The migrations of a folder; `None` if there are more than `most`.
-fn migrations(folder: &Path, most: usize, origin: &str) -> Result<Option<Files>, Failure> {
-    let names = MigrationFolder::names(folder, most)
-        .map_err(|error| Failure::usage(format!("{origin}: {}", error.what()), error.hint()))?;
+fn migrations(
+    folder: &Path,
+    layout: Option<LayoutKind>,
+    most: usize,
+    origin: &str,
+) -> Result<Option<Files>, Failure> {
+    let names = MigrationFolder::names(folder, layout, most).map_err(|trouble| {
+        Failure::usage(format!("{origin}: {}", trouble.what()), trouble.hint())
+    })?;
     Ok(names.map(|names| Files::of_folder(folder, names)))
 }
 

@@ -9,6 +9,7 @@ use super::rows::Rows;
 use super::sources::Sources;
 use super::values::{a_path, into_text};
 use crate::cli::{SettingId, Verb};
+use crate::db::migrator::LayoutKind;
 use crate::exit::Failure;
 
 /// The revision, and how replicas agree on who migrates.
@@ -21,6 +22,8 @@ pub struct CoordinationSettings {
     /// The folder of `--sql`, if its fingerprint is the revision: neither a release nor a
     /// fingerprint is given, and there is no `--migrate`.
     pub sql: Option<Setting<OsString>>,
+    /// Which tool's folder that is, where the user says so.
+    pub sql_layout: Option<LayoutKind>,
     /// How long to wait for another replica; `None` is no limit.
     pub lock_timeout: Setting<Option<Duration>>,
     /// How long a silent holder still counts as alive.
@@ -55,6 +58,10 @@ impl Sources<'_> {
         Ok(CoordinationSettings {
             release,
             fingerprint,
+            sql_layout: match sql {
+                Some(_) => self.sql_layout()?.map(|setting| setting.value),
+                None => None,
+            },
             sql,
             lock_timeout: self.limit(SettingId::LockTimeout)?,
             lease,

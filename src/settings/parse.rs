@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::db::ledger::LONGEST_LEASE;
+use crate::db::migrator::LayoutKind;
 use crate::exit::Problem;
 use crate::output::options::{Format, HealthAddress};
 use crate::placeholder::{self, Context};
@@ -18,6 +19,16 @@ pub(super) fn parse_switch(text: &str) -> Result<bool, Problem> {
             "write 1, true, yes or on, or 0, false, no or off",
         )),
     }
+}
+
+pub(super) fn parse_layout(text: &str) -> Result<LayoutKind, Problem> {
+    LayoutKind::named(text).ok_or_else(|| {
+        let names = LayoutKind::ALL.map(LayoutKind::as_str).join(", ");
+        Problem::new(
+            "is no layout of migrations",
+            format!("write one of: {names}"),
+        )
+    })
 }
 
 /// `500ms`, `30s`, `5m`, `1h30m`, `0`.

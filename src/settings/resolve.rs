@@ -11,6 +11,7 @@ use super::server::ServerSettings;
 use super::sources::{RESULT_FD, SKIP, Sources};
 use super::steps::StepSettings;
 use crate::cli::{Document, Operand, SettingId, Verb};
+use crate::db::migrator::LayoutKind;
 use crate::db::url::DatabaseUrl;
 use crate::exit::Failure;
 use crate::sys::environment::Environment;
@@ -154,6 +155,8 @@ pub struct EmbeddedSettings {
     pub step: OsString,
     /// Its folder.
     pub folder: OsString,
+    /// Which tool's folder it is, where the user says so.
+    pub layout: Option<LayoutKind>,
     /// The database that it works on.
     pub url: DatabaseUrl,
     /// The app, and how long to wait for the database.
@@ -343,6 +346,8 @@ impl Sources<'_> {
         Ok(EmbeddedSettings {
             step: self.word(Operand::Step),
             folder: self.word(Operand::Folder),
+            layout: variable(&SettingId::SqlLayout.variable())
+                .and_then(|name| LayoutKind::named(&name)),
             url: url.value.clone(),
             revision: variable(RunVariable::Revision.name()),
             session_name: names.and_then(|names| variable(names.variable)),
@@ -408,6 +413,7 @@ mod tests {
             SettingId::HealthListen => ":8080",
             SettingId::ParentDeathSignal => "TERM",
             SettingId::LogFormat => "json",
+            SettingId::SqlLayout => "prisma",
             SettingId::StepEnvFrom => "NAME=SOURCE",
             _ => match id.definition().shape {
                 Shape::Switch => "on",

@@ -5,11 +5,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use super::origin::{Pair, Setting, UserSetting};
+use super::parse::parse_layout;
 use super::rows::Rows;
 use super::sources::Sources;
 use super::step_spec::{StepSpec, step_rows};
-use super::values::a_path;
+use super::values::{a_path, into_text, parse_from};
 use crate::cli::{SETTINGS, SettingId, Shape};
+use crate::db::migrator::LayoutKind;
 use crate::db::url::{self, DatabaseUrl};
 use crate::exit::Failure;
 use crate::redact;
@@ -29,6 +31,8 @@ pub struct StepSettings {
     pub step_env_from: Vec<Setting<StepVariable>>,
     /// The user that runs the steps, by `--step-user`, else by `--user`.
     pub user: Option<UserSetting>,
+    /// Which tool's folder `--sql` has, where the user says so.
+    pub sql_layout: Option<Setting<LayoutKind>>,
     /// The `DATABASE_URL` that is set for steps alone, if any. The embedded steps work on it.
     pub own_url: Option<DatabaseUrl>,
 }
@@ -87,6 +91,7 @@ impl Sources<'_> {
                 Some(user) => Some(user),
                 None => self.user(SettingId::User)?,
             },
+            sql_layout: self.sql_layout()?,
             own_url,
         })
     }
@@ -121,6 +126,17 @@ impl Sources<'_> {
 
     pub(super) fn folder(&self, id: SettingId) -> Result<Option<Setting<OsString>>, Failure> {
         self.one(id)?.map(a_path).transpose()
+    }
+
+    /// Which tool's folder `--sql` has.
+    pub(super) fn sql_layout(&self) -> Result<Option<Setting<LayoutKind>>, Failure> {
+        let given = self.one(SettingId::SqlLayout)?.map(into_text).transpose()?;
+        given
+            .map(|Setting { value, origin }| {
+                let value = parse_from(&value, &origin, parse_layout)?;
+                Ok(Setting { value, origin })
+            })
+            .transpose()
     }
 
     /// Replaces the names in braces in the values of variables for steps.
@@ -206,6 +222,9 @@ impl StepSettings {
 
     pub(super) fn rows(&self, rows: &mut Rows) {
         value_rows(rows, &self.values);
+        if let Some(Setting { value, origin }) = &self.sql_layout {
+            rows.push(SettingId::SqlLayout, value.as_str(), origin);
+        }
         rows.switch(SettingId::Shell, &self.style.shell);
         rows.switch(SettingId::ExpandEnv, &self.style.expand_env);
         rows.limit(SettingId::MigrateTimeout, &self.migrate_timeout);

@@ -5,7 +5,7 @@ use std::path::Path;
 use tokio::time::{Instant, sleep};
 
 use crate::db::migrator::{
-    MigrationError, MigrationFile, MigrationFolder, MigrationPlan, Migrator, Progress,
+    LayoutKind, MigrationError, MigrationFile, MigrationFolder, MigrationPlan, Migrator, Progress,
 };
 use crate::db::{Error, Target};
 use crate::exit::{Failure, FailureKind, Problem};
@@ -26,9 +26,9 @@ pub(super) fn apply(
     limits: Limits,
     target: Target,
     name: String,
-    folder: &Path,
+    (folder, layout): (&Path, Option<LayoutKind>),
 ) -> Result<(), Failure> {
-    let folder = MigrationFolder::read(folder).map_err(failure)?;
+    let folder = MigrationFolder::read(folder, layout).map_err(failure)?;
     let work = Work {
         log: log.clone(),
         retry: ConnectRetry::new(&limits, &LedgerReference::default()),
@@ -64,7 +64,7 @@ impl Work {
                 Err(trouble) => self.wait_out(&mut link, trouble).await?,
             }
         };
-        self.say(&folder, &plan);
+        self.say(&folder, migrator.table(), &plan);
         let started = Instant::now();
         for unit in plan.units() {
             self.unit(&mut migrator, &mut link, unit).await?;
@@ -81,17 +81,22 @@ impl Work {
         Ok(())
     }
 
-    fn say(&self, folder: &MigrationFolder, plan: &MigrationPlan<'_>) {
+    fn say(&self, folder: &MigrationFolder, table: &str, plan: &MigrationPlan<'_>) {
         let shown = folder.path().display();
+        let layout = folder.layout().as_str();
         let pending = plan.pending.len();
         if pending == 0 {
-            let fields: [crate::output::log::Field<'_>; 2] =
-                [("folder", &shown), ("applied", &plan.applied)];
             self.log.say(
                 Event::SqlDone,
                 "all migrations were already applied",
-                &fields,
+                &[
+                    ("folder", &shown),
+                    ("layout", &layout),
+                    ("table", &table),
+                    ("applied", &plan.applied),
+                ],
             );
+            self.warn(plan);
             return;
         }
         self.log.say(
@@ -99,10 +104,16 @@ impl Work {
             "applying migrations",
             &[
                 ("folder", &shown),
+                ("layout", &layout),
+                ("table", &table),
                 ("pending", &pending),
                 ("applied", &plan.applied),
             ],
         );
+        self.warn(plan);
+    }
+
+    fn warn(&self, plan: &MigrationPlan<'_>) {
         for warning in &plan.warnings {
             let problem = Problem::new(&warning.what, &warning.hint);
             self.log.warn(Event::SqlLate, &problem, &[]);
@@ -197,13 +208,33 @@ fn failure(trouble: MigrationError) -> Failure {
     }
 }
 
-/// For `check`: the names of the files that would be applied, in order, and how many are.
+/// For `check`: what would be applied, in which layout, and into which table.
+pub struct MigrationList {
+    /// The tool's name.
+    pub layout: LayoutKind,
+    /// Its history table.
+    pub table: String,
+    /// The names of the files, in order.
+    pub pending: Vec<String>,
+    /// How many are applied.
+    pub applied: usize,
+}
+
+/// Lists the migrations, and changes nothing.
 ///
 /// # Errors
 /// What the step would fail with.
-pub async fn list(target: &Target, folder: &Path) -> Result<(Vec<String>, usize), Failure> {
-    let folder = MigrationFolder::read(folder).map_err(failure)?;
-    let plan = Migrator::look(target, &folder).await.map_err(failure)?;
-    let names = plan.pending.iter().map(|file| file.name.clone()).collect();
-    Ok((names, plan.applied))
+pub async fn list(
+    target: &Target,
+    folder: &Path,
+    layout: Option<LayoutKind>,
+) -> Result<MigrationList, Failure> {
+    let folder = MigrationFolder::read(folder, layout).map_err(failure)?;
+    let (plan, table) = Migrator::look(target, &folder).await.map_err(failure)?;
+    Ok(MigrationList {
+        layout: folder.layout(),
+        table,
+        pending: plan.pending.iter().map(|file| file.name.clone()).collect(),
+        applied: plan.applied,
+    })
 }

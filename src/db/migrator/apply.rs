@@ -19,9 +19,11 @@ use super::{
     progress::{Progress, Stage},
     retry::{Executed, Retry, changes_rows_only, retry},
     statements::{Statement, line, statements},
+    tables::refuse_other_layouts,
 };
 use crate::db::{
     Error, Target,
+    connection::Connection,
     fault::{Fault, FaultKind, FaultPhase},
     purpose::ConnectionPurpose,
     target::CALL,
@@ -46,6 +48,24 @@ fn table(target: &Target, layout: &dyn Layout) -> String {
     dialect.table(layout.table(target.backend()), &target.url)
 }
 
+/// Refuses to create a history beside another table, where the tool does.
+async fn refuse_not_empty(
+    connection: &mut dyn Connection,
+    layout: &dyn Layout,
+    ask: String,
+    table: &str,
+) -> Result<(), MigrationError> {
+    match connection.rows(ask, CALL).await {
+        Ok(rows) => match rows.first() {
+            Some(other) => Err(layout.not_empty(&other.text(0))),
+            None => Ok(()),
+        },
+        // There is no file yet.
+        Err(fault) if fault.is_missing_table() => Ok(()),
+        Err(fault) => Err(history::refused(&fault, table).into()),
+    }
+}
+
 impl Migrator {
     /// One attempt to connect. A database file that is missing is created.
     ///
@@ -67,18 +87,27 @@ impl Migrator {
         })
     }
 
-    /// What is to be done, without changing anything; a database file that is missing is not created.
+    /// What is to be done, and the table's name, without changing anything; a database file that is missing is not created.
     pub async fn look<'a>(
         target: &Target,
         folder: &'a MigrationFolder,
-    ) -> Result<MigrationPlan<'a>, MigrationError> {
+    ) -> Result<(MigrationPlan<'a>, String), MigrationError> {
         let mut connection = target.open(ConnectionPurpose::Read, CALL).await?;
         let dialect = target.backend().driver().migrations();
         let layout = layout(folder.layout);
         let table = table(target, layout);
-        let rows = history::read(connection.as_mut(), dialect, layout, &table).await;
+        let rows = RowSql::of(target, &table);
+        layout.refuse(&folder.path, target.backend())?;
+        refuse_other_layouts(connection.as_mut(), target, folder).await?;
+        let found = history::read(connection.as_mut(), dialect, layout, &table).await?;
+        if found.is_none()
+            && let Some(other) = layout.other_tables(&rows)
+        {
+            refuse_not_empty(connection.as_mut(), layout, other, &table).await?;
+        }
         connection.close().await;
-        layout.compare(&folder.path, &folder.files, &rows?.unwrap_or_default())
+        let plan = layout.compare(&folder.path, &folder.files, &found.unwrap_or_default())?;
+        Ok((plan, table))
     }
 
     /// What is to be done; the table is created where it is missing.
@@ -86,6 +115,8 @@ impl Migrator {
         &mut self,
         folder: &'a MigrationFolder,
     ) -> Result<MigrationPlan<'a>, MigrationError> {
+        self.layout.refuse(&folder.path, self.target.backend())?;
+        refuse_other_layouts(self.connection.as_mut(), &self.target, folder).await?;
         let rows = history::read(
             self.connection.as_mut(),
             self.dialect,
@@ -96,8 +127,12 @@ impl Migrator {
         if rows.is_none() {
             self.create().await?;
         }
-        self.layout
-            .compare(&folder.path, &folder.files, &rows.unwrap_or_default())
+        let rows = rows.unwrap_or_default();
+        let plan = self.layout.compare(&folder.path, &folder.files, &rows)?;
+        if let Some(session) = self.layout.session(self.target.backend(), &plan.pending) {
+            self.run(session.to_owned()).await?;
+        }
+        Ok(plan)
     }
 
     /// The table's name, for messages.
@@ -107,24 +142,32 @@ impl Migrator {
     }
 
     pub(super) fn rows(&self) -> RowSql<'_> {
-        RowSql {
-            table: &self.table,
-            backend: self.target.backend(),
-        }
+        RowSql::of(&self.target, &self.table)
     }
 
     /// Only if it is missing: IF NOT EXISTS requires the CREATE privilege even if the table exists.
-    async fn create(&mut self) -> Result<(), Error> {
+    async fn create(&mut self) -> Result<(), MigrationError> {
+        if let Some(other) = self.layout.other_tables(&self.rows()) {
+            refuse_not_empty(self.connection.as_mut(), self.layout, other, &self.table).await?;
+        }
         match self.layout.creation(&self.rows()) {
             Creation::BySqlx => {
                 let name = self.layout.table(self.target.backend()).name;
                 let created = self.connection.create_table(name).await;
-                created.map_err(|error| match error {
-                    sqlx::migrate::MigrateError::Execute(error) => {
+                let error = match created {
+                    Ok(()) => return Ok(()),
+                    Err(sqlx::migrate::MigrateError::Execute(error)) => {
                         self.refused(&self.fault(&error))
                     }
-                    other => Error::Broken(other.to_string()),
-                })
+                    Err(other) => Error::Broken(other.to_string()),
+                };
+                Err(error.into())
+            }
+            Creation::Statements(all) => {
+                for statement in all {
+                    self.run(statement).await?;
+                }
+                Ok(())
             }
         }
     }
@@ -172,14 +215,14 @@ impl Migrator {
     /// Opens the file's transaction, where it has one, and writes its row, where that comes first.
     async fn begin(&mut self, file: &MigrationFile, is_first: bool) -> Result<(), Error> {
         let begin = self.dialect.begin();
-        let rows = self.rows();
+        let rows = RowSql::of(&self.target, &self.table);
         let sql = match self.layout.transaction(file, self.dialect) {
             FileTransaction::RowLast if is_first => begin.to_owned(),
             FileTransaction::None | FileTransaction::RowLast => return Ok(()),
             FileTransaction::RowFirst => {
-                format!("{begin}; {}", self.layout.begin_row(&rows, file))
+                format!("{begin}; {}", self.layout.begin_row(&rows, file)?)
             }
-            FileTransaction::Marked => self.layout.begin_row(&rows, file),
+            FileTransaction::Marked => self.layout.begin_row(&rows, file)?,
         };
         let begun = self.run(sql).await;
         if begun.is_err() {
@@ -199,8 +242,14 @@ impl Migrator {
             let sql = file.part(progress.part);
             let all = statements(sql, self.dialect.lexical_rules());
             let alone = !transaction.is_open();
-            let sent = self.connection.send(sql, &all, alone, &mut progress.done);
-            if let Err(error) = sent.await {
+            // MySQL refuses a message of nothing but comments.
+            let sent = if all.is_empty() {
+                Ok(())
+            } else {
+                let send = self.connection.send(sql, &all, alone, &mut progress.done);
+                send.await
+            };
+            if let Err(error) = sent {
                 return Err(self.interrupted(file, &all, progress, &error).await);
             }
             progress.has_committed |= self.commits(sql, &all);
@@ -344,12 +393,10 @@ impl Migrator {
 
     /// Leaves the note that the tool would leave. Without it the failure is the same.
     pub(super) async fn note_failure(&mut self, failed: &FailedFile<'_>, words: &str) {
-        let rows = self.rows();
-        let transaction = failed.transaction;
-        let note = self
-            .layout
-            .failed_row(&rows, failed.file, transaction, words);
-        if let Some(note) = note {
+        if failed.transaction != FileTransaction::Marked {
+            return;
+        }
+        if let Some(note) = self.layout.failed_row(&self.rows(), failed.file, words) {
             let _ = self.run(note).await;
         }
     }

@@ -31,10 +31,6 @@ pub(in crate::db) enum FileTransaction {
     /// at the end: what a file left half done never counts as applied.
     RowFirst,
     /// None: the row is written before the file, marked as unfinished, and completed after it.
-    #[expect(
-        dead_code,
-        reason = "for Prisma and golang-migrate, which are not there yet"
-    )]
     Marked,
 }
 
@@ -52,6 +48,10 @@ pub(in crate::db) trait MigrationDialect: Sync {
 
     /// A history table's name in statements, with the schema or database that the URL names.
     fn table(&self, table: TableName, url: &DatabaseUrl) -> String;
+
+    /// Asks which of these tables exist: name, and whether it has a column `dirty`. `schema` is where those
+    /// are that name none.
+    fn find_tables(&self, tables: &[TableName], schema: Option<&str>) -> String;
 
     /// A column as text.
     fn as_text(&self, column: &str) -> String;

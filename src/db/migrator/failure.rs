@@ -141,7 +141,9 @@ pub(super) fn hint(
             }
         }
     }
-    if let Some(hint) = layout.failed_hint(file) {
+    if failed.transaction == FileTransaction::Marked
+        && let Some(hint) = layout.failed_hint(file)
+    {
         return hint;
     }
     if file.has_byte_order_mark() && !failed.dialect.allows_byte_order_mark() {

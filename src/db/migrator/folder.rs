@@ -9,6 +9,8 @@ use super::{file::MigrationFile, layout::LayoutKind};
 pub struct MigrationFolder {
     pub(super) path: PathBuf,
     pub(super) layout: LayoutKind,
+    /// `--sql-layout` names the layout.
+    pub(super) is_decided: bool,
     pub(super) files: Vec<MigrationFile>,
 }
 

@@ -10,13 +10,17 @@ use super::{
     error::MigrationError,
     file::MigrationFile,
 };
-use crate::db::{Backend, hex::hex, rows::TextRow};
+use crate::db::{Backend, Error, Target, hex::hex, rows::TextRow};
 
 enum_with_all! {
     /// The tools whose folders are known.
     pub enum LayoutKind {
         /// sqlx-cli and `sqlx::migrate!`.
         Sqlx,
+        /// Prisma Migrate.
+        Prisma,
+        /// drizzle-kit and drizzle-orm's migrator.
+        Drizzle,
     }
 }
 
@@ -26,7 +30,15 @@ impl LayoutKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Sqlx => "sqlx",
+            Self::Prisma => "prisma",
+            Self::Drizzle => "drizzle",
         }
+    }
+
+    /// The layout that a flag names.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 }
 
@@ -34,6 +46,8 @@ impl LayoutKind {
 pub(super) enum Creation {
     /// By sqlx's own statement.
     BySqlx,
+    /// By these, in order.
+    Statements(Vec<String>),
 }
 
 /// What statements about a history table are made of.
@@ -41,13 +55,44 @@ pub(super) struct RowSql<'a> {
     /// The table's name, as far as it has to be qualified.
     pub(super) table: &'a str,
     pub(super) backend: Backend,
+    /// The schema that the URL names.
+    pub(super) schema: Option<&'a str>,
 }
 
-impl RowSql<'_> {
+impl<'a> RowSql<'a> {
+    pub(super) fn of(target: &'a Target, table: &'a str) -> Self {
+        Self {
+            table,
+            backend: target.backend(),
+            schema: target.url.schema(),
+        }
+    }
+
     /// A text literal.
     pub(super) fn text(&self, value: &str) -> String {
         let text = value.replace('\0', "\u{fffd}");
         self.backend.driver().dialect().text(&text)
+    }
+
+    /// A random UUID.
+    ///
+    /// # Errors
+    /// The system gives no random numbers.
+    pub(super) fn uuid() -> Result<String, Error> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes)
+            .map_err(|error| Error::Broken(format!("no random numbers: {error}")))?;
+        bytes[6] = bytes[6] & 0x0f | 0x40;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        let text = hex(&bytes);
+        let parts = [
+            &text[..8],
+            &text[8..12],
+            &text[12..16],
+            &text[16..20],
+            &text[20..],
+        ];
+        Ok(parts.join("-"))
     }
 
     /// A literal for bytes.
@@ -57,7 +102,7 @@ impl RowSql<'_> {
 }
 
 /// What has to be done.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct MigrationPlan<'a> {
     /// The files to apply, in order.
     pub pending: Vec<&'a MigrationFile>,
@@ -100,7 +145,19 @@ pub(super) trait Layout: Sync {
     /// What the tool refuses, and what it can't explain.
     fn read(&self, path: &Path) -> Result<Vec<MigrationFile>, MigrationError>;
 
+    /// Refuses a folder that is for another kind of database.
+    fn refuse(&self, path: &Path, backend: Backend) -> Result<(), MigrationError>;
+
+    /// Whether a table of its name, with or without a column `dirty`, is its own.
+    fn is_own(&self, has_dirty: bool) -> bool;
+
     fn creation(&self, rows: &RowSql<'_>) -> Creation;
+
+    /// Asks for a table that forbids to create the history, where the tool is so strict.
+    fn other_tables(&self, rows: &RowSql<'_>) -> Option<String>;
+
+    /// Why that table forbids it.
+    fn not_empty(&self, table: &str) -> MigrationError;
 
     /// What is selected of the table, each column as text.
     fn columns(&self, dialect: &dyn MigrationDialect) -> String;
@@ -116,23 +173,25 @@ pub(super) trait Layout: Sync {
 
     fn transaction(&self, file: &MigrationFile, dialect: &dyn MigrationDialect) -> FileTransaction;
 
+    /// A statement for the session, before the first transaction.
+    fn session(&self, backend: Backend, pending: &[&MigrationFile]) -> Option<&'static str>;
+
     /// The statement for the row of a file that begins.
-    fn begin_row(&self, rows: &RowSql<'_>, file: &MigrationFile) -> String;
+    fn begin_row(&self, rows: &RowSql<'_>, file: &MigrationFile) -> Result<String, Error>;
 
     /// The statement that completes such a row.
     fn finish_row(&self, rows: &RowSql<'_>, file: &MigrationFile, elapsed: Duration) -> String;
 
     /// The statement for the row of a file that is done, where it had none before.
-    fn whole_row(&self, rows: &RowSql<'_>, file: &MigrationFile, elapsed: Duration) -> String;
-
-    /// Notes in the table that a file failed, where the tool does. `words` are the database's.
-    fn failed_row(
+    fn whole_row(
         &self,
         rows: &RowSql<'_>,
         file: &MigrationFile,
-        transaction: FileTransaction,
-        words: &str,
-    ) -> Option<String>;
+        elapsed: Duration,
+    ) -> Result<String, Error>;
+
+    /// Notes in a row that was written before the file that the file failed. `words` are the database's.
+    fn failed_row(&self, rows: &RowSql<'_>, file: &MigrationFile, words: &str) -> Option<String>;
 
     /// What to do about a file that failed and whose row says so.
     fn failed_hint(&self, file: &MigrationFile) -> Option<String>;

@@ -1,8 +1,14 @@
 //! The layouts, and reading a folder by the one that it has.
 
+mod drizzle;
+mod files;
+mod prisma;
+mod recognize;
 mod sqlx;
 
 use std::{ffi::OsString, path::Path};
+
+use recognize::{Recognized, recognize};
 
 use super::{
     error::MigrationError,
@@ -13,15 +19,18 @@ use super::{
 pub(super) fn layout(kind: LayoutKind) -> &'static dyn Layout {
     match kind {
         LayoutKind::Sqlx => &sqlx::Sqlx,
+        LayoutKind::Prisma => &prisma::Prisma,
+        LayoutKind::Drizzle => &drizzle::Drizzle,
     }
 }
 
 impl MigrationFolder {
-    /// Reads a folder's migrations.
+    /// Reads a folder's migrations, by the layout that its files have; `wanted` decides where they leave
+    /// it open.
     ///
     /// # Errors
     /// It can't be read, has no migration, or has files that its layout can't explain.
-    pub fn read(path: &Path) -> Result<Self, MigrationError> {
+    pub fn read(path: &Path, wanted: Option<LayoutKind>) -> Result<Self, MigrationError> {
         let shown = path.display();
         if !path.is_dir() {
             let what = if path.exists() {
@@ -32,7 +41,7 @@ impl MigrationFolder {
             let hint = "copy the folder into the image, or correct its path";
             return Err(MigrationError::migration(what, hint));
         }
-        let kind = LayoutKind::Sqlx;
+        let kind = choose(path, wanted)?;
         let files = layout(kind).read(path)?;
         if !files.iter().any(|file| file.runs) {
             return Err(MigrationError::migration(
@@ -43,6 +52,7 @@ impl MigrationFolder {
         Ok(Self {
             path: path.to_owned(),
             layout: kind,
+            is_decided: wanted.is_some(),
             files,
         })
     }
@@ -52,14 +62,49 @@ impl MigrationFolder {
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub fn names(path: &Path, most: usize) -> Result<Option<Vec<OsString>>, MigrationError> {
+    pub fn names(
+        path: &Path,
+        wanted: Option<LayoutKind>,
+        most: usize,
+    ) -> Result<Option<Vec<OsString>>, MigrationError> {
         match sqlx::quick_names(path, most) {
             sqlx::Quick::All(names) => return Ok(Some(names)),
             sqlx::Quick::More => return Ok(None),
             sqlx::Quick::Unsure => {}
         }
-        let folder = Self::read(path)?;
+        let folder = Self::read(path, wanted)?;
         let names = folder.files.into_iter().map(|file| file.name.into());
         Ok(Some(names.collect()))
+    }
+}
+
+fn choose(path: &Path, wanted: Option<LayoutKind>) -> Result<LayoutKind, MigrationError> {
+    let shown = path.display();
+    match (recognize(path)?, wanted) {
+        (Recognized::Certain(kind), None) => Ok(kind),
+        (Recognized::Certain(kind), Some(wanted)) if kind == wanted => Ok(kind),
+        (Recognized::Open(kinds), Some(wanted)) if kinds.contains(&wanted) => Ok(wanted),
+        (Recognized::Open(kinds), None) => {
+            let names: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+            Err(MigrationError::Layout {
+                what: format!("the files in {shown} don't say which tool's they are"),
+                hint: format!("set --sql-layout {}", names.join(" or ")),
+            })
+        }
+        (Recognized::Certain(kind), Some(wanted)) => Err(other(path, &[kind], wanted)),
+        (Recognized::Open(kinds), Some(wanted)) => Err(other(path, &kinds, wanted)),
+    }
+}
+
+fn other(path: &Path, kinds: &[LayoutKind], wanted: LayoutKind) -> MigrationError {
+    let names: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+    let names = names.join(" or ");
+    MigrationError::Layout {
+        what: format!(
+            "{} has the layout of {names}, and --sql-layout says {}",
+            path.display(),
+            wanted.as_str()
+        ),
+        hint: format!("set --sql-layout {names}, leave it out, or name another folder"),
     }
 }

@@ -33,7 +33,7 @@ impl Migrator {
             // The row is in it already.
             FileTransaction::RowLast if progress.stage == Stage::Commit => "SELECT 1".to_owned(),
             FileTransaction::None | FileTransaction::RowLast => {
-                self.layout.whole_row(&rows, file, elapsed)
+                self.layout.whole_row(&rows, file, elapsed)?
             }
             // A commit that waits for readers is asked for again, which comes to the same.
             FileTransaction::RowFirst | FileTransaction::Marked => {

@@ -45,6 +45,16 @@ impl MigrationDialect for MysqlMigrations {
         }
     }
 
+    fn find_tables(&self, tables: &[TableName], _schema: Option<&str>) -> String {
+        let names: Vec<String> = tables.iter().map(|t| format!("'{}'", t.name)).collect();
+        format!(
+            "SELECT t.TABLE_NAME, EXISTS (SELECT 1 FROM information_schema.COLUMNS c WHERE \
+             c.TABLE_SCHEMA = t.TABLE_SCHEMA AND c.TABLE_NAME = t.TABLE_NAME AND c.COLUMN_NAME = 'dirty') \
+             FROM information_schema.TABLES t WHERE t.TABLE_SCHEMA = DATABASE() AND t.TABLE_NAME IN ({})",
+            names.join(", ")
+        )
+    }
+
     /// Every answer is text.
     fn as_text(&self, column: &str) -> String {
         column.to_owned()

@@ -7,7 +7,7 @@ use sqlx::{
     postgres::{PgDatabaseError, PgErrorPosition},
 };
 
-use super::quoting::quoted;
+use super::quoting::{literal, quoted};
 use crate::db::{
     DatabaseUrl,
     connection::{Connection, Pending, SqlxConnection},
@@ -40,6 +40,25 @@ impl MigrationDialect for PostgresMigrations {
             Some(schema) => format!("{}.{}", quoted(schema), table.name),
             None => table.name.to_owned(),
         }
+    }
+
+    fn find_tables(&self, tables: &[TableName], schema: Option<&str>) -> String {
+        let places: Vec<String> = tables
+            .iter()
+            .map(|table| {
+                let place = match table.schema.or(schema) {
+                    Some(schema) => format!("n.nspname = {}", literal(schema)),
+                    None => "pg_table_is_visible(c.oid)".to_owned(),
+                };
+                format!("c.relname = '{}' AND {place}", table.name)
+            })
+            .collect();
+        format!(
+            "SELECT c.relname::text, EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid \
+             AND a.attname = 'dirty')::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+             WHERE {}",
+            places.join(" OR ")
+        )
     }
 
     fn as_text(&self, column: &str) -> String {

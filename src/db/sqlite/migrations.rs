@@ -49,6 +49,15 @@ impl MigrationDialect for SqliteMigrations {
         table.name.to_owned()
     }
 
+    fn find_tables(&self, tables: &[TableName], _schema: Option<&str>) -> String {
+        let names: Vec<String> = tables.iter().map(|t| format!("'{}'", t.name)).collect();
+        format!(
+            "SELECT m.name, CAST(EXISTS (SELECT 1 FROM pragma_table_info(m.name) c WHERE c.name = 'dirty') AS TEXT) \
+             FROM sqlite_master m WHERE m.type = 'table' AND m.name IN ({})",
+            names.join(", ")
+        )
+    }
+
     fn as_text(&self, column: &str) -> String {
         format!("CAST({column} AS TEXT)")
     }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha384};
 use sqlx::migrate::resolve_blocking;
 
 use crate::db::{
-    Backend,
+    Backend, Error,
     hex::unhex,
     migrator::{
         dialect::{FileTransaction, MigrationDialect, TableName},
@@ -38,8 +38,24 @@ impl Layout for Sqlx {
         read(path)
     }
 
+    fn refuse(&self, _path: &Path, _backend: Backend) -> Result<(), MigrationError> {
+        Ok(())
+    }
+
+    fn is_own(&self, _has_dirty: bool) -> bool {
+        true
+    }
+
     fn creation(&self, _rows: &RowSql<'_>) -> Creation {
         Creation::BySqlx
+    }
+
+    fn other_tables(&self, _rows: &RowSql<'_>) -> Option<String> {
+        None
+    }
+
+    fn not_empty(&self, table: &str) -> MigrationError {
+        MigrationError::migration(format!("there is the table {table}"), "")
     }
 
     fn columns(&self, dialect: &dyn MigrationDialect) -> String {
@@ -62,8 +78,12 @@ impl Layout for Sqlx {
         dialect.sqlx_transaction(file.has_no_transaction)
     }
 
-    fn begin_row(&self, rows: &RowSql<'_>, file: &MigrationFile) -> String {
-        insert(rows, file, Duration::ZERO, "FALSE")
+    fn session(&self, _backend: Backend, _pending: &[&MigrationFile]) -> Option<&'static str> {
+        None
+    }
+
+    fn begin_row(&self, rows: &RowSql<'_>, file: &MigrationFile) -> Result<String, Error> {
+        Ok(insert(rows, file, Duration::ZERO, "FALSE"))
     }
 
     fn finish_row(&self, rows: &RowSql<'_>, file: &MigrationFile, elapsed: Duration) -> String {
@@ -72,15 +92,19 @@ impl Layout for Sqlx {
         format!("UPDATE {table} SET success = TRUE, execution_time = {nanos} WHERE {row}")
     }
 
-    fn whole_row(&self, rows: &RowSql<'_>, file: &MigrationFile, elapsed: Duration) -> String {
-        insert(rows, file, elapsed, "TRUE")
+    fn whole_row(
+        &self,
+        rows: &RowSql<'_>,
+        file: &MigrationFile,
+        elapsed: Duration,
+    ) -> Result<String, Error> {
+        Ok(insert(rows, file, elapsed, "TRUE"))
     }
 
     fn failed_row(
         &self,
         _rows: &RowSql<'_>,
         _file: &MigrationFile,
-        _transaction: FileTransaction,
         _words: &str,
     ) -> Option<String> {
         None
@@ -141,7 +165,7 @@ fn applied(row: &TextRow) -> Result<Applied, MigrationError> {
             success: row.flag(2),
             checksum,
         }),
-        _ => Err(crate::db::Error::refused(
+        _ => Err(Error::refused(
             format!(
                 "the table {TABLE} has another shape: version {version:?}, checksum {checksum:?}"
             ),

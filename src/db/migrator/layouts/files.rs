@@ -1,0 +1,58 @@
+//! Reading a folder's entries, for every layout.
+
+use std::{fs, io, path::Path};
+
+use crate::db::migrator::error::MigrationError;
+
+/// The names of the folders in a folder, in the order of their bytes. Links are passed over.
+pub(super) fn folders(path: &Path) -> Result<Vec<String>, MigrationError> {
+    entries(path, fs::FileType::is_dir)
+}
+
+/// The names of the files in a folder whose names end with `.sql`, in the order of their bytes.
+pub(super) fn sql_files(path: &Path) -> Result<Vec<String>, MigrationError> {
+    let mut names = entries(path, |kind| !kind.is_dir())?;
+    names.retain(|name| {
+        Path::new(name).extension().is_some_and(|end| end == "sql") && path.join(name).is_file()
+    });
+    Ok(names)
+}
+
+fn entries(
+    path: &Path,
+    is_wanted: impl Fn(&fs::FileType) -> bool,
+) -> Result<Vec<String>, MigrationError> {
+    let unreadable = |error: io::Error| unreadable(path, &error);
+    let mut names = Vec::new();
+    for entry in path.read_dir().map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        if is_wanted(&entry.file_type().map_err(unreadable)?) {
+            let name = entry.file_name();
+            let name = name.into_string().map_err(|name| {
+                MigrationError::migration(
+                    format!("{}: its name is not UTF-8", path.join(name).display()),
+                    "rename it",
+                )
+            })?;
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// The text of a file.
+pub(super) fn text(path: &Path) -> Result<String, MigrationError> {
+    fs::read_to_string(path).map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> MigrationError {
+    let hint = match error.kind() {
+        io::ErrorKind::InvalidData => "save the file as UTF-8",
+        io::ErrorKind::PermissionDenied => {
+            "let the user who runs the steps read the folder and its files"
+        }
+        _ => "copy the folder into the image, or correct its path",
+    };
+    MigrationError::migration(format!("{}: {error}", path.display()), hint)
+}

@@ -1,0 +1,467 @@
+//! Prisma Migrate's: a folder for each migration, with `migration.sql`; the table `_prisma_migrations`.
+//!
+//! `prisma migrate deploy` writes a file's row first, runs the file without a transaction of its own, and
+//! completes the row. Here a file that comes to the same in a transaction gets one, with its row at the
+//! end, so that a process that is killed leaves no half row behind.
+
+use std::{cmp::Ordering, collections::HashMap, fs, path::Path, time::Duration};
+
+use sha2::{Digest, Sha256};
+
+use super::files;
+use crate::db::{
+    Backend, Error,
+    hex::hex,
+    migrator::{
+        atomic::is_atomic_file,
+        dialect::{FileTransaction, MigrationDialect, TableName},
+        error::MigrationError,
+        file::MigrationFile,
+        layout::{Creation, Layout, MigrationPlan, PlanWarning, RowSql},
+    },
+    rows::TextRow,
+};
+
+const TABLE: &str = "_prisma_migrations";
+
+/// The file that says which database the folder is for.
+pub(super) const LOCK: &str = "migration_lock.toml";
+
+/// The file of one migration.
+pub(super) const SCRIPT: &str = "migration.sql";
+
+pub(super) struct Prisma;
+
+impl Layout for Prisma {
+    fn table(&self, _backend: Backend) -> TableName {
+        TableName {
+            schema: None,
+            name: TABLE,
+        }
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
+        let mut all = Vec::new();
+        for name in files::folders(path)? {
+            let script = format!("{name}/{SCRIPT}");
+            let shown = path.join(&script);
+            if !shown.is_file() {
+                return Err(MigrationError::migration(
+                    format!(
+                        "could not find the migration file at {} (P3015)",
+                        shown.display()
+                    ),
+                    "put the file back, or delete the folder if it is empty",
+                ));
+            }
+            let text = files::text(&shown)?;
+            let file = MigrationFile {
+                checksum: Sha256::digest(text.as_bytes()).to_vec(),
+                name: script,
+                shown: shown.display().to_string(),
+                runs: true,
+                label: name,
+                text,
+                ..MigrationFile::default()
+            };
+            all.push(file.whole());
+        }
+        all.sort_by(|one, other| by_locale(&one.label, &other.label));
+        Ok(all)
+    }
+
+    fn refuse(&self, path: &Path, backend: Backend) -> Result<(), MigrationError> {
+        let Some(found) = provider(path) else {
+            return Ok(());
+        };
+        let fits = match backend {
+            Backend::Postgres => ["postgresql", "postgres", "cockroachdb"].contains(&&*found),
+            Backend::Mysql => found == "mysql",
+            Backend::Sqlite => found == "sqlite",
+        };
+        if fits {
+            return Ok(());
+        }
+        Err(MigrationError::Layout {
+            what: format!(
+                "{LOCK} says that the migrations in {} are for {found}, and the database is {backend} (P3019)",
+                path.display()
+            ),
+            hint: "name the other database, or start a new history with `prisma migrate dev`"
+                .to_owned(),
+        })
+    }
+
+    fn is_own(&self, _has_dirty: bool) -> bool {
+        true
+    }
+
+    fn creation(&self, rows: &RowSql<'_>) -> Creation {
+        let (text, short, name, time, now, count, end) = match rows.backend {
+            Backend::Postgres => (
+                "VARCHAR(36)",
+                "VARCHAR(64)",
+                "VARCHAR(255)",
+                "TIMESTAMPTZ",
+                "now()",
+                "INTEGER",
+                "",
+            ),
+            Backend::Mysql => (
+                "VARCHAR(36)",
+                "VARCHAR(64)",
+                "VARCHAR(255)",
+                "DATETIME(3)",
+                "CURRENT_TIMESTAMP(3)",
+                "INTEGER UNSIGNED",
+                " DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
+            ),
+            Backend::Sqlite => (
+                "TEXT",
+                "TEXT",
+                "TEXT",
+                "DATETIME",
+                "current_timestamp",
+                "INTEGER UNSIGNED",
+                "",
+            ),
+        };
+        let quote = |column: &str| match rows.backend {
+            Backend::Postgres | Backend::Mysql => column.to_owned(),
+            Backend::Sqlite => format!("\"{column}\""),
+        };
+        let columns = [
+            ("id", format!("{text} PRIMARY KEY NOT NULL")),
+            ("checksum", format!("{short} NOT NULL")),
+            ("finished_at", time.to_owned()),
+            ("migration_name", format!("{name} NOT NULL")),
+            ("logs", "TEXT".to_owned()),
+            ("rolled_back_at", time.to_owned()),
+            ("started_at", format!("{time} NOT NULL DEFAULT {now}")),
+            ("applied_steps_count", format!("{count} NOT NULL DEFAULT 0")),
+        ]
+        .map(|(column, kind)| format!("{} {kind}", quote(column)))
+        .join(", ");
+        let table = match rows.backend {
+            Backend::Postgres | Backend::Mysql => rows.table.to_owned(),
+            Backend::Sqlite => quote(rows.table),
+        };
+        Creation::Statements(vec![format!("CREATE TABLE {table} ({columns}){end}")])
+    }
+
+    fn other_tables(&self, rows: &RowSql<'_>) -> Option<String> {
+        let all = match rows.backend {
+            Backend::Postgres => {
+                let schema = rows.schema.map(|schema| rows.text(schema));
+                let schema = schema.unwrap_or_else(|| "current_schema()".to_owned());
+                format!(
+                    "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                     WHERE c.relkind = 'r' AND n.nspname = {schema} \
+                     AND c.relname NOT IN ('launchgate_runs', 'spatial_ref_sys') LIMIT 1"
+                )
+            }
+            Backend::Mysql => {
+                "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() \
+                 AND table_type = 'BASE TABLE' AND table_name <> 'launchgate_runs' LIMIT 1"
+                    .to_owned()
+            }
+            Backend::Sqlite => {
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
+                 AND name <> 'launchgate_runs' LIMIT 1"
+                    .to_owned()
+            }
+        };
+        Some(all)
+    }
+
+    fn not_empty(&self, table: &str) -> MigrationError {
+        MigrationError::migration(
+            format!(
+                "the database schema is not empty: there is the table {table} and no {TABLE} (P3005)"
+            ),
+            "baseline the database with `prisma migrate resolve --applied NAME`, as https://pris.ly/d/migrate-baseline describes",
+        )
+    }
+
+    fn columns(&self, dialect: &dyn MigrationDialect) -> String {
+        let started = dialect.as_text("started_at");
+        let is_set =
+            |column: &str| format!("CASE WHEN {column} IS NULL THEN 'false' ELSE 'true' END");
+        format!(
+            "migration_name, checksum, {}, {}, logs, {started}",
+            is_set("finished_at"),
+            is_set("rolled_back_at")
+        )
+    }
+
+    fn compare<'a>(
+        &self,
+        path: &Path,
+        files: &'a [MigrationFile],
+        rows: &[TextRow],
+    ) -> Result<MigrationPlan<'a>, MigrationError> {
+        let mut applied: HashMap<String, String> = HashMap::new();
+        for row in rows.iter().filter(|row| !row.flag(3)) {
+            if !row.flag(2) {
+                return Err(unfinished(row));
+            }
+            applied.insert(row.text(0), row.text(1));
+        }
+        let newest = applied.keys().max_by(|one, other| by_locale(one, other));
+        let mut plan = MigrationPlan::default();
+        for file in files {
+            if let Some(checksum) = applied.get(&file.label) {
+                plan.applied += 1;
+                if !matches(file, checksum) {
+                    plan.warnings.push(edited(file));
+                }
+                continue;
+            }
+            if let Some(newest) = newest.filter(|newest| by_locale(&file.label, newest).is_lt()) {
+                plan.warnings.push(late(file, newest));
+            }
+            plan.pending.push(file);
+        }
+        let known = |name: &String| files.iter().any(|file| file.label == *name);
+        let mut gone: Vec<&String> = applied.keys().filter(|name| !known(name)).collect();
+        gone.sort();
+        if let Some(first) = gone.first() {
+            plan.warnings.push(missing(path, first, gone.len()));
+        }
+        Ok(plan)
+    }
+
+    fn transaction(&self, file: &MigrationFile, dialect: &dyn MigrationDialect) -> FileTransaction {
+        if is_atomic_file(dialect, &file.text) {
+            FileTransaction::RowLast
+        } else {
+            FileTransaction::Marked
+        }
+    }
+
+    fn session(&self, _backend: Backend, _pending: &[&MigrationFile]) -> Option<&'static str> {
+        None
+    }
+
+    fn begin_row(&self, rows: &RowSql<'_>, file: &MigrationFile) -> Result<String, Error> {
+        let (id, now) = (RowSql::uuid()?, time_before(rows.backend, Duration::ZERO));
+        Ok(format!(
+            "INSERT INTO {} (id, checksum, migration_name, started_at) VALUES ('{id}', '{}', {}, {now})",
+            rows.table,
+            hex(&file.checksum),
+            rows.text(&file.label)
+        ))
+    }
+
+    fn finish_row(&self, rows: &RowSql<'_>, file: &MigrationFile, _elapsed: Duration) -> String {
+        let (table, row) = (rows.table, self.row_of(rows, file));
+        let now = time_before(rows.backend, Duration::ZERO);
+        format!("UPDATE {table} SET applied_steps_count = 1, finished_at = {now} WHERE {row}")
+    }
+
+    fn whole_row(
+        &self,
+        rows: &RowSql<'_>,
+        file: &MigrationFile,
+        elapsed: Duration,
+    ) -> Result<String, Error> {
+        let id = RowSql::uuid()?;
+        // The database reads its clock for one column after the other, in an order of its own.
+        let started = time_before(rows.backend, elapsed + Duration::from_millis(1));
+        let finished = time_before(rows.backend, Duration::ZERO);
+        Ok(format!(
+            "INSERT INTO {} (id, checksum, migration_name, started_at, finished_at, applied_steps_count) \
+             VALUES ('{id}', '{}', {}, {started}, {finished}, 1)",
+            rows.table,
+            hex(&file.checksum),
+            rows.text(&file.label)
+        ))
+    }
+
+    fn failed_row(&self, rows: &RowSql<'_>, file: &MigrationFile, words: &str) -> Option<String> {
+        let (table, row) = (rows.table, self.row_of(rows, file));
+        let logs = rows.text(words);
+        Some(format!("UPDATE {table} SET logs = {logs} WHERE {row}"))
+    }
+
+    fn failed_hint(&self, file: &MigrationFile) -> Option<String> {
+        Some(format!(
+            "undo by hand what it did, fix the file, and {}",
+            resolve(&file.label)
+        ))
+    }
+
+    fn no_transaction_hint(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn row_words(&self, file: &MigrationFile) -> String {
+        format!("a row of {}", file.label)
+    }
+
+    fn row_of(&self, rows: &RowSql<'_>, file: &MigrationFile) -> String {
+        let name = rows.text(&file.label);
+        format!("migration_name = {name} AND finished_at IS NULL AND rolled_back_at IS NULL")
+    }
+
+    fn done_row_of(&self, rows: &RowSql<'_>, file: &MigrationFile) -> String {
+        let name = rows.text(&file.label);
+        format!("migration_name = {name} AND finished_at IS NOT NULL AND rolled_back_at IS NULL")
+    }
+}
+
+/// The time as Prisma stores it: UTC, to the millisecond; in `SQLite` a number.
+fn time_before(backend: Backend, elapsed: Duration) -> String {
+    let ms = elapsed.as_millis();
+    match backend {
+        Backend::Postgres => format!("clock_timestamp() - interval '{ms} milliseconds'"),
+        Backend::Mysql => format!("UTC_TIMESTAMP(3) - INTERVAL {} MICROSECOND", ms * 1000),
+        Backend::Sqlite => {
+            format!("CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER) - {ms}")
+        }
+    }
+}
+
+/// What marks a failed migration as undone.
+fn resolve(name: &str) -> String {
+    let quoted = name.replace('\'', "''");
+    format!(
+        "mark it with `prisma migrate resolve --rolled-back {name}`, or without Prisma \
+         `UPDATE {TABLE} SET rolled_back_at = CURRENT_TIMESTAMP WHERE migration_name = '{quoted}' AND finished_at IS NULL`"
+    )
+}
+
+fn unfinished(row: &TextRow) -> MigrationError {
+    let (name, started) = (row.text(0), row.text(5));
+    let logs = row.text(4);
+    let logs = match logs.trim() {
+        "" => String::new(),
+        logs => format!(" with the following logs: {logs}"),
+    };
+    MigrationError::migration(
+        format!(
+            "found failed migrations in the target database, new migrations will not be applied (P3009): \
+             the `{name}` migration started at {started} failed{logs}"
+        ),
+        format!("undo by hand what it did, and {}", resolve(&name)),
+    )
+}
+
+fn edited(file: &MigrationFile) -> PlanWarning {
+    PlanWarning {
+        what: format!(
+            "{} was changed after it was applied; that is ignored, as `prisma migrate deploy` does",
+            file.shown
+        ),
+        hint: "write the change as a new migration".to_owned(),
+    }
+}
+
+fn late(file: &MigrationFile, newest: &str) -> PlanWarning {
+    PlanWarning {
+        what: format!(
+            "{} is out of order: the newer {newest} is already applied; applying it now, as `prisma migrate deploy` does",
+            file.shown
+        ),
+        hint: "give it a newer name if it depends on newer migrations".to_owned(),
+    }
+}
+
+fn missing(path: &Path, first: &str, count: usize) -> PlanWarning {
+    let more = match count {
+        1 => String::new(),
+        count => format!(" and {} more", count - 1),
+    };
+    PlanWarning {
+        what: format!(
+            "applied to this database and missing in {}: {first}{more}; that is ignored, as `prisma migrate deploy` does",
+            path.display()
+        ),
+        hint: "put it back; if this image is older than the database, deploy a newer one"
+            .to_owned(),
+    }
+}
+
+/// Whether a row's checksum is that of the file, whatever its line endings. Old versions of Prisma wrote
+/// no leading zeros.
+fn matches(file: &MigrationFile, checksum: &str) -> bool {
+    let unix = file.text.replace("\r\n", "\n");
+    let windows = file.text.replace('\n', "\r\n");
+    [&file.text, &unix, &windows].into_iter().any(|text| {
+        let digest = Sha256::digest(text.as_bytes());
+        let digest = hex(&digest);
+        digest == checksum || without_zeros(&digest) == checksum
+    })
+}
+
+/// A hash with one digit for a byte below 16.
+fn without_zeros(hex: &str) -> String {
+    let bytes = hex.as_bytes().chunks(2);
+    bytes
+        .flat_map(|byte| byte.strip_prefix(b"0").unwrap_or(byte))
+        .map(|digit| char::from(*digit))
+        .collect()
+}
+
+/// What the lock file says.
+fn provider(path: &Path) -> Option<String> {
+    let text = fs::read_to_string(path.join(LOCK)).ok()?;
+    let line = text.lines().find(|line| line.starts_with("provider"))?;
+    let (_, value) = line.split_once('=')?;
+    Some(value.trim().trim_matches('"').to_owned())
+}
+
+/// JavaScript's `localeCompare`, by which Prisma sorts, for the names that it makes: punctuation comes
+/// before digits, digits before letters, and case counts last.
+fn by_locale(one: &str, other: &str) -> Ordering {
+    const PUNCTUATION: &str = "_-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$";
+    let weight = |letter: char| match PUNCTUATION.find(letter) {
+        _ if letter.is_ascii_digit() => (2, u32::from(letter)),
+        _ if letter.is_alphabetic() => (3, letter.to_lowercase().next().map_or(0, u32::from)),
+        Some(place) => (1, u32::try_from(place).unwrap_or(u32::MAX)),
+        None => (0, u32::from(letter)),
+    };
+    let case = |text: &str| -> Vec<bool> { text.chars().map(char::is_uppercase).collect() };
+    one.chars()
+        .map(weight)
+        .cmp(other.chars().map(weight))
+        .then_with(|| case(one).cmp(&case(other)))
+        .then_with(|| one.cmp(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted_as_javascript_does() {
+        // ["b","A","a","0_x","00_x","10","9","a_b","a1","ab","B"].sort((a, b) => a.localeCompare(b))
+        let mut names = [
+            "b", "A", "a", "0_x", "00_x", "10", "9", "a_b", "a1", "ab", "B",
+        ];
+        names.sort_by(|one, other| by_locale(one, other));
+        assert_eq!(
+            names,
+            [
+                "0_x", "00_x", "10", "9", "a", "A", "a_b", "a1", "ab", "b", "B"
+            ]
+        );
+    }
+
+    #[test]
+    fn checksums_ignore_line_endings_and_may_lack_zeros() {
+        let file = |text: &str| MigrationFile {
+            text: text.to_owned(),
+            ..MigrationFile::default()
+        };
+        let checksum = |text: &str| hex(&Sha256::digest(text.as_bytes()));
+        assert!(matches(&file("a;\nb;\n"), &checksum("a;\r\nb;\r\n")));
+        assert!(matches(&file("a;\r\nb;\r\n"), &checksum("a;\nb;\n")));
+        assert!(!matches(&file("a;\nb;\n"), &checksum("a;\nb;")));
+        let digest = Sha256::digest(b"abcd");
+        let old = without_zeros(&hex(&digest));
+        assert_eq!(&old[..8], "88d4266f");
+        assert_eq!(old.len(), 63);
+        assert!(matches(&file("abcd"), &old));
+    }
+}

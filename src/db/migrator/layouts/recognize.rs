@@ -1,0 +1,170 @@
+//! Whose layout a folder has, by its files.
+
+use std::path::Path;
+
+use super::{drizzle::JOURNAL, files, prisma};
+use crate::db::migrator::{error::MigrationError, layout::LayoutKind};
+
+/// What a folder's files say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Recognized {
+    /// One layout.
+    Certain(LayoutKind),
+    /// One of these: `VERSION_name.up.sql` is sqlx's and golang-migrate's.
+    Open(Vec<LayoutKind>),
+}
+
+/// Recognizes a folder's layout. Reads its files as far as it has to.
+///
+/// # Errors
+/// A folder that can't be read, or of a layout that launchgate does not know.
+pub(super) fn recognize(path: &Path) -> Result<Recognized, MigrationError> {
+    if path.join(JOURNAL).is_file() {
+        return Ok(Recognized::Certain(LayoutKind::Drizzle));
+    }
+    if path.join(prisma::LOCK).is_file() {
+        return Ok(Recognized::Certain(LayoutKind::Prisma));
+    }
+    let folders = files::folders(path)?;
+    let has = |file: &str| {
+        folders
+            .iter()
+            .find(|name| path.join(name).join(file).is_file())
+    };
+    if let Some(folder) = has("snapshot.json")
+        && path.join(folder).join(prisma::SCRIPT).is_file()
+    {
+        return Err(MigrationError::Layout {
+            what: format!(
+                "{} is a migration of drizzle-kit 1.0, which launchgate can't apply yet",
+                path.join(folder).display()
+            ),
+            hint: "apply the folder with --migrate and drizzle-orm's own migrator".to_owned(),
+        });
+    }
+    if let Some(folder) = has(prisma::SCRIPT) {
+        let is_beside = path
+            .parent()
+            .is_some_and(|parent| parent.join(prisma::LOCK).is_file());
+        if is_beside {
+            return Ok(Recognized::Certain(LayoutKind::Prisma));
+        }
+        return only_folders(path, folder);
+    }
+    by_markers(path)
+}
+
+/// Folders such as Prisma's without the file that tells: the user has to say so.
+fn only_folders(path: &Path, folder: &str) -> Result<Recognized, MigrationError> {
+    let names = files::sql_files(path)?;
+    let Some(file) = names.iter().find(|name| is_versioned(name)) else {
+        return Ok(Recognized::Open(vec![LayoutKind::Prisma]));
+    };
+    Err(MigrationError::Layout {
+        what: format!(
+            "{} has migrations such as {file} and such as {folder}/{}: no tool's layout has both",
+            path.display(),
+            prisma::SCRIPT
+        ),
+        hint: "keep the migrations of one tool in the folder".to_owned(),
+    })
+}
+
+/// By the marks in `.sql` files.
+fn by_markers(path: &Path) -> Result<Recognized, MigrationError> {
+    let mut marked: Option<(Marker, String)> = None;
+    let names = files::sql_files(path)?;
+    for name in &names {
+        // What can't be read is its layout's business.
+        let Ok(text) = files::text(&path.join(name)) else {
+            continue;
+        };
+        let Some(found) = marker(&text) else {
+            continue;
+        };
+        match &marked {
+            Some((marker, first)) if *marker != found => {
+                return Err(MigrationError::Layout {
+                    what: format!(
+                        "{} is a migration of {}, and {name} beside it is one of {}",
+                        path.join(first).display(),
+                        marker.tool(),
+                        found.tool()
+                    ),
+                    hint: "keep the migrations of one tool in the folder".to_owned(),
+                });
+            }
+            Some(_) => {}
+            None => marked = Some((found, name.clone())),
+        }
+    }
+    match marked {
+        Some((marker, name)) => marker.layout(&path.join(name)),
+        None => Ok(Recognized::Certain(LayoutKind::Sqlx)),
+    }
+}
+
+/// What marks the sections of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Marker {
+    Dbmate,
+    Goose,
+}
+
+impl Marker {
+    fn tool(self) -> &'static str {
+        match self {
+            Self::Dbmate => "dbmate",
+            Self::Goose => "goose",
+        }
+    }
+
+    fn layout(self, file: &Path) -> Result<Recognized, MigrationError> {
+        Err(MigrationError::Layout {
+            what: format!(
+                "{} is a migration of {}, which launchgate can't apply yet",
+                file.display(),
+                self.tool()
+            ),
+            hint: format!("apply the folder with --migrate and {} itself", self.tool()),
+        })
+    }
+}
+
+/// The mark of a file's sections, where it has one.
+fn marker(text: &str) -> Option<Marker> {
+    text.lines().find_map(|line| {
+        let comment = line.trim_start().strip_prefix("--")?;
+        let words = comment.trim_start();
+        if words.starts_with("migrate:up") || words.starts_with("migrate:down") {
+            Some(Marker::Dbmate)
+        } else if words.starts_with("+goose") {
+            Some(Marker::Goose)
+        } else {
+            None
+        }
+    })
+}
+
+/// Whether sqlx takes a file for a migration.
+fn is_versioned(name: &str) -> bool {
+    name.split_once('_')
+        .is_some_and(|(version, _)| version.parse::<i64>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_comments_at_the_beginning_of_a_line() {
+        assert_eq!(marker("-- migrate:up\nselect 1;"), Some(Marker::Dbmate));
+        assert_eq!(
+            marker("\n--migrate:up transaction:false"),
+            Some(Marker::Dbmate)
+        );
+        assert_eq!(marker("-- +goose Up"), Some(Marker::Goose));
+        assert_eq!(marker("--  +goose StatementBegin"), Some(Marker::Goose));
+        assert_eq!(marker("select '-- migrate:up'; -- +goose Up"), None);
+    }
+}

@@ -186,10 +186,7 @@ fn usage(error: &clap::Error, verb: Option<Verb>) -> Failure {
         (error.kind(), error.get(ContextKind::InvalidArg)),
         (ErrorKind::UnknownArgument, Some(ContextValue::String(arg))) if !arg.starts_with('-')
     );
-    let tip = match error.get(ContextKind::SuggestedArg) {
-        Some(ContextValue::String(arg)) => Some(format!("did you mean `{arg}`?")),
-        _ => None,
-    };
+    let tip = of_another_command(error, verb).or_else(|| tip(error));
     let is_missing = error.kind() == ErrorKind::MissingRequiredArgument;
     let hint = if stray && verb == Some(Verb::Job) {
         "quote the step's command; to start a server, use `launchgate run`".to_owned()
@@ -204,6 +201,33 @@ fn usage(error: &clap::Error, verb: Option<Verb>) -> Failure {
         tip.unwrap_or_else(|| "see `launchgate --help`".to_owned())
     };
     Failure::usage(what, hint)
+}
+
+/// What clap suggests.
+fn tip(error: &clap::Error) -> Option<String> {
+    match (
+        error.get(ContextKind::SuggestedArg),
+        error.get(ContextKind::ValidValue),
+    ) {
+        (Some(ContextValue::String(arg)), _) => Some(format!("did you mean `{arg}`?")),
+        (_, Some(ContextValue::Strings(values))) if !values.is_empty() => {
+            Some(format!("write one of {}", values.join(", ")))
+        }
+        _ => None,
+    }
+}
+
+/// For a flag that another command has.
+fn of_another_command(error: &clap::Error, verb: Option<Verb>) -> Option<String> {
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let row = SETTINGS.iter().find(|row| row.flag == *flag)?;
+    let other = Verb::ALL.into_iter().find(|verb| row.belongs_to(*verb))?;
+    let (verb, other) = (verb?.as_str(), other.as_str());
+    Some(format!(
+        "`launchgate {verb}` has no {flag}; `launchgate {other}` has it"
+    ))
 }
 
 #[cfg(test)]

@@ -252,6 +252,24 @@ fn a_forgotten_command_and_a_mistyped_variable_are_guessed() {
         end.code(64)
             .says(&["no command before", "did you mean", says]);
     }
+    for (words, says) in [
+        (
+            &["init", "--migrate=true", "--", "true"][..],
+            "`launchgate init` has no --migrate; `launchgate run` has it",
+        ),
+        (
+            &["job", "--prepare=true"],
+            "`launchgate job` has no --prepare",
+        ),
+        (&["job", "--nonsense"], "see `launchgate --help`"),
+        (&["generate", "nonsense"], "write one of man, bash"),
+    ] {
+        let end = place
+            .run(Mode::Ordinary, &["./launchgate"])
+            .args(words)
+            .end();
+        end.code(64).says(&[says]);
+    }
     let gate = place.gate(Mode::Ordinary, &["--migrate=true"]);
     let end = gate.env("LAUNCHGATE_MIGRAT", "true").end();
     end.code(0).says(&[

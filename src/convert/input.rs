@@ -93,7 +93,7 @@ fn read_text(given: &str, whole: &str) -> Result<Given, Refusal> {
             "write JSON with double quotes: [\"sh\", \"-c\", \"…\"]",
         ));
     }
-    if begins(&["- ", "command:", "args:", "entrypoint:"]) {
+    if begins(&["- "]) || begins(&COMMAND_KEYS) {
         return manifest(first, whole);
     }
     let instruction = first.split_whitespace().next().unwrap_or_default();
@@ -106,8 +106,21 @@ fn read_text(given: &str, whole: &str) -> Result<Given, Refusal> {
     if let Some(processes) = processes(given).filter(|found| !found.is_empty()) {
         return procfile(&processes);
     }
+    let mut lines = given.lines().map(str::trim);
+    if lines.any(|line| COMMAND_KEYS.iter().any(|key| line.starts_with(key))) {
+        return Err(Refusal::new(
+            "this is more of a manifest than one container's command",
+            ONLY_COMMANDS,
+        ));
+    }
     Ok(text(given))
 }
+
+/// The keys of a container's command in Kubernetes and Compose.
+const COMMAND_KEYS: [&str; 3] = ["command:", "args:", "entrypoint:"];
+
+const ONLY_COMMANDS: &str =
+    "pass only `command:` and `args:` (Kubernetes), or `entrypoint:` and `command:` (Compose)";
 
 /// `command:`, `args:` and `entrypoint:` of Kubernetes and Compose.
 fn manifest(first: &str, whole: &str) -> Result<Given, Refusal> {
@@ -135,7 +148,7 @@ fn manifest(first: &str, whole: &str) -> Result<Given, Refusal> {
         if !order.contains(&key.as_str()) {
             return Err(Refusal::new(
                 format!("`{key}:` is not a command"),
-                "pass only `command:` and `args:` (Kubernetes), or `entrypoint:` and `command:` (Compose)",
+                ONLY_COMMANDS,
             ));
         }
     }

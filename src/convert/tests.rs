@@ -235,6 +235,10 @@ fn what_is_no_chain_is_refused_with_what_to_write() {
             "Kubernetes replaces `$(PORT)`",
         ),
         ("command: &x [a]", "does not support this YAML"),
+        (
+            "services:\n  web:\n    command: sh -c \"./migrate && ./serve $$PORT\"",
+            "more of a manifest",
+        ),
         ("release: ./migrate", "starts no server"),
         ("a: b\nc: d", "no `web:`"),
         ("./migrate 'b", "not valid shell syntax"),
@@ -270,6 +274,8 @@ fn a_migration_is_known_by_its_words() {
         "node_modules/.bin/knex migrate:latest --env check",
         "npm run db:migrate",
         "yarn migrate:up",
+        "yarn typeorm migration:run",
+        "pnpm run prisma migrate deploy",
         "node dist/runMigrations.js",
         "node migrate/migration-code.js",
         "node dist/migrations/index.js",
@@ -287,6 +293,7 @@ fn a_migration_is_known_by_its_words() {
     }
     for text in [
         "npx prisma migrate status",
+        "yarn prisma migrate status",
         "npx prisma generate",
         "python manage.py makemigrations",
         "python manage.py showmigrations",

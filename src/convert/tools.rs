@@ -135,7 +135,17 @@ pub(super) fn is_migration(words: &[Word]) -> bool {
     let words_of_it = rest().filter(|word| !word.starts_with('-') && !word.contains('/'));
     let mut names = program.into_iter().chain(words_of_it);
     let is_other = names.any(|word| has(tables::NO_MIGRATION, word));
-    in_table(tables::MIGRATIONS, &words) || (!is_other && is_named_so(core, script))
+    let is_known = |words: &[&str]| in_table(tables::MIGRATIONS, words);
+    is_known(&words)
+        || local_program(core).is_some_and(is_known)
+        || (!is_other && is_named_so(core, script))
+}
+
+/// What `yarn NAME` and `pnpm run NAME` start where no script has that name: a program of a package.
+fn local_program<'a, 'b>(core: &'a [&'b str]) -> Option<&'a [&'b str]> {
+    let (runner, rest) = core.split_first()?;
+    let rest = rest.strip_prefix(&["run"]).unwrap_or(rest);
+    (matches!(base(runner), "yarn" | "pnpm") && !rest.is_empty()).then_some(rest)
 }
 
 /// Whether the name of the program, its script or its task mentions migrating.

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use launchgate::db::ledger::{Ledger as ProductLedger, LedgerRow, RowLease, RunState};
 use launchgate::gate::decide::{Attempts, Decision, decide};
+use launchgate::gate::lease_watch::LeaseWatch;
+use launchgate::sys::clock::Moment;
 
-use crate::world::{ENDLESS, Ledger, REVISIONS};
+use crate::moves::seconds;
+use crate::world::{ENDLESS, LEASE, Ledger, REVISIONS};
 
 /// After so many failures a revision is refused.
 pub(crate) const MAX_ATTEMPTS: u32 = 2;
@@ -68,4 +71,22 @@ pub(crate) fn by_the_database(lease: u8) -> RowLease {
         ENDLESS => RowLease::TooLong(String::new()),
         _ => RowLease::Live,
     }
+}
+
+/// What the product's watch makes of a lease that never ends, once its row was unchanged for so many
+/// ticks.
+pub(crate) fn watched(unchanged: u8) -> RowLease {
+    let endless = LedgerRow {
+        lease: by_the_database(ENDLESS),
+        ..row(0, 0, RunState::Running)
+    };
+    let mut ledger = ProductLedger::Rows(vec![endless]);
+    let mut watch = LeaseWatch::new(seconds(LEASE));
+    let start = Moment::now();
+    watch.judge(&mut ledger, start);
+    watch.judge(&mut ledger, start + seconds(unchanged));
+    let ProductLedger::Rows(rows) = ledger else {
+        unreachable!("it has a row");
+    };
+    rows[0].lease.clone()
 }

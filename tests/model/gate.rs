@@ -95,7 +95,7 @@ impl Gate {
     pub(crate) fn lease(&self, lease: u8, unchanged: u8) -> RowLease {
         match decision::by_the_database(lease) {
             _ if !self.has(Guard::LeaseCheck) => RowLease::Over,
-            RowLease::TooLong(_) if unchanged >= LEASE => RowLease::Over,
+            RowLease::TooLong(_) => decision::watched(unchanged),
             lease => lease,
         }
     }

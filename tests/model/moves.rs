@@ -55,15 +55,14 @@ pub(crate) enum Move {
     Reconnect,
 }
 
-const SECOND: Duration = Duration::from_secs(1);
-
-fn lease() -> Duration {
-    SECOND * u32::from(LEASE)
+/// How long so many ticks are.
+pub(crate) fn seconds(ticks: u8) -> Duration {
+    Duration::from_secs(u64::from(ticks))
 }
 
 /// The product's rule of when the right to run is lost.
 pub(crate) fn is_overdue(silence: u8) -> bool {
-    is_silent_too_long(SECOND * u32::from(silence), lease())
+    is_silent_too_long(seconds(silence), seconds(LEASE))
 }
 
 /// Whether a stopped step gets KILL now.
@@ -76,8 +75,8 @@ pub(crate) fn must_be_killed(gate: &Gate, replica: Replica) -> bool {
     let Phase::Stopping(ticks) = replica.phase else {
         return false;
     };
-    let silence = SECOND * u32::from(replica.silence);
-    ticks >= grace || gate.has(Guard::KillInLease) && silence >= longest_silence(lease())
+    let silence = seconds(replica.silence);
+    ticks >= grace || gate.has(Guard::KillInLease) && silence >= longest_silence(seconds(LEASE))
 }
 
 /// What a replica can do next; not everything changes something.

@@ -8,6 +8,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::common::wire::Network;
 use crate::common::{Db, Run, Scene, is_alive, on_each, signal_tree, until};
 use nix::sys::signal::Signal;
 
@@ -92,7 +93,7 @@ fn a_holder_that_is_frozen_past_its_lease_loses(db: &Db) {
 on_each!(a_holder_that_is_frozen_past_its_lease_loses: each_server_version);
 
 /// "has its step stopped, killed and reaped before the lease ends" (contract, section 5), also where a
-/// pause leaves less of the lease than the grace period.
+/// pause leaves less of the lease than the grace period, and the network is gone after it.
 #[test]
 fn a_holder_that_thaws_late_in_its_lease_kills_its_step_before_the_next_one_runs() {
     let db = Db::postgres_15();
@@ -104,22 +105,28 @@ fn a_holder_that_thaws_late_in_its_lease_kills_its_step_before_the_next_one_runs
             .run("v1")
             .env("LAUNCHGATE_LEASE", "12s")
             .env("LAUNCHGATE_STOP_GRACE", "7s")
-            .start()
     };
-    let mut holder = replica();
+    let port = db.postgres().port;
+    let network = Network::to(port);
+    let url = scene
+        .url
+        .replace(&port.to_string(), &network.port.to_string());
+    let mut holder = replica().env("DATABASE_URL", url).start();
     until("the step", || scene.count("start") == 1);
-    let mut waiter = replica();
+    let mut waiter = replica().start();
     waiter.wait_for_log("waiting");
     let paused = Instant::now();
     signal_tree(holder.pid(), Signal::SIGSTOP);
+    network.cut();
     until("most of the lease", || {
         paused.elapsed() > Duration::from_secs(7)
     });
     signal_tree(holder.pid(), Signal::SIGCONT);
     until("the next step", || scene.count("start") == 2);
     scene.remove("hold-migrate");
-    holder.ends_with(76);
     waiter.ends_with(0);
+    network.mend();
+    holder.ends_with(76);
     scene.check_settled("v1");
 }
 

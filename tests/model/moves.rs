@@ -37,6 +37,8 @@ pub(crate) enum Move {
     /// Gives up before its step started.
     GiveUp,
     Renew,
+    /// Renews its row while its step is being stopped.
+    RenewRow,
     /// Finds that the right to run is lost, and sends TERM.
     Stop,
     /// The stopped step is gone, killed at the latest; whether the server goes on with its statement.
@@ -124,7 +126,7 @@ fn going_on(gate: &Gate, world: &World, replica: usize) -> Vec<Move> {
             moves
         }
         Phase::Stopping(_) => {
-            let mut moves = vec![Move::StepGone(false)];
+            let mut moves = vec![Move::StepGone(false), Move::RenewRow];
             if faults::leaves_statement(gate, world, replica) {
                 moves.push(Move::StepGone(true));
             }
@@ -165,6 +167,7 @@ pub(crate) fn apply(gate: &Gate, world: &mut World, replica: usize, step: Move) 
         }
         Move::GiveUp => go_on_or_give_up(world, replica, false, Phase::Looking),
         Move::Renew => return renew(gate, world, replica),
+        Move::RenewRow => return renew_row(world, replica),
         Move::Stop => return stop(gate, world, replica),
         Move::StepGone(leaves_statement) => {
             world.statements += u8::from(leaves_statement);
@@ -301,6 +304,12 @@ fn renew(gate: &Gate, world: &mut World, replica: usize) -> bool {
         return false;
     }
     world.replicas[replica].silence = 0;
+    renew_row(world, replica);
+    true
+}
+
+fn renew_row(world: &mut World, replica: usize) -> bool {
+    let before = world.ledger;
     world.ledger.change(|mut row| {
         if row.owner == Some(replica) {
             row.lease = LEASE;
@@ -308,7 +317,7 @@ fn renew(gate: &Gate, world: &mut World, replica: usize) -> bool {
         Some(row)
     });
     world.unchanged = 0;
-    true
+    world.ledger != before
 }
 
 fn stop(gate: &Gate, world: &mut World, replica: usize) -> bool {

@@ -62,6 +62,7 @@ impl Gate {
             !matches!(
                 step,
                 Move::StepFails
+                    | Move::RenewRow
                     | Move::RecordUnanswered(_)
                     | Move::StepGone(true)
                     | Move::Reconnect

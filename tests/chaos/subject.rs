@@ -35,11 +35,11 @@ create table if not exists done (app text, revision text);
 select not exists (select from done where app = '$APP' and revision = '$REVISION') as due \gset
 \if :due
 \! "$dir/step" && touch "$dir/ok-$REPLICA"
-\set ok `test -e "$dir/ok-$REPLICA" && echo 1 || echo 0`
+\set ok \`test -e "$dir/ok-$REPLICA" && echo 1 || echo 0\`
 \if :ok
 insert into done values ('$APP', '$REVISION');
 \else
-\quit 1
+select 1 / 0;
 \endif
 \endif
 END

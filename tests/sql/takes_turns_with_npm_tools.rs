@@ -1,5 +1,5 @@
-//! `--sql` and the real tools of npm, taking turns on the same database: Prisma's schema engine and
-//! drizzle-orm's migrator.
+//! `--sql` and the real tools of npm, taking turns on the same database: Prisma's schema engine,
+//! drizzle-orm's migrator and dbmate.
 //!
 //! "Same order, same transactions, same table contents (checksums, versions, times) as the tool: after
 //! either, the other says that there is nothing to do." (contract, section 10)
@@ -100,6 +100,29 @@ const DRIZZLE: Tool = Tool {
             "select id, hash, created_at from __drizzle_migrations order by created_at"
         }
     },
+};
+
+const DBMATE: Tool = Tool {
+    script: "dbmate.mjs",
+    layout: "dbmate",
+    write: |files, _, count| {
+        for number in 0..count {
+            let options = if number == 1 {
+                " transaction:false"
+            } else {
+                ""
+            };
+            files.write(
+                &format!("2024010{number}_m{number}.sql"),
+                &format!(
+                    "-- migrate:up{options}\n{}\n-- migrate:down\ndrop table a;\n",
+                    statements(number).join("\n")
+                ),
+            );
+        }
+        files.write("notes.sql", "drop table a;");
+    },
+    history: |_| "select version from schema_migrations order by version",
 };
 
 /// What the tool says of the folder, and whether it succeeded.
@@ -456,3 +479,8 @@ fn a_busy_table_is_waited_for(db: &Db) {
     holder.wait().expect("the client");
 }
 on_each!(a_busy_table_is_waited_for: [postgres_15, mariadb]);
+
+fn dbmate_and_launchgate_take_turns(db: &Db) {
+    take_turns(&DBMATE, db);
+}
+on_each!(dbmate_and_launchgate_take_turns: each);

@@ -64,7 +64,7 @@ impl Work {
                 Err(trouble) => self.wait_out(&mut link, trouble).await?,
             }
         };
-        self.say(&folder, migrator.table(), &plan);
+        self.say(&folder, &migrator, &plan);
         let started = Instant::now();
         for unit in plan.units() {
             self.unit(&mut migrator, &mut link, unit).await?;
@@ -81,9 +81,9 @@ impl Work {
         Ok(())
     }
 
-    fn say(&self, folder: &MigrationFolder, table: &str, plan: &MigrationPlan<'_>) {
+    fn say(&self, folder: &MigrationFolder, migrator: &Migrator, plan: &MigrationPlan<'_>) {
         let shown = folder.path().display();
-        let layout = folder.layout().as_str();
+        let (layout, table) = (migrator.layout().as_str(), migrator.table());
         let pending = plan.pending.len();
         if pending == 0 {
             self.log.say(
@@ -230,9 +230,9 @@ pub async fn list(
     layout: Option<LayoutKind>,
 ) -> Result<MigrationList, Failure> {
     let folder = MigrationFolder::read(folder, layout).map_err(failure)?;
-    let (plan, table) = Migrator::look(target, &folder).await.map_err(failure)?;
+    let (plan, layout, table) = Migrator::look(target, &folder).await.map_err(failure)?;
     Ok(MigrationList {
-        layout: folder.layout(),
+        layout,
         table,
         pending: plan.pending.iter().map(|file| file.name.clone()).collect(),
         applied: plan.applied,

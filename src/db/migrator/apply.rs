@@ -13,13 +13,13 @@ use super::{
     file::MigrationFile,
     folder::MigrationFolder,
     history,
-    layout::{Creation, Layout, MigrationPlan, RowSql},
+    layout::{Creation, Layout, LayoutKind, MigrationPlan, RowSql},
     layouts::layout,
     partial_effects::PartialEffects,
     progress::{Progress, Stage},
     retry::{Executed, Retry, changes_rows_only, retry},
     statements::{Statement, line, statements},
-    tables::refuse_other_layouts,
+    tables::layout_in,
 };
 use crate::db::{
     Error, Target,
@@ -37,6 +37,7 @@ pub struct Migrator {
     pub(super) target: Target,
     pub(super) connection: Box<dyn MigrationConnection>,
     pub(super) dialect: &'static dyn MigrationDialect,
+    kind: LayoutKind,
     pub(super) layout: &'static dyn Layout,
     /// The table's name, as far as it has to be qualified.
     pub(super) table: String,
@@ -82,6 +83,7 @@ impl Migrator {
             target: target.clone(),
             connection,
             dialect: target.backend().driver().migrations(),
+            kind: folder.layout,
             layout,
             table: table(target, layout),
         })
@@ -91,14 +93,14 @@ impl Migrator {
     pub async fn look<'a>(
         target: &Target,
         folder: &'a MigrationFolder,
-    ) -> Result<(MigrationPlan<'a>, String), MigrationError> {
+    ) -> Result<(MigrationPlan<'a>, LayoutKind, String), MigrationError> {
         let mut connection = target.open(ConnectionPurpose::Read, CALL).await?;
         let dialect = target.backend().driver().migrations();
-        let layout = layout(folder.layout);
+        let kind = layout_in(connection.as_mut(), target, folder).await?;
+        let layout = layout(kind);
         let table = table(target, layout);
         let rows = RowSql::of(target, &table);
         layout.refuse(&folder.path, target.backend())?;
-        refuse_other_layouts(connection.as_mut(), target, folder).await?;
         let found = history::read(connection.as_mut(), dialect, layout, &table).await?;
         if found.is_none()
             && let Some(other) = layout.other_tables(&rows)
@@ -106,8 +108,9 @@ impl Migrator {
             refuse_not_empty(connection.as_mut(), layout, other, &table).await?;
         }
         connection.close().await;
-        let plan = layout.compare(&folder.path, &folder.files, &found.unwrap_or_default())?;
-        Ok((plan, table))
+        let found = found.unwrap_or_default();
+        let plan = layout.compare(&folder.path, folder.files_for(kind), &found)?;
+        Ok((plan, kind, table))
     }
 
     /// What is to be done; the table is created where it is missing.
@@ -115,8 +118,10 @@ impl Migrator {
         &mut self,
         folder: &'a MigrationFolder,
     ) -> Result<MigrationPlan<'a>, MigrationError> {
+        self.kind = layout_in(self.connection.as_mut(), &self.target, folder).await?;
+        self.layout = layout(self.kind);
+        self.table = table(&self.target, self.layout);
         self.layout.refuse(&folder.path, self.target.backend())?;
-        refuse_other_layouts(self.connection.as_mut(), &self.target, folder).await?;
         let rows = history::read(
             self.connection.as_mut(),
             self.dialect,
@@ -128,11 +133,18 @@ impl Migrator {
             self.create().await?;
         }
         let rows = rows.unwrap_or_default();
-        let plan = self.layout.compare(&folder.path, &folder.files, &rows)?;
+        let files = folder.files_for(self.kind);
+        let plan = self.layout.compare(&folder.path, files, &rows)?;
         if let Some(session) = self.layout.session(self.target.backend(), &plan.pending) {
             self.run(session.to_owned()).await?;
         }
         Ok(plan)
+    }
+
+    /// Whose layout the folder has in this database.
+    #[must_use]
+    pub fn layout(&self) -> LayoutKind {
+        self.kind
     }
 
     /// The table's name, for messages.

@@ -12,6 +12,8 @@ pub struct MigrationFolder {
     /// `--sql-layout` names the layout.
     pub(super) is_decided: bool,
     pub(super) files: Vec<MigrationFile>,
+    /// The same files as another tool would apply them, if the database has its table.
+    pub(super) other: Option<(LayoutKind, Vec<MigrationFile>)>,
 }
 
 impl MigrationFolder {
@@ -21,14 +23,11 @@ impl MigrationFolder {
         &self.path
     }
 
-    /// Whose layout it has.
-    #[must_use]
-    pub fn layout(&self) -> LayoutKind {
-        self.layout
-    }
-
-    /// The files to apply, in order.
-    pub fn ups(&self) -> impl Iterator<Item = &MigrationFile> {
-        self.files.iter().filter(|file| file.runs)
+    /// Its files as the tool applies them.
+    pub(super) fn files_for(&self, kind: LayoutKind) -> &[MigrationFile] {
+        match &self.other {
+            Some((other, files)) if *other == kind => files,
+            _ => &self.files,
+        }
     }
 }

@@ -21,6 +21,12 @@ enum_with_all! {
         Prisma,
         /// drizzle-kit and drizzle-orm's migrator.
         Drizzle,
+        /// dbmate.
+        Dbmate,
+        /// goose.
+        Goose,
+        /// golang-migrate.
+        GolangMigrate,
     }
 }
 
@@ -32,6 +38,9 @@ impl LayoutKind {
             Self::Sqlx => "sqlx",
             Self::Prisma => "prisma",
             Self::Drizzle => "drizzle",
+            Self::Dbmate => "dbmate",
+            Self::Goose => "goose",
+            Self::GolangMigrate => "golang-migrate",
         }
     }
 

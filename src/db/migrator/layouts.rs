@@ -1,10 +1,14 @@
 //! The layouts, and reading a folder by the one that it has.
 
+mod dbmate;
 mod drizzle;
 mod files;
+mod golang_migrate;
+mod goose;
 mod prisma;
 mod recognize;
 mod sqlx;
+mod versioned;
 
 use std::{ffi::OsString, path::Path};
 
@@ -21,6 +25,9 @@ pub(super) fn layout(kind: LayoutKind) -> &'static dyn Layout {
         LayoutKind::Sqlx => &sqlx::Sqlx,
         LayoutKind::Prisma => &prisma::Prisma,
         LayoutKind::Drizzle => &drizzle::Drizzle,
+        LayoutKind::Dbmate => &dbmate::Dbmate,
+        LayoutKind::Goose => &goose::Goose,
+        LayoutKind::GolangMigrate => &golang_migrate::GolangMigrate,
     }
 }
 
@@ -43,6 +50,14 @@ impl MigrationFolder {
         }
         let kind = choose(path, wanted)?;
         let files = layout(kind).read(path)?;
+        // Files that golang-migrate would read too: the tables in the database decide.
+        let other = match kind {
+            LayoutKind::Sqlx if wanted.is_none() && golang_migrate::can_be(&files) => {
+                let kind = LayoutKind::GolangMigrate;
+                Some((kind, layout(kind).read(path)?))
+            }
+            _ => None,
+        };
         if !files.iter().any(|file| file.runs) {
             return Err(MigrationError::migration(
                 format!("there is no migration in {shown}"),
@@ -54,6 +69,7 @@ impl MigrationFolder {
             layout: kind,
             is_decided: wanted.is_some(),
             files,
+            other,
         })
     }
 
@@ -83,6 +99,10 @@ fn choose(path: &Path, wanted: Option<LayoutKind>) -> Result<LayoutKind, Migrati
     match (recognize(path)?, wanted) {
         (Recognized::Certain(kind), None) => Ok(kind),
         (Recognized::Certain(kind), Some(wanted)) if kind == wanted => Ok(kind),
+        // Both have files such as 1_guests.up.sql.
+        (Recognized::Certain(LayoutKind::Sqlx), Some(LayoutKind::GolangMigrate)) => {
+            Ok(LayoutKind::GolangMigrate)
+        }
         (Recognized::Open(kinds), Some(wanted)) if kinds.contains(&wanted) => Ok(wanted),
         (Recognized::Open(kinds), None) => {
             let names: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();

@@ -18,35 +18,43 @@ struct FoundTable {
     has_dirty: bool,
 }
 
-/// Refuses a folder of one layout where the database has the table of another one only, unless
-/// `--sql-layout` has decided.
-pub(super) async fn refuse_other_layouts(
+/// Whose layout the folder has in this database. Refuses a folder of one layout where the database has the
+/// table of another one only, unless `--sql-layout` has decided.
+pub(super) async fn layout_in(
     connection: &mut dyn Connection,
     target: &Target,
     folder: &MigrationFolder,
-) -> Result<(), MigrationError> {
+) -> Result<LayoutKind, MigrationError> {
     if folder.is_decided {
-        return Ok(());
+        return Ok(folder.layout);
     }
     let found = find(connection, target).await?;
-    if found.contains(&folder.layout) {
-        return Ok(());
-    }
-    let Some(other) = found.first() else {
-        return Ok(());
+    let Some(first) = found.first() else {
+        return Ok(folder.layout);
     };
+    let possible = [
+        Some(folder.layout),
+        folder.other.as_ref().map(|(kind, _)| *kind),
+    ];
+    if let Some(kind) = possible
+        .into_iter()
+        .flatten()
+        .find(|kind| found.contains(kind))
+    {
+        return Ok(kind);
+    }
     let (mine, shown) = (folder.layout.as_str(), folder.path.display());
     let table = |kind: LayoutKind| layout(kind).table(target.backend()).name;
     Err(MigrationError::Layout {
         what: format!(
             "{shown} has the layout of {mine}, and the database has the table {} of {}, but not {}",
-            table(*other),
-            other.as_str(),
+            table(*first),
+            first.as_str(),
             table(folder.layout)
         ),
         hint: format!(
             "name the folder of {}; if another app of the same database uses that, set --sql-layout {mine}",
-            other.as_str()
+            first.as_str()
         ),
     })
 }

@@ -10,7 +10,7 @@ use crate::db::migrator::{error::MigrationError, layout::LayoutKind};
 pub(super) enum Recognized {
     /// One layout.
     Certain(LayoutKind),
-    /// One of these: `VERSION_name.up.sql` is sqlx's and golang-migrate's.
+    /// One of these.
     Open(Vec<LayoutKind>),
 }
 
@@ -72,7 +72,7 @@ fn only_folders(path: &Path, folder: &str) -> Result<Recognized, MigrationError>
 
 /// By the marks in `.sql` files.
 fn by_markers(path: &Path) -> Result<Recognized, MigrationError> {
-    let mut marked: Option<(Marker, String)> = None;
+    let mut marked: Option<(LayoutKind, String)> = None;
     let names = files::sql_files(path)?;
     for name in &names {
         // What can't be read is its layout's business.
@@ -83,13 +83,13 @@ fn by_markers(path: &Path) -> Result<Recognized, MigrationError> {
             continue;
         };
         match &marked {
-            Some((marker, first)) if *marker != found => {
+            Some((kind, first)) if *kind != found => {
                 return Err(MigrationError::Layout {
                     what: format!(
                         "{} is a migration of {}, and {name} beside it is one of {}",
                         path.join(first).display(),
-                        marker.tool(),
-                        found.tool()
+                        kind.as_str(),
+                        found.as_str()
                     ),
                     hint: "keep the migrations of one tool in the folder".to_owned(),
                 });
@@ -99,47 +99,20 @@ fn by_markers(path: &Path) -> Result<Recognized, MigrationError> {
         }
     }
     match marked {
-        Some((marker, name)) => marker.layout(&path.join(name)),
+        Some((kind, _)) => Ok(Recognized::Certain(kind)),
         None => Ok(Recognized::Certain(LayoutKind::Sqlx)),
     }
 }
 
-/// What marks the sections of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Marker {
-    Dbmate,
-    Goose,
-}
-
-impl Marker {
-    fn tool(self) -> &'static str {
-        match self {
-            Self::Dbmate => "dbmate",
-            Self::Goose => "goose",
-        }
-    }
-
-    fn layout(self, file: &Path) -> Result<Recognized, MigrationError> {
-        Err(MigrationError::Layout {
-            what: format!(
-                "{} is a migration of {}, which launchgate can't apply yet",
-                file.display(),
-                self.tool()
-            ),
-            hint: format!("apply the folder with --migrate and {} itself", self.tool()),
-        })
-    }
-}
-
 /// The mark of a file's sections, where it has one.
-fn marker(text: &str) -> Option<Marker> {
+fn marker(text: &str) -> Option<LayoutKind> {
     text.lines().find_map(|line| {
         let comment = line.trim_start().strip_prefix("--")?;
         let words = comment.trim_start();
         if words.starts_with("migrate:up") || words.starts_with("migrate:down") {
-            Some(Marker::Dbmate)
+            Some(LayoutKind::Dbmate)
         } else if words.starts_with("+goose") {
-            Some(Marker::Goose)
+            Some(LayoutKind::Goose)
         } else {
             None
         }
@@ -158,13 +131,13 @@ mod tests {
 
     #[test]
     fn marks_are_comments_at_the_beginning_of_a_line() {
-        assert_eq!(marker("-- migrate:up\nselect 1;"), Some(Marker::Dbmate));
+        assert_eq!(marker("-- migrate:up\nselect 1;"), Some(LayoutKind::Dbmate));
         assert_eq!(
             marker("\n--migrate:up transaction:false"),
-            Some(Marker::Dbmate)
+            Some(LayoutKind::Dbmate)
         );
-        assert_eq!(marker("-- +goose Up"), Some(Marker::Goose));
-        assert_eq!(marker("--  +goose StatementBegin"), Some(Marker::Goose));
+        assert_eq!(marker("-- +goose Up"), Some(LayoutKind::Goose));
+        assert_eq!(marker("--  +goose StatementBegin"), Some(LayoutKind::Goose));
         assert_eq!(marker("select '-- migrate:up'; -- +goose Up"), None);
     }
 }

@@ -415,6 +415,10 @@ fn some_names(path: &Path, most: usize) -> Option<Vec<OsString>> {
             .split_once('_')
             .filter(|(_, rest)| rest.ends_with(SIMPLE))
         else {
+            // Another layout's, perhaps.
+            if text.ends_with(SIMPLE) {
+                return None;
+            }
             continue;
         };
         let kind = entry.file_type().ok()?;

@@ -1,0 +1,314 @@
+//! dbmate's: `<VERSION>….sql` with the sections `-- migrate:up` and `-- migrate:down`; the table
+//! `schema_migrations` with one column.
+
+use std::{collections::HashSet, ops::Range, path::Path, time::Duration};
+
+use super::versioned::{Listed, SQL, leading_digits, read_files};
+use crate::db::{
+    Backend, Error,
+    migrator::{
+        dialect::{FileTransaction, MigrationDialect, TableName},
+        error::MigrationError,
+        file::MigrationFile,
+        layout::{Creation, Layout, MigrationPlan, PlanWarning, RowSql},
+    },
+    rows::TextRow,
+};
+
+const TABLE: &str = "schema_migrations";
+
+/// Begins a section.
+const UP: &str = "migrate:up";
+const DOWN: &str = "migrate:down";
+
+pub(super) struct Dbmate;
+
+impl Layout for Dbmate {
+    fn table(&self, _backend: Backend) -> TableName {
+        TableName {
+            schema: None,
+            name: TABLE,
+        }
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
+        // Any other name is passed over.
+        let files = read_files(path, |name| {
+            let version = leading_digits(name);
+            let is_one = !version.is_empty() && name.ends_with(SQL);
+            Ok(is_one.then(|| version.to_owned()))
+        })?;
+        files.into_iter().map(migration).collect()
+    }
+
+    fn refuse(&self, _path: &Path, _backend: Backend) -> Result<(), MigrationError> {
+        Ok(())
+    }
+
+    fn is_own(&self, has_dirty: bool) -> bool {
+        !has_dirty
+    }
+
+    fn creation(&self, rows: &RowSql<'_>) -> Creation {
+        let version = match rows.backend {
+            Backend::Postgres => "varchar",
+            Backend::Mysql | Backend::Sqlite => "varchar(128)",
+        };
+        let table = rows.table;
+        Creation::Statements(vec![format!(
+            "create table if not exists {table} (version {version} primary key)"
+        )])
+    }
+
+    fn other_tables(&self, _rows: &RowSql<'_>) -> Option<String> {
+        None
+    }
+
+    fn not_empty(&self, table: &str) -> MigrationError {
+        MigrationError::migration(format!("there is the table {table}"), "")
+    }
+
+    fn columns(&self, _dialect: &dyn MigrationDialect) -> String {
+        "version".to_owned()
+    }
+
+    /// A file that is older than an applied one is applied, and a row without a file is nothing to dbmate.
+    fn compare<'a>(
+        &self,
+        _path: &Path,
+        files: &'a [MigrationFile],
+        rows: &[TextRow],
+    ) -> Result<MigrationPlan<'a>, MigrationError> {
+        let applied: HashSet<String> = rows.iter().map(|row| row.text(0)).collect();
+        let newest = applied.iter().max();
+        let pending: Vec<_> = files
+            .iter()
+            .filter(|file| !applied.contains(&file.label))
+            .collect();
+        let late = pending
+            .iter()
+            .filter(|file| newest.is_some_and(|newest| file.label < *newest));
+        Ok(MigrationPlan {
+            applied: files.len() - pending.len(),
+            warnings: late.map(|file| is_late(file)).collect(),
+            pending,
+            ..MigrationPlan::default()
+        })
+    }
+
+    fn transaction(&self, file: &MigrationFile, _: &dyn MigrationDialect) -> FileTransaction {
+        if file.has_no_transaction {
+            FileTransaction::None
+        } else {
+            FileTransaction::RowLast
+        }
+    }
+
+    fn session(&self, _backend: Backend, _pending: &[&MigrationFile]) -> Option<&'static str> {
+        None
+    }
+
+    fn begin_row(&self, rows: &RowSql<'_>, file: &MigrationFile) -> Result<String, Error> {
+        Ok(insert(rows, file))
+    }
+
+    fn finish_row(&self, rows: &RowSql<'_>, file: &MigrationFile, _elapsed: Duration) -> String {
+        insert(rows, file)
+    }
+
+    fn whole_row(
+        &self,
+        rows: &RowSql<'_>,
+        file: &MigrationFile,
+        _elapsed: Duration,
+    ) -> Result<String, Error> {
+        Ok(insert(rows, file))
+    }
+
+    fn failed_row(
+        &self,
+        _rows: &RowSql<'_>,
+        _file: &MigrationFile,
+        _words: &str,
+    ) -> Option<String> {
+        None
+    }
+
+    fn failed_hint(&self, _file: &MigrationFile) -> Option<String> {
+        None
+    }
+
+    fn no_transaction_hint(&self) -> Option<&'static str> {
+        Some("write `-- migrate:up transaction:false`")
+    }
+
+    fn row_words(&self, file: &MigrationFile) -> String {
+        format!("a row of version {}", file.label)
+    }
+
+    fn row_of(&self, rows: &RowSql<'_>, file: &MigrationFile) -> String {
+        format!("version = {}", rows.text(&file.label))
+    }
+
+    fn done_row_of(&self, rows: &RowSql<'_>, file: &MigrationFile) -> String {
+        self.row_of(rows, file)
+    }
+}
+
+fn insert(rows: &RowSql<'_>, file: &MigrationFile) -> String {
+    let version = rows.text(&file.label);
+    format!("insert into {} (version) values ({version})", rows.table)
+}
+
+fn is_late(file: &MigrationFile) -> PlanWarning {
+    PlanWarning {
+        what: format!(
+            "{} is out of order: a newer version is already applied; applying it now, as dbmate does",
+            file.shown
+        ),
+        hint: "give it a newer version number if it depends on newer migrations".to_owned(),
+    }
+}
+
+fn migration(listed: Listed<String>) -> Result<MigrationFile, MigrationError> {
+    let up = match up_section(&listed.text) {
+        Ok(up) => up,
+        Err(why) => {
+            return Err(MigrationError::migration(
+                format!("{}: {}", listed.shown, why.what()),
+                why.hint(),
+            ));
+        }
+    };
+    Ok(MigrationFile {
+        name: listed.name,
+        shown: listed.shown,
+        runs: true,
+        label: listed.version,
+        has_no_transaction: up.has_no_transaction,
+        parts: vec![up.range],
+        text: listed.text,
+        ..MigrationFile::default()
+    })
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct UpSection {
+    range: Range<usize>,
+    has_no_transaction: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Malformed {
+    NoUp,
+    NoDown,
+    StatementBefore,
+    SeveralUps,
+    SeveralDowns,
+}
+
+impl Malformed {
+    fn what(&self) -> &'static str {
+        match self {
+            Self::NoUp => "it has no line `-- migrate:up`",
+            Self::NoDown => "it has no line `-- migrate:down`, which dbmate requires",
+            Self::StatementBefore => "a statement stands before `-- migrate:up`",
+            Self::SeveralUps => "it has several lines `-- migrate:up`",
+            Self::SeveralDowns => "it has several lines `-- migrate:down`",
+        }
+    }
+
+    fn hint(&self) -> &'static str {
+        match self {
+            Self::NoUp => {
+                "write `-- migrate:up` above its statements, or move the file out of the folder"
+            }
+            Self::NoDown => {
+                "write `-- migrate:down` at its end; what follows that line is never run"
+            }
+            Self::StatementBefore => "move the statement below `-- migrate:up`",
+            // Its row can be written only once, so dbmate fails at the second section.
+            Self::SeveralUps | Self::SeveralDowns => "give each section a file of its own",
+        }
+    }
+}
+
+/// The section to apply: from its own line to that of the other one.
+fn up_section(text: &str) -> Result<UpSection, Malformed> {
+    let mut up: Option<UpSection> = None;
+    let mut down = None;
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if let Some(options) = directive(line, UP) {
+            if up.is_some() {
+                return Err(Malformed::SeveralUps);
+            }
+            let has_no_transaction = options.split_whitespace().any(|o| o == "transaction:false");
+            up = Some(UpSection {
+                range: at..text.len(),
+                has_no_transaction,
+            });
+        } else if directive(line, DOWN).is_some() {
+            if up.is_some() && down.replace(at).is_some() {
+                return Err(Malformed::SeveralDowns);
+            }
+        } else if up.is_none() && !line.trim().is_empty() && !line.trim_start().starts_with("--") {
+            return Err(Malformed::StatementBefore);
+        }
+        at += line.len();
+    }
+    let mut up = up.ok_or(Malformed::NoUp)?;
+    up.range.end = down.ok_or(Malformed::NoDown)?;
+    Ok(up)
+}
+
+/// What follows the word in a line `-- WORD OPTIONS`.
+fn directive<'a>(line: &'a str, word: &str) -> Option<&'a str> {
+    let rest = line.strip_prefix("--")?.trim_start().strip_prefix(word)?;
+    (rest.is_empty() || rest.starts_with(char::is_whitespace)).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn up(text: &str) -> Result<&str, Malformed> {
+        up_section(text).map(|up| &text[up.range])
+    }
+
+    #[test]
+    fn only_the_up_section_is_applied() {
+        let text = "-- guests\n\n-- migrate:up\ncreate table a(x int);\n\n--migrate:down  x:y\ndrop table a;\n";
+        assert_eq!(up(text), Ok("-- migrate:up\ncreate table a(x int);\n\n"));
+        assert_eq!(
+            up("--\tmigrate:up\r\n-- migrate:down"),
+            Ok("--\tmigrate:up\r\n")
+        );
+    }
+
+    #[test]
+    fn options_are_pairs_behind_the_word() {
+        let has_none = |line: &str| {
+            let text = format!("{line}\n-- migrate:down\n");
+            up_section(&text).unwrap().has_no_transaction
+        };
+        assert!(has_none("-- migrate:up transaction:false"));
+        assert!(has_none("-- migrate:up a:b   transaction:false "));
+        assert!(!has_none("-- migrate:up"));
+        assert!(!has_none("-- migrate:up transaction:true"));
+        assert!(!has_none("-- migrate:up transaction:false:x"));
+    }
+
+    #[test]
+    fn what_dbmate_refuses_is_refused() {
+        use Malformed::{NoDown, NoUp, SeveralDowns, SeveralUps, StatementBefore};
+        let both = "-- migrate:up\n-- migrate:down\n";
+        assert_eq!(up("select 1;"), Err(StatementBefore));
+        assert_eq!(up("-- migrate:upper\n"), Err(NoUp));
+        assert_eq!(up(" -- migrate:up\n"), Err(NoUp));
+        assert_eq!(up("-- migrate:up\nselect 1;"), Err(NoDown));
+        assert_eq!(up("-- migrate:down\n-- migrate:up\n"), Err(NoDown));
+        assert_eq!(up(&format!("{both}{both}")), Err(SeveralUps));
+        assert_eq!(up(&format!("{both}-- migrate:down\n")), Err(SeveralDowns));
+    }
+}

@@ -1,0 +1,263 @@
+//! golang-migrate's: `<VERSION>_<NAME>.up.sql` and `.down.sql`; the table `schema_migrations` with one row,
+//! the version that the database has, and whether the last migration got to its end.
+
+use std::{path::Path, time::Duration};
+
+use super::versioned::{SQL, leading_digits, read_files};
+use crate::db::{
+    Backend, Error,
+    migrator::{
+        dialect::{FileTransaction, MigrationDialect, TableName},
+        error::MigrationError,
+        file::MigrationFile,
+        layout::{Creation, Layout, MigrationPlan, RowSql},
+    },
+    rows::TextRow,
+};
+
+const TABLE: &str = "schema_migrations";
+
+pub(super) struct GolangMigrate;
+
+impl Layout for GolangMigrate {
+    fn table(&self, _backend: Backend) -> TableName {
+        TableName {
+            schema: None,
+            name: TABLE,
+        }
+    }
+
+    /// Any other name is passed over. A version with a `.down.` file alone is a migration that does nothing.
+    fn read(&self, path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
+        let listed = read_files(path, |name| match direction(name) {
+            Some(_) if !name.ends_with(SQL) => Err(MigrationError::migration(
+                format!(
+                    "{}: golang-migrate would run it, and it is no `.sql` file",
+                    path.join(name).display()
+                ),
+                "rename it, or move it out of the folder",
+            )),
+            direction => Ok(direction),
+        })?;
+        let ups: Vec<u64> = listed
+            .iter()
+            .filter(|file| file.version.1 == Direction::Up)
+            .map(|file| file.version.0)
+            .collect();
+        let mut files: Vec<MigrationFile> = listed
+            .into_iter()
+            .map(|file| {
+                let (version, direction) = file.version;
+                let is_up = direction == Direction::Up;
+                let migration = MigrationFile {
+                    name: file.name,
+                    shown: file.shown,
+                    runs: is_up || !ups.contains(&version),
+                    // The table's column holds no greater one.
+                    version: i64::try_from(version).unwrap_or(i64::MAX),
+                    text: if is_up { file.text } else { String::new() },
+                    ..MigrationFile::default()
+                };
+                // An empty query is not sent.
+                if migration.text.trim().is_empty() {
+                    migration
+                } else {
+                    migration.whole()
+                }
+            })
+            .collect();
+        files.sort_by_key(|file| file.version);
+        Ok(files)
+    }
+
+    fn refuse(&self, _path: &Path, _backend: Backend) -> Result<(), MigrationError> {
+        Ok(())
+    }
+
+    fn is_own(&self, has_dirty: bool) -> bool {
+        has_dirty
+    }
+
+    fn creation(&self, rows: &RowSql<'_>) -> Creation {
+        let table = rows.table;
+        Creation::Statements(match rows.backend {
+            Backend::Postgres | Backend::Mysql => vec![format!(
+                "CREATE TABLE {table} (version bigint not null primary key, dirty boolean not null)"
+            )],
+            Backend::Sqlite => vec![
+                format!("CREATE TABLE {table} (version uint64,dirty bool)"),
+                format!("CREATE UNIQUE INDEX version_unique ON {table} (version)"),
+            ],
+        })
+    }
+
+    fn other_tables(&self, _rows: &RowSql<'_>) -> Option<String> {
+        None
+    }
+
+    fn not_empty(&self, table: &str) -> MigrationError {
+        MigrationError::migration(format!("there is the table {table}"), "")
+    }
+
+    fn columns(&self, dialect: &dyn MigrationDialect) -> String {
+        let (version, dirty) = (dialect.as_text("version"), dialect.as_text("dirty"));
+        format!("{version}, {dirty}")
+    }
+
+    fn compare<'a>(
+        &self,
+        path: &Path,
+        files: &'a [MigrationFile],
+        rows: &[TextRow],
+    ) -> Result<MigrationPlan<'a>, MigrationError> {
+        // The tool's own words for a version before the first.
+        let current = rows.first().map_or(Ok(-1), |row| row.int(0))?;
+        if rows.first().is_some_and(|row| row.flag(1)) {
+            return Err(MigrationError::migration(
+                format!("Dirty database version {current}. Fix and force version."),
+                format!(
+                    "version {current} failed before its end: undo or finish it by hand, then say which version the \
+                     database has: `migrate force {}`, or `migrate force {current}` if it is complete",
+                    before(files, current)
+                ),
+            ));
+        }
+        if current >= 0 && !files.iter().any(|file| file.version == current) {
+            return Err(MigrationError::migration(
+                format!(
+                    "no migration found for version {current}, which this database has, in {}",
+                    path.display()
+                ),
+                "put the file back; if this image is older than the database, deploy a newer one",
+            ));
+        }
+        let (done, pending): (Vec<_>, Vec<_>) = files
+            .iter()
+            .filter(|file| file.runs)
+            .partition(|file| file.version <= current);
+        Ok(MigrationPlan {
+            pending,
+            applied: done.len(),
+            ..MigrationPlan::default()
+        })
+    }
+
+    fn transaction(&self, _file: &MigrationFile, _: &dyn MigrationDialect) -> FileTransaction {
+        FileTransaction::Marked
+    }
+
+    fn session(&self, _backend: Backend, _pending: &[&MigrationFile]) -> Option<&'static str> {
+        None
+    }
+
+    fn begin_row(&self, rows: &RowSql<'_>, file: &MigrationFile) -> Result<String, Error> {
+        Ok(set_version(rows, file, "TRUE"))
+    }
+
+    fn finish_row(&self, rows: &RowSql<'_>, file: &MigrationFile, _elapsed: Duration) -> String {
+        set_version(rows, file, "FALSE")
+    }
+
+    fn whole_row(
+        &self,
+        rows: &RowSql<'_>,
+        file: &MigrationFile,
+        _elapsed: Duration,
+    ) -> Result<String, Error> {
+        Ok(set_version(rows, file, "FALSE"))
+    }
+
+    fn failed_row(
+        &self,
+        _rows: &RowSql<'_>,
+        _file: &MigrationFile,
+        _words: &str,
+    ) -> Option<String> {
+        None
+    }
+
+    fn failed_hint(&self, file: &MigrationFile) -> Option<String> {
+        Some(format!(
+            "undo by hand what remains of it, and set the version that the database then has with `migrate force`; \
+             until then {TABLE} says that version {} is dirty",
+            file.version
+        ))
+    }
+
+    fn no_transaction_hint(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn row_words(&self, file: &MigrationFile) -> String {
+        format!("version {}, dirty", file.version)
+    }
+
+    fn row_of(&self, _rows: &RowSql<'_>, file: &MigrationFile) -> String {
+        format!("version = {}", file.version)
+    }
+
+    fn done_row_of(&self, _rows: &RowSql<'_>, file: &MigrationFile) -> String {
+        format!("version = {} AND NOT dirty", file.version)
+    }
+}
+
+/// Whether the tool would read all these files, and others have none.
+pub(super) fn can_be(files: &[MigrationFile]) -> bool {
+    files.iter().all(|file| direction(&file.name).is_some())
+}
+
+/// The version before this one; the tool's -1 where there is none.
+fn before(files: &[MigrationFile], version: i64) -> i64 {
+    let versions = files.iter().map(|file| file.version);
+    versions
+        .filter(|other| *other < version)
+        .max()
+        .unwrap_or(-1)
+}
+
+/// Replaces the one row.
+fn set_version(rows: &RowSql<'_>, file: &MigrationFile, dirty: &str) -> String {
+    let (table, version) = (rows.table, file.version);
+    let begin = rows.backend.driver().migrations().begin();
+    let clear = match rows.backend {
+        Backend::Postgres => "TRUNCATE",
+        Backend::Mysql | Backend::Sqlite => "DELETE FROM",
+    };
+    format!(
+        "{begin}; {clear} {table}; INSERT INTO {table} (version, dirty) VALUES ({version}, {dirty}); COMMIT"
+    )
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Up,
+    Down,
+}
+
+/// `<VERSION>_<NAME>.up.<ANYTHING>`, or down; the last of several such words counts.
+fn direction(name: &str) -> Option<(u64, Direction)> {
+    let digits = leading_digits(name);
+    let rest = name.get(digits.len()..)?.strip_prefix('_')?;
+    let direction = match (rest.rfind(".up."), rest.rfind(".down.")) {
+        (Some(up), down) if down.is_none_or(|down| down < up) => Direction::Up,
+        (_, Some(_)) => Direction::Down,
+        _ => return None,
+    };
+    Some((digits.parse().ok()?, direction))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_version_and_direction() {
+        assert_eq!(direction("1_a.up.sql"), Some((1, Direction::Up)));
+        assert_eq!(direction("0020_.down.sql"), Some((20, Direction::Down)));
+        assert_eq!(direction("1_a.down.up.sql"), Some((1, Direction::Up)));
+        assert_eq!(direction("1_a.up.down.x"), Some((1, Direction::Down)));
+        assert_eq!(direction("1_a.sql"), None);
+        assert_eq!(direction("a_1.up.sql"), None);
+        assert_eq!(direction("1.up.sql"), None);
+    }
+}

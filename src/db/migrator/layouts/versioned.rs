@@ -1,0 +1,70 @@
+//! The files of a folder whose names begin with a version.
+
+use std::{fs, path::Path};
+
+use crate::db::migrator::error::MigrationError;
+
+/// What the names of migrations end with.
+pub(super) const SQL: &str = ".sql";
+
+/// A file of a folder, and the version in its name.
+pub(super) struct Listed<V> {
+    pub(super) name: String,
+    /// For messages: the folder as it was given, and the name.
+    pub(super) shown: String,
+    pub(super) version: V,
+    pub(super) text: String,
+}
+
+/// Reads the files that `version` knows, ordered by their names.
+///
+/// # Errors
+/// A name that `version` refuses; a file that can't be read; two files of one version.
+pub(super) fn read_files<V: PartialEq>(
+    path: &Path,
+    version: impl Fn(&str) -> Result<Option<V>, MigrationError>,
+) -> Result<Vec<Listed<V>>, MigrationError> {
+    let unreadable = |shown: &Path, error: std::io::Error| {
+        MigrationError::migration(
+            format!("failed to read {}: {error}", shown.display()),
+            "let the user who runs the steps read the folder and its files, saved as UTF-8",
+        )
+    };
+    let mut names = Vec::new();
+    for entry in fs::read_dir(path).map_err(|error| unreadable(path, error))? {
+        let entry = entry.map_err(|error| unreadable(path, error))?;
+        // A link counts as what it leads to.
+        if let Ok(name) = entry.file_name().into_string()
+            && !entry.path().is_dir()
+        {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    let mut files: Vec<Listed<V>> = Vec::new();
+    for name in names {
+        let Some(version) = version(&name)? else {
+            continue;
+        };
+        let file = path.join(&name);
+        if let Some(twin) = files.iter().find(|other| other.version == version) {
+            return Err(MigrationError::migration(
+                format!("{} and {name} have the same version", twin.shown),
+                "give the newer one another version",
+            ));
+        }
+        files.push(Listed {
+            shown: file.display().to_string(),
+            text: fs::read_to_string(&file).map_err(|error| unreadable(&file, error))?,
+            name,
+            version,
+        });
+    }
+    Ok(files)
+}
+
+/// The digits that a name begins with.
+pub(super) fn leading_digits(name: &str) -> &str {
+    let end = name.find(|c: char| !c.is_ascii_digit());
+    &name[..end.unwrap_or(name.len())]
+}

@@ -1,0 +1,158 @@
+//! `--sql` with folders of dbmate, goose and golang-migrate.
+//!
+//! "Down sections are never run. A file that no layout explains is an error … a folder of one layout with the
+//! table of another in the database is refused (64) with both named." (contract, section 10)
+//!
+//! goose and golang-migrate can't be had as programs here, so what their sources write is the judge.
+
+use crate::common::{Db, Gate, Scene, on_each};
+use crate::folder::Migrations;
+
+fn with_sql<'a>(scene: &'a Scene<'a>, revision: &str) -> Gate<'a> {
+    scene.bare(revision).args(["--sql", "migrations"])
+}
+
+fn the_down_section_of_dbmate_is_never_run(db: &Db) {
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    db.sql("create table customers (x int)");
+    db.sql("insert into customers values (1)");
+    files.write(
+        "1_a.sql",
+        "-- migrate:up\ncreate table if not exists customers (x int);\n-- migrate:down\ndrop table customers;\n",
+    );
+    let mut replica = with_sql(&scene, "v1").start();
+    replica.ends_with(0);
+    replica.says("layout=dbmate").says("schema_migrations");
+    assert_eq!(db.sql("select x from customers"), "1");
+    assert_eq!(db.sql("select version from schema_migrations"), "1");
+}
+on_each!(the_down_section_of_dbmate_is_never_run: each);
+
+fn goose_has_the_rows_that_its_source_writes(db: &Db) {
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    files.write(
+        "00001_a.sql",
+        "-- +goose Up\n-- the guests\ncreate table a (x int);\ninsert into a values (1); -- one\n\
+         -- +goose Down\ndrop table a;\n",
+    );
+    files.write(
+        "00010_b.sql",
+        "-- +goose NO TRANSACTION\n-- +goose Up\n-- +goose StatementBegin\ninsert into a\nvalues (2);\n\
+         -- +goose StatementEnd\n",
+    );
+    files.write("00002_b.go", "package migrations");
+    files.write("README.md", "no migration");
+    with_sql(&scene, "v1").start().ends_with(65);
+    files.remove("00002_b.go");
+    let mut replica = with_sql(&scene, "v2").start();
+    replica.ends_with(0);
+    replica.says("layout=goose").says("pending=2");
+    assert_eq!(db.sql("select x from a order by x"), "1\n2");
+    assert_eq!(
+        db.sql("select id, version_id, case when is_applied then 'yes' end, case when tstamp is null then 'no' else 'set' end from goose_db_version order by id"),
+        "1|0|yes|set\n2|1|yes|set\n3|10|yes|set"
+    );
+    files.write(
+        "00011_c.sql",
+        "-- +goose Up\ncreate table c (x int);\n\n\nselect y from a;\n",
+    );
+    let mut replica = with_sql(&scene, "v3").start();
+    replica.ends_with(65);
+    replica.says("migrations/00011_c.sql:5: ");
+    // Older than what is applied: goose refuses it.
+    files.remove("00011_c.sql");
+    files.write("00005_late.sql", "-- +goose Up\nselect 1;\n");
+    let mut replica = with_sql(&scene, "v4").start();
+    replica.ends_with(65);
+    replica.says("missing migrations before current version 10");
+}
+on_each!(goose_has_the_rows_that_its_source_writes: each);
+
+fn golang_migrate_has_the_row_that_its_source_writes(db: &Db) {
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    files.write(
+        "1_a.up.sql",
+        "create table a (x int); insert into a values (1);",
+    );
+    files.write("1_a.down.sql", "drop table a;");
+    files.write("2_nothing.down.sql", "select 1;");
+    let layout = |gate: Gate<'_>| gate.args(["--sql-layout", "golang-migrate"]).start();
+    let row =
+        "select version, case when dirty then 'dirty' else 'clean' end from schema_migrations";
+    let mut replica = layout(with_sql(&scene, "v1"));
+    replica.ends_with(0);
+    replica.says("layout=golang-migrate");
+    assert_eq!(db.sql("select x from a"), "1");
+    assert_eq!(db.sql(row), "2|clean");
+    // From now on the table tells.
+    files.write("3_b.up.sql", "insert into a values (2);");
+    let mut replica = with_sql(&scene, "v2").start();
+    replica.ends_with(0);
+    replica.says("layout=golang-migrate").says("pending=1");
+    assert_eq!(db.sql(row), "3|clean");
+    files.write("10_bad.up.sql", "insert into nowhere values (1);");
+    with_sql(&scene, "v3").start().ends_with(65);
+    assert_eq!(db.sql(row), "10|dirty");
+    let mut replica = with_sql(&scene, "v4").start();
+    replica.ends_with(65);
+    replica
+        .says("Dirty database version 10. Fix and force version.")
+        .says("migrate force 3");
+}
+on_each!(golang_migrate_has_the_row_that_its_source_writes: each);
+
+#[test]
+fn up_files_without_any_table_are_sqlx_s() {
+    let db = &Db::sqlite();
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    files.write("1_a.up.sql", "create table a (x int);");
+    files.write("1_a.down.sql", "drop table a;");
+    let mut replica = with_sql(&scene, "v1").start();
+    replica.ends_with(0);
+    replica.says("layout=sqlx");
+}
+
+#[test]
+fn the_table_of_another_tool_is_refused_with_both_named() {
+    let db = &Db::sqlite();
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    files.write("1_a.sql", "-- migrate:up\nselect 1;\n-- migrate:down\n");
+    with_sql(&scene, "v1").start().ends_with(0);
+    files.write("1_a.sql", "-- +goose Up\nselect 1;\n");
+    let mut replica = with_sql(&scene, "v2").start();
+    replica.ends_with(64);
+    replica.says("goose").says("dbmate").says("--sql-layout");
+    files.write("2_b.sql", "-- migrate:up\n-- migrate:down\n");
+    let mut replica = with_sql(&scene, "v3").start();
+    replica.ends_with(64);
+    replica.says("keep the migrations of one tool in the folder");
+}
+
+/// A name that only dbmate explains counts for the revision too.
+#[test]
+fn a_new_file_of_any_name_makes_a_new_revision() {
+    let db = &Db::sqlite();
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    files.write(
+        "1_a.sql",
+        "-- migrate:up\ncreate table a (x int);\n-- migrate:down\n",
+    );
+    let start = || {
+        let server = scene.path("server");
+        let gate = scene.command("run").env("REVISION", "v1").server(&[server]);
+        gate.args(["--sql", "migrations"]).start()
+    };
+    start().ends_with(0);
+    files.write(
+        "2.sql",
+        "-- migrate:up\ninsert into a values (2);\n-- migrate:down\n",
+    );
+    start().ends_with(0);
+    assert_eq!(db.sql("select x from a"), "2");
+}

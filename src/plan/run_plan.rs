@@ -87,8 +87,8 @@ impl RunPlan {
                 .iter()
                 .filter_map(|step| step.environment.as_ref());
             for environment in own.chain([&self.steps.environment]) {
-                let entries = environment.entries().iter();
-                secrets.add_variables(entries.map(|entry| entry.to_bytes()));
+                // The log knows the inherited ones.
+                secrets.add_variables(environment.added());
             }
             for variable in &settings.step_env_from {
                 secrets.add_variable_value(&String::from_utf8_lossy(&variable.value.value));

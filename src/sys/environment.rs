@@ -35,6 +35,12 @@ impl Environment {
         &self.entries
     }
 
+    /// The entries that were not inherited.
+    pub fn added(&self) -> impl Iterator<Item = &[u8]> {
+        let added = self.entries.iter().filter(|e| matches!(e, Cow::Owned(_)));
+        added.map(|entry| entry.to_bytes())
+    }
+
     /// Whether there may be variables that are launchgate's own.
     pub fn has_own(&self) -> bool {
         self.has_own

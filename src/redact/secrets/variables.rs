@@ -15,8 +15,11 @@ const SECRET: [&str; 6] = ["PASSWORD", "PASSWD", "PWD", "SECRET", "TOKEN", "KEY"
 const PUBLIC: [&str; 5] = ["USER", "USERNAME", "DATABASE", "DB", "HOST"];
 
 fn ends_with(name: &str, endings: &[&str]) -> bool {
-    let name = name.to_ascii_uppercase();
-    endings.iter().any(|ending| name.ends_with(ending))
+    let name = name.as_bytes();
+    endings.iter().any(|ending| {
+        let start = name.len().checked_sub(ending.len());
+        start.is_some_and(|start| name[start..].eq_ignore_ascii_case(ending.as_bytes()))
+    })
 }
 
 pub(super) fn is_secret(name: &str) -> bool {
@@ -30,6 +33,13 @@ pub(super) fn is_public(name: &str) -> bool {
 
 /// Adds the passwords of all URLs in a value, and of what other drivers use in place of one.
 pub(super) fn passwords_of_urls(secrets: &mut Secrets, value: &str) {
+    // Most values are no URL and have no parameters, and every start looks at all of them.
+    let bytes = value.as_bytes();
+    if !bytes.iter().any(|byte| matches!(byte, b'=' | b'@'))
+        && !bytes.windows(3).any(|three| three == b"://")
+    {
+        return;
+    }
     let mut found = value.match_indices("://").peekable();
     if found.peek().is_none() && !value.contains("@tcp(") && !value.contains("@unix(") {
         return assigned(secrets, value);

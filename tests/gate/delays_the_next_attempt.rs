@@ -89,7 +89,7 @@ fn a_delay_ends_at_once_when_it_is_to(db: &Db) {
     stopped.signal(Signal::SIGTERM);
     stopped
         .ends_with(143)
-        .says("the delay after a failed attempt");
+        .says("while waiting before the next attempt");
     let took = asked.elapsed();
     assert!(took < Duration::from_secs(1), "{took:?}");
     delayed(&scene, "v2").finish().ends_with(0);

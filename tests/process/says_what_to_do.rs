@@ -89,6 +89,7 @@ fn a_failed_step_counts_its_attempts() {
         "--release=v1",
         "--migrate=./fails",
         "--max-attempts=2",
+        "--retry-delay=0",
     ];
     place.write_program("fails", "#!/bin/sh\nexit 3\n");
     let again = || launchgate(&place, "sqlite:app.db", &words).end();

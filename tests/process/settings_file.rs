@@ -300,7 +300,7 @@ fn a_value_that_does_not_parse_is_told_with_its_line() {
     told("shell = \"\"", &["is empty"]);
     told("app = 1979-05-27", &["is a date"]);
     told("app = { a = 1 }", &["is a table"]);
-    told("verify = \"a; b\"", &["found `;`"]);
+    told("verify = \"a; b\"", &["found the shell operator `;`"]);
     told("verify = []", &["no program"]);
     told("verify = [\"\"]", &["no program"]);
     told(
@@ -329,7 +329,10 @@ fn a_value_that_does_not_parse_is_told_with_its_line() {
         &["is not a valid step name"],
     );
     told("step-env = [\"A\"]", &["NAME=VALUE"]);
-    told("migrate = [\"true\", \"a | b\"]", &["found `|`"]);
+    told(
+        "migrate = [\"true\", \"a | b\"]",
+        &["found the shell operator `|`"],
+    );
 }
 
 #[test]
@@ -350,7 +353,11 @@ fn what_is_wrong_in_a_steps_table_is_told_with_its_own_line() {
             4,
             "`nobody-here`",
         ),
-        ("name = \"x\"\ncommand = \"a; b\"", 3, "found `;`"),
+        (
+            "name = \"x\"\ncommand = \"a; b\"",
+            3,
+            "found the shell operator `;`",
+        ),
         ("name = \"x\"\ncommand = \"absent-tool\"", 3, "absent-tool"),
         (
             "name = \"x\"\ncommand = [\n\"a\",\n[]]",

@@ -39,7 +39,7 @@ fn every_gate_that_fails_leaves_its_reason(mode: Mode) {
     let end = gate(&[migrate(stub().exit(3))]).server(&["true"]).end();
     left(&place, &end, 3, &["migrate exited with code 3"]);
     let end = gate(&["--migrate=a; b"]).server(&["true"]).end();
-    left(&place, &end, 64, &["found `;`"]);
+    left(&place, &end, 64, &["found the shell operator `;`"]);
     let end = gate(&["--migrate=not-here"]).server(&["true"]).end();
     left(&place, &end, 127, &["not-here"]);
     // Not even the flags parse.

@@ -116,6 +116,22 @@ fn the_first_command_is_true() {
     assert_eq!(shown.next(), None);
 }
 
+/// CASES: "quickstart, port in use".
+#[test]
+fn the_first_command_names_a_port_that_is_taken() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    let log = folder.path().join("log");
+    let status = quickstart("examples/quickstart/start", port, folder.path(), &log).status();
+    assert_eq!(status.expect("sh").code(), Some(1));
+    let log = fs::read_to_string(log).expect("a log");
+    let hint = format!(
+        "port {port} is not available; try another one: PORT=8081 examples/quickstart/start"
+    );
+    assert!(log.contains(&hint), "{log}");
+}
+
 /// The first command, with data of the test's own.
 fn quickstart(script: &str, port: u16, data: &Path, log: &Path) -> Command {
     let mut command = shell(&repository("."), &format!("exec {script}"), port);

@@ -61,7 +61,8 @@ impl Raw {
             operands: Vec::new(),
         };
         for given in matches.ids().map(clap::Id::as_str) {
-            if let Some(row) = SETTINGS.iter().find(|row| row.name == given) {
+            let mut rows = SETTINGS.iter().filter(|row| row.belongs_to(verb));
+            if let Some(row) = rows.find(|row| row.name == given) {
                 raw.settings.push((row.id, values(given)));
             } else if let Some(&operand) = Operand::of(verb).iter().find(|o| o.name() == given) {
                 raw.operands.push((operand, values(given)));

@@ -8,6 +8,7 @@ use super::{
     Error, Target, hints,
     ledger::NewRun,
     ledger_connection::{CreationTime, LedgerConnection, LedgerCreation},
+    ledger_sql::TABLE,
     lock::not_running,
 };
 
@@ -54,7 +55,9 @@ pub(super) async fn beat(
         match ledger.try_run_again(&sql, bound).await? {
             Ok(1) => return Ok(None),
             Ok(_) => return Err(not_running()),
-            Err(fault) if fault.is_missing_table() || fault.is_missing_schema() => {}
+            Err(fault) if fault.is_missing_schema() => {}
+            // A trigger may miss another one.
+            Err(fault) if fault.is_missing_table() && fault.message.contains(TABLE) => {}
             Err(fault) => return Err(fault.into()),
         }
     }

@@ -89,7 +89,7 @@ impl<'a> Scene<'a> {
         scene.script("server", SERVER);
         scene.script("ask", &db.ask());
         scene.touch("evidence");
-        if db.is_sqlite() {
+        if db.is_sqlite() && !db.sqlite_file().exists() {
             scene.create_ledger();
         }
         scene

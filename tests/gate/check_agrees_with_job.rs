@@ -311,6 +311,7 @@ fn sqlite() {
     // Nothing is made where it could be.
     let fresh = Db::sqlite();
     let scene = Scene::new(&fresh);
+    fs::remove_file(fresh.sqlite_file()).expect("a file");
     let command = scene
         .command("check")
         .args(["--release=v1", "--migrate=true"]);

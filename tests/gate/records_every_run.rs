@@ -106,8 +106,8 @@ fn a_row_leaves_running_once() {
     let scene = Scene::new(&db);
     scene.run("v0").finish().ends_with(0);
     db.sql(
-        "create table changes (run_id text, was text, now text); create function noted() returns trigger language plpgsql \
-         as $$ begin insert into changes values (new.run_id, old.state, new.state); return new; end $$; \
+        "create table public.changes (run_id text, was text, now text); create function noted() returns trigger language plpgsql \
+         as $$ begin insert into public.changes values (new.run_id, old.state, new.state); return new; end $$; \
          create trigger noted after update on launchgate_runs for each row execute function noted()",
     );
     for fault in [Signal::SIGKILL, Signal::SIGTERM, Signal::SIGSTOP] {

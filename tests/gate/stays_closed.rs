@@ -119,6 +119,7 @@ fn a_release_that_tells_nothing_is_64_and_passed_over_in_a_platforms_variable() 
 fn a_grace_too_long_for_the_lease_is_64_wherever_there_is_a_database() {
     let db = Db::sqlite();
     let scene = Scene::new(&db);
+    std::fs::remove_file(db.sqlite_file()).expect("a file");
     for words in [
         &["wait", "--release=v1"][..],
         &["status"],

@@ -148,8 +148,11 @@ impl Arena {
         if self.db.is_sqlite() {
             return;
         }
+        let mut took = Duration::ZERO;
         loop {
-            let at = Instant::now() + Duration::from_secs(3) + dice.milliseconds(5000);
+            // A server that takes long to restart is there most of the time nevertheless.
+            let pause = Duration::from_secs(3).max(took * 4) + dice.milliseconds(5000);
+            let at = Instant::now() + pause;
             while Instant::now() < at {
                 if over.load(Ordering::Relaxed) {
                     return;
@@ -157,12 +160,14 @@ impl Arena {
                 sleep(Duration::from_millis(20));
             }
             faults.fetch_add(1, Ordering::Relaxed);
+            let begun = Instant::now();
             match (&self.db, &self.second_node, dice.roll(4)) {
                 (_, Some(node), _) => fail_over(&self.db, node, ways),
                 (Db::Pooled(..), None, 0 | 1) => self.db.restart_pooler(),
                 (Db::Postgres(_) | Db::Pooled(..), None, 2 | 3) => self.db.cut(Cut::Lock),
                 _ => self.db.crash(),
             }
+            took = begun.elapsed();
         }
     }
 }

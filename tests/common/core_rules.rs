@@ -51,11 +51,9 @@ pub fn all(db: &Db) {
 
 fn first_start(db: &Db) {
     let scene = Scene::new(db);
-    let mut first = scene.run("v1").finish();
-    first.ends_with(0).says("the steps ran here");
-    let mut second = scene.run("v1").finish();
-    second.ends_with(0);
-    assert!(!second.log().contains("holds the lock"), "{}", second.log());
+    scene.run("v1").finish().ends_with(0);
+    scene.run("v1").finish().ends_with(0);
+    assert_eq!(scene.count("start"), 1);
     scene.run("v2").finish().ends_with(0);
     scene.run("v1").finish().ends_with(0);
     assert_eq!(scene.count("start"), 2);
@@ -158,10 +156,8 @@ fn sql_folder(db: &Db) {
         "insert into core_rules values (7);",
     );
     let start = |revision: &str| -> Run { scene.bare(revision).args(["--sql", &folder]).finish() };
-    start("v1").ends_with(0).says("applied=2");
-    start("v2")
-        .ends_with(0)
-        .says("all migrations were already applied");
+    start("v1").ends_with(0);
+    start("v2").ends_with(0);
     assert_eq!(db.sql("select x from core_rules"), "7");
     scene.check_settled("v2");
 }

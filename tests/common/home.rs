@@ -83,10 +83,6 @@ pub fn tool(variable: &str, folder: &str) -> PathBuf {
     std::env::var_os(variable).map_or_else(|| tools.join(folder), PathBuf::from)
 }
 
-pub fn make_executable(file: &Path) {
-    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).expect("permissions");
-}
-
 pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }

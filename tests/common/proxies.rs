@@ -1,6 +1,13 @@
 //! What stands between an application and its Postgres: poolers and load balancers.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpListener,
+    path::Path,
+    process::Command,
+    thread,
+};
 
 use nix::sys::signal::Signal;
 
@@ -133,30 +140,25 @@ database default {{ user default {{
         Self::start(home, program, "pgpool-II successfully started", port)
     }
 
-    /// `HAProxy`, which sends everything to whichever of two servers takes writes, asks them several times
-    /// a second, and cuts the connections to one that stopped doing so.
+    /// `HAProxy`, which sends everything to whichever of two servers takes writes, asks about them several
+    /// times a second, and cuts the connections to one that stopped doing so.
     pub fn haproxy(primary: &Postgres, standby: &Postgres) -> Self {
         let home = Home::new("haproxy", Some("postgres"));
         let port = free_port();
-        let path = home.path.display();
+        let server = |name: &str, server: &Postgres| {
+            let health = health_of(server);
+            format!(
+                " server {name} 127.0.0.1:{} check port {health}\n",
+                server.port
+            )
+        };
         let configuration = format!(
-            "global\n external-check\n insecure-fork-wanted\ndefaults\n mode tcp\n timeout connect 5s\n timeout check 5s\n \
-             timeout client 1h\n timeout server 1h\nlisten postgres\n bind 127.0.0.1:{port}\n option external-check\n \
-             external-check path /usr/bin:/bin\n external-check command {path}/takes-writes\n \
-             default-server inter 200ms fall 2 rise 1 on-marked-down shutdown-sessions\n \
-             server s0 127.0.0.1:{} check\n server s1 127.0.0.1:{} check\n",
-            primary.port, standby.port
+            "defaults\n mode tcp\n timeout connect 5s\n timeout check 5s\n timeout client 1h\n timeout server 1h\n\
+             listen postgres\n bind 127.0.0.1:{port}\n option httpchk GET /primary\n \
+             default-server inter 200ms fall 2 rise 1 on-marked-down shutdown-sessions\n{}{}",
+            server("s0", primary),
+            server("s1", standby)
         );
-        // HAProxy passes its own address and port, then the server's.
-        let check = format!(
-            "#!/bin/sh\ncase $4 in\n{}) in={} ;;\n*) in={} ;;\nesac\n\
-             [ \"$(PGCONNECT_TIMEOUT=1 psql -XqAt -h \"$in\" -p \"$4\" -U postgres -c 'select pg_is_in_recovery()')\" = f ]\n",
-            primary.port,
-            primary.socket().display(),
-            standby.socket().display()
-        );
-        fs::write(home.path.join("takes-writes"), check).expect("a script");
-        super::home::make_executable(&home.path.join("takes-writes"));
         fs::write(home.path.join("haproxy.cfg"), configuration).expect("haproxy.cfg");
         let mut program = command_as("postgres", Path::new("/usr/sbin/haproxy"));
         program
@@ -197,4 +199,24 @@ database default {{ user default {{
     pub fn restart(&mut self) {
         self.server.restart();
     }
+}
+
+/// A port where HTTP says whether a server takes writes, as Patroni does beside each.
+fn health_of(server: &Postgres) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let mut ask = server.psql("postgres", "select pg_is_in_recovery()");
+    thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let _ = client.read(&mut [0; 512]);
+            let is_primary = ask.output().is_ok_and(|said| said.stdout == b"f\n");
+            let status = if is_primary {
+                "200 OK"
+            } else {
+                "503 Service Unavailable"
+            };
+            let _ = write!(client, "HTTP/1.0 {status}\r\n\r\n");
+        }
+    });
+    port
 }

@@ -12,6 +12,7 @@
 
 mod backend;
 mod begun_run;
+mod by_address;
 mod connect;
 mod connection;
 mod ddl;

@@ -31,6 +31,7 @@ pub mod own;
 pub mod panic;
 pub mod peer;
 pub mod poll;
+pub mod resolve;
 pub mod result;
 pub mod signals;
 pub mod sqlite;

@@ -70,9 +70,23 @@ impl Target {
             connection.close().await;
             Cow::Owned(target)
         };
-        let driver = target.backend().driver();
-        let connect = |mode| driver.connect_to_migrate(&target.url, name, mode);
-        target.open_with(connect, bound).await
+        match target.migrate_by_name(name, bound).await {
+            Err(failed) if failed.is_unresolved => match target.at_address().await {
+                Some(target) => Ok(target.migrate_by_name(name, bound).await?),
+                None => Err(failed.error),
+            },
+            answer => Ok(answer?),
+        }
+    }
+
+    async fn migrate_by_name(
+        &self,
+        name: &str,
+        bound: Duration,
+    ) -> Result<Box<dyn MigrationConnection>, Failed> {
+        let driver = self.backend().driver();
+        let connect = |mode| driver.connect_to_migrate(&self.url, name, mode);
+        self.open_with(connect, bound).await
     }
 
     /// Connects to the first of the URL's servers that takes writes, else to the first that answers.
@@ -118,6 +132,23 @@ impl Target {
         purpose: ConnectionPurpose,
         bound: Duration,
     ) -> Result<Box<dyn Connection>, Error> {
+        let target = select! {
+            answer = self.open_by_name(purpose, bound) => match answer {
+                Err(failed) if failed.is_unresolved => {
+                    self.at_address().await.ok_or(failed.error)?
+                }
+                answer => return Ok(answer?),
+            },
+            Some(target) = self.at_address_if_slow() => target,
+        };
+        Ok(target.open_by_name(purpose, bound).await?)
+    }
+
+    async fn open_by_name(
+        &self,
+        purpose: ConnectionPurpose,
+        bound: Duration,
+    ) -> Result<Box<dyn Connection>, Failed> {
         let driver = self.backend().driver();
         let connect = |mode| driver.connect(&self.url, purpose, mode);
         self.open_with(connect, bound).await
@@ -168,10 +199,10 @@ impl Target {
         &self,
         connect: impl Fn(TlsMode) -> Pending<'a, Result<T, Fault>>,
         bound: Duration,
-    ) -> Result<T, Error> {
+    ) -> Result<T, Failed> {
         // The driver would wait for the writer of a pipe, and nothing could stop it.
         if let Some(problem) = self.unusable_tls_file(is_no_file) {
-            return Err(problem);
+            return Err(problem.into());
         }
         let codes = self.backend().driver().codes();
         let bound = bound.min(CONNECT);
@@ -203,11 +234,17 @@ impl Target {
         };
         let answer = select! {
             answer = attempts => answer,
-            Some(what) = who_listens => return Err(unreachable::other_server(what, &self.url)),
+            Some(what) = who_listens => {
+                return Err(unreachable::other_server(what, &self.url).into());
+            }
         };
         answer.map_err(|fault| {
+            let is_unresolved = unreachable::is_unresolved(&fault);
             let unreadable = self.unusable_tls_file(|_| true);
-            unreadable.unwrap_or_else(|| unreachable::explain(fault, &self.url))
+            Failed {
+                error: unreadable.unwrap_or_else(|| unreachable::explain(fault, &self.url)),
+                is_unresolved,
+            }
         })
     }
 
@@ -223,6 +260,28 @@ impl Target {
                  the working directory",
             ))
         })
+    }
+}
+
+/// Why one attempt failed.
+struct Failed {
+    error: Error,
+    /// The host's name has no address, by the system's resolver.
+    is_unresolved: bool,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            is_unresolved: false,
+        }
+    }
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        failed.error
     }
 }
 

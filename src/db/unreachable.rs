@@ -13,6 +13,11 @@ const NAMES: &str = "certificate is only valid for ";
 /// How the standard library begins the error of a name that can't be looked up.
 const LOOKUP: &str = "failed to lookup address information";
 
+/// Whether the host's name could not be looked up.
+pub(super) fn is_unresolved(fault: &Fault) -> bool {
+    matches!(fault.kind, FaultKind::Io(_)) && fault.message.contains(LOOKUP)
+}
+
 /// What a fault while connecting means. What the server itself answered needs no address.
 pub(super) fn explain(fault: Fault, url: &DatabaseUrl) -> Error {
     if url.sqlite_path().is_some() {
@@ -30,7 +35,7 @@ pub(super) fn explain(fault: Fault, url: &DatabaseUrl) -> Error {
         FaultKind::Io(io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput) => {
             fault.into()
         }
-        FaultKind::Io(_) if fault.message.contains(LOOKUP) => Error::NotYet(format!(
+        FaultKind::Io(_) if is_unresolved(&fault) => Error::NotYet(format!(
             "the host name of {} can't be resolved: {said}",
             place.shown()
         )),

@@ -23,6 +23,7 @@ mod tests;
 mod tls;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use crate::redact::{self, Secrets};
@@ -171,6 +172,17 @@ impl DatabaseUrl {
             }
             one
         })
+    }
+
+    /// The first server, by an address of its host.
+    #[must_use]
+    pub(super) fn at(&self, address: IpAddr) -> Self {
+        let mut one = self.clone();
+        if let Location::Server(server) = &mut one.location {
+            server.addresses.truncate(1);
+            server.addresses[0].host = Some(UrlHost::Name(address.to_string()));
+        }
+        one
     }
 
     /// How many servers this URL names; 1 for `SQLite`.

@@ -34,10 +34,8 @@ pub(super) fn is_public(name: &str) -> bool {
 /// Adds the passwords of all URLs in a value, and of what other drivers use in place of one.
 pub(super) fn passwords_of_urls(secrets: &mut Secrets, value: &str) {
     // Most values are no URL and have no parameters, and every start looks at all of them.
-    let bytes = value.as_bytes();
-    if !bytes.iter().any(|byte| matches!(byte, b'=' | b'@'))
-        && !bytes.windows(3).any(|three| three == b"://")
-    {
+    let has = |byte| value.as_bytes().contains(&byte);
+    if !(has(b'=') || has(b'@') || has(b':') && value.contains("://")) {
         return;
     }
     let mut found = value.match_indices("://").peekable();

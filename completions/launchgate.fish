@@ -43,7 +43,7 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l backup -d 
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l snapshot -d 'SQLite: copy the database into DIR before the first migrate step; migrate only if that succeeds' -r -f -a "(__fish_complete_directories)"
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l migrate -d 'Run CMD to migrate; repeatable, run in order' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l sql -d 'Apply the .sql migrations in DIR after the migrate commands, as the tool that made them would' -r -f -a "(__fish_complete_directories)"
-complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l sql-layout -d 'Which tool\'s folder `--sql` has, where its files or the database leave that open: sqlx, prisma, drizzle' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l sql-layout -d 'Which tool\'s folder `--sql` has, where its files or the database leave that open: sqlx, prisma, drizzle, dbmate, goose, golang-migrate' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l verify -d 'Run CMD after the migrate steps; if it fails, the run fails' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l shell -d 'Run step and start commands through `/bin/sh -c`' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand run" -l expand-env -d 'Expand $NAME and ${NAME} in step and start commands and in SERVER\'s arguments, without a shell' -r
@@ -86,7 +86,7 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l backup -d 
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l snapshot -d 'SQLite: copy the database into DIR before the first migrate step; migrate only if that succeeds' -r -f -a "(__fish_complete_directories)"
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l migrate -d 'Run CMD to migrate; repeatable, run in order' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l sql -d 'Apply the .sql migrations in DIR after the migrate commands, as the tool that made them would' -r -f -a "(__fish_complete_directories)"
-complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l sql-layout -d 'Which tool\'s folder `--sql` has, where its files or the database leave that open: sqlx, prisma, drizzle' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l sql-layout -d 'Which tool\'s folder `--sql` has, where its files or the database leave that open: sqlx, prisma, drizzle, dbmate, goose, golang-migrate' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l verify -d 'Run CMD after the migrate steps; if it fails, the run fails' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l shell -d 'Run step and start commands through `/bin/sh -c`' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand job" -l expand-env -d 'Expand $NAME and ${NAME} in step and start commands and in SERVER\'s arguments, without a shell' -r
@@ -211,7 +211,7 @@ complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l backup -
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l snapshot -d 'SQLite: copy the database into DIR before the first migrate step; migrate only if that succeeds' -r -f -a "(__fish_complete_directories)"
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l migrate -d 'Run CMD to migrate; repeatable, run in order' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l sql -d 'Apply the .sql migrations in DIR after the migrate commands, as the tool that made them would' -r -f -a "(__fish_complete_directories)"
-complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l sql-layout -d 'Which tool\'s folder `--sql` has, where its files or the database leave that open: sqlx, prisma, drizzle' -r
+complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l sql-layout -d 'Which tool\'s folder `--sql` has, where its files or the database leave that open: sqlx, prisma, drizzle, dbmate, goose, golang-migrate' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l verify -d 'Run CMD after the migrate steps; if it fails, the run fails' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l shell -d 'Run step and start commands through `/bin/sh -c`' -r
 complete -c launchgate -n "__fish_launchgate_using_subcommand check" -l expand-env -d 'Expand $NAME and ${NAME} in step and start commands and in SERVER\'s arguments, without a shell' -r

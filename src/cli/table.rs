@@ -128,7 +128,7 @@ settings! {
         ..base(Group::Steps, STEP, Shape::StepFolder)
     }
     SqlLayout "sql-layout" {
-        help: "Which tool's folder `--sql` has, where its files or the database leave that open: sqlx, prisma, drizzle",
+        help: "Which tool's folder `--sql` has, where its files or the database leave that open: sqlx, prisma, drizzle, dbmate, goose, golang-migrate",
         variants: &[Variant {
             verb: Wait,
             group: Group::Coordination,

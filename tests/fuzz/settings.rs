@@ -449,6 +449,7 @@ fn samples(row: &Definition) -> (&'static str, Option<&'static str>) {
         (SettingId::HealthListen, _) => (":8080", Some("8080")),
         (SettingId::ParentDeathSignal, _) => ("TERM", Some("99")),
         (SettingId::LogFormat, _) => ("json", Some("xml")),
+        (SettingId::SqlLayout, _) => ("prisma", Some("rails")),
         (SettingId::StepEnvFrom, _) => ("NAME=SOURCE", Some("NAME")),
         (SettingId::App | SettingId::Release, _) => ("text", None),
         (_, Shape::Switch) => ("on", Some("maybe")),

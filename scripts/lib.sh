@@ -169,7 +169,8 @@ unpack_from_sid() (
     # On Debian, where its other packages come from.
     # shellcheck disable=SC2016 # apt replaces it
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 'Label: Debian' 2>/dev/null | head -n 1)
-    mirror=${mirror:-http://deb.debian.org/debian/}
+    mirror=${mirror:-${LAUNCHGATE_DEBIAN_MIRROR:-}}
+    [ -n "$mirror" ] || die "apt has no mirror of Debian here: set LAUNCHGATE_DEBIAN_MIRROR to the URL of one"
     if [ ! -e /usr/share/keyrings/debian-archive-keyring.gpg ]; then
         need_packages /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
     fi

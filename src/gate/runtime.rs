@@ -169,8 +169,13 @@ impl GateLink {
         work: impl Future<Output = T>,
     ) -> Result<Option<T>, Failure> {
         let wait = Arc::clone(&self.wait);
-        let over = limit.as_ref().map(|(limit, _)| Instant::now() + *limit);
-        wait.begin(limit.map(|(limit, failure)| (Moment::now() + limit + SLACK, failure)));
+        // One that ends after all clocks is none.
+        let over = limit
+            .as_ref()
+            .and_then(|(limit, _)| Instant::now().checked_add(*limit));
+        wait.begin(
+            limit.map(|(limit, failure)| (Moment::now() + limit.saturating_add(SLACK), failure)),
+        );
         let done = tokio::select! {
             biased;
             stop = self.stopped() => Err(steps::stopped(stop, phase)),

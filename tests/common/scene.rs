@@ -95,6 +95,14 @@ impl<'a> Scene<'a> {
         scene
     }
 
+    /// The same where the file of an `SQLite` database does not exist yet.
+    pub fn without_database_file(self) -> Self {
+        if self.db.is_sqlite() {
+            std::fs::remove_file(self.db.sqlite_file()).expect("a file");
+        }
+        self
+    }
+
     /// On SQLite the first run has no row until it ends: most scenes are about a later one.
     fn create_ledger(&self) {
         self.db.sql(&ddl(Backend::Sqlite, None, None));

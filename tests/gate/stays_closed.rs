@@ -29,7 +29,7 @@ fn refused(replica: Gate<'_>, code: i32, words: &[&str]) -> Run {
 #[test]
 fn settings_that_cannot_be_meant_are_64() {
     let db = Db::sqlite();
-    let scene = Scene::new(&db);
+    let scene = Scene::new(&db).without_database_file();
     let with = |url: &str| scene.run("v1").env("DATABASE_URL", url);
     refused(with("postgres://u:geheim@ho st/x"), 64, &["DATABASE_URL"]);
     refused(

@@ -146,7 +146,7 @@ fn a_certificate_is_verified_where_the_url_says_so() {
             ),
             (
                 format!("sslmode=verify-full&sslrootcert={ca}"),
-                "another name",
+                "a different name",
                 "it has: DnsName(\"db.example\")",
             ),
             (

@@ -130,7 +130,10 @@ async fn the_database_describes_itself(db: Db) {
     let (product, version, pooler) = match &db {
         Db::Postgres(_) => ("PostgreSQL", db.postgres().major(), None),
         Db::Pooled(..) => ("PostgreSQL", db.postgres().major(), Some("PgBouncer")),
-        Db::Maria(_) => ("MariaDB", "10.".to_owned(), None),
+        Db::Maria(_) if db.sql("select version()").contains("MariaDB") => {
+            ("MariaDB", "10.".to_owned(), None)
+        }
+        Db::Maria(_) => ("MySQL", "9.".to_owned(), None),
         Db::Sqlite(_) => ("SQLite", "3.".to_owned(), None),
     };
     assert_eq!((info.product, info.pooler.as_deref()), (product, pooler));

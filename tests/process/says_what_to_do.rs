@@ -53,6 +53,7 @@ fn a_migration_without_a_version_gets_a_name() {
 #[test]
 fn commands_in_hints_choose_the_same_app_and_database() {
     let place = Place::new();
+    place.write("app.db", "");
     place.write("launchgate.toml", "app = 'web'\n");
     let words = ["job", "--release=v1", "--migrate=false", "--max-attempts=1"];
     let again = |flags: &[&str]| {
@@ -84,6 +85,7 @@ fn no_password_is_in_a_command_of_a_hint() {
 #[test]
 fn a_failed_step_counts_its_attempts() {
     let place = Place::new();
+    place.write("app.db", "");
     let words = [
         "job",
         "--release=v1",
@@ -135,6 +137,7 @@ fn status_of_a_mistyped_app_names_the_apps_there_are() {
 #[test]
 fn resolving_a_revision_that_never_ran_is_a_warning() {
     let place = Place::new();
+    place.write("app.db", "");
     let resolve = |words: &[&str]| {
         let gate = launchgate(&place, "sqlite:app.db", &["resolve", "--as=retry"]);
         gate.args(words).end()

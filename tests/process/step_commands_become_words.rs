@@ -89,6 +89,7 @@ fn the_servers_arguments_are_expanded_too() {
 #[test]
 fn the_arguments_of_a_server_that_waits_are_expanded_too() {
     let place = Place::new();
+    place.write("db", "");
     let database = "--database-url=sqlite:db";
     let words = ["resolve", "1", "--as=succeeded", database];
     let words = [&["./launchgate"], &words[..]].concat();

@@ -560,7 +560,7 @@ fn the_folder_is_the_revision() {
 #[test]
 fn what_cannot_be_meant_is_refused_before_anything_runs() {
     let db = Db::sqlite();
-    let scene = Scene::new(&db);
+    let scene = Scene::new(&db).without_database_file();
     let files = Migrations::new(&scene);
     let refused = |args: &[&str], url: &str, words: &[&str]| {
         let mut replica = scene
@@ -658,7 +658,7 @@ fn a_file_that_can_not_be_read_is_told_with_the_reason() {
 }
 
 fn check_lists_and_changes_nothing(db: &Db) {
-    let scene = Scene::new(db);
+    let scene = Scene::new(db).without_database_file();
     let files = Migrations::new(&scene);
     files.write("10_c.sql", "create table c (x int);");
     files.write("9_b.up.sql", "create table b (x int);");

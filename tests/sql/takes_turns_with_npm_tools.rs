@@ -197,7 +197,7 @@ fn wipe(db: &Db) {
 }
 
 fn take_turns(tool: &Tool, db: &Db) {
-    let scene = Scene::new(db);
+    let scene = Scene::new(db).without_database_file();
     let files = Migrations::new(&scene);
     // The tool alone.
     (tool.write)(&files, db, 4);
@@ -294,7 +294,7 @@ on_each!(drizzle_and_launchgate_take_turns: each);
 
 /// "a failed row of the tool, with the tool's own words for the remedy"
 fn a_failed_migration_of_prisma_is_refused_until_it_is_resolved(db: &Db) {
-    let scene = Scene::new(db);
+    let scene = Scene::new(db).without_database_file();
     let files = Migrations::new(&scene);
     (PRISMA.write)(&files, db, 1);
     fs::create_dir_all(files.0.join("2025_bad")).expect("a folder");

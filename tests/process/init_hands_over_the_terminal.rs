@@ -228,8 +228,9 @@ fn a_stopped_server_can_be_ended_from_the_shell(mode: Mode) {
     terminal.wait_for("Stopped", 1);
     terminal.press("kill %1\n");
     place.wait_for_line("heard", "15");
-    // The shell refuses to go as long as it knows of a stopped job.
+    // The shell refuses to go as long as it knows of a stopped job, and looks only before a prompt.
     wait_until("the shell to notice the job's end", || {
+        terminal.press("\n");
         processes::see(pids.0).is_none().then_some(())
     });
     terminal.press("exit 0\n");

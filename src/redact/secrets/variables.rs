@@ -16,10 +16,20 @@ const PUBLIC: [&str; 5] = ["USER", "USERNAME", "DATABASE", "DB", "HOST"];
 
 fn ends_with(name: &str, endings: &[&str]) -> bool {
     let name = name.as_bytes();
-    endings.iter().any(|ending| {
-        let start = name.len().checked_sub(ending.len());
-        start.is_some_and(|start| name[start..].eq_ignore_ascii_case(ending.as_bytes()))
-    })
+    let Some(last) = name.last() else {
+        return false;
+    };
+    endings
+        .iter()
+        .map(|ending| ending.as_bytes())
+        .any(|ending| {
+            // Most names differ here already.
+            ending
+                .last()
+                .is_some_and(|letter| letter.eq_ignore_ascii_case(last))
+                && name.len() >= ending.len()
+                && name[name.len() - ending.len()..].eq_ignore_ascii_case(ending)
+        })
 }
 
 pub(super) fn is_secret(name: &str) -> bool {

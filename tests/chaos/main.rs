@@ -59,13 +59,12 @@ fn random_faults_on_two_nodes_of_a_cluster() {
     assert_eq!(run("galera", &Arena::galera(), Subject::Launchgate), 0);
 }
 
-/// The judge can see: a lock that nothing but a connection holds is not enough.
+/// The judge can see. A shell breaks the rules in any run; an advisory lock around the migration needs the
+/// longer run that `scripts/chaos --subject advisory` is.
 #[test]
-fn the_judge_sees_what_a_shell_and_an_advisory_lock_let_happen() {
-    for subject in [Subject::Shell, Subject::Advisory] {
-        let arena = Arena::new(Db::postgres_15());
-        assert_ne!(run("postgres", &arena, subject), 0, "{subject:?}");
-    }
+fn the_judge_sees_what_a_shell_lets_happen() {
+    let arena = Arena::new(Db::postgres_15());
+    assert_ne!(run("postgres", &arena, Subject::Shell), 0);
 }
 
 /// What `scripts/chaos` runs.

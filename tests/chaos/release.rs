@@ -182,7 +182,7 @@ impl<'a> Course<'a> {
         }
         if self.silent.is_some_and(|until| now >= until) {
             self.silent = None;
-            self.ways.iter().for_each(Network::mend);
+            self.ways.iter().for_each(Network::restore);
         }
     }
 
@@ -207,7 +207,7 @@ impl<'a> Course<'a> {
 
     /// Nothing of this release is left when the next one begins.
     fn finish(&mut self) {
-        self.ways.iter().for_each(Network::mend);
+        self.ways.iter().for_each(Network::restore);
         self.silent = None;
         self.paused.clear();
         self.replicas.clear();

@@ -71,7 +71,7 @@ impl Network {
         *self.up.0.lock().unwrap_or_else(PoisonError::into_inner) = false;
     }
 
-    pub fn mend(&self) {
+    pub fn restore(&self) {
         *self.up.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.up.1.notify_all();
     }

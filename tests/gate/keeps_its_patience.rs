@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::common::{Db, Scene, on_each};
+use crate::common::{Db, Run, Scene, on_each, until};
 
 /// How a server keeps its client waiting.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +82,14 @@ fn stall(mut client: TcpStream, how: Stall) -> Option<()> {
 /// It used to take ten seconds, or for ever.
 const SOON: Duration = Duration::from_secs(4);
 
+/// The second thread, which connects, has begun.
+fn wait_for_connecting(replica: &Run) {
+    until("the thread that connects", || {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", replica.pid()));
+        tasks.is_ok_and(|tasks| tasks.count() > 1)
+    });
+}
+
 fn is_patient(how: Stall, url: &str) {
     let db = Db::sqlite();
     let scene = Scene::new(&db);
@@ -97,7 +105,7 @@ fn is_patient(how: Stall, url: &str) {
     assert!(waited < SOON, "{how:?} {url}: {waited:?}");
     let mut stopped = replica().start();
     stopped.wait_for_log("this revision");
-    thread::sleep(Duration::from_millis(200));
+    wait_for_connecting(&stopped);
     let began = Instant::now();
     stopped.signal(Signal::SIGTERM);
     stopped.ends_with(143);
@@ -155,7 +163,7 @@ fn a_password_file_that_hangs_is_given_up_in_time() {
     scene.remove("password");
     let mut stopped = replica().start();
     stopped.wait_for_log("this revision");
-    thread::sleep(Duration::from_millis(200));
+    wait_for_connecting(&stopped);
     let began = Instant::now();
     stopped.signal(Signal::SIGTERM);
     stopped.ends_with(143);

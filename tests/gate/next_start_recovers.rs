@@ -125,7 +125,7 @@ fn a_holder_that_thaws_late_in_its_lease_kills_its_step_before_the_next_one_runs
     until("the next step", || scene.count("start") == 2);
     scene.remove("hold-migrate");
     waiter.ends_with(0);
-    network.mend();
+    network.restore();
     holder.ends_with(76);
     scene.check_settled("v1");
 }

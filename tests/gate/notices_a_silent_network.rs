@@ -59,7 +59,7 @@ impl Namespace {
         })
     }
 
-    fn mend(&self) {
+    fn restore(&self) {
         ip(&format!("link set {} up", self.wire));
     }
 }
@@ -166,7 +166,7 @@ fn recovers(which: &str, number: u32) {
     until("a heartbeat that is not answered", || {
         namespace.has_unacknowledged()
     });
-    namespace.mend();
+    namespace.restore();
     let beat = || scene.ledger("heartbeat_at")[0].clone();
     let before = beat();
     until("another heartbeat", || beat() != before);

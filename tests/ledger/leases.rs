@@ -139,7 +139,7 @@ async fn a_cut_network_is_noticed_in_time_and_a_mended_one_confirms(db: Db) {
             since.elapsed()
         );
     }
-    network.mend();
+    network.restore();
     let renewal = locked.renew("run1", None, || ()).await;
     assert_eq!((renewal.lock, renewal.lease), (Ok(()), Ok(None)));
     locked
@@ -161,7 +161,7 @@ async fn an_answer_to_the_commit_that_never_comes_is_unknown(db: Db) {
         matches!(error, Error::Broken(_) | Error::Lost(_)),
         "{error:?}"
     );
-    network.mend();
+    network.restore();
     target
         .run_state("run1")
         .await

@@ -13,7 +13,7 @@ use super::{
     file::MigrationFile,
     folder::MigrationFolder,
     history,
-    layout::{Creation, Layout, LayoutKind, MigrationPlan, RowSql},
+    layout::{Creation, EmptySchema, Layout, LayoutKind, MigrationPlan, RowSql},
     layouts::layout,
     partial_effects::PartialEffects,
     progress::{Progress, Stage},
@@ -52,13 +52,12 @@ fn table(target: &Target, layout: &dyn Layout) -> String {
 /// Refuses to create a history beside another table, where the tool does.
 async fn refuse_not_empty(
     connection: &mut dyn Connection,
-    layout: &dyn Layout,
-    ask: String,
+    EmptySchema { ask, refused }: EmptySchema,
     table: &str,
 ) -> Result<(), MigrationError> {
     match connection.rows(ask, CALL).await {
         Ok(rows) => match rows.first() {
-            Some(other) => Err(layout.not_empty(&other.text(0))),
+            Some(other) => Err(refused(&other.text(0))),
             None => Ok(()),
         },
         // There is no file yet.
@@ -103,9 +102,9 @@ impl Migrator {
         layout.refuse(&folder.path, target.backend())?;
         let found = history::read(connection.as_mut(), dialect, layout, &table).await?;
         if found.is_none()
-            && let Some(other) = layout.other_tables(&rows)
+            && let Some(empty) = layout.empty_schema(&rows)
         {
-            refuse_not_empty(connection.as_mut(), layout, other, &table).await?;
+            refuse_not_empty(connection.as_mut(), empty, &table).await?;
         }
         connection.close().await;
         let found = found.unwrap_or_default();
@@ -159,8 +158,8 @@ impl Migrator {
 
     /// Only if it is missing: IF NOT EXISTS requires the CREATE privilege even if the table exists.
     async fn create(&mut self) -> Result<(), MigrationError> {
-        if let Some(other) = self.layout.other_tables(&self.rows()) {
-            refuse_not_empty(self.connection.as_mut(), self.layout, other, &self.table).await?;
+        if let Some(empty) = self.layout.empty_schema(&self.rows()) {
+            refuse_not_empty(self.connection.as_mut(), empty, &self.table).await?;
         }
         match self.layout.creation(&self.rows()) {
             Creation::BySqlx => {

@@ -59,6 +59,14 @@ pub(super) enum Creation {
     Statements(Vec<String>),
 }
 
+/// A history is created only where there is no other table.
+pub(super) struct EmptySchema {
+    /// Asks for such a table.
+    pub(super) ask: String,
+    /// The refusal, by the table's name.
+    pub(super) refused: fn(&str) -> MigrationError,
+}
+
 /// What statements about a history table are made of.
 pub(super) struct RowSql<'a> {
     /// The table's name, as far as it has to be qualified.
@@ -162,11 +170,8 @@ pub(super) trait Layout: Sync {
 
     fn creation(&self, rows: &RowSql<'_>) -> Creation;
 
-    /// Asks for a table that forbids to create the history, where the tool is so strict.
-    fn other_tables(&self, rows: &RowSql<'_>) -> Option<String>;
-
-    /// Why that table forbids it.
-    fn not_empty(&self, table: &str) -> MigrationError;
+    /// What the tool requires before it creates its history, where it is so strict.
+    fn empty_schema(&self, rows: &RowSql<'_>) -> Option<EmptySchema>;
 
     /// What is selected of the table, each column as text.
     fn columns(&self, dialect: &dyn MigrationDialect) -> String;

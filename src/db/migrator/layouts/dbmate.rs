@@ -10,7 +10,7 @@ use crate::db::{
         dialect::{FileTransaction, MigrationDialect, TableName},
         error::MigrationError,
         file::MigrationFile,
-        layout::{Creation, Layout, MigrationPlan, PlanWarning, RowSql},
+        layout::{Creation, EmptySchema, Layout, MigrationPlan, PlanWarning, RowSql},
     },
     rows::TextRow,
 };
@@ -60,12 +60,8 @@ impl Layout for Dbmate {
         )])
     }
 
-    fn other_tables(&self, _rows: &RowSql<'_>) -> Option<String> {
+    fn empty_schema(&self, _rows: &RowSql<'_>) -> Option<EmptySchema> {
         None
-    }
-
-    fn not_empty(&self, table: &str) -> MigrationError {
-        MigrationError::migration(format!("there is the table {table}"), "")
     }
 
     fn columns(&self, _dialect: &dyn MigrationDialect) -> String {

@@ -16,7 +16,7 @@ use crate::db::{
         dialect::{FileTransaction, MigrationDialect, TableName},
         error::MigrationError,
         file::MigrationFile,
-        layout::{Creation, Layout, MigrationPlan, PlanWarning, RowSql},
+        layout::{Creation, EmptySchema, Layout, MigrationPlan, PlanWarning, RowSql},
     },
     rows::TextRow,
 };
@@ -119,12 +119,8 @@ impl Layout for Drizzle {
         })
     }
 
-    fn other_tables(&self, _rows: &RowSql<'_>) -> Option<String> {
+    fn empty_schema(&self, _rows: &RowSql<'_>) -> Option<EmptySchema> {
         None
-    }
-
-    fn not_empty(&self, table: &str) -> MigrationError {
-        MigrationError::migration(format!("there is the table {table}"), "")
     }
 
     fn columns(&self, dialect: &dyn MigrationDialect) -> String {

@@ -9,9 +9,16 @@ pub(super) fn folders(path: &Path) -> Result<Vec<String>, MigrationError> {
     entries(path, fs::FileType::is_dir)
 }
 
-/// The names of the files in a folder whose names end with `.sql`, in the order of their bytes.
-pub(super) fn sql_files(path: &Path) -> Result<Vec<String>, MigrationError> {
+/// The names of the files in a folder, in the order of their bytes. A link counts as what it leads to.
+pub(super) fn files(path: &Path) -> Result<Vec<String>, MigrationError> {
     let mut names = entries(path, |kind| !kind.is_dir())?;
+    names.retain(|name| !path.join(name).is_dir());
+    Ok(names)
+}
+
+/// Those of them whose names end with `.sql`.
+pub(super) fn sql_files(path: &Path) -> Result<Vec<String>, MigrationError> {
+    let mut names = files(path)?;
     names.retain(|name| {
         Path::new(name).extension().is_some_and(|end| end == "sql") && path.join(name).is_file()
     });

@@ -10,7 +10,7 @@ use crate::db::{
         dialect::{FileTransaction, MigrationDialect, TableName},
         error::MigrationError,
         file::MigrationFile,
-        layout::{Creation, Layout, MigrationPlan, RowSql},
+        layout::{Creation, EmptySchema, Layout, MigrationPlan, RowSql},
     },
     rows::TextRow,
 };
@@ -37,9 +37,21 @@ impl Layout for GolangMigrate {
                 ),
                 "rename it, or move it out of the folder",
             )),
-            direction => Ok(direction),
+            Some((version, direction)) => {
+                let version = i64::try_from(version).map_err(|_| {
+                    MigrationError::migration(
+                        format!(
+                            "{}: its version is too large for the table",
+                            path.join(name).display()
+                        ),
+                        "give it a smaller version",
+                    )
+                })?;
+                Ok(Some((version, direction)))
+            }
+            None => Ok(None),
         })?;
-        let ups: Vec<u64> = listed
+        let ups: Vec<i64> = listed
             .iter()
             .filter(|file| file.version.1 == Direction::Up)
             .map(|file| file.version.0)
@@ -53,8 +65,7 @@ impl Layout for GolangMigrate {
                     name: file.name,
                     shown: file.shown,
                     runs: is_up || !ups.contains(&version),
-                    // The table's column holds no greater one.
-                    version: i64::try_from(version).unwrap_or(i64::MAX),
+                    version,
                     text: if is_up { file.text } else { String::new() },
                     ..MigrationFile::default()
                 };
@@ -91,12 +102,8 @@ impl Layout for GolangMigrate {
         })
     }
 
-    fn other_tables(&self, _rows: &RowSql<'_>) -> Option<String> {
+    fn empty_schema(&self, _rows: &RowSql<'_>) -> Option<EmptySchema> {
         None
-    }
-
-    fn not_empty(&self, table: &str) -> MigrationError {
-        MigrationError::migration(format!("there is the table {table}"), "")
     }
 
     fn columns(&self, dialect: &dyn MigrationDialect) -> String {

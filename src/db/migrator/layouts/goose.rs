@@ -9,7 +9,7 @@ use crate::db::{
         dialect::{FileTransaction, MigrationDialect, TableName},
         error::MigrationError,
         file::MigrationFile,
-        layout::{Creation, Layout, MigrationPlan, RowSql},
+        layout::{Creation, EmptySchema, Layout, MigrationPlan, RowSql},
     },
     rows::TextRow,
 };
@@ -74,12 +74,8 @@ impl Layout for Goose {
         )])
     }
 
-    fn other_tables(&self, _rows: &RowSql<'_>) -> Option<String> {
+    fn empty_schema(&self, _rows: &RowSql<'_>) -> Option<EmptySchema> {
         None
-    }
-
-    fn not_empty(&self, table: &str) -> MigrationError {
-        MigrationError::migration(format!("there is the table {table}"), "")
     }
 
     fn columns(&self, dialect: &dyn MigrationDialect) -> String {

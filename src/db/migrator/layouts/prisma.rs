@@ -17,7 +17,7 @@ use crate::db::{
         dialect::{FileTransaction, MigrationDialect, TableName},
         error::MigrationError,
         file::MigrationFile,
-        layout::{Creation, Layout, MigrationPlan, PlanWarning, RowSql},
+        layout::{Creation, EmptySchema, Layout, MigrationPlan, PlanWarning, RowSql},
     },
     rows::TextRow,
 };
@@ -149,7 +149,7 @@ impl Layout for Prisma {
         Creation::Statements(vec![format!("CREATE TABLE {table} ({columns}){end}")])
     }
 
-    fn other_tables(&self, rows: &RowSql<'_>) -> Option<String> {
+    fn empty_schema(&self, rows: &RowSql<'_>) -> Option<EmptySchema> {
         let all = match rows.backend {
             Backend::Postgres => {
                 let schema = rows.schema.map(|schema| rows.text(schema));
@@ -171,16 +171,15 @@ impl Layout for Prisma {
                     .to_owned()
             }
         };
-        Some(all)
-    }
-
-    fn not_empty(&self, table: &str) -> MigrationError {
-        MigrationError::migration(
-            format!(
-                "the database schema is not empty: there is the table {table} and no {TABLE} (P3005)"
-            ),
-            "baseline the database with `prisma migrate resolve --applied NAME`, as https://pris.ly/d/migrate-baseline describes",
-        )
+        let refused = |table: &str| {
+            MigrationError::migration(
+                format!(
+                    "the database schema is not empty: there is the table {table} and no {TABLE} (P3005)"
+                ),
+                "baseline the database with `prisma migrate resolve --applied NAME`, as https://pris.ly/d/migrate-baseline describes",
+            )
+        };
+        Some(EmptySchema { ask: all, refused })
     }
 
     fn columns(&self, dialect: &dyn MigrationDialect) -> String {

@@ -17,7 +17,7 @@ use crate::db::{
         dialect::{FileTransaction, MigrationDialect, TableName},
         error::MigrationError,
         file::MigrationFile,
-        layout::{Creation, Layout, MigrationPlan, PlanWarning, RowSql},
+        layout::{Creation, EmptySchema, Layout, MigrationPlan, PlanWarning, RowSql},
     },
     rows::TextRow,
 };
@@ -50,12 +50,8 @@ impl Layout for Sqlx {
         Creation::BySqlx
     }
 
-    fn other_tables(&self, _rows: &RowSql<'_>) -> Option<String> {
+    fn empty_schema(&self, _rows: &RowSql<'_>) -> Option<EmptySchema> {
         None
-    }
-
-    fn not_empty(&self, table: &str) -> MigrationError {
-        MigrationError::migration(format!("there is the table {table}"), "")
     }
 
     fn columns(&self, dialect: &dyn MigrationDialect) -> String {

@@ -1,7 +1,8 @@
 //! The files of a folder whose names begin with a version.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
+use super::files;
 use crate::db::migrator::error::MigrationError;
 
 /// What the names of migrations end with.
@@ -24,43 +25,26 @@ pub(super) fn read_files<V: PartialEq>(
     path: &Path,
     version: impl Fn(&str) -> Result<Option<V>, MigrationError>,
 ) -> Result<Vec<Listed<V>>, MigrationError> {
-    let unreadable = |shown: &Path, error: std::io::Error| {
-        MigrationError::migration(
-            format!("failed to read {}: {error}", shown.display()),
-            "let the user who runs the steps read the folder and its files, saved as UTF-8",
-        )
-    };
-    let mut names = Vec::new();
-    for entry in fs::read_dir(path).map_err(|error| unreadable(path, error))? {
-        let entry = entry.map_err(|error| unreadable(path, error))?;
-        // A link counts as what it leads to.
-        if let Ok(name) = entry.file_name().into_string()
-            && !entry.path().is_dir()
-        {
-            names.push(name);
-        }
-    }
-    names.sort_unstable();
-    let mut files: Vec<Listed<V>> = Vec::new();
-    for name in names {
+    let mut found: Vec<Listed<V>> = Vec::new();
+    for name in files::files(path)? {
         let Some(version) = version(&name)? else {
             continue;
         };
         let file = path.join(&name);
-        if let Some(twin) = files.iter().find(|other| other.version == version) {
+        if let Some(twin) = found.iter().find(|other| other.version == version) {
             return Err(MigrationError::migration(
                 format!("{} and {name} have the same version", twin.shown),
                 "give the newer one another version",
             ));
         }
-        files.push(Listed {
+        found.push(Listed {
             shown: file.display().to_string(),
-            text: fs::read_to_string(&file).map_err(|error| unreadable(&file, error))?,
+            text: files::text(&file)?,
             name,
             version,
         });
     }
-    Ok(files)
+    Ok(found)
 }
 
 /// The digits that a name begins with.

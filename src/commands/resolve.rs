@@ -72,9 +72,7 @@ pub fn resolve(host: &Host, log: &Log, settings: &ResolveSettings) -> Result<(),
     let said = match state {
         RunState::Succeeded => "recorded as succeeded: the next start will not run its steps",
         RunState::Blocked => "blocked: launchgate will refuse to start it",
-        _ if had_succeeded => {
-            "reset the attempts; the revision succeeded before, so its steps will not run again"
-        }
+        _ if had_succeeded => "reset the attempts",
         _ => "reset the attempts; the next start will run its steps",
     };
     print::print(host, format!("revision {shown}: {said}\n").as_bytes())
@@ -105,6 +103,11 @@ async fn append(
         let problem = link.unless_stopped("reading the ledger", look).await?;
         let problem = problem.map_err(|error| call_failed(&reference, error))?;
         log.warn(Event::ConfigWarning, &problem, &[]);
+    }
+    if had_succeeded && state == RunState::Reset {
+        let what = format!("revision {} has succeeded", redact::passwords(revision));
+        let hint = "its steps will not run again; to run them, deploy under another --release";
+        log.warn(Event::ConfigWarning, &Problem::new(what, hint), &[]);
     }
     let write = session.decide_by_operator(revision, state, note.as_deref(), &holder);
     let written = link.unless_stopped("recording the decision", write).await?;

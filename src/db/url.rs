@@ -88,6 +88,7 @@ impl DatabaseUrl {
         let text = text.trim();
         foreign::refuse(text)?;
         let (scheme, rest) = scheme::split(text)?;
+        scheme::refuse_second(rest)?;
         let mut secrets = Secrets::default();
         let location = match scheme.rules() {
             UrlRules::File => {

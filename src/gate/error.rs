@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::db::{Backend, Error, Target};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::decide::RevisionRefusal;
+use crate::gate::wait_clock::shown;
 use crate::plan::ledger_reference::LedgerReference;
 
 /// Why the work under the lock was abandoned.
@@ -108,8 +109,8 @@ pub(super) fn orphans_remain(list: &str, waited: Duration, backend: Backend) -> 
         FailureKind::TimedOut,
         Problem::new(
             format!(
-                "database sessions of an earlier run are still active after {} s (--orphan-timeout): {list}",
-                waited.as_secs()
+                "database sessions of an earlier run are still active after {} (--orphan-timeout): {list}",
+                shown(waited)
             ),
             format!("let them finish, or terminate them{end}, then start again"),
         ),

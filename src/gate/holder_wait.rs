@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::db::ledger::LedgerRow;
 use crate::exit::Failure;
 use crate::gate::backoff::Contention;
-use crate::gate::wait_clock::{Tick, WaitClock, timed_out};
+use crate::gate::wait_clock::{Tick, WaitClock, shown, timed_out};
 use crate::output::log::{Event, Field, Log};
 use crate::plan::ledger_reference::LedgerReference;
 
@@ -49,7 +49,7 @@ impl HolderWait {
             Tick::Over(waited) => {
                 let name = holder.map_or("another replica", |entry| &entry.holder);
                 Err(timed_out(
-                    format!("waited {} s for {name}", waited.as_secs()),
+                    format!("waited {} for {name}", shown(waited)),
                     &format!("see who holds it with `{}`", self.status),
                 ))
             }
@@ -98,8 +98,8 @@ impl HolderWait {
         match self.clock.tick() {
             Tick::Over(waited) => Err(timed_out(
                 format!(
-                    "waited {} s for revision {revision} to succeed",
-                    waited.as_secs()
+                    "waited {} for revision {revision} to succeed",
+                    shown(waited)
                 ),
                 &format!(
                     "check that the job that migrates it is running, and see `{}`",

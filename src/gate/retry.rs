@@ -7,7 +7,7 @@ use crate::db::Error;
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::backoff::{self, Contention};
 use crate::gate::error;
-use crate::gate::wait_clock::{Tick, WaitClock, pause, random_byte, timed_out};
+use crate::gate::wait_clock::{Tick, WaitClock, pause, random_byte, shown, timed_out};
 use crate::output::log::{Event, Log};
 use crate::plan::gate_plan::Limits;
 use crate::plan::ledger_reference::LedgerReference;
@@ -118,15 +118,15 @@ impl ConnectRetry {
     }
 
     fn give_up(&self, waited: Duration, error: &Error) -> Failure {
-        let seconds = waited.as_secs();
+        let waited = shown(waited);
         if let Error::NotReady { what, hint } = error {
-            let what = format!("{what}; waited {seconds} s for that to change (--wait-timeout)");
+            let what = format!("{what}; waited {waited} for that to change (--wait-timeout)");
             return error::refused(what, hint.clone());
         }
         Failure::new(
             FailureKind::Unreachable,
             Problem::new(
-                format!("{} for {seconds} s: {error}", self.what),
+                format!("{} for {waited}: {error}", self.what),
                 format!("{}; --wait-timeout limits this wait", self.hint_for(error)),
             ),
         )
@@ -140,7 +140,7 @@ impl ConnectRetry {
         self.away.since = None;
         match self.busy.tick() {
             Tick::Over(waited) => Err(timed_out(
-                format!("the database was busy for {} s: {error}", waited.as_secs()),
+                format!("the database was busy for {}: {error}", shown(waited)),
                 &format!("see who is using it with `{}`", self.status),
             )),
             Tick::Waiting { waited, log_now } => {

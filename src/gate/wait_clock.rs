@@ -82,6 +82,14 @@ impl WaitClock {
     }
 }
 
+/// How long a wait was, for people: in seconds from one second on.
+pub(super) fn shown(waited: Duration) -> String {
+    match waited.as_secs() {
+        0 => format!("{} ms", waited.as_millis()),
+        seconds => format!("{seconds} s"),
+    }
+}
+
 /// The failure of a wait that `--lock-timeout` limits.
 pub(super) fn timed_out(what: String, hint: &str) -> Failure {
     let hint = format!("{hint}; --lock-timeout limits this wait");

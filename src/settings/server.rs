@@ -110,12 +110,21 @@ impl Sources<'_> {
         let mut rewrites = Rewrites::default();
         for text in self.texts(SettingId::RewriteSignal)? {
             let (from, to) = rewrite(&text.value, &text.origin)?;
+            if rewrites
+                .pairs()
+                .any(|(seen, _)| i32::try_from(seen) == Ok(from))
+            {
+                return Err(twice(&text, &signals::name(from)));
+            }
             rewrites.set(from, to);
             parts.push((SettingId::RewriteSignal, text));
         }
         let mut remaps = Remaps::default();
         for text in self.texts(SettingId::RemapExit)? {
             let (from, to) = remap(&text.value, &text.origin)?;
+            if remaps.pairs().any(|(seen, _)| seen == usize::from(from)) {
+                return Err(twice(&text, &from.to_string()));
+            }
             remaps.set(from, to);
             parts.push((SettingId::RemapExit, text));
         }
@@ -177,6 +186,17 @@ impl InitSettings {
             rows.push(*id, &**value, origin);
         }
     }
+}
+
+/// Two rules for one signal or exit code: which of them counts is not for launchgate to guess.
+fn twice(text: &Setting<String>, from: &str) -> Failure {
+    Failure::usage(
+        format!(
+            "{}: `{}` is the second rule for {from}",
+            text.origin, text.value
+        ),
+        "keep one of them",
+    )
 }
 
 fn rewrite(text: &str, origin: &Origin) -> Result<(i32, i32), Failure> {

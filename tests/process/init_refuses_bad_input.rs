@@ -94,6 +94,23 @@ fn what_is_no_exit_code_is_refused() {
     }
 }
 
+/// "Whatever launchgate can't make sense of keeps the server from starting" (contract).
+#[test]
+fn two_rules_for_one_signal_or_exit_code_are_refused() {
+    for [first, second, name] in [
+        [
+            "--rewrite-signal=15:3",
+            "--rewrite-signal=TERM:2",
+            "SIGTERM",
+        ],
+        ["--rewrite-signal=15:0", "--rewrite-signal=15:0", "SIGTERM"],
+        ["--remap-exit=143:0", "--remap-exit=143:1", "143"],
+    ] {
+        let said = format!("is the second rule for {name}");
+        refused(&["--init", first, second], None, &[&said, "keep one"]);
+    }
+}
+
 #[test]
 fn what_init_would_do_is_refused_without_it() {
     for flag in [

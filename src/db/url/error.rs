@@ -26,6 +26,8 @@ pub enum UrlError {
     NoSlashes,
     /// User and password cannot be told from the rest.
     Ambiguous,
+    /// A second URL after the first.
+    SeveralUrls,
     /// The host has characters that no host has.
     Host,
     /// More than one host, on another server than Postgres.

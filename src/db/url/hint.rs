@@ -57,6 +57,11 @@ impl UrlError {
                 "percent-encode the special characters in user and password: `@` as %40, `/` as %2F, `:` as %3A, \
                  `?` as %3F, `#` as %23, `%` as %25",
             ),
+            Self::SeveralUrls => made(
+                "there are two database URLs where one belongs",
+                "keep one; several hosts of Postgres go into the same URL, as in \
+                 postgres://USER:PASSWORD@HOST1,HOST2/DATABASE",
+            ),
             Self::Host => made(
                 "the database URL has no valid host",
                 "write it as SCHEME://USER:PASSWORD@HOST:PORT/DATABASE, with an IPv6 address in \

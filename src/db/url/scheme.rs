@@ -157,6 +157,19 @@ pub(super) fn split(text: &str) -> Result<(Scheme, &str), UrlError> {
     ))
 }
 
+/// Refuses a second URL, after a space or a comma: the driver would take it for the name of a database.
+pub(super) fn refuse_second(rest: &str) -> Result<(), UrlError> {
+    let is_url = |word: &str| {
+        let scheme = word.split_once("://").map(|(scheme, _)| scheme);
+        scheme.is_some_and(|scheme| backend(&scheme.to_ascii_lowercase()).is_some())
+    };
+    let mut words = rest.split([' ', ',', ';']).skip(1);
+    if words.any(is_url) {
+        return Err(UrlError::SeveralUrls);
+    }
+    Ok(())
+}
+
 /// The backend that a scheme names. What follows a `+` names a driver.
 fn backend(scheme: &str) -> Option<Backend> {
     let name = scheme.split('+').next().unwrap_or_default();

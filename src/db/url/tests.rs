@@ -96,6 +96,20 @@ fn knows_the_schemes_of_other_tools() {
 }
 
 #[test]
+fn refuses_a_second_url() {
+    for text in [
+        "postgres://u:p@h/d postgres://u:p@g/d",
+        "postgres://u:p@h/d,postgresql://u:p@g/d",
+        "postgres://u:p@h/d, postgres://u:p@g/d",
+        "mysql://u:p@h/d;mysql://u:p@g/d",
+        "sqlite:a.db sqlite://b.db",
+    ] {
+        assert_eq!(error(text), UrlError::SeveralUrls, "{text}");
+    }
+    url("postgres://u:p@h/d?application_name=see+http://x,http://y");
+}
+
+#[test]
 fn refuses_other_schemes_and_names_the_way_out() {
     for text in [
         "mongodb://u:p@h/d",

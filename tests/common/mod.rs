@@ -113,6 +113,9 @@ macro_rules! init_modes {
 /// How long evidence may take on a busy machine; only a test that fails waits this long.
 pub const DEADLINE: Duration = Duration::from_secs(90);
 
+const FIRST_PAUSE: Duration = Duration::from_millis(3);
+const LAST_PAUSE: Duration = Duration::from_millis(20);
+
 /// Waits until `look` finds what it looks for; panics, naming `what`, when it never does.
 #[track_caller]
 pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
@@ -125,7 +128,8 @@ pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
             started.elapsed() < DEADLINE,
             "waited {DEADLINE:?} for: {what}"
         );
-        sleep(Duration::from_millis(3));
+        // Often at first; then less, for a look may be a scan of /proc or a client of a database.
+        sleep((started.elapsed() / 50).clamp(FIRST_PAUSE, LAST_PAUSE));
     }
 }
 

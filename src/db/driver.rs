@@ -55,7 +55,7 @@ pub(super) trait Driver: Sync {
 
     fn codes(&self) -> &'static dyn ErrorCodes;
 
-    fn migrations(&self) -> &'static dyn MigrationDialect;
+    fn migrations(&self) -> &'static MigrationDialect;
 
     /// Connects, with this much TLS. The caller limits the time.
     fn connect<'a>(

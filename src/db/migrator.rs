@@ -20,6 +20,7 @@ mod retry;
 pub(super) mod send;
 pub(super) mod statements;
 mod tables;
+mod undo;
 
 pub use apply::Migrator;
 pub use error::MigrationError;

@@ -127,8 +127,8 @@ impl Driver for Mysql {
         Box::pin(greeting::who_listens(url))
     }
 
-    fn migrations(&self) -> &'static dyn MigrationDialect {
-        &migrations::MysqlMigrations
+    fn migrations(&self) -> &'static MigrationDialect {
+        &migrations::MIGRATIONS
     }
 
     fn connect_to_migrate<'a>(

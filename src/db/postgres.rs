@@ -134,8 +134,8 @@ impl Driver for Postgres {
         Box::pin(async { None })
     }
 
-    fn migrations(&self) -> &'static dyn MigrationDialect {
-        &migrations::PostgresMigrations
+    fn migrations(&self) -> &'static MigrationDialect {
+        &migrations::MIGRATIONS
     }
 
     fn connect_to_migrate<'a>(

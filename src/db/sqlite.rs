@@ -117,8 +117,8 @@ impl Driver for Sqlite {
         Box::pin(async { None })
     }
 
-    fn migrations(&self) -> &'static dyn MigrationDialect {
-        &migrations::SqliteMigrations
+    fn migrations(&self) -> &'static MigrationDialect {
+        &migrations::MIGRATIONS
     }
 
     fn connect_to_migrate<'a>(

@@ -122,17 +122,17 @@ fn changed_and_missing_files_are_named_and_nothing_is_applied(db: &Db) {
     replica.ends_with(65);
     replica
         .says("migrations/2_b.sql was changed after it was applied")
-        .says("write the change as a new file");
+        .says("put the change in a new file");
     files.write("2_b.sql", "create table b (x int);\r\n");
     let mut replica = with_sql(&scene, "v3").start();
     replica.ends_with(65);
-    replica.says("migrations/2_b.sql has other line endings");
+    replica.says("the line endings of migrations/2_b.sql changed after it was applied");
     files.remove("2_b.sql");
     let mut replica = with_sql(&scene, "v4").start();
     replica.ends_with(65);
     replica
-        .says("missing in migrations: version 2 (b)")
-        .says("put the file back");
+        .says("missing from migrations: version 2 (b)")
+        .says("restore the file");
     assert_eq!(applied(db), ["1|a", "2|b"]);
     assert_eq!(scene.count("server"), 1);
 }
@@ -362,7 +362,7 @@ fn mariadb_says_what_stays() {
     let mut replica = with_sql(&scene, "v2").start();
     replica.ends_with(65);
     replica
-        .says("migrations/1_a.sql was begun and never finished")
+        .says("migrations/1_a.sql was started but never finished")
         .says("DELETE FROM _sqlx_migrations WHERE version = 1");
     db.sql("drop table a; delete from _sqlx_migrations where version = 1");
     with_sql(&scene, "v3").start().ends_with(0);

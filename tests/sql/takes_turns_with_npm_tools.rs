@@ -359,7 +359,7 @@ fn prisma_wants_an_empty_schema(db: &Db) {
     let mut replica = with_sql(&scene, "v1").start();
     replica.ends_with(65);
     replica
-        .says("the database schema is not empty: there is the table other and no _prisma_migrations (P3005)")
+        .says("the database schema is not empty: it has the table other, but no _prisma_migrations (P3005)")
         .says("prisma migrate resolve --applied");
     assert_eq!(scene.count("server"), 0);
 }
@@ -387,7 +387,7 @@ fn a_folder_of_another_layout_than_the_table_is_refused(db: &Db) {
         .args(["--sql-layout", "prisma"])
         .start();
     replica.ends_with(64);
-    replica.says("migrations has the layout of drizzle, and --sql-layout says prisma");
+    replica.says("migrations has the layout of drizzle, but --sql-layout is prisma");
     let mut replica = with_sql(&scene, "v5")
         .args(["--sql-layout", "other"])
         .start();

@@ -5,17 +5,17 @@
 use super::{dialect::MigrationDialect, retry::is_atomic, statements::statements};
 
 /// Whether the file does the same in a transaction of its own.
-pub(super) fn is_atomic_file(dialect: &dyn MigrationDialect, sql: &str) -> bool {
-    if dialect.commits_schema_changes() {
+pub(super) fn is_atomic_file(dialect: &MigrationDialect, sql: &str) -> bool {
+    if dialect.commits_schema_changes {
         return false;
     }
-    let all = statements(sql, dialect.lexical_rules());
+    let all = statements(sql, dialect.lexical_rules);
     let mut texts = all
         .iter()
         .map(|statement| &sql[statement.word..statement.end]);
     // Postgres makes one transaction of several statements anyway; of a single one, some make their own.
     if let [only] = all[..]
-        && !dialect.rollback_ends_transaction()
+        && !dialect.rollback_ends_transaction
     {
         return is_atomic(&sql[only.word..only.end]);
     }

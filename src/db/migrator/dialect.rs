@@ -20,6 +20,14 @@ pub(in crate::db) struct TableName {
     pub(in crate::db) name: &'static str,
 }
 
+impl TableName {
+    /// The names as literals, for `IN (…)`.
+    pub(in crate::db) fn list(tables: &[Self]) -> String {
+        let names: Vec<String> = tables.iter().map(|t| format!("'{}'", t.name)).collect();
+        names.join(", ")
+    }
+}
+
 /// The transaction of a file, and when its row is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::db) enum FileTransaction {
@@ -41,80 +49,55 @@ impl FileTransaction {
     }
 }
 
-/// One backend's way to apply a file.
-pub(in crate::db) trait MigrationDialect: Sync {
+/// One backend's way to apply a file. Every field has to be given, so a new backend has to decide on each.
+#[expect(clippy::struct_excessive_bools, reason = "facts, not states")]
+pub(in crate::db) struct MigrationDialect {
     /// How its lexer finds the ends of statements.
-    fn lexical_rules(&self) -> LexicalRules;
-
+    pub(in crate::db) lexical_rules: LexicalRules,
     /// A history table's name in statements, with the schema or database that the URL names.
-    fn table(&self, table: TableName, url: &DatabaseUrl) -> String;
-
-    /// Asks which of these tables exist: name, and whether it has a column `dirty`. `schema` is where those
-    /// are that name none.
-    fn find_tables(&self, tables: &[TableName], schema: Option<&str>) -> String;
-
+    pub(in crate::db) table: fn(TableName, &DatabaseUrl) -> String,
+    /// Asks which of these tables exist: name, and whether it has a column `dirty`. The schema is where
+    /// those are that name none.
+    pub(in crate::db) find_tables: fn(&[TableName], Option<&str>) -> String,
     /// A column as text.
-    fn as_text(&self, column: &str) -> String;
-
+    pub(in crate::db) as_text: fn(&str) -> String,
     /// A column of bytes as hexadecimal text.
-    fn as_hex(&self, column: &str) -> String;
-
-    /// A literal for bytes.
-    fn bytes(&self, hex: &str) -> String;
-
+    pub(in crate::db) as_hex: fn(&str) -> String,
+    /// A literal for bytes, from hexadecimal text.
+    pub(in crate::db) bytes: fn(&str) -> String,
     /// What opens a transaction.
-    fn begin(&self) -> &'static str;
-
-    /// The transaction that sqlx-cli gives a file.
-    fn sqlx_transaction(&self, has_no_transaction: bool) -> FileTransaction;
-
-    /// A statement behind each file, so that the next one starts where this one did.
-    fn after_file(&self, database: Option<&str>) -> Option<String>;
-
-    /// Whether every change of the schema commits by itself.
-    fn commits_schema_changes(&self) -> bool;
-
-    /// Whether a file may have the character NUL.
-    fn allows_nul(&self) -> bool;
-
-    /// Whether a file may begin with a byte order mark.
-    fn allows_byte_order_mark(&self) -> bool;
-
-    /// Whether ROLLBACK ends a transaction for good: what follows commits by itself.
-    fn rollback_ends_transaction(&self) -> bool;
-
-    /// Whether a statement of a file without a transaction that has to wait was not begun, so that it
-    /// can be sent again.
-    fn can_repeat_statement(&self) -> bool;
-
+    pub(in crate::db) begin: &'static str,
+    /// The transaction that sqlx-cli gives a file, if it asks for none or not.
+    pub(in crate::db) sqlx_transaction: fn(bool) -> FileTransaction,
+    /// A statement behind each file, so that the next one starts in the same database.
+    pub(in crate::db) after_file: fn(Option<&str>) -> Option<String>,
+    /// Every change of the schema commits by itself.
+    pub(in crate::db) commits_schema_changes: bool,
+    /// A file may have the character NUL.
+    pub(in crate::db) allows_nul: bool,
+    /// A file may begin with a byte order mark.
+    pub(in crate::db) allows_byte_order_mark: bool,
+    /// ROLLBACK ends a transaction for good: what follows commits by itself.
+    pub(in crate::db) rollback_ends_transaction: bool,
+    /// A statement of a file without a transaction that has to wait was not begun, so that it can be
+    /// sent again.
+    pub(in crate::db) can_repeat_statement: bool,
     /// What remains of a file without a transaction that has so many statements, after one failed.
-    fn effects_without_transaction(&self, statements: usize) -> PartialEffects;
-
+    pub(in crate::db) effects_without_transaction: fn(usize) -> PartialEffects,
     /// Whether the file left a transaction open.
-    fn has_open_transaction<'a>(
-        &self,
-        connection: &'a mut dyn Connection,
-    ) -> Pending<'a, Result<bool, Fault>>;
-
+    pub(in crate::db) has_open_transaction:
+        for<'a> fn(&'a mut dyn Connection) -> Pending<'a, Result<bool, Fault>>,
     /// Whether this answer to COMMIT says that the file ended the transaction itself.
-    fn is_committed_already(&self, fault: &Fault) -> bool;
-
-    /// What to do where the table cannot be found after a file, if the file may have hidden it.
-    fn hidden_table_hint(&self) -> Option<&'static str>;
-
-    /// Whether a code says that a statement can't be in a transaction.
-    fn refuses_transaction(&self, code: &str) -> bool;
-
-    /// The byte of the file that an error is about, where the database says so.
-    fn error_position(
-        &self,
-        error: &dyn DatabaseError,
-        sql: &str,
-        statement: Option<Statement>,
-    ) -> Option<usize>;
-
+    pub(in crate::db) is_committed_already: fn(&Fault) -> bool,
+    /// What to do if the table can't be found after a file, which may have hidden it.
+    pub(in crate::db) hidden_table_hint: Option<&'static str>,
+    /// The code which says that a statement can't be in a transaction.
+    pub(in crate::db) refuses_transaction: Option<&'static str>,
+    /// The byte of the file that an error is about, if the database says so.
+    pub(in crate::db) error_position:
+        fn(&dyn DatabaseError, &str, Option<Statement>) -> Option<usize>,
     /// What the database says of an error besides its message.
-    fn error_details(&self, error: &dyn DatabaseError) -> String;
+    pub(in crate::db) error_details: fn(&dyn DatabaseError) -> String,
 }
 
 /// A connection for migrations.

@@ -1,6 +1,9 @@
 //! Why migrations are not applied.
 
-use crate::db::Error;
+use crate::db::{
+    Error,
+    fault::{Fault, FaultKind},
+};
 
 /// Why the migrations of a folder were not all applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,5 +55,32 @@ impl MigrationError {
 impl From<Error> for MigrationError {
     fn from(error: Error) -> Self {
         Self::Database(error)
+    }
+}
+
+/// A fault about the table, with hints of its own: those for the ledger would mislead.
+pub(super) fn refused(fault: &Fault, table: &str) -> Error {
+    let said = fault.message.clone();
+    if fault.is_transient() {
+        return Error::NotYet(said);
+    }
+    if fault.is_privilege() {
+        return Error::refused(
+            format!("no permission to use the table {table}: {said}"),
+            format!(
+                "allow this role to create tables and to read and write {table}, or give the migration another role with --step-env-from DATABASE_URL=NAME"
+            ),
+        );
+    }
+    match Error::from(fault.clone()) {
+        Error::Refused { what, hint }
+            if fault.kind == FaultKind::Server && hint.contains("launchgate_runs") =>
+        {
+            Error::refused(
+                format!("the table {table} can't be used: {what}"),
+                format!("compare {table} with the table that the migration tool creates"),
+            )
+        }
+        error => error,
     }
 }

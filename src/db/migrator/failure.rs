@@ -16,8 +16,8 @@ const SHOWN: usize = 160;
 #[derive(Clone, Copy)]
 pub(super) struct FailedFile<'a> {
     pub(super) file: &'a MigrationFile,
-    pub(super) layout: &'static dyn Layout,
-    pub(super) dialect: &'static dyn MigrationDialect,
+    pub(super) layout: &'static Layout,
+    pub(super) dialect: &'static MigrationDialect,
     pub(super) transaction: FileTransaction,
     /// The statements of the part that was sent, and the part's number.
     pub(super) all: &'a [Statement],
@@ -41,7 +41,7 @@ impl FailedFile<'_> {
     /// What remains of the file. Not for a database that commits changes of the schema by itself.
     pub(super) fn partial_effects(&self) -> PartialEffects {
         let sql = self.sql();
-        let rollback_ends = self.dialect.rollback_ends_transaction();
+        let rollback_ends = self.dialect.rollback_ends_transaction;
         let mut ran = self.all.iter().take(self.done);
         let has_ended = ran.any(|s| ends_transaction(&sql[s.word..s.end], rollback_ends));
         if has_ended || self.has_committed && self.transaction.is_open() {
@@ -52,7 +52,7 @@ impl FailedFile<'_> {
         } else if self.part > 0 {
             PartialEffects::Before
         } else {
-            self.dialect.effects_without_transaction(self.all.len())
+            (self.dialect.effects_without_transaction)(self.all.len())
         }
     }
 }
@@ -76,9 +76,7 @@ pub(super) fn place(failed: &FailedFile<'_>, error: &sqlx::Error) -> (usize, Str
     let (sql, statement) = (failed.sql(), failed.statement());
     let position = match error {
         sqlx::Error::Database(error) => {
-            failed
-                .dialect
-                .error_position(error.as_ref(), sql, statement)
+            (failed.dialect.error_position)(error.as_ref(), sql, statement)
         }
         _ => None,
     };
@@ -112,9 +110,9 @@ pub(super) fn without_quotes(words: &str) -> &str {
 }
 
 /// The database's full message.
-pub(super) fn words(dialect: &dyn MigrationDialect, error: &sqlx::Error, fault: &Fault) -> String {
+pub(super) fn words(dialect: &MigrationDialect, error: &sqlx::Error, fault: &Fault) -> String {
     let details = match error {
-        sqlx::Error::Database(error) => dialect.error_details(error.as_ref()),
+        sqlx::Error::Database(error) => (dialect.error_details)(error.as_ref()),
         _ => String::new(),
     };
     format!("{}{details}", fault.message)
@@ -132,8 +130,8 @@ pub(super) fn hint(
     if is_lost {
         return "see in the database what it did, and in the server's log why the connection broke; then start again".to_owned();
     }
-    if failed.dialect.refuses_transaction(&fault.code) {
-        match (failed.transaction.is_open(), layout.no_transaction_hint()) {
+    if failed.dialect.refuses_transaction == Some(&*fault.code) {
+        match (failed.transaction.is_open(), layout.no_transaction_hint) {
             (true, Some(hint)) => return format!("{hint}, and put that statement alone in it"),
             (true, None) | (false, _) => {
                 return "put this statement alone in its file: several in one file are one transaction"
@@ -142,18 +140,18 @@ pub(super) fn hint(
         }
     }
     if failed.transaction == FileTransaction::Marked
-        && let Some(hint) = layout.failed_hint(file)
+        && let Some(hint) = layout.failed_hint
     {
-        return hint;
+        return hint(file);
     }
-    if file.has_byte_order_mark() && !failed.dialect.allows_byte_order_mark() {
+    if file.has_byte_order_mark() && !failed.dialect.allows_byte_order_mark {
         return "save the file as UTF-8 without a byte order mark (BOM), which is not SQL, and start again"
             .to_owned();
     }
     if may_leave_row(failed, effects) {
         return format!(
             "fix the file and start again; where {table} has {}, undo by hand what remains and delete that row first",
-            layout.row_words(file)
+            (layout.row_words)(file)
         );
     }
     effects.hint().to_owned()
@@ -162,7 +160,7 @@ pub(super) fn hint(
 /// Whether the row which says that the file is unfinished may be there.
 fn may_leave_row(failed: &FailedFile<'_>, effects: PartialEffects) -> bool {
     failed.transaction == FileTransaction::RowFirst
-        && (failed.dialect.commits_schema_changes() || effects == PartialEffects::Committed)
+        && (failed.dialect.commits_schema_changes || effects == PartialEffects::Committed)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::dialect::FileTransaction;
+
 /// One migration of a folder.
 #[derive(Debug, Clone, Default)]
 pub struct MigrationFile {
@@ -43,6 +45,15 @@ impl MigrationFile {
     /// Where in the text a part begins.
     pub(super) fn offset(&self, part: usize) -> usize {
         self.parts.get(part).map_or(0, |range| range.start)
+    }
+
+    /// The transaction of a tool that gives a file one unless the file asks for none.
+    pub(super) fn usual_transaction(&self) -> FileTransaction {
+        if self.has_no_transaction {
+            FileTransaction::None
+        } else {
+            FileTransaction::RowLast
+        }
     }
 
     /// Begins with the mark that some editors write and all databases but SQLite refuse.

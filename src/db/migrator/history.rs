@@ -1,52 +1,97 @@
-//! The rows of a history table.
+//! The history table that a folder continues, and its rows.
 
-use super::{dialect::MigrationDialect, layout::Layout};
-use crate::db::{
-    Error,
-    connection::Connection,
-    fault::{Fault, FaultKind},
-    rows::TextRow,
-    target::CALL,
+use super::{
+    dialect::MigrationDialect,
+    error::{MigrationError, refused},
+    folder::MigrationFolder,
+    layout::{EmptySchema, Layout, LayoutKind, MigrationPlan, RowSql},
+    layouts::layout,
+    tables::layout_in,
 };
+use crate::db::{Error, Target, connection::Connection, rows::TextRow, target::CALL};
 
-/// Reads the table, and creates none; `None` where there is no table.
-pub(super) async fn read(
-    connection: &mut dyn Connection,
-    dialect: &dyn MigrationDialect,
-    layout: &dyn Layout,
-    table: &str,
-) -> Result<Option<Vec<TextRow>>, Error> {
-    let ask = format!("SELECT {} FROM {table}", layout.columns(dialect));
-    match connection.rows(ask, CALL).await {
-        Ok(rows) => Ok(Some(rows)),
-        Err(fault) if fault.is_missing_table() => Ok(None),
-        Err(fault) => Err(refused(&fault, table)),
-    }
+/// A tool's table in a database.
+pub(super) struct History {
+    pub(super) kind: LayoutKind,
+    pub(super) layout: &'static Layout,
+    /// Its name, as far as it has to be qualified.
+    pub(super) table: String,
 }
 
-/// A fault about the table, with hints of its own: those for the ledger would mislead.
-pub(super) fn refused(fault: &Fault, table: &str) -> Error {
-    let said = fault.message.clone();
-    if fault.is_transient() {
-        return Error::NotYet(said);
-    }
-    if fault.is_privilege() {
-        return Error::refused(
-            format!("may not use the table {table}: {said}"),
-            format!(
-                "let this role create tables, and read and write {table}; or give the migration another role with --step-env-from DATABASE_URL=NAME"
-            ),
-        );
-    }
-    match Error::from(fault.clone()) {
-        Error::Refused { what, hint }
-            if fault.kind == FaultKind::Server && hint.contains("launchgate_runs") =>
-        {
-            Error::refused(
-                format!("the table {table} can't be used: {what}"),
-                format!("compare {table} with the one that the migration tool makes"),
-            )
+impl History {
+    pub(super) fn new(kind: LayoutKind, target: &Target) -> Self {
+        let layout = layout(kind);
+        let table = (target.backend().driver().migrations().table)(layout.table, &target.url);
+        Self {
+            kind,
+            layout,
+            table,
         }
-        error => error,
+    }
+
+    /// The history that the folder continues, and its rows; `None` if it has to be created. Changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// The folder is for another database or tool, or the tool would not create its history here.
+    pub(super) async fn find(
+        connection: &mut dyn Connection,
+        target: &Target,
+        folder: &MigrationFolder,
+    ) -> Result<(Self, Option<Vec<TextRow>>), MigrationError> {
+        let found = Self::new(layout_in(connection, target, folder).await?, target);
+        if let Some(refuse) = found.layout.refuse {
+            refuse(&folder.path, target.backend())?;
+        }
+        let dialect = target.backend().driver().migrations();
+        let rows = found.read(connection, dialect).await?;
+        if let (None, Some(empty)) = (&rows, &found.layout.empty_schema) {
+            found.refuse_not_empty(connection, target, empty).await?;
+        }
+        Ok((found, rows))
+    }
+
+    /// Compares the folder with the rows.
+    pub(super) fn plan<'a>(
+        &self,
+        folder: &'a MigrationFolder,
+        rows: Option<Vec<TextRow>>,
+    ) -> Result<MigrationPlan<'a>, MigrationError> {
+        let files = folder.files_for(self.kind);
+        (self.layout.compare)(&folder.path, files, &rows.unwrap_or_default())
+    }
+
+    async fn read(
+        &self,
+        connection: &mut dyn Connection,
+        dialect: &MigrationDialect,
+    ) -> Result<Option<Vec<TextRow>>, Error> {
+        let columns = self.layout.columns.iter();
+        let columns: Vec<String> = columns.map(|column| column.select(dialect)).collect();
+        let ask = format!("SELECT {} FROM {}", columns.join(", "), self.table);
+        match connection.rows(ask, CALL).await {
+            Ok(rows) => Ok(Some(rows)),
+            Err(fault) if fault.is_missing_table() => Ok(None),
+            Err(fault) => Err(refused(&fault, &self.table)),
+        }
+    }
+
+    /// Refuses to create a history beside another table.
+    async fn refuse_not_empty(
+        &self,
+        connection: &mut dyn Connection,
+        target: &Target,
+        empty: &EmptySchema,
+    ) -> Result<(), MigrationError> {
+        let ask = (empty.ask)(&RowSql::of(target, &self.table));
+        match connection.rows(ask, CALL).await {
+            Ok(rows) => match rows.first() {
+                Some(other) => Err((empty.refused)(&other.text(0))),
+                None => Ok(()),
+            },
+            // There is no file yet.
+            Err(fault) if fault.is_missing_table() => Ok(()),
+            Err(fault) => Err(refused(&fault, &self.table).into()),
+        }
     }
 }

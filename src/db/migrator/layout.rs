@@ -56,13 +56,13 @@ pub(super) enum Creation {
     /// By sqlx's own statement.
     BySqlx,
     /// By these, in order.
-    Statements(Vec<String>),
+    Statements(fn(&RowSql<'_>) -> Vec<String>),
 }
 
-/// A history is created only where there is no other table.
+/// What the tool requires before it creates its history: a database without any other table.
 pub(super) struct EmptySchema {
     /// Asks for such a table.
-    pub(super) ask: String,
+    pub(super) ask: fn(&RowSql<'_>) -> String,
     /// The refusal, by the table's name.
     pub(super) refused: fn(&str) -> MigrationError,
 }
@@ -114,7 +114,7 @@ impl<'a> RowSql<'a> {
 
     /// A literal for bytes.
     pub(super) fn bytes(&self, value: &[u8]) -> String {
-        self.backend.driver().migrations().bytes(&hex(value))
+        (self.backend.driver().migrations().bytes)(&hex(value))
     }
 }
 
@@ -143,7 +143,7 @@ impl<'a> MigrationPlan<'a> {
     }
 }
 
-/// A pending or applied file that somebody should look at.
+/// A pending or applied file that someone should look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanWarning {
     /// What is unusual.
@@ -152,73 +152,125 @@ pub struct PlanWarning {
     pub hint: String,
 }
 
-/// One tool's layout. None of its methods has a default: a new layout has to decide.
-pub(super) trait Layout: Sync {
-    fn table(&self, backend: Backend) -> TableName;
+impl PlanWarning {
+    /// The file is applied although `newer` is applied already.
+    pub(super) fn out_of_order(file: &MigrationFile, newer: &str, tool: &str) -> Self {
+        Self {
+            what: format!(
+                "{} is out of order: {newer} is already applied; applying it now, as {tool} does",
+                file.shown
+            ),
+            hint: "rename it to a newer version if it depends on newer migrations".to_owned(),
+        }
+    }
 
-    /// Reads the folder's files, those to apply in the order in which the tool applies them.
-    ///
-    /// # Errors
-    /// What the tool refuses, and what it can't explain.
-    fn read(&self, path: &Path) -> Result<Vec<MigrationFile>, MigrationError>;
+    /// The file is not the one that was applied, and the tool does not care.
+    pub(super) fn edited(file: &MigrationFile, tool: &str) -> Self {
+        Self {
+            what: format!(
+                "{} was changed after it was applied; launchgate ignores that, as {tool} does",
+                file.shown
+            ),
+            hint: "put the change in a new migration".to_owned(),
+        }
+    }
+}
 
+/// What to do about an applied migration that the folder lacks.
+pub(super) const RESTORE: &str =
+    "restore the file; if this image is older than the database, deploy a newer image";
+
+/// A row that the tool would not have written.
+pub(super) fn unexpected_row(table: &str, contents: &str, tool: &str) -> MigrationError {
+    let what = format!("the table {table} has unexpected contents: {contents}");
+    let hint = format!("compare {table} with the table that {tool} creates");
+    Error::refused(what, hint).into()
+}
+
+/// A column of a history table, selected as text.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Column {
+    Text(&'static str),
+    /// Of another type.
+    Other(&'static str),
+    /// Bytes, as hexadecimal digits.
+    Hex(&'static str),
+    /// Whether there is a value.
+    IsSet(&'static str),
+}
+
+impl Column {
+    pub(super) fn select(self, dialect: &MigrationDialect) -> String {
+        match self {
+            Self::Text(name) => name.to_owned(),
+            Self::Other(name) => (dialect.as_text)(name),
+            Self::Hex(name) => (dialect.as_hex)(name),
+            Self::IsSet(name) => format!("CASE WHEN {name} IS NULL THEN 'false' ELSE 'true' END"),
+        }
+    }
+}
+
+/// When a file's row is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum RowMoment {
+    /// Before the file: as unfinished.
+    Before,
+    /// After a file whose row was written before.
+    Completed(Duration),
+    /// After a file that has no row yet.
+    After(Duration),
+}
+
+type Refuse = fn(&Path, Backend) -> Result<(), MigrationError>;
+type Compare =
+    for<'a> fn(&Path, &'a [MigrationFile], &[TextRow]) -> Result<MigrationPlan<'a>, MigrationError>;
+type Session = fn(Backend, &[&MigrationFile]) -> Option<&'static str>;
+
+/// One tool's layout. Every field has to be given, so a new layout has to decide on each.
+pub(super) struct Layout {
+    pub(super) table: TableName,
+    /// Whether the table has a column `dirty`, if that tells it from another tool's of the same name.
+    pub(super) has_dirty: Option<bool>,
+    /// Reads the folder's files, in the order in which the tool applies them. Refuses what the tool
+    /// refuses, and what launchgate can't explain.
+    pub(super) read: fn(&Path) -> Result<Vec<MigrationFile>, MigrationError>,
     /// Refuses a folder that is for another kind of database.
-    fn refuse(&self, path: &Path, backend: Backend) -> Result<(), MigrationError>;
-
-    /// Whether a table of its name, with or without a column `dirty`, is its own.
-    fn is_own(&self, has_dirty: bool) -> bool;
-
-    fn creation(&self, rows: &RowSql<'_>) -> Creation;
-
-    /// What the tool requires before it creates its history, where it is so strict.
-    fn empty_schema(&self, rows: &RowSql<'_>) -> Option<EmptySchema>;
-
-    /// What is selected of the table, each column as text.
-    fn columns(&self, dialect: &dyn MigrationDialect) -> String;
-
+    pub(super) refuse: Option<Refuse>,
+    pub(super) creation: Creation,
+    pub(super) empty_schema: Option<EmptySchema>,
+    /// What is selected of the table.
+    pub(super) columns: &'static [Column],
     /// Compares the folder with the rows, and changes nothing. Every applied file is checked before any
     /// is applied.
-    fn compare<'a>(
-        &self,
-        path: &Path,
-        files: &'a [MigrationFile],
-        rows: &[TextRow],
-    ) -> Result<MigrationPlan<'a>, MigrationError>;
-
-    fn transaction(&self, file: &MigrationFile, dialect: &dyn MigrationDialect) -> FileTransaction;
-
+    pub(super) compare: Compare,
+    pub(super) transaction: fn(&MigrationFile, &MigrationDialect) -> FileTransaction,
     /// A statement for the session, before the first transaction.
-    fn session(&self, backend: Backend, pending: &[&MigrationFile]) -> Option<&'static str>;
-
-    /// The statement for the row of a file that begins.
-    fn begin_row(&self, rows: &RowSql<'_>, file: &MigrationFile) -> Result<String, Error>;
-
-    /// The statement that completes such a row.
-    fn finish_row(&self, rows: &RowSql<'_>, file: &MigrationFile, elapsed: Duration) -> String;
-
-    /// The statement for the row of a file that is done, where it had none before.
-    fn whole_row(
-        &self,
-        rows: &RowSql<'_>,
-        file: &MigrationFile,
-        elapsed: Duration,
-    ) -> Result<String, Error>;
-
-    /// Notes in a row that was written before the file that the file failed. `words` are the database's.
-    fn failed_row(&self, rows: &RowSql<'_>, file: &MigrationFile, words: &str) -> Option<String>;
-
+    pub(super) session: Option<Session>,
+    /// The statement that writes a file's row, at the moments that `transaction` asks for.
+    pub(super) row: fn(&RowSql<'_>, &MigrationFile, RowMoment) -> Result<String, Error>,
+    /// Notes in a row that was written before the file that the file failed, in the database's words.
+    pub(super) failed_row: Option<fn(&RowSql<'_>, &MigrationFile, &str) -> String>,
     /// What to do about a file that failed and whose row says so.
-    fn failed_hint(&self, file: &MigrationFile) -> Option<String>;
-
-    /// How a file asks for no transaction; `None` where it can't.
-    fn no_transaction_hint(&self) -> Option<&'static str>;
-
+    pub(super) failed_hint: Option<fn(&MigrationFile) -> String>,
+    /// How a file asks for no transaction, if it can.
+    pub(super) no_transaction_hint: Option<&'static str>,
     /// A file's row, for people.
-    fn row_words(&self, file: &MigrationFile) -> String;
+    pub(super) row_words: fn(&MigrationFile) -> String,
+    /// The condition for a file's rows.
+    pub(super) row_key: fn(&RowSql<'_>, &MigrationFile) -> String,
+    /// What to add to it for the one that is not completed, or is.
+    pub(super) if_unfinished: &'static str,
+    pub(super) if_done: &'static str,
+}
 
-    /// The condition for a file's row, done or not.
-    fn row_of(&self, rows: &RowSql<'_>, file: &MigrationFile) -> String;
+impl Layout {
+    /// The condition for the row of a file that is being applied.
+    pub(super) fn row_of(&self, rows: &RowSql<'_>, file: &MigrationFile) -> String {
+        (self.row_key)(rows, file) + self.if_unfinished
+    }
 
     /// The condition for a file's row that says that it is done.
-    fn done_row_of(&self, rows: &RowSql<'_>, file: &MigrationFile) -> String;
+    pub(super) fn done_row_of(&self, rows: &RowSql<'_>, file: &MigrationFile) -> String {
+        (self.row_key)(rows, file) + self.if_done
+    }
 }

@@ -5,14 +5,17 @@ mod drizzle;
 mod files;
 mod golang_migrate;
 mod goose;
+mod goose_file;
 mod prisma;
 mod recognize;
 mod sqlx;
+mod sqlx_names;
 mod versioned;
 
 use std::{ffi::OsString, path::Path};
 
 use recognize::{Recognized, recognize};
+use sqlx_names::quick_names;
 
 use super::{
     error::MigrationError,
@@ -20,14 +23,14 @@ use super::{
     layout::{Layout, LayoutKind},
 };
 
-pub(super) fn layout(kind: LayoutKind) -> &'static dyn Layout {
+pub(super) fn layout(kind: LayoutKind) -> &'static Layout {
     match kind {
-        LayoutKind::Sqlx => &sqlx::Sqlx,
-        LayoutKind::Prisma => &prisma::Prisma,
-        LayoutKind::Drizzle => &drizzle::Drizzle,
-        LayoutKind::Dbmate => &dbmate::Dbmate,
-        LayoutKind::Goose => &goose::Goose,
-        LayoutKind::GolangMigrate => &golang_migrate::GolangMigrate,
+        LayoutKind::Sqlx => &sqlx::SQLX,
+        LayoutKind::Prisma => &prisma::PRISMA,
+        LayoutKind::Drizzle => &drizzle::DRIZZLE,
+        LayoutKind::Dbmate => &dbmate::DBMATE,
+        LayoutKind::Goose => &goose::GOOSE,
+        LayoutKind::GolangMigrate => &golang_migrate::GOLANG_MIGRATE,
     }
 }
 
@@ -49,12 +52,12 @@ impl MigrationFolder {
             return Err(MigrationError::migration(what, hint));
         }
         let kind = choose(path, wanted)?;
-        let files = layout(kind).read(path)?;
+        let files = (layout(kind).read)(path)?;
         // Files that golang-migrate would read too: the tables in the database decide.
         let other = match kind {
             LayoutKind::Sqlx if wanted.is_none() && golang_migrate::can_be(&files) => {
                 let kind = LayoutKind::GolangMigrate;
-                Some((kind, layout(kind).read(path)?))
+                Some((kind, (layout(kind).read)(path)?))
             }
             _ => None,
         };
@@ -83,10 +86,8 @@ impl MigrationFolder {
         wanted: Option<LayoutKind>,
         most: usize,
     ) -> Result<Option<Vec<OsString>>, MigrationError> {
-        match sqlx::quick_names(path, most) {
-            sqlx::Quick::All(names) => return Ok(Some(names)),
-            sqlx::Quick::More => return Ok(None),
-            sqlx::Quick::Unsure => {}
+        if let Some(names) = quick_names(path, most) {
+            return Ok((names.len() <= most).then_some(names));
         }
         let folder = Self::read(path, wanted)?;
         let names = folder.files.into_iter().map(|file| file.name.into());
@@ -96,35 +97,25 @@ impl MigrationFolder {
 
 fn choose(path: &Path, wanted: Option<LayoutKind>) -> Result<LayoutKind, MigrationError> {
     let shown = path.display();
-    match (recognize(path)?, wanted) {
+    let found = recognize(path)?;
+    let name = found.kind().as_str();
+    match (found, wanted) {
         (Recognized::Certain(kind), None) => Ok(kind),
-        (Recognized::Certain(kind), Some(wanted)) if kind == wanted => Ok(kind),
+        (found, Some(wanted)) if found.kind() == wanted => Ok(wanted),
         // Both have files such as 1_guests.up.sql.
         (Recognized::Certain(LayoutKind::Sqlx), Some(LayoutKind::GolangMigrate)) => {
             Ok(LayoutKind::GolangMigrate)
         }
-        (Recognized::Open(kinds), Some(wanted)) if kinds.contains(&wanted) => Ok(wanted),
-        (Recognized::Open(kinds), None) => {
-            let names: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
-            Err(MigrationError::Layout {
-                what: format!("the files in {shown} don't say which tool's they are"),
-                hint: format!("set --sql-layout {}", names.join(" or ")),
-            })
-        }
-        (Recognized::Certain(kind), Some(wanted)) => Err(other(path, &[kind], wanted)),
-        (Recognized::Open(kinds), Some(wanted)) => Err(other(path, &kinds, wanted)),
-    }
-}
-
-fn other(path: &Path, kinds: &[LayoutKind], wanted: LayoutKind) -> MigrationError {
-    let names: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
-    let names = names.join(" or ");
-    MigrationError::Layout {
-        what: format!(
-            "{} has the layout of {names}, and --sql-layout says {}",
-            path.display(),
-            wanted.as_str()
-        ),
-        hint: format!("set --sql-layout {names}, leave it out, or name another folder"),
+        (Recognized::Likely(_), None) => Err(MigrationError::Layout {
+            what: format!("the files in {shown} don't say which tool they belong to"),
+            hint: format!("set --sql-layout {name}"),
+        }),
+        (_, Some(wanted)) => Err(MigrationError::Layout {
+            what: format!(
+                "{shown} has the layout of {name}, but --sql-layout is {}",
+                wanted.as_str()
+            ),
+            hint: format!("set --sql-layout {name}, leave it out, or pass another folder"),
+        }),
     }
 }

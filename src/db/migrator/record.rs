@@ -6,6 +6,7 @@ use super::{
     error::MigrationError,
     failure::hint,
     file::MigrationFile,
+    layout::RowMoment,
     progress::{Progress, Stage},
     statements::statements,
 };
@@ -27,43 +28,42 @@ impl Migrator {
         is_last: bool,
     ) -> Result<(), MigrationError> {
         let elapsed = progress.elapsed();
-        let rows = self.rows();
-        let transaction = self.layout.transaction(file, self.dialect);
+        let transaction = self.transaction(file);
         let mut sql = match transaction {
             // The row is in it already.
             FileTransaction::RowLast if progress.stage == Stage::Commit => "SELECT 1".to_owned(),
             FileTransaction::None | FileTransaction::RowLast => {
-                self.layout.whole_row(&rows, file, elapsed)?
+                self.row(file, RowMoment::After(elapsed))?
             }
             // A commit that waits for readers is asked for again, which comes to the same.
             FileTransaction::RowFirst | FileTransaction::Marked => {
-                self.layout.finish_row(&rows, file, elapsed)
+                self.row(file, RowMoment::Completed(elapsed))?
             }
         };
         // A file may have begun a transaction where changes of the schema end them.
-        if transaction.is_open() && is_last || self.dialect.commits_schema_changes() {
+        if transaction.is_open() && is_last || self.dialect.commits_schema_changes {
             sql.push_str("; COMMIT");
         }
-        if let Some(after) = self.dialect.after_file(self.target.url.database()) {
+        if let Some(after) = (self.dialect.after_file)(self.target.url.database()) {
             sql = format!("{sql}; {after}");
         }
         match self.connection.run(sql, OWN).await {
             Ok(0) if progress.stage == Stage::Record => Err(self.undone(file)),
             Ok(_) => Ok(()),
             // It ended the transaction itself: with its row in it, all of it is there.
-            Err(fault) if self.dialect.is_committed_already(&fault) => {
+            Err(fault) if (self.dialect.is_committed_already)(&fault) => {
                 if self.has_done_row(file).await {
                     Ok(())
                 } else {
                     Err(self.undone(file))
                 }
             }
-            Err(fault) => match self.dialect.hidden_table_hint() {
+            Err(fault) => match self.dialect.hidden_table_hint {
                 // As pg_dump output does.
                 Some(hint) if fault.is_missing_table() => Err(MigrationError::migration(
                     format!(
                         "{}: after it the table {} is not found any more: {}",
-                        file.shown, self.table, fault.message
+                        file.shown, self.history.table, fault.message
                     ),
                     hint,
                 )),
@@ -73,8 +73,8 @@ impl Migrator {
     }
 
     async fn has_done_row(&mut self, file: &MigrationFile) -> bool {
-        let row = self.layout.done_row_of(&self.rows(), file);
-        let asked = format!("SELECT 1 FROM {} WHERE {row}", self.table);
+        let row = self.history.layout.done_row_of(&self.rows(), file);
+        let asked = format!("SELECT 1 FROM {} WHERE {row}", self.history.table);
         let answer = self.connection.rows(asked, CALL).await;
         answer.is_ok_and(|rows| !rows.is_empty())
     }
@@ -89,7 +89,7 @@ impl Migrator {
         if fault.kind != FaultKind::Server {
             return self.refused(&fault).into();
         }
-        let transaction = self.layout.transaction(file, self.dialect);
+        let transaction = self.transaction(file);
         if let error @ Error::NotYet(_) = fault.clone().into() {
             if transaction == FileTransaction::RowLast {
                 progress.stage = Stage::Commit;
@@ -104,7 +104,7 @@ impl Migrator {
             return Error::NotYet(fault.message).into();
         }
         let part = file.parts.len().saturating_sub(1);
-        let all = statements(file.part(part), self.dialect.lexical_rules());
+        let all = statements(file.part(part), self.dialect.lexical_rules);
         let end = Progress::at_end(part, all.len(), progress.has_committed);
         let failed = self.failed_file(file, &all, &end);
         let effects = failed.partial_effects();
@@ -112,7 +112,7 @@ impl Migrator {
         self.note_failure(&failed, &fault.message).await;
         MigrationError::migration(
             format!("{}: at its commit: {}{rest}", file.shown, fault.message),
-            hint(&failed, &fault, false, effects, &self.table),
+            hint(&failed, &fault, false, effects, &self.history.table),
         )
     }
 
@@ -120,7 +120,7 @@ impl Migrator {
         MigrationError::migration(
             format!(
                 "{}: the file undoes its transaction with ROLLBACK, and its row in {} with it",
-                file.shown, self.table
+                file.shown, self.history.table
             ),
             "take the ROLLBACK out, undo by hand what remains of the file, and start again",
         )

@@ -45,14 +45,14 @@ impl Executed<'_> {
 
 /// What can be tried again.
 pub(super) fn retry(
-    dialect: &dyn MigrationDialect,
+    dialect: &MigrationDialect,
     transaction: FileTransaction,
     executed: Executed<'_>,
 ) -> Retry {
-    if dialect.commits_schema_changes() {
+    if dialect.commits_schema_changes {
         return where_changes_commit(transaction, executed);
     }
-    let rollback_ends = dialect.rollback_ends_transaction();
+    let rollback_ends = dialect.rollback_ends_transaction;
     let ended = executed
         .before()
         .any(|s| ends_transaction(s, rollback_ends));
@@ -63,7 +63,7 @@ pub(super) fn retry(
             Retry::Unit
         };
     }
-    if dialect.can_repeat_statement() {
+    if dialect.can_repeat_statement {
         return Retry::Statement;
     }
     if ended || executed.all.len() == 1 && !is_atomic(executed.failed()) {
@@ -161,7 +161,7 @@ mod tests {
 
     fn after(backend: Backend, transaction: FileTransaction, sql: &str, done: usize) -> Retry {
         let dialect = backend.driver().migrations();
-        let all = statements(sql, dialect.lexical_rules());
+        let all = statements(sql, dialect.lexical_rules);
         let executed = Executed {
             sql,
             all: &all,

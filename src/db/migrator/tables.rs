@@ -1,22 +1,12 @@
 //! Which tools' history tables a database has.
 
 use super::{
-    dialect::{MigrationDialect, TableName},
-    error::MigrationError,
+    error::{MigrationError, refused},
     folder::MigrationFolder,
-    history,
     layout::LayoutKind,
     layouts::layout,
 };
-use crate::db::{Error, Target, connection::Connection, target::CALL};
-
-/// A history table that is in the database.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct FoundTable {
-    name: String,
-    /// It has a column `dirty`, which tells golang-migrate's from others of the same name.
-    has_dirty: bool,
-}
+use crate::db::{Target, connection::Connection, target::CALL};
 
 /// Whose layout the folder has in this database. Refuses a folder of one layout where the database has the
 /// table of another one only, unless `--sql-layout` has decided.
@@ -44,7 +34,7 @@ pub(super) async fn layout_in(
         return Ok(kind);
     }
     let (mine, shown) = (folder.layout.as_str(), folder.path.display());
-    let table = |kind: LayoutKind| layout(kind).table(target.backend()).name;
+    let table = |kind: LayoutKind| layout(kind).table.name;
     Err(MigrationError::Layout {
         what: format!(
             "{shown} has the layout of {mine}, and the database has the table {} of {}, but not {}",
@@ -64,39 +54,19 @@ async fn find(
     connection: &mut dyn Connection,
     target: &Target,
 ) -> Result<Vec<LayoutKind>, MigrationError> {
-    let backend = target.backend();
-    let dialect = backend.driver().migrations();
-    let tables: Vec<TableName> = LayoutKind::ALL
-        .into_iter()
-        .map(|kind| layout(kind).table(backend))
-        .collect();
-    let found = tables_among(connection, dialect, &tables, target).await?;
-    Ok(LayoutKind::ALL
-        .into_iter()
-        .filter(|kind| {
-            let mine = layout(*kind).table(backend).name;
-            let mut found = found.iter();
-            found.any(|table| table.name == mine && layout(*kind).is_own(table.has_dirty))
+    let tables = LayoutKind::ALL.map(|kind| layout(kind).table);
+    let ask = (target.backend().driver().migrations().find_tables)(&tables, target.url.schema());
+    let rows = match connection.rows(ask, CALL).await {
+        Ok(rows) => rows,
+        Err(fault) if fault.is_missing_table() => return Ok(Vec::new()),
+        Err(fault) => return Err(refused(&fault, "the history").into()),
+    };
+    let is_there = |kind: &LayoutKind| {
+        let layout = layout(*kind);
+        rows.iter().any(|row| {
+            row.text(0) == layout.table.name
+                && layout.has_dirty.is_none_or(|has_it| has_it == row.flag(1))
         })
-        .collect())
-}
-
-async fn tables_among(
-    connection: &mut dyn Connection,
-    dialect: &dyn MigrationDialect,
-    tables: &[TableName],
-    target: &Target,
-) -> Result<Vec<FoundTable>, Error> {
-    let ask = dialect.find_tables(tables, target.url.schema());
-    match connection.rows(ask, CALL).await {
-        Ok(rows) => Ok(rows
-            .iter()
-            .map(|row| FoundTable {
-                name: row.text(0),
-                has_dirty: row.flag(1),
-            })
-            .collect()),
-        Err(fault) if fault.is_missing_table() => Ok(Vec::new()),
-        Err(fault) => Err(history::refused(&fault, "the history")),
-    }
+    };
+    Ok(LayoutKind::ALL.into_iter().filter(is_there).collect())
 }

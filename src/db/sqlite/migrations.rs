@@ -4,15 +4,12 @@ use std::time::Duration;
 
 use sqlx::{
     Sqlite as Sqlx, SqliteConnection,
-    error::DatabaseError,
     migrate::{Migrate, MigrateError},
 };
 
 use crate::{
     db::{
-        DatabaseUrl,
-        connection::{Connection, Pending, SqlxConnection},
-        fault::Fault,
+        connection::{Pending, SqlxConnection},
         migrator::{
             dialect::{FileTransaction, MigrationConnection, MigrationDialect, TableName},
             partial_effects::PartialEffects,
@@ -31,115 +28,53 @@ pub(super) const OPEN: Duration = Duration::from_secs(2);
 /// looks at it, so that a file of megabytes handed over whole would take minutes.
 const AT_ONCE: usize = 16 * 1024;
 
-pub(super) struct SqliteMigrations;
-
-impl MigrationDialect for SqliteMigrations {
-    fn lexical_rules(&self) -> LexicalRules {
-        LexicalRules {
-            comments: Comments::Standard,
-            backslashes: Backslashes::Nowhere,
-            name_quotes: b"`[",
-            dollar_quotes: false,
-            routine_bodies: true,
-            is_complete: Some(is_complete),
-        }
-    }
-
-    fn table(&self, table: TableName, _url: &DatabaseUrl) -> String {
-        table.name.to_owned()
-    }
-
-    fn find_tables(&self, tables: &[TableName], _schema: Option<&str>) -> String {
-        let names: Vec<String> = tables.iter().map(|t| format!("'{}'", t.name)).collect();
+pub(super) static MIGRATIONS: MigrationDialect = MigrationDialect {
+    lexical_rules: LexicalRules {
+        comments: Comments::Standard,
+        backslashes: Backslashes::Nowhere,
+        name_quotes: b"`[",
+        dollar_quotes: false,
+        routine_bodies: true,
+        is_complete: Some(is_complete),
+    },
+    table: |table, _| table.name.to_owned(),
+    find_tables: |tables, _| {
         format!(
             "SELECT m.name, CAST(EXISTS (SELECT 1 FROM pragma_table_info(m.name) c WHERE c.name = 'dirty') AS TEXT) \
              FROM sqlite_master m WHERE m.type = 'table' AND m.name IN ({})",
-            names.join(", ")
+            TableName::list(tables)
         )
-    }
-
-    fn as_text(&self, column: &str) -> String {
-        format!("CAST({column} AS TEXT)")
-    }
-
-    fn as_hex(&self, column: &str) -> String {
-        format!("hex({column})")
-    }
-
-    fn bytes(&self, hex: &str) -> String {
-        format!("X'{hex}'")
-    }
-
-    /// All writing waits at one place, where nothing was done yet.
-    fn begin(&self) -> &'static str {
-        "BEGIN IMMEDIATE"
-    }
-
-    fn sqlx_transaction(&self, has_no_transaction: bool) -> FileTransaction {
-        if has_no_transaction {
+    },
+    as_text: |column| format!("CAST({column} AS TEXT)"),
+    as_hex: |column| format!("hex({column})"),
+    bytes: |hex| format!("X'{hex}'"),
+    // All writing waits at one place, before anything was done.
+    begin: "BEGIN IMMEDIATE",
+    sqlx_transaction: |has_none| {
+        if has_none {
             FileTransaction::None
         } else {
             FileTransaction::RowFirst
         }
-    }
-
-    fn after_file(&self, _database: Option<&str>) -> Option<String> {
-        None
-    }
-
-    fn commits_schema_changes(&self) -> bool {
-        false
-    }
-
-    fn allows_nul(&self) -> bool {
-        false
-    }
-
-    fn allows_byte_order_mark(&self) -> bool {
-        true
-    }
-
-    fn rollback_ends_transaction(&self) -> bool {
-        true
-    }
-
-    fn can_repeat_statement(&self) -> bool {
-        true
-    }
-
-    fn effects_without_transaction(&self, _statements: usize) -> PartialEffects {
-        PartialEffects::Before
-    }
-
-    fn has_open_transaction<'a>(
-        &self,
-        connection: &'a mut dyn Connection,
-    ) -> Pending<'a, Result<bool, Fault>> {
+    },
+    after_file: |_| None,
+    commits_schema_changes: false,
+    allows_nul: false,
+    allows_byte_order_mark: true,
+    rollback_ends_transaction: true,
+    can_repeat_statement: true,
+    effects_without_transaction: |_| PartialEffects::Before,
+    has_open_transaction: |connection| {
         Box::pin(async move {
             let answer = connection.run("BEGIN; COMMIT".to_owned(), CALL).await;
             Ok(answer.is_err_and(|fault| fault.message.contains("within a transaction")))
         })
-    }
-
-    fn is_committed_already(&self, fault: &Fault) -> bool {
-        fault.message.contains("no transaction is active")
-    }
-
-    fn hidden_table_hint(&self) -> Option<&'static str> {
-        None
-    }
-
-    fn refuses_transaction(&self, _code: &str) -> bool {
-        false
-    }
-
-    /// `near "x"`, where that is only once in the statement.
-    fn error_position(
-        &self,
-        error: &dyn DatabaseError,
-        sql: &str,
-        statement: Option<Statement>,
-    ) -> Option<usize> {
+    },
+    is_committed_already: |fault| fault.message.contains("no transaction is active"),
+    hidden_table_hint: None,
+    refuses_transaction: None,
+    // `near "x"`, if that is only once in the statement.
+    error_position: |error, sql, statement| {
         let statement = statement?;
         let text = &sql[statement.from..statement.end];
         let near = error.message().strip_prefix("near \"")?.split('"').next()?;
@@ -148,12 +83,9 @@ impl MigrationDialect for SqliteMigrations {
             (Some((at, _)), None) => Some(statement.from + at),
             _ => None,
         }
-    }
-
-    fn error_details(&self, _error: &dyn DatabaseError) -> String {
-        String::new()
-    }
-}
+    },
+    error_details: |_| String::new(),
+};
 
 impl MigrationConnection for SqlxConnection<Sqlx> {
     fn create_table<'a>(&'a mut self, name: &'a str) -> Pending<'a, Result<(), MigrateError>> {

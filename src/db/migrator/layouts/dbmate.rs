@@ -1,80 +1,53 @@
 //! dbmate's: `<VERSION>….sql` with the sections `-- migrate:up` and `-- migrate:down`; the table
 //! `schema_migrations` with one column.
 
-use std::{collections::HashSet, ops::Range, path::Path, time::Duration};
+use std::{collections::HashSet, ops::Range};
 
 use super::versioned::{Listed, SQL, leading_digits, read_files};
 use crate::db::{
-    Backend, Error,
+    Backend,
     migrator::{
-        dialect::{FileTransaction, MigrationDialect, TableName},
+        dialect::TableName,
         error::MigrationError,
         file::MigrationFile,
-        layout::{Creation, EmptySchema, Layout, MigrationPlan, PlanWarning, RowSql},
+        layout::{Column, Creation, Layout, MigrationPlan, PlanWarning},
     },
-    rows::TextRow,
 };
-
-const TABLE: &str = "schema_migrations";
 
 /// Begins a section.
 const UP: &str = "migrate:up";
 const DOWN: &str = "migrate:down";
 
-pub(super) struct Dbmate;
-
-impl Layout for Dbmate {
-    fn table(&self, _backend: Backend) -> TableName {
-        TableName {
-            schema: None,
-            name: TABLE,
-        }
-    }
-
-    fn read(&self, path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
-        // Any other name is passed over.
+pub(super) static DBMATE: Layout = Layout {
+    table: TableName {
+        schema: None,
+        name: "schema_migrations",
+    },
+    has_dirty: Some(false),
+    read: |path| {
+        // Any other name is ignored.
         let files = read_files(path, |name| {
             let version = leading_digits(name);
             let is_one = !version.is_empty() && name.ends_with(SQL);
             Ok(is_one.then(|| version.to_owned()))
         })?;
         files.into_iter().map(migration).collect()
-    }
-
-    fn refuse(&self, _path: &Path, _backend: Backend) -> Result<(), MigrationError> {
-        Ok(())
-    }
-
-    fn is_own(&self, has_dirty: bool) -> bool {
-        !has_dirty
-    }
-
-    fn creation(&self, rows: &RowSql<'_>) -> Creation {
+    },
+    refuse: None,
+    creation: Creation::Statements(|rows| {
         let version = match rows.backend {
             Backend::Postgres => "varchar",
             Backend::Mysql | Backend::Sqlite => "varchar(128)",
         };
         let table = rows.table;
-        Creation::Statements(vec![format!(
+        vec![format!(
             "create table if not exists {table} (version {version} primary key)"
-        )])
-    }
-
-    fn empty_schema(&self, _rows: &RowSql<'_>) -> Option<EmptySchema> {
-        None
-    }
-
-    fn columns(&self, _dialect: &dyn MigrationDialect) -> String {
-        "version".to_owned()
-    }
-
-    /// A file that is older than an applied one is applied, and a row without a file is nothing to dbmate.
-    fn compare<'a>(
-        &self,
-        _path: &Path,
-        files: &'a [MigrationFile],
-        rows: &[TextRow],
-    ) -> Result<MigrationPlan<'a>, MigrationError> {
+        )]
+    }),
+    empty_schema: None,
+    columns: &[Column::Text("version")],
+    // dbmate applies a file that is older than an applied one, and ignores a row without a file.
+    compare: |_, files, rows| {
         let applied: HashSet<String> = rows.iter().map(|row| row.text(0)).collect();
         let newest = applied.iter().max();
         let pending: Vec<_> = files
@@ -86,85 +59,28 @@ impl Layout for Dbmate {
             .filter(|file| newest.is_some_and(|newest| file.label < *newest));
         Ok(MigrationPlan {
             applied: files.len() - pending.len(),
-            warnings: late.map(|file| is_late(file)).collect(),
+            warnings: late
+                .map(|file| PlanWarning::out_of_order(file, "a newer version", "dbmate"))
+                .collect(),
             pending,
             ..MigrationPlan::default()
         })
-    }
-
-    fn transaction(&self, file: &MigrationFile, _: &dyn MigrationDialect) -> FileTransaction {
-        if file.has_no_transaction {
-            FileTransaction::None
-        } else {
-            FileTransaction::RowLast
-        }
-    }
-
-    fn session(&self, _backend: Backend, _pending: &[&MigrationFile]) -> Option<&'static str> {
-        None
-    }
-
-    fn begin_row(&self, rows: &RowSql<'_>, file: &MigrationFile) -> Result<String, Error> {
-        Ok(insert(rows, file))
-    }
-
-    fn finish_row(&self, rows: &RowSql<'_>, file: &MigrationFile, _elapsed: Duration) -> String {
-        insert(rows, file)
-    }
-
-    fn whole_row(
-        &self,
-        rows: &RowSql<'_>,
-        file: &MigrationFile,
-        _elapsed: Duration,
-    ) -> Result<String, Error> {
-        Ok(insert(rows, file))
-    }
-
-    fn failed_row(
-        &self,
-        _rows: &RowSql<'_>,
-        _file: &MigrationFile,
-        _words: &str,
-    ) -> Option<String> {
-        None
-    }
-
-    fn failed_hint(&self, _file: &MigrationFile) -> Option<String> {
-        None
-    }
-
-    fn no_transaction_hint(&self) -> Option<&'static str> {
-        Some("write `-- migrate:up transaction:false`")
-    }
-
-    fn row_words(&self, file: &MigrationFile) -> String {
-        format!("a row of version {}", file.label)
-    }
-
-    fn row_of(&self, rows: &RowSql<'_>, file: &MigrationFile) -> String {
-        format!("version = {}", rows.text(&file.label))
-    }
-
-    fn done_row_of(&self, rows: &RowSql<'_>, file: &MigrationFile) -> String {
-        self.row_of(rows, file)
-    }
-}
-
-fn insert(rows: &RowSql<'_>, file: &MigrationFile) -> String {
-    let version = rows.text(&file.label);
-    format!("insert into {} (version) values ({version})", rows.table)
-}
-
-fn is_late(file: &MigrationFile) -> PlanWarning {
-    PlanWarning {
-        what: format!(
-            "{} is out of order: a newer version is already applied; applying it now, as dbmate does",
-            file.shown
-        ),
-        hint: "give it a newer version number if it depends on newer migrations".to_owned(),
-    }
-}
+    },
+    transaction: |file, _| file.usual_transaction(),
+    session: None,
+    row: |rows, file, _| {
+        let version = rows.text(&file.label);
+        let table = rows.table;
+        Ok(format!("insert into {table} (version) values ({version})"))
+    },
+    failed_row: None,
+    failed_hint: None,
+    no_transaction_hint: Some("write `-- migrate:up transaction:false`"),
+    row_words: |file| format!("a row of version {}", file.label),
+    row_key: |rows, file| format!("version = {}", rows.text(&file.label)),
+    if_unfinished: "",
+    if_done: "",
+};
 
 fn migration(listed: Listed<String>) -> Result<MigrationFile, MigrationError> {
     let up = match up_section(&listed.text) {

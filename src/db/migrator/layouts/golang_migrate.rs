@@ -1,97 +1,33 @@
 //! golang-migrate's: `<VERSION>_<NAME>.up.sql` and `.down.sql`; the table `schema_migrations` with one row,
 //! the version that the database has, and whether the last migration got to its end.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use super::versioned::{SQL, leading_digits, read_files};
 use crate::db::{
-    Backend, Error,
+    Backend,
     migrator::{
-        dialect::{FileTransaction, MigrationDialect, TableName},
+        dialect::{FileTransaction, TableName},
         error::MigrationError,
         file::MigrationFile,
-        layout::{Creation, EmptySchema, Layout, MigrationPlan, RowSql},
+        layout::{Column, Creation, Layout, MigrationPlan, RESTORE, RowMoment, RowSql},
     },
     rows::TextRow,
 };
 
 const TABLE: &str = "schema_migrations";
 
-pub(super) struct GolangMigrate;
-
-impl Layout for GolangMigrate {
-    fn table(&self, _backend: Backend) -> TableName {
-        TableName {
-            schema: None,
-            name: TABLE,
-        }
-    }
-
-    /// Any other name is passed over. A version with a `.down.` file alone is a migration that does nothing.
-    fn read(&self, path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
-        let listed = read_files(path, |name| match direction(name) {
-            Some(_) if !name.ends_with(SQL) => Err(MigrationError::migration(
-                format!(
-                    "{}: golang-migrate would run it, and it is no `.sql` file",
-                    path.join(name).display()
-                ),
-                "rename it, or move it out of the folder",
-            )),
-            Some((version, direction)) => {
-                let version = i64::try_from(version).map_err(|_| {
-                    MigrationError::migration(
-                        format!(
-                            "{}: its version is too large for the table",
-                            path.join(name).display()
-                        ),
-                        "give it a smaller version",
-                    )
-                })?;
-                Ok(Some((version, direction)))
-            }
-            None => Ok(None),
-        })?;
-        let ups: Vec<i64> = listed
-            .iter()
-            .filter(|file| file.version.1 == Direction::Up)
-            .map(|file| file.version.0)
-            .collect();
-        let mut files: Vec<MigrationFile> = listed
-            .into_iter()
-            .map(|file| {
-                let (version, direction) = file.version;
-                let is_up = direction == Direction::Up;
-                let migration = MigrationFile {
-                    name: file.name,
-                    shown: file.shown,
-                    runs: is_up || !ups.contains(&version),
-                    version,
-                    text: if is_up { file.text } else { String::new() },
-                    ..MigrationFile::default()
-                };
-                // An empty query is not sent.
-                if migration.text.trim().is_empty() {
-                    migration
-                } else {
-                    migration.whole()
-                }
-            })
-            .collect();
-        files.sort_by_key(|file| file.version);
-        Ok(files)
-    }
-
-    fn refuse(&self, _path: &Path, _backend: Backend) -> Result<(), MigrationError> {
-        Ok(())
-    }
-
-    fn is_own(&self, has_dirty: bool) -> bool {
-        has_dirty
-    }
-
-    fn creation(&self, rows: &RowSql<'_>) -> Creation {
+pub(super) static GOLANG_MIGRATE: Layout = Layout {
+    table: TableName {
+        schema: None,
+        name: TABLE,
+    },
+    has_dirty: Some(true),
+    read,
+    refuse: None,
+    creation: Creation::Statements(|rows| {
         let table = rows.table;
-        Creation::Statements(match rows.backend {
+        match rows.backend {
             Backend::Postgres | Backend::Mysql => vec![format!(
                 "CREATE TABLE {table} (version bigint not null primary key, dirty boolean not null)"
             )],
@@ -99,113 +35,118 @@ impl Layout for GolangMigrate {
                 format!("CREATE TABLE {table} (version uint64,dirty bool)"),
                 format!("CREATE UNIQUE INDEX version_unique ON {table} (version)"),
             ],
-        })
-    }
-
-    fn empty_schema(&self, _rows: &RowSql<'_>) -> Option<EmptySchema> {
-        None
-    }
-
-    fn columns(&self, dialect: &dyn MigrationDialect) -> String {
-        let (version, dirty) = (dialect.as_text("version"), dialect.as_text("dirty"));
-        format!("{version}, {dirty}")
-    }
-
-    fn compare<'a>(
-        &self,
-        path: &Path,
-        files: &'a [MigrationFile],
-        rows: &[TextRow],
-    ) -> Result<MigrationPlan<'a>, MigrationError> {
-        // The tool's own words for a version before the first.
-        let current = rows.first().map_or(Ok(-1), |row| row.int(0))?;
-        if rows.first().is_some_and(|row| row.flag(1)) {
-            return Err(MigrationError::migration(
-                format!("Dirty database version {current}. Fix and force version."),
-                format!(
-                    "version {current} failed before its end: undo or finish it by hand, then say which version the \
-                     database has: `migrate force {}`, or `migrate force {current}` if it is complete",
-                    before(files, current)
-                ),
-            ));
         }
-        if current >= 0 && !files.iter().any(|file| file.version == current) {
-            return Err(MigrationError::migration(
-                format!(
-                    "no migration found for version {current}, which this database has, in {}",
-                    path.display()
-                ),
-                "put the file back; if this image is older than the database, deploy a newer one",
-            ));
-        }
-        let (done, pending): (Vec<_>, Vec<_>) = files
-            .iter()
-            .filter(|file| file.runs)
-            .partition(|file| file.version <= current);
-        Ok(MigrationPlan {
-            pending,
-            applied: done.len(),
-            ..MigrationPlan::default()
-        })
-    }
-
-    fn transaction(&self, _file: &MigrationFile, _: &dyn MigrationDialect) -> FileTransaction {
-        FileTransaction::Marked
-    }
-
-    fn session(&self, _backend: Backend, _pending: &[&MigrationFile]) -> Option<&'static str> {
-        None
-    }
-
-    fn begin_row(&self, rows: &RowSql<'_>, file: &MigrationFile) -> Result<String, Error> {
-        Ok(set_version(rows, file, "TRUE"))
-    }
-
-    fn finish_row(&self, rows: &RowSql<'_>, file: &MigrationFile, _elapsed: Duration) -> String {
-        set_version(rows, file, "FALSE")
-    }
-
-    fn whole_row(
-        &self,
-        rows: &RowSql<'_>,
-        file: &MigrationFile,
-        _elapsed: Duration,
-    ) -> Result<String, Error> {
-        Ok(set_version(rows, file, "FALSE"))
-    }
-
-    fn failed_row(
-        &self,
-        _rows: &RowSql<'_>,
-        _file: &MigrationFile,
-        _words: &str,
-    ) -> Option<String> {
-        None
-    }
-
-    fn failed_hint(&self, file: &MigrationFile) -> Option<String> {
-        Some(format!(
-            "undo by hand what remains of it, and set the version that the database then has with `migrate force`; \
+    }),
+    empty_schema: None,
+    columns: &[Column::Other("version"), Column::Other("dirty")],
+    compare,
+    transaction: |_, _| FileTransaction::Marked,
+    session: None,
+    row: |rows, file, moment| Ok(set_version(rows, file, moment)),
+    failed_row: None,
+    failed_hint: Some(|file| {
+        format!(
+            "undo its remaining changes by hand, and set the version that the database then has with `migrate force`; \
              until then {TABLE} says that version {} is dirty",
             file.version
-        ))
-    }
+        )
+    }),
+    no_transaction_hint: None,
+    row_words: |file| format!("version {}, dirty", file.version),
+    row_key: |_, file| format!("version = {}", file.version),
+    if_unfinished: "",
+    if_done: " AND NOT dirty",
+};
 
-    fn no_transaction_hint(&self) -> Option<&'static str> {
-        None
-    }
+/// Any other name is passed over. A version with a `.down.` file alone is a migration that does nothing.
+fn read(path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
+    let listed = read_files(path, |name| match direction(name) {
+        Some(_) if !name.ends_with(SQL) => Err(MigrationError::migration(
+            format!(
+                "{}: golang-migrate would run it, and it is no `.sql` file",
+                path.join(name).display()
+            ),
+            "rename it, or move it out of the folder",
+        )),
+        Some((version, direction)) => {
+            let version = i64::try_from(version).map_err(|_| {
+                MigrationError::migration(
+                    format!(
+                        "{}: its version is too large for the table",
+                        path.join(name).display()
+                    ),
+                    "give it a smaller version",
+                )
+            })?;
+            Ok(Some((version, direction)))
+        }
+        None => Ok(None),
+    })?;
+    let ups: Vec<i64> = listed
+        .iter()
+        .filter(|file| file.version.1 == Direction::Up)
+        .map(|file| file.version.0)
+        .collect();
+    let mut files: Vec<MigrationFile> = listed
+        .into_iter()
+        .map(|file| {
+            let (version, direction) = file.version;
+            let is_up = direction == Direction::Up;
+            let migration = MigrationFile {
+                name: file.name,
+                shown: file.shown,
+                runs: is_up || !ups.contains(&version),
+                version,
+                text: if is_up { file.text } else { String::new() },
+                ..MigrationFile::default()
+            };
+            // An empty query is not sent.
+            if migration.text.trim().is_empty() {
+                migration
+            } else {
+                migration.whole()
+            }
+        })
+        .collect();
+    files.sort_by_key(|file| file.version);
+    Ok(files)
+}
 
-    fn row_words(&self, file: &MigrationFile) -> String {
-        format!("version {}, dirty", file.version)
+fn compare<'a>(
+    path: &Path,
+    files: &'a [MigrationFile],
+    rows: &[TextRow],
+) -> Result<MigrationPlan<'a>, MigrationError> {
+    // The tool's own words for a version before the first.
+    let current = rows.first().map_or(Ok(-1), |row| row.int(0))?;
+    if rows.first().is_some_and(|row| row.flag(1)) {
+        return Err(MigrationError::migration(
+            format!("Dirty database version {current}. Fix and force version."),
+            format!(
+                "version {current} failed before its end: undo or finish it by hand, then say which version the \
+                 database has: `migrate force {}`, or `migrate force {current}` if it is complete",
+                before(files, current)
+            ),
+        ));
     }
-
-    fn row_of(&self, _rows: &RowSql<'_>, file: &MigrationFile) -> String {
-        format!("version = {}", file.version)
+    if current >= 0 && !files.iter().any(|file| file.version == current) {
+        return Err(MigrationError::migration(
+            format!(
+                "no migration found for version {current}, which this database has, in {}",
+                path.display()
+            ),
+            RESTORE,
+        ));
     }
-
-    fn done_row_of(&self, _rows: &RowSql<'_>, file: &MigrationFile) -> String {
-        format!("version = {} AND NOT dirty", file.version)
-    }
+    let (done, pending): (Vec<_>, Vec<_>) = files
+        .iter()
+        .filter(|file| file.runs)
+        .partition(|file| file.version <= current);
+    Ok(MigrationPlan {
+        pending,
+        applied: done.len(),
+        ..MigrationPlan::default()
+    })
 }
 
 /// Whether the tool would read all these files, and others have none.
@@ -223,9 +164,13 @@ fn before(files: &[MigrationFile], version: i64) -> i64 {
 }
 
 /// Replaces the one row.
-fn set_version(rows: &RowSql<'_>, file: &MigrationFile, dirty: &str) -> String {
+fn set_version(rows: &RowSql<'_>, file: &MigrationFile, moment: RowMoment) -> String {
     let (table, version) = (rows.table, file.version);
-    let begin = rows.backend.driver().migrations().begin();
+    let begin = rows.backend.driver().migrations().begin;
+    let dirty = match moment {
+        RowMoment::Before => "TRUE",
+        RowMoment::Completed(_) | RowMoment::After(_) => "FALSE",
+    };
     let clear = match rows.backend {
         Backend::Postgres => "TRUNCATE",
         Backend::Mysql | Backend::Sqlite => "DELETE FROM",

@@ -14,15 +14,20 @@ use crate::db::{
     hex::hex,
     migrator::{
         atomic::is_atomic_file,
-        dialect::{FileTransaction, MigrationDialect, TableName},
+        dialect::{FileTransaction, TableName},
         error::MigrationError,
         file::MigrationFile,
-        layout::{Creation, EmptySchema, Layout, MigrationPlan, PlanWarning, RowSql},
+        layout::{
+            Column, Creation, EmptySchema, Layout, MigrationPlan, PlanWarning, RESTORE, RowMoment,
+            RowSql,
+        },
     },
     rows::TextRow,
 };
 
 const TABLE: &str = "_prisma_migrations";
+
+const TOOL: &str = "`prisma migrate deploy`";
 
 /// The file that says which database the folder is for.
 pub(super) const LOCK: &str = "migration_lock.toml";
@@ -30,282 +35,252 @@ pub(super) const LOCK: &str = "migration_lock.toml";
 /// The file of one migration.
 pub(super) const SCRIPT: &str = "migration.sql";
 
-pub(super) struct Prisma;
-
-impl Layout for Prisma {
-    fn table(&self, _backend: Backend) -> TableName {
-        TableName {
-            schema: None,
-            name: TABLE,
-        }
-    }
-
-    fn read(&self, path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
-        let mut all = Vec::new();
-        for name in files::folders(path)? {
-            let script = format!("{name}/{SCRIPT}");
-            let shown = path.join(&script);
-            if !shown.is_file() {
-                return Err(MigrationError::migration(
-                    format!(
-                        "could not find the migration file at {} (P3015)",
-                        shown.display()
-                    ),
-                    "put the file back, or delete the folder if it is empty",
-                ));
-            }
-            let text = files::text(&shown)?;
-            let file = MigrationFile {
-                checksum: Sha256::digest(text.as_bytes()).to_vec(),
-                name: script,
-                shown: shown.display().to_string(),
-                runs: true,
-                label: name,
-                text,
-                ..MigrationFile::default()
-            };
-            all.push(file.whole());
-        }
-        all.sort_by(|one, other| by_locale(&one.label, &other.label));
-        Ok(all)
-    }
-
-    fn refuse(&self, path: &Path, backend: Backend) -> Result<(), MigrationError> {
-        let Some(found) = provider(path) else {
-            return Ok(());
-        };
-        let fits = match backend {
-            Backend::Postgres => ["postgresql", "postgres", "cockroachdb"].contains(&&*found),
-            Backend::Mysql => found == "mysql",
-            Backend::Sqlite => found == "sqlite",
-        };
-        if fits {
-            return Ok(());
-        }
-        Err(MigrationError::Layout {
-            what: format!(
-                "{LOCK} says that the migrations in {} are for {found}, and the database is {backend} (P3019)",
-                path.display()
-            ),
-            hint: "name the other database, or start a new history with `prisma migrate dev`"
-                .to_owned(),
-        })
-    }
-
-    fn is_own(&self, _has_dirty: bool) -> bool {
-        true
-    }
-
-    fn creation(&self, rows: &RowSql<'_>) -> Creation {
-        let (text, short, name, time, now, count, end) = match rows.backend {
-            Backend::Postgres => (
-                "VARCHAR(36)",
-                "VARCHAR(64)",
-                "VARCHAR(255)",
-                "TIMESTAMPTZ",
-                "now()",
-                "INTEGER",
-                "",
-            ),
-            Backend::Mysql => (
-                "VARCHAR(36)",
-                "VARCHAR(64)",
-                "VARCHAR(255)",
-                "DATETIME(3)",
-                "CURRENT_TIMESTAMP(3)",
-                "INTEGER UNSIGNED",
-                " DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
-            ),
-            Backend::Sqlite => (
-                "TEXT",
-                "TEXT",
-                "TEXT",
-                "DATETIME",
-                "current_timestamp",
-                "INTEGER UNSIGNED",
-                "",
-            ),
-        };
-        let quote = |column: &str| match rows.backend {
-            Backend::Postgres | Backend::Mysql => column.to_owned(),
-            Backend::Sqlite => format!("\"{column}\""),
-        };
-        let columns = [
-            ("id", format!("{text} PRIMARY KEY NOT NULL")),
-            ("checksum", format!("{short} NOT NULL")),
-            ("finished_at", time.to_owned()),
-            ("migration_name", format!("{name} NOT NULL")),
-            ("logs", "TEXT".to_owned()),
-            ("rolled_back_at", time.to_owned()),
-            ("started_at", format!("{time} NOT NULL DEFAULT {now}")),
-            ("applied_steps_count", format!("{count} NOT NULL DEFAULT 0")),
-        ]
-        .map(|(column, kind)| format!("{} {kind}", quote(column)))
-        .join(", ");
-        let table = match rows.backend {
-            Backend::Postgres | Backend::Mysql => rows.table.to_owned(),
-            Backend::Sqlite => quote(rows.table),
-        };
-        Creation::Statements(vec![format!("CREATE TABLE {table} ({columns}){end}")])
-    }
-
-    fn empty_schema(&self, rows: &RowSql<'_>) -> Option<EmptySchema> {
-        let all = match rows.backend {
-            Backend::Postgres => {
-                let schema = rows.schema.map(|schema| rows.text(schema));
-                let schema = schema.unwrap_or_else(|| "current_schema()".to_owned());
-                format!(
-                    "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-                     WHERE c.relkind = 'r' AND n.nspname = {schema} \
-                     AND c.relname NOT IN ('launchgate_runs', 'spatial_ref_sys') LIMIT 1"
-                )
-            }
-            Backend::Mysql => {
-                "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() \
-                 AND table_type = 'BASE TABLE' AND table_name <> 'launchgate_runs' LIMIT 1"
-                    .to_owned()
-            }
-            Backend::Sqlite => {
-                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
-                 AND name <> 'launchgate_runs' LIMIT 1"
-                    .to_owned()
-            }
-        };
-        let refused = |table: &str| {
+pub(super) static PRISMA: Layout = Layout {
+    table: TableName {
+        schema: None,
+        name: TABLE,
+    },
+    has_dirty: None,
+    read,
+    refuse: Some(refuse),
+    creation: Creation::Statements(creation),
+    empty_schema: Some(EmptySchema {
+        ask: other_table,
+        refused: |table| {
             MigrationError::migration(
                 format!(
-                    "the database schema is not empty: there is the table {table} and no {TABLE} (P3005)"
+                    "the database schema is not empty: it has the table {table}, but no {TABLE} (P3005)"
                 ),
                 "baseline the database with `prisma migrate resolve --applied NAME`, as https://pris.ly/d/migrate-baseline describes",
             )
-        };
-        Some(EmptySchema { ask: all, refused })
-    }
-
-    fn columns(&self, dialect: &dyn MigrationDialect) -> String {
-        let started = dialect.as_text("started_at");
-        let is_set =
-            |column: &str| format!("CASE WHEN {column} IS NULL THEN 'false' ELSE 'true' END");
-        format!(
-            "migration_name, checksum, {}, {}, logs, {started}",
-            is_set("finished_at"),
-            is_set("rolled_back_at")
-        )
-    }
-
-    fn compare<'a>(
-        &self,
-        path: &Path,
-        files: &'a [MigrationFile],
-        rows: &[TextRow],
-    ) -> Result<MigrationPlan<'a>, MigrationError> {
-        let mut applied: HashMap<String, String> = HashMap::new();
-        for row in rows.iter().filter(|row| !row.flag(3)) {
-            if !row.flag(2) {
-                return Err(unfinished(row));
-            }
-            applied.insert(row.text(0), row.text(1));
-        }
-        let newest = applied.keys().max_by(|one, other| by_locale(one, other));
-        let mut plan = MigrationPlan::default();
-        for file in files {
-            if let Some(checksum) = applied.get(&file.label) {
-                plan.applied += 1;
-                if !matches(file, checksum) {
-                    plan.warnings.push(edited(file));
-                }
-                continue;
-            }
-            if let Some(newest) = newest.filter(|newest| by_locale(&file.label, newest).is_lt()) {
-                plan.warnings.push(late(file, newest));
-            }
-            plan.pending.push(file);
-        }
-        let known = |name: &String| files.iter().any(|file| file.label == *name);
-        let mut gone: Vec<&String> = applied.keys().filter(|name| !known(name)).collect();
-        gone.sort();
-        if let Some(first) = gone.first() {
-            plan.warnings.push(missing(path, first, gone.len()));
-        }
-        Ok(plan)
-    }
-
-    fn transaction(&self, file: &MigrationFile, dialect: &dyn MigrationDialect) -> FileTransaction {
+        },
+    }),
+    columns: &[
+        Column::Text("migration_name"),
+        Column::Text("checksum"),
+        Column::IsSet("finished_at"),
+        Column::IsSet("rolled_back_at"),
+        Column::Text("logs"),
+        Column::Other("started_at"),
+    ],
+    compare,
+    transaction: |file, dialect| {
         if is_atomic_file(dialect, &file.text) {
             FileTransaction::RowLast
         } else {
             FileTransaction::Marked
         }
-    }
-
-    fn session(&self, _backend: Backend, _pending: &[&MigrationFile]) -> Option<&'static str> {
-        None
-    }
-
-    fn begin_row(&self, rows: &RowSql<'_>, file: &MigrationFile) -> Result<String, Error> {
-        let (id, now) = (RowSql::uuid()?, time_before(rows.backend, Duration::ZERO));
-        Ok(format!(
-            "INSERT INTO {} (id, checksum, migration_name, started_at) VALUES ('{id}', '{}', {}, {now})",
-            rows.table,
-            hex(&file.checksum),
-            rows.text(&file.label)
-        ))
-    }
-
-    fn finish_row(&self, rows: &RowSql<'_>, file: &MigrationFile, _elapsed: Duration) -> String {
-        let (table, row) = (rows.table, self.row_of(rows, file));
-        let now = time_before(rows.backend, Duration::ZERO);
-        format!("UPDATE {table} SET applied_steps_count = 1, finished_at = {now} WHERE {row}")
-    }
-
-    fn whole_row(
-        &self,
-        rows: &RowSql<'_>,
-        file: &MigrationFile,
-        elapsed: Duration,
-    ) -> Result<String, Error> {
-        let id = RowSql::uuid()?;
-        // The database reads its clock for one column after the other, in an order of its own.
-        let started = time_before(rows.backend, elapsed + Duration::from_millis(1));
-        let finished = time_before(rows.backend, Duration::ZERO);
-        Ok(format!(
-            "INSERT INTO {} (id, checksum, migration_name, started_at, finished_at, applied_steps_count) \
-             VALUES ('{id}', '{}', {}, {started}, {finished}, 1)",
-            rows.table,
-            hex(&file.checksum),
-            rows.text(&file.label)
-        ))
-    }
-
-    fn failed_row(&self, rows: &RowSql<'_>, file: &MigrationFile, words: &str) -> Option<String> {
-        let (table, row) = (rows.table, self.row_of(rows, file));
+    },
+    session: None,
+    row,
+    failed_row: Some(|rows, file, words| {
+        let (table, row) = (rows.table, PRISMA.row_of(rows, file));
         let logs = rows.text(words);
-        Some(format!("UPDATE {table} SET logs = {logs} WHERE {row}"))
-    }
+        format!("UPDATE {table} SET logs = {logs} WHERE {row}")
+    }),
+    failed_hint: Some(|file| {
+        let resolve = resolve(&file.label);
+        format!("undo its changes by hand, fix the file, and {resolve}")
+    }),
+    no_transaction_hint: None,
+    row_words: |file| format!("a row of {}", file.label),
+    row_key: |rows, file| format!("migration_name = {}", rows.text(&file.label)),
+    if_unfinished: " AND finished_at IS NULL AND rolled_back_at IS NULL",
+    if_done: " AND finished_at IS NOT NULL AND rolled_back_at IS NULL",
+};
 
-    fn failed_hint(&self, file: &MigrationFile) -> Option<String> {
-        Some(format!(
-            "undo by hand what it did, fix the file, and {}",
-            resolve(&file.label)
+fn read(path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
+    let mut all = Vec::new();
+    for name in files::folders(path)? {
+        let script = format!("{name}/{SCRIPT}");
+        let shown = path.join(&script);
+        if !shown.is_file() {
+            return Err(MigrationError::migration(
+                format!(
+                    "could not find the migration file at {} (P3015)",
+                    shown.display()
+                ),
+                "put the file back, or delete the folder if it is empty",
+            ));
+        }
+        let text = files::text(&shown)?;
+        let file = MigrationFile {
+            checksum: Sha256::digest(text.as_bytes()).to_vec(),
+            name: script,
+            shown: shown.display().to_string(),
+            runs: true,
+            label: name,
+            text,
+            ..MigrationFile::default()
+        };
+        all.push(file.whole());
+    }
+    all.sort_by(|one, other| by_locale(&one.label, &other.label));
+    Ok(all)
+}
+
+fn refuse(path: &Path, backend: Backend) -> Result<(), MigrationError> {
+    let Some(found) = provider(path) else {
+        return Ok(());
+    };
+    let fits = match backend {
+        Backend::Postgres => ["postgresql", "postgres", "cockroachdb"].contains(&&*found),
+        Backend::Mysql => found == "mysql",
+        Backend::Sqlite => found == "sqlite",
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(MigrationError::Layout {
+        what: format!(
+            "{LOCK} says that the migrations in {} are for {found}, and the database is {backend} (P3019)",
+            path.display()
+        ),
+        hint: "name the other database, or start a new history with `prisma migrate dev`"
+            .to_owned(),
+    })
+}
+
+fn creation(rows: &RowSql<'_>) -> Vec<String> {
+    let (text, short, name, time, now, count, end) = match rows.backend {
+        Backend::Postgres => (
+            "VARCHAR(36)",
+            "VARCHAR(64)",
+            "VARCHAR(255)",
+            "TIMESTAMPTZ",
+            "now()",
+            "INTEGER",
+            "",
+        ),
+        Backend::Mysql => (
+            "VARCHAR(36)",
+            "VARCHAR(64)",
+            "VARCHAR(255)",
+            "DATETIME(3)",
+            "CURRENT_TIMESTAMP(3)",
+            "INTEGER UNSIGNED",
+            " DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
+        ),
+        Backend::Sqlite => (
+            "TEXT",
+            "TEXT",
+            "TEXT",
+            "DATETIME",
+            "current_timestamp",
+            "INTEGER UNSIGNED",
+            "",
+        ),
+    };
+    let quote = |column: &str| match rows.backend {
+        Backend::Postgres | Backend::Mysql => column.to_owned(),
+        Backend::Sqlite => format!("\"{column}\""),
+    };
+    let columns = [
+        ("id", format!("{text} PRIMARY KEY NOT NULL")),
+        ("checksum", format!("{short} NOT NULL")),
+        ("finished_at", time.to_owned()),
+        ("migration_name", format!("{name} NOT NULL")),
+        ("logs", "TEXT".to_owned()),
+        ("rolled_back_at", time.to_owned()),
+        ("started_at", format!("{time} NOT NULL DEFAULT {now}")),
+        ("applied_steps_count", format!("{count} NOT NULL DEFAULT 0")),
+    ]
+    .map(|(column, kind)| format!("{} {kind}", quote(column)))
+    .join(", ");
+    let table = match rows.backend {
+        Backend::Postgres | Backend::Mysql => rows.table.to_owned(),
+        Backend::Sqlite => quote(rows.table),
+    };
+    vec![format!("CREATE TABLE {table} ({columns}){end}")]
+}
+
+/// Asks for a table of somebody else.
+fn other_table(rows: &RowSql<'_>) -> String {
+    match rows.backend {
+        Backend::Postgres => {
+            let schema = rows.schema.map(|schema| rows.text(schema));
+            let schema = schema.unwrap_or_else(|| "current_schema()".to_owned());
+            format!(
+                "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE c.relkind = 'r' AND n.nspname = {schema} \
+                 AND c.relname NOT IN ('launchgate_runs', 'spatial_ref_sys') LIMIT 1"
+            )
+        }
+        Backend::Mysql => {
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() \
+             AND table_type = 'BASE TABLE' AND table_name <> 'launchgate_runs' LIMIT 1"
+                .to_owned()
+        }
+        Backend::Sqlite => {
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
+             AND name <> 'launchgate_runs' LIMIT 1"
+                .to_owned()
+        }
+    }
+}
+
+fn compare<'a>(
+    path: &Path,
+    files: &'a [MigrationFile],
+    rows: &[TextRow],
+) -> Result<MigrationPlan<'a>, MigrationError> {
+    let mut applied: HashMap<String, String> = HashMap::new();
+    for row in rows.iter().filter(|row| !row.flag(3)) {
+        if !row.flag(2) {
+            return Err(unfinished(row));
+        }
+        applied.insert(row.text(0), row.text(1));
+    }
+    let newest = applied.keys().max_by(|one, other| by_locale(one, other));
+    let mut plan = MigrationPlan::default();
+    for file in files {
+        if let Some(checksum) = applied.get(&file.label) {
+            plan.applied += 1;
+            if !matches(file, checksum) {
+                plan.warnings.push(PlanWarning::edited(file, TOOL));
+            }
+            continue;
+        }
+        if let Some(newest) = newest.filter(|newest| by_locale(&file.label, newest).is_lt()) {
+            let newer = format!("the newer {newest}");
+            let late = PlanWarning::out_of_order(file, &newer, TOOL);
+            plan.warnings.push(late);
+        }
+        plan.pending.push(file);
+    }
+    let known = |name: &String| files.iter().any(|file| file.label == *name);
+    let mut gone: Vec<&String> = applied.keys().filter(|name| !known(name)).collect();
+    gone.sort();
+    if let Some(first) = gone.first() {
+        plan.warnings.push(missing(path, first, gone.len()));
+    }
+    Ok(plan)
+}
+
+fn row(rows: &RowSql<'_>, file: &MigrationFile, moment: RowMoment) -> Result<String, Error> {
+    let (table, now) = (rows.table, time_before(rows.backend, Duration::ZERO));
+    let insert = |columns: &str, values: &str| {
+        let (checksum, name) = (hex(&file.checksum), rows.text(&file.label));
+        Ok(format!(
+            "INSERT INTO {table} (id, checksum, migration_name, started_at{columns}) \
+             VALUES ('{}', '{checksum}', {name}, {values})",
+            RowSql::uuid()?
         ))
-    }
-
-    fn no_transaction_hint(&self) -> Option<&'static str> {
-        None
-    }
-
-    fn row_words(&self, file: &MigrationFile) -> String {
-        format!("a row of {}", file.label)
-    }
-
-    fn row_of(&self, rows: &RowSql<'_>, file: &MigrationFile) -> String {
-        let name = rows.text(&file.label);
-        format!("migration_name = {name} AND finished_at IS NULL AND rolled_back_at IS NULL")
-    }
-
-    fn done_row_of(&self, rows: &RowSql<'_>, file: &MigrationFile) -> String {
-        let name = rows.text(&file.label);
-        format!("migration_name = {name} AND finished_at IS NOT NULL AND rolled_back_at IS NULL")
+    };
+    match moment {
+        RowMoment::Before => insert("", &now),
+        RowMoment::Completed(_) => Ok(format!(
+            "UPDATE {table} SET applied_steps_count = 1, finished_at = {now} WHERE {}",
+            PRISMA.row_of(rows, file)
+        )),
+        RowMoment::After(elapsed) => {
+            // The database reads its clock for one column after the other, in an order of its own.
+            let started = time_before(rows.backend, elapsed + Duration::from_millis(1));
+            insert(
+                ", finished_at, applied_steps_count",
+                &format!("{started}, {now}, 1"),
+            )
+        }
     }
 }
 
@@ -346,26 +321,6 @@ fn unfinished(row: &TextRow) -> MigrationError {
     )
 }
 
-fn edited(file: &MigrationFile) -> PlanWarning {
-    PlanWarning {
-        what: format!(
-            "{} was changed after it was applied; that is ignored, as `prisma migrate deploy` does",
-            file.shown
-        ),
-        hint: "write the change as a new migration".to_owned(),
-    }
-}
-
-fn late(file: &MigrationFile, newest: &str) -> PlanWarning {
-    PlanWarning {
-        what: format!(
-            "{} is out of order: the newer {newest} is already applied; applying it now, as `prisma migrate deploy` does",
-            file.shown
-        ),
-        hint: "give it a newer name if it depends on newer migrations".to_owned(),
-    }
-}
-
 fn missing(path: &Path, first: &str, count: usize) -> PlanWarning {
     let more = match count {
         1 => String::new(),
@@ -373,11 +328,10 @@ fn missing(path: &Path, first: &str, count: usize) -> PlanWarning {
     };
     PlanWarning {
         what: format!(
-            "applied to this database and missing in {}: {first}{more}; that is ignored, as `prisma migrate deploy` does",
+            "applied to this database but missing from {}: {first}{more}; launchgate ignores that, as {TOOL} does",
             path.display()
         ),
-        hint: "put it back; if this image is older than the database, deploy a newer one"
-            .to_owned(),
+        hint: RESTORE.to_owned(),
     }
 }
 

@@ -6,12 +6,19 @@ use super::{drizzle::JOURNAL, files, prisma};
 use crate::db::migrator::{error::MigrationError, layout::LayoutKind};
 
 /// What a folder's files say.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Recognized {
-    /// One layout.
     Certain(LayoutKind),
-    /// One of these.
-    Open(Vec<LayoutKind>),
+    /// The user has to confirm it.
+    Likely(LayoutKind),
+}
+
+impl Recognized {
+    pub(super) fn kind(self) -> LayoutKind {
+        match self {
+            Self::Certain(kind) | Self::Likely(kind) => kind,
+        }
+    }
 }
 
 /// Recognizes a folder's layout. Reads its files as far as it has to.
@@ -58,7 +65,7 @@ pub(super) fn recognize(path: &Path) -> Result<Recognized, MigrationError> {
 fn only_folders(path: &Path, folder: &str) -> Result<Recognized, MigrationError> {
     let names = files::sql_files(path)?;
     let Some(file) = names.iter().find(|name| is_versioned(name)) else {
-        return Ok(Recognized::Open(vec![LayoutKind::Prisma]));
+        return Ok(Recognized::Likely(LayoutKind::Prisma));
     };
     Err(MigrationError::Layout {
         what: format!(

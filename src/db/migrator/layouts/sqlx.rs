@@ -5,127 +5,69 @@
 //! SQL of ours, since sqlx's migrator prepares statements, which a pooler loses, takes a lock that
 //! blocks, and reports neither file nor line.
 
-use std::{collections::HashMap, ffi::OsString, io, path::Path, time::Duration};
+use std::{collections::HashMap, io, path::Path, time::Duration};
 
 use sha2::{Digest, Sha384};
 use sqlx::migrate::resolve_blocking;
 
 use crate::db::{
-    Backend, Error,
     hex::unhex,
     migrator::{
-        dialect::{FileTransaction, MigrationDialect, TableName},
+        dialect::TableName,
         error::MigrationError,
         file::MigrationFile,
-        layout::{Creation, EmptySchema, Layout, MigrationPlan, PlanWarning, RowSql},
+        layout::{
+            Column, Creation, Layout, MigrationPlan, PlanWarning, RESTORE, RowMoment, RowSql,
+            unexpected_row,
+        },
     },
     rows::TextRow,
 };
 
 const TABLE: &str = "_sqlx_migrations";
 
-pub(super) struct Sqlx;
-
-impl Layout for Sqlx {
-    fn table(&self, _backend: Backend) -> TableName {
-        TableName {
-            schema: None,
-            name: TABLE,
-        }
-    }
-
-    fn read(&self, path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
-        read(path)
-    }
-
-    fn refuse(&self, _path: &Path, _backend: Backend) -> Result<(), MigrationError> {
-        Ok(())
-    }
-
-    fn is_own(&self, _has_dirty: bool) -> bool {
-        true
-    }
-
-    fn creation(&self, _rows: &RowSql<'_>) -> Creation {
-        Creation::BySqlx
-    }
-
-    fn empty_schema(&self, _rows: &RowSql<'_>) -> Option<EmptySchema> {
-        None
-    }
-
-    fn columns(&self, dialect: &dyn MigrationDialect) -> String {
-        let (version, success) = (dialect.as_text("version"), dialect.as_text("success"));
-        let checksum = dialect.as_hex("checksum");
-        format!("{version}, description, {success}, {checksum}")
-    }
-
-    fn compare<'a>(
-        &self,
-        path: &Path,
-        files: &'a [MigrationFile],
-        rows: &[TextRow],
-    ) -> Result<MigrationPlan<'a>, MigrationError> {
+pub(super) static SQLX: Layout = Layout {
+    table: TableName {
+        schema: None,
+        name: TABLE,
+    },
+    has_dirty: None,
+    read,
+    refuse: None,
+    creation: Creation::BySqlx,
+    empty_schema: None,
+    columns: &[
+        Column::Other("version"),
+        Column::Text("description"),
+        Column::Other("success"),
+        Column::Hex("checksum"),
+    ],
+    compare: |path, files, rows| {
         let applied: Vec<Applied> = rows.iter().map(applied).collect::<Result<_, _>>()?;
         compare(path, files, &applied)
-    }
-
-    fn transaction(&self, file: &MigrationFile, dialect: &dyn MigrationDialect) -> FileTransaction {
-        dialect.sqlx_transaction(file.has_no_transaction)
-    }
-
-    fn session(&self, _backend: Backend, _pending: &[&MigrationFile]) -> Option<&'static str> {
-        None
-    }
-
-    fn begin_row(&self, rows: &RowSql<'_>, file: &MigrationFile) -> Result<String, Error> {
-        Ok(insert(rows, file, Duration::ZERO, "FALSE"))
-    }
-
-    fn finish_row(&self, rows: &RowSql<'_>, file: &MigrationFile, elapsed: Duration) -> String {
-        let (nanos, table) = (elapsed.as_nanos(), rows.table);
-        let row = self.row_of(rows, file);
-        format!("UPDATE {table} SET success = TRUE, execution_time = {nanos} WHERE {row}")
-    }
-
-    fn whole_row(
-        &self,
-        rows: &RowSql<'_>,
-        file: &MigrationFile,
-        elapsed: Duration,
-    ) -> Result<String, Error> {
-        Ok(insert(rows, file, elapsed, "TRUE"))
-    }
-
-    fn failed_row(
-        &self,
-        _rows: &RowSql<'_>,
-        _file: &MigrationFile,
-        _words: &str,
-    ) -> Option<String> {
-        None
-    }
-
-    fn failed_hint(&self, _file: &MigrationFile) -> Option<String> {
-        None
-    }
-
-    fn no_transaction_hint(&self) -> Option<&'static str> {
-        Some("begin the file with the line `-- no-transaction`")
-    }
-
-    fn row_words(&self, file: &MigrationFile) -> String {
-        format!("a row of version {}", file.version)
-    }
-
-    fn row_of(&self, _rows: &RowSql<'_>, file: &MigrationFile) -> String {
-        format!("version = {}", file.version)
-    }
-
-    fn done_row_of(&self, _rows: &RowSql<'_>, file: &MigrationFile) -> String {
-        format!("version = {} AND success", file.version)
-    }
-}
+    },
+    transaction: |file, dialect| (dialect.sqlx_transaction)(file.has_no_transaction),
+    session: None,
+    row: |rows, file, moment| {
+        Ok(match moment {
+            RowMoment::Before => insert(rows, file, Duration::ZERO, "FALSE"),
+            RowMoment::After(elapsed) => insert(rows, file, elapsed, "TRUE"),
+            RowMoment::Completed(elapsed) => format!(
+                "UPDATE {} SET success = TRUE, execution_time = {} WHERE version = {}",
+                rows.table,
+                elapsed.as_nanos(),
+                file.version
+            ),
+        })
+    },
+    failed_row: None,
+    failed_hint: None,
+    no_transaction_hint: Some("begin the file with the line `-- no-transaction`"),
+    row_words: |file| format!("a row of version {}", file.version),
+    row_key: |_, file| format!("version = {}", file.version),
+    if_unfinished: "",
+    if_done: " AND success",
+};
 
 /// The statement for the file's row. The time is what it took until here, in nanoseconds.
 fn insert(rows: &RowSql<'_>, file: &MigrationFile, elapsed: Duration, success: &str) -> String {
@@ -145,30 +87,24 @@ struct Applied {
     version: i64,
     /// The rest of the file's name.
     description: String,
-    /// False where it was begun and not finished.
+    /// False if it was started and not finished.
     success: bool,
     /// SHA-384 of the file.
     checksum: Vec<u8>,
 }
 
 fn applied(row: &TextRow) -> Result<Applied, MigrationError> {
-    let version = row.text(0);
-    let checksum = row.text(3);
-    match (version.parse(), unhex(&checksum)) {
-        (Ok(version), Some(checksum)) => Ok(Applied {
-            version,
-            description: row.text(1),
-            success: row.flag(2),
-            checksum,
-        }),
-        _ => Err(Error::refused(
-            format!(
-                "the table {TABLE} has another shape: version {version:?}, checksum {checksum:?}"
-            ),
-            format!("compare {TABLE} with the one that sqlx-cli makes"),
-        )
-        .into()),
-    }
+    let (version, checksum) = (row.text(0), row.text(3));
+    let (Ok(number), Some(digest)) = (version.parse(), unhex(&checksum)) else {
+        let found = format!("version {version:?}, checksum {checksum:?}");
+        return Err(unexpected_row(TABLE, &found, "sqlx-cli"));
+    };
+    Ok(Applied {
+        version: number,
+        description: row.text(1),
+        success: row.flag(2),
+        checksum: digest,
+    })
 }
 
 /// Reads the folder as sqlx does: links are followed, everything with another name is ignored.
@@ -287,13 +223,13 @@ fn compare<'a>(
     };
     if let Some(row) = applied.iter().find(|row| !row.success) {
         let version = row.version;
-        return Err(MigrationError::Migration {
-            what: format!("{} was begun and never finished", name_of(row)),
-            hint: format!(
-                "undo what it has done in the database, then `DELETE FROM {TABLE} WHERE version = {version}`; \
-                 or finish it by hand, then `UPDATE {TABLE} SET success = true WHERE version = {version}`"
+        return Err(MigrationError::migration(
+            format!("{} was started but never finished", name_of(row)),
+            format!(
+                "undo its changes in the database, then run `DELETE FROM {TABLE} WHERE version = {version}`; \
+                 or finish it by hand, then run `UPDATE {TABLE} SET success = true WHERE version = {version}`"
             ),
-        });
+        ));
     }
     let mut missing = applied
         .iter()
@@ -308,22 +244,19 @@ fn compare<'a>(
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        return Err(MigrationError::Migration {
-            what: format!(
-                "applied to this database and missing in {shown}: version {}{more}",
+        return Err(MigrationError::migration(
+            format!(
+                "applied to this database but missing from {shown}: version {}{more}",
                 named.join(", ")
             ),
-            hint: "put the file back; if this image is older than the database, deploy a newer one"
-                .to_owned(),
-        });
+            RESTORE,
+        ));
     }
     let by_version: HashMap<i64, &Applied> = applied.iter().map(|row| (row.version, row)).collect();
     let newest = applied.iter().map(|row| row.version).max();
     let mut plan = MigrationPlan {
-        pending: Vec::new(),
         applied: applied.len(),
-        warnings: Vec::new(),
-        is_one_transaction: false,
+        ..MigrationPlan::default()
     };
     for file in files.iter().filter(|file| file.runs) {
         match by_version.get(&file.version) {
@@ -331,7 +264,9 @@ fn compare<'a>(
             Some(row) => return Err(changed(file, row)),
             None => {
                 if let Some(newest) = newest.filter(|newest| file.version < *newest) {
-                    plan.warnings.push(late(file, newest));
+                    let newer = format!("the newer version {newest}");
+                    let late = PlanWarning::out_of_order(file, &newer, "sqlx-cli");
+                    plan.warnings.push(late);
                 }
                 plan.pending.push(file);
             }
@@ -342,30 +277,18 @@ fn compare<'a>(
 
 fn changed(file: &MigrationFile, row: &Applied) -> MigrationError {
     if differs_in_line_endings_only(file, &row.checksum) {
-        return MigrationError::Migration {
-            what: format!(
-                "{} has other line endings than when it was applied",
+        return MigrationError::migration(
+            format!(
+                "the line endings of {} changed after it was applied",
                 file.shown
             ),
-            hint: "restore its line endings; `*.sql text eol=lf` in .gitattributes keeps git from changing them".to_owned(),
-        };
+            "restore them; `*.sql text eol=lf` in .gitattributes keeps git from changing them",
+        );
     }
-    MigrationError::Migration {
-        what: format!("{} was changed after it was applied", file.shown),
-        hint: "restore its old contents, and write the change as a new file with a newer version"
-            .to_owned(),
-    }
-}
-
-/// sqlx-cli applies such a file too.
-fn late(file: &MigrationFile, newest: i64) -> PlanWarning {
-    PlanWarning {
-        what: format!(
-            "{} is out of order: the newer version {newest} is already applied; applying it now, as sqlx-cli does",
-            file.shown
-        ),
-        hint: "give it a newer version number if it depends on newer migrations".to_owned(),
-    }
+    MigrationError::migration(
+        format!("{} was changed after it was applied", file.shown),
+        "restore its original contents, and put the change in a new file with a newer version",
+    )
 }
 
 /// Whether the applied file had the same lines with other line endings.
@@ -375,63 +298,4 @@ fn differs_in_line_endings_only(file: &MigrationFile, applied: &[u8]) -> bool {
     [unix, windows]
         .iter()
         .any(|text| Sha384::digest(text.as_bytes())[..] == *applied)
-}
-
-/// The ends of names that sqlx knows, in lower case.
-const SIMPLE: &str = ".sql";
-const DOWN: &str = ".down.sql";
-
-/// What reading only the names of a folder found.
-pub(super) enum Quick {
-    All(Vec<OsString>),
-    /// More than are wanted.
-    More,
-    /// Ask the resolver.
-    Unsure,
-}
-
-pub(super) fn quick_names(path: &Path, most: usize) -> Quick {
-    match some_names(path, most) {
-        Some(names) if names.len() > most => Quick::More,
-        Some(names) => Quick::All(names),
-        None => Quick::Unsure,
-    }
-}
-
-/// The names by the resolver's rules, or the first few where there are more than `most`; `None` where
-/// the resolver has to be asked.
-fn some_names(path: &Path, most: usize) -> Option<Vec<OsString>> {
-    let mut names = Vec::new();
-    let mut ups = Vec::new();
-    for entry in path.read_dir().ok()? {
-        let entry = entry.ok()?;
-        let name = entry.file_name();
-        let text = name.to_str()?;
-        let Some((version, rest)) = text
-            .split_once('_')
-            .filter(|(_, rest)| rest.ends_with(SIMPLE))
-        else {
-            // Another layout's, perhaps.
-            if text.ends_with(SIMPLE) {
-                return None;
-            }
-            continue;
-        };
-        let kind = entry.file_type().ok()?;
-        let leads_to_file = || entry.path().metadata().is_ok_and(|meta| meta.is_file());
-        if kind.is_symlink() && !leads_to_file() || !kind.is_symlink() && !kind.is_file() {
-            continue;
-        }
-        let version: i64 = version.parse().ok()?;
-        if !rest.ends_with(DOWN) {
-            ups.push(version);
-        }
-        names.push(name);
-        if names.len() > most {
-            return Some(names);
-        }
-    }
-    ups.sort_unstable();
-    let has_twins = ups.windows(2).any(|two| two[0] == two[1]);
-    (!ups.is_empty() && !has_twins).then_some(names)
 }

@@ -10,6 +10,7 @@ use std::process::{Command, Output, Stdio};
 
 use crate::common::servers::Postgres;
 use crate::reader::{free_port, repository};
+use crate::stacks::laravel;
 use crate::texts::{CommandLine, command_lines, examples};
 
 /// What a platform sets, and the examples of it rely on.
@@ -31,12 +32,16 @@ const PLATFORMS: [(&str, &[&str]); 6] = [
 #[test]
 fn every_command_line_is_understood() {
     let database = Postgres::start();
+    let mariadb = laravel();
+    mariadb.create_database("launchgate");
+    mariadb.sql("", "GRANT ALL ON launchgate.* TO 'app'@'%'");
+    let port = mariadb.port.to_string();
     let folders = examples();
     assert!(folders.len() >= 16, "{folders:?}");
     let lines = command_lines(&folders);
     let mut wrong = Vec::new();
     for line in &lines {
-        let output = Shop::for_line(line, &database.url("postgres")).check();
+        let output = Shop::for_line(line, &database.url("postgres"), &port).check();
         if let Some(reason) = reason(&output) {
             let shown = String::from_utf8_lossy(&output.stderr).into_owned();
             let file = line.file.display();
@@ -86,7 +91,7 @@ fn a_command_line_that_is_out_of_date_is_found() {
             variables: [("GIT_SHA".to_owned(), None)].into(),
             file: repository("examples/node/README.md"),
         };
-        reason(&Shop::for_line(&line, &database.url("postgres")).check())
+        reason(&Shop::for_line(&line, &database.url("postgres"), "").check())
     };
     let server = ["--", "node"];
     let run = |words: &[&'static str]| verdict(&[&["run"], words, &server].concat());
@@ -112,12 +117,14 @@ struct Shop {
 }
 
 impl Shop {
-    fn for_line(line: &CommandLine, url: &str) -> Self {
+    fn for_line(line: &CommandLine, url: &str, mariadb_port: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let here = |value: &str| {
             // The shell that runs a README's block or Kamal's hook expands variables, and so does Compose.
             if value.starts_with("postgres://") || value == "$DATABASE_URL" {
                 url.to_owned()
+            } else if value == "3306" {
+                mariadb_port.to_owned()
             } else if value.starts_with("sqlite:") {
                 format!("sqlite:{}/app.db", folder.path().display())
             } else if value.starts_with("${") || value == "$KAMAL_VERSION" {

@@ -3,8 +3,9 @@
 //!
 //! ```` ```sh ```` is run to its end and has to succeed; ```` ```sh server ```` goes on in the
 //! background, as in a terminal of its own, until the README is through, and then has to end
-//! well when it is asked to stop. What is not run is fenced as `console`. A block of nothing but
-//! `export` counts in every terminal.
+//! well when it is asked to stop; a ```` ```sh worker ```` does not listen. ```` ```sh until ```` is
+//! run again until it prints what follows. What is not run is fenced as `console`. A block of nothing
+//! but `export` counts in every terminal.
 //!
 //! What is changed is the port, 8080, so that tests can run side by side, and the URL of the
 //! Postgres that a reader is told to start.
@@ -21,6 +22,7 @@ mod pods;
 mod reader;
 mod roles;
 mod schemas;
+mod stacks;
 mod texts;
 
 use std::fs;
@@ -41,14 +43,9 @@ fn python_alembic_readme_is_true() {
 }
 
 #[test]
-fn python_django_readme_is_true() {
-    follow("python-django");
-}
-
-#[test]
 fn node_knex_readme_is_true() {
     let database = Postgres::start();
-    let reader = Reader::of("node-knex").with_database(database.url("postgres"));
+    let reader = Reader::of("node-knex").with_database(&database.url("postgres"));
     assert_eq!(reader.follow("node-knex"), 1, "a server");
 }
 
@@ -56,7 +53,7 @@ fn node_knex_readme_is_true() {
 #[test]
 fn rust_sqlx_readme_is_true() {
     let database = Postgres::start();
-    let reader = Reader::within(repository(".")).with_database(database.url("postgres"));
+    let reader = Reader::within(repository(".")).with_database(&database.url("postgres"));
     assert_eq!(reader.follow("rust-sqlx"), 1, "a server");
 }
 
@@ -64,7 +61,7 @@ fn rust_sqlx_readme_is_true() {
 #[test]
 fn plain_sql_readme_is_true() {
     let database = Postgres::start();
-    let reader = Reader::of("plain-sql").with_database(database.url("postgres"));
+    let reader = Reader::of("plain-sql").with_database(&database.url("postgres"));
     reader.follow("plain-sql");
     let applied = "SELECT count(*) FROM _sqlx_migrations WHERE success";
     assert_eq!(database.sql("postgres", applied), "3");

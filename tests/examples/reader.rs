@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -11,14 +12,18 @@ use std::time::{Duration, Instant};
 const DEADLINE: Duration = Duration::from_mins(3);
 
 /// The database that a README has its reader start.
-const DATABASE: &str = "postgres://postgres:postgres@127.0.0.1:5432/postgres";
+pub const DATABASE: &str = "postgres://postgres:postgres@127.0.0.1:5432/postgres";
 
 #[derive(Debug, PartialEq)]
 pub enum Block {
     /// Run to its end; with its expected output, where the README shows it.
     Run(String, Option<String>),
-    /// Goes on in the background.
+    /// Run again until it prints this.
+    Until(String, String),
+    /// Goes on in the background, and listens.
     Server(String),
+    /// Goes on in the background.
+    Worker(String),
     /// Counts in every terminal that follows.
     Export(String),
 }
@@ -27,8 +32,11 @@ pub enum Block {
 pub struct Reader {
     folder: PathBuf,
     port: u16,
-    database: Option<String>,
     exported: String,
+    /// What they write instead of what the README has.
+    changes: Vec<(String, String)>,
+    /// How many servers they start at once, each in a folder of its own, like a container's.
+    replicas: usize,
 }
 
 impl Reader {
@@ -42,36 +50,115 @@ impl Reader {
         Self {
             folder,
             port: free_port(),
-            database: None,
             exported: String::new(),
+            changes: Vec::new(),
+            replicas: 1,
         }
     }
 
     /// With a Postgres of their own.
-    pub fn with_database(mut self, url: String) -> Self {
-        self.database = Some(url);
+    pub fn with_database(self, url: &str) -> Self {
+        self.with(DATABASE, url)
+    }
+
+    /// With another text in place of the README's.
+    pub fn with(mut self, text: &str, own: &str) -> Self {
+        self.changes.push((text.to_owned(), own.to_owned()));
         self
     }
 
-    /// Runs the README of this example. The servers it started listen until it is through, and
-    /// then have to end well.
+    /// Starts three servers at once, and in the end one of them again.
+    pub fn with_replicas(mut self) -> Self {
+        self.replicas = 3;
+        self
+    }
+
+    /// Runs the README of this example. What it started in the background goes on until it is
+    /// through, and then has to end well. Returns how many that were.
     pub fn follow(mut self, example: &str) -> usize {
         let readme = repository("examples").join(example).join("README.md");
         let text = fs::read_to_string(readme).expect("a README");
+        let replicas = tempfile::tempdir().expect("a folder");
+        // The servers may run as another user.
+        fs::set_permissions(replicas.path(), fs::Permissions::from_mode(0o755))
+            .expect("permissions");
         let mut servers: Vec<Server> = Vec::new();
+        let mut workers: Vec<Server> = Vec::new();
         for block in blocks(&text) {
             match block {
                 Block::Export(script) => self.exported += &script,
-                Block::Server(script) => servers.push(Server::start(&self, &script)),
+                Block::Server(script) => servers.extend(self.start(&script, replicas.path())),
+                Block::Worker(script) => workers.push(Server::launch(&self, &script)),
                 Block::Run(script, expected) => self.run(&script, expected.as_deref()),
+                Block::Until(script, expected) => self.run_until(&script, &expected),
             }
         }
-        let count = servers.len();
-        for server in servers {
+        for worker in &workers {
+            worker.is_no_longer_launchgate();
+        }
+        let count = servers.len() + workers.len();
+        for server in servers.into_iter().chain(workers) {
+            let script = server.script.clone();
             let status = server.stop();
-            assert!(status.success(), "the server ended with {status}");
+            assert!(status.success(), "{script} ended with {status}");
         }
         count
+    }
+
+    /// The servers of this script, all at the same time, and the first of them again.
+    fn start(&self, script: &str, folders: &Path) -> Vec<Server> {
+        if self.replicas == 1 {
+            let mut server = Server::launch(self, script);
+            server.is_ready();
+            return vec![server];
+        }
+        let readers: Vec<_> = (0..self.replicas)
+            .map(|number| self.replica(number, folders))
+            .collect();
+        let start = |reader: &Self| Server::launch(reader, script);
+        let mut servers: Vec<_> = readers.iter().map(start).collect();
+        servers.iter_mut().for_each(Server::is_ready);
+        let status = servers.remove(0).stop();
+        assert!(status.success(), "{script} ended with {status}");
+        let mut again = start(&readers[0]);
+        again.is_ready();
+        servers.push(again);
+        servers
+    }
+
+    /// A copy of this reader. The first has the same port.
+    fn replica(&self, number: usize, folders: &Path) -> Self {
+        let folder = folders.join(number.to_string());
+        let copy = "mkdir \"$0\"; for entry in $(ls -A); do case $entry in \
+             .venv | node_modules) ln -s \"$PWD/$entry\" \"$0\" ;; *) cp -a \"$entry\" \"$0\" ;; esac; done";
+        let mut command = Command::new("sh");
+        command.args(["-e", "-c", copy]).arg(&folder);
+        let status = command.current_dir(&self.folder).status().expect("sh");
+        assert!(status.success(), "no copy of {}", self.folder.display());
+        let port = if number == 0 { self.port } else { free_port() };
+        Self {
+            folder,
+            port,
+            exported: self.exported.clone(),
+            changes: self.changes.clone(),
+            replicas: 1,
+        }
+    }
+
+    fn run_until(&self, script: &str, expected: &str) {
+        let start = Instant::now();
+        loop {
+            let output = self.shell(script).output().expect("sh");
+            let stdout = String::from_utf8_lossy(&output.stdout);
+            if output.status.success() && stdout.trim_end() == expected.trim_end() {
+                return;
+            }
+            assert!(
+                start.elapsed() < DEADLINE,
+                "{script}\nexpected:\n{expected}\nprinted:\n{stdout}"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     fn run(&self, script: &str, expected: Option<&str>) {
@@ -98,10 +185,8 @@ impl Reader {
         let build = build.expect("the build's folder").join("debug");
         let script = with_port(script, self.port)
             .replace("target/debug", build.to_str().expect("a path in UTF-8"));
-        match &self.database {
-            Some(url) => script.replace(DATABASE, url),
-            None => script,
-        }
+        let changes = self.changes.iter();
+        changes.fold(script, |script, (text, own)| script.replace(text, own))
     }
 }
 
@@ -123,7 +208,12 @@ pub fn blocks(readme: &str) -> Vec<Block> {
             ("sh", _) if exports => blocks.push(Block::Export(body)),
             ("sh", _) => blocks.push(Block::Run(body, None)),
             ("sh server", _) => blocks.push(Block::Server(body)),
+            ("sh worker", _) => blocks.push(Block::Worker(body)),
+            ("sh until", _) => blocks.push(Block::Until(body, String::new())),
             ("text" | "json", Some(Block::Run(_, expected @ None))) => *expected = Some(body),
+            ("text" | "json", Some(Block::Until(_, expected))) if expected.is_empty() => {
+                *expected = body;
+            }
             ("console", _) => {}
             _ => panic!("a block that no test knows what to do with: {line}\n{body}"),
         }
@@ -131,50 +221,76 @@ pub fn blocks(readme: &str) -> Vec<Block> {
     blocks
 }
 
-pub struct Server(Child);
+pub struct Server {
+    process: Child,
+    port: u16,
+    script: String,
+}
 
 impl Server {
-    /// Returns once it listens, and is no longer launchgate.
-    fn start(reader: &Reader, script: &str) -> Self {
-        assert_eq!(
-            script.lines().count(),
-            1,
-            "one command is a server:\n{script}"
-        );
+    /// Starts one of a README's commands that go on.
+    fn launch(reader: &Reader, script: &str) -> Self {
+        let script = script.replace("\\\n", " ");
+        let lines = script.lines().count();
+        assert_eq!(lines, 1, "one command is a server:\n{script}");
         let mut command = reader.shell(&format!("exec {script}"));
-        let server = Self::spawn(&mut command, reader.port, script);
-        let words = server.words().replace('\0', " ");
-        let script = reader.adapt(script);
-        let (_, wanted) = script.split_once(" -- ").expect("a server behind --");
-        // A script's words come after its interpreter's.
+        Self {
+            process: command.process_group(0).spawn().expect("sh"),
+            port: reader.port,
+            script: reader.adapt(&script),
+        }
+    }
+
+    /// Returns once it listens, and is no longer launchgate.
+    fn is_ready(&mut self) {
+        self.listens();
+        self.is_no_longer_launchgate();
+    }
+
+    /// What the script has behind `--` runs: in place of launchgate or, with `--init`, as its child.
+    fn is_no_longer_launchgate(&self) {
+        let mut process = self.process.id();
+        if self.script.contains(" --init ") {
+            let children = format!("/proc/{process}/task/{process}/children");
+            let children = fs::read_to_string(children).expect("its children");
+            process = children.trim().parse().expect("one child");
+        }
+        let program = fs::read_link(format!("/proc/{process}/exe")).expect("its program");
+        assert!(!program.ends_with("launchgate"), "{}", program.display());
+        let words = fs::read_to_string(format!("/proc/{process}/cmdline")).expect("its words");
+        let words = words.replace('\0', " ");
+        let (_, wanted) = self.script.split_once(" -- ").expect("a server behind --");
+        let wanted = wanted.trim().trim_start_matches(".venv/bin/");
+        // Some write what they are in place of their words. A script's come after its interpreter's.
+        let titles = ["php-fpm: master process", "puma ", "sidekiq "];
         assert!(
-            words
-                .trim()
-                .ends_with(wanted.trim().trim_start_matches(".venv/bin/")),
+            words.trim().ends_with(wanted) || titles.iter().any(|title| words.starts_with(title)),
             "{words}"
         );
-        let program = fs::read_link(format!("/proc/{}/exe", server.0.id())).expect("its program");
-        assert!(!program.ends_with("launchgate"), "{}", program.display());
-        server
     }
 
     /// Returns once it listens.
     pub fn spawn(command: &mut Command, port: u16, script: &str) -> Self {
-        let mut server = Self(command.process_group(0).spawn().expect("sh"));
-        server.listens(port, script);
+        let mut server = Self {
+            process: command.process_group(0).spawn().expect("sh"),
+            port,
+            script: script.to_owned(),
+        };
+        server.listens();
         server
     }
 
     /// Its command line, as the system has it.
     pub fn words(&self) -> String {
-        fs::read_to_string(format!("/proc/{}/cmdline", self.0.id())).expect("its words")
+        fs::read_to_string(format!("/proc/{}/cmdline", self.process.id())).expect("its words")
     }
 
     /// Waits until something listens.
-    fn listens(&mut self, port: u16, script: &str) {
+    fn listens(&mut self) {
         let start = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if let Some(status) = self.0.try_wait().expect("its state") {
+        let script = &self.script;
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            if let Some(status) = self.process.try_wait().expect("its state") {
                 panic!("it ended with {status}: {script}");
             }
             assert!(start.elapsed() < DEADLINE, "nothing listens: {script}");
@@ -183,13 +299,17 @@ impl Server {
     }
 
     pub fn stop(mut self) -> ExitStatus {
-        signal("TERM", &self.0.id().to_string());
+        signal("TERM", &self.process.id().to_string());
         let start = Instant::now();
         loop {
-            if let Some(status) = self.0.try_wait().expect("its state") {
+            if let Some(status) = self.process.try_wait().expect("its state") {
                 return status;
             }
-            assert!(start.elapsed() < DEADLINE, "the server does not end");
+            assert!(
+                start.elapsed() < DEADLINE,
+                "it does not end: {}",
+                self.script
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -198,8 +318,8 @@ impl Server {
 impl Drop for Server {
     /// Its whole group, also where a test ends early.
     fn drop(&mut self) {
-        signal("KILL", &format!("-{}", self.0.id()));
-        let _ = self.0.wait();
+        signal("KILL", &format!("-{}", self.process.id()));
+        let _ = self.process.wait();
     }
 }
 

@@ -158,7 +158,7 @@ impl Finder {
                     .strip_prefix("export ")
                     .and_then(|rest| rest.split_once('='))
                 {
-                    variables.insert(name.to_owned(), Some(value.to_owned()));
+                    variables.insert(name.to_owned(), Some(value.trim_matches('\'').to_owned()));
                 }
                 self.line(line, &variables);
             } else {

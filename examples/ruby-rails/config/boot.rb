@@ -1,0 +1,1 @@
+# An app with a Gemfile requires "bundler/setup" here. This one takes its gems from the system.

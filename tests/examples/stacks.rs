@@ -1,0 +1,88 @@
+//! The stacks that people have: three servers and a worker start at the same time, one of them
+//! migrates, one is started again, and all of them end well.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::common::home::{Home, Server, command_as, free_port};
+use crate::common::mariadb::MariaDb;
+use crate::common::servers::Postgres;
+use crate::reader::Reader;
+
+/// The states of every attempt so far, in launchgate's own schema or database.
+const RUNS: &str = "SELECT state FROM launchgate.launchgate_runs";
+
+#[test]
+fn php_laravel_readme_is_true() {
+    let database = laravel();
+    let port = format!("DB_PORT={}", database.port);
+    let reader = Reader::of("php-laravel")
+        .with("DB_PORT=3306", &port)
+        .with("-u root", "-u admin")
+        .with("-- php-fpm ", &format!("-- {} ", php_fpm().display()));
+    assert_eq!(reader.with_replicas().follow("php-laravel"), 4);
+    assert_eq!(database.sql("", RUNS), "succeeded");
+}
+
+#[test]
+fn ruby_rails_readme_is_true() {
+    with_redis("ruby-rails");
+}
+
+#[test]
+fn python_django_readme_is_true() {
+    with_redis("python-django");
+}
+
+/// Debian calls it by its version.
+fn php_fpm() -> PathBuf {
+    let entries = fs::read_dir("/usr/sbin").expect("its folder");
+    let mut paths = entries.map(|entry| entry.expect("an entry").path());
+    let found = paths.find(|path| path.to_string_lossy().contains("/php-fpm"));
+    found.expect("php-fpm")
+}
+
+fn with_redis(example: &str) {
+    let (database, redis) = (Postgres::start(), Redis::start());
+    let reader = Reader::of(example)
+        .with_database(&database.url("postgres"))
+        .with("redis://127.0.0.1:6379", &redis.url());
+    assert_eq!(reader.with_replicas().follow(example), 4);
+    assert_eq!(database.sql("postgres", RUNS), "succeeded");
+}
+
+/// The database that Laravel's README has its reader start.
+pub fn laravel() -> MariaDb {
+    let server = MariaDb::start();
+    server.sql(
+        "",
+        "CREATE DATABASE laravel; CREATE USER 'app'@'%' IDENTIFIED BY 'secret'; \
+         GRANT ALL ON laravel.* TO 'app'@'%'; CREATE USER 'admin'@'%' IDENTIFIED BY 'secret'; \
+         GRANT ALL ON *.* TO 'admin'@'%' WITH GRANT OPTION",
+    );
+    server
+}
+
+struct Redis {
+    _server: Server,
+    port: u16,
+}
+
+impl Redis {
+    fn start() -> Self {
+        let home = Home::new("redis", Some("redis"));
+        let port = free_port();
+        let mut command: Command = command_as("redis", "sh".as_ref());
+        let start = format!("exec redis-server --port {port} --bind 127.0.0.1 --save '' >&2");
+        command.args(["-c", &start]);
+        Self {
+            _server: Server::start(home, command, "Ready to accept connections"),
+            port,
+        }
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+}

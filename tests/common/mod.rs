@@ -138,3 +138,13 @@ pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 pub fn until(what: &str, mut so: impl FnMut() -> bool) {
     wait_until(what, || so().then_some(()));
 }
+
+/// Does it for each of them at the same time, where most of the time is waiting.
+pub fn all_at_once<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
+    let work = &work;
+    std::thread::scope(|scope| {
+        for item in items {
+            scope.spawn(move || work(item));
+        }
+    });
+}

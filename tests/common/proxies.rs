@@ -27,7 +27,8 @@ pub struct Proxy {
 
 impl Proxy {
     /// `PgBouncer` as Debian has it, otherwise as installed. `settings`: lines of its configuration's
-    /// `[pgbouncer]` section, such as `pool_mode = transaction`.
+    /// `[pgbouncer]` section, such as `pool_mode = transaction`. It asks a server that did not answer again
+    /// after one second, not after 15.
     pub fn pgbouncer(server: &Postgres, settings: &str) -> Self {
         let program = command_as("postgres", Path::new("/usr/sbin/pgbouncer"));
         Self::pgbouncer_by(program, server, settings)
@@ -48,7 +49,7 @@ impl Proxy {
         let path = home.path.display();
         let ini = format!(
             "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
-             unix_socket_dir =\nauth_file = {path}/users\n{settings}",
+             unix_socket_dir =\nauth_file = {path}/users\nserver_login_retry = 1\n{settings}",
             server.port
         );
         let users = format!("\"postgres\" \"{PASSWORD}\"\n");

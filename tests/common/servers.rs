@@ -2,8 +2,9 @@
 
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use nix::sys::signal::Signal;
@@ -18,6 +19,11 @@ pub use super::{mariadb::MariaDb, proxies::Proxy};
 /// The password of every superuser here. A `/` and a `'` in it, so that it must be encoded.
 pub const PASSWORD: &str = "s3cret/'x";
 pub(super) const ENCODED: &str = "s3cret%2F%27x";
+
+/// What Postgres keeps of [`PASSWORD`], but with 16 rounds of hashing instead of 4096: every login of an
+/// unoptimized launchgate would cost more than everything else that it does.
+const VERIFIER: &str = "SCRAM-SHA-256$16:bGF1bmNoZ2F0ZSB0ZXN0cw==\
+    $Yq1zzDAckhaLmruSJnsYI9yIj8ouRBo1oQWGL+DIW8Q=:3hEoiL7kNEx1AN0XUEQYvfwR4uAZXrK07tVkTS/PTPo=";
 
 /// `PostgreSQL`.
 pub struct Postgres {
@@ -103,7 +109,7 @@ impl Postgres {
     ) -> Self {
         let version = output(Command::new(bin.join("postgres")).arg("--version"))
             .replace([' ', '(', ')', '/'], "-");
-        let made = template(&version, |folder| initdb(bin, folder));
+        let made = template(&format!("{version}-1"), |folder| initdb(bin, folder));
         let home = Home::new("postgres", Some("postgres"));
         output(
             Command::new("cp")
@@ -300,4 +306,15 @@ fn initdb(bin: &Path, folder: &Path) {
         "--auth-host=scram-sha-256",
     ]);
     output(&mut initdb);
+    let mut single = command_as("postgres", &bin.join("postgres"));
+    single.args(["--single", "-D"]).arg(&data).arg("postgres");
+    let mut single = single
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("postgres --single");
+    let mut input = single.stdin.take().expect("piped");
+    writeln!(input, "ALTER ROLE postgres PASSWORD '{VERIFIER}'").expect("a statement");
+    drop(input);
+    assert!(single.wait().expect("its end").success());
 }

@@ -4,7 +4,7 @@
 //! "whatever is killed, at whatever moment, the next start goes on by itself." (contract, section
 //! 5)
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use crate::common::{Db, Run, Scene, lock, on_each, until};
 use nix::sys::signal::Signal;
@@ -22,6 +22,16 @@ enum Moment {
     Commit,
 }
 
+impl Moment {
+    /// The state of the row that is written then.
+    fn state(self) -> &'static str {
+        match self {
+            Self::Append | Self::Appended => "running",
+            Self::Record | Self::Commit => "succeeded",
+        }
+    }
+}
+
 fn moments(db: &Db) -> &'static [Moment] {
     match db {
         Db::Maria(_) => &[Moment::Append, Moment::Record, Moment::Commit],
@@ -34,112 +44,100 @@ fn moments(db: &Db) -> &'static [Moment] {
     }
 }
 
-/// The trigger, and the session that it waits for.
+const LOCKS: &str = "select count(*) from pg_locks where locktype = 'advisory' and classid = 77";
+
+/// The trigger for one app, and the session that it waits for.
 struct Held<'a> {
     db: &'a Db,
+    /// What the trigger and the session lock: a number, since it is a key of Postgres.
+    key: usize,
     session: Child,
 }
 
 impl<'a> Held<'a> {
-    fn at(db: &'a Db, moment: Moment) -> Self {
-        let words: Vec<String> = if let Db::Maria(server) = db {
+    fn at(scene: &Scene<'a>, moment: Moment) -> Self {
+        let (db, app, key) = (scene.db, &scene.app, moment as usize);
+        let mut client = if let Db::Maria(server) = db {
             let event = match moment {
-                Moment::Append | Moment::Appended => {
-                    "before insert on launchgate_runs for each row set @held = if(new.state = 'running'"
-                }
-                Moment::Record => {
-                    "before update on launchgate_runs for each row set @held = if(new.state = 'succeeded'"
-                }
-                Moment::Commit => {
-                    "after update on launchgate_runs for each row set @held = if(new.state = 'succeeded'"
-                }
+                Moment::Append | Moment::Appended => "before insert",
+                Moment::Record => "before update",
+                Moment::Commit => "after update",
             };
-            db.sql(&format!("drop trigger if exists held; create trigger held {event}, get_lock('held', 60) + release_lock('held'), 0)"));
-            let mut client = lock(server).client();
-            client.args([
-                "-e",
-                "select get_lock('held', 0); select sleep(600) /* held */",
-            ]);
-            std::iter::once(client.get_program())
-                .chain(client.get_args())
-                .map(|word| word.to_string_lossy().into_owned())
-                .collect()
-        } else {
-            let (event, state) = match moment {
-                Moment::Append => ("trigger held before insert", "running"),
-                Moment::Appended => ("constraint trigger held after insert", "running"),
-                Moment::Record => ("trigger held before update", "succeeded"),
-                Moment::Commit => ("constraint trigger held after update", "succeeded"),
-            };
-            let late = if event.starts_with('c') {
-                "deferrable initially deferred"
-            } else {
-                ""
-            };
+            let state = moment.state();
             db.sql(&format!(
-                "create or replace function held() returns trigger language plpgsql as $$ begin \
-                 perform pg_advisory_xact_lock_shared(77); return new; end $$; \
-                 drop trigger if exists held on launchgate_runs; \
-                 create {event} on launchgate_runs {late} for each row when (new.state = '{state}') execute function held()"
+                "create trigger held_{key} {event} on launchgate_runs for each row set @held = \
+                 if(new.state = '{state}' and new.app = '{app}', get_lock('held-{key}', 60) + release_lock('held-{key}'), 0)"
             ));
-            let (Db::Postgres(server) | Db::Pooled(server, _)) = db else {
-                unreachable!("SQLite")
+            let mut client = lock(server).client();
+            let hold = format!("select get_lock('held-{key}', 0); select sleep(600)");
+            client.args(["-e", &hold]);
+            client
+        } else {
+            let (event, late) = match moment {
+                Moment::Append => ("trigger held_{key} before insert", ""),
+                Moment::Appended => (
+                    "constraint trigger held_{key} after insert",
+                    "deferrable initially deferred",
+                ),
+                Moment::Record => ("trigger held_{key} before update", ""),
+                Moment::Commit => (
+                    "constraint trigger held_{key} after update",
+                    "deferrable initially deferred",
+                ),
             };
-            let psql = lock(server).psql(
+            let (event, state) = (event.replace("{key}", &key.to_string()), moment.state());
+            db.sql(&format!(
+                "create function held_{key}() returns trigger language plpgsql as $$ begin \
+                 perform pg_advisory_xact_lock_shared(77, {key}); return new; end $$; \
+                 create {event} on launchgate_runs {late} for each row \
+                 when (new.state = '{state}' and new.app = '{app}') execute function held_{key}()"
+            ));
+            db.postgres().psql(
                 "shop",
-                "select pg_advisory_lock(77); select pg_sleep(600) /* held */",
-            );
-            std::iter::once(psql.get_program())
-                .chain(psql.get_args())
-                .map(|w| w.to_string_lossy().into_owned())
-                .collect()
+                &format!("select pg_advisory_lock(77, {key}); select pg_sleep(600)"),
+            )
         };
-        let session = Command::new(&words[0])
-            .args(&words[1..])
+        let session = client
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("a session");
-        let held = Self { db, session };
-        until("the session that holds", || {
-            match db {
-            Db::Maria(_) => db.sql("select is_used_lock('held') is not null").trim() == "1",
-            _ => db.sql("select count(*) from pg_locks where locktype = 'advisory' and objid = 77 and granted") == "1",
-        }
-        });
-        held
+        let holds = match db {
+            Db::Maria(_) => format!("select count(is_used_lock('held-{key}'))"),
+            _ => format!("{LOCKS} and objid = {key} and granted"),
+        };
+        until("the session that holds", || db.sql(&holds) == "1");
+        Self { db, key, session }
     }
 
-    /// Until the holder is there.
-    fn wait(&self) {
-        until("a holder that is held", || {
-            match self.db {
-            Db::Maria(_) => self.db.sql("select count(*) from information_schema.processlist where state = 'User lock'") == "1",
-            _ => self.db.sql("select count(*) from pg_locks where locktype = 'advisory' and objid = 77 and not granted") == "1",
+    fn let_go(&self) {
+        let key = self.key;
+        if let Db::Maria(_) = self.db {
+            let session = self.db.sql(&format!("select is_used_lock('held-{key}')"));
+            self.db.kill(&session);
+        } else {
+            self.db.sql(&format!(
+                "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' \
+                 and classid = 77 and objid = {key} and granted"
+            ));
         }
-        });
     }
 
-    fn let_go(mut self) {
-        match self.db {
-            Db::Maria(_) => {
-                let found = self.db.sql(
-                    "select id from information_schema.processlist where info like '%held */' and id <> connection_id()",
-                );
-                self.db.kill(&found);
-            }
-            _ => {
-                self.db.sql("select pg_terminate_backend(pid) from pg_stat_activity where query like '%held */' and pid <> pg_backend_pid()");
-            }
-        }
+    /// What comes later is not held.
+    fn drop_trigger(&self) {
+        let key = self.key;
+        self.db.sql(&match self.db {
+            Db::Maria(_) => format!("drop trigger held_{key}"),
+            _ => format!("drop trigger held_{key} on launchgate_runs"),
+        });
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
         let _ = self.session.kill();
         let _ = self.session.wait();
-        let drop = match self.db {
-            Db::Maria(_) => "drop trigger if exists held",
-            _ => "drop trigger if exists held on launchgate_runs",
-        };
-        self.db.sql(drop);
     }
 }
 
@@ -147,80 +145,123 @@ fn patient(scene: &Scene<'_>, revision: &str) -> Run {
     scene.run(revision).args(["--lease", "6s"]).start()
 }
 
-/// Holds a replica at each moment, lets `fault` happen to it, and sees that the next ones go
-/// on by themselves.
-fn at_each_moment(db: &Db, fault: impl Fn(&Db, &Scene<'_>, &mut Run, Held<'_>)) {
-    let first = Scene::new(db);
-    first.run("v0").finish().ends_with(0);
-    for moment in moments(db) {
+/// One app whose holder is held at a moment, and another replica that waits.
+struct Crew<'a> {
+    moment: Moment,
+    scene: Scene<'a>,
+    holder: Run,
+    held: Held<'a>,
+}
+
+/// Holds a replica of one app at each moment, lets `fault` happen to them, and sees that the next ones
+/// go on by themselves. `fault` lets go of what is held; afterwards each holder ends with one of these
+/// codes.
+fn at_each_moment(db: &Db, codes: &[i32], fault: impl Fn(&[Crew<'_>], &dyn Fn())) {
+    Scene::new(db).run("v0").finish().ends_with(0);
+    // All at once, unless dropping one app's trigger waits for the transactions of the others.
+    let at_once = if let Db::Maria(_) = db { 1 } else { 4 };
+    for moments in moments(db).chunks(at_once) {
+        at_moments(db, moments, codes, &fault);
+    }
+}
+
+fn at_moments(db: &Db, moments: &[Moment], codes: &[i32], fault: impl Fn(&[Crew<'_>], &dyn Fn())) {
+    let set_up = moments.iter().map(|moment| {
         let scene = Scene::new(db);
-        let held = Held::at(db, *moment);
-        let mut holder = patient(&scene, "v1");
-        held.wait();
-        let mut waiter = patient(&scene, "v1");
-        fault(db, &scene, &mut holder, held);
+        let held = Held::at(&scene, *moment);
+        (*moment, scene, held)
+    });
+    // A trigger waits for the transactions on its table: all of them come before the first holder.
+    let set_up: Vec<_> = set_up.collect();
+    let crews = set_up.into_iter().map(|(moment, scene, held)| Crew {
+        holder: patient(&scene, "v1"),
+        moment,
+        scene,
+        held,
+    });
+    let crews: Vec<_> = crews.collect();
+    let waiting = match db {
+        Db::Maria(_) => {
+            "select count(*) from information_schema.processlist where state = 'User lock'"
+        }
+        _ => &format!("{LOCKS} and not granted"),
+    };
+    let wanted = crews.len().to_string();
+    until("holders that are held", || db.sql(waiting) == wanted);
+    let mut waiters: Vec<_> = crews
+        .iter()
+        .map(|crew| patient(&crew.scene, "v1"))
+        .collect();
+    fault(&crews, &|| {
+        for crew in &crews {
+            crew.held.let_go();
+        }
+        for crew in &crews {
+            crew.held.drop_trigger();
+        }
+    });
+    for (mut crew, waiter) in crews.into_iter().zip(&mut waiters) {
         waiter.ends_with(0);
-        let ended = holder.wait();
+        let ended = crew.holder.wait();
+        let log = crew.holder.log();
+        assert!(codes.contains(&ended), "{:?}: {ended}: {log}", crew.moment);
         // Whatever became of the first one, its release starts now.
-        patient(&scene, "v1").ends_with(0);
+        patient(&crew.scene, "v1").ends_with(0);
         // A row that nobody could close is closed by the next holder.
-        patient(&scene, "v2").ends_with(0);
-        let servers = scene.count("server");
-        assert_eq!(
-            servers,
-            3 + usize::from(ended == 0),
-            "{moment:?}: {}",
-            holder.log()
-        );
-        scene.check_settled("v1");
+        patient(&crew.scene, "v2").ends_with(0);
+        let servers = crew.scene.count("server");
+        let wanted = 3 + usize::from(ended == 0);
+        assert_eq!(servers, wanted, "{:?}: {log}", crew.moment);
+        crew.scene.check_settled("v1");
     }
 }
 
 fn killed(db: &Db) {
-    at_each_moment(db, |_, _, holder, held| {
-        holder.signal(Signal::SIGKILL);
-        holder.ends_with(137);
-        held.let_go();
+    at_each_moment(db, &[137], |crews, let_go| {
+        for crew in crews {
+            crew.holder.signal(Signal::SIGKILL);
+        }
+        let_go();
     });
 }
 on_each!(killed: [postgres_15, postgres_18, pgbouncer, mariadb]);
 
+/// 76 where it was held for longer than its call may take.
 fn asked_to_stop(db: &Db) {
-    at_each_moment(db, |_, _, holder, held| {
-        holder.signal(Signal::SIGTERM);
-        held.let_go();
-        // 76 where it was held for longer than its call may take.
-        let ended = holder.wait();
-        assert!(ended == 143 || ended == 76, "{ended}: {}", holder.log());
+    at_each_moment(db, &[143, 76], |crews, let_go| {
+        for crew in crews {
+            crew.holder.signal(Signal::SIGTERM);
+        }
+        let_go();
     });
 }
 on_each!(asked_to_stop: [postgres_15, postgres_18, pgbouncer, mariadb]);
 
 /// Frozen past its lease, until the next holder is through.
 fn frozen(db: &Db) {
-    at_each_moment(db, |_, scene, holder, held| {
-        holder.signal(Signal::SIGSTOP);
-        held.let_go();
-        until("another server", || scene.count("server") == 1);
-        holder.signal(Signal::SIGCONT);
-        let ended = holder.wait();
-        assert!(ended == 0 || ended == 76, "{ended}: {}", holder.log());
+    at_each_moment(db, &[0, 76], |crews, let_go| {
+        for crew in crews {
+            crew.holder.signal(Signal::SIGSTOP);
+        }
+        let_go();
+        for crew in crews {
+            until("another server", || crew.scene.count("server") == 1);
+            crew.holder.signal(Signal::SIGCONT);
+        }
     });
 }
 on_each!(frozen: [postgres_15, postgres_18, pgbouncer, mariadb]);
 
 fn its_server_crashes(db: &Db) {
-    at_each_moment(db, |db, _, holder, held| {
+    at_each_moment(db, &[0, 76], |_, let_go| {
         db.crash();
-        held.let_go();
-        let ended = holder.wait();
-        assert!(ended == 0 || ended == 76, "{ended}: {}", holder.log());
+        let_go();
     });
 }
 on_each!(its_server_crashes: each_server_and_pooler);
 
 fn its_sessions_are_ended(db: &Db) {
-    at_each_moment(db, |db, _, holder, held| {
+    at_each_moment(db, &[0, 76], |_, let_go| {
         match db {
             Db::Maria(_) => {
                 db.kill(
@@ -231,9 +272,7 @@ fn its_sessions_are_ended(db: &Db) {
                 db.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'launchgate:%'");
             }
         }
-        held.let_go();
-        let ended = holder.wait();
-        assert!(ended == 0 || ended == 76, "{ended}: {}", holder.log());
+        let_go();
     });
 }
 on_each!(its_sessions_are_ended: each_server_version);
@@ -241,11 +280,10 @@ on_each!(its_sessions_are_ended: each_server_version);
 /// The answer is cut off behind the pooler's back.
 #[test]
 fn its_pooler_restarts() {
-    at_each_moment(&Db::pgbouncer(), |db, _, holder, held| {
+    let db = Db::pgbouncer();
+    at_each_moment(&db, &[0, 76], |_, let_go| {
         db.restart_pooler();
-        held.let_go();
-        let ended = holder.wait();
-        assert!(ended == 0 || ended == 76, "{ended}: {}", holder.log());
+        let_go();
     });
 }
 

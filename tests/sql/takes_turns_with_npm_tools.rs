@@ -287,6 +287,22 @@ fn prisma_on_mariadb_has_the_rows_that_its_source_writes() {
     replica.says("all migrations were already applied");
 }
 
+/// Prisma reads its rows in the order of `started_at`.
+fn rows_of_prisma_begin_after_the_one_before_ended(db: &Db) {
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    (PRISMA.write)(&files, db, 0);
+    for number in 10..30 {
+        fs::create_dir_all(files.0.join(format!("{number}_m"))).expect("a folder");
+        files.write(&format!("{number}_m/migration.sql"), "select 1;\n");
+    }
+    with_sql(&scene, "v1").start().ends_with(0);
+    let early = "select count(*) from (select started_at < lag(finished_at) over (order by migration_name) as early \
+                 from _prisma_migrations) as r where early";
+    assert_eq!(db.sql(early), "0");
+}
+on_each!(rows_of_prisma_begin_after_the_one_before_ended: each);
+
 fn drizzle_and_launchgate_take_turns(db: &Db) {
     take_turns(&DRIZZLE, db);
 }

@@ -3,6 +3,7 @@
 //! If it does, the file and its row are one: a process that is killed leaves nothing to clean up.
 
 use super::{dialect::MigrationDialect, retry::is_atomic, statements::statements};
+use crate::db::Backend;
 
 /// Whether the file does the same in a transaction of its own.
 pub(super) fn is_atomic_file(dialect: &MigrationDialect, sql: &str) -> bool {
@@ -22,11 +23,17 @@ pub(super) fn is_atomic_file(dialect: &MigrationDialect, sql: &str) -> bool {
     !texts.any(needs_none)
 }
 
+/// Whether `SQLite` accepts all statements of a file in a transaction that was begun before.
+pub(super) fn is_wrappable(sql: &str) -> bool {
+    let rules = Backend::Sqlite.driver().migrations().lexical_rules;
+    let refused = ["BEGIN", "COMMIT", "END", "ROLLBACK", "VACUUM", "DETACH"];
+    let mut all = statements(sql, rules).into_iter();
+    !all.any(|statement| begins_with(&sql[statement.word..statement.end], &refused))
+}
+
 /// Whether a statement begins or ends a transaction, or does nothing or fails in one.
 fn needs_none(statement: &str) -> bool {
-    let words = statement.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    let first = words.take(1).next().unwrap_or_default();
-    [
+    let words = [
         "BEGIN",
         "START",
         "COMMIT",
@@ -42,15 +49,19 @@ fn needs_none(statement: &str) -> bool {
         "DETACH",
         "CALL",
         "DO",
-    ]
-    .iter()
-    .any(|word| first.eq_ignore_ascii_case(word))
+    ];
+    begins_with(statement, &words)
+}
+
+fn begins_with(statement: &str, words: &[&str]) -> bool {
+    let end = statement.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let first = &statement[..end.unwrap_or(statement.len())];
+    words.iter().any(|word| first.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::db::Backend;
 
     #[test]
     fn a_file_is_wrapped_only_if_that_changes_nothing() {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::dialect::FileTransaction;
+use super::{dialect::FileTransaction, error::MigrationError};
 
 /// One migration of a folder.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +25,8 @@ pub struct MigrationFile {
     pub(super) parts: Vec<Range<usize>>,
     /// The file asks for no transaction.
     pub(super) has_no_transaction: bool,
+    /// Why it can't be applied. A tool finds out when it applies the file, and never looks at it again.
+    pub(super) refusal: Option<MigrationError>,
 }
 
 impl MigrationFile {

@@ -51,14 +51,18 @@ impl History {
         Ok((found, rows))
     }
 
-    /// Compares the folder with the rows.
+    /// Compares the folder with the rows. Refuses a pending file that can't be applied.
     pub(super) fn plan<'a>(
         &self,
         folder: &'a MigrationFolder,
         rows: Option<Vec<TextRow>>,
     ) -> Result<MigrationPlan<'a>, MigrationError> {
         let files = folder.files_for(self.kind);
-        (self.layout.compare)(&folder.path, files, &rows.unwrap_or_default())
+        let plan = (self.layout.compare)(&folder.path, files, &rows.unwrap_or_default())?;
+        match plan.pending.iter().find_map(|file| file.refusal.clone()) {
+            Some(refusal) => Err(refusal),
+            None => Ok(plan),
+        }
     }
 
     async fn read(

@@ -3,7 +3,7 @@
 
 use std::{collections::HashSet, ops::Range};
 
-use super::versioned::{Listed, SQL, leading_digits, read_files};
+use super::versioned::{Listed, SQL, go_session, leading_digits, read_files};
 use crate::db::{
     Backend,
     migrator::{
@@ -31,7 +31,7 @@ pub(super) static DBMATE: Layout = Layout {
             let is_one = !version.is_empty() && name.ends_with(SQL);
             Ok(is_one.then(|| version.to_owned()))
         })?;
-        files.into_iter().map(migration).collect()
+        Ok(files.into_iter().map(migration).collect())
     },
     refuse: None,
     creation: Creation::Statements(|rows| {
@@ -67,7 +67,7 @@ pub(super) static DBMATE: Layout = Layout {
         })
     },
     transaction: |file, _| file.usual_transaction(),
-    session: None,
+    session: Some(go_session),
     row: |rows, file, _| {
         let version = rows.text(&file.label);
         let table = rows.table;
@@ -82,17 +82,16 @@ pub(super) static DBMATE: Layout = Layout {
     if_done: "",
 };
 
-fn migration(listed: Listed<String>) -> Result<MigrationFile, MigrationError> {
-    let up = match up_section(&listed.text) {
-        Ok(up) => up,
+fn migration(listed: Listed<String>) -> MigrationFile {
+    let (up, refusal) = match up_section(&listed.text) {
+        Ok(up) => (up, None),
         Err(why) => {
-            return Err(MigrationError::migration(
-                format!("{}: {}", listed.shown, why.what()),
-                why.hint(),
-            ));
+            let what = format!("{}: {}", listed.shown, why.what());
+            let refusal = MigrationError::migration(what, why.hint());
+            (UpSection::default(), Some(refusal))
         }
     };
-    Ok(MigrationFile {
+    MigrationFile {
         name: listed.name,
         shown: listed.shown,
         runs: true,
@@ -100,11 +99,12 @@ fn migration(listed: Listed<String>) -> Result<MigrationFile, MigrationError> {
         has_no_transaction: up.has_no_transaction,
         parts: vec![up.range],
         text: listed.text,
+        refusal,
         ..MigrationFile::default()
-    })
+    }
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct UpSection {
     range: Range<usize>,
     has_no_transaction: bool,
@@ -155,17 +155,19 @@ fn up_section(text: &str) -> Result<UpSection, Malformed> {
             if up.is_some() {
                 return Err(Malformed::SeveralUps);
             }
-            let has_no_transaction = options.split_whitespace().any(|o| o == "transaction:false");
             up = Some(UpSection {
                 range: at..text.len(),
-                has_no_transaction,
+                has_no_transaction: !has_transaction(options),
             });
         } else if directive(line, DOWN).is_some() {
             if up.is_some() && down.replace(at).is_some() {
                 return Err(Malformed::SeveralDowns);
             }
-        } else if up.is_none() && !line.trim().is_empty() && !line.trim_start().starts_with("--") {
-            return Err(Malformed::StatementBefore);
+        } else if up.is_none() {
+            let words = line.trim_ascii_start();
+            if !words.is_empty() && !words.starts_with("--") {
+                return Err(Malformed::StatementBefore);
+            }
         }
         at += line.len();
     }
@@ -176,8 +178,17 @@ fn up_section(text: &str) -> Result<UpSection, Malformed> {
 
 /// What follows the word in a line `-- WORD OPTIONS`.
 fn directive<'a>(line: &'a str, word: &str) -> Option<&'a str> {
-    let rest = line.strip_prefix("--")?.trim_start().strip_prefix(word)?;
-    (rest.is_empty() || rest.starts_with(char::is_whitespace)).then_some(rest)
+    let rest = line.strip_prefix("--")?.trim_ascii_start();
+    let rest = rest.strip_prefix(word)?;
+    let ends = |c: char| c.is_ascii_whitespace();
+    (rest.is_empty() || rest.starts_with(ends)).then_some(rest)
+}
+
+/// The last `transaction:VALUE` counts.
+fn has_transaction(options: &str) -> bool {
+    let pairs = options.split_ascii_whitespace();
+    let mut values = pairs.filter_map(|pair| pair.strip_prefix("transaction:"));
+    values.rfind(|value| !value.contains(':')) != Some("false")
 }
 
 #[cfg(test)]
@@ -209,6 +220,9 @@ mod tests {
         assert!(!has_none("-- migrate:up"));
         assert!(!has_none("-- migrate:up transaction:true"));
         assert!(!has_none("-- migrate:up transaction:false:x"));
+        assert!(!has_none(
+            "-- migrate:up transaction:false transaction:true"
+        ));
     }
 
     #[test]

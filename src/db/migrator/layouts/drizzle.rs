@@ -201,7 +201,7 @@ fn file(path: &Path, tag: &str, when: i64) -> Result<MigrationFile, MigrationErr
         checksum: Sha256::digest(text.as_bytes()).to_vec(),
         text,
         parts,
-        has_no_transaction: false,
+        ..MigrationFile::default()
     })
 }
 

@@ -3,11 +3,12 @@
 
 use std::path::Path;
 
-use super::versioned::{SQL, leading_digits, read_files};
+use super::versioned::{SQL, go_session, leading_digits, read_files};
 use crate::db::{
     Backend,
     migrator::{
-        dialect::{FileTransaction, TableName},
+        atomic::{is_atomic_file, is_wrappable},
+        dialect::{FileTransaction, MigrationDialect, TableName},
         error::MigrationError,
         file::MigrationFile,
         layout::{Column, Creation, Layout, MigrationPlan, RESTORE, RowMoment, RowSql},
@@ -40,8 +41,8 @@ pub(super) static GOLANG_MIGRATE: Layout = Layout {
     empty_schema: None,
     columns: &[Column::Other("version"), Column::Other("dirty")],
     compare,
-    transaction: |_, _| FileTransaction::Marked,
-    session: None,
+    transaction,
+    session: Some(go_session),
     row: |rows, file, moment| Ok(set_version(rows, file, moment)),
     failed_row: None,
     failed_hint: Some(|file| {
@@ -109,7 +110,25 @@ fn read(path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
         })
         .collect();
     files.sort_by_key(|file| file.version);
+    let is_wrapped = files.iter().all(|file| is_wrappable(&file.text));
+    for file in &mut files {
+        file.has_no_transaction = !is_wrapped;
+    }
     Ok(files)
+}
+
+/// On `SQLite` the tool wraps each file of the folder in a transaction, or, with `x-no-tx-wrap`, none.
+fn transaction(file: &MigrationFile, dialect: &MigrationDialect) -> FileTransaction {
+    let is_wrapped = if dialect.rollback_ends_transaction {
+        !file.has_no_transaction
+    } else {
+        is_atomic_file(dialect, &file.text)
+    };
+    if is_wrapped {
+        FileTransaction::RowLast
+    } else {
+        FileTransaction::Marked
+    }
 }
 
 fn compare<'a>(
@@ -163,7 +182,7 @@ fn before(files: &[MigrationFile], version: i64) -> i64 {
         .unwrap_or(-1)
 }
 
-/// Replaces the one row.
+/// Replaces the one row: in the file's transaction, or in one of its own.
 fn set_version(rows: &RowSql<'_>, file: &MigrationFile, moment: RowMoment) -> String {
     let (table, version) = (rows.table, file.version);
     let begin = rows.backend.driver().migrations().begin;
@@ -175,9 +194,13 @@ fn set_version(rows: &RowSql<'_>, file: &MigrationFile, moment: RowMoment) -> St
         Backend::Postgres => "TRUNCATE",
         Backend::Mysql | Backend::Sqlite => "DELETE FROM",
     };
-    format!(
-        "{begin}; {clear} {table}; INSERT INTO {table} (version, dirty) VALUES ({version}, {dirty}); COMMIT"
-    )
+    let replace = format!(
+        "{clear} {table}; INSERT INTO {table} (version, dirty) VALUES ({version}, {dirty})"
+    );
+    match moment {
+        RowMoment::After(_) => replace,
+        RowMoment::Before | RowMoment::Completed(_) => format!("{begin}; {replace}; COMMIT"),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

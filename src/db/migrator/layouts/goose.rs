@@ -3,8 +3,8 @@
 use std::{collections::HashSet, path::Path};
 
 use super::{
-    goose_file::{Malformed, up},
-    versioned::{Listed, SQL, read_files},
+    goose_file::{Malformed, Up, up},
+    versioned::{Listed, SQL, go_session, read_files},
 };
 use crate::db::{
     Backend,
@@ -28,10 +28,7 @@ pub(super) static GOOSE: Layout = Layout {
     has_dirty: None,
     read: |path| {
         let files = read_files(path, |name| version(path, name))?;
-        let mut files = files
-            .into_iter()
-            .map(migration)
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut files: Vec<_> = files.into_iter().map(migration).collect();
         files.sort_by_key(|file| file.version);
         Ok(files)
     },
@@ -41,7 +38,7 @@ pub(super) static GOOSE: Layout = Layout {
     columns: &[Column::Other("version_id")],
     compare,
     transaction: |file, _| file.usual_transaction(),
-    session: None,
+    session: Some(go_session),
     row: |rows, file, _| {
         let (table, version) = (rows.table, file.version);
         Ok(format!(
@@ -142,17 +139,15 @@ fn version(path: &Path, name: &str) -> Result<Option<i64>, MigrationError> {
     }
 }
 
-fn migration(listed: Listed<i64>) -> Result<MigrationFile, MigrationError> {
-    let up = match up(&listed.text) {
-        Ok(up) => up,
+fn migration(listed: Listed<i64>) -> MigrationFile {
+    let (up, refusal) = match up(&listed.text) {
+        Ok(up) => (up, None),
         Err(Malformed { line, what, hint }) => {
-            return Err(MigrationError::migration(
-                format!("{}:{line}: {what}", listed.shown),
-                hint,
-            ));
+            let what = format!("{}:{line}: {what}", listed.shown);
+            (Up::default(), Some(MigrationError::migration(what, hint)))
         }
     };
-    Ok(MigrationFile {
+    MigrationFile {
         name: listed.name,
         shown: listed.shown,
         runs: true,
@@ -160,8 +155,9 @@ fn migration(listed: Listed<i64>) -> Result<MigrationFile, MigrationError> {
         parts: up.statements,
         has_no_transaction: up.has_no_transaction,
         text: listed.text,
+        refusal,
         ..MigrationFile::default()
-    })
+    }
 }
 
 #[cfg(test)]

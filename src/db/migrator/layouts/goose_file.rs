@@ -45,7 +45,9 @@ pub(super) fn up(text: &str) -> Result<Up, Malformed> {
         };
         let is_comment = line.trim_start().starts_with("--");
         if is_comment && line.contains(MARK) {
-            let is_unfinished = statement.is_some();
+            let is_unfinished = statement
+                .clone()
+                .is_some_and(|range| !text[range].trim().is_empty());
             match annotation(line).map_err(|what| malformed(what, ANNOTATIONS))? {
                 Annotation::NoTransaction => up.has_no_transaction = true,
                 Annotation::Envsub => {
@@ -201,6 +203,12 @@ mod tests {
                 "select 1; select 2; -- both"
             ])
         );
+    }
+
+    #[test]
+    fn blanks_before_the_down_section_are_no_statement() {
+        let text = "-- +goose Up\nselect 1;\n  \n-- +goose Down\nselect 2;\n";
+        assert_eq!(statements(text), Ok(vec!["select 1;"]));
     }
 
     #[test]

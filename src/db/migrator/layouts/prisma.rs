@@ -274,8 +274,11 @@ fn row(rows: &RowSql<'_>, file: &MigrationFile, moment: RowMoment) -> Result<Str
             PRISMA.row_of(rows, file)
         )),
         RowMoment::After(elapsed) => {
-            // The database reads its clock for one column after the other, in an order of its own.
-            let started = time_before(rows.backend, elapsed + Duration::from_millis(1));
+            // Prisma orders its rows by this: no earlier than the end of the file before.
+            let started = match rows.backend {
+                Backend::Postgres => "now()".to_owned(),
+                Backend::Mysql | Backend::Sqlite => time_before(rows.backend, elapsed),
+            };
             insert(
                 ", finished_at, applied_steps_count",
                 &format!("{started}, {now}, 1"),

@@ -122,8 +122,8 @@ fn read(path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
                 label: migration.description.into_owned(),
                 checksum: migration.checksum.into_owned(),
                 text: migration.sql.as_str().to_owned(),
-                parts: Vec::new(),
                 has_no_transaction: migration.no_tx,
+                ..MigrationFile::default()
             }
             .whole()
         })

@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use super::files;
-use crate::db::migrator::error::MigrationError;
+use crate::db::{
+    Backend,
+    migrator::{error::MigrationError, file::MigrationFile},
+};
 
 /// What the names of migrations end with.
 pub(super) const SQL: &str = ".sql";
@@ -45,6 +48,15 @@ pub(super) fn read_files<V: PartialEq>(
         });
     }
     Ok(found)
+}
+
+/// What the Go tools' sessions have and launchgate's don't: their `SQLite` does not enforce foreign keys unless
+/// it is asked to. Dropping a table to make it anew would else delete the rows that refer to it.
+pub(super) fn go_session(backend: Backend, _pending: &[&MigrationFile]) -> Option<&'static str> {
+    match backend {
+        Backend::Sqlite => Some("PRAGMA foreign_keys = OFF"),
+        Backend::Postgres | Backend::Mysql => None,
+    }
 }
 
 /// The digits that a name begins with.

@@ -8,6 +8,7 @@ mod greeting;
 mod lock;
 mod migrations;
 mod places;
+mod socket_login;
 
 use std::time::Duration;
 

@@ -59,6 +59,30 @@ fn a_user_that_the_server_has_not_seen_logs_in_over_each_connection() {
     run.args(["--sql", "migrations"]).finish().ends_with(0);
 }
 
+/// A socket counts as secure, so it needs no TLS either.
+#[test]
+fn a_server_without_tls_gets_the_password_over_its_socket() {
+    let db = Db::mysql_with(&["--tls-version="]);
+    let Db::Maria(server) = &db else {
+        unreachable!("MySQL")
+    };
+    let socket = crate::common::lock(server).socket().display().to_string();
+    db.sql("create user app identified by 'the right one'; grant all on shop.* to app");
+    let mut scene = Scene::new(&db);
+    let url = |password: &str, mode: &str| {
+        format!("mysql://app:{password}@localhost/shop?socket={socket}&ssl-mode={mode}")
+    };
+    for mode in ["DISABLED", "PREFERRED", "REQUIRED"] {
+        forget_passwords(&db);
+        scene.url = url("the%20right%20one", mode);
+        scene.run("v1").finish().ends_with(0);
+        forget_passwords(&db);
+        scene.url = url("wrong", mode);
+        let mut refused = scene.run("v1").finish();
+        refused.ends_with(78).says("Access denied for user 'app'");
+    }
+}
+
 /// "A standby, a read-only session, a Galera node that is joining or a server in offline mode is waited
 /// for (`--wait-timeout`), then refused, unless the revision succeeded already"
 #[test]

@@ -2,10 +2,11 @@
 
 use sqlx::{
     ConnectOptions, MySql, Row,
-    mysql::{MySqlConnectOptions, MySqlQueryResult, MySqlRow, MySqlSslMode},
+    error::DatabaseError,
+    mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlQueryResult, MySqlRow, MySqlSslMode},
 };
 
-use super::errors;
+use super::{errors, socket_login};
 use crate::db::{
     DatabaseUrl,
     connection::{SqlxBackend, SqlxConnection},
@@ -58,21 +59,33 @@ pub(super) async fn connect_to_migrate(
     establish(options(url, mode), url).await
 }
 
-/// Tries TLS over a socket too. A user whom the server has not seen since it started has to send the
-/// password itself (`caching_sha2_password`). The driver does that only within TLS; otherwise it asks for a
-/// public key, which the server does not hand out over a socket.
+/// Over a socket, tries TLS too: within it the driver sends the password itself where the server asks for
+/// it. Without TLS, [`socket_login`] does that once.
 async fn establish(
     options: MySqlConnectOptions,
     url: &DatabaseUrl,
 ) -> sqlx::Result<SqlxConnection<MySql>> {
-    if url.socket().is_some() {
-        let with_tls = options.clone().ssl_mode(MySqlSslMode::Preferred);
-        match with_tls.connect().await {
-            Err(sqlx::Error::Tls(_)) => {}
-            answer => return answer.map(SqlxConnection),
-        }
+    if url.socket().is_none() {
+        return options.connect().await.map(SqlxConnection);
     }
-    options.connect().await.map(SqlxConnection)
+    let with_tls = options.clone().ssl_mode(MySqlSslMode::Preferred);
+    let answer = match with_tls.connect().await {
+        Err(sqlx::Error::Tls(_)) => options.connect().await,
+        answer => answer,
+    };
+    let is_refused = matches!(&answer, Err(sqlx::Error::Database(error)) if is_denied(&**error));
+    let answer = if is_refused && socket_login::log_in(url).await.is_some() {
+        options.connect().await
+    } else {
+        answer
+    };
+    answer.map(SqlxConnection)
+}
+
+/// `ER_ACCESS_DENIED_ERROR`.
+fn is_denied(error: &dyn DatabaseError) -> bool {
+    let error = error.try_downcast_ref::<MySqlDatabaseError>();
+    error.is_some_and(|error| error.number() == 1045)
 }
 
 fn options(url: &DatabaseUrl, mode: TlsMode) -> MySqlConnectOptions {

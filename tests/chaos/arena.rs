@@ -1,33 +1,44 @@
-//! A database, the networks to it, and what goes wrong with the server itself.
+//! A database, the networks to it, and the apps that are released on it.
 
 use std::fmt;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::sleep;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::common::backends::Cut;
-use crate::common::servers::MariaDb;
+use crate::common::clock::Clock;
+use crate::common::servers::{MariaDb, Postgres, postgres_15};
 use crate::common::wire::Network;
-use crate::common::{Db, Scene, lock, until};
+use crate::common::{Db, Scene, lock};
 use crate::dice::Dice;
+use crate::faults::Faults;
 use crate::judge;
 use crate::release::Course;
-use crate::subject::Subject;
+use crate::server_faults::{self, ServerFaults};
+use crate::subject::{self, Subject};
 
 /// As many apps at a time, each with replicas of its own.
 const SCENES: u64 = 6;
 
+/// A server beside the first one.
+pub(crate) enum Second {
+    /// Of a Galera cluster.
+    Node(Mutex<MariaDb>),
+    /// It has every commit that was confirmed.
+    Standby(Mutex<Postgres>),
+}
+
 pub(crate) struct Arena {
     pub(crate) db: Db,
-    /// Of a Galera cluster.
-    second_node: Option<Mutex<MariaDb>>,
+    pub(crate) second: Option<Second>,
+    /// Of the servers.
+    pub(crate) clock: Clock,
 }
 
 /// What happened.
 pub(crate) struct Summary {
     seed: u64,
-    faults: usize,
+    faults: Faults,
+    releases: usize,
     starts: usize,
     servers: usize,
     pub(crate) violations: Vec<String>,
@@ -40,9 +51,10 @@ impl fmt::Display for Summary {
         }
         write!(
             f,
-            "seed {}: {} faults, {} steps started, {} servers started, {} violations",
+            "seed {}: {}, {} releases, {} steps started, {} servers started, {} violations",
             self.seed,
             self.faults,
+            self.releases,
             self.starts,
             self.servers,
             self.violations.len()
@@ -58,28 +70,57 @@ fn port(url: &str) -> Option<u16> {
 
 impl Arena {
     pub(crate) fn new(db: Db) -> Self {
+        let clock = Clock::new();
+        match &db {
+            Db::Postgres(server) | Db::Pooled(server, _) => lock(server).on_clock(&clock),
+            Db::Maria(server) => lock(server).on_clock(&clock),
+            Db::Sqlite(_) => {}
+        }
         Self {
             db,
-            second_node: None,
+            second: None,
+            clock,
         }
     }
 
     /// The first node goes on where the second one dies.
     pub(crate) fn galera() -> Self {
-        let mut one = MariaDb::galera();
+        let clock = Clock::new();
+        let mut one = MariaDb::galera_on(Some(&clock));
         let two = *one.peer.take().expect("a second node");
         one.create_database("shop");
         one.sql("", "SET GLOBAL wsrep_provider_options = 'pc.weight=3'");
         Self {
             db: Db::Maria(Mutex::new(one)),
-            second_node: Some(Mutex::new(two)),
+            second: Some(Second::Node(Mutex::new(two))),
+            clock,
         }
+    }
+
+    /// A primary and its standby, each of which takes the other's place.
+    pub(crate) fn with_standby() -> Self {
+        // Replication that gives up because of a clock is not what this is about.
+        let settings = [
+            "wal_sender_timeout=0",
+            "wal_receiver_timeout=0",
+            "wal_retrieve_retry_interval=100ms",
+        ];
+        let mut arena = Self::new(Db::postgres_with(&postgres_15(), &settings));
+        let mut standby = Postgres::with(&postgres_15(), &settings);
+        standby.on_clock(&arena.clock);
+        let standby = Mutex::new(standby);
+        server_faults::lead(&arena.db, &standby);
+        arena.second = Some(Second::Standby(standby));
+        arena
     }
 
     /// The way to each node, for one scene; none to a file.
     fn networks(&self) -> Vec<Network> {
         let first = port(&self.db.url()).filter(|_| !self.db.is_sqlite());
-        let second = self.second_node.as_ref().map(|node| lock(node).port);
+        let second = match &self.second {
+            Some(Second::Node(node)) => Some(lock(node).port),
+            Some(Second::Standby(_)) | None => None,
+        };
         first.into_iter().chain(second).map(Network::to).collect()
     }
 
@@ -97,10 +138,11 @@ impl Arena {
     pub(crate) fn run(&self, subject: Subject, seed: u64, seconds: u64) -> Summary {
         let end = Instant::now() + Duration::from_secs(seconds);
         let over = AtomicBool::new(false);
-        let faults = AtomicUsize::new(0);
+        let faults = Faults::default();
         let ways: Vec<Vec<Network>> = (0..SCENES).map(|_| self.networks()).collect();
         let scenes: Vec<Scene<'_>> = ways.iter().map(|_| Scene::new(&self.db)).collect();
-        std::thread::scope(|scope| {
+        subject::prepare(&self.db, &scenes);
+        let releases = std::thread::scope(|scope| {
             let courses = scenes.iter().zip(&ways).zip(0..);
             let threads: Vec<_> = courses
                 .map(|((scene, ways), number)| {
@@ -109,20 +151,33 @@ impl Arena {
                     scope.spawn(move || course.run(end))
                 })
                 .collect();
-            scope.spawn(|| self.server_faults(&mut Dice::new(seed, SCENES), &ways, &over, &faults));
-            for thread in threads {
-                thread.join().expect("a course");
+            if !self.db.is_sqlite() {
+                let server = ServerFaults {
+                    arena: self,
+                    scenes: &scenes,
+                    ways: &ways,
+                    faults: &faults,
+                    dice: Dice::new(seed, SCENES),
+                    offset: 0,
+                };
+                let over = &over;
+                scope.spawn(move || server.run(over));
             }
+            let ended: Vec<_> = threads
+                .into_iter()
+                .map(std::thread::ScopedJoinHandle::join)
+                .collect();
             over.store(true, Ordering::Relaxed);
+            ended
+                .into_iter()
+                .map(|course| course.expect("a course"))
+                .sum()
         });
         let count = |word| scenes.iter().map(|scene| scene.count(word)).sum();
-        let mut violations = Vec::new();
-        for scene in &scenes {
-            violations.extend(judge::violations(&scene.evidence()));
-            if subject == Subject::Launchgate {
-                violations.extend(judge::in_ledger(&scene.ledger("revision, state")));
-            }
-        }
+        let violations: Vec<String> = scenes
+            .iter()
+            .flat_map(|scene| judge::scene(scene, subject == Subject::Launchgate))
+            .collect();
         if !violations.is_empty() && subject == Subject::Launchgate {
             for scene in &scenes {
                 eprintln!("--- {}:\n{}", scene.app, scene.text("evidence"));
@@ -130,61 +185,11 @@ impl Arena {
         }
         Summary {
             seed,
-            faults: faults.load(Ordering::Relaxed),
+            faults,
+            releases,
             starts: count("start"),
             servers: count("server"),
             violations,
         }
     }
-
-    /// Restarts and cut sessions, every few seconds.
-    fn server_faults(
-        &self,
-        dice: &mut Dice,
-        ways: &[Vec<Network>],
-        over: &AtomicBool,
-        faults: &AtomicUsize,
-    ) {
-        if self.db.is_sqlite() {
-            return;
-        }
-        let mut took = Duration::ZERO;
-        loop {
-            // A server that takes long to restart is there most of the time nevertheless.
-            let pause = Duration::from_secs(3).max(took * 4) + dice.milliseconds(5000);
-            let at = Instant::now() + pause;
-            while Instant::now() < at {
-                if over.load(Ordering::Relaxed) {
-                    return;
-                }
-                sleep(Duration::from_millis(20));
-            }
-            faults.fetch_add(1, Ordering::Relaxed);
-            let begun = Instant::now();
-            match (&self.db, &self.second_node, dice.roll(4)) {
-                (_, Some(node), _) => fail_over(&self.db, node, ways),
-                (Db::Pooled(..), None, 0 | 1) => self.db.restart_pooler(),
-                (Db::Postgres(_) | Db::Pooled(..), None, 2 | 3) => self.db.cut(Cut::Lock),
-                _ => self.db.crash(),
-            }
-            took = begun.elapsed();
-        }
-    }
-}
-
-/// The second node dies. Its clients are led to the first one, until it has joined again.
-fn fail_over(db: &Db, node: &Mutex<MariaDb>, ways: &[Vec<Network>]) {
-    let Db::Maria(first) = db else { return };
-    let (first, mut second) = (lock(first).port, lock(node));
-    second.stop_immediate();
-    let lead_to = |port| ways.iter().for_each(|way| way[1].lead_to(port));
-    lead_to(first);
-    sleep(Duration::from_secs(1));
-    second.restart();
-    until("a node that has joined", || {
-        let status = "SHOW STATUS LIKE 'wsrep_local_state_comment'";
-        let answer = second.client().args(["-e", status]).output();
-        answer.is_ok_and(|answer| String::from_utf8_lossy(&answer.stdout).contains("Synced"))
-    });
-    lead_to(second.port);
 }

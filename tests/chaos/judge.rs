@@ -1,33 +1,66 @@
-//! The rules, read off what steps and servers wrote.
+//! The rules, read off what steps and servers wrote, to a file and to the database.
 //!
-//! A replica that was paused past its lease is an exception that the documentation makes: it runs its
-//! step until it has stopped it, which is the first thing it does.
+//! Two exceptions are the documentation's: a replica that was paused past its lease runs its step until it
+//! has stopped it, which is the first thing it does; and while the database's clock is ahead of what it was
+//! by more than a lease, so does one whose connection was cut.
 
 use std::collections::{HashMap, HashSet};
 
+use crate::common::Scene;
 use crate::common::scene::Line;
+use crate::subject;
+
+/// What broke a rule in one scene.
+pub(crate) fn scene(scene: &Scene<'_>, has_ledger: bool) -> Vec<String> {
+    let file = scene.evidence();
+    let mut found = violations(&file);
+    // The database does not know who was paused.
+    let paused = file.iter().filter(|line| line.word() == "paused").cloned();
+    let rows: Vec<Line> = paused.chain(subject::rows(scene)).collect();
+    found.extend(
+        violations(&rows)
+            .iter()
+            .map(|what| format!("in the database: {what}")),
+    );
+    if has_ledger {
+        found.extend(in_ledger(&scene.ledger("revision, state")));
+    }
+    found
+}
 
 /// The lines of one scene, in the order of what happened; what broke a rule.
-pub(crate) fn violations(evidence: &[Line]) -> Vec<String> {
+fn violations(evidence: &[Line]) -> Vec<String> {
     let mut found = Vec::new();
     let mut done: HashSet<&str> = HashSet::new();
     let mut served: HashSet<&str> = HashSet::new();
-    let mut paused: HashMap<&str, usize> = HashMap::new();
-    for (at, line) in evidence.iter().enumerate() {
-        let revision = line.get("revision");
-        let is_exempt = paused.contains_key(line.get("replica"));
+    let mut paused: HashSet<&str> = HashSet::new();
+    let mut is_ahead = false;
+    let mut runs = "";
+    for line in evidence {
+        let (revision, replica) = (line.get("revision"), line.get("replica"));
+        let is_exempt = paused.contains(replica);
         match line.word() {
             "paused" => {
-                paused.insert(line.get("replica"), at);
+                paused.insert(replica);
             }
-            "overlap" if !is_exempt => {
+            "ahead" => is_ahead = true,
+            "settled" => is_ahead = false,
+            "overlap" if !is_exempt && !is_ahead => {
                 found.push(format!("rule 1: two steps at a time: {}", line.0));
             }
-            "start" if served.contains(revision) && !is_exempt => {
-                found.push(format!("rule 3: a step runs after a server: {}", line.0));
+            "start" => {
+                if served.contains(revision) && !is_exempt {
+                    found.push(format!("rule 3: a step runs after a server: {}", line.0));
+                }
+                runs = replica;
             }
-            "end" if line.get("step") != "migrate" => {
-                done.insert(revision);
+            "end" => {
+                if replica != runs && !is_exempt && !is_ahead {
+                    found.push(format!("rule 1: a step goes on beside another: {}", line.0));
+                }
+                if line.get("step") != "migrate" {
+                    done.insert(revision);
+                }
             }
             "server" => {
                 if !done.contains(revision) {
@@ -47,7 +80,7 @@ pub(crate) fn violations(evidence: &[Line]) -> Vec<String> {
 }
 
 /// Of the ledger's rows, as `revision|state`: one success for each revision that has servers.
-pub(crate) fn in_ledger(rows: &[String]) -> Vec<String> {
+fn in_ledger(rows: &[String]) -> Vec<String> {
     let mut successes: HashMap<&str, usize> = HashMap::new();
     for row in rows {
         if let Some((revision, "succeeded")) = row.split_once('|') {
@@ -84,8 +117,29 @@ mod tests {
     }
 
     #[test]
+    fn what_the_documentation_excepts_breaks_no_rule() {
+        let paused = [
+            "paused replica=1",
+            "overlap step=migrate revision=v1 replica=1",
+        ];
+        assert_eq!(judged(&paused), 0);
+        let ahead = ["ahead", "overlap step=migrate replica=1", "settled"];
+        assert_eq!(judged(&ahead), 0);
+        assert_eq!(
+            judged(&["ahead", "settled", "overlap step=migrate replica=1"]),
+            1
+        );
+    }
+
+    #[test]
     fn each_broken_rule_is_seen() {
         assert_eq!(judged(&["overlap step=migrate revision=v1 replica=1"]), 1);
+        let beside = [
+            "start step=migrate revision=v1 replica=1",
+            "start step=migrate revision=v1 replica=2",
+            "end step=migrate revision=v1 replica=1",
+        ];
+        assert_eq!(judged(&beside), 1);
         assert_eq!(judged(&["server revision=v1 replica=1"]), 1);
         let again = [
             "end step=verify revision=v1 replica=1",

@@ -1,8 +1,8 @@
 //! Releases on real databases, with faults at random moments, judged by what steps and servers wrote down
 //! themselves.
 //!
-//! Without variables this is a short run on each database. `scripts/chaos` makes long ones: it sets
-//! `LAUNCHGATE_CHAOS_SEED`, `_SECONDS`, `_BACKEND` and `_SUBJECT`.
+//! These are short runs. `scripts/chaos` makes a long one of one of these tests: it sets
+//! `LAUNCHGATE_CHAOS_SEED`, `_SECONDS` and `_SUBJECT`.
 
 #![allow(clippy::print_stderr, reason = "what a run found is to be read")]
 
@@ -11,8 +11,10 @@ mod common;
 
 mod arena;
 mod dice;
+mod faults;
 mod judge;
 mod release;
+mod server_faults;
 mod subject;
 
 use arena::Arena;
@@ -38,25 +40,36 @@ fn run(name: &str, arena: &Arena, subject: Subject) -> usize {
 
 /// "whatever is killed, at whatever moment, the next start goes on by itself." (contract, section 5),
 /// and none of the other four rules is broken.
-fn random_faults(db: fn() -> Db, name: &str) {
-    assert_eq!(run(name, &Arena::new(db()), Subject::Launchgate), 0);
+fn random_faults(arena: impl FnOnce() -> Arena, name: &str) {
+    let subject = match variable("SUBJECT").as_deref() {
+        None | Some("launchgate") => Subject::Launchgate,
+        Some("shell") => Subject::Shell,
+        Some("advisory") => Subject::Advisory,
+        Some(other) => panic!("no subject {other}"),
+    };
+    assert_eq!(run(name, &arena(), subject), 0);
 }
 
 macro_rules! short_runs {
-    ($($backend:ident),+) => {
+    ($($backend:ident: $arena:expr),+ $(,)?) => {
         mod random_faults {
+            use super::{Arena, Db};
+
             $(#[test]
             fn $backend() {
-                super::random_faults(super::Db::$backend, stringify!($backend));
+                super::random_faults(|| $arena, stringify!($backend));
             })+
         }
     };
 }
-short_runs!(postgres_15, postgres_18, pgbouncer, mariadb, mysql, sqlite);
-
-#[test]
-fn random_faults_on_two_nodes_of_a_cluster() {
-    assert_eq!(run("galera", &Arena::galera(), Subject::Launchgate), 0);
+short_runs! {
+    postgres: Arena::with_standby(),
+    postgres_18: Arena::new(Db::postgres_18()),
+    pgbouncer: Arena::new(Db::pgbouncer()),
+    mariadb: Arena::new(Db::mariadb()),
+    mysql: Arena::new(Db::mysql()),
+    galera: Arena::galera(),
+    sqlite: Arena::new(Db::sqlite()),
 }
 
 /// The judge can see. A shell breaks the rules in any run; an advisory lock around the migration needs the
@@ -65,29 +78,4 @@ fn random_faults_on_two_nodes_of_a_cluster() {
 fn the_judge_sees_what_a_shell_lets_happen() {
     let arena = Arena::new(Db::postgres_15());
     assert_ne!(run("postgres", &arena, Subject::Shell), 0);
-}
-
-/// What `scripts/chaos` runs.
-#[test]
-fn asked() {
-    let Some(backend) = variable("BACKEND") else {
-        return;
-    };
-    let arena = match backend.as_str() {
-        "postgres" => Arena::new(Db::postgres_18()),
-        "pgbouncer" => Arena::new(Db::pgbouncer()),
-        "mysql" => Arena::new(Db::mysql()),
-        "mariadb" => Arena::new(Db::mariadb()),
-        "galera" => Arena::galera(),
-        "sqlite" => Arena::new(Db::sqlite()),
-        other => panic!("no backend {other}"),
-    };
-    let subject = match variable("SUBJECT").as_deref() {
-        None | Some("launchgate") => Subject::Launchgate,
-        Some("shell") => Subject::Shell,
-        Some("advisory") => Subject::Advisory,
-        Some(other) => panic!("no subject {other}"),
-    };
-    let violations = run(&backend, &arena, subject);
-    assert_eq!(violations, 0);
 }

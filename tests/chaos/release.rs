@@ -2,7 +2,6 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -12,13 +11,14 @@ use crate::arena::Arena;
 use crate::common::wire::Network;
 use crate::common::{DEADLINE, Run, Scene, processes, signal_tree};
 use crate::dice::Dice;
-use crate::subject::{self, Subject};
+use crate::faults::Faults;
+use crate::subject::{NOT_WRITTEN, Subject};
 
 /// How many replicas a release has.
 const REPLICAS: usize = 3;
 
 /// How many faults a release is put through at most.
-const HITS: u64 = 14;
+const HITS: u64 = 40;
 
 /// A pause this long, and a heartbeat before it, are shorter than the lease of three seconds.
 const SHORT_PAUSE: u64 = 1000;
@@ -30,13 +30,13 @@ pub(crate) struct Course<'a> {
     ways: &'a [Network],
     subject: Subject,
     dice: Dice,
-    faults: &'a AtomicUsize,
+    faults: &'a Faults,
     replicas: Vec<Run>,
     /// Those that were asked to stop.
     leaving: Vec<Run>,
     paused: Vec<(Run, Instant)>,
-    /// When a network that delivers nothing does again.
-    silent: Option<Instant>,
+    /// When a network that delivers nothing, or late, is as before.
+    disturbed: Option<Instant>,
 }
 
 impl<'a> Course<'a> {
@@ -46,9 +46,8 @@ impl<'a> Course<'a> {
         ways: &'a [Network],
         subject: Subject,
         dice: Dice,
-        faults: &'a AtomicUsize,
+        faults: &'a Faults,
     ) -> Self {
-        subject::prepare(scene);
         Self {
             arena,
             scene,
@@ -59,22 +58,22 @@ impl<'a> Course<'a> {
             replicas: Vec::new(),
             leaving: Vec::new(),
             paused: Vec::new(),
-            silent: None,
+            disturbed: None,
         }
     }
 
-    /// One release after the other until `end`.
-    pub(crate) fn run(mut self, end: Instant) {
-        for number in 0.. {
-            self.release(&format!("v{number}"));
-            if Instant::now() >= end {
-                return;
-            }
+    /// One release after the other until `end`; how many there were.
+    pub(crate) fn run(mut self, end: Instant) -> usize {
+        let mut releases = 0;
+        while releases == 0 || Instant::now() < end {
+            self.release(&format!("v{releases}"));
+            releases += 1;
         }
+        releases
     }
 
     fn release(&mut self, revision: &str) {
-        let give_up = Instant::now() + DEADLINE;
+        let give_up = Instant::now() + DEADLINE * 2;
         let work = ["0.01", "0.1", "0.4", "1.1"][self.roll(4)];
         let mut hits = self.dice.roll(HITS);
         let servers = |scene: &Scene<'_>| {
@@ -83,13 +82,14 @@ impl<'a> Course<'a> {
         };
         while servers(self.scene) < REPLICAS {
             if Instant::now() > give_up {
-                self.say(&format!("stuck revision={revision}"));
+                say(self.scene, &format!("stuck revision={revision}"));
+                self.show_stuck();
                 break;
             }
             while self.replicas.len() < REPLICAS {
                 self.start(revision, work);
             }
-            let at = Instant::now() + self.dice.milliseconds(350);
+            let at = Instant::now() + self.dice.milliseconds(250);
             while Instant::now() < at {
                 sleep(Duration::from_millis(2));
             }
@@ -119,21 +119,27 @@ impl<'a> Course<'a> {
     }
 
     fn hit(&mut self) {
-        self.faults.fetch_add(1, Ordering::Relaxed);
         let fault = if self.ways.is_empty() {
             self.dice.roll(6)
         } else {
-            self.dice.roll(9)
+            self.dice.roll(10)
         };
-        if let 7 | 8 = fault {
-            return self.hit_network(fault == 7);
+        if fault > 6 {
+            return self.hit_network(fault);
         }
         let at = self.roll(REPLICAS as u64);
         let victim = self.replicas.swap_remove(at);
         match fault {
-            0 | 1 => victim.signal(Signal::SIGKILL),
-            2 => signal_tree(victim.pid(), Signal::SIGKILL),
+            0 | 1 => {
+                self.faults.note("killed");
+                victim.signal(Signal::SIGKILL);
+            }
+            2 => {
+                self.faults.note("killed with its step");
+                signal_tree(victim.pid(), Signal::SIGKILL);
+            }
             3 => {
+                self.faults.note("terminated");
                 victim.signal(Signal::SIGTERM);
                 self.leaving.push(victim);
             }
@@ -145,32 +151,46 @@ impl<'a> Course<'a> {
     fn pause(&mut self, victim: Run, is_long: bool) {
         signal_tree(victim.pid(), Signal::SIGSTOP);
         let length = if is_long {
+            self.faults.note("paused past its lease");
             let has_step = processes::all()
                 .iter()
                 .any(|seen| seen.parent == victim.pid());
             // On SQLite the lock lasts as long as the step, and so does the pause matter to nobody.
             if has_step && !self.ways.is_empty() {
                 self.scene.remove("exclusive");
-                self.say(&format!("paused replica={}", victim.name()));
+                say(self.scene, &format!("paused replica={}", victim.name()));
             }
             Duration::from_millis(3500) + self.dice.milliseconds(3000)
         } else {
+            self.faults.note("paused");
             self.dice.milliseconds(SHORT_PAUSE)
         };
         self.paused.push((victim, Instant::now() + length));
     }
 
-    fn hit_network(&mut self, is_cut: bool) {
+    fn hit_network(&mut self, fault: u64) {
         let at = self.roll(self.ways.len() as u64);
-        if is_cut {
-            self.ways[at].reset();
-        } else {
-            self.ways[at].cut();
-            self.silent = Some(Instant::now() + self.dice.milliseconds(4000));
-        }
+        let way = &self.ways[at];
+        let length = match fault {
+            7 => {
+                self.faults.note("connections cut");
+                return way.reset();
+            }
+            8 => {
+                self.faults.note("connections silent");
+                way.cut();
+                4000
+            }
+            _ => {
+                self.faults.note("connections slow");
+                way.delay(self.dice.milliseconds(400));
+                3000
+            }
+        };
+        self.disturbed = Some(Instant::now() + self.dice.milliseconds(length));
     }
 
-    /// Ends pauses and silences whose time is over.
+    /// Ends pauses and disturbances whose time is over.
     fn let_go_on(&mut self) {
         let now = Instant::now();
         let (over, paused): (Vec<_>, Vec<_>) =
@@ -180,8 +200,8 @@ impl<'a> Course<'a> {
             signal_tree(victim.pid(), Signal::SIGCONT);
             self.leaving.push(victim);
         }
-        if self.silent.is_some_and(|until| now >= until) {
-            self.silent = None;
+        if self.disturbed.is_some_and(|until| now >= until) {
+            self.disturbed = None;
             self.ways.iter().for_each(Network::restore);
         }
     }
@@ -191,7 +211,7 @@ impl<'a> Course<'a> {
         for replica in self.replicas.iter_mut().chain(&mut self.leaving) {
             if replica.has_ended() {
                 let code = replica.wait();
-                let is_known = matches!(code, 0 | 69 | 75 | 76 | 137 | 143);
+                let is_known = matches!(code, 0 | NOT_WRITTEN | 69 | 75 | 76 | 137 | 143);
                 if !is_known && self.subject == Subject::Launchgate {
                     let log = replica.log();
                     unexpected.push(format!("exit {code}: {}", log.lines().last().unwrap_or("")));
@@ -199,7 +219,7 @@ impl<'a> Course<'a> {
             }
         }
         for line in unexpected {
-            self.say(&line);
+            say(self.scene, &line);
         }
         self.replicas.retain_mut(|replica| !replica.has_ended());
         self.leaving.retain_mut(|replica| !replica.has_ended());
@@ -208,19 +228,25 @@ impl<'a> Course<'a> {
     /// Nothing of this release is left when the next one begins.
     fn finish(&mut self) {
         self.ways.iter().for_each(Network::restore);
-        self.silent = None;
+        self.disturbed = None;
         self.paused.clear();
         self.replicas.clear();
         self.leaving.clear();
     }
 
-    /// Adds a line to the evidence, as steps and servers do.
-    fn say(&self, line: &str) {
-        let file = OpenOptions::new()
-            .append(true)
-            .open(self.scene.path("evidence"));
-        let _ = file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
+    /// What there is to find out why.
+    fn show_stuck(&self) {
+        eprintln!("--- {}: {:?}", self.scene.app, self.scene.ledger("*"));
+        for replica in self.replicas.iter().chain(&self.leaving) {
+            eprintln!("--- replica {}:\n{}", replica.name(), replica.log());
+        }
     }
+}
+
+/// Adds a line to the evidence, as steps and servers do.
+pub(crate) fn say(scene: &Scene<'_>, line: &str) {
+    let file = OpenOptions::new().append(true).open(scene.path("evidence"));
+    let _ = file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
 }
 
 fn is_server_of(line: &crate::common::scene::Line, revision: &str) -> bool {

@@ -19,6 +19,8 @@ use nix::{
     unistd::Pid,
 };
 
+use super::clock::Clock;
+
 /// No server takes this long to start, not even on a busy machine.
 const START: Duration = Duration::from_mins(1);
 
@@ -141,6 +143,11 @@ impl Server {
         };
         server.restart();
         server
+    }
+
+    /// From its next start on it runs on this clock.
+    pub fn on_clock(&mut self, clock: &Clock) {
+        *self.command = clock.command(&self.command);
     }
 
     /// Stops it by a signal, where it runs.

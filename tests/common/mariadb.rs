@@ -9,6 +9,7 @@ use std::{
 use nix::sys::signal::Signal;
 
 use super::{
+    clock::Clock,
     home::{Home, Server, command_as, free_port, is_root, output, template},
     servers::{ENCODED, PASSWORD},
     until,
@@ -29,22 +30,27 @@ impl MariaDb {
 
     /// With options such as `--max-connections=40`.
     pub fn with(options: &[&str]) -> Self {
-        let server = Self::without_users(options);
+        Self::with_users(options, None)
+    }
+
+    fn with_users(options: &[&str], clock: Option<&Clock>) -> Self {
+        let server = Self::without_users(options, clock);
         server.sql("", &format!("ALTER USER 'root'@'localhost' IDENTIFIED VIA unix_socket OR mysql_native_password USING PASSWORD('{}'); \
              CREATE OR REPLACE USER 'root'@'127.0.0.1' IDENTIFIED BY '{0}'; GRANT ALL ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION", PASSWORD.replace('\'', "''")));
         server
     }
 
-    /// The first node of a Galera cluster, and as its peer one that has joined it.
     pub fn galera() -> Self {
+        Self::galera_on(None)
+    }
+
+    /// The first node of a Galera cluster, and as its peer one that has joined it; both on one clock.
+    pub fn galera_on(clock: Option<&Clock>) -> Self {
         let [first, second] = [free_port(), free_port()];
-        let mut one = Self::with(&as_strs(&galera_node(
-            first,
-            "gcomm://",
-            &["--wsrep-new-cluster"],
-        )));
+        let new = galera_node(first, "gcomm://", &["--wsrep-new-cluster"]);
+        let mut one = Self::with_users(&as_strs(&new), clock);
         let address = format!("gcomm://127.0.0.1:{first}");
-        let two = Self::without_users(&as_strs(&galera_node(second, &address, &[])));
+        let two = Self::without_users(&as_strs(&galera_node(second, &address, &[])), clock);
         let status = "SHOW STATUS WHERE Variable_name IN ('wsrep_cluster_size', 'wsrep_local_state_comment')";
         until("a cluster of two nodes", || {
             let both = [&one, &two].map(|node| node.client().args(["-e", status]).output());
@@ -57,7 +63,7 @@ impl MariaDb {
         one
     }
 
-    fn without_users(options: &[&str]) -> Self {
+    fn without_users(options: &[&str], clock: Option<&Clock>) -> Self {
         let version = output(Command::new("/usr/sbin/mariadbd").arg("--version"));
         let word = version
             .split_whitespace()
@@ -85,6 +91,9 @@ impl MariaDb {
                 "--innodb-buffer-pool-size=16M",
             ])
             .args(options);
+        if let Some(clock) = clock {
+            command = clock.command(&command);
+        }
         Self {
             server: Server::start(home, command, "mariadbd: ready for connections"),
             port,
@@ -141,6 +150,12 @@ impl MariaDb {
 
     pub fn stop_immediate(&mut self) {
         self.server.stop(Signal::SIGKILL);
+    }
+
+    /// Restarts it on this clock.
+    pub fn on_clock(&mut self, clock: &Clock) {
+        self.server.on_clock(clock);
+        self.restart();
     }
 
     pub fn restart(&mut self) {

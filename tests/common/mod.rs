@@ -19,6 +19,7 @@
 )]
 
 pub mod backends;
+pub mod clock;
 pub mod core_rules;
 pub mod home;
 pub mod mariadb;

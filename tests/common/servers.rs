@@ -10,6 +10,7 @@ use std::{
 use nix::sys::signal::Signal;
 
 use super::{
+    clock::Clock,
     home::{Home, Server, command_as, free_port, output, template, tool},
     until,
 };
@@ -65,8 +66,7 @@ impl Postgres {
 
     /// The programs in `bin`, with settings such as `max_connections=40`.
     pub fn with(bin: &Path, settings: &[&str]) -> Self {
-        let ready = "database system is ready to accept connections";
-        Self::prepared(bin, settings, ready, |_| {})
+        Self::prepared(bin, settings, |_| {})
     }
 
     /// A hot standby of `primary`, which has all that the primary has so far. Both start from the same
@@ -78,8 +78,7 @@ impl Postgres {
             primary.port
         );
         let settings: Vec<&str> = settings.iter().copied().chain([&*source]).collect();
-        let ready = "database system is ready to accept read";
-        let standby = Self::prepared(&primary.bin, &settings, ready, |data| {
+        let standby = Self::prepared(&primary.bin, &settings, |data| {
             fs::write(data.join("standby.signal"), "").expect("standby.signal");
         });
         standby.catch_up(primary);
@@ -101,12 +100,31 @@ impl Postgres {
         assert_eq!(promoted, "t", "{}", self.log());
     }
 
-    fn prepared(
-        bin: &Path,
-        settings: &[&str],
-        ready: &'static str,
-        prepare: impl FnOnce(&Path),
-    ) -> Self {
+    /// Begins again as a standby of `primary`, with a copy of what that has now.
+    pub fn follow(&mut self, primary: &Self) {
+        self.stop_immediate();
+        let data = self.server.home.path.join("data");
+        fs::remove_dir_all(&data).expect("the old data");
+        let mut copy = command_as("postgres", &primary.bin.join("pg_basebackup"));
+        copy.args(["-R", "-c", "fast", "--no-sync", "-U", "postgres", "-h"])
+            .arg(primary.socket())
+            .args(["-p", &primary.port.to_string(), "-D"])
+            .arg(&data)
+            .current_dir(self.socket());
+        output(&mut copy);
+        self.server.restart();
+        self.catch_up(primary);
+    }
+
+    /// Restarts it on this clock.
+    pub fn on_clock(&mut self, clock: &Clock) {
+        self.server.on_clock(clock);
+        self.restart();
+    }
+
+    fn prepared(bin: &Path, settings: &[&str], prepare: impl FnOnce(&Path)) -> Self {
+        // "connections", or "read-only connections" on a standby.
+        let ready = "database system is ready to accept";
         let version = output(Command::new(bin.join("postgres")).arg("--version"))
             .replace([' ', '(', ')', '/'], "-");
         let made = template(&format!("{version}-1"), |folder| initdb(bin, folder));

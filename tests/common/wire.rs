@@ -5,9 +5,10 @@ use std::{
     net::{Shutdown, TcpListener, TcpStream},
     sync::{
         Arc, Condvar, Mutex, PoisonError,
-        atomic::{AtomicU16, Ordering},
+        atomic::{AtomicU16, AtomicU64, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 /// Forwards to a port, as long as it is up; while it is down bytes wait.
@@ -15,6 +16,8 @@ pub struct Network {
     pub port: u16,
     server: Arc<AtomicU16>,
     up: Arc<(Mutex<bool>, Condvar)>,
+    /// In milliseconds, before whatever comes is passed on.
+    delay: Arc<AtomicU64>,
     open: Arc<Mutex<Vec<TcpStream>>>,
 }
 
@@ -26,7 +29,8 @@ impl Network {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let up = Arc::new((Mutex::new(true), Condvar::new()));
-        let gate = Arc::clone(&up);
+        let delay = Arc::new(AtomicU64::new(0));
+        let (gate, late) = (Arc::clone(&up), Arc::clone(&delay));
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let server = ("127.0.0.1", port_now.load(Ordering::Relaxed));
@@ -41,8 +45,8 @@ impl Network {
                         from.try_clone().expect("clone"),
                         to.try_clone().expect("clone"),
                     );
-                    let gate = Arc::clone(&gate);
-                    thread::spawn(move || forward(from, to, &gate));
+                    let (gate, late) = (Arc::clone(&gate), Arc::clone(&late));
+                    thread::spawn(move || forward(from, to, &gate, &late));
                 }
             }
         });
@@ -50,6 +54,7 @@ impl Network {
             port,
             server,
             up,
+            delay,
             open,
         }
     }
@@ -71,16 +76,29 @@ impl Network {
         *self.up.0.lock().unwrap_or_else(PoisonError::into_inner) = false;
     }
 
+    /// Whatever comes from now on arrives so much later, in both directions.
+    pub fn delay(&self, by: Duration) {
+        let milliseconds = u64::try_from(by.as_millis()).expect("a short time");
+        self.delay.store(milliseconds, Ordering::Relaxed);
+    }
+
     pub fn restore(&self) {
+        self.delay(Duration::ZERO);
         *self.up.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.up.1.notify_all();
     }
 }
 
-fn forward(mut from: TcpStream, mut to: TcpStream, gate: &(Mutex<bool>, Condvar)) {
+fn forward(
+    mut from: TcpStream,
+    mut to: TcpStream,
+    gate: &(Mutex<bool>, Condvar),
+    delay: &AtomicU64,
+) {
     let mut buffer = [0; 4096];
     loop {
         let count = from.read(&mut buffer).unwrap_or(0);
+        thread::sleep(Duration::from_millis(delay.load(Ordering::Relaxed)));
         let up = gate.0.lock().unwrap_or_else(PoisonError::into_inner);
         drop(gate.1.wait_while(up, |up| !*up));
         if count == 0 || to.write_all(&buffer[..count]).is_err() {

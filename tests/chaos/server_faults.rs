@@ -1,0 +1,176 @@
+//! What goes wrong with the server itself, every few seconds: restarts, cut sessions, the death of a node
+//! or a primary, a clock that jumps.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::arena::{Arena, Second};
+use crate::common::backends::Cut;
+use crate::common::servers::{MariaDb, Postgres};
+use crate::common::wire::Network;
+use crate::common::{Db, Scene, lock, until};
+use crate::dice::Dice;
+use crate::faults::Faults;
+use crate::{release, subject};
+
+/// Further than any lease lasts, in seconds.
+const FAR: i64 = 2 * 60 * 60;
+
+/// As long between two faults at most, however long a busy machine takes to restart a server.
+const LONG: Duration = Duration::from_secs(12);
+
+/// How long a jump ahead can matter: a holder that was cut at that moment has stopped its step by then.
+const SETTLED: Duration = Duration::from_secs(4);
+
+pub(crate) struct ServerFaults<'a> {
+    pub(crate) arena: &'a Arena,
+    pub(crate) scenes: &'a [Scene<'a>],
+    pub(crate) ways: &'a [Vec<Network>],
+    pub(crate) faults: &'a Faults,
+    pub(crate) dice: Dice,
+    /// Of the database's clock from the real one, in seconds.
+    pub(crate) offset: i64,
+}
+
+impl ServerFaults<'_> {
+    pub(crate) fn run(mut self, over: &AtomicBool) {
+        let mut took = Duration::ZERO;
+        loop {
+            // A server that takes long to restart is there most of the time nevertheless.
+            let pause =
+                Duration::from_secs(2).max(took * 3).min(LONG) + self.dice.milliseconds(3000);
+            let at = Instant::now() + pause;
+            while Instant::now() < at {
+                if over.load(Ordering::Relaxed) {
+                    return;
+                }
+                sleep(Duration::from_millis(20));
+            }
+            if self.dice.roll(3) == 0 {
+                self.jump();
+                continue;
+            }
+            let begun = Instant::now();
+            self.hit();
+            took = begun.elapsed();
+        }
+    }
+
+    fn hit(&mut self) {
+        let db = &self.arena.db;
+        match (db, &self.arena.second, self.dice.roll(4)) {
+            (_, Some(Second::Node(node)), _) => {
+                self.faults.note("a node killed");
+                replace_node(db, node, self.ways);
+            }
+            (_, Some(Second::Standby(standby)), 0 | 1) => {
+                self.faults.note("failover to the standby");
+                self.fail_over(standby);
+            }
+            (Db::Pooled(..), _, 0 | 1) => {
+                self.faults.note("pooler restarted");
+                db.restart_pooler();
+            }
+            (Db::Postgres(_) | Db::Pooled(..), _, 2) => {
+                self.faults.note("locks' sessions ended");
+                db.cut(Cut::Lock);
+            }
+            _ => {
+                self.faults.note("server restarted");
+                db.crash();
+            }
+        }
+    }
+
+    /// The database's clock jumps. Where it jumps ahead by more than the lease, steps that run at a time may
+    /// be those that the documentation excepts, until they have settled.
+    fn jump(&mut self) {
+        self.faults.note("clock jumped");
+        let (by, is_excepted) = match self.dice.roll(5) {
+            0 => (1, false),
+            1 => (-2, false),
+            2 | 3 => (-FAR, false),
+            _ => (FAR, true),
+        };
+        self.offset += by;
+        if is_excepted {
+            self.say("ahead");
+        }
+        self.arena.clock.set(self.offset);
+        if is_excepted {
+            sleep(SETTLED);
+            self.say("settled");
+        }
+    }
+
+    /// Where steps and servers write, too.
+    fn say(&self, word: &str) {
+        for scene in self.scenes {
+            release::say(scene, word);
+            subject::insert(scene, word);
+        }
+    }
+
+    /// The primary dies, and its standby, which has every commit that was confirmed, takes its place. What
+    /// was the primary then becomes the standby.
+    fn fail_over(&self, standby: &Mutex<Postgres>) {
+        let Db::Postgres(first) = &self.arena.db else {
+            return;
+        };
+        {
+            let (mut primary, mut standby) = (lock(first), lock(standby));
+            primary.stop_immediate();
+            standby.promote();
+            wait_for_standby(&standby, false);
+            std::mem::swap(&mut *primary, &mut *standby);
+            self.ways
+                .iter()
+                .for_each(|ways| ways[0].lead_to(primary.port));
+        }
+        let ask = self.arena.db.ask();
+        self.scenes
+            .iter()
+            .for_each(|scene| scene.script("ask", &ask));
+        sleep(Duration::from_millis(500));
+        lead(&self.arena.db, standby);
+    }
+}
+
+/// Makes `second` a standby, and has every commit wait until it is there, too.
+pub(crate) fn lead(db: &Db, second: &Mutex<Postgres>) {
+    let mut standby = lock(second);
+    standby.follow(&db.postgres());
+    wait_for_standby(&db.postgres(), true);
+}
+
+/// Whether a commit counts only once a standby has it.
+fn wait_for_standby(primary: &Postgres, waits: bool) {
+    let names = if waits { "*" } else { "" };
+    primary.sql(
+        "postgres",
+        &format!("alter system set synchronous_standby_names = '{names}'"),
+    );
+    primary.sql("postgres", "select pg_reload_conf()");
+    until("synchronous replication as asked", || {
+        primary.sql("postgres", "show synchronous_standby_names") == names
+    });
+}
+
+/// The second node dies. Its clients are led to the first one, until it has joined again.
+fn replace_node(db: &Db, node: &Mutex<MariaDb>, ways: &[Vec<Network>]) {
+    let Db::Maria(first) = db else { return };
+    let (first, mut second) = (lock(first).port, lock(node));
+    second.stop_immediate();
+    let lead_to = |port| ways.iter().for_each(|way| way[1].lead_to(port));
+    lead_to(first);
+    sleep(Duration::from_secs(1));
+    second.restart();
+    until("a node that has joined", || {
+        let status = "SHOW STATUS LIKE 'wsrep_local_state_comment'";
+        let answer = second.client().args(["-e", status]).output();
+        answer.is_ok_and(|answer| String::from_utf8_lossy(&answer.stdout).contains("Synced"))
+    });
+    lead_to(second.port);
+}

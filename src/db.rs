@@ -4,8 +4,8 @@
 //! only that appends a run to the ledger, its heartbeats and its end. The exceptions are an operator's
 //! decision and the row of a holder that lost its lock.
 //!
-//! A backend is a folder: `postgres/`, `mysql/`, `sqlite/`. Each implements `driver::Driver`, and
-//! `backend.rs` lists them.
+//! A backend is a folder: `postgres/`, `mysql/`, `sqlite/`. Each fills in a `driver::Driver`,
+//! and `backend.rs` lists them.
 //!
 //! May use sqlx, tokio's time and what `sys` tells about files; never nix, processes, or the process's
 //! arguments or environment. Every call has a time limit. No message contains the database URL.
@@ -48,7 +48,7 @@ pub mod url;
 
 pub use begun_run::DroppedLedger;
 pub use ddl::ddl;
-pub use driver::SessionNames;
+pub use driver::{Driver, SessionNames};
 pub use error::{Error, RecordError};
 pub use ledger_connection::LedgerCreation;
 pub use locked::{Appended, Locked, Proof, Recorded, Renewal};

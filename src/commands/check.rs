@@ -149,7 +149,7 @@ fn database(
 /// Takes the lock as a run would. On SQLite that would create the lock's file; what can keep it from
 /// being created was looked up already.
 fn rehearse(host: &Host, plan: &GatePlan, gate: Gate) -> Result<(), Failure> {
-    if plan.target.backend().single_writer() {
+    if plan.target.backend().driver().single_writer {
         return Ok(());
     }
     let rehearse = |mut link: GateLink| async move { gate.rehearse(&mut link).await };
@@ -289,7 +289,7 @@ fn verdict(plan: &GatePlan, seen: &DatabaseReport) -> Result<(), Failure> {
     if !info.ledger_exists && info.can_create == Some(false) {
         return Err(refused(
             "the ledger is missing and this role may not create it".into(),
-            plan.target.backend().create_hint(&plan.target),
+            (plan.target.backend().driver().create_hint)(&plan.target),
         ));
     }
     if info.ledger_exists && info.can_write_ledger == Some(false) {

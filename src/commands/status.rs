@@ -95,7 +95,7 @@ async fn look(plan: GatePlan, log: Log, mut link: GateLink) -> Result<LedgerRepo
         .map_err(|error| call_failed(&reference, error))?;
     session.close().await;
     // Without leases, the newest run is alive as long as its lock.
-    if !target.backend().has_lease()
+    if !target.backend().driver().has_lease
         && let Some(run) = runs.iter_mut().find(|run| run.state == "running")
     {
         run.lease_live = is_held;

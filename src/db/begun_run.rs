@@ -40,7 +40,7 @@ pub(super) async fn beat(
     time: CreationTime,
 ) -> Result<Option<DroppedLedger>, Error> {
     // Without a lease there is no heartbeat, and no hurry to say which step runs.
-    let bound = match (ledger.target.backend().has_lease(), step) {
+    let bound = match (ledger.target.backend().driver().has_lease, step) {
         (false, None) => return Ok(None),
         (false, Some(_)) => ledger.call(),
         (true, _) => ledger.target.beat(),
@@ -62,7 +62,7 @@ pub(super) async fn beat(
         }
     }
     match run {
-        Some(run) if ledger.target.backend().has_lease() => {
+        Some(run) if ledger.target.backend().driver().has_lease => {
             write_anew(ledger, run, time, bound).await.map(Some)
         }
         Some(run) => {

@@ -29,13 +29,13 @@ impl Target {
     /// Whether the lock looks free, without touching the database. `None` unless the backend uses a
     /// lock file.
     pub fn lock_free(&self) -> Result<Option<bool>, Error> {
-        let is_held = self.backend().driver().is_lock_file_held(self)?;
+        let is_held = (self.backend().driver().is_lock_file_held)(self)?;
         Ok(is_held.map(|is_held| !is_held))
     }
 
     /// The limit for one call of a holder: far less than a lease.
     pub(super) fn holder_call(&self) -> Duration {
-        if self.backend().has_lease() {
+        if self.backend().driver().has_lease {
             (self.lease / 3).clamp(Duration::from_secs(1), CALL)
         } else {
             CALL
@@ -85,7 +85,7 @@ impl Target {
         bound: Duration,
     ) -> Result<Box<dyn MigrationConnection>, Failed> {
         let driver = self.backend().driver();
-        let connect = |mode| driver.connect_to_migrate(&self.url, name, mode);
+        let connect = |mode| (driver.connect_to_migrate)(&self.url, name, mode);
         self.open_with(connect, bound).await
     }
 
@@ -150,7 +150,7 @@ impl Target {
         bound: Duration,
     ) -> Result<Box<dyn Connection>, Failed> {
         let driver = self.backend().driver();
-        let connect = |mode| driver.connect(&self.url, purpose, mode);
+        let connect = |mode| (driver.connect)(&self.url, purpose, mode);
         self.open_with(connect, bound).await
     }
 
@@ -161,7 +161,7 @@ impl Target {
         bound: Duration,
     ) -> Result<(Box<dyn Connection>, bool), Error> {
         let mut connection = self.open_one(purpose, bound).await?;
-        let ask = self.dialect().takes_writes().to_owned();
+        let ask = self.dialect().takes_writes.to_owned();
         let rows = connection.rows(ask, bound).await?;
         Ok((connection, rows.last().is_some_and(|row| row.flag(0))))
     }
@@ -204,7 +204,7 @@ impl Target {
         if let Some(problem) = self.unusable_tls_file(is_no_file) {
             return Err(problem.into());
         }
-        let codes = self.backend().driver().codes();
+        let codes = self.backend().driver().codes;
         let bound = bound.min(CONNECT);
         let attempt = async |mode| match timeout(bound, connect(mode)).await {
             Ok(answer) => answer,
@@ -230,7 +230,7 @@ impl Target {
         };
         let who_listens = async {
             sleep(SILENCE).await;
-            self.backend().driver().who_listens(&self.url).await
+            (self.backend().driver().who_listens)(&self.url).await
         };
         let answer = select! {
             answer = attempts => answer,

@@ -42,7 +42,7 @@ pub(super) trait Connection: Send {
 /// A database that sqlx has a driver for.
 pub(super) trait SqlxBackend: sqlx::Database {
     /// What its errors mean.
-    const CODES: &'static dyn ErrorCodes;
+    const CODES: &'static ErrorCodes;
     fn text_row(row: &Self::Row) -> sqlx::Result<TextRow>;
     fn affected(done: &Self::QueryResult) -> u64;
 }
@@ -84,7 +84,7 @@ where
 }
 
 async fn bounded<T>(
-    codes: &'static dyn ErrorCodes,
+    codes: &'static ErrorCodes,
     bound: Duration,
     call: impl Future<Output = sqlx::Result<T>>,
 ) -> Result<T, Fault> {

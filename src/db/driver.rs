@@ -1,5 +1,5 @@
-//! What a backend's folder provides. To add a backend, implement this trait and the types it
-//! returns.
+//! What a backend's folder provides. To add a backend, fill in a `Driver`, and implement the traits and
+//! fill in the structs that it refers to.
 
 use std::time::Duration;
 
@@ -26,102 +26,79 @@ pub struct SessionNames {
     pub end: &'static str,
 }
 
-/// One kind of database. None of its methods has a default: a new backend has to decide.
-pub(super) trait Driver: Sync {
+type Answer<'a, T> = Pending<'a, Result<T, Error>>;
+type Opened<'a> = Pending<'a, Result<Box<dyn Connection>, Fault>>;
+type OpenedToMigrate<'a> = Pending<'a, Result<Box<dyn MigrationConnection>, Fault>>;
+type Find = for<'a> fn(
+    &'a mut dyn Connection,
+    &'a Target,
+    Option<Question<'a>>,
+    String,
+    Duration,
+) -> Answer<'a, Found>;
+
+/// One kind of database. Every field has to be given, so a new backend has to decide on each.
+#[expect(clippy::struct_excessive_bools, reason = "facts, not states")]
+pub struct Driver {
     /// The word for it in flags, logs and URLs.
-    fn name(&self) -> &'static str;
-
+    pub(super) name: &'static str,
     /// Other words for it in flags.
-    fn aliases(&self) -> &'static [&'static str];
-
-    // What it can do: `Backend` has the same methods, for the rooms above, and says what they mean.
-    fn has_lease(&self) -> bool;
-    fn single_writer(&self) -> bool;
-    fn may_drop_calls(&self) -> bool;
-    fn can_snapshot(&self) -> bool;
-    fn session_names(&self) -> Option<SessionNames>;
-    fn follows_steps(&self) -> bool;
-    fn has_schemas(&self) -> bool;
-    fn create_hint(&self, target: &Target) -> String;
-    fn locked_table_hint(&self, url: &DatabaseUrl) -> String;
-
+    pub(super) aliases: &'static [&'static str],
+    /// A running row carries a lease, which its holder renews. Without one the kernel keeps the lock for
+    /// exactly as long as the holder or one of its steps lives.
+    pub has_lease: bool,
+    /// The database allows only one writer at a time: while a step writes, the ledger can't be written.
+    pub single_writer: bool,
+    /// A call under the lock may be dropped before it ends. In a file, a late write belongs to a run whose
+    /// lock is free, which the next holder takes for dead. On a server the connection would be lost and the
+    /// call's effect unknown.
+    pub may_drop_calls: bool,
+    /// `--snapshot` can copy it.
+    pub can_snapshot: bool,
+    /// How sessions are named, if the server shows the name that a client's environment gives them, so that
+    /// those of a dead step can be recognised.
+    pub session_names: Option<SessionNames>,
+    /// A missing ledger is created only after the steps ran: the database is a file, which a step may want
+    /// to create itself, or to find empty.
+    pub(super) follows_steps: bool,
+    /// The ledger can be in a schema, or database, other than the app's.
+    pub has_schemas: bool,
+    /// How an administrator creates the ledger for a role that may not.
+    pub create_hint: fn(&Target) -> String,
+    /// What to do if a step keeps the ledger's table locked.
+    pub locked_table_hint: fn(&DatabaseUrl) -> String,
     /// Whether the database is there, as far as that can be told without connecting: a file may be missing.
-    fn exists(&self, url: &DatabaseUrl) -> bool;
-
+    pub(super) exists: fn(&DatabaseUrl) -> bool,
     /// Where a server listens if nothing says otherwise; `None` for files.
-    fn default_port(&self) -> Option<u16>;
-
-    fn dialect(&self) -> &'static dyn SqlDialect;
-
-    fn codes(&self) -> &'static dyn ErrorCodes;
-
-    fn migrations(&self) -> &'static MigrationDialect;
-
+    pub(super) default_port: Option<u16>,
+    pub(super) dialect: &'static SqlDialect,
+    pub(super) codes: &'static ErrorCodes,
+    pub(super) migrations: &'static MigrationDialect,
     /// Connects, with this much TLS. The caller limits the time.
-    fn connect<'a>(
-        &self,
-        url: &'a DatabaseUrl,
-        purpose: ConnectionPurpose,
-        mode: TlsMode,
-    ) -> Pending<'a, Result<Box<dyn Connection>, Fault>>;
-
+    pub(super) connect: for<'a> fn(&'a DatabaseUrl, ConnectionPurpose, TlsMode) -> Opened<'a>,
     /// What a server that did not answer is, if it is certainly not of this kind: `is not MySQL: …`. The
     /// caller stops waiting for it once the server answers.
-    fn who_listens<'a>(&self, url: &'a DatabaseUrl) -> Pending<'a, Option<&'static str>>;
-
+    pub(super) who_listens: for<'a> fn(&'a DatabaseUrl) -> Pending<'a, Option<&'static str>>,
     /// The same for migrations: under a step's name, in the schema of the URL, and with the session that
     /// sqlx-cli would have. A database file that is missing is created.
-    fn connect_to_migrate<'a>(
-        &self,
-        url: &'a DatabaseUrl,
-        name: &'a str,
-        mode: TlsMode,
-    ) -> Pending<'a, Result<Box<dyn MigrationConnection>, Fault>>;
-
-    /// Finds the ledgers that count and asks them `question`. Changes nothing. Where the revision has
-    /// succeeded in one of them, the others need not be asked. `preamble` goes in front of the
+    pub(super) connect_to_migrate:
+        for<'a> fn(&'a DatabaseUrl, &'a str, TlsMode) -> OpenedToMigrate<'a>,
+    /// Finds the ledgers that count and asks them the question. Changes nothing. If the revision has
+    /// succeeded in one of them, the others need not be asked. The text, a preamble, goes in front of the
     /// statements; without one, a server that can do it with one statement is sent one.
-    fn find<'a>(
-        &self,
-        connection: &'a mut dyn Connection,
-        target: &'a Target,
-        question: Option<Question<'a>>,
-        preamble: String,
-        bound: Duration,
-    ) -> Pending<'a, Result<Found, Error>>;
-
+    pub(super) find: Find,
     /// Where this role could create a missing ledger, the best place first. Changes nothing; what the
     /// server does not tell beforehand is found out by trying.
-    fn homes<'a>(
-        &self,
-        connection: &'a mut dyn Connection,
-        target: &'a Target,
-        bound: Duration,
-    ) -> Pending<'a, Result<Vec<Home>, Error>>;
-
+    pub(super) homes:
+        for<'a> fn(&'a mut dyn Connection, &'a Target, Duration) -> Answer<'a, Vec<Home>>,
     /// Tries to take the lock, and never waits for it.
-    fn try_lock<'a>(
-        &self,
-        connection: Box<dyn Connection>,
-        target: &'a Target,
-        bound: Duration,
-    ) -> Pending<'a, Result<LockAttempt, Error>>;
-
+    pub(super) try_lock:
+        for<'a> fn(Box<dyn Connection>, &'a Target, Duration) -> Answer<'a, LockAttempt>,
     /// Whether anybody holds the lock, without touching it.
-    fn is_locked<'a>(
-        &self,
-        connection: &'a mut dyn Connection,
-        target: &'a Target,
-    ) -> Pending<'a, Result<bool, Error>>;
-
-    /// The same without a connection, where a waiter can watch a file.
-    fn is_lock_file_held(&self, target: &Target) -> Result<Option<bool>, Error>;
-
+    pub(super) is_locked: for<'a> fn(&'a mut dyn Connection, &'a Target) -> Answer<'a, bool>,
+    /// The same without a connection, if a waiter can watch a file.
+    pub(super) is_lock_file_held: fn(&Target) -> Result<Option<bool>, Error>,
     /// What the database says about itself, for `check`. Changes nothing.
-    fn describe<'a>(
-        &self,
-        connection: &'a mut dyn Connection,
-        target: &'a Target,
-        found: &'a Found,
-    ) -> Pending<'a, Result<ServerInfo, Error>>;
+    pub(super) describe:
+        for<'a> fn(&'a mut dyn Connection, &'a Target, &'a Found) -> Answer<'a, ServerInfo>,
 }

@@ -1,6 +1,6 @@
 //! A driver's error, classified by the backend's [`ErrorCodes`].
 
-use std::{fmt, io, time::Duration};
+use std::{io, time::Duration};
 
 use sqlx::error::DatabaseError;
 
@@ -62,28 +62,29 @@ pub(super) struct TlsParameters {
 }
 
 /// What one backend's errors mean.
-pub(super) trait ErrorCodes: fmt::Debug + Sync {
+#[derive(Debug)]
+pub(super) struct ErrorCodes {
     /// The server's code for an error.
-    fn code(&self, error: &dyn DatabaseError) -> String;
+    pub(super) code: fn(&dyn DatabaseError) -> String,
     /// Whether a server's answer means this. One code may mean several things.
-    fn means(&self, fault: &Fault, meaning: Meaning) -> bool;
+    pub(super) means: fn(&Fault, Meaning) -> bool,
     /// What a server's answer means to everybody else; `said` are its words.
-    fn server_error(&self, fault: &Fault, said: String) -> Error;
+    pub(super) server_error: fn(&Fault, String) -> Error,
     /// What something means that the driver itself says, where it is known.
-    fn driver_error(&self, said: &str) -> Option<Error>;
+    pub(super) driver_error: fn(&str) -> Option<Error>,
     /// What happened to the connection if the driver could not make sense of an answer, where it is
     /// known.
-    fn protocol_error(&self, said: &str) -> Option<(FaultKind, String)>;
+    pub(super) protocol_error: fn(&str) -> Option<(FaultKind, String)>,
     /// How the URL asks for TLS.
-    fn tls_parameters(&self) -> TlsParameters;
+    pub(super) tls_parameters: TlsParameters,
     /// Whether the server ended the session with this error.
-    fn ends_session(&self, code: &str) -> bool;
+    pub(super) ends_session: fn(&str) -> bool,
 }
 
 /// A driver's error, before anybody decided what it means.
 #[derive(Debug, Clone)]
 pub(super) struct Fault {
-    pub(super) codes: &'static dyn ErrorCodes,
+    pub(super) codes: &'static ErrorCodes,
     pub(super) phase: FaultPhase,
     pub(super) kind: FaultKind,
     pub(super) code: String,
@@ -91,15 +92,11 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    pub(super) fn new(
-        codes: &'static dyn ErrorCodes,
-        phase: FaultPhase,
-        error: &sqlx::Error,
-    ) -> Self {
+    pub(super) fn new(codes: &'static ErrorCodes, phase: FaultPhase, error: &sqlx::Error) -> Self {
         let mut code = String::new();
         let (kind, message) = match error {
             sqlx::Error::Database(server) => {
-                code = codes.code(server.as_ref());
+                code = (codes.code)(server.as_ref());
                 (FaultKind::Server, server.message().to_owned())
             }
             // rustls reports its alerts and certificate errors as InvalidData
@@ -110,7 +107,7 @@ impl Fault {
             }
             sqlx::Error::Io(io) => (FaultKind::Io(io.kind()), io.to_string()),
             sqlx::Error::Tls(tls) => (FaultKind::Tls, tls.to_string()),
-            sqlx::Error::Protocol(said) if let Some(found) = codes.protocol_error(said) => found,
+            sqlx::Error::Protocol(said) if let Some(found) = (codes.protocol_error)(said) => found,
             other => (FaultKind::Driver, other.to_string()),
         };
         Self {
@@ -122,11 +119,7 @@ impl Fault {
         }
     }
 
-    pub(super) fn timeout(
-        codes: &'static dyn ErrorCodes,
-        phase: FaultPhase,
-        bound: Duration,
-    ) -> Self {
+    pub(super) fn timeout(codes: &'static ErrorCodes, phase: FaultPhase, bound: Duration) -> Self {
         Self {
             codes,
             phase,
@@ -137,7 +130,7 @@ impl Fault {
     }
 
     fn means(&self, meaning: Meaning) -> bool {
-        self.kind == FaultKind::Server && self.codes.means(self, meaning)
+        self.kind == FaultKind::Server && (self.codes.means)(self, meaning)
     }
 
     /// The table does not exist, or the file that would hold it.
@@ -182,7 +175,7 @@ impl Fault {
 
     /// The server ended the session.
     pub(super) fn ends_session(&self) -> bool {
-        self.kind == FaultKind::Server && self.codes.ends_session(&self.code)
+        self.kind == FaultKind::Server && (self.codes.ends_session)(&self.code)
     }
 
     /// For a transient error: while connecting, retry; during a call, the outcome is unknown.
@@ -194,7 +187,7 @@ impl Fault {
     }
 
     fn tls_error(&self, said: &str) -> Error {
-        let TlsParameters { mode, off, root } = self.codes.tls_parameters();
+        let TlsParameters { mode, off, root } = self.codes.tls_parameters;
         let hint = if said.contains("does not support TLS") {
             format!(
                 "enable TLS on the server, or set {off} in the database URL if you trust the network"
@@ -212,7 +205,7 @@ impl Fault {
     }
 
     fn driver_error(&self, said: String) -> Error {
-        if let Some(known) = self.codes.driver_error(&said) {
+        if let Some(known) = (self.codes.driver_error)(&said) {
             return known;
         }
         match self.phase {
@@ -253,7 +246,7 @@ impl From<Fault> for Error {
                 "create the folder, mount its volume there, or fix the path in the database URL",
             ),
             FaultKind::Driver => fault.driver_error(said),
-            FaultKind::Server => fault.codes.server_error(&fault, said),
+            FaultKind::Server => (fault.codes.server_error)(&fault, said),
         }
     }
 }

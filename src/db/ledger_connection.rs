@@ -94,7 +94,7 @@ impl LedgerConnection {
         &self.ledgers
     }
 
-    pub(super) fn dialect(&self) -> &'static dyn SqlDialect {
+    pub(super) fn dialect(&self) -> &'static SqlDialect {
         self.target.dialect()
     }
 
@@ -107,7 +107,7 @@ impl LedgerConnection {
         if self.connection.is_none() {
             let mut connection = self.target.open(ConnectionPurpose::Ledger, bound).await?;
             let silence = self.target.lease * SILENT_LEASES;
-            if let Some(start) = self.dialect().writer_session(silence, bound) {
+            if let Some(start) = (self.dialect().writer_session)(silence, bound) {
                 connection.run(start, bound).await?;
             }
             self.connection = Some(connection);
@@ -144,12 +144,10 @@ impl LedgerConnection {
         bound: Duration,
     ) -> Result<Found, Error> {
         let target = self.target.clone();
-        let preamble = self.dialect().preamble(bound);
+        let preamble = (self.dialect().preamble)(bound);
         let driver = target.backend().driver();
         let connection = self.opened(bound).await?;
-        let found = driver
-            .find(connection, &target, question, preamble, bound)
-            .await;
+        let found = (driver.find)(connection, &target, question, preamble, bound).await;
         if found.as_ref().is_err_and(is_connection_s) {
             self.connection = None;
         }
@@ -235,7 +233,7 @@ impl LedgerConnection {
         let driver = target.backend().driver();
         let found = Found::default();
         let connection = self.opened(bound).await?;
-        let info = driver.describe(connection, &target, &found).await?;
+        let info = (driver.describe)(connection, &target, &found).await?;
         Ok(info.unfit)
     }
 
@@ -245,7 +243,7 @@ impl LedgerConnection {
         sql: String,
         bound: Duration,
     ) -> Result<Result<Vec<TextRow>, Fault>, Error> {
-        let sql = self.dialect().preamble(bound) + &sql;
+        let sql = (self.dialect().preamble)(bound) + &sql;
         let answer = self.opened(bound).await?.rows(sql, bound).await;
         Ok(self.keep_or_drop(answer))
     }
@@ -255,7 +253,7 @@ impl LedgerConnection {
         sql: String,
         bound: Duration,
     ) -> Result<Result<u64, Fault>, Error> {
-        let sql = self.dialect().preamble(bound) + &sql;
+        let sql = (self.dialect().preamble)(bound) + &sql;
         let answer = self.opened(bound).await?.run(sql, bound).await;
         Ok(self.keep_or_drop(answer))
     }
@@ -282,7 +280,7 @@ impl LedgerConnection {
         if let Some(sql) = self.sql().cloned() {
             return self.upgrade(&sql, bound).await;
         }
-        if time == CreationTime::BeforeSteps && self.target.backend().follows_steps() {
+        if time == CreationTime::BeforeSteps && self.target.backend().driver().follows_steps {
             return Ok(LedgerCreation::AfterSteps);
         }
         for home in self.homes(bound).await? {
@@ -308,15 +306,13 @@ impl LedgerConnection {
     }
 
     fn create_hint(&self) -> String {
-        self.target.backend().create_hint(&self.target)
+        (self.target.backend().driver().create_hint)(&self.target)
     }
 
     async fn homes(&mut self, bound: Duration) -> Result<Vec<Home>, Error> {
         let target = self.target.clone();
         let driver = target.backend().driver();
-        driver
-            .homes(self.opened(bound).await?, &target, bound)
-            .await
+        (driver.homes)(self.opened(bound).await?, &target, bound).await
     }
 
     async fn create_at(
@@ -325,7 +321,7 @@ impl LedgerConnection {
         bound: Duration,
     ) -> Result<Result<(), Fault>, Error> {
         let schema = home.sql.schema.as_deref();
-        let mut statements = self.dialect().create_ledger(schema);
+        let mut statements = (self.dialect().create_ledger)(schema);
         if let Some(before) = &home.before {
             statements.insert(0, before.clone());
         }
@@ -366,15 +362,15 @@ impl LedgerConnection {
     /// again.
     async fn upgrade(&mut self, sql: &LedgerSql, bound: Duration) -> Result<LedgerCreation, Error> {
         let schema = sql.schema.as_deref();
-        let check = format!("{}; {}", sql.shape(), self.dialect().has_keys(schema));
+        let check = format!("{}; {}", sql.shape(), (self.dialect().has_keys)(schema));
         let rows = self.rows(check, bound).await?;
         let has = |column| rows.last().is_some_and(|row| row.flag(column));
         let mut missing = Vec::new();
         if !has(0) {
-            missing.push(self.dialect().add_running_key(schema));
+            missing.push((self.dialect().add_running_key)(schema));
         }
         if !has(1) {
-            missing.extend(self.dialect().add_indexes(schema));
+            missing.extend((self.dialect().add_indexes)(schema));
         }
         if missing.is_empty() {
             return Ok(LedgerCreation::Existed);

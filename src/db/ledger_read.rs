@@ -39,7 +39,7 @@ impl LedgerSql {
     /// newest rows. Each part is a search in an index, so that the size of the ledger doesn't matter.
     pub(super) fn read(&self, question: &Question<'_>) -> String {
         let readers = if question.counts_readers {
-            self.dialect.reader_count()
+            (self.dialect.reader_count)()
         } else {
             String::new()
         };
@@ -66,10 +66,10 @@ impl LedgerSql {
     fn read_columns(&self) -> String {
         format!(
             "id, revision, run_id, state, {lease} AS lease, holder, {age} AS age, note, {ended} AS ended, {until} AS lease_until",
-            lease = self.dialect.lease_state(LONGEST_LEASE),
-            age = self.dialect.seconds_since("started_at"),
-            ended = self.dialect.seconds_since("finished_at"),
-            until = self.dialect.time_text("lease_until"),
+            lease = (self.dialect.lease_state)(LONGEST_LEASE),
+            age = (self.dialect.seconds_since)("started_at"),
+            ended = (self.dialect.seconds_since)("finished_at"),
+            until = (self.dialect.time_text)("lease_until"),
         )
     }
 

@@ -31,7 +31,7 @@ const SCOPE: &AsciiSet = &CONTROLS.add(b'@').add(b'%');
 /// Writes the statements for one ledger.
 #[derive(Clone)]
 pub(super) struct LedgerSql {
-    pub(super) dialect: &'static dyn SqlDialect,
+    pub(super) dialect: &'static SqlDialect,
     /// The ledger's schema, as far as known.
     pub(super) schema: Option<String>,
     /// The table's name, qualified where the schema is known.
@@ -44,19 +44,19 @@ pub(super) struct LedgerSql {
 
 impl LedgerSql {
     pub(super) fn new(
-        dialect: &'static dyn SqlDialect,
+        dialect: &'static SqlDialect,
         schema: Option<&str>,
         scope: Option<&str>,
     ) -> Self {
         Self {
             schema: schema.map(str::to_owned),
             scope: scope.map(|database| utf8_percent_encode(database, SCOPE).to_string()),
-            ..Self::named(dialect, &dialect.table(schema))
+            ..Self::named(dialect, &(dialect.table)(schema))
         }
     }
 
     /// The statements for a table of this name, as it stands in SQL.
-    pub(super) fn named(dialect: &'static dyn SqlDialect, table: &str) -> Self {
+    pub(super) fn named(dialect: &'static SqlDialect, table: &str) -> Self {
         Self {
             dialect,
             schema: None,
@@ -84,7 +84,7 @@ impl LedgerSql {
 
     /// A text literal. NUL, which Postgres cannot store, becomes U+FFFD.
     pub(super) fn text(&self, value: &str) -> String {
-        self.dialect.text(&value.replace('\0', "\u{fffd}"))
+        (self.dialect.text)(&value.replace('\0', "\u{fffd}"))
     }
 
     /// Text that people read and nothing compares.
@@ -100,11 +100,11 @@ impl LedgerSql {
     }
 
     pub(super) fn is(&self, column: &str, value: &str) -> String {
-        self.dialect.equals(column, value)
+        (self.dialect.equals)(column, value)
     }
 
     fn now(&self) -> &'static str {
-        self.dialect.now()
+        self.dialect.now
     }
 
     /// Fails if the table is missing or lacks a column; returns nothing.
@@ -169,8 +169,8 @@ impl LedgerSql {
             run.attempt,
             self.free(Some(&run.holder)),
             self.text(env!("CARGO_PKG_VERSION")),
-            self.dialect.ago(ago),
-            self.dialect.lease_end(lease),
+            (self.dialect.ago)(ago),
+            (self.dialect.lease_end)(lease),
         );
         let source = match guard {
             Some(guard) => format!("SELECT {values} FROM DUAL WHERE {guard}"),
@@ -214,7 +214,7 @@ impl LedgerSql {
             self.text(env!("CARGO_PKG_VERSION")),
             self.free(outcome.note.as_deref()),
             self.free(outcome.output_tail.as_deref()),
-            self.dialect.ago(ago),
+            (self.dialect.ago)(ago),
             self.is("run_id", &run.run_id),
             table = self.table,
         )
@@ -259,7 +259,7 @@ impl LedgerSql {
             "UPDATE {} SET {step}heartbeat_at = {}, lease_until = {} WHERE {} AND state = 'running'",
             self.table,
             self.now(),
-            self.dialect.lease_end(lease),
+            (self.dialect.lease_end)(lease),
             self.is("run_id", run_id),
         )
     }
@@ -295,7 +295,7 @@ impl LedgerSql {
             self.table,
             self.free(Some(note)),
             self.now(),
-            self.dialect.lease_state(LONGEST_LEASE),
+            (self.dialect.lease_state)(LONGEST_LEASE),
             ids.join(", "),
         )
     }
@@ -344,7 +344,7 @@ impl LedgerSql {
     }
 
     pub(super) fn history(&self, app: &str, limit: u32) -> String {
-        let time = |column| self.dialect.rfc3339(column);
+        let time = |column| (self.dialect.rfc3339)(column);
         format!(
             "SELECT id, app, revision, release_id, release_source, run_id, attempt, state, step, exit_code, \
              term_signal, command, holder, version, note, output_tail, {}, {}, {}, {}, {}, {} \
@@ -353,11 +353,11 @@ impl LedgerSql {
             time("heartbeat_at"),
             time("lease_until"),
             time("finished_at"),
-            self.dialect.milliseconds(
+            (self.dialect.milliseconds)(
                 "started_at",
                 &format!("COALESCE(finished_at, {})", self.now())
             ),
-            self.dialect.lease_state(LONGEST_LEASE),
+            (self.dialect.lease_state)(LONGEST_LEASE),
             self.table,
             self.of_app(app),
         )

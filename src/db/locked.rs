@@ -88,7 +88,7 @@ impl Locked {
     /// server shows such names.
     #[must_use]
     pub fn session_name(&self, run_id: &str) -> Option<(&'static str, String)> {
-        let names = self.target().backend().session_names()?;
+        let names = self.target().backend().driver().session_names?;
         Some((names.variable, session_name(&self.lock_id, run_id)))
     }
 
@@ -229,7 +229,7 @@ impl Locked {
     /// Before the end of the run is recorded: writes the row anew where a step dropped the ledger.
     pub async fn keep_row(&mut self, run_id: &str) -> Result<Option<DroppedLedger>, Error> {
         let Self { ledger, run, .. } = self;
-        if ledger.target.backend().has_lease() {
+        if ledger.target.backend().driver().has_lease {
             return beat(ledger, run.as_mut(), run_id, None, CreationTime::Anytime).await;
         }
         // Under the lock of a file nobody else changes the rows of this app: where this one is gone, a
@@ -279,10 +279,10 @@ impl Locked {
             lock, ledger, run, ..
         } = self;
         let (bound, backend) = (ledger.call(), ledger.target.backend());
-        let without_row = run.filter(|run| !run.has_row && backend.follows_steps());
+        let without_row = run.filter(|run| !run.has_row && backend.driver().follows_steps);
         if without_row.is_some()
             && outcome.state != RunState::Succeeded
-            && !backend.driver().exists(&ledger.target.url)
+            && !(backend.driver().exists)(&ledger.target.url)
         {
             lock.release(bound).await;
             return Ok(Recorded::NoDatabase);
@@ -292,7 +292,7 @@ impl Locked {
         let anew = without_row.map(|run| {
             let mut statements = match &sql {
                 Some(_) => Vec::new(),
-                None => ledger.target.dialect().create_ledger(None),
+                None => (ledger.target.dialect().create_ledger)(None),
             };
             let sql = sql.clone().unwrap_or_else(new);
             let app = &ledger.target.app;

@@ -141,8 +141,8 @@ impl Target {
         LedgerSql::new(self.dialect(), None, None)
     }
 
-    pub(super) fn dialect(&self) -> &'static dyn SqlDialect {
-        self.backend().driver().dialect()
+    pub(super) fn dialect(&self) -> &'static SqlDialect {
+        self.backend().driver().dialect
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) async fn can_write(
     sql: &LedgerSql,
 ) -> Result<bool, Error> {
     for statement in [sql.shape(), sql.may_append(), sql.may_finish()] {
-        let statement = sql.dialect.preamble(CALL) + &statement;
+        let statement = (sql.dialect.preamble)(CALL) + &statement;
         match connection.run(statement, CALL).await {
             Ok(_) => {}
             Err(fault) if fault.is_privilege() => return Ok(false),

@@ -98,15 +98,14 @@ impl Session {
         };
         let driver = self.target.backend().driver();
         let connection = self.connection.as_mut();
-        let found = driver
-            .find(
-                connection,
-                &self.target,
-                Some(question),
-                String::new(),
-                CALL,
-            )
-            .await?;
+        let found = (driver.find)(
+            connection,
+            &self.target,
+            Some(question),
+            String::new(),
+            CALL,
+        )
+        .await?;
         Ok(self.found.insert(found))
     }
 
@@ -133,7 +132,7 @@ impl Session {
     ) -> Result<Vec<TextRow>, Error> {
         let mut rows = Vec::new();
         for sql in self.ledgers().await? {
-            let ask = sql.dialect.preamble(CALL) + &statement(&sql);
+            let ask = (sql.dialect.preamble)(CALL) + &statement(&sql);
             rows.extend(self.connection.rows(ask, CALL).await?);
         }
         Ok(rows)
@@ -145,7 +144,7 @@ impl Session {
             target, connection, ..
         } = self;
         let driver = target.backend().driver();
-        let attempt = driver.try_lock(connection, &target, target.holder_call());
+        let attempt = (driver.try_lock)(connection, &target, target.holder_call());
         Ok(match attempt.await? {
             LockAttempt::Taken(taken) => Attempt::Locked(Locked::new(taken, target)),
             LockAttempt::Busy(connection) => Attempt::Busy(Self::new(target, connection)),
@@ -155,9 +154,7 @@ impl Session {
     /// Whether the lock is held now. Does not touch it.
     pub async fn is_locked(&mut self) -> Result<bool, Error> {
         let driver = self.target.backend().driver();
-        driver
-            .is_locked(self.connection.as_mut(), &self.target)
-            .await
+        (driver.is_locked)(self.connection.as_mut(), &self.target).await
     }
 
     /// The newest rows of this app, newest first; none if there is no ledger.
@@ -201,7 +198,7 @@ impl Session {
         let found = self.found.take().unwrap_or_default();
         let driver = self.target.backend().driver();
         let connection = self.connection.as_mut();
-        let info = driver.describe(connection, &self.target, &found).await;
+        let info = (driver.describe)(connection, &self.target, &found).await;
         self.found = Some(found);
         info
     }

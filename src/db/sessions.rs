@@ -42,7 +42,7 @@ impl LedgerConnection {
     ) -> Result<EndedSessions, Error> {
         let mut done = EndedSessions::default();
         let dialect = self.dialect();
-        let Some(list) = dialect.sessions(names, which) else {
+        let Some(list) = (dialect.sessions)(names, which) else {
             return Ok(done);
         };
         let (since, bound) = (Instant::now(), self.call());
@@ -56,7 +56,7 @@ impl LedgerConnection {
                 return Ok(done);
             }
             for Orphan { pid, .. } in &done.left {
-                let Some(end) = dialect.end_session(*pid, names, which) else {
+                let Some(end) = (dialect.end_session)(*pid, names, which) else {
                     continue;
                 };
                 if asked.contains(pid) {

@@ -91,7 +91,7 @@ impl Place<'_> {
     /// `db:5432 (DATABASE_URL)`.
     fn shown(&self) -> String {
         let url = self.0;
-        let port = url.port().or(url.backend().driver().default_port());
+        let port = url.port().or(url.backend().driver().default_port);
         let address = match (url.host(), url.socket(), port) {
             (_, Some(socket), _) => socket.display().to_string(),
             (Some(host), None, Some(port)) if host.contains(':') => format!("[{host}]:{port}"),

@@ -142,7 +142,7 @@ pub(super) fn may_end_sessions(backend: Backend) -> String {
 }
 
 fn ending_a_session(backend: Backend) -> String {
-    let names = backend.session_names();
+    let names = backend.driver().session_names;
     names.map_or(String::new(), |names| format!(" with {}", names.end))
 }
 
@@ -155,7 +155,7 @@ pub(super) fn table_locked(lost: &str, target: &Target) -> Problem {
             "{lost}: the lock's connection still responds, but the table launchgate_runs can't be \
              written; most likely a step has locked it"
         ),
-        target.backend().locked_table_hint(&target.url),
+        (target.backend().driver().locked_table_hint)(&target.url),
     )
 }
 

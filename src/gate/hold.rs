@@ -120,7 +120,7 @@ impl Gate {
         link: &mut GateLink,
         call: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, HoldError> {
-        if self.target.backend().may_drop_calls() {
+        if self.target.backend().driver().may_drop_calls {
             Ok(link
                 .unless_stopped("calling the database under the lock", call)
                 .await??)
@@ -199,7 +199,7 @@ impl Gate {
             &fields,
         );
         let confirmed = asked.max(appended);
-        let lease = if self.target.backend().has_lease() {
+        let lease = if self.target.backend().driver().has_lease {
             Lease::new(self.target.lease, confirmed)
         } else {
             // The kernel keeps the lock as long as the step lives. But its file may be removed.

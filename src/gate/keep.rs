@@ -57,7 +57,7 @@ impl Gate {
                 .as_ref()
                 .map(|(step, command)| (step.as_str(), command.as_str()));
             let renewing = locked.renew(&identity.run_id, step, || lease.waits_for_row(true));
-            let renewal = if self.target.backend().may_drop_calls() {
+            let renewal = if self.target.backend().driver().may_drop_calls {
                 // The end of the steps must not wait for a busy file.
                 tokio::select! {
                     biased;
@@ -69,7 +69,7 @@ impl Gate {
             };
             drop(announced);
             // From here on a file belongs to the step.
-            unwritten = unwritten.filter(|_| !self.target.backend().single_writer());
+            unwritten = unwritten.filter(|_| !self.target.backend().driver().single_writer);
             if renewal.lock.is_ok() && renewal.lease.is_ok() {
                 unwritten = None;
             }
@@ -100,7 +100,7 @@ impl Gate {
             None => return,
             Some(Error::Lost(why)) => return lease.lose(why),
             // A file has no lease: all that is missing is the step's name.
-            Some(_) if !self.target.backend().has_lease() => {
+            Some(_) if !self.target.backend().driver().has_lease => {
                 "could not write to the ledger which step is running"
             }
             // Asking again will not help: a step revoked a privilege, say.
@@ -125,7 +125,7 @@ impl Gate {
                 "a step dropped the ledger: it is created anew after the steps".to_owned()
             }
         };
-        let hint = if self.target.backend().has_schemas() {
+        let hint = if self.target.backend().driver().has_schemas {
             "to keep the rows of earlier runs, put the ledger where no step drops it: --ledger NAME"
         } else {
             "to keep the rows of earlier runs, make the steps leave the table launchgate_runs alone"

@@ -150,7 +150,7 @@ impl Gate {
             Verdict::Lost(_) => true,
             Verdict::Done | Verdict::Interrupted(_) => false,
         };
-        let has_names = self.target.backend().session_names().is_some();
+        let has_names = self.target.backend().driver().session_names.is_some();
         if !was_stopped || outcome.last.is_none() || !has_names {
             return;
         }

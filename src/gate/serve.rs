@@ -89,7 +89,7 @@ pub fn pass_together(
     steps: &ReadySteps,
 ) -> Result<Passed, Failure> {
     // A file has one writer at a time, and while a step runs that is the step.
-    let waits_for_ledger = plan.target.backend().single_writer();
+    let waits_for_ledger = plan.target.backend().driver().single_writer;
     let written = Arc::new(Wakeup::new().map_err(|error| error::no_descriptor(&error))?);
     let capture = OutputCapture::Tail(record::captured(&log.secrets()));
     let mut serve = |request: StepsRequest| {

@@ -225,7 +225,9 @@ fn is_set_at_start(name: &[u8]) -> bool {
 
 /// Whether a client of some database takes the name of its sessions from this variable.
 pub(super) fn names_sessions(variable: &[u8]) -> bool {
-    let mut names = Backend::ALL.into_iter().filter_map(Backend::session_names);
+    let mut names = Backend::ALL
+        .into_iter()
+        .filter_map(|backend| backend.driver().session_names);
     names.any(|names| names.variable.as_bytes() == variable)
 }
 

@@ -56,7 +56,7 @@ impl RunPlan {
             revision::warn_missing(log);
         }
         steps.embedded = EmbeddedPlan::new(own, &settings.log, gate)?;
-        let names = gate.and_then(|gate| gate.target.backend().session_names());
+        let names = gate.and_then(|gate| gate.target.backend().driver().session_names);
         if let Some(SessionNames { variable, .. }) = names
             && steps.names_sessions
         {

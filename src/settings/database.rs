@@ -113,14 +113,16 @@ impl Sources<'_> {
             return Ok(None);
         };
         match choice {
-            DatabaseChoice::Url(url) if !url.value.backend().has_schemas() => Err(Failure::usage(
-                format!(
-                    "{}: a {} database is one file, which holds the ledger too",
-                    setting.origin,
-                    url.value.backend().as_str()
-                ),
-                "leave it out",
-            )),
+            DatabaseChoice::Url(url) if !url.value.backend().driver().has_schemas => {
+                Err(Failure::usage(
+                    format!(
+                        "{}: a {} database is one file, which holds the ledger too",
+                        setting.origin,
+                        url.value.backend().as_str()
+                    ),
+                    "leave it out",
+                ))
+            }
             _ => Ok(Some(setting)),
         }
     }

@@ -342,7 +342,7 @@ impl Sources<'_> {
             let value = self.environment.get_filled(name);
             value.map(|value| value.to_string_lossy().into_owned())
         };
-        let names = url.value.backend().session_names();
+        let names = url.value.backend().driver().session_names;
         Ok(EmbeddedSettings {
             step: self.word(Operand::Step),
             folder: self.word(Operand::Folder),

@@ -49,7 +49,7 @@ impl Migrator {
         Ok(Self {
             target: target.clone(),
             connection: target.open_to_migrate(name, CALL).await?,
-            dialect: target.backend().driver().migrations(),
+            dialect: target.backend().driver().migrations,
             history: History::new(folder.layout, target),
         })
     }
@@ -132,7 +132,7 @@ impl Migrator {
     }
 
     pub(super) fn fault(&self, error: &sqlx::Error) -> Fault {
-        let codes = self.target.backend().driver().codes();
+        let codes = self.target.backend().driver().codes;
         Fault::new(codes, FaultPhase::Call, error)
     }
 

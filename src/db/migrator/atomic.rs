@@ -77,7 +77,7 @@ mod tests {
             ("-- nothing", true, true),
             ("vacuum", false, false),
         ] {
-            let is = |backend: Backend| is_atomic_file(backend.driver().migrations(), sql);
+            let is = |backend: Backend| is_atomic_file(backend.driver().migrations, sql);
             assert_eq!(is(Backend::Postgres), postgres, "{sql}");
             assert_eq!(is(Backend::Sqlite), sqlite, "{sql}");
             assert!(!is(Backend::Mysql), "{sql}");

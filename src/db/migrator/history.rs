@@ -21,7 +21,7 @@ pub(super) struct History {
 impl History {
     pub(super) fn new(kind: LayoutKind, target: &Target) -> Self {
         let layout = layout(kind);
-        let table = (target.backend().driver().migrations().table)(layout.table, &target.url);
+        let table = (target.backend().driver().migrations.table)(layout.table, &target.url);
         Self {
             kind,
             layout,
@@ -43,7 +43,7 @@ impl History {
         if let Some(refuse) = found.layout.refuse {
             refuse(&folder.path, target.backend())?;
         }
-        let dialect = target.backend().driver().migrations();
+        let dialect = target.backend().driver().migrations;
         let rows = found.read(connection, dialect).await?;
         if let (None, Some(empty)) = (&rows, &found.layout.empty_schema) {
             found.refuse_not_empty(connection, target, empty).await?;

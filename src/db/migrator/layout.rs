@@ -88,7 +88,7 @@ impl<'a> RowSql<'a> {
     /// A text literal.
     pub(super) fn text(&self, value: &str) -> String {
         let text = value.replace('\0', "\u{fffd}");
-        self.backend.driver().dialect().text(&text)
+        (self.backend.driver().dialect.text)(&text)
     }
 
     /// A random UUID.
@@ -114,7 +114,7 @@ impl<'a> RowSql<'a> {
 
     /// A literal for bytes.
     pub(super) fn bytes(&self, value: &[u8]) -> String {
-        (self.backend.driver().migrations().bytes)(&hex(value))
+        (self.backend.driver().migrations.bytes)(&hex(value))
     }
 }
 

@@ -160,7 +160,7 @@ mod tests {
     use crate::db::{Backend, migrator::statements::statements};
 
     fn after(backend: Backend, transaction: FileTransaction, sql: &str, done: usize) -> Retry {
-        let dialect = backend.driver().migrations();
+        let dialect = backend.driver().migrations;
         let all = statements(sql, dialect.lexical_rules);
         let executed = Executed {
             sql,

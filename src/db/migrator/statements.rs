@@ -251,7 +251,7 @@ mod tests {
     use crate::db::Backend;
 
     fn rules(backend: Backend) -> LexicalRules {
-        backend.driver().migrations().lexical_rules
+        backend.driver().migrations.lexical_rules
     }
 
     fn split(sql: &str, backend: Backend) -> Vec<&str> {

@@ -55,7 +55,7 @@ async fn find(
     target: &Target,
 ) -> Result<Vec<LayoutKind>, MigrationError> {
     let tables = LayoutKind::ALL.map(|kind| layout(kind).table);
-    let ask = (target.backend().driver().migrations().find_tables)(&tables, target.url.schema());
+    let ask = (target.backend().driver().migrations.find_tables)(&tables, target.url.schema());
     let rows = match connection.rows(ask, CALL).await {
         Ok(rows) => rows,
         Err(fault) if fault.is_missing_table() => return Ok(Vec::new()),

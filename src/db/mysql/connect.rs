@@ -18,7 +18,7 @@ use crate::db::{
 };
 
 impl SqlxBackend for MySql {
-    const CODES: &'static dyn ErrorCodes = &errors::MysqlErrors;
+    const CODES: &'static ErrorCodes = &errors::CODES;
 
     /// As bytes, since a server may be set to answer in a character set of its own choice.
     fn text_row(row: &MySqlRow) -> sqlx::Result<TextRow> {

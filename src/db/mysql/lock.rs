@@ -6,11 +6,10 @@
 
 use std::{os::fd::BorrowedFd, time::Duration};
 
-use super::dialect::MysqlDialect;
+use super::dialect::SQL;
 use crate::db::{
     Error, Target,
     connection::{Connection, Pending},
-    dialect::SqlDialect,
     error::RecordError,
     fault::{Fault, FaultKind},
     hints,
@@ -24,7 +23,7 @@ use crate::db::{
 fn name(app: &str) -> String {
     format!(
         "CONCAT('launchgate:', LEFT(SHA2(CONCAT({}, ' ', LOWER(DATABASE())), 256), 32))",
-        MysqlDialect.text(app)
+        (SQL.text)(app)
     )
 }
 
@@ -43,7 +42,7 @@ pub(super) async fn try_lock(
     target: &Target,
     bound: Duration,
 ) -> Result<LockAttempt, Error> {
-    let session = MysqlDialect.writer_session(target.lease, bound);
+    let session = (SQL.writer_session)(target.lease, bound);
     let batch = format!(
         "{}; SELECT DATABASE(), @@GLOBAL.read_only, CONNECTION_ID(), n.name, \
          CASE WHEN n.name IS NULL THEN NULL ELSE GET_LOCK(COALESCE(n.name, 'launchgate:'), 0) END \

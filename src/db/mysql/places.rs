@@ -2,7 +2,7 @@
 //!
 //! Statements name the database: a step may drop the one that the connection is in.
 
-use super::dialect::{MysqlDialect, quoted};
+use super::dialect::{SQL, quoted};
 use crate::db::{
     Target,
     ledger_sql::{HOME, LedgerSql},
@@ -14,7 +14,7 @@ use crate::db::{
 fn ledger_in(target: &Target, database: &str) -> LedgerSql {
     let own = target.url.database();
     let scope = own.filter(|own| *own != database);
-    LedgerSql::new(&MysqlDialect, Some(database), scope)
+    LedgerSql::new(&SQL, Some(database), scope)
 }
 
 /// The ledger that is named; else the one beside the app's tables, then the one of launchgate's own

@@ -23,7 +23,7 @@ use crate::db::{
 };
 
 impl SqlxBackend for Sqlx {
-    const CODES: &'static dyn ErrorCodes = &errors::PostgresErrors;
+    const CODES: &'static ErrorCodes = &errors::CODES;
 
     fn text_row(row: &PgRow) -> sqlx::Result<TextRow> {
         text_columns(row)

@@ -4,11 +4,9 @@
 
 use std::io;
 
-use sqlx::error::DatabaseError;
-
 use crate::db::{
     Error,
-    fault::{ErrorCodes, Fault, FaultKind, Meaning, TlsParameters},
+    fault::{ErrorCodes, Fault, FaultKind, FaultPhase, Meaning, TlsParameters},
     hints,
 };
 
@@ -16,90 +14,73 @@ use crate::db::{
 pub(super) const TOO_OLD: &str = "the server is older than PostgreSQL 11";
 const NEEDED: &str = "launchgate needs PostgreSQL 11 or later";
 
-#[derive(Debug)]
-pub(super) struct PostgresErrors;
+pub(super) static CODES: ErrorCodes = ErrorCodes {
+    code: |error| error.code().unwrap_or_default().into_owned(),
+    means,
+    server_error,
+    protocol_error: unasked,
+    driver_error: |said| (said == TOO_OLD).then(|| Error::refused(said, NEEDED)),
+    tls_parameters: TlsParameters {
+        mode: "sslmode",
+        off: "sslmode=disable",
+        root: "sslrootcert",
+    },
+    ends_session: |code| matches!(code, "57P01" | "57P02" | "57P03" | "57P04" | "57P05"),
+};
 
-impl ErrorCodes for PostgresErrors {
-    fn code(&self, error: &dyn DatabaseError) -> String {
-        error.code().unwrap_or_default().into_owned()
-    }
+fn means(fault: &Fault, meaning: Meaning) -> bool {
+    let codes: &[&str] = match meaning {
+        Meaning::MissingTable => &["42P01"],
+        Meaning::MissingSchema => &["3F000"],
+        // Two sessions that create the same table at once collide on a catalog key.
+        Meaning::CreatedMeanwhile => &["23505", "42P06", "42P07", "42710", "XX000"],
+        Meaning::Privilege => &["42501"],
+        Meaning::Unencodable => &["22P05"],
+        Meaning::LoginRefused => &["28000"],
+        Meaning::Duplicate => &["23505"],
+        Meaning::Transient => &["55P03", "40P01", "40001"],
+    };
+    codes.contains(&fault.code.as_str())
+}
 
-    fn means(&self, fault: &Fault, meaning: Meaning) -> bool {
-        let codes: &[&str] = match meaning {
-            Meaning::MissingTable => &["42P01"],
-            Meaning::MissingSchema => &["3F000"],
-            // Two sessions that create the same table at once collide on a catalog key.
-            Meaning::CreatedMeanwhile => &["23505", "42P06", "42P07", "42710", "XX000"],
-            Meaning::Privilege => &["42501"],
-            Meaning::Unencodable => &["22P05"],
-            Meaning::LoginRefused => &["28000"],
-            Meaning::Duplicate => &["23505"],
-            Meaning::Transient => &["55P03", "40P01", "40001"],
-        };
-        codes.contains(&fault.code.as_str())
-    }
-
-    fn server_error(&self, fault: &Fault, said: String) -> Error {
-        match fault.code.as_str() {
-            "57P03" => Error::NotYet(said),
-            "53300" => Error::Full(said),
-            "3D000" => Error::refused(said, hints::DATABASE),
-            "28000" if said.contains("no encryption") || said.contains("SSL off") => {
-                Error::refused(
-                    said,
-                    "the server requires TLS: set sslmode=require in the database URL",
-                )
-            }
-            code if code.starts_with("28") => Error::refused(said, hints::CREDENTIALS),
-            "42501" => Error::refused(said, hints::PRIVILEGES),
-            "22P05" => Error::refused(
-                format!(
-                    "the database's encoding can't hold the name of the app or of the revision: {said}"
-                ),
-                "use ASCII names (--app, --release), or keep the ledger in a database with UTF8 encoding",
+fn server_error(fault: &Fault, said: String) -> Error {
+    match fault.code.as_str() {
+        "57P03" => Error::NotYet(said),
+        "53300" => Error::Full(said),
+        "3D000" => Error::refused(said, hints::DATABASE),
+        "28000" if said.contains("no encryption") || said.contains("SSL off") => Error::refused(
+            said,
+            "the server requires TLS: set sslmode=require in the database URL",
+        ),
+        code if code.starts_with("28") => Error::refused(said, hints::CREDENTIALS),
+        "42501" => Error::refused(said, hints::PRIVILEGES),
+        "22P05" => Error::refused(
+            format!(
+                "the database's encoding can't hold the name of the app or of the revision: {said}"
             ),
-            "25006" => Error::not_ready(said, hints::READ_ONLY),
-            "3F000" => Error::refused(said, hints::SCHEMA),
-            "42883" if said.contains("sha256") || said.contains("advisory") => {
-                Error::refused(said, NEEDED)
-            }
-            "42P01" => Error::refused(said, hints::TABLE_GONE),
-            "42703" | "42883" | "42804" | "42809" | "22P02" | "22007" | "23502" | "428C9" => {
-                Error::refused(
-                    format!("the ledger table does not have the expected columns: {said}"),
-                    hints::SHAPE,
-                )
-            }
-            "08P01" => pgbouncer(fault, said),
-            "25P02" | "57014" | "55P03" => Error::Broken(said),
-            code if ["08", "40", "53", "57", "58", "XX", "25"]
-                .iter()
-                .any(|class| code.starts_with(class)) =>
-            {
-                fault.broken_or_not_yet(said)
-            }
-            code => Error::refused(format!("{said} ({code})"), hints::UNKNOWN),
+            "use ASCII names (--app, --release), or keep the ledger in a database with UTF8 encoding",
+        ),
+        "25006" => Error::not_ready(said, hints::READ_ONLY),
+        "3F000" => Error::refused(said, hints::SCHEMA),
+        "42883" if said.contains("sha256") || said.contains("advisory") => {
+            Error::refused(said, NEEDED)
         }
-    }
-
-    fn protocol_error(&self, said: &str) -> Option<(FaultKind, String)> {
-        unasked(said)
-    }
-
-    fn driver_error(&self, said: &str) -> Option<Error> {
-        (said == TOO_OLD).then(|| Error::refused(said, NEEDED))
-    }
-
-    fn tls_parameters(&self) -> TlsParameters {
-        TlsParameters {
-            mode: "sslmode",
-            off: "sslmode=disable",
-            root: "sslrootcert",
+        "42P01" => Error::refused(said, hints::TABLE_GONE),
+        "42703" | "42883" | "42804" | "42809" | "22P02" | "22007" | "23502" | "428C9" => {
+            Error::refused(
+                format!("the ledger table does not have the expected columns: {said}"),
+                hints::SHAPE,
+            )
         }
-    }
-
-    fn ends_session(&self, code: &str) -> bool {
-        matches!(code, "57P01" | "57P02" | "57P03" | "57P04" | "57P05")
+        "08P01" => pgbouncer(fault, said),
+        "25P02" | "57014" | "55P03" => Error::Broken(said),
+        code if ["08", "40", "53", "57", "58", "XX", "25"]
+            .iter()
+            .any(|class| code.starts_with(class)) =>
+        {
+            fault.broken_or_not_yet(said)
+        }
+        code => Error::refused(format!("{said} ({code})"), hints::UNKNOWN),
     }
 }
 
@@ -168,4 +149,8 @@ fn unasked(said: &str) -> Option<(FaultKind, String)> {
         _ => return None,
     };
     Some((FaultKind::Io(kind), what.to_owned()))
+}
+
+pub(super) fn while_connecting(error: &sqlx::Error) -> Fault {
+    Fault::new(&CODES, FaultPhase::Connect, error)
 }

@@ -16,7 +16,7 @@
 use std::time::Duration;
 
 use super::{
-    dialect::PostgresDialect,
+    dialect::SQL,
     quoting::{literal, quoted},
 };
 use crate::db::{
@@ -81,7 +81,7 @@ pub(super) async fn find(
     let found = surveyed(&connection.rows(ask, bound).await?)?;
     let mut answers = Vec::new();
     for sql in &found.ledgers {
-        let ask = sql.dialect.preamble(bound) + &sql.read(&question);
+        let ask = (sql.dialect.preamble)(bound) + &sql.read(&question);
         answers.push(connection.rows(ask, bound).await?);
     }
     Ok(found.with(answers))
@@ -130,7 +130,7 @@ fn survey(target: &Target, question: Option<&Question<'_>>) -> String {
 /// it has not, the long question is planned and asked.
 fn answers(question: &Question<'_>) -> (String, String) {
     // a name that no text in the statement can contain: those are hexadecimal or have no braces
-    let sql = LedgerSql::named(&PostgresDialect, "{ledger}");
+    let sql = LedgerSql::named(&SQL, "{ledger}");
     let ask = |read: &str| {
         format!(
             "pg_catalog.query_to_xml(pg_catalog.replace('{}', '{{ledger}}', l.name), false, true, '')::pg_catalog.text",
@@ -206,7 +206,7 @@ fn surveyed(rows: &[TextRow]) -> Result<Found, Error> {
         }
         found.owner.get_or_insert(ledger.owner);
         found.add(
-            LedgerSql::new(&PostgresDialect, Some(schema), None),
+            LedgerSql::new(&SQL, Some(schema), None),
             xml_rows(&ledger.answer, &READ_COLUMNS),
         );
     }
@@ -276,7 +276,7 @@ pub(super) fn homes(target: &Target, row: &TextRow) -> Result<Vec<Home>, Error> 
     let mut homes = Vec::new();
     let mut add = |schema: &str, before, in_the_way| {
         homes.push(Home {
-            sql: LedgerSql::new(&PostgresDialect, Some(schema), None),
+            sql: LedgerSql::new(&SQL, Some(schema), None),
             before,
             in_the_way,
         });

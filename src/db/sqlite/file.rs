@@ -15,7 +15,7 @@ use sqlx::{
 use tokio::time::timeout;
 
 use super::{
-    errors::{SqliteErrors, no_file},
+    errors::{CODES, no_file},
     path::resolve,
 };
 use crate::{
@@ -34,7 +34,7 @@ const BUSY: Duration = Duration::from_secs(5);
 const AHEAD: Duration = Duration::from_millis(200);
 
 impl SqlxBackend for Sqlx {
-    const CODES: &'static dyn ErrorCodes = &SqliteErrors;
+    const CODES: &'static ErrorCodes = &CODES;
 
     fn text_row(row: &SqliteRow) -> sqlx::Result<TextRow> {
         text_columns(row)
@@ -98,8 +98,8 @@ impl DatabaseFile {
             .disable_statement_logging();
         match timeout(bound, options.connect()).await {
             Ok(Ok(connection)) => Ok(SqlxConnection(connection)),
-            Ok(Err(error)) => Err(Fault::new(&SqliteErrors, FaultPhase::Connect, &error)),
-            Err(_) => Err(Fault::timeout(&SqliteErrors, FaultPhase::Connect, bound)),
+            Ok(Err(error)) => Err(Fault::new(&CODES, FaultPhase::Connect, &error)),
+            Err(_) => Err(Fault::timeout(&CODES, FaultPhase::Connect, bound)),
         }
     }
 }

@@ -185,7 +185,7 @@ fn before(files: &[MigrationFile], version: i64) -> i64 {
 /// Replaces the one row: in the file's transaction, or in one of its own.
 fn set_version(rows: &RowSql<'_>, file: &MigrationFile, moment: RowMoment) -> String {
     let (table, version) = (rows.table, file.version);
-    let begin = rows.backend.driver().migrations().begin;
+    let begin = rows.backend.driver().migrations.begin;
     let dirty = match moment {
         RowMoment::Before => "TRUE",
         RowMoment::Completed(_) | RowMoment::After(_) => "FALSE",

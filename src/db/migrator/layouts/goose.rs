@@ -71,7 +71,7 @@ fn creation(rows: &RowSql<'_>) -> Vec<String> {
              is_applied INTEGER NOT NULL, tstamp TIMESTAMP DEFAULT (datetime('now'))"
         }
     };
-    let begin = rows.backend.driver().migrations().begin;
+    let begin = rows.backend.driver().migrations.begin;
     vec![format!(
         "{begin}; CREATE TABLE {table} ({columns}); \
          INSERT INTO {table} (version_id, is_applied) VALUES (0, TRUE); COMMIT"

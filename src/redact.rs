@@ -27,8 +27,9 @@ const ENDINGS: [&str; 5] = ["password", "passwd", "passphrase", "pass", "pwd"];
 ///   `host=h password=x`;
 /// - the word after a flag with such a name.
 pub fn passwords(text: &str) -> Cow<'_, str> {
-    let has_url = text.contains("://");
-    let has_bare = text.find(':') < text.rfind('@');
+    let colon = text.find(':');
+    let has_url = colon.is_some() && text.contains("://");
+    let has_bare = colon.is_some() && colon < text.rfind('@');
     let has_name = has_name(text);
     if !has_url && !has_bare && !has_name {
         return Cow::Borrowed(text);
@@ -61,9 +62,18 @@ pub fn part<'a>(text: &str, part: &'a str) -> &'a str {
 }
 
 fn has_name(text: &str) -> bool {
+    let begins = |rest: &[u8], name: &[u8]| {
+        let start = rest.get(..name.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(name))
+    };
     let bytes = text.as_bytes();
-    bytes.windows(4).any(|w| w.eq_ignore_ascii_case(b"pass"))
-        || bytes.windows(3).any(|w| w.eq_ignore_ascii_case(b"pwd"))
+    let mut letters = bytes.iter().enumerate();
+    letters.any(|(at, byte)| {
+        matches!(byte, b'p' | b'P') && {
+            let rest = &bytes[at..];
+            begins(rest, b"pass") || begins(rest, b"pwd")
+        }
+    })
 }
 
 pub(crate) fn is_password(name: &str) -> bool {

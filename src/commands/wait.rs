@@ -32,7 +32,7 @@ pub fn wait(
         return every_start::skip_gate(host, log, every_start);
     };
     let plan = gate_plan(log, environment, ledger)?;
-    log.hide(|secrets| secrets.add_texts(plan.target.url.secrets()));
+    log.hide(|secrets| secrets.add_all(plan.target.url.secrets()));
     every_start.redact(&log.secrets());
     let every_start = steps::find_every_start(every_start, log)?;
     let health = Health::open(external.health.as_ref(), log)?;

@@ -26,7 +26,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use crate::redact::{self, Secrets};
+use crate::redact::Secrets;
 use percent_encoding::{CONTROLS, percent_decode_str, utf8_percent_encode};
 
 pub use error::UrlError;
@@ -285,33 +285,32 @@ impl DatabaseUrl {
         }
     }
 
-    /// Every text that must not be shown, longest first: the URL itself where it has a password
-    /// or parameters, and each password in it as it was written, decoded, and as other tools
-    /// would encode it.
+    /// Every text that must not be shown: the URL itself where it has a password or parameters, and
+    /// each password in it.
     ///
     /// A password of less than three characters is in here only as part of `user:password@` and
     /// of the URL: replacing every `a` would garble the output and reveal the password.
-    pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        self.secrets.iter()
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// `text` with `***` in place of each of [`Self::secrets`].
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        self.secrets.redact(text)
+        self.secrets.redact(text).into_owned()
     }
 
     /// `text` with these secrets hidden, and with what looks like a password of anything else.
     #[must_use]
     pub fn redact_all(&self, text: &str) -> String {
-        redact::passwords(&self.redact(text)).into_owned()
+        self.secrets.redact_with_passwords(text.to_owned())
     }
 
     /// Like [`Self::redact`], for output that need not be UTF-8. Redact before truncating: a
     /// truncated password would not be found.
     #[must_use]
     pub fn redact_bytes(&self, text: &[u8]) -> Vec<u8> {
-        self.secrets.redact_bytes(text)
+        self.secrets.redact_bytes(text).into_owned()
     }
 
     fn server(&self) -> Option<&ServerUrl> {

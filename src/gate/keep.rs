@@ -151,7 +151,7 @@ impl Gate {
         }
         // The password file may have been replaced since the start.
         let url = self.target.url_with_current_secrets();
-        self.log.hide(|secrets| secrets.add_texts(url.secrets()));
+        self.log.hide(|secrets| secrets.add_all(url.secrets()));
         let row = record::row(&ended, &self.log.secrets());
         let lock_id = locked.lock_id().to_owned();
         // A lost lock goes first: whoever has it now does not wait for this.

@@ -31,12 +31,12 @@ pub(super) fn row(outcome: &StepsOutcome, secrets: &Secrets) -> ledger::RunOutco
         exit_code: None,
         term_signal: None,
         command: None,
-        note: note.map(|failure| secrets.redact(failure.problem().what())),
+        note: note.map(|failure| secrets.redact(failure.problem().what()).into_owned()),
         output_tail: None,
     };
     if let Some((step, report)) = &outcome.last {
         row.step = Some(step.name.clone());
-        row.command = Some(secrets.redact(&step.text));
+        row.command = Some(secrets.redact(&step.text).into_owned());
         match report.ended {
             Ended::Code(code) => row.exit_code = Some(code),
             Ended::Signal(number) => row.term_signal = Some(number),

@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::exit::{Failure, Problem};
 use crate::output::options::{Format, Verbosity};
 use crate::output::timeline::{Timeline, seconds};
-use crate::redact::{self, Secrets};
+use crate::redact::Secrets;
 use crate::sys::capture::{LineSink, StepOutput};
 use crate::sys::output::Output;
 
@@ -219,6 +219,9 @@ pub struct Log {
 /// A key and its value.
 pub type Field<'a> = (&'a str, &'a dyn Display);
 
+/// The same, with the text to show.
+type ShownField<'a> = (&'a str, String);
+
 impl Log {
     /// A log on this output.
     pub fn new(output: Arc<Output>, verbosity: Verbosity) -> Self {
@@ -354,18 +357,17 @@ impl Log {
 
     fn write(&self, event: Event, message: &str, fields: &[Field<'_>]) {
         let level = event.level();
-        // A setting's value may be a URL that was meant for another setting.
         let secrets = self.secrets();
-        let shown = |text: &str| redact::passwords(&secrets.redact(text)).into_owned();
-        let message = &shown(message);
-        let fields_shown = fields.iter().map(|(_, value)| shown(&value.to_string()));
-        let values_shown: Vec<String> = fields_shown.collect();
-        let names = fields.iter().map(|(name, _)| *name);
-        let values = values_shown.iter().map(|value| -> &dyn Display { value });
-        let fields: Vec<Field<'_>> = names.zip(values).collect();
+        // A setting's value may be a URL that was meant for another setting.
+        let shown = |text: String| secrets.redact_with_passwords(text);
+        let message = shown(message.to_owned());
+        let fields = fields.iter();
+        let fields: Vec<ShownField<'_>> = fields
+            .map(|(name, value)| (*name, shown(value.to_string())))
+            .collect();
         let line = match self.format {
-            Format::Text => text::line(level, message, &fields, self.paint),
-            Format::Json => json::line(level, event, message, &fields),
+            Format::Text => text::line(level, &message, &fields, self.paint),
+            Format::Json => json::line(level, event, &message, &fields),
         };
         self.output.write(line.as_bytes());
     }

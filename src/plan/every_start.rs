@@ -43,10 +43,10 @@ impl EveryStart {
     /// Hides secrets in everything that the log shows.
     pub fn redact(&mut self, secrets: &Secrets) {
         for step in self.prepare.list.iter_mut().chain(&mut self.warm_up.list) {
-            step.text = secrets.redact(&step.text);
+            step.text = secrets.redact(&step.text).into_owned();
         }
         if let Some(server) = &mut self.server {
-            server.text = secrets.redact(&server.text);
+            server.text = secrets.redact(&server.text).into_owned();
         }
     }
 }

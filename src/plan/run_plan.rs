@@ -94,12 +94,12 @@ impl RunPlan {
                 secrets.add_variable_value(&String::from_utf8_lossy(&variable.value.value));
             }
             if let Coordination::Gate(gate) = &self.coordination {
-                secrets.add_texts(gate.target.url.secrets());
+                secrets.add_all(gate.target.url.secrets());
             }
         });
         let secrets = log.secrets();
         for step in &mut self.steps.list {
-            step.text = secrets.redact(&step.text);
+            step.text = secrets.redact(&step.text).into_owned();
         }
         self.every_start.redact(&secrets);
     }

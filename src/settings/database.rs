@@ -162,7 +162,7 @@ impl Sources<'_> {
             return (SettingId::DatabaseUrlEnv.flag(), name);
         }
         let text = redact::passwords(&value.to_string_lossy()).into_owned();
-        let is_safe = url.secrets().all(|secret| !text.contains(secret));
+        let is_safe = url.redact(&text) == text;
         let text = if is_safe { text } else { url.to_string() };
         (
             SettingId::DatabaseUrl.flag(),

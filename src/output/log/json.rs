@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{Event, Field, Level};
+use super::{Event, Level, ShownField};
 use crate::sys::capture::LineSink;
 use crate::sys::output::Output;
 
@@ -34,15 +34,14 @@ const NUMBERS: [&str; 15] = [
 ];
 
 /// An event as an object.
-pub(super) fn line(level: Level, event: Event, message: &str, fields: &[Field<'_>]) -> String {
+pub(super) fn line(level: Level, event: Event, message: &str, fields: &[ShownField<'_>]) -> String {
     let mut object = Map::new();
-    for (key, value) in fields {
-        let text = value.to_string();
+    for (key, text) in fields {
         let number = NUMBERS
             .contains(key)
-            .then(|| serde_json::from_str::<serde_json::Number>(&text).ok())
+            .then(|| serde_json::from_str::<serde_json::Number>(text).ok())
             .flatten();
-        let value = number.map_or(Value::String(text), Value::Number);
+        let value = number.map_or_else(|| Value::String(text.clone()), Value::Number);
         object.insert((*key).to_owned(), value);
     }
     put(&mut object, level, event, message);
@@ -205,7 +204,8 @@ mod tests {
 
     #[test]
     fn an_event_has_its_fields() {
-        let fields: [Field<'_>; 2] = [("seconds", &"0.012"), ("revision", &"123")];
+        let fields = [("seconds", "0.012"), ("revision", "123")];
+        let fields = fields.map(|(name, value)| (name, value.to_owned()));
         let text = line(Level::Warn, Event::StepFailed, "a \"b\"\n", &fields);
         let object: Value = serde_json::from_str(&text).unwrap();
         let wanted = serde_json::json!({

@@ -4,13 +4,13 @@
 
 use std::fmt::Write as _;
 
-use super::{Field, Level, Paint};
+use super::{Level, Paint, ShownField};
 
 /// The prefix of every line, in colour.
 const FAINT: &str = "\x1b[2mlaunchgate:\x1b[0m ";
 
 /// An event as a line.
-pub(super) fn line(level: Level, message: &str, fields: &[Field<'_>], paint: Paint) -> String {
+pub(super) fn line(level: Level, message: &str, fields: &[ShownField<'_>], paint: Paint) -> String {
     let mut line = String::with_capacity(160);
     // Faint, bold red and yellow (ECMA-48: SGR).
     let parts = match (paint, level) {
@@ -30,9 +30,9 @@ pub(super) fn line(level: Level, message: &str, fields: &[Field<'_>], paint: Pai
         line.push_str(key);
         line.push('=');
         if *key == "hint" {
-            push_hint(&mut line, &value.to_string());
+            push_hint(&mut line, value);
         } else {
-            push_value(&mut line, &value.to_string());
+            push_value(&mut line, value);
         }
     }
     line.push('\n');
@@ -69,6 +69,9 @@ fn push_hint(line: &mut String, hint: &str) {
 
 /// A line stays one line, and no control character reaches a terminal.
 fn escape(line: &mut String, text: &str) {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return line.push_str(text);
+    }
     text.chars().for_each(|c| push_printable(line, c));
 }
 
@@ -90,18 +93,19 @@ mod tests {
 
     #[test]
     fn a_line_stays_a_line() {
-        let fields: [Field<'_>; 3] = [("a", &1), ("b", &"x y"), ("c", &"q\"\\\n\u{1b}")];
+        let fields = [("a", "1"), ("b", "x y"), ("c", "q\"\\\n\u{1b}")];
+        let fields = fields.map(|(name, value)| (name, value.to_owned()));
         assert_eq!(
             line(Level::Info, "some\nthing", &fields, Paint::Plain),
             "launchgate: some\\nthing a=1 b=\"x y\" c=\"q\\\"\\\\\\n\\u{1b}\"\n"
         );
         assert_eq!(
-            line(Level::Error, "no", &[("e", &"")], Paint::Pipe),
+            line(Level::Error, "no", &[("e", String::new())], Paint::Pipe),
             "launchgate: error: no e=\"\"\n"
         );
         let hint = r#"`exec launchgate run -- "$@"`, `sed 's/\r$//' x`"#;
         assert_eq!(
-            line(Level::Warn, "so", &[("hint", &hint)], Paint::Pipe),
+            line(Level::Warn, "so", &[("hint", hint.to_owned())], Paint::Pipe),
             format!("launchgate: warning: so hint=\"{hint}\"\n")
         );
     }

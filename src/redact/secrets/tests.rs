@@ -81,6 +81,33 @@ fn what_is_no_secret_is_shown() {
 fn a_secret_in_another_one_leaves_nothing_behind() {
     let secrets = of(&["A_KEY=abc-geheim12-xyz", "B_KEY=geheim12"]);
     assert_eq!(secrets.redact("abc-geheim12-xyz geheim12"), "*** ***");
-    // With every `-` encoded.
-    assert_eq!(secrets.longest(), "abc%2Dgeheim12%2Dxyz".len());
+    // With every character as in `\u002d`.
+    assert_eq!(secrets.longest(), 6 * "abc-geheim12-xyz".len());
+}
+
+#[test]
+fn a_secret_is_found_in_every_spelling_and_nothing_else_is() {
+    let secrets = of(&[r#"A_KEY=a\\"ö🔑 %2f/+"#]);
+    for spelling in [
+        r#"a\\"ö🔑 %2f/+"#,
+        r#"a\\"ö🔑 %2F/+"#,
+        "a%5C%5c%22%C3%b6%F0%9F%94%91+%252f%2F%2B",
+        r#"a\\\\\"\u00f6\ud83d\udd11 %2f\/+"#,
+        r#"a\u005c\\\"\u00F6\uD83D\uDD11\u0020%2f\u002f+"#,
+    ] {
+        assert_eq!(
+            secrets.redact(&format!("-{spelling}-")),
+            "-***-",
+            "{spelling}"
+        );
+    }
+    for other in [
+        r#"A\\"ö🔑 %2f/+"#,
+        r#"a\"ö🔑 %2f/+"#,
+        r#"a\\"\u00f🔑 %2f/+"#,
+        "a%5C%5c%22%C3ö🔑+%2f%2F%2B",
+        r#"a\\"ö🔑 %2f/"#,
+    ] {
+        assert_eq!(secrets.redact(other), other);
+    }
 }

@@ -8,61 +8,58 @@ use crate::redact::{is_blank, is_password};
 /// The values of variables are secret from this length on.
 pub(super) const SHORTEST: usize = 8;
 
-/// The endings of the names of secret variables.
-const SECRET: [&str; 6] = ["PASSWORD", "PASSWD", "PWD", "SECRET", "TOKEN", "KEY"];
+/// What the name of a variable says about its value.
+pub(super) enum Meaning {
+    /// A secret.
+    Secret,
+    /// The name of a user, a database or a host.
+    Public,
+    /// Nothing.
+    Unknown,
+}
 
-/// The endings of the names of variables that name a user or a database.
-const PUBLIC: [&str; 5] = ["USER", "USERNAME", "DATABASE", "DB", "HOST"];
-
-fn ends_with(name: &str, endings: &[&str]) -> bool {
-    let name = name.as_bytes();
-    let Some(last) = name.last() else {
-        return false;
+/// Every start asks this about every variable, so the last letter decides first.
+pub(super) fn meaning(name: &str) -> Meaning {
+    let ends = |ending: &str| {
+        let at = name.len().checked_sub(ending.len());
+        let end = at.and_then(|at| name.as_bytes().get(at..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(ending.as_bytes()))
     };
-    endings
-        .iter()
-        .map(|ending| ending.as_bytes())
-        .any(|ending| {
-            // Most names differ here already.
-            ending
-                .last()
-                .is_some_and(|letter| letter.eq_ignore_ascii_case(last))
-                && name.len() >= ending.len()
-                && name[name.len() - ending.len()..].eq_ignore_ascii_case(ending)
-        })
-}
-
-pub(super) fn is_secret(name: &str) -> bool {
-    // The shell's: its folder, and the one before.
-    !matches!(name, "PWD" | "OLDPWD") && ends_with(name, &SECRET)
-}
-
-pub(super) fn is_public(name: &str) -> bool {
-    ends_with(name, &PUBLIC)
+    match name.as_bytes().last().map(u8::to_ascii_uppercase) {
+        // The shell's: its folder, and the one before.
+        Some(b'D') if matches!(name, "PWD" | "OLDPWD") => Meaning::Unknown,
+        Some(b'D') if ends("PASSWORD") || ends("PASSWD") || ends("PWD") => Meaning::Secret,
+        Some(b'T') if ends("SECRET") => Meaning::Secret,
+        Some(b'N') if ends("TOKEN") => Meaning::Secret,
+        Some(b'Y') if ends("KEY") => Meaning::Secret,
+        Some(b'R') if ends("USER") => Meaning::Public,
+        Some(b'E') if ends("USERNAME") || ends("DATABASE") => Meaning::Public,
+        Some(b'B') if ends("DB") => Meaning::Public,
+        Some(b'T') if ends("HOST") => Meaning::Public,
+        _ => Meaning::Unknown,
+    }
 }
 
 /// Adds the passwords of all URLs in a value, and of what other drivers use in place of one.
 pub(super) fn passwords_of_urls(secrets: &mut Secrets, value: &str) {
-    // Most values are no URL and have no parameters, and every start looks at all of them.
-    let has = |byte| value.as_bytes().contains(&byte);
-    if !(has(b'=') || has(b'@') || has(b':') && value.contains("://")) {
-        return;
+    // Most values have neither, and every start looks at all of them.
+    let [has_at, has_equals] = [b'@', b'='].map(|byte| value.as_bytes().contains(&byte));
+    if has_at {
+        let mut found = value.match_indices("://").peekable();
+        if found.peek().is_none() && (value.contains("@tcp(") || value.contains("@unix(")) {
+            userinfo(secrets, value);
+        }
+        for (at, _) in found {
+            let scheme = value[..at].rsplit(|c: char| !c.is_ascii_alphanumeric());
+            secrets.public.extend(scheme.map(str::to_owned).next());
+            let rest = &value[at + 3..];
+            let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+            url(secrets, &rest[..end]);
+        }
     }
-    let mut found = value.match_indices("://").peekable();
-    if found.peek().is_none() && !value.contains("@tcp(") && !value.contains("@unix(") {
-        return assigned(secrets, value);
+    if has_equals {
+        assigned(secrets, value);
     }
-    if found.peek().is_none() {
-        userinfo(secrets, value);
-    }
-    for (at, _) in found {
-        let scheme = value[..at].rsplit(|c: char| !c.is_ascii_alphanumeric());
-        secrets.public.extend(scheme.map(str::to_owned).next());
-        let rest = &value[at + 3..];
-        let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
-        url(secrets, &rest[..end]);
-    }
-    assigned(secrets, value);
 }
 
 /// The part of a URL behind `//`. A password may have characters in it that end this part by the rules.

@@ -109,7 +109,7 @@ pub fn parse(args: &[OsString]) -> Result<Parsed, Failure> {
     if let Some(verb) = verb {
         // Not dropped: freeing them takes longer than resolving the steps' settings, and exec will
         // free them anyway.
-        let mut parser = ManuallyDrop::new(parser::parser(verb));
+        let mut parser = ManuallyDrop::new(parser::parser(verb, &args[2..]));
         if let Ok(matches) = parser.try_get_matches_from_mut(&args[1..]) {
             let matches = ManuallyDrop::new(matches);
             return Ok(Parsed::Command(Box::new(Raw::new(verb, &matches))));

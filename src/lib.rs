@@ -57,8 +57,7 @@ pub fn main(args: &[OsString]) -> u8 {
     // 1. Record what was inherited, before anything changes it.
     sys::panic::exit_with(FailureKind::Bug.code());
     let environment = inherited::environment();
-    inherited::hide(b"PG");
-    inherited::trust_no_machine_roots();
+    inherited::replace_environment(&environment);
     let host = match Inherited::capture().and_then(Host::new) {
         Ok(host) => host,
         Err(error) => return no_host(&error),

@@ -5,10 +5,10 @@
 
 use std::ffi::{c_char, c_int};
 
-/// musl's allocator maps and unmaps a few pages at a time, which took a seventh of the whole time
-/// from start to exec. This one keeps them.
+use launchgate::sys::memory::Memory;
+
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static MEMORY: Memory = Memory::new();
 
 /// Called by the C library.
 ///

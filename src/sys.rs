@@ -26,6 +26,7 @@ pub mod inherited;
 pub mod init;
 pub mod launch;
 pub mod lookup;
+pub mod memory;
 pub mod output;
 pub mod own;
 pub mod panic;

@@ -1,5 +1,8 @@
 //! The clap definitions, generated from the table of settings.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, Command, ValueHint};
 
@@ -46,15 +49,27 @@ pub(super) fn subcommand(verb: Verb) -> Command {
         })
 }
 
-/// A subcommand with only what is needed to parse a valid command line.
-pub(super) fn parser(verb: Verb) -> Command {
-    let flags = flags(verb).map(|flag| arg(flag.row));
-    flags
-        .chain(Operand::of(verb).iter().map(|operand| operand.arg(verb)))
-        .fold(
-            Command::new(verb.as_str()).disable_help_flag(true),
-            Command::arg,
-        )
+/// A subcommand with only what is needed to parse these words, if they are valid: of the flags, those
+/// that occur in them. Defining the others would take a third of a start's instructions.
+pub(super) fn parser(verb: Verb, words: &[OsString]) -> Command {
+    let words = words.iter().map(|word| word.as_bytes());
+    let flags: Vec<&[u8]> = words.filter(|word| word.starts_with(b"-")).collect();
+    let occurs = |row: &Definition| {
+        let flag = row.flag.as_bytes();
+        let is_long = |rest: &[u8]| rest.first().is_none_or(|&byte| byte == b'=');
+        flags.iter().any(|word| {
+            // `-qv` are two flags.
+            word.strip_prefix(flag).is_some_and(is_long)
+                || row.short.is_some() && !word.starts_with(b"--")
+        })
+    };
+    let rows = SETTINGS.iter().filter(|row| occurs(row));
+    let rows = rows.filter(|row| row.belongs_to(verb));
+    let operands = Operand::of(verb).iter().map(|operand| operand.arg(verb));
+    Command::new(verb.as_str())
+        .disable_help_flag(true)
+        .args(rows.map(arg))
+        .args(operands)
 }
 
 /// A setting as a flag of one command.

@@ -1,7 +1,7 @@
 //! The authorities that a server's certificate is verified against.
 //!
 //! Invariant: those that the URL names, and no others. The driver adds what it is given to the machine's
-//! authorities, of which [`crate::sys::inherited::trust_no_machine_roots`] has it find none: with them, the
+//! authorities, of which [`crate::sys::inherited::replace_environment`] has it find none: with them, the
 //! certificate of any web site would do where `verify-ca` names a private authority.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};

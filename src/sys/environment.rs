@@ -26,7 +26,7 @@ pub struct Environment {
 impl Environment {
     /// Takes the entries of `environ`.
     pub fn new(entries: Vec<EnvEntry>) -> Self {
-        let has_own = entries.iter().any(|e| e.to_bytes().starts_with(OWN));
+        let has_own = entries.iter().any(|entry| begins(entry.to_bytes(), OWN));
         Self { entries, has_own }
     }
 
@@ -49,10 +49,7 @@ impl Environment {
     /// The value of the first entry with that name, as in `getenv`.
     pub fn get(&self, name: &[u8]) -> Option<&OsStr> {
         self.entries.iter().find_map(|entry| {
-            // Most entries differ in the first byte.
-            let bytes = entry.to_bytes();
-            let begins = bytes.first() == name.first() && bytes.starts_with(name);
-            let (found, value) = begins.then(|| parts(entry))??;
+            let (found, value) = begins(entry.to_bytes(), name).then(|| parts(entry))??;
             (found == name).then(|| OsStr::from_bytes(value))
         })
     }
@@ -112,6 +109,11 @@ impl Environment {
     pub fn append(&mut self, name: &[u8], value: &[u8]) {
         self.entries.push(entry(name, value));
     }
+}
+
+/// Whether an entry begins with these bytes. Most differ in the first one.
+fn begins(entry: &[u8], name: &[u8]) -> bool {
+    entry.first() == name.first() && entry.starts_with(name)
 }
 
 fn entry(name: &[u8], value: &[u8]) -> EnvEntry {

@@ -8,6 +8,7 @@ use std::ffi::{CStr, OsString};
 use std::io;
 use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStringExt;
+use std::ptr;
 
 use libc::{c_char, c_int};
 
@@ -15,7 +16,7 @@ use super::signals::{self, Dispositions, Mask};
 use crate::sys::environment::{EnvEntry, Environment};
 
 unsafe extern "C" {
-    static environ: *const *const c_char;
+    static mut environ: *const *const c_char;
 }
 
 /// Everything that is restored before exec.
@@ -125,34 +126,25 @@ pub fn environment() -> Environment {
     Environment::new(entries)
 }
 
-/// Has the TLS library find no authorities on this machine. Its verification would accept them beside
-/// those that a setting names, however few these are.
-pub fn trust_no_machine_roots() {
-    hide(b"SSL_CERT_");
-    // SAFETY: no other thread runs yet that could read or change the environment, and the text is never
-    // freed.
-    unsafe { libc::putenv(c"SSL_CERT_FILE=/dev/null".as_ptr().cast_mut()) };
-}
-
-/// Takes the variables that begin with `prefix` out of what the C library and Rust's know as this
-/// process's environment: a driver would use some of them past the settings. What [`environment`]
-/// returned keeps them, and so does what is passed on.
-pub fn hide(prefix: &[u8]) {
-    // SAFETY: as above; no other thread runs yet that could read or change the array, and each entry
-    // is only moved to an earlier place of it.
-    unsafe {
-        let (mut from, mut to) = (environ, environ.cast_mut());
-        while !from.is_null() && !(*from).is_null() {
-            if !CStr::from_ptr(*from).to_bytes().starts_with(prefix) {
-                *to = *from;
-                to = to.add(1);
-            }
-            from = from.add(1);
-        }
-        if !to.is_null() {
-            *to = std::ptr::null();
-        }
-    }
+/// Replaces what the C library and Rust's know as this process's environment. What [`environment`]
+/// returned stays as it is, and so does what is passed on.
+///
+/// - `PG*` is left out: a driver would use some of it past the settings.
+/// - The TLS library finds no authorities on this machine. It would accept them beside those that a
+///   setting names, however few these are.
+pub fn replace_environment(environment: &Environment) {
+    let is_kept = |entry: &&EnvEntry| match entry.to_bytes() {
+        [b'P', b'G', ..] => false,
+        [b'S', b'S', b'L', rest @ ..] => !rest.starts_with(b"_CERT_"),
+        _ => true,
+    };
+    let kept = environment.entries().iter().filter(is_kept);
+    let kept = kept.map(|entry| entry.as_ptr());
+    let no_roots = c"SSL_CERT_FILE=/dev/null".as_ptr();
+    let array: Vec<_> = kept.chain([no_roots, ptr::null()]).collect();
+    // SAFETY: no other thread runs yet that could read or change it. The array is never freed, and its
+    // entries are inherited ones and a constant.
+    unsafe { environ = Vec::leak(array).as_ptr() };
 }
 
 /// Whether the standard stream is a terminal.

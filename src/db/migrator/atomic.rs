@@ -25,7 +25,7 @@ pub(super) fn is_atomic_file(dialect: &MigrationDialect, sql: &str) -> bool {
 
 /// Whether `SQLite` accepts all statements of a file in a transaction that was begun before.
 pub(super) fn is_wrappable(sql: &str) -> bool {
-    let rules = Backend::Sqlite.driver().migrations().lexical_rules;
+    let rules = Backend::Sqlite.driver().migrations.lexical_rules;
     let refused = ["BEGIN", "COMMIT", "END", "ROLLBACK", "VACUUM", "DETACH"];
     let mut all = statements(sql, rules).into_iter();
     !all.any(|statement| begins_with(&sql[statement.word..statement.end], &refused))

@@ -127,13 +127,13 @@ need_test_servers() {
     need_sid
 }
 
-# What the examples of stacks run on: Laravel, Rails with Sidekiq, and the queues' Redis.
+# What the examples of stacks run on: Laravel, Rails with Sidekiq, Java, and the queues' Redis.
 need_stacks() {
     need_packages \
         php:php-cli '/usr/sbin/php-fpm*:php-fpm' "php -m | grep pdo_mysql:php-mysql" cgi-fcgi:libfcgi-bin \
         /usr/share/php/Illuminate/autoload.php:php-laravel-framework \
         rails:ruby-railties "/usr/share/rubygems-integration/*/gems/activerecord-*:ruby-activerecord" "ruby -e 'require %(pg)':ruby-pg" \
-        puma:puma sidekiq:ruby-sidekiq redis-server:redis-server
+        puma:puma sidekiq:ruby-sidekiq redis-server:redis-server javac:default-jdk-headless
 }
 
 # need_postgres VERSION: sets LAUNCHGATE_TEST_PG18 (for an 18) to a folder with bin/initdb of that

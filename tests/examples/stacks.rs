@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::common::home::{Home, Server, command_as, free_port};
 use crate::common::mariadb::MariaDb;
-use crate::common::servers::Postgres;
+use crate::common::servers::{PASSWORD, Postgres};
 use crate::reader::Reader;
 
 /// The states of every attempt so far, in launchgate's own schema or database.
@@ -33,6 +33,33 @@ fn ruby_rails_readme_is_true() {
 #[test]
 fn python_django_readme_is_true() {
     with_redis("python-django");
+}
+
+#[test]
+fn node_typeorm_readme_is_true() {
+    let database = Postgres::start();
+    let reader = Reader::of("node-typeorm").with_database(&database.url("postgres"));
+    assert_eq!(reader.with_replicas().follow("node-typeorm"), 3);
+    assert_eq!(database.sql("postgres", RUNS), "succeeded");
+}
+
+/// The lock that an earlier Liquibase left would let the next one wait for five minutes.
+#[test]
+fn java_liquibase_readme_is_true() {
+    let database = Postgres::start();
+    database.sql(
+        "postgres",
+        "CREATE TABLE databasechangeloglock (id int PRIMARY KEY, locked boolean NOT NULL, \
+         lockgranted timestamp, lockedby varchar(255)); \
+         INSERT INTO databasechangeloglock VALUES (1, true, now(), 'killed')",
+    );
+    let address = format!("127.0.0.1:{}/postgres", database.port);
+    let password = format!("SPRING_DATASOURCE_PASSWORD=\"{PASSWORD}\"");
+    let reader = Reader::of("java-liquibase")
+        .with("127.0.0.1:5432/postgres", &address)
+        .with("SPRING_DATASOURCE_PASSWORD=postgres", &password);
+    assert_eq!(reader.with_replicas().follow("java-liquibase"), 3);
+    assert_eq!(database.sql("postgres", RUNS), "succeeded");
 }
 
 /// Debian calls it by its version.

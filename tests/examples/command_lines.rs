@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 use crate::common::servers::Postgres;
 use crate::reader::{free_port, repository};
 use crate::stacks::laravel;
-use crate::texts::{CommandLine, command_lines, examples};
+use crate::texts::{CommandLine, command_lines, command_lines_of, examples};
 
 /// What a platform sets, and the examples of it rely on.
 const PLATFORMS: [(&str, &[&str]); 6] = [
@@ -38,7 +38,14 @@ fn every_command_line_is_understood() {
     let port = mariadb.port.to_string();
     let folders = examples();
     assert!(folders.len() >= 16, "{folders:?}");
-    let lines = command_lines(&folders);
+    let mut lines = command_lines(&folders);
+    database.sql(
+        "postgres",
+        "CREATE ROLE app SUPERUSER LOGIN PASSWORD 'secret'",
+    );
+    let page = stacks(database.port, &port);
+    assert!(page.len() > 25, "{page:?}");
+    lines.extend(page);
     let mut wrong = Vec::new();
     for line in &lines {
         let output = Shop::for_line(line, &database.url("postgres"), &port).check();
@@ -108,6 +115,40 @@ fn a_command_line_that_is_out_of_date_is_found() {
     assert!(verdict(&["start", "--", "node"]).is_some());
 }
 
+/// The commands in the page of stacks, with the variables that they name as their platforms set them.
+fn stacks(postgres: u16, mariadb: &str) -> Vec<CommandLine> {
+    let mut lines = command_lines_of(&repository("docs/stacks.md"));
+    for line in &mut lines {
+        let text = line.words.join(" ");
+        let (port, database) = if text.contains("mysql://") {
+            (mariadb.to_owned(), "laravel")
+        } else {
+            (postgres.to_string(), "postgres")
+        };
+        let named = text
+            .split('{')
+            .skip(1)
+            .filter_map(|rest| rest.split('}').next());
+        line.variables = named
+            .filter(|name| *name != "DATABASE_URL")
+            .map(|name| {
+                let value = match name {
+                    "SPRING_DATASOURCE_URL" => {
+                        format!("jdbc:postgresql://127.0.0.1:{port}/{database}")
+                    }
+                    "DB_HOST" => "127.0.0.1".to_owned(),
+                    "DB_PORT" => port.clone(),
+                    "DB_NAME" | "DB_DATABASE" => database.to_owned(),
+                    _ if name.ends_with("PASSWORD") => "secret".to_owned(),
+                    _ => "app".to_owned(),
+                };
+                (name.to_owned(), Some(value))
+            })
+            .collect();
+    }
+    lines
+}
+
 /// A folder that looks like the repository's, with the programs that one command line wants.
 struct Shop {
     folder: tempfile::TempDir,
@@ -133,12 +174,18 @@ impl Shop {
                 value.to_owned()
             }
         };
-        let example = line
-            .file
-            .strip_prefix(repository("examples"))
-            .expect("an example");
+        let example = line.file.strip_prefix(repository("examples"));
+        let example = example.unwrap_or(Path::new("page"));
         let platform = PLATFORMS.iter().find(|(name, _)| example.starts_with(name));
         let platform = platform.map_or(&["GIT_SHA", "DATABASE_URL"][..], |(_, names)| names);
+        // Spring's is not looked at where there is another.
+        let is_springs =
+            |name: &str| line.file.ends_with("stacks.md") && name.starts_with("SPRING");
+        let platform = if line.variables.keys().any(|name| is_springs(name)) {
+            &["GIT_SHA"][..]
+        } else {
+            platform
+        };
         let value = |name: &str| match name {
             "FLY_IMAGE_REF" => "registry.fly.io/web:deployment-01JD4F2A91C".to_owned(),
             "PORT" => "8080".to_owned(),
@@ -175,10 +222,16 @@ impl Shop {
         let example = self.example();
         let to = self.folder.path().join("examples").join(&example);
         let from = repository("examples").join(&example);
-        for file in crate::texts::files(&from) {
+        fs::create_dir_all(&to).expect("a folder");
+        let files = from.is_dir().then(|| crate::texts::files(&from));
+        for file in files.into_iter().flatten() {
             let copy = to.join(file.strip_prefix(&from).expect("below it"));
             fs::create_dir_all(copy.parent().expect("a folder")).expect("a folder");
             fs::copy(&file, copy).expect("a copy");
+        }
+        if let Some(folder) = option(&self.words, "--sql").filter(|_| !from.is_dir()) {
+            fs::create_dir_all(to.join(folder)).expect("a folder");
+            fs::write(to.join(folder).join("1_guests.sql"), "SELECT 1;").expect("a migration");
         }
         for program in self.programs() {
             assert!(!program.starts_with('/'), "{program}: where would it be?");
@@ -194,8 +247,10 @@ impl Shop {
     }
 
     fn example(&self) -> PathBuf {
-        let below = self.file.strip_prefix(repository("examples"));
-        let first = below.expect("an example").components().next();
+        let Ok(below) = self.file.strip_prefix(repository("examples")) else {
+            return PathBuf::from("page");
+        };
+        let first = below.components().next();
         PathBuf::from(first.expect("its name").as_os_str())
     }
 

@@ -64,6 +64,14 @@ pub fn command_lines(folders: &[PathBuf]) -> Vec<CommandLine> {
     found
 }
 
+/// Every command line of this page.
+pub fn command_lines_of(page: &Path) -> Vec<CommandLine> {
+    let mut finder = Finder::new(page);
+    let text = fs::read_to_string(page).expect("a page");
+    finder.read(&text, Variables::new());
+    finder.found
+}
+
 /// What is in these files, whatever they are written in.
 pub fn documents(files: &[PathBuf]) -> BTreeMap<PathBuf, Value> {
     let mut command = python();
@@ -145,7 +153,10 @@ impl Finder {
 
     /// A text: fenced blocks and whole files by line, and of prose what is marked as code.
     fn read(&mut self, text: &str, mut variables: Variables) {
-        let is_prose = self.file.ends_with("README.md");
+        let is_prose = self
+            .file
+            .extension()
+            .is_some_and(|extension| extension == "md");
         let text = text.replace("\\\n", " ");
         let mut prose = String::new();
         let mut in_block = !is_prose;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::common::home::{Home, Server, command_as, free_port};
 use crate::common::mariadb::MariaDb;
-use crate::common::servers::{PASSWORD, Postgres};
+use crate::common::servers::Postgres;
 use crate::reader::Reader;
 
 /// The states of every attempt so far, in launchgate's own schema or database.
@@ -43,7 +43,8 @@ fn node_typeorm_readme_is_true() {
     assert_eq!(database.sql("postgres", RUNS), "succeeded");
 }
 
-/// The lock that an earlier Liquibase left would let the next one wait for five minutes.
+/// The lock that an earlier Liquibase left would let the next one wait for five minutes. A role of its
+/// own: Java's driver refuses a password that is hashed in as few rounds as the fixture's.
 #[test]
 fn java_liquibase_readme_is_true() {
     let database = Postgres::start();
@@ -51,13 +52,13 @@ fn java_liquibase_readme_is_true() {
         "postgres",
         "CREATE TABLE databasechangeloglock (id int PRIMARY KEY, locked boolean NOT NULL, \
          lockgranted timestamp, lockedby varchar(255)); \
-         INSERT INTO databasechangeloglock VALUES (1, true, now(), 'killed')",
+         INSERT INTO databasechangeloglock VALUES (1, true, now(), 'killed'); \
+         CREATE ROLE app SUPERUSER LOGIN PASSWORD 'postgres'",
     );
     let address = format!("127.0.0.1:{}/postgres", database.port);
-    let password = format!("SPRING_DATASOURCE_PASSWORD=\"{PASSWORD}\"");
     let reader = Reader::of("java-liquibase")
         .with("127.0.0.1:5432/postgres", &address)
-        .with("SPRING_DATASOURCE_PASSWORD=postgres", &password);
+        .with("_USERNAME=postgres", "_USERNAME=app");
     assert_eq!(reader.with_replicas().follow("java-liquibase"), 3);
     assert_eq!(database.sql("postgres", RUNS), "succeeded");
 }

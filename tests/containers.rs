@@ -8,21 +8,18 @@
 //! That a stop is obeyed at once is judged by exit codes, not by clocks: the engine's own
 //! answer to a container that does not end is SIGKILL, and that shows as 137.
 
+#[path = "common/mod.rs"]
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use tempfile::TempDir;
 
-/// How long anything may take before a test gives up on it.
-const DEADLINE: Duration = Duration::from_mins(2);
-/// What a machine must have for these tests.
-const ENGINE: &str = "these tests need a Docker engine that answers, or root and docker.io to start one, \
-    with cgroups mounted and the right to mount, which a plain chroot lacks";
-/// Seconds between `docker stop`'s TERM and KILL: more than any test takes.
-const STOP_GRACE: &str = "100";
+use common::docker::{Container, Engine, repository, static_binary, succeeded};
+use common::wait_until as until;
 
 /// The roots that launchgate has to work in.
 #[derive(Clone, Copy)]
@@ -216,9 +213,7 @@ impl AtTerminal {
     fn start(engine: &Engine, command: &str) -> Self {
         let mut script = Command::new("script");
         script.args(["--quiet", "--return", "--flush", "--command", command]);
-        if let Some(host) = &engine.host {
-            script.env("DOCKER_HOST", host);
-        }
+        script.envs(engine.variables());
         let mut script = script
             .arg("/dev/null")
             .stdin(Stdio::piped())
@@ -468,89 +463,7 @@ fn a_host_is_reached_whatever_its_aaaa_query_gets() {
     }
 }
 
-/// A docker engine, and the folder of what the test makes for it.
-struct Engine {
-    host: Option<String>,
-    own: Option<Child>,
-    folder: TempDir,
-}
-
 impl Engine {
-    /// The one that answers already, or one of the test's own.
-    fn answering() -> Self {
-        let mut engine = Self {
-            host: None,
-            own: None,
-            folder: TempDir::with_prefix("launchgate-docker-").expect("a folder"),
-        };
-        if !engine.answers() {
-            engine.start_own();
-        }
-        engine
-    }
-
-    fn answers(&self) -> bool {
-        self.docker(&["version", "--format", "{{.Server.Version}}"])
-            .status
-            .success()
-    }
-
-    /// Without a bridge or firewall rules: no test needs a network, and they take rights and
-    /// kernel modules that a machine for tests may not have.
-    fn start_own(&mut self) {
-        let at = |name: &str| self.folder.path().join(name).display().to_string();
-        let socket = format!("unix://{}", at("sock"));
-        let log = fs::File::create(at("log")).expect("a log file");
-        // The engine gets TERM, and ends its containers, also when the test's thread dies.
-        let engine = Command::new("setpriv")
-            .args(["--pdeathsig", "TERM", "dockerd"])
-            .args(["--data-root", &at("data"), "--exec-root", &at("exec")])
-            .args(["--pidfile", &at("pid"), "--host", &socket])
-            .args(["--bridge", "none", "--iptables=false", "--ip6tables=false"])
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a second handle"))
-            .stderr(log)
-            .spawn()
-            .expect("setpriv and dockerd: install util-linux and docker.io");
-        self.own = Some(engine);
-        self.host = Some(socket);
-        let log = at("log");
-        until("dockerd to answer", || {
-            let ended = self
-                .own
-                .as_mut()
-                .is_some_and(|own| own.try_wait().is_ok_and(|s| s.is_some()));
-            let said = fs::read_to_string(&log).unwrap_or_default();
-            assert!(
-                !ended,
-                "no engine answers and dockerd ends: {ENGINE}\n{said}"
-            );
-            self.answers().then_some(())
-        });
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new("docker");
-        if let Some(host) = &self.host {
-            command.env("DOCKER_HOST", host);
-        }
-        // A client may lack the plug-in that the newer builder needs. The older one is enough
-        // for these files, and takes base images from the engine without asking a registry.
-        command.env("DOCKER_BUILDKIT", "0").stdin(Stdio::null());
-        command
-    }
-
-    fn docker(&self, args: &[&str]) -> Output {
-        self.command()
-            .args(args)
-            .output()
-            .expect("docker: install docker.io")
-    }
-
-    fn succeed(&self, args: &[&str]) -> String {
-        succeeded(args, &self.docker(args))
-    }
-
     /// An image with launchgate and the test's program.
     fn image(&self, root: Root) -> String {
         let context = self.context();
@@ -603,24 +516,6 @@ impl Engine {
         )
     }
 
-    fn build_file(&self, file: &Path, context: &Path, args: &[(&str, &str)]) -> String {
-        let mut command = self.command();
-        command
-            .args(["build", "--network", "none", "--quiet", "--file"])
-            .arg(file);
-        for (name, value) in args {
-            command.arg("--build-arg").arg(format!("{name}={value}"));
-        }
-        let output = command.arg(context).output().expect("docker build");
-        last_line(&succeeded(&["build"], &output))
-    }
-
-    /// A Debian root with these programs, made of this machine's files.
-    fn import(&self, programs: &[&str]) -> String {
-        let mut command = Command::new(repository("tests/containers/debian-root"));
-        self.import_tar(command.args(programs))
-    }
-
     /// The same image with a user 1000 of this name, as the official images of a language have one.
     fn image_with_user(&self, name: &str, image: &str) -> String {
         let context = self.context();
@@ -632,29 +527,6 @@ impl Engine {
         let text = format!("FROM {image}\nCOPY passwd group /etc/\n");
         fs::write(&file, text).expect("a Dockerfile");
         self.build_file(&file, &context, &[])
-    }
-
-    fn import_tar(&self, command: &mut Command) -> String {
-        let mut tar = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the root's tar");
-        let stream = tar.stdout.take().expect("its output");
-        let output = self
-            .command()
-            .args(["import", "-"])
-            .stdin(stream)
-            .output()
-            .expect("docker import");
-        assert!(tar.wait().expect("its end").success(), "no tar of a root");
-        last_line(&succeeded(&["import"], &output))
-    }
-
-    fn context(&self) -> PathBuf {
-        TempDir::with_prefix_in("context-", self.folder.path())
-            .expect("a folder")
-            .keep()
     }
 
     /// The test's image with one migrate step per mode, then `serve`.
@@ -670,111 +542,11 @@ impl Engine {
         words.extend(["--", "/program", "serve"]);
         self.start_words(image, &words, options)
     }
-
-    fn start_words(&self, image: &str, words: &[&str], options: &[&str]) -> Container<'_> {
-        self.start_on(&self.data(), image, words, options)
-    }
-
-    /// A folder that every user of a container may write to.
-    fn data(&self) -> PathBuf {
-        let data = self.context();
-        let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
-        fs::set_permissions(&data, open).expect("an open folder");
-        data
-    }
-
-    /// Starts a container that has this folder as `/data`.
-    fn start_on(
-        &self,
-        data: &Path,
-        image: &str,
-        words: &[&str],
-        options: &[&str],
-    ) -> Container<'_> {
-        let volume = format!("{}:/data", data.display());
-        let mut args = vec!["run", "--detach", "--network", "none", "--volume", &volume];
-        args.extend(options);
-        args.push(image);
-        args.extend(words);
-        let id = last_line(&self.succeed(&args));
-        Container {
-            engine: self,
-            id,
-            data: data.to_owned(),
-        }
-    }
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        let Some(own) = &mut self.own else { return };
-        // TERM has the engine end what it started and unmount what it mounted.
-        let _ = Command::new("kill").arg(own.id().to_string()).status();
-        let _ = own.wait();
-    }
-}
-
-struct Container<'a> {
-    engine: &'a Engine,
-    id: String,
-    data: PathBuf,
 }
 
 impl Container<'_> {
-    /// Both streams, so far.
-    fn logs(&self) -> String {
-        let output = self.engine.docker(&["logs", &self.id]);
-        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
-    }
-
-    fn wait_for(&self, text: &str) -> String {
-        until(&format!("{text:?} in the container's output"), || {
-            let logs = self.logs();
-            let state = self.inspect("{{.State.Running}}");
-            assert!(
-                state == "true" || self.logs().contains(text),
-                "it ended:\n{logs}"
-            );
-            logs.contains(text).then_some(logs)
-        })
-    }
-
-    /// Its exit code, once it ended by itself.
-    fn wait(&self) -> i32 {
-        let code = self.engine.succeed(&["wait", &self.id]);
-        last_line(&code).parse().expect("an exit code")
-    }
-
-    /// `docker stop`, and the exit code.
-    fn stop(&self) -> i32 {
-        self.engine
-            .succeed(&["stop", "--time", STOP_GRACE, &self.id]);
-        self.inspect("{{.State.ExitCode}}")
-            .parse()
-            .expect("an exit code")
-    }
-
-    fn inspect(&self, format: &str) -> String {
-        last_line(
-            &self
-                .engine
-                .succeed(&["inspect", "--format", format, &self.id]),
-        )
-    }
-
-    fn exec(&self, words: &[&str]) -> String {
-        self.engine.succeed(&[&["exec", &self.id], words].concat())
-    }
-
     fn schema(&self) -> String {
         fs::read_to_string(self.data.join("schema")).unwrap_or_default()
-    }
-}
-
-impl Drop for Container<'_> {
-    fn drop(&mut self) {
-        self.engine
-            .docker(&["rm", "--force", "--volumes", &self.id]);
     }
 }
 
@@ -788,21 +560,6 @@ impl Root {
     }
 }
 
-/// The official binary: `LAUNCHGATE_STATIC`, else what `scripts/build-static` makes.
-fn static_binary() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        if let Some(path) = std::env::var_os("LAUNCHGATE_STATIC") {
-            return path.into();
-        }
-        let output = Command::new(repository("scripts/build-static"))
-            .stdin(Stdio::null())
-            .output()
-            .expect("scripts/build-static");
-        last_line(&succeeded(&["scripts/build-static"], &output)).into()
-    })
-}
-
 fn compile(link: &str, program: &Path) {
     let output = Command::new("musl-gcc")
         .args([link, "-O1", "-Wall", "-Werror", "-o"])
@@ -811,35 +568,4 @@ fn compile(link: &str, program: &Path) {
         .output()
         .expect("musl-gcc: install musl-tools");
     succeeded(&["musl-gcc"], &output);
-}
-
-fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
-
-fn succeeded(what: &[&str], output: &Output) -> String {
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{what:?}: {}\n{stdout}{stderr}",
-        output.status
-    );
-    stdout.into_owned()
-}
-
-fn last_line(text: &str) -> String {
-    text.lines().last().unwrap_or_default().trim().to_owned()
-}
-
-/// Looks until there is something to see.
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(seen) = look() {
-            return seen;
-        }
-        assert!(start.elapsed() < DEADLINE, "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }

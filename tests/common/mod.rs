@@ -21,6 +21,7 @@
 pub mod backends;
 pub mod clock;
 pub mod core_rules;
+pub mod docker;
 pub mod home;
 pub mod mariadb;
 pub mod mysql;

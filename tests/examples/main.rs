@@ -18,6 +18,7 @@
 mod common;
 
 mod command_lines;
+mod images;
 mod pods;
 mod reader;
 mod roles;

@@ -67,6 +67,10 @@ impl Reader {
         self
     }
 
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Starts three servers at once, and in the end one of them again.
     pub fn with_replicas(mut self) -> Self {
         self.replicas = 3;

@@ -1,0 +1,7 @@
+import { integer, pgTable, serial, text } from "drizzle-orm/pg-core";
+
+export const guests = pgTable("guests", {
+  id: serial().primaryKey(),
+  name: text().notNull().unique(),
+  seat: integer(),
+});

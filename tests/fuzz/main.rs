@@ -10,6 +10,7 @@
 mod chains;
 mod harness;
 mod inputs;
+mod migrations;
 mod passwords;
 mod releases;
 mod settings;

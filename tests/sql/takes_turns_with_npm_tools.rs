@@ -12,7 +12,7 @@ use crate::common::{Db, Gate, Scene, on_each};
 use crate::folder::Migrations;
 
 /// A tool, and a folder of its layout.
-struct Tool {
+pub(crate) struct Tool {
     /// The script that runs it.
     script: &'static str,
     /// Its layout, in launchgate's words.
@@ -102,7 +102,7 @@ const DRIZZLE: Tool = Tool {
     },
 };
 
-const DBMATE: Tool = Tool {
+pub(crate) const DBMATE: Tool = Tool {
     script: "dbmate.mjs",
     layout: "dbmate",
     write: |files, _, count| {
@@ -126,7 +126,7 @@ const DBMATE: Tool = Tool {
 };
 
 /// What the tool says of the folder, and whether it succeeded.
-fn run(tool: &Tool, scene: &Scene<'_>) -> (bool, String) {
+pub(crate) fn run(tool: &Tool, scene: &Scene<'_>) -> (bool, String) {
     let build = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
     let tools = build.expect("the build's folder").join("test-tools");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/judges");

@@ -153,16 +153,23 @@ impl RoutineBody {
 
 fn is_comment(text: &str, rules: LexicalRules) -> bool {
     text.starts_with("--")
-        || text.starts_with("/*") && !text.starts_with("/*!")
+        || text.starts_with("/*") && !is_executed(text, rules)
         || rules.comments == Comments::Hash && text.starts_with('#')
+}
+
+/// Whether a comment is SQL for MySQL (`/*!`) or only `MariaDB` (`/*M!`).
+fn is_executed(text: &str, rules: LexicalRules) -> bool {
+    rules.comments == Comments::Hash && (text.starts_with("/*!") || text.starts_with("/*M!"))
 }
 
 /// How long the token is that `rest` begins with; at least one character.
 fn token(rest: &str, at: usize, all: &[u8], rules: LexicalRules) -> usize {
     let bytes = rest.as_bytes();
     match bytes[0] {
-        b'-' if rest.starts_with("--") => to_end_of_line(rest),
-        b'#' if rules.comments == Comments::Hash => to_end_of_line(rest),
+        b'-' if rest.starts_with("--") && begins_comment(bytes.get(2), rules) => {
+            to_end_of_line(rest, rules)
+        }
+        b'#' if rules.comments == Comments::Hash => to_end_of_line(rest, rules),
         b'/' if rest.starts_with("/*") => comment(bytes, rules.comments == Comments::Nested),
         b'\'' => {
             let escapes = match rules.backslashes {
@@ -182,17 +189,34 @@ fn token(rest: &str, at: usize, all: &[u8], rules: LexicalRules) -> usize {
             rest.find(']').map_or(rest.len(), |end| end + 1)
         }
         b'$' if rules.dollar_quotes => dollar(rest),
+        // In a name, a dollar is a letter to Postgres, and so is whatever is not ASCII.
+        first if rules.dollar_quotes && !first.is_ascii_digit() && is_letter(first) => {
+            let letters = bytes.iter().take_while(|&&b| is_letter(b) || b == b'$');
+            letters.count()
+        }
         first if is_word(first) => bytes.iter().take_while(|&&byte| is_word(byte)).count(),
         _ => rest.chars().next().map_or(1, char::len_utf8),
     }
+}
+
+fn is_letter(byte: u8) -> bool {
+    is_word(byte) || !byte.is_ascii()
 }
 
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-fn to_end_of_line(rest: &str) -> usize {
-    rest.find('\n').unwrap_or(rest.len())
+/// For MySQL, `--` begins a comment only in front of a blank: `5--1` is 6.
+fn begins_comment(next: Option<&u8>, rules: LexicalRules) -> bool {
+    let is_blank = |byte: &u8| *byte <= b' ' || *byte == 0x7f;
+    rules.comments != Comments::Hash || next.is_none_or(is_blank)
+}
+
+/// For Postgres, a carriage return alone ends a line too.
+fn to_end_of_line(rest: &str, rules: LexicalRules) -> usize {
+    let ends = |c: char| c == '\n' || c == '\r' && rules.comments == Comments::Nested;
+    rest.find(ends).unwrap_or(rest.len())
 }
 
 fn comment(bytes: &[u8], nests: bool) -> usize {
@@ -230,10 +254,11 @@ fn quoted(bytes: &[u8], quote: u8, escapes: bool) -> usize {
 
 /// `$tag$ … $tag$`; a lone dollar, or a parameter, is one character.
 fn dollar(rest: &str) -> usize {
-    let tag_end = rest[1..].find(|c: char| c != '_' && !c.is_alphanumeric());
-    let Some(tag_end) = tag_end
+    let ends = |c: char| c.is_ascii() && c != '_' && !c.is_ascii_alphanumeric();
+    let Some(tag_end) = rest[1..]
+        .find(ends)
         .map(|end| end + 1)
-        .filter(|&end| rest[end..].starts_with('$'))
+        .filter(|&end| rest[end..].starts_with('$') && !rest.as_bytes()[1].is_ascii_digit())
     else {
         return 1;
     };
@@ -290,6 +315,21 @@ mod tests {
             split("begin; select 1; end; select 2", Backend::Postgres).len(),
             4
         );
+    }
+
+    #[test]
+    fn names_and_comments_end_where_postgres_ends_them() {
+        for sql in [
+            "select 1 as a$$; select 2 as b$$",
+            "select 1 as é$x$; select 2 as é$x$",
+            "-- a\rselect 1;\r-- b\rselect 2",
+            "/*! a */ select 1; select $é$;$é$",
+        ] {
+            assert_eq!(split(sql, Backend::Postgres).len(), 2, "{sql:?}");
+        }
+        assert!(split("-- a\rselect 1;", Backend::Mysql).is_empty());
+        assert_eq!(split("/*M! select 1 */", Backend::Mysql).len(), 1);
+        assert_eq!(split("select 5--1; select 2", Backend::Mysql).len(), 2);
     }
 
     #[test]

@@ -45,9 +45,8 @@ pub(super) fn up(text: &str) -> Result<Up, Malformed> {
         };
         let is_comment = line.trim_start().starts_with("--");
         if is_comment && line.contains(MARK) {
-            let is_unfinished = statement
-                .clone()
-                .is_some_and(|range| !text[range].trim().is_empty());
+            statement = statement.filter(|range| !text[range.clone()].trim().is_empty());
+            let is_unfinished = statement.is_some();
             match annotation(line).map_err(|what| malformed(what, ANNOTATIONS))? {
                 Annotation::NoTransaction => up.has_no_transaction = true,
                 Annotation::Envsub => {

@@ -215,6 +215,9 @@ impl<'a> Chain<'a> {
             self.findings.note("the package manager keeps running as the server's parent: start the server directly, as in `node server.js`");
         }
         let texts: Vec<&str> = server.words.iter().filter_map(Word::text).collect();
+        if texts.first().is_some_and(|name| name.ends_with("php-fpm")) && self.init.is_empty() {
+            self.findings.note("php-fpm drops its requests on SIGTERM and finishes them on SIGQUIT: add `--init --rewrite-signal 15:3`, unless the image has STOPSIGNAL SIGQUIT");
+        }
         if matches!(texts.as_slice(), [.., "./bin/rails", "server"]) {
             self.findings.note("the bin/docker-entrypoint that Rails generates runs `db:prepare` in every replica if the command ends in `./bin/rails server`: set this as the ENTRYPOINT, or remove db:prepare from that script");
         } else if tools::is_script(&server.words) {

@@ -82,6 +82,18 @@ fn a_chain_is_read_in_every_form() {
     );
 }
 
+#[test]
+fn php_fpm_is_to_be_stopped_by_sigquit() {
+    let is_said = |text| {
+        let notes = report(text).notes;
+        notes
+            .iter()
+            .any(|note| note.contains("--rewrite-signal 15:3"))
+    };
+    assert!(is_said("php artisan migrate --force && exec php-fpm -F"));
+    assert!(!is_said("php artisan migrate --force && exec gunicorn a"));
+}
+
 /// One row each of what convert got wrong, with what is right.
 #[test]
 fn what_was_wrong_is_right() {

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::common::home::{Home, Server, command_as, free_port};
+use crate::common::home::{Home, Server, command_as, free_port, output};
 use crate::common::mariadb::MariaDb;
 use crate::common::servers::Postgres;
-use crate::reader::Reader;
+use crate::reader::{Reader, repository};
 
 /// The states of every attempt so far, in launchgate's own schema or database.
 const RUNS: &str = "SELECT state FROM launchgate.launchgate_runs";
@@ -112,5 +112,30 @@ impl Redis {
 
     fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+}
+
+/// What the page of stacks says instead of a chain runs the same steps as what `convert` proposes.
+#[test]
+fn convert_agrees_with_the_page_of_stacks() {
+    let page = fs::read_to_string(repository("docs/stacks.md")).expect("a page");
+    let sections: Vec<_> = page
+        .split("\n## ")
+        .filter_map(|section| {
+            let (_, rest) = section.split_once("```text\n")?;
+            let (chain, rest) = rest.split_once("```")?;
+            Some((chain, rest))
+        })
+        .collect();
+    assert_eq!(sections.len(), 9);
+    for (chain, instead) in sections {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_launchgate"));
+        let proposal = output(command.args(["convert", chain.trim()]));
+        let (_, proposal) = proposal.split_once("Instead:").expect("a proposal");
+        let (_, rest) = proposal.split_once("--migrate ").expect("a step");
+        let step = rest.split(" --").next().expect("a command");
+        // `db:prepare` creates the database too, which launchgate connects to before.
+        let step = step.trim_matches('\'').replace("db:prepare", "db:migrate");
+        assert!(instead.contains(&step), "{step}\n{instead}");
     }
 }

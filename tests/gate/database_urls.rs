@@ -402,12 +402,14 @@ fn three_slashes_are_ambiguous_where_only_the_relative_path_exists() {
     let db = Db::sqlite();
     let scene = Scene::new(&db);
     scene.write("rel-only.db", "");
+    std::fs::create_dir(scene.path("data-of-app")).expect("a folder");
     let with = |url: &str| job(&scene, "v1").env("DATABASE_URL", url);
-    refused(
-        with("sqlite:///rel-only.db"),
-        64,
-        &["ambiguous", "sqlite:rel-only.db", "sqlite:/rel-only.db"],
-    );
+    // Before the first migration, there is only the folder.
+    for path in ["rel-only.db", "data-of-app/new.db"] {
+        let [relative, absolute] = [format!("sqlite:{path}"), format!("sqlite:/{path}")];
+        let words = ["ambiguous", &relative, &absolute];
+        refused(with(&format!("sqlite:///{path}")), 64, &words);
+    }
     assert!(!Path::new("/rel-only.db.default.launchgate.lock").exists());
     with("sqlite:rel-only.db").finish().ends_with(0);
     let absolute = scene.path("abs.db");

@@ -102,7 +102,7 @@ impl UrlError {
                 made(
                     format!(
                         "the database URL is ambiguous: launchgate reads three slashes as {absolute}, \
-                         which does not exist, and SQLAlchemy and Django as {relative}, which does"
+                         SQLAlchemy and Django as {relative}, and only the latter fits what exists here"
                     ),
                     format!("write sqlite:{relative} or sqlite:{absolute}"),
                 )

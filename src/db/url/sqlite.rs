@@ -58,8 +58,8 @@ pub(super) fn path(
     Ok(PathBuf::from(OsString::from_vec(decoded)))
 }
 
-/// Three slashes are a relative path to `SQLAlchemy` and Django. Where only that one exists, it is
-/// probably meant.
+/// Three slashes are a relative path to `SQLAlchemy` and Django. Where only that one exists, or could
+/// be created because its folder exists, it is probably meant.
 pub(super) fn check_slashes(
     rest: &str,
     spelling: Spelling,
@@ -72,7 +72,9 @@ pub(super) fn check_slashes(
     let Ok(relative) = absolute.strip_prefix("/") else {
         return Ok(());
     };
-    if exists(absolute) || !exists(relative) {
+    let folder_exists = |path: &Path| path.parent().is_some_and(exists);
+    let is_meant = exists(relative) || folder_exists(relative) && !folder_exists(absolute);
+    if exists(absolute) || !is_meant {
         return Ok(());
     }
     Err(UrlError::ThreeSlashes {

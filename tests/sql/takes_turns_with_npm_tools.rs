@@ -308,6 +308,25 @@ fn drizzle_and_launchgate_take_turns(db: &Db) {
 }
 on_each!(drizzle_and_launchgate_take_turns: each);
 
+/// "The revision is (…) the fingerprint of `--sql DIR`": a journal that lists one more of the files is another one.
+#[test]
+fn what_the_journal_lists_is_a_part_of_the_revision() {
+    let db = &Db::sqlite();
+    let scene = Scene::new(db).without_database_file();
+    let files = Migrations::new(&scene);
+    let job = || scene.command("job").args(["--sql", "migrations"]).start();
+    (DRIZZLE.write)(&files, db, 2);
+    let listed = fs::read(files.0.join("meta/_journal.json")).expect("the journal");
+    (DRIZZLE.write)(&files, db, 1);
+    let mut first = job();
+    first.ends_with(0);
+    first.says("applied 0000_m0.sql");
+    fs::write(files.0.join("meta/_journal.json"), listed).expect("the journal");
+    let mut second = job();
+    second.ends_with(0);
+    second.says("applied 0001_m1.sql");
+}
+
 /// "a failed row of the tool, with the tool's own words for the remedy"
 fn a_failed_migration_of_prisma_is_refused_until_it_is_resolved(db: &Db) {
     let scene = Scene::new(db).without_database_file();

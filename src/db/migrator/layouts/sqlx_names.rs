@@ -2,6 +2,8 @@
 
 use std::{ffi::OsString, path::Path};
 
+use super::drizzle::JOURNAL;
+
 /// The ends of names that sqlx knows, in lower case.
 const SIMPLE: &str = ".sql";
 const DOWN: &str = ".down.sql";
@@ -18,8 +20,8 @@ pub(super) fn quick_names(path: &Path, most: usize) -> Option<Vec<OsString>> {
             .split_once('_')
             .filter(|(_, rest)| rest.ends_with(SIMPLE))
         else {
-            // Another layout's, perhaps.
-            if text.ends_with(SIMPLE) {
+            // Another layout's, perhaps. Drizzle's files have such names too, but its journal counts.
+            if text.ends_with(SIMPLE) || JOURNAL.strip_suffix("/_journal.json") == Some(text) {
                 return None;
             }
             continue;

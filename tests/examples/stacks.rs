@@ -37,9 +37,18 @@ fn python_django_readme_is_true() {
 
 #[test]
 fn node_typeorm_readme_is_true() {
+    with_postgres("node-typeorm");
+}
+
+#[test]
+fn node_drizzle_kit_readme_is_true() {
+    with_postgres("node-drizzle-kit");
+}
+
+fn with_postgres(example: &str) {
     let database = Postgres::start();
-    let reader = Reader::of("node-typeorm").with_database(&database.url("postgres"));
-    assert_eq!(reader.with_replicas().follow("node-typeorm"), 3);
+    let reader = Reader::of(example).with_database(&database.url("postgres"));
+    assert_eq!(reader.with_replicas().follow(example), 3);
     assert_eq!(database.sql("postgres", RUNS), "succeeded");
 }
 

@@ -7,7 +7,8 @@ use tokio::time::Instant;
 use super::{
     Error, Target, hints,
     ledger::NewRun,
-    ledger_connection::{CreationTime, LedgerConnection, LedgerCreation},
+    ledger_connection::LedgerConnection,
+    ledger_creation::{CreationTime, LedgerCreation},
     ledger_sql::TABLE,
     lock::not_running,
 };

@@ -13,7 +13,7 @@ use super::{
     ledger::Ledger,
     ledger_read::Question,
     ledger_sql::LedgerSql,
-    place::{Found, Home},
+    place::Found,
     purpose::ConnectionPurpose,
     rows::TextRow,
     target::CALL,
@@ -30,42 +30,6 @@ pub(super) struct LedgerConnection {
     ledgers: Vec<LedgerSql>,
     /// The database cannot hold all of Unicode: free text is written in ASCII.
     ascii: bool,
-}
-
-/// What creating the ledger came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LedgerCreation {
-    /// It was missing.
-    Created {
-        /// Its name, with that of its schema.
-        table: String,
-        /// Why it is beside the app's tables instead of in a place of its own, and what to do about that.
-        in_the_way: Option<(String, String)>,
-    },
-    /// It was there.
-    Existed,
-    /// It is missing, and is created after the steps.
-    AfterSteps,
-    /// It was there, from an older launchgate, and got the unique key or the indexes.
-    Upgraded,
-    /// It was there, from an older launchgate, and could not get them.
-    Outdated {
-        /// The database's words.
-        why: String,
-        /// The statements that add them, for an administrator.
-        add: String,
-    },
-}
-
-/// When a missing ledger is created.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CreationTime {
-    /// Not where the steps come first.
-    BeforeSteps,
-    /// Only in a place of its own: a step may be about to need an empty schema.
-    DuringStep,
-    /// Wherever it can be.
-    Anytime,
 }
 
 impl LedgerConnection {
@@ -103,7 +67,7 @@ impl LedgerConnection {
         self.opened(bound).await.map(drop)
     }
 
-    async fn opened(&mut self, bound: Duration) -> Result<&mut dyn Connection, Error> {
+    pub(super) async fn opened(&mut self, bound: Duration) -> Result<&mut dyn Connection, Error> {
         if self.connection.is_none() {
             let mut connection = self.target.open(ConnectionPurpose::Ledger, bound).await?;
             let silence = self.target.lease * SILENT_LEASES;
@@ -267,140 +231,6 @@ impl LedgerConnection {
             self.connection = None;
         }
         answer
-    }
-
-    /// Creates the ledger where it is missing. An existing ledger is used as is, if it has the
-    /// columns, whatever the role may create. The unique key and the indexes are added if missing.
-    pub(super) async fn create(
-        &mut self,
-        time: CreationTime,
-        bound: Duration,
-    ) -> Result<LedgerCreation, Error> {
-        self.find(bound).await?;
-        if let Some(sql) = self.sql().cloned() {
-            return self.upgrade(&sql, bound).await;
-        }
-        if time == CreationTime::BeforeSteps && self.target.backend().driver().follows_steps {
-            return Ok(LedgerCreation::AfterSteps);
-        }
-        for home in self.homes(bound).await? {
-            if time == CreationTime::DuringStep && home.in_the_way.is_some() {
-                return Ok(LedgerCreation::AfterSteps);
-            }
-            match self.create_at(&home, bound).await? {
-                Ok(()) => return self.created(&home, bound).await,
-                // another app's holder was faster
-                Err(fault) if fault.is_created_meanwhile() => {
-                    self.find(bound).await?;
-                    self.existing()?;
-                    return Ok(LedgerCreation::Existed);
-                }
-                Err(fault) if fault.is_privilege() || fault.is_missing_schema() => {}
-                Err(fault) => return Err(fault.into()),
-            }
-        }
-        Err(Error::refused(
-            "the ledger is missing and this role may not create it",
-            self.create_hint(),
-        ))
-    }
-
-    fn create_hint(&self) -> String {
-        (self.target.backend().driver().create_hint)(&self.target)
-    }
-
-    async fn homes(&mut self, bound: Duration) -> Result<Vec<Home>, Error> {
-        let target = self.target.clone();
-        let driver = target.backend().driver();
-        (driver.homes)(self.opened(bound).await?, &target, bound).await
-    }
-
-    async fn create_at(
-        &mut self,
-        home: &Home,
-        bound: Duration,
-    ) -> Result<Result<(), Fault>, Error> {
-        let schema = home.sql.schema.as_deref();
-        let mut statements = (self.dialect().create_ledger)(schema);
-        if let Some(before) = &home.before {
-            statements.insert(0, before.clone());
-        }
-        let created = self.try_run(statements.join("; "), bound).await?;
-        Ok(created.map(drop))
-    }
-
-    /// Makes sure that what was created is what will be found: a table of that name may have been there,
-    /// or its schema, which is somebody else's.
-    async fn created(&mut self, home: &Home, bound: Duration) -> Result<LedgerCreation, Error> {
-        self.find(bound).await?;
-        let is_here = |sql: &LedgerSql| sql.table == home.sql.table;
-        if !self.sql().is_some_and(is_here) {
-            return Err(Error::refused(
-                format!(
-                    "the table {} was there already and is not trusted",
-                    home.sql.table
-                ),
-                "see who owns it, and drop it, or name another place with --ledger",
-            ));
-        }
-        let in_the_way = home.in_the_way.clone().map(|why| {
-            let schema = home.sql.schema.as_deref().unwrap_or_default();
-            let hint = format!(
-                "if that suits you, say so with --ledger {schema}; else {}",
-                self.create_hint()
-            );
-            (why, hint)
-        });
-        Ok(LedgerCreation::Created {
-            table: home.sql.table.clone(),
-            in_the_way,
-        })
-    }
-
-    /// Adds the unique key and the indexes that an older launchgate's ledger lacks. Where that is not
-    /// possible now the ledger is used without them: the lock and the lease remain, and the next run tries
-    /// again.
-    async fn upgrade(&mut self, sql: &LedgerSql, bound: Duration) -> Result<LedgerCreation, Error> {
-        let schema = sql.schema.as_deref();
-        let check = format!("{}; {}", sql.shape(), (self.dialect().has_keys)(schema));
-        let rows = self.rows(check, bound).await?;
-        let has = |column| rows.last().is_some_and(|row| row.flag(column));
-        let mut missing = Vec::new();
-        if !has(0) {
-            missing.push((self.dialect().add_running_key)(schema));
-        }
-        if !has(1) {
-            missing.extend((self.dialect().add_indexes)(schema));
-        }
-        if missing.is_empty() {
-            return Ok(LedgerCreation::Existed);
-        }
-        for add in &missing {
-            if let Err(fault) = self.add(sql, add, bound).await? {
-                return Ok(LedgerCreation::Outdated {
-                    why: fault.message,
-                    add: missing.join("; "),
-                });
-            }
-        }
-        Ok(LedgerCreation::Upgraded)
-    }
-
-    async fn add(
-        &mut self,
-        sql: &LedgerSql,
-        add: &str,
-        bound: Duration,
-    ) -> Result<Result<(), Fault>, Error> {
-        let mut answer = self.try_run(add.to_owned(), bound).await?;
-        if answer.as_ref().is_err_and(Fault::is_duplicate) {
-            self.run(sql.interrupt_duplicates(), bound).await?;
-            answer = self.try_run(add.to_owned(), bound).await?;
-        }
-        Ok(match answer {
-            Err(fault) if fault.is_created_meanwhile() && !fault.is_duplicate() => Ok(()),
-            answer => answer.map(drop),
-        })
     }
 
     pub(super) async fn close(self) {

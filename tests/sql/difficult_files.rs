@@ -21,8 +21,8 @@ fn a_file_that_undoes_its_transaction_never_counts(db: &Db) {
         let mut replica = with_sql(&scene, release).start();
         replica.ends_with(65);
         replica
-            .says("migrations/2_b.sql: the file undoes its transaction with ROLLBACK")
-            .says("take the ROLLBACK out");
+            .says("migrations/2_b.sql: the file runs ROLLBACK")
+            .says("remove the ROLLBACK");
         assert_eq!(scene.count("server"), 0);
         assert_eq!(applied(db), ["1|a"]);
     }
@@ -54,9 +54,9 @@ fn a_file_may_end_the_transaction_itself() {
     replica.ends_with(65);
     replica
         .says("migrations/4_d.sql:3: ")
-        .says("so what came before remains")
-        .says("where _sqlx_migrations has a row of version 4")
-        .says("delete that row first");
+        .says("so the changes before that remain")
+        .says("if _sqlx_migrations has a row of version 4")
+        .says("undo the remaining changes by hand and delete that row");
     let mut replica = with_sql(&scene, "v3").start();
     replica.ends_with(65);
     replica
@@ -99,8 +99,8 @@ fn a_nul_byte_is_refused(db: &Db) {
     let mut replica = with_sql(&scene, "v1").start();
     replica.ends_with(65);
     replica
-        .says("migrations/1_a.sql:2: a NUL byte")
-        .says("save the file as UTF-8 text");
+        .says("migrations/1_a.sql:2: NUL byte in the file")
+        .says("remove the NUL byte");
     files.write("1_a.sql", "create table a (x int);\n");
     with_sql(&scene, "v2").start().ends_with(0);
     assert_eq!(applied(db), ["1|a"]);
@@ -120,8 +120,8 @@ fn a_deferred_constraint_fails_its_file(db: &Db) {
         let mut replica = with_sql(&scene, release).start();
         replica.ends_with(65);
         replica
-            .says("migrations/2_b.sql: at its commit: ")
-            .says("nothing of this file remains")
+            .says("migrations/2_b.sql: failed to commit: ")
+            .says("none of this file's changes remain")
             .says("fix the file and start again");
         let log = replica.log().to_lowercase();
         assert!(

@@ -82,7 +82,7 @@ fn a_failing_statement_is_shown_with_file_and_line(db: &Db) {
         .says("applied 1_a.sql")
         .says("error: migrations/2_b.sql:4: ")
         .says("sql: migrations/2_b.sql:4: ")
-        .says("nothing of this file remains")
+        .says("none of this file's changes remain")
         .says("`insert into a`");
     assert!(replica.log().to_lowercase().contains("unique") || replica.log().contains("Duplicate"));
     assert_eq!(db.sql("select count(*) from a"), "0");
@@ -213,7 +213,7 @@ fn concurrent_indexes_need_no_transaction(db: &Db) {
     replica.ends_with(65);
     replica
         .says("migrations/3_j.sql:3: ")
-        .says("alone in its file");
+        .says("in a file of its own");
 }
 on_each!(concurrent_indexes_need_no_transaction: postgres);
 
@@ -227,7 +227,7 @@ fn a_transaction_left_open_is_no_success(db: &Db) {
     let mut replica = with_sql(&scene, "v1").start();
     replica.ends_with(65);
     replica
-        .says("migrations/2_b.sql: the file begins a transaction and does not end it")
+        .says("migrations/2_b.sql: the file begins a transaction and never commits it")
         .says("end it with COMMIT");
     assert_eq!(scene.count("server"), 0);
     assert_eq!(applied(db), ["1|a"]);
@@ -248,10 +248,10 @@ fn what_stays_is_said(db: &Db) {
     } else {
         "select count(*) from sqlite_schema where name = 'a'"
     };
-    let before = "what came before this statement remains";
+    let before = "the changes before this statement remain";
     // Several statements in one message are one transaction to Postgres.
     let (first, said) = if db.is_postgres() {
-        ("0", "nothing of this file remains")
+        ("0", "none of this file's changes remain")
     } else {
         ("1", before)
     };
@@ -266,13 +266,13 @@ fn what_stays_is_said(db: &Db) {
             "v2",
             statements.to_owned(),
             "0",
-            "nothing of this file remains",
+            "none of this file's changes remain",
         ),
         (
             "v3",
             "create table a (x int);\ncommit;\nselect * from nowhere;\n".to_owned(),
             "1",
-            "the file ends its transaction itself, so what came before remains",
+            "the file ends its own transaction, so the changes before that remain",
         ),
     ] {
         files.write("1_a.sql", &text);
@@ -280,7 +280,7 @@ fn what_stays_is_said(db: &Db) {
         replica.ends_with(65);
         replica.says("migrations/1_a.sql:").says(said);
         assert_eq!(db.sql(table), left, "{text}");
-        let undo = replica.log().contains("undo by hand what remains");
+        let undo = replica.log().contains("undo the remaining changes by hand");
         assert_eq!(undo, left == "1", "{}", replica.log());
         db.sql("drop table if exists a");
     }
@@ -301,7 +301,7 @@ fn part_of_a_single_statement_may_stay() {
     let mut replica = with_sql(&scene, "v1").start();
     replica.ends_with(65);
     replica
-        .says("part of what it did may remain")
+        .says("some of its changes may remain")
         .says("such as an invalid index");
     assert_eq!(
         db.sql("select indisvalid from pg_index where indexrelid = 'i'::regclass"),
@@ -321,7 +321,7 @@ fn a_hidden_table_and_a_byte_order_mark_are_told() {
     let mut replica = with_sql(&scene, "v1").start();
     replica.ends_with(65);
     replica
-        .says("migrations/1_a.sql: after it the table _sqlx_migrations is not found any more")
+        .says("migrations/1_a.sql: after this migration the table _sqlx_migrations can no longer be found")
         .says("RESET search_path;");
     files.write("1_a.sql", &format!("{dumped}reset search_path;\n"));
     files.write("2_b.sql", "\u{feff}create table b (x int);\n");
@@ -356,7 +356,7 @@ fn mariadb_says_what_stays() {
     replica.ends_with(65);
     replica
         .says("migrations/1_a.sql:2: ")
-        .says("commits every change of the schema at once, so what came before this statement remains")
+        .says("commits each schema change immediately, so the changes before this statement remain")
         .says("delete that row");
     files.write("1_a.sql", "create table a (x int);\n");
     let mut replica = with_sql(&scene, "v2").start();
@@ -578,7 +578,7 @@ fn what_cannot_be_meant_is_refused_before_anything_runs() {
     refused(
         &["--sql", "migrations"],
         &url,
-        &["there is no migration in migrations"],
+        &["migrations contains no migrations"],
     );
     files.write("1_a.sql", "create table a (x int);");
     refused(&["--sql", "nowhere"], &url, &["--sql: ", "nowhere"]);

@@ -147,7 +147,7 @@ fn golang_migrate_s_files_are_wrapped_unless_one_begins_a_transaction() {
     files.write("1_a.up.sql", deferred);
     let mut replica = layout(with_sql(&scene, "v1"));
     replica.ends_with(65);
-    replica.says("nothing of this file remains");
+    replica.says("none of this file's changes remain");
     files.write("1_a.up.sql", "begin; create table a (x int); commit;");
     files.write("2_b.up.sql", "vacuum;");
     layout(with_sql(&scene, "v2")).ends_with(0);
@@ -155,7 +155,7 @@ fn golang_migrate_s_files_are_wrapped_unless_one_begins_a_transaction() {
     let mut replica = layout(with_sql(&scene, "v3"));
     replica.ends_with(65);
     replica
-        .says("what came before this statement remains")
+        .says("the changes before this statement remain")
         .says("version 3 is dirty");
 }
 

@@ -515,7 +515,7 @@ fn a_full_disk_fails_the_migration_and_harms_nothing() {
     replica.ends_with(65);
     replica
         .says("migrations/2_b.sql:2: database or disk is full")
-        .says("nothing of this file remains");
+        .says("none of this file's changes remain");
     assert_eq!(applied(&db), ["1|a"]);
     assert_eq!(db.sql("pragma integrity_check"), "ok");
     assert_eq!(scene.ledger("state"), ["succeeded", "failed"]);

@@ -377,7 +377,7 @@ fn a_file_that_fails_here_leaves_what_prisma_would(db: &Db) {
         replica.says("prisma migrate resolve --rolled-back 2025_bad");
         assert_eq!(failed, "2025_bad|1|0");
     } else {
-        replica.says("nothing of this file remains");
+        replica.says("none of this file's changes remain");
         assert_eq!(failed, "");
         files.write("2025_bad/migration.sql", "create table c (x int);\n");
         with_sql(&scene, "v2").start().ends_with(0);

@@ -144,7 +144,7 @@ impl Migrator {
     /// to.
     ///
     /// # Errors
-    /// [`Error::NotYet`]: what comes next has to wait for somebody else, and `progress` says what that is.
+    /// [`Error::NotYet`]: what comes next has to wait for another session, and `progress` says what that is.
     /// A statement failed: what the transaction holds is undone.
     pub async fn apply(
         &mut self,

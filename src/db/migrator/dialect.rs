@@ -69,7 +69,7 @@ pub(in crate::db) struct MigrationDialect {
     pub(in crate::db) begin: &'static str,
     /// The transaction that sqlx-cli gives a file, if it asks for none or not.
     pub(in crate::db) sqlx_transaction: fn(bool) -> FileTransaction,
-    /// A statement behind each file, so that the next one starts in the same database.
+    /// A statement after each file, so that the next one starts in the same database.
     pub(in crate::db) after_file: fn(Option<&str>) -> Option<String>,
     /// Every change of the schema commits by itself.
     pub(in crate::db) commits_schema_changes: bool,

@@ -47,7 +47,7 @@ impl MigrationError {
     pub fn hint(&self) -> String {
         match self {
             Self::Migration { hint, .. } | Self::Layout { hint, .. } => hint.clone(),
-            Self::Database(error) => error.hint().unwrap_or("start it again").to_owned(),
+            Self::Database(error) => error.hint().unwrap_or("start again").to_owned(),
         }
     }
 }

@@ -128,13 +128,15 @@ pub(super) fn hint(
 ) -> String {
     let (file, layout) = (failed.file, failed.layout);
     if is_lost {
-        return "see in the database what it did, and in the server's log why the connection broke; then start again".to_owned();
+        return "check in the database what it did, and in the server's log why the connection broke; then start again".to_owned();
     }
     if failed.dialect.refuses_transaction == Some(&*fault.code) {
         match (failed.transaction.is_open(), layout.no_transaction_hint) {
-            (true, Some(hint)) => return format!("{hint}, and put that statement alone in it"),
+            (true, Some(hint)) => {
+                return format!("{hint}, and keep only this statement in the file");
+            }
             (true, None) | (false, _) => {
-                return "put this statement alone in its file: several in one file are one transaction"
+                return "put this statement in a file of its own: several statements in one file run as one transaction"
                     .to_owned();
             }
         }
@@ -145,12 +147,12 @@ pub(super) fn hint(
         return hint(file);
     }
     if file.has_byte_order_mark() && !failed.dialect.allows_byte_order_mark {
-        return "save the file as UTF-8 without a byte order mark (BOM), which is not SQL, and start again"
+        return "save the file as UTF-8 without a byte order mark (BOM), and start again"
             .to_owned();
     }
     if may_leave_row(failed, effects) {
         return format!(
-            "fix the file and start again; where {table} has {}, undo by hand what remains and delete that row first",
+            "fix the file and start again; if {table} has {}, first undo the remaining changes by hand and delete that row",
             (layout.row_words)(file)
         );
     }

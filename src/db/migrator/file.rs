@@ -36,7 +36,7 @@ impl MigrationFile {
         self
     }
 
-    /// One part of the file as it is sent; empty behind the last.
+    /// One part of the file as it is sent; empty after the last.
     pub(super) fn part(&self, number: usize) -> &str {
         self.parts
             .get(number)

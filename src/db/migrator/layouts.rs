@@ -6,6 +6,7 @@ mod files;
 mod golang_migrate;
 mod goose;
 mod goose_file;
+mod locale;
 mod prisma;
 mod recognize;
 mod sqlx;
@@ -48,7 +49,7 @@ impl MigrationFolder {
             } else {
                 format!("the folder {shown} does not exist")
             };
-            let hint = "copy the folder into the image, or correct its path";
+            let hint = "copy the folder into the image, or fix its path";
             return Err(MigrationError::migration(what, hint));
         }
         let kind = choose(path, wanted)?;
@@ -63,8 +64,8 @@ impl MigrationFolder {
         };
         if !files.iter().any(|file| file.runs) {
             return Err(MigrationError::migration(
-                format!("there is no migration in {shown}"),
-                "put files such as 1_guests.sql there, or name the folder that contains them",
+                format!("{shown} contains no migrations"),
+                "add files such as 1_guests.sql, or pass the folder that contains them",
             ));
         }
         Ok(Self {

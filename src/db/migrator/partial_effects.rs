@@ -17,13 +17,13 @@ impl PartialEffects {
     /// The end of a sentence that says what failed.
     pub(super) fn words(self) -> &'static str {
         match self {
-            Self::Nothing => "; nothing of this file remains",
+            Self::Nothing => "; none of this file's changes remain",
             Self::Before => {
-                "; the file has no transaction, so what came before this statement remains"
+                "; the file has no transaction, so the changes before this statement remain"
             }
-            Self::Part => "; the file has no transaction, so part of what it did may remain",
+            Self::Part => "; the file has no transaction, so some of its changes may remain",
             Self::Committed => {
-                "; the file ends its transaction itself, so what came before remains"
+                "; the file ends its own transaction, so the changes before that remain"
             }
         }
     }
@@ -33,10 +33,10 @@ impl PartialEffects {
         match self {
             Self::Nothing => "fix the file and start again",
             Self::Before | Self::Committed => {
-                "undo by hand what remains, fix the file and start again"
+                "undo the remaining changes by hand, fix the file and start again"
             }
             Self::Part => {
-                "undo by hand what remains, such as an invalid index; then fix the file and start again"
+                "undo the remaining changes by hand, such as an invalid index; then fix the file and start again"
             }
         }
     }

@@ -62,7 +62,7 @@ impl Migrator {
                 // As pg_dump output does.
                 Some(hint) if fault.is_missing_table() => Err(MigrationError::migration(
                     format!(
-                        "{}: after it the table {} is not found any more: {}",
+                        "{}: after this migration the table {} can no longer be found: {}",
                         file.shown, self.history.table, fault.message
                     ),
                     hint,
@@ -111,7 +111,7 @@ impl Migrator {
         let rest = self.undo(&failed, effects).await;
         self.note_failure(&failed, &fault.message).await;
         MigrationError::migration(
-            format!("{}: at its commit: {}{rest}", file.shown, fault.message),
+            format!("{}: failed to commit: {}{rest}", file.shown, fault.message),
             hint(&failed, &fault, false, effects, &self.history.table),
         )
     }
@@ -119,10 +119,10 @@ impl Migrator {
     fn undone(&self, file: &MigrationFile) -> MigrationError {
         MigrationError::migration(
             format!(
-                "{}: the file undoes its transaction with ROLLBACK, and its row in {} with it",
+                "{}: the file runs ROLLBACK, which also undoes its row in {}",
                 file.shown, self.history.table
             ),
-            "take the ROLLBACK out, undo by hand what remains of the file, and start again",
+            "remove the ROLLBACK, undo the file's remaining changes by hand, and start again",
         )
     }
 }

@@ -1,4 +1,4 @@
-//! What can be tried again after a statement failed because somebody else was at work. Pure.
+//! What can be tried again after a statement failed because another session was in the way. Pure.
 
 use super::{
     dialect::{FileTransaction, MigrationDialect},

@@ -59,11 +59,11 @@ impl Migrator {
         let _ = self.run("ROLLBACK".to_owned()).await;
         Err(MigrationError::migration(
             format!(
-                "{}:{}: a NUL byte, which is not SQL",
+                "{}:{}: NUL byte in the file",
                 file.shown,
                 line(&file.text, at)
             ),
-            "save the file as UTF-8 text without it and start again",
+            "remove the NUL byte, save the file as UTF-8 and start again",
         ))
     }
 
@@ -157,10 +157,10 @@ impl Migrator {
         let _ = self.run("ROLLBACK".to_owned()).await;
         Err(MigrationError::migration(
             format!(
-                "{}: the file begins a transaction and does not end it, so nothing of that remains",
+                "{}: the file begins a transaction and never commits it, so that part was rolled back",
                 file.shown
             ),
-            "end it with COMMIT, or take the BEGIN out and let the file have a transaction: then launchgate does both",
+            "end it with COMMIT, or remove the BEGIN and let launchgate run the file in a transaction",
         ))
     }
 
@@ -186,7 +186,7 @@ impl Migrator {
             }
         };
         if remains {
-            "; this database commits every change of the schema at once, so what came before this statement remains"
+            "; this database commits each schema change immediately, so the changes before this statement remain"
         } else {
             PartialEffects::Nothing.words()
         }

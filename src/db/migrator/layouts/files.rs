@@ -57,9 +57,9 @@ fn unreadable(path: &Path, error: &io::Error) -> MigrationError {
     let hint = match error.kind() {
         io::ErrorKind::InvalidData => "save the file as UTF-8",
         io::ErrorKind::PermissionDenied => {
-            "let the user who runs the steps read the folder and its files"
+            "give the user who runs the steps read access to the folder and its files"
         }
-        _ => "copy the folder into the image, or correct its path",
+        _ => "copy the folder into the image, or fix its path",
     };
     MigrationError::migration(format!("{}: {error}", path.display()), hint)
 }

@@ -4,11 +4,11 @@
 //! completes the row. Here a file that comes to the same in a transaction gets one, with its row at the
 //! end, so that a process that is killed leaves no half row behind.
 
-use std::{cmp::Ordering, collections::HashMap, fs, path::Path, time::Duration};
+use std::{collections::HashMap, fs, path::Path, time::Duration};
 
 use sha2::{Digest, Sha256};
 
-use super::files;
+use super::{files, locale::by_locale};
 use crate::db::{
     Backend, Error,
     hex::hex,
@@ -194,7 +194,7 @@ fn creation(rows: &RowSql<'_>) -> Vec<String> {
     vec![format!("CREATE TABLE {table} ({columns}){end}")]
 }
 
-/// Asks for a table of somebody else.
+/// Asks for a table that is not Prisma's.
 fn other_table(rows: &RowSql<'_>) -> String {
     match rows.backend {
         Backend::Postgres => {
@@ -320,7 +320,7 @@ fn unfinished(row: &TextRow) -> MigrationError {
             "found failed migrations in the target database, new migrations will not be applied (P3009): \
              the `{name}` migration started at {started} failed{logs}"
         ),
-        format!("undo by hand what it did, and {}", resolve(&name)),
+        format!("undo its changes by hand, and {}", resolve(&name)),
     )
 }
 
@@ -367,42 +367,9 @@ fn provider(path: &Path) -> Option<String> {
     Some(value.trim().trim_matches('"').to_owned())
 }
 
-/// JavaScript's `localeCompare`, by which Prisma sorts, for the names that it makes: punctuation comes
-/// before digits, digits before letters, and case counts last.
-fn by_locale(one: &str, other: &str) -> Ordering {
-    const PUNCTUATION: &str = "_-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$";
-    let weight = |letter: char| match PUNCTUATION.find(letter) {
-        _ if letter.is_ascii_digit() => (2, u32::from(letter)),
-        _ if letter.is_alphabetic() => (3, letter.to_lowercase().next().map_or(0, u32::from)),
-        Some(place) => (1, u32::try_from(place).unwrap_or(u32::MAX)),
-        None => (0, u32::from(letter)),
-    };
-    let case = |text: &str| -> Vec<bool> { text.chars().map(char::is_uppercase).collect() };
-    one.chars()
-        .map(weight)
-        .cmp(other.chars().map(weight))
-        .then_with(|| case(one).cmp(&case(other)))
-        .then_with(|| one.cmp(other))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_sorted_as_javascript_does() {
-        // ["b","A","a","0_x","00_x","10","9","a_b","a1","ab","B"].sort((a, b) => a.localeCompare(b))
-        let mut names = [
-            "b", "A", "a", "0_x", "00_x", "10", "9", "a_b", "a1", "ab", "B",
-        ];
-        names.sort_by(|one, other| by_locale(one, other));
-        assert_eq!(
-            names,
-            [
-                "0_x", "00_x", "10", "9", "a", "A", "a_b", "a1", "ab", "b", "B"
-            ]
-        );
-    }
 
     #[test]
     fn checksums_ignore_line_endings_and_may_lack_zeros() {

@@ -154,9 +154,9 @@ fn unreadable(path: &Path, error: &(dyn std::error::Error + 'static)) -> Migrati
     let hint = match source.and_then(|e| e.downcast_ref()).map(io::Error::kind) {
         Some(io::ErrorKind::InvalidData) => "save the file as UTF-8",
         Some(io::ErrorKind::PermissionDenied) => {
-            "let the user who runs the steps read the folder and its files"
+            "give the user who runs the steps read access to the folder and its files"
         }
-        _ => "name a folder with files such as 1_guests.sql or 20260131120000_guests.up.sql",
+        _ => "pass a folder with files such as 1_guests.sql or 20260131120000_guests.up.sql",
     };
     MigrationError::migration(
         format!(
@@ -179,7 +179,7 @@ fn refuse_twins(files: &[MigrationFile]) -> Result<(), MigrationError> {
             "{} and {} have the same version, {}",
             file.shown, next.name, file.version
         ),
-        "give the newer one another version",
+        "give the newer one a different version",
     ))
 }
 

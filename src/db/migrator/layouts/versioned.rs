@@ -37,7 +37,7 @@ pub(super) fn read_files<V: PartialEq>(
         if let Some(twin) = found.iter().find(|other| other.version == version) {
             return Err(MigrationError::migration(
                 format!("{} and {name} have the same version", twin.shown),
-                "give the newer one another version",
+                "give the newer one a different version",
             ));
         }
         found.push(Listed {

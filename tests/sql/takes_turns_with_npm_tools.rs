@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::common::servers::PASSWORD;
 use crate::common::{Db, Gate, Scene, on_each};
 use crate::folder::Migrations;
 
@@ -516,6 +517,11 @@ fn a_busy_table_is_waited_for(db: &Db) {
 on_each!(a_busy_table_is_waited_for: [postgres_15, mariadb]);
 
 fn dbmate_and_launchgate_take_turns(db: &Db) {
+    if let Db::Postgres(_) = db {
+        // Go's driver refuses a password that is hashed in as few rounds as the fixture's.
+        let password = PASSWORD.replace('\'', "''");
+        db.sql(&format!("alter role postgres password '{password}'"));
+    }
     take_turns(&DBMATE, db);
 }
 on_each!(dbmate_and_launchgate_take_turns: each);

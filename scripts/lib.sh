@@ -168,7 +168,6 @@ need_sid() {
     if [ ! -e "$sid/complete" ]; then
         say "unpacking ${wanted[*]} from Debian unstable"
         rm -rf "$sid"
-        mkdir -p "$sid/apt/lists/partial" "$sid/apt/cache/archives/partial" "$sid/apt/none"
         unpack_from_sid "$sid" "${wanted[@]}" || die "could not fetch ${wanted[*]} from Debian unstable"
         rm -rf "$sid/apt"
         touch "$sid/complete"
@@ -179,11 +178,26 @@ need_sid() {
     export LAUNCHGATE_TEST_SID=$sid
 }
 
+# Unpacks Compose v2 from Debian's unstable distribution: older ones have version 1 or none.
+need_compose() {
+    local compose
+    compose=$(target_dir)/tools/compose
+    if [ ! -e "$compose/complete" ]; then
+        say "unpacking docker-compose from Debian unstable"
+        rm -rf "$compose"
+        unpack_from_sid "$compose" docker-compose || die "could not fetch docker-compose from Debian unstable"
+        rm -rf "$compose/apt"
+        touch "$compose/complete"
+    fi
+    "$compose/usr/libexec/docker/cli-plugins/docker-compose" version >/dev/null || die "Compose does not start"
+}
+
 # unpack_from_sid FOLDER PACKAGE...: unpacks packages of Debian unstable and the libraries that they
 # depend on into FOLDER.
 unpack_from_sid() (
     local sid=$1 mirror names
     shift
+    mkdir -p "$sid/apt/lists/partial" "$sid/apt/cache/archives/partial" "$sid/apt/none"
     # On Debian, where its other packages come from.
     # shellcheck disable=SC2016 # apt replaces it
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 'Label: Debian' 2>/dev/null | head -n 1)

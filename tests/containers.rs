@@ -18,6 +18,9 @@ use std::time::Instant;
 
 use tempfile::TempDir;
 
+#[path = "containers/compose.rs"]
+mod compose;
+
 use common::docker::{Container, Engine, repository, static_binary, succeeded};
 use common::wait_until as until;
 

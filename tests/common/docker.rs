@@ -25,15 +25,28 @@ pub struct Engine {
 impl Engine {
     /// The one that answers already, or one of the test's own.
     pub fn answering() -> Self {
-        let mut engine = Self {
+        let mut engine = Self::new();
+        if !engine.answers() {
+            engine.start_own(&[]);
+        }
+        engine
+    }
+
+    /// One of the test's own, whose containers can have networks. Its bridges, and the ports that it
+    /// publishes, are in a network namespace.
+    pub fn with_networks() -> Self {
+        let mut engine = Self::new();
+        let up = "ip link set lo up && exec \"$@\"";
+        engine.start_own(&["unshare", "--net", "sh", "-c", up, "sh"]);
+        engine
+    }
+
+    fn new() -> Self {
+        Self {
             host: None,
             own: None,
             folder: TempDir::with_prefix("launchgate-docker-").expect("a folder"),
-        };
-        if !engine.answers() {
-            engine.start_own();
         }
-        engine
     }
 
     fn answers(&self) -> bool {
@@ -42,15 +55,17 @@ impl Engine {
             .success()
     }
 
-    /// Without a bridge or firewall rules: no test needs a network, and they take rights and
-    /// kernel modules that a machine for tests may not have.
-    fn start_own(&mut self) {
+    /// Without a bridge or firewall rules: hardly a test needs a network, and they take rights and
+    /// kernel modules that a machine for tests may not have. `by`: what starts it.
+    fn start_own(&mut self, by: &[&str]) {
         let at = |name: &str| self.folder.path().join(name).display().to_string();
         let socket = format!("unix://{}", at("sock"));
         let log = fs::File::create(at("log")).expect("a log file");
         // The engine gets TERM, and ends its containers, also when the test's thread dies.
         let engine = Command::new("setpriv")
-            .args(["--pdeathsig", "TERM", "dockerd"])
+            .args(["--pdeathsig", "TERM"])
+            .args(by)
+            .arg("dockerd")
             .args(["--data-root", &at("data"), "--exec-root", &at("exec")])
             .args(["--pidfile", &at("pid"), "--host", &socket])
             .args(["--bridge", "none", "--iptables=false", "--ip6tables=false"])

@@ -4,7 +4,7 @@
 use crate::checking::world;
 use crate::faults::Fault::{
     self, ClockForward, Cut, CutBeforeStep, Kill, LocksPerNode, Pause, PausePastLease,
-    StatementOutlivesClient,
+    ReconnectBeforeStep, StatementOutlivesClient,
 };
 use crate::gate::Guard::{self, *};
 use crate::rules::{LOST_IS_LOST, NEVER_AGAIN, ONE_REPLICA, ONE_WRITER};
@@ -49,6 +49,13 @@ fn without_the_fence_a_step_that_thaws_works_beside_the_next_one() {
     let faults = [Pause, PausePastLease];
     world(1, &faults).keeps_all_rules_but(&[ONE_REPLICA]);
     world(1, &faults).without(&[Fence]).breaks(ONE_WRITER);
+}
+
+#[test]
+fn without_a_last_look_a_step_that_connects_again_works_beside_the_next_one() {
+    let faults = [Pause, PausePastLease, ReconnectBeforeStep];
+    world(1, &faults).keeps_all_rules_but(&[ONE_REPLICA]);
+    world(1, &faults).without(&[SecondFence]).breaks(ONE_WRITER);
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     PauseLaunchgate,
     /// A step whose session was ended connects again.
     Reconnect,
+    /// The same, but before the new holder has looked a last time.
+    ReconnectBeforeStep,
     /// The answer to a COMMIT is lost, or the COMMIT is lost or late.
     AnswerLost,
     /// A step fails.

@@ -30,6 +30,8 @@ pub(crate) enum Guard {
     ReadWithRow,
     /// The lock is confirmed before the first step.
     Confirmation,
+    /// Right before the first step, a client of a dead run that came back is noticed.
+    SecondFence,
     /// A step gets a third of the lease at most between TERM and KILL.
     ShortGrace,
     /// However late the TERM came, the KILL comes before the lease ends.

@@ -33,6 +33,8 @@ pub(crate) enum Move {
     Insert,
     ReadWithRow,
     Confirm,
+    /// Looks whether a client of a dead run came back since it cleared.
+    LookAgain,
     StartStep,
     /// Gives up before its step started.
     GiveUp,
@@ -91,7 +93,7 @@ pub(crate) fn of(gate: &Gate, world: &World, replica: usize) -> Vec<Move> {
     if state.has_step() {
         match state.session {
             Session::Active if state.frozen == Frozen::Whole => moves.push(Move::StatementEnds),
-            Session::Ended if gate.permits(Fault::Reconnect) && state.is_stepping() => {
+            Session::Ended if may_reconnect(gate, world) && state.is_stepping() => {
                 moves.push(Move::Reconnect);
             }
             _ => {}
@@ -101,6 +103,15 @@ pub(crate) fn of(gate: &Gate, world: &World, replica: usize) -> Vec<Move> {
         moves.extend(going_on(gate, world, replica));
     }
     moves
+}
+
+fn may_reconnect(gate: &Gate, world: &World) -> bool {
+    let has_looked = |replica: usize| {
+        let state = &world.replicas[replica];
+        state.phase == Phase::Ready || state.has_step() && world.ledger.row_of(replica).is_some()
+    };
+    gate.permits(Fault::Reconnect)
+        || gate.permits(Fault::ReconnectBeforeStep) && !(0..REPLICAS).any(has_looked)
 }
 
 fn going_on(gate: &Gate, world: &World, replica: usize) -> Vec<Move> {
@@ -113,6 +124,7 @@ fn going_on(gate: &Gate, world: &World, replica: usize) -> Vec<Move> {
         Phase::Cleared => vec![Move::Insert],
         Phase::Inserted => vec![Move::ReadWithRow],
         Phase::Checked => vec![Move::Confirm],
+        Phase::Confirmed => vec![Move::LookAgain],
         Phase::Ready if is_overdue(state.silence) => vec![Move::GiveUp],
         Phase::Ready => vec![Move::StartStep],
         Phase::Stepping => {
@@ -157,8 +169,9 @@ pub(crate) fn apply(gate: &Gate, world: &mut World, replica: usize, step: Move) 
         Move::ReadWithRow => read_with_row(gate, world, replica),
         Move::Confirm => {
             let confirmed = !gate.has(Guard::Confirmation) || gate.holds_lock(world, replica);
-            go_on_or_give_up(world, replica, confirmed, Phase::Ready);
+            go_on_or_give_up(world, replica, confirmed, Phase::Confirmed);
         }
+        Move::LookAgain => look_again(gate, world, replica),
         Move::StartStep => {
             if world.recorded[REVISIONS[replica]] {
                 world.breaks(Broken::StepsAgain);
@@ -286,6 +299,15 @@ fn read_with_row(gate: &Gate, world: &mut World, replica: usize) {
     let may_run = matches!(gate.decide(world, &others, replica), Decision::Run { .. });
     let goes_on = !gate.has(Guard::ReadWithRow) || may_run;
     go_on_or_give_up(world, replica, goes_on, Phase::Checked);
+}
+
+fn look_again(gate: &Gate, world: &mut World, replica: usize) {
+    let dead =
+        |other: usize| world.replicas[other].has_step() && world.ledger.row_of(other).is_none();
+    let is_back =
+        (0..REPLICAS).any(|other| dead(other) && world.replicas[other].session == Session::Active);
+    let goes_on = !gate.has(Guard::SecondFence) || !is_back;
+    go_on_or_give_up(world, replica, goes_on, Phase::Ready);
 }
 
 /// Goes on, or closes its row, gives the lock back and starts over.

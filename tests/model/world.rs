@@ -31,6 +31,8 @@ pub(crate) enum Phase {
     /// It read the ledger once more, with its row there.
     Checked,
     /// It confirmed the lock.
+    Confirmed,
+    /// No client of a dead run came back.
     Ready,
     /// Its step runs.
     Stepping,

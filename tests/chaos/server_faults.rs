@@ -158,12 +158,18 @@ fn wait_for_standby(primary: &Postgres, waits: bool) {
     });
 }
 
-/// The second node dies. Its clients are led to the first one, until it has joined again.
+/// The second node dies. Its clients are led to the first one, until it has joined again. Their connections
+/// end with each change, as behind a balancer: two of one replica must not be with different nodes.
 fn replace_node(db: &Db, node: &Mutex<MariaDb>, ways: &[Vec<Network>]) {
     let Db::Maria(first) = db else { return };
     let (first, mut second) = (lock(first).port, lock(node));
     second.stop_immediate();
-    let lead_to = |port| ways.iter().for_each(|way| way[1].lead_to(port));
+    let lead_to = |port| {
+        ways.iter().for_each(|way| {
+            way[1].lead_to(port);
+            way[1].reset();
+        });
+    };
     lead_to(first);
     sleep(Duration::from_secs(1));
     second.restart();

@@ -213,3 +213,27 @@ fn on_sqlite_a_step_finds_no_file_that_launchgate_made() {
     let mut named = named.args(["--ledger", "ops"]).finish();
     named.ends_with(64).says("--ledger");
 }
+
+/// "`--retries`: how often this replica tries the failed steps again by itself" (contract, section 3), also
+/// where no file counts the attempts.
+#[test]
+fn on_sqlite_a_replica_tries_again_without_a_file() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db).without_database_file();
+    let migrate = format!("--migrate={}", scene.path("migrate"));
+    let job = |retries: &str, end: &str| {
+        let script = format!("#!/bin/sh\ncd \"${{0%/*}}\"\necho try >> tries\n{end}\n");
+        scene.script("migrate", &script);
+        let job = scene.command("job").without_server();
+        job.args(["--release=v1", "--max-attempts=1", retries, &migrate])
+            .finish()
+    };
+    let mut last = job("--retries=2", "exit $((10 + $(wc -l < tries)))");
+    last.ends_with(13)
+        .says("retries_left=0")
+        .says("neither recorded nor counted");
+    assert!(!db.sqlite_file().exists());
+    job("--retries=1", "[ $(wc -l < tries) = 5 ]").ends_with(0);
+    assert_eq!(scene.lines("tries").len(), 5);
+    assert_eq!(scene.ledger("state, attempt"), ["succeeded|1"]);
+}

@@ -6,6 +6,7 @@
 //! "failed attempts of one revision, over all replicas, after which it is refused." (contract,
 //! section 3)
 
+use crate::common::backends::Cut;
 use crate::common::{Db, Run, Scene, on_each, until};
 use nix::sys::signal::Signal;
 
@@ -346,3 +347,40 @@ fn a_ledger_that_exists_is_used_whatever_a_role_may_create(db: &Db) {
     scene.check_settled("v1");
 }
 on_each!(a_ledger_that_exists_is_used_whatever_a_role_may_create: [postgres_15, postgres_18, mariadb]);
+
+/// "every gate that fails, whatever the reason, writes one short paragraph there" (contract, section 3)
+#[test]
+fn every_ending_is_in_the_termination_log() {
+    let db = Db::postgres_15();
+    let scene = Scene::new(&db);
+    let run = |revision: &str, flag: &str| {
+        scene
+            .run(revision)
+            .args(["--termination-log=why", flag])
+            .start()
+    };
+    let ends = |run: &mut Run, code: i32, words: &str| {
+        run.ends_with(code);
+        let text = scene.text("why");
+        assert_eq!(text.lines().count(), 1, "{text}");
+        for words in [words, &format!("(exit code {code})")] {
+            assert!(text.contains(words), "{words:?} in {text}");
+        }
+        scene.remove("why");
+    };
+    scene.touch("hold-migrate");
+    let mut late = run("v1", "--migrate-timeout=100ms");
+    ends(&mut late, 124, "--migrate-timeout");
+    let mut holder = run("v2", "--quiet");
+    until("the holder's step", || scene.count("start") == 2);
+    let mut waiter = run("v2", "--lock-timeout=100ms");
+    ends(&mut waiter, 75, "--lock-timeout");
+    db.cut(Cut::Lock);
+    ends(&mut holder, 76, "this run is over");
+    scene.remove("hold-migrate");
+    scene.touch("fail-migrate");
+    ends(&mut run("v3", "--max-attempts=1"), 3, "code 3");
+    ends(&mut run("v3", "--max-attempts=1"), 77, "v3");
+    let nobody = format!("--database-url={}", db.url_as("nobody", "x"));
+    ends(&mut run("v4", &nobody), 78, "nobody");
+}

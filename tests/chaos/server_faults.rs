@@ -165,10 +165,10 @@ fn replace_node(db: &Db, node: &Mutex<MariaDb>, ways: &[Vec<Network>]) {
     let (first, mut second) = (lock(first).port, lock(node));
     second.stop_immediate();
     let lead_to = |port| {
-        ways.iter().for_each(|way| {
+        for way in ways {
             way[1].lead_to(port);
             way[1].reset();
-        });
+        }
     };
     lead_to(first);
     sleep(Duration::from_secs(1));

@@ -288,6 +288,62 @@ fn prisma_on_mariadb_has_the_rows_that_its_source_writes() {
     replica.says("all migrations were already applied");
 }
 
+/// Prisma's `?schema=`, which it creates where it is missing.
+#[test]
+fn the_schema_of_prisma_s_url_is_created() {
+    let db = &Db::postgres_15();
+    let mut scene = Scene::new(db);
+    scene.url += "?schema=shop";
+    let files = Migrations::new(&scene);
+    (PRISMA.write)(&files, db, 2);
+    with_sql(&scene, "v1").start().ends_with(0);
+    (PRISMA.write)(&files, db, 4);
+    let (ok, said) = run(&PRISMA, &scene);
+    assert!(ok && said.ends_with("_m3\n"), "{said}");
+    let mut replica = with_sql(&scene, "v2").start();
+    replica.ends_with(0);
+    replica.says("applied=4");
+    let rows = "select count(*) from shop._prisma_migrations; select count(*) from shop.b";
+    assert_eq!(db.sql(rows), "4\n2");
+}
+
+/// `prisma migrate deploy` does not need the file, but without it nothing says whose the folder is.
+#[test]
+fn without_its_lock_file_a_folder_of_prisma_has_to_be_named() {
+    let db = &Db::sqlite();
+    let scene = Scene::new(db).without_database_file();
+    let files = Migrations::new(&scene);
+    (PRISMA.write)(&files, db, 2);
+    files.remove("migration_lock.toml");
+    let mut replica = with_sql(&scene, "v1").start();
+    replica.ends_with(64);
+    replica.says("set --sql-layout prisma");
+    let named = with_sql(&scene, "v2").args(["--sql-layout", "prisma"]);
+    named.start().ends_with(0);
+    (PRISMA.write)(&files, db, 2);
+    let (ok, said) = run(&PRISMA, &scene);
+    assert!(ok && said == "applied: \n", "{said}");
+}
+
+/// drizzle-kit says nothing of either.
+#[test]
+fn drizzle_s_files_that_are_not_what_was_applied_are_warned_of() {
+    let db = &Db::sqlite();
+    let scene = Scene::new(db).without_database_file();
+    let files = Migrations::new(&scene);
+    (DRIZZLE.write)(&files, db, 3);
+    let (ok, said) = run(&DRIZZLE, &scene);
+    assert!(ok, "{said}");
+    db.sql("delete from __drizzle_migrations where created_at = 1700000000001");
+    files.write("0000_m0.sql", "select 1;");
+    let mut replica = with_sql(&scene, "v1").start();
+    replica.ends_with(0);
+    replica
+        .says("0000_m0.sql was changed after it was applied; launchgate ignores that, as drizzle-kit does")
+        .says("0001_m1.sql was never applied")
+        .says("all migrations were already applied");
+}
+
 /// Prisma reads its rows in the order of `started_at`.
 fn rows_of_prisma_begin_after_the_one_before_ended(db: &Db) {
     let scene = Scene::new(db);

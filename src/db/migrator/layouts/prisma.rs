@@ -191,7 +191,17 @@ fn creation(rows: &RowSql<'_>) -> Vec<String> {
         Backend::Postgres | Backend::Mysql => rows.table.to_owned(),
         Backend::Sqlite => quote(rows.table),
     };
-    vec![format!("CREATE TABLE {table} ({columns}){end}")]
+    let mut statements = vec![format!("CREATE TABLE {table} ({columns}){end}")];
+    // Prisma creates the schema that the URL names. IF NOT EXISTS requires a privilege even if it exists.
+    if let (Some(schema), Some((quoted, _))) = (rows.schema, table.rsplit_once('.')) {
+        let create = format!(
+            "DO $prisma$ BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = {}) \
+             THEN CREATE SCHEMA {quoted}; END IF; END $prisma$",
+            rows.text(schema)
+        );
+        statements.insert(0, create);
+    }
+    statements
 }
 
 /// Asks for a table that is not Prisma's.

@@ -327,7 +327,9 @@ impl StepsRun<'_> {
     /// Why the gate stays closed, if a stop arrived while the last step ran.
     fn stopped_during_last(&self) -> Option<Failure> {
         let (step, report) = self.last.as_ref()?;
-        report.stop.map(|stop| stopped(stop, &step.name))
+        report
+            .stop
+            .map(|stop| stopped(stop, &format!("{} ran", step.name)))
     }
 
     fn end(self, mut verdict: Verdict) -> StepsOutcome {

@@ -272,7 +272,9 @@ fn a_stop_during_a_step_that_ends_well_is_a_success(db: &Db) {
     holder.signal(Signal::SIGTERM);
     holder.wait_for_log("stopping migrate");
     scene.remove("hold-migrate");
-    holder.ends_with(143);
+    holder
+        .ends_with(143)
+        .says("stopped by SIGTERM while migrate ran");
     assert_eq!(scene.states(), ["succeeded"]);
     scene.run("v1").finish().ends_with(0);
     assert_eq!((scene.count("start"), scene.count("server")), (1, 1));

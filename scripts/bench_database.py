@@ -123,6 +123,19 @@ def target_dir():
     return (ROOT / os.environ.get("CARGO_TARGET_DIR", "target")).resolve()
 
 
+def install_sqlx():
+    """sqlx-cli as a release build, kept beside the debug build of the tests."""
+    root = target_dir() / "test-tools/sqlx-cli-release"
+    program = root / "bin/sqlx"
+    if not program.exists():
+        version = (ROOT / "tests/tools/crates.txt").read_text().split()[1]
+        done = subprocess.run(["cargo", "install", "sqlx-cli", "--version", f"={version}", "--locked", "--quiet",
+                               "--no-default-features", "--features", "rustls,postgres,sqlite", "--root", root])
+        if done.returncode:
+            sys.exit("bench: could not install sqlx-cli")
+    return str(program)
+
+
 def tools_path():
     """A PATH that includes the installed tools."""
     tools = target_dir() / "test-tools"

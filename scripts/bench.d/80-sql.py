@@ -8,12 +8,10 @@ with the same version of sqlx."""
 import contextlib
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-from bench_database import ROOT, Postgres, markdown, target_dir
+from bench_database import ROOT, Postgres, install_sqlx, markdown
 
 FILES = 1000
 ROUNDS = 5
@@ -21,7 +19,7 @@ GATE, SQLX = "launchgate run --sql", "sqlx migrate run"
 
 
 def run(bench):
-    sqlx = install()
+    sqlx = install_sqlx()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="launchgate-bench-", dir=ROOT)))
         migrations = folder / "migrations"
@@ -52,19 +50,6 @@ def run(bench):
         markdown(["database", *contenders, "sqlx-cli takes"], applying)
         print(f"\nA start with all of them applied, {bench.runs} rounds each:\n")
         markdown(["database", *contenders, "sqlx-cli takes"], starting)
-
-
-def install():
-    """A release build, kept beside the debug build of the tests."""
-    root = target_dir() / "test-tools/sqlx-cli-release"
-    program = root / "bin/sqlx"
-    if not program.exists():
-        version = (ROOT / "tests/tools/crates.txt").read_text().split()[1]
-        done = subprocess.run(["cargo", "install", "sqlx-cli", "--version", f"={version}", "--locked", "--quiet",
-                               "--no-default-features", "--features", "rustls,postgres,sqlite", "--root", root])
-        if done.returncode:
-            sys.exit("bench: could not install sqlx-cli")
-    return str(program)
 
 
 def environment(url):

@@ -8,6 +8,7 @@ mod common;
 
 mod connection;
 mod entry;
+mod large;
 mod leases;
 mod mariadb;
 mod orphans;

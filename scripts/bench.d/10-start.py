@@ -7,14 +7,15 @@ import shutil
 
 
 def contenders(bench):
-    launchgate = [bench.binary, "run", "--no-database", "--migrate", "/bin/true", "--", "/bin/true"]
+    step_and_server = ["--no-database", "--migrate", "/bin/true", "--", "/bin/true"]
     step_and_exec = "/bin/true && exec /bin/true"
     rows = {}
     for shell in ("dash", "bash"):
         if bench.has(shell):
             rows[f"{shell} -c 'true && exec true'"] = [shutil.which(shell), "-c", step_and_exec]
-    rows["launchgate run"] = launchgate
-    rows["launchgate -q run"] = [bench.binary, "run", "-q", *launchgate[2:]]
+    for name, binary in bench.launchgates.items():
+        rows[f"{name} run"] = [binary, "run", *step_and_server]
+        rows[f"{name} -q run"] = [binary, "run", "-q", *step_and_server]
     if bench.has("tini"):
         rows["tini -- true (no step)"] = [shutil.which("tini"), "-s", "--", "/bin/true"]
     return rows

@@ -37,8 +37,9 @@ def wrappers(bench):
     for shell in ("dash", "bash"):
         if shutil.which(shell):
             rows[f"{shell} -c 'true || exit; :'"] = [shutil.which(shell), "-c", "/bin/true || exit; :"]
-    rows["launchgate job"] = [bench.binary, "job", "--no-database", "--migrate", "/bin/true"]
-    rows["launchgate -q job"] = [bench.binary, "job", "-q", "--no-database", "--migrate", "/bin/true"]
+    for name, binary in bench.launchgates.items():
+        rows[f"{name} job"] = [binary, "job", "--no-database", "--migrate", "/bin/true"]
+        rows[f"{name} -q job"] = [binary, "job", "-q", "--no-database", "--migrate", "/bin/true"]
     if shutil.which("tini"):
         rows["tini -- true"] = [shutil.which("tini"), "-s", "--", "/bin/true"]
     return rows

@@ -6,8 +6,9 @@ import subprocess
 
 
 def run(bench):
-    size = os.path.getsize(bench.binary)
-    print(f"  {bench.binary}: {size} bytes, {size / 2**20:.2f} MiB")
+    for binary in bench.launchgates.values():
+        size = os.path.getsize(binary)
+        print(f"  {binary}: {size} bytes, {size / 2**20:.2f} MiB")
     if shutil.which("xz"):
         packed = subprocess.run(["xz", "-9", "--stdout", bench.binary], stdout=subprocess.PIPE, check=True)
         print(f"  packed by xz, as a registry moves it: {len(packed.stdout) / 2**20:.2f} MiB")

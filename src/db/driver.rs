@@ -30,11 +30,11 @@ type Answer<'a, T> = Pending<'a, Result<T, Error>>;
 type Opened<'a> = Pending<'a, Result<Box<dyn Connection>, Fault>>;
 type OpenedToMigrate<'a> = Pending<'a, Result<Box<dyn MigrationConnection>, Fault>>;
 type Find = for<'a> fn(
-    &'a mut dyn Connection,
-    &'a Target,
-    Option<Question<'a>>,
-    String,
-    Duration,
+    connection: &'a mut dyn Connection,
+    target: &'a Target,
+    question: Option<Question<'a>>,
+    preamble: String,
+    bound: Duration,
 ) -> Answer<'a, Found>;
 
 /// One kind of database. Every field has to be given, so a new backend has to decide on each.
@@ -82,18 +82,18 @@ pub struct Driver {
     /// The same for migrations: under a step's name, in the schema of the URL, and with the session that
     /// sqlx-cli would have. A database file that is missing is created.
     pub(super) connect_to_migrate:
-        for<'a> fn(&'a DatabaseUrl, &'a str, TlsMode) -> OpenedToMigrate<'a>,
-    /// Finds the ledgers that count and asks them the question. Changes nothing. If the revision has
-    /// succeeded in one of them, the others need not be asked. The text, a preamble, goes in front of the
+        for<'a> fn(&'a DatabaseUrl, name: &'a str, TlsMode) -> OpenedToMigrate<'a>,
+    /// Finds the ledgers that count and asks them `question`. Changes nothing. If the revision has
+    /// succeeded in one of them, the others need not be asked. `preamble` goes in front of the
     /// statements; without one, a server that can do it with one statement is sent one.
     pub(super) find: Find,
     /// Where this role could create a missing ledger, the best place first. Changes nothing; what the
     /// server does not tell beforehand is found out by trying.
     pub(super) homes:
-        for<'a> fn(&'a mut dyn Connection, &'a Target, Duration) -> Answer<'a, Vec<Home>>,
+        for<'a> fn(&'a mut dyn Connection, &'a Target, bound: Duration) -> Answer<'a, Vec<Home>>,
     /// Tries to take the lock, and never waits for it.
     pub(super) try_lock:
-        for<'a> fn(Box<dyn Connection>, &'a Target, Duration) -> Answer<'a, LockAttempt>,
+        for<'a> fn(Box<dyn Connection>, &'a Target, bound: Duration) -> Answer<'a, LockAttempt>,
     /// Whether anybody holds the lock, without touching it.
     pub(super) is_locked: for<'a> fn(&'a mut dyn Connection, &'a Target) -> Answer<'a, bool>,
     /// The same without a connection, if a waiter can watch a file.

@@ -69,16 +69,16 @@ pub(super) struct ErrorCodes {
     /// Whether a server's answer means this. One code may mean several things.
     pub(super) means: fn(&Fault, Meaning) -> bool,
     /// What a server's answer means to everybody else; `said` are its words.
-    pub(super) server_error: fn(&Fault, String) -> Error,
+    pub(super) server_error: fn(fault: &Fault, said: String) -> Error,
     /// What something means that the driver itself says, where it is known.
-    pub(super) driver_error: fn(&str) -> Option<Error>,
+    pub(super) driver_error: fn(said: &str) -> Option<Error>,
     /// What happened to the connection if the driver could not make sense of an answer, where it is
     /// known.
-    pub(super) protocol_error: fn(&str) -> Option<(FaultKind, String)>,
+    pub(super) protocol_error: fn(said: &str) -> Option<(FaultKind, String)>,
     /// How the URL asks for TLS.
     pub(super) tls_parameters: TlsParameters,
     /// Whether the server ended the session with this error.
-    pub(super) ends_session: fn(&str) -> bool,
+    pub(super) ends_session: fn(code: &str) -> bool,
 }
 
 /// A driver's error, before anybody decided what it means.

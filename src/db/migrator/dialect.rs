@@ -56,21 +56,21 @@ pub(in crate::db) struct MigrationDialect {
     pub(in crate::db) lexical_rules: LexicalRules,
     /// A history table's name in statements, with the schema or database that the URL names.
     pub(in crate::db) table: fn(TableName, &DatabaseUrl) -> String,
-    /// Asks which of these tables exist: name, and whether it has a column `dirty`. The schema is where
+    /// Asks which of these tables exist: name, and whether it has a column `dirty`. `schema` is where
     /// those are that name none.
-    pub(in crate::db) find_tables: fn(&[TableName], Option<&str>) -> String,
+    pub(in crate::db) find_tables: fn(tables: &[TableName], schema: Option<&str>) -> String,
     /// A column as text.
-    pub(in crate::db) as_text: fn(&str) -> String,
+    pub(in crate::db) as_text: fn(column: &str) -> String,
     /// A column of bytes as hexadecimal text.
-    pub(in crate::db) as_hex: fn(&str) -> String,
+    pub(in crate::db) as_hex: fn(column: &str) -> String,
     /// A literal for bytes, from hexadecimal text.
-    pub(in crate::db) bytes: fn(&str) -> String,
+    pub(in crate::db) bytes: fn(hex: &str) -> String,
     /// What opens a transaction.
     pub(in crate::db) begin: &'static str,
     /// The transaction that sqlx-cli gives a file, if it asks for none or not.
-    pub(in crate::db) sqlx_transaction: fn(bool) -> FileTransaction,
+    pub(in crate::db) sqlx_transaction: fn(has_none: bool) -> FileTransaction,
     /// A statement after each file, so that the next one starts in the same database.
-    pub(in crate::db) after_file: fn(Option<&str>) -> Option<String>,
+    pub(in crate::db) after_file: fn(database: Option<&str>) -> Option<String>,
     /// Every change of the schema commits by itself.
     pub(in crate::db) commits_schema_changes: bool,
     /// A file may have the character NUL.
@@ -83,7 +83,7 @@ pub(in crate::db) struct MigrationDialect {
     /// sent again.
     pub(in crate::db) can_repeat_statement: bool,
     /// What remains of a file without a transaction that has so many statements, after one failed.
-    pub(in crate::db) effects_without_transaction: fn(usize) -> PartialEffects,
+    pub(in crate::db) effects_without_transaction: fn(statements: usize) -> PartialEffects,
     /// Whether the file left a transaction open.
     pub(in crate::db) has_open_transaction:
         for<'a> fn(&'a mut dyn Connection) -> Pending<'a, Result<bool, Fault>>,
@@ -95,7 +95,7 @@ pub(in crate::db) struct MigrationDialect {
     pub(in crate::db) refuses_transaction: Option<&'static str>,
     /// The byte of the file that an error is about, if the database says so.
     pub(in crate::db) error_position:
-        fn(&dyn DatabaseError, &str, Option<Statement>) -> Option<usize>,
+        fn(error: &dyn DatabaseError, sql: &str, statement: Option<Statement>) -> Option<usize>,
     /// What the database says of an error besides its message.
     pub(in crate::db) error_details: fn(&dyn DatabaseError) -> String,
 }

@@ -249,7 +249,7 @@ pub(super) struct Layout {
     /// The statement that writes a file's row, at the moments that `transaction` asks for.
     pub(super) row: fn(&RowSql<'_>, &MigrationFile, RowMoment) -> Result<String, Error>,
     /// Notes in a row that was written before the file that the file failed, in the database's words.
-    pub(super) failed_row: Option<fn(&RowSql<'_>, &MigrationFile, &str) -> String>,
+    pub(super) failed_row: Option<fn(&RowSql<'_>, &MigrationFile, words: &str) -> String>,
     /// What to do about a file that failed and whose row says so.
     pub(super) failed_hint: Option<fn(&MigrationFile) -> String>,
     /// How a file asks for no transaction, if it can.

@@ -84,6 +84,8 @@ impl MariaDb {
             .arg("--no-defaults")
             .arg(format!("--datadir={}", home.path.join("data").display()))
             .arg(format!("--socket={}", home.path.join("socket").display()))
+            // In a shared folder, a server that starts deletes the others' temporary tables.
+            .arg(format!("--tmpdir={}", home.path.display()))
             .arg(format!("--port={port}"))
             .args([
                 "--bind-address=127.0.0.1",

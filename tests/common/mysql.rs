@@ -31,6 +31,7 @@ impl MariaDb {
         command
             .arg(format!("--socket={}", home.path.join("socket").display()))
             .arg(format!("--pid-file={}", home.path.join("pid").display()))
+            .arg(format!("--tmpdir={}", home.path.display()))
             .arg(format!("--port={port}"))
             .args([
                 "--bind-address=127.0.0.1",

@@ -142,6 +142,7 @@ mod tests {
         assert_eq!(judged(&beside), 1);
         assert_eq!(judged(&["server revision=v1 replica=1"]), 1);
         let again = [
+            "start step=verify revision=v1 replica=1",
             "end step=verify revision=v1 replica=1",
             "server revision=v1 replica=1",
             "start step=migrate revision=v1 replica=2",

@@ -25,7 +25,7 @@ pub(super) fn parse_layout(text: &str) -> Result<LayoutKind, Problem> {
     LayoutKind::named(text).ok_or_else(|| {
         let names = LayoutKind::ALL.map(LayoutKind::as_str).join(", ");
         Problem::new(
-            "is no layout of migrations",
+            "is not a valid layout of migrations",
             format!("write one of: {names}"),
         )
     })
@@ -92,10 +92,20 @@ pub(super) fn parse_app(text: &str) -> Result<String, Problem> {
             "use at most 255 bytes, no control characters, and no spaces at either end",
         ));
     }
+    refuse_other_than_name(text, "the app's name", "web")?;
+    Ok(text.to_owned())
+}
+
+/// A database URL or a placeholder where a name belongs.
+fn refuse_other_than_name(text: &str, what: &str, example: &str) -> Result<(), Problem> {
     if text.contains("://") || redact::passwords(text) != text {
         return Err(Problem::new(
-            "is a URL or contains a password, and everyone who can read the ledger sees the app's name",
-            "write a short name, such as web; the database URL goes in --database-url",
+            format!(
+                "is a URL or contains a password, and everyone who can read the ledger sees {what}"
+            ),
+            format!(
+                "write a short name, such as {example}; the database URL goes in --database-url"
+            ),
         ));
     }
     if let Some(found) = placeholder::find(text, Context::Name) {
@@ -104,25 +114,20 @@ pub(super) fn parse_app(text: &str) -> Result<String, Problem> {
                 "still contains the placeholder `{}`",
                 redact::part(text, found)
             ),
-            "without a shell nothing is expanded: write the app's name itself",
+            format!("without a shell nothing is expanded: write {what} itself"),
         ));
     }
-    Ok(text.to_owned())
+    Ok(())
 }
 
 /// The name of a schema or a database. Postgres would cut off what is longer, and keeps names that begin
 /// with `pg_` for itself.
 pub(super) fn parse_ledger(text: &str) -> Result<String, Problem> {
+    refuse_other_than_name(text, "the name of the ledger's schema or database", "ops")?;
     if text.len() > 63 || text.chars().any(char::is_control) || text.starts_with("pg_") {
         return Err(Problem::new(
             "is not a valid name for the ledger's schema or database",
             "use at most 63 bytes, no control characters, and no `pg_` in front",
-        ));
-    }
-    if let Some(found) = placeholder::find(text, Context::Name) {
-        return Err(Problem::new(
-            format!("still holds `{found}`, which nothing replaced"),
-            "a command without a shell expands nothing: write the name itself",
         ));
     }
     Ok(text.to_owned())
@@ -208,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn an_app_is_no_url() {
+    fn a_name_is_no_url_and_no_placeholder() {
         for text in ["web", "web-2", "shop/web", "a b", "web@v1"] {
             assert!(parse_app(text).is_ok(), "{text}");
         }
@@ -222,6 +227,16 @@ mod tests {
             " web",
         ] {
             assert!(parse_app(text).is_err(), "{text}");
+        }
+        assert!(parse_ledger("ops").is_ok());
+        for text in [
+            "postgres://u:p@h/d",
+            "$LEDGER",
+            "${LEDGER}",
+            "pg_ops",
+            "host=h password=geheim",
+        ] {
+            assert!(parse_ledger(text).is_err(), "{text}");
         }
     }
 

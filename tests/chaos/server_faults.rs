@@ -133,7 +133,6 @@ impl ServerFaults<'_> {
         self.scenes
             .iter()
             .for_each(|scene| scene.script("ask", &ask));
-        sleep(Duration::from_millis(500));
         lead(&self.arena.db, standby);
     }
 }

@@ -484,7 +484,7 @@ fn a_folder_of_another_layout_than_the_table_is_refused(db: &Db) {
         .args(["--sql-layout", "other"])
         .start();
     replica.ends_with(64);
-    replica.says("--sql-layout: `other` is no layout of migrations");
+    replica.says("--sql-layout: `other` is not a valid layout of migrations");
     let check = scene.command("check").args([
         "--release",
         "v6",

@@ -25,7 +25,7 @@ pub struct MigrationFile {
     pub(super) parts: Vec<Range<usize>>,
     /// The file asks for no transaction.
     pub(super) has_no_transaction: bool,
-    /// Why it can't be applied. A tool finds out when it applies the file, and never looks at it again.
+    /// Why it can't be applied. A tool reads a file only to apply it, so in an applied file this goes unnoticed.
     pub(super) refusal: Option<MigrationError>,
 }
 

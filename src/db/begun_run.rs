@@ -25,14 +25,14 @@ pub(super) struct BegunRun {
 /// What became of the row of a run whose step dropped the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DroppedLedger {
-    /// The ledger was created anew, here, and has the row again.
-    CreatedAnew(String),
-    /// It is created after the steps, so as not to be in their way. Until then the lock alone protects
+    /// The ledger was recreated here and has the row again.
+    Recreated(String),
+    /// It is created after the steps, to keep out of their way. Until then only the lock protects
     /// the run.
     CreatedAfterSteps,
 }
 
-/// Renews the lease. Where a step dropped the ledger, sees to it that the row is written anew.
+/// Renews the lease. If a step dropped the ledger, writes the row again.
 pub(super) async fn beat(
     ledger: &mut LedgerConnection,
     run: Option<&mut BegunRun>,
@@ -64,7 +64,7 @@ pub(super) async fn beat(
     }
     match run {
         Some(run) if ledger.target.backend().driver().has_lease => {
-            write_anew(ledger, run, time, bound).await.map(Some)
+            rewrite_row(ledger, run, time, bound).await.map(Some)
         }
         Some(run) => {
             run.has_row = false;
@@ -74,11 +74,11 @@ pub(super) async fn beat(
     }
 }
 
-/// A step dropped the ledger: creates it anew, with the row that says who runs.
+/// A step dropped the ledger: recreates it, with the row that says who runs.
 ///
 /// The lock still decides whether this holder may go on. If it is lost too, and another replica began a
 /// run meanwhile, that run's row keeps this one away.
-async fn write_anew(
+async fn rewrite_row(
     ledger: &mut LedgerConnection,
     run: &mut BegunRun,
     time: CreationTime,
@@ -95,7 +95,7 @@ async fn write_anew(
     match ledger.try_run(row, bound).await? {
         Ok(_) => {
             run.has_row = true;
-            Ok(DroppedLedger::CreatedAnew(table))
+            Ok(DroppedLedger::Recreated(table))
         }
         Err(fault) if fault.is_duplicate() => Err(not_running()),
         Err(fault) => Err(fault.into()),

@@ -103,8 +103,8 @@ impl LedgerConnection {
         Ok(created.map(drop))
     }
 
-    /// Makes sure that what was created is what will be found: a table of that name may have been there,
-    /// or its schema, which is somebody else's.
+    /// Makes sure that what was created is what will be found: a table of that name may have existed,
+    /// or its schema, with another owner.
     async fn created(&mut self, home: &Home, bound: Duration) -> Result<LedgerCreation, Error> {
         self.find(bound).await?;
         let is_here = |sql: &LedgerSql| sql.table == home.sql.table;
@@ -114,13 +114,13 @@ impl LedgerConnection {
                     "the table {} was there already and is not trusted",
                     home.sql.table
                 ),
-                "see who owns it, and drop it, or name another place with --ledger",
+                "find out who owns it, then drop it or name another place with --ledger",
             ));
         }
         let in_the_way = home.in_the_way.clone().map(|why| {
             let schema = home.sql.schema.as_deref().unwrap_or_default();
             let hint = format!(
-                "if that suits you, say so with --ledger {schema}; else {}",
+                "to keep it there, pass --ledger {schema}; otherwise {}",
                 self.create_hint()
             );
             (why, hint)

@@ -52,14 +52,14 @@ pub(super) struct RunEnd<'a> {
     pub(super) run_id: &'a str,
     pub(super) outcome: &'a RunOutcome,
     /// Where the ledger has no row of this run: the statements that write all of it, and the table.
-    pub(super) anew: Option<Vec<String>>,
+    pub(super) recreate: Option<Vec<String>>,
 }
 
 impl RunEnd<'_> {
     /// The statement that records it. `guard` must hold for it to be written.
     pub(super) fn statement(&self, guard: Option<&str>) -> String {
-        match &self.anew {
-            Some(anew) => anew.join("; "),
+        match &self.recreate {
+            Some(recreate) => recreate.join("; "),
             None => self.sql.finish(self.run_id, self.outcome, guard),
         }
     }

@@ -116,7 +116,7 @@ impl Locked {
         match self.excludes().await {
             Ok(true) => Ok(Proof::Proven),
             Ok(false) => {
-                // A lock that was lost since excludes nobody, and is taken anew.
+                // A lock that was lost since excludes nobody, and is taken again.
                 self.confirm().await?;
                 Err(Error::refused(
                     "the lock is not exclusive: a second connection could also take it, or reached a \
@@ -227,7 +227,7 @@ impl Locked {
         beat(ledger, run.as_mut(), run_id, None, CreationTime::DuringStep).await
     }
 
-    /// Before the end of the run is recorded: writes the row anew where a step dropped the ledger.
+    /// Before the end of the run is recorded: writes the row again if a step dropped the ledger.
     pub async fn keep_row(&mut self, run_id: &str) -> Result<Option<DroppedLedger>, Error> {
         let Self { ledger, run, .. } = self;
         if ledger.target.backend().driver().has_lease {
@@ -290,7 +290,7 @@ impl Locked {
         }
         let sql = ledger.sql().cloned();
         let new = || ledger.target.plain_sql();
-        let anew = without_row.map(|run| {
+        let recreate = without_row.map(|run| {
             let mut statements = match &sql {
                 Some(_) => Vec::new(),
                 None => (ledger.target.dialect().create_ledger)(None),
@@ -305,7 +305,7 @@ impl Locked {
             sql: &sql,
             run_id,
             outcome,
-            anew,
+            recreate,
         };
         let answer = lock.record(end, bound).await;
         ledger.close().await;

@@ -117,7 +117,7 @@ impl DatabaseUrl {
         })
     }
 
-    /// Takes the password from a file, read anew for each connection.
+    /// Takes the password from a file, read again for each connection.
     ///
     /// # Errors
     /// The file's present contents are no password, or `SQLite` has none.

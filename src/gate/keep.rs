@@ -118,11 +118,11 @@ impl Gate {
     fn log_dropped(&self, dropped: Option<DroppedLedger>) {
         let what = match dropped {
             None => return,
-            Some(DroppedLedger::CreatedAnew(table)) => {
-                format!("a step dropped the ledger: created it anew, table {table}")
+            Some(DroppedLedger::Recreated(table)) => {
+                format!("a step dropped the ledger: recreated it, table {table}")
             }
             Some(DroppedLedger::CreatedAfterSteps) => {
-                "a step dropped the ledger: it is created anew after the steps".to_owned()
+                "a step dropped the ledger: it is recreated after the steps".to_owned()
             }
         };
         let hint = if self.target.backend().driver().has_schemas {

@@ -78,7 +78,7 @@ impl Gate {
         for ForeignLedger { schema, owner } in ledgers {
             let problem = Problem::new(
                 format!(
-                    "passing over the table launchgate_runs in schema {schema}, which is {owner}'s: anybody who may create tables could have made it"
+                    "passing over the table launchgate_runs in schema {schema}, which is {owner}'s: anyone who may create tables could have made it"
                 ),
                 format!("if it is the ledger, say so with --ledger {schema}; else drop it"),
             );

@@ -268,7 +268,7 @@ pub fn settle() {
     }
 }
 
-/// Executes this program anew with these arguments and no environment. Returns only if that
+/// Executes this program again with these arguments and no environment. Returns only if that
 /// fails, and then nothing has changed.
 pub fn reenter(arguments: &[CString]) {
     let argv = child::pointers(arguments);

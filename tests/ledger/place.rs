@@ -418,15 +418,15 @@ fn a_step_may_drop_the_ledger() {
         let mut locked = hold(&target, "r2", RUN).await;
         db.sql("DROP SCHEMA launchgate CASCADE");
         let renewal = locked.renew(RUN, None, || ()).await;
-        let anew = DroppedLedger::CreatedAnew("\"launchgate\".launchgate_runs".to_owned());
+        let recreated = DroppedLedger::Recreated("\"launchgate\".launchgate_runs".to_owned());
         assert_eq!(
             (renewal.lock, renewal.lease),
-            (Ok(()), Ok(Some(anew.clone())))
+            (Ok(()), Ok(Some(recreated.clone())))
         );
         assert_eq!(locked.heartbeat(RUN).await, Ok(None));
         assert_eq!(rows(&target, "r2").await[0].state, Some(RunState::Running));
         db.sql("DROP SCHEMA launchgate CASCADE");
-        assert_eq!(locked.keep_row(RUN).await, Ok(Some(anew)));
+        assert_eq!(locked.keep_row(RUN).await, Ok(Some(recreated)));
         locked
             .record(RUN, &outcome(RunState::Succeeded))
             .await
@@ -443,7 +443,7 @@ fn a_step_may_drop_the_ledger() {
 }
 
 #[test]
-fn a_ledger_beside_the_app_s_tables_is_created_anew_only_after_the_steps() {
+fn a_ledger_beside_the_app_s_tables_is_recreated_only_after_the_steps() {
     let db = Db::postgres_15();
     let deploy = role(&db, "deploy");
     db.sql("ALTER SCHEMA public OWNER TO deploy");
@@ -455,8 +455,8 @@ fn a_ledger_beside_the_app_s_tables_is_created_anew_only_after_the_steps() {
         assert_eq!(locked.heartbeat(RUN).await, Ok(Some(later)));
         assert_eq!(locked.heartbeat(RUN).await, Ok(None));
         assert_eq!(places(&db), "", "the step may need an empty schema");
-        let anew = DroppedLedger::CreatedAnew("\"public\".launchgate_runs".to_owned());
-        assert_eq!(locked.keep_row(RUN).await, Ok(Some(anew)));
+        let recreated = DroppedLedger::Recreated("\"public\".launchgate_runs".to_owned());
+        assert_eq!(locked.keep_row(RUN).await, Ok(Some(recreated)));
         locked
             .record(RUN, &outcome(RunState::Succeeded))
             .await
@@ -484,7 +484,7 @@ fn on_mysql_a_database_of_its_own_is_used_where_there_is_one() {
         assert_eq!((history.len(), history[0].app.as_str()), (1, "default"));
         assert_eq!(session.apps(None, 9).await, Ok(vec!["default".to_owned()]));
         session.close().await;
-        // One that is beside the tables goes on being used, and both are asked.
+        // One that is beside the tables remains in use, and both are asked.
         db.sql(include_str!("ledger_0_1/mysql.sql"));
         db.sql(
             "INSERT INTO launchgate_runs (app, revision, run_id, attempt, state, holder, version, started_at) \
@@ -546,8 +546,8 @@ fn on_mysql_a_user_without_that_database_gets_the_ledger_beside_its_tables() {
             Ok(Some(DroppedLedger::CreatedAfterSteps))
         );
         db.sql_in("mysql", "CREATE DATABASE shop");
-        let anew = DroppedLedger::CreatedAnew("`shop`.launchgate_runs".to_owned());
-        assert_eq!(locked.keep_row(RUN).await, Ok(Some(anew)));
+        let recreated = DroppedLedger::Recreated("`shop`.launchgate_runs".to_owned());
+        assert_eq!(locked.keep_row(RUN).await, Ok(Some(recreated)));
         locked
             .record(RUN, &outcome(RunState::Succeeded))
             .await

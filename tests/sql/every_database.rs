@@ -431,7 +431,7 @@ fn slow(db: &Db) -> &'static str {
 }
 
 /// A signal stops it like any step, and the next start does the whole.
-fn a_stopped_migration_is_begun_anew(db: &Db) {
+fn a_stopped_migration_is_started_again(db: &Db) {
     let scene = Scene::new(db);
     let files = Migrations::new(&scene);
     files.write("1_a.sql", slow(db));
@@ -444,10 +444,10 @@ fn a_stopped_migration_is_begun_anew(db: &Db) {
     assert_eq!(applied(db), ["1|a"]);
     scene.check_settled("v1");
 }
-on_each!(a_stopped_migration_is_begun_anew: server_and_file);
+on_each!(a_stopped_migration_is_started_again: server_and_file);
 
 /// launchgate is killed in the middle: the step dies with it, and the next start goes on.
-fn a_killed_migration_is_begun_anew(db: &Db) {
+fn a_killed_migration_is_started_again(db: &Db) {
     let scene = Scene::new(db);
     let files = Migrations::new(&scene);
     files.write("1_a.sql", slow(db));
@@ -459,7 +459,7 @@ fn a_killed_migration_is_begun_anew(db: &Db) {
     assert_eq!(applied(db), ["1|a"]);
     scene.check_settled("v1");
 }
-on_each!(a_killed_migration_is_begun_anew: [postgres_15, pgbouncer, sqlite]);
+on_each!(a_killed_migration_is_started_again: [postgres_15, pgbouncer, sqlite]);
 
 /// The step's own process is killed in the middle: it reports nothing, so the signal is the reason.
 fn a_killed_process_is_the_reason_of_its_failure(db: &Db) {

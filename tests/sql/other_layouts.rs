@@ -113,7 +113,7 @@ on_each!(golang_migrate_has_the_row_that_its_source_writes: each);
 /// The Go tools don't enforce foreign keys on `SQLite`. With them, dropping the old table would delete the rows
 /// that refer to it.
 #[test]
-fn a_table_made_anew_keeps_the_rows_that_refer_to_it() {
+fn a_recreated_table_keeps_the_rows_that_refer_to_it() {
     let first = "create table p (x integer primary key);\n\
                  create table c (x int, p int references p (x) on delete cascade);\n\
                  insert into p values (1);\ninsert into c values (1, 1);\n";

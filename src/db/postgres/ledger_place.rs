@@ -216,9 +216,9 @@ fn surveyed(rows: &[TextRow]) -> Result<Found, Error> {
 /// What has the schema's name is not ours.
 fn foreign(what: &str) -> Error {
     Error::refused(
-        format!("{what}: anybody who may create objects in this database could have made it"),
+        format!("{what}: anyone who may create objects in this database could have made it"),
         format!(
-            "if it is meant to be the ledger, say so with --ledger {HOME}, or give it to this role or to the database's owner; else drop it"
+            "if it is meant to be the ledger, pass --ledger {HOME}, or give it to this role or to the database's owner; otherwise drop it"
         ),
     )
 }

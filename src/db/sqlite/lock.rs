@@ -117,7 +117,7 @@ impl HeldLock for LockFile {
                 return Err(RecordError::NotRecorded(lost));
             }
             let mut update = end.statement(None);
-            if end.anew.is_some() {
+            if end.recreate.is_some() {
                 self.database.allow_create();
                 update = format!("BEGIN IMMEDIATE; {update}; COMMIT");
             }
@@ -128,7 +128,7 @@ impl HeldLock for LockFile {
                 match answer.map_err(Error::from) {
                     Ok(1) => return Ok(()),
                     // With the whole row come other statements, whose count says nothing.
-                    Ok(_) if end.anew.is_some() => return Ok(()),
+                    Ok(_) if end.recreate.is_some() => return Ok(()),
                     Ok(_) if asked_before => return Err(RecordError::Unknown(not_running())),
                     Ok(_) => return Err(RecordError::NotRecorded(not_running())),
                     Err(Error::NotYet(_) | Error::Broken(_)) if since.elapsed() < RECORDING => {

@@ -110,7 +110,7 @@ pub enum UrlError {
 impl UrlError {
     /// What to do about it.
     pub fn hint(&self) -> Cow<'static, str> {
-        self.told().1
+        self.words().1
     }
 
     /// The same, with where it came from.
@@ -124,7 +124,7 @@ impl UrlError {
 
 impl fmt::Display for UrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.told().0)
+        f.write_str(&self.words().0)
     }
 }
 

@@ -10,15 +10,15 @@ const NEED: &str = "the lock and the ledger need Postgres, MySQL, MariaDB or SQL
                     or pass --no-database to run the steps at every start, in every replica";
 
 /// What is wrong, and what to do.
-type Told = (Cow<'static, str>, Cow<'static, str>);
+type Words = (Cow<'static, str>, Cow<'static, str>);
 
-fn made(what: impl Into<Cow<'static, str>>, hint: impl Into<Cow<'static, str>>) -> Told {
+fn made(what: impl Into<Cow<'static, str>>, hint: impl Into<Cow<'static, str>>) -> Words {
     (what.into(), hint.into())
 }
 
 impl UrlError {
     #[expect(clippy::too_many_lines, reason = "a table with a row for each error")]
-    pub(super) fn told(&self) -> Told {
+    pub(super) fn words(&self) -> Words {
         match self {
             Self::Empty => made(
                 "the database URL is empty",
@@ -204,7 +204,7 @@ impl UrlError {
                 without(parameter),
             ),
             Self::Of { origin, error } => {
-                let (what, hint) = error.told();
+                let (what, hint) = error.words();
                 made(format!("{origin}: {what}"), hint)
             }
         }

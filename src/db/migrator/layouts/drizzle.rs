@@ -160,7 +160,7 @@ fn compare<'a>(
     Ok(plan)
 }
 
-/// drizzle-kit writes this pragma around a table that it makes anew. In a transaction it does nothing,
+/// drizzle-kit writes this pragma around a table that it recreates. In a transaction it does nothing,
 /// and dropping the old table would delete what refers to it.
 fn session(backend: Backend, pending: &[&MigrationFile]) -> Option<&'static str> {
     let turns_off = |file: &&MigrationFile| {
@@ -221,6 +221,6 @@ fn passed_over(file: &MigrationFile) -> PlanWarning {
             "{} was never applied, and {JOURNAL} dates it before the newest one that was: like drizzle-kit, launchgate passes it over",
             file.shown
         ),
-        hint: format!("generate it anew, or set its `when` in {JOURNAL} to a later time"),
+        hint: format!("generate it again, or set its `when` in {JOURNAL} to a later time"),
     }
 }

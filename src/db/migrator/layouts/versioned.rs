@@ -51,7 +51,7 @@ pub(super) fn read_files<V: PartialEq>(
 }
 
 /// What the Go tools' sessions have and launchgate's don't: their `SQLite` does not enforce foreign keys unless
-/// it is asked to. Dropping a table to make it anew would else delete the rows that refer to it.
+/// it is asked to. Otherwise, dropping a table in order to recreate it would delete the rows that refer to it.
 pub(super) fn go_session(backend: Backend, _pending: &[&MigrationFile]) -> Option<&'static str> {
     match backend {
         Backend::Sqlite => Some("PRAGMA foreign_keys = OFF"),

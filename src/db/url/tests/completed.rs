@@ -1,5 +1,8 @@
 //! URLs with variables and files around them, and what is handed on of them.
 
+use proptest::prelude::*;
+
+use super::properties::{encoded, passwords};
 use super::*;
 
 /// A URL with these variables and files around it.

@@ -14,6 +14,7 @@ mod mariadb;
 mod orphans;
 mod pgbouncer;
 mod place;
+mod place_on_mysql_and_sqlite;
 mod postgres;
 mod rules;
 mod running_key;

@@ -7,13 +7,12 @@
 
 use std::fs;
 
-use crate::common::processes::signal;
 use crate::common::{Db, Gate, Scene, on_each, until};
 use crate::folder::{Migrations, applied};
-use nix::sys::signal::Signal;
+use crate::stops::slow;
 
 /// `launchgate run --sql`, without a step of anybody else's.
-fn with_sql<'a>(scene: &'a Scene<'a>, revision: &str) -> Gate<'a> {
+pub(crate) fn with_sql<'a>(scene: &'a Scene<'a>, revision: &str) -> Gate<'a> {
     scene.bare(revision).args(["--sql", "migrations"])
 }
 
@@ -188,127 +187,6 @@ fn runs_between_the_migrate_and_the_verify_steps(db: &Db) {
 }
 on_each!(runs_between_the_migrate_and_the_verify_steps: server_and_file);
 
-/// CREATE INDEX CONCURRENTLY waits for every transaction: launchgate's own has no snapshot.
-fn concurrent_indexes_need_no_transaction(db: &Db) {
-    let scene = Scene::new(db);
-    let files = Migrations::new(&scene);
-    files.write("1_a.sql", "create table a (x int);");
-    files.write("2_i.sql", "create index concurrently i on a (x);");
-    let mut replica = with_sql(&scene, "v1").start();
-    replica.ends_with(65);
-    replica
-        .says("migrations/2_i.sql:1: ")
-        .says("begin the file with the line `-- no-transaction`");
-    files.write(
-        "2_i.sql",
-        "-- no-transaction\ncreate index concurrently i on a (x);",
-    );
-    with_sql(&scene, "v2").start().ends_with(0);
-    assert_eq!(applied(db), ["1|a", "2|i"]);
-    files.write(
-        "3_j.sql",
-        "-- no-transaction\nselect 1;\ncreate index concurrently j on a (x);",
-    );
-    let mut replica = with_sql(&scene, "v3").start();
-    replica.ends_with(65);
-    replica
-        .says("migrations/3_j.sql:3: ")
-        .says("in a file of its own");
-}
-on_each!(concurrent_indexes_need_no_transaction: postgres);
-
-/// A transaction that nobody ends is undone when the connection closes, and its row with it.
-fn a_transaction_left_open_is_no_success(db: &Db) {
-    let scene = Scene::new(db);
-    let files = Migrations::new(&scene);
-    files.write("1_a.sql", "-- no-transaction\ncreate table a (x int);");
-    let begun = "-- no-transaction\nbegin;\ncreate table b (x int);";
-    files.write("2_b.sql", begun);
-    let mut replica = with_sql(&scene, "v1").start();
-    replica.ends_with(65);
-    replica
-        .says("migrations/2_b.sql: the file begins a transaction and never commits it")
-        .says("end it with COMMIT");
-    assert_eq!(scene.count("server"), 0);
-    assert_eq!(applied(db), ["1|a"]);
-    files.write("2_b.sql", &format!("{begun}\ncommit;"));
-    with_sql(&scene, "v2").start().ends_with(0);
-    assert_eq!(applied(db), ["1|a", "2|b"]);
-    assert_eq!(db.sql("select count(*) from b"), "0");
-}
-on_each!(a_transaction_left_open_is_no_success: [postgres_15, pgbouncer, sqlite]);
-
-/// What stays is what the database has, whatever the file's first line promises.
-fn what_stays_is_said(db: &Db) {
-    let scene = Scene::new(db);
-    let files = Migrations::new(&scene);
-    let statements = "create table a (x int);\nbogus;\n";
-    let table = if db.is_postgres() {
-        "select count(*) from pg_tables where tablename = 'a'"
-    } else {
-        "select count(*) from sqlite_schema where name = 'a'"
-    };
-    let before = "the changes before this statement remain";
-    // Several statements in one message are one transaction to Postgres.
-    let (first, said) = if db.is_postgres() {
-        ("0", "none of this file's changes remain")
-    } else {
-        ("1", before)
-    };
-    for (release, text, left, said) in [
-        (
-            "v1",
-            format!("-- no-transaction\n{statements}"),
-            first,
-            said,
-        ),
-        (
-            "v2",
-            statements.to_owned(),
-            "0",
-            "none of this file's changes remain",
-        ),
-        (
-            "v3",
-            "create table a (x int);\ncommit;\nselect * from nowhere;\n".to_owned(),
-            "1",
-            "the file ends its own transaction, so the changes before that remain",
-        ),
-    ] {
-        files.write("1_a.sql", &text);
-        let mut replica = with_sql(&scene, release).start();
-        replica.ends_with(65);
-        replica.says("migrations/1_a.sql:").says(said);
-        assert_eq!(db.sql(table), left, "{text}");
-        let undo = replica.log().contains("undo the remaining changes by hand");
-        assert_eq!(undo, left == "1", "{}", replica.log());
-        db.sql("drop table if exists a");
-    }
-}
-on_each!(what_stays_is_said: [postgres_15, pgbouncer, sqlite]);
-
-/// A failed CREATE INDEX CONCURRENTLY is no transaction, and leaves an index that is invalid.
-#[test]
-fn part_of_a_single_statement_may_stay() {
-    let db = Db::postgres_15();
-    let scene = Scene::new(&db);
-    let files = Migrations::new(&scene);
-    db.sql("create table a (x int); insert into a values (1), (1)");
-    files.write(
-        "1_i.sql",
-        "-- no-transaction\ncreate unique index concurrently i on a (x);",
-    );
-    let mut replica = with_sql(&scene, "v1").start();
-    replica.ends_with(65);
-    replica
-        .says("some of its changes may remain")
-        .says("such as an invalid index");
-    assert_eq!(
-        db.sql("select indisvalid from pg_index where indexrelid = 'i'::regclass"),
-        "f"
-    );
-}
-
 /// What files that tools or editors wrote do on a server.
 #[test]
 fn a_hidden_table_and_a_byte_order_mark_are_told() {
@@ -419,97 +297,6 @@ fn the_password_is_in_no_argument(db: &Db) {
     replica.ends_with(0);
 }
 on_each!(the_password_is_in_no_argument: [postgres_15]);
-
-fn slow(db: &Db) -> &'static str {
-    match db {
-        Db::Sqlite(_) => {
-            "create table a as with recursive n(x) as (select 1 union all select x + 1 from n where x < 20000000) select max(x) from n;"
-        }
-        Db::Maria(_) => "create table a (x int);\nselect sleep(3);",
-        Db::Postgres(_) | Db::Pooled(..) => "create table a (x int);\nselect pg_sleep(3);",
-    }
-}
-
-/// A signal stops it like any step, and the next start does the whole.
-fn a_stopped_migration_is_started_again(db: &Db) {
-    let scene = Scene::new(db);
-    let files = Migrations::new(&scene);
-    files.write("1_a.sql", slow(db));
-    let mut replica = with_sql(&scene, "v1").start();
-    replica.wait_for_log("applying migrations");
-    replica.signal(Signal::SIGTERM);
-    replica.ends_with(143);
-    assert_eq!(scene.states(), ["interrupted"]);
-    with_sql(&scene, "v1").start().ends_with(0);
-    assert_eq!(applied(db), ["1|a"]);
-    scene.check_settled("v1");
-}
-on_each!(a_stopped_migration_is_started_again: server_and_file);
-
-/// launchgate is killed in the middle: the step dies with it, and the next start goes on.
-fn a_killed_migration_is_started_again(db: &Db) {
-    let scene = Scene::new(db);
-    let files = Migrations::new(&scene);
-    files.write("1_a.sql", slow(db));
-    let mut replica = with_sql(&scene, "v1").start();
-    replica.wait_for_log("applying migrations");
-    replica.signal(Signal::SIGKILL);
-    replica.wait();
-    with_sql(&scene, "v1").start().ends_with(0);
-    assert_eq!(applied(db), ["1|a"]);
-    scene.check_settled("v1");
-}
-on_each!(a_killed_migration_is_started_again: [postgres_15, pgbouncer, sqlite]);
-
-/// The step's own process is killed in the middle: it reports nothing, so the signal is the reason.
-fn a_killed_process_is_the_reason_of_its_failure(db: &Db) {
-    let scene = Scene::new(db);
-    let files = Migrations::new(&scene);
-    files.write("1_a.sql", slow(db));
-    let mut replica = with_sql(&scene, "v1").start();
-    replica.wait_for_log("applying migrations");
-    let others = replica.others();
-    let step = others
-        .iter()
-        .find(|seen| seen.command.contains("embedded sql"));
-    assert!(signal(step.expect("the step").pid, libc::SIGKILL));
-    replica.ends_with(137);
-    replica.says("error: sql was killed by SIGKILL");
-    with_sql(&scene, "v1").start().ends_with(0);
-    assert_eq!(applied(db), ["1|a"]);
-}
-on_each!(a_killed_process_is_the_reason_of_its_failure: [postgres_15, sqlite]);
-
-/// An embedded step reports its result on a descriptor, which no other process gets.
-#[test]
-fn no_other_step_has_the_descriptor_of_a_result() {
-    let db = Db::sqlite();
-    let scene = Scene::new(&db);
-    Migrations::new(&scene).write("1_a.sql", "create table a (x int);");
-    scene.script("look", "#!/bin/sh\nls -l /proc/self/fd >\"$1\"\n");
-    with_sql(&scene, "v1")
-        .args(["--snapshot", "snapshots"])
-        .args(["--migrate", "./look between", "--verify", "./look behind"])
-        .start()
-        .ends_with(0);
-    for file in ["between", "behind"] {
-        let fds = scene.text(file);
-        assert!(fds.contains("launchgate.lock"), "{fds}");
-        assert!(!fds.contains("socket:"), "{fds}");
-    }
-}
-
-fn the_time_limit_holds(db: &Db) {
-    let scene = Scene::new(db);
-    let files = Migrations::new(&scene);
-    files.write("1_a.sql", slow(db));
-    let mut replica = with_sql(&scene, "v1")
-        .args(["--migrate-timeout", "300ms"])
-        .start();
-    replica.ends_with(124);
-    replica.says("sql ran past 300ms");
-}
-on_each!(the_time_limit_holds: server_and_file);
 
 /// The revision is the files, where nothing else migrates and no release is named.
 #[test]

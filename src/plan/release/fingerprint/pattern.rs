@@ -1,8 +1,9 @@
 //! One glob: where to start, which directories to look into, which files it matches.
 
-use std::path::{Path, PathBuf};
-
-use globset::{GlobBuilder, GlobMatcher};
+use std::{
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
 
 use crate::exit::Problem;
 
@@ -13,9 +14,9 @@ pub(super) struct FilePattern {
     /// The leading directories without wildcards; the whole path if the glob has none.
     prefix: PathBuf,
     literal: bool,
-    files: GlobMatcher,
+    files: String,
     /// The directories below the prefix that can contain a match.
-    directories: Vec<GlobMatcher>,
+    directories: Vec<String>,
 }
 
 impl FilePattern {
@@ -30,6 +31,7 @@ impl FilePattern {
             return Err(syntax("the glob is empty"));
         }
         let mut components: Vec<&str> = split(written)
+            .map_err(syntax)?
             .into_iter()
             .filter(|name| !matches!(*name, "" | "."))
             .collect();
@@ -49,8 +51,7 @@ impl FilePattern {
             prefix.join("/")
         };
         Ok(Self {
-            files: compile(&join(&front, &wild))
-                .map_err(|error| syntax(&error.kind().to_string()))?,
+            files: join(&front, &wild),
             directories: directories(&front, &wild),
             written: written.to_owned(),
             prefix: PathBuf::from(front),
@@ -77,7 +78,7 @@ impl FilePattern {
     }
 
     pub(super) fn matches(&self, name: &Path) -> bool {
-        self.files.is_match(name)
+        is_match(&self.files, name)
     }
 
     /// Whether a file under the directory of this name can match.
@@ -86,7 +87,7 @@ impl FilePattern {
             || self
                 .directories
                 .iter()
-                .any(|directory| directory.is_match(name))
+                .any(|directory| is_match(directory, name))
     }
 
     /// The error for a glob that matches no file, although it may match a directory.
@@ -110,27 +111,53 @@ impl FilePattern {
 }
 
 /// Splits at slashes, but not within `{…}`: an alternative may have slashes of its own.
-fn split(glob: &str) -> Vec<&str> {
+///
+/// # Errors
+///
+/// A bracket without its other half, a range from a higher character to a lower one, a backslash at the end.
+fn split(glob: &str) -> Result<Vec<&str>, &'static str> {
     let mut components = Vec::new();
-    let (mut start, mut depth, mut escaped, mut class) = (0, 0_usize, false, false);
-    for (at, c) in glob.char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '[' => class = true,
-            ']' => class = false,
-            '{' if !class => depth += 1,
-            '}' if !class => depth = depth.saturating_sub(1),
+    let (mut start, mut depth) = (0, 0_usize);
+    let mut letters = glob.char_indices();
+    while let Some((at, letter)) = letters.next() {
+        match letter {
+            '\\' if letters.next().is_none() => return Err("it ends with a backslash"),
+            '[' => skip_class(letters.by_ref().map(|(_, letter)| letter))?,
+            '{' => depth += 1,
+            '}' => depth = depth.checked_sub(1).ok_or("`}` without `{`")?,
             '/' if depth == 0 => {
                 components.push(&glob[start..at]);
                 start = at + 1;
-                class = false;
             }
             _ => {}
         }
     }
+    if depth > 0 {
+        return Err("`{` without `}`");
+    }
     components.push(&glob[start..]);
-    components
+    Ok(components)
+}
+
+/// Reads what follows a `[`, up to its `]`. One that comes first stands for itself.
+fn skip_class(letters: impl Iterator<Item = char>) -> Result<(), &'static str> {
+    let mut letters = letters.peekable();
+    letters.next_if(|letter| matches!(letter, '!' | '^'));
+    let mut low = None;
+    while let Some(letter) = letters.next() {
+        match (letter, low) {
+            (']', Some(_)) => return Ok(()),
+            ('-', Some(low))
+                if letters
+                    .peek()
+                    .is_some_and(|&high| high != ']' && high < low) =>
+            {
+                return Err("a range ends before it begins");
+            }
+            _ => low = Some(letter),
+        }
+    }
+    Err("`[` without `]`")
 }
 
 fn is_wild(component: &str) -> bool {
@@ -165,31 +192,30 @@ fn join(front: &str, components: &[&str]) -> String {
 
 /// The globs of the directories on the way: each beginning of the glob, up to where one can't be
 /// told, from where on every directory is.
-fn directories(front: &str, wild: &[&str]) -> Vec<GlobMatcher> {
+fn directories(front: &str, wild: &[&str]) -> Vec<String> {
     let mut globs = Vec::new();
     for (at, component) in wild.iter().enumerate() {
-        let whole = compile(&join(front, &wild[..=at]))
-            .ok()
-            .filter(|_| !component.contains('/'));
-        let Some(glob) = whole else {
+        if component.contains('/') {
             let mut beginning = wild[..at].to_vec();
             beginning.push("**");
-            globs.extend(compile(&join(front, &beginning)));
+            globs.push(join(front, &beginning));
             break;
-        };
+        }
         // The last component is about files, unless it is about everything below.
         if at + 1 < wild.len() || *component == "**" {
-            globs.push(glob);
+            globs.push(join(front, &wild[..=at]));
         }
     }
     globs
 }
 
-fn compile(glob: &str) -> Result<GlobMatcher, globset::Error> {
-    // `*` stops at a slash, as in a shell.
-    GlobBuilder::new(glob)
-        .literal_separator(true)
-        .backslash_escape(true)
-        .build()
-        .map(|glob| glob.compile_matcher())
+/// `*` stops at a slash, as in a shell.
+fn is_match(glob: &str, name: &Path) -> bool {
+    let name = name.as_os_str().as_bytes();
+    // a leading `!` would turn the whole glob round
+    if glob.starts_with('!') {
+        fast_glob::glob_match(format!("\\{glob}"), name)
+    } else {
+        fast_glob::glob_match(glob, name)
+    }
 }

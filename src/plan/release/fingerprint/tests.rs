@@ -90,6 +90,7 @@ fn knows_globs() {
         ("{app/*,db/{2.sql,down/*}}", 3),
         ("app/a\\[1\\].sql", 1),
         ("db/*.SQL", 0),
+        ("!db/*", 0),
         ("nothing/**", 0),
         ("nothing/1.sql", 0),
         ("db/1.sql/**", 0),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::step::StepKind;
 use crate::cli::SettingId;
 use crate::db::DatabaseUrl;
-use crate::db::migrator::LayoutKind;
+use crate::db::migrator::{LayoutKind, MigrationFolder};
 use crate::exit::Failure;
 use crate::output::options::{Format, Verbosity};
 use crate::plan::gate_plan::GatePlan;
@@ -36,7 +36,8 @@ impl EmbeddedPlan {
     /// ledger.
     ///
     /// # Errors
-    /// There is no database, or it is not SQLite and a snapshot is wanted; no such folder.
+    /// There is no database, or it is not SQLite and a snapshot is wanted; no such folder, or one
+    /// with migrations for another kind of database.
     pub fn new(
         settings: &StepSettings,
         log: &LogSettings,
@@ -56,7 +57,7 @@ impl EmbeddedPlan {
         let own = settings.own_url.as_ref();
         let url = own.unwrap_or(&gate.target.url).clone();
         snapshot.map_or(Ok(()), |setting| check_snapshot(setting, &url))?;
-        sql.map_or(Ok(()), check_folder)?;
+        sql.map_or(Ok(()), |setting| check_migrations(setting, &url))?;
         let folder = |setting: Option<&Setting<_>>| setting.map(|s| PathBuf::from(&s.value));
         Ok(Some(Self {
             url,
@@ -116,14 +117,16 @@ fn check_snapshot(setting: &Setting<OsString>, url: &DatabaseUrl) -> Result<(), 
     ))
 }
 
-fn check_folder(setting: &Setting<OsString>) -> Result<(), Failure> {
+/// What a folder's migrations themselves say is compared with the database only in the step.
+fn check_migrations(setting: &Setting<OsString>, url: &DatabaseUrl) -> Result<(), Failure> {
     let (origin, folder) = (&setting.origin, Path::new(&setting.value));
-    if folder.is_dir() {
-        return Ok(());
+    if !folder.is_dir() {
+        return Err(Failure::usage(
+            format!("{origin}: {} is not a folder", folder.display()),
+            "copy the migrations into the image, or fix the path; relative paths are resolved against the \
+             working directory",
+        ));
     }
-    Err(Failure::usage(
-        format!("{origin}: {} is not a folder", folder.display()),
-        "copy the migrations into the image, or fix the path; relative paths are resolved against the \
-         working directory",
-    ))
+    MigrationFolder::check_backend(folder, url.backend())
+        .map_err(|error| Failure::usage(format!("{origin}: {}", error.what()), error.hint()))
 }

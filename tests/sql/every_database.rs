@@ -409,6 +409,38 @@ fn what_cannot_be_meant_is_refused_before_anything_runs() {
     );
 }
 
+/// Nothing listens there: launchgate would wait for the server before anything else is said.
+#[test]
+fn a_folder_for_another_database_is_refused_before_anything_connects() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let files = Migrations::new(&scene);
+    let refused = |database: &str, more: &[&str], words: &[&str]| {
+        let job = scene.command("job").env("DATABASE_URL", database);
+        let args = ["--release=r", "--sql=migrations", "--wait-timeout=1ms"];
+        let mut replica = job.args(args).args(more).start();
+        replica.ends_with(64);
+        replica.says("--sql: ");
+        for word in words {
+            replica.says(word);
+        }
+    };
+    let (mysql, postgres) = ("mysql://u@127.0.0.1:1/x", "postgres://u@127.0.0.1:1/x");
+    files.write("migration_lock.toml", "provider = \"postgresql\"\n");
+    let words = ["migration_lock.toml", "postgresql", "the database is mysql"];
+    refused(mysql, &[], &words);
+    let own = format!("--step-env=DATABASE_URL={mysql}");
+    refused(postgres, &[&own], &words);
+    files.remove("migration_lock.toml");
+    fs::create_dir(files.0.join("meta")).expect("a folder");
+    files.write(
+        "meta/_journal.json",
+        r#"{"dialect": "sqlite", "entries": []}"#,
+    );
+    let words = ["_journal.json", "sqlite", "the database is postgres"];
+    refused(postgres, &[], &words);
+}
+
 /// Nothing is wrong with the file then.
 #[test]
 fn a_session_that_somebody_ends_is_told_as_that() {

@@ -15,7 +15,7 @@ mod versioned;
 
 use std::{ffi::OsString, path::Path};
 
-use recognize::{Recognized, recognize};
+use recognize::{Recognized, declared, recognize};
 use sqlx_names::quick_names;
 
 use super::{
@@ -23,6 +23,7 @@ use super::{
     folder::MigrationFolder,
     layout::{Layout, LayoutKind},
 };
+use crate::db::Backend;
 
 pub(super) fn layout(kind: LayoutKind) -> &'static Layout {
     match kind {
@@ -75,6 +76,16 @@ impl MigrationFolder {
             files,
             other,
         })
+    }
+
+    /// Refuses a folder whose own files say that it is for another kind of database. Looks at no
+    /// migration.
+    ///
+    /// # Errors
+    /// It is for another one, or that file can't be read.
+    pub fn check_backend(path: &Path, backend: Backend) -> Result<(), MigrationError> {
+        let refuse = declared(path).and_then(|kind| layout(kind).refuse);
+        refuse.map_or(Ok(()), |refuse| refuse(path, backend))
     }
 
     /// The names of the files that a folder's migrations consist of, in no order; `None` where there are

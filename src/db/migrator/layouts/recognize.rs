@@ -21,16 +21,25 @@ impl Recognized {
     }
 }
 
+/// The layout that a file of the tool's own names; looks at no migration.
+pub(super) fn declared(path: &Path) -> Option<LayoutKind> {
+    let files = [
+        (JOURNAL, LayoutKind::Drizzle),
+        (prisma::LOCK, LayoutKind::Prisma),
+    ];
+    let found = files
+        .into_iter()
+        .find(|(file, _)| path.join(file).is_file());
+    found.map(|(_, kind)| kind)
+}
+
 /// Recognizes a folder's layout. Reads its files as far as it has to.
 ///
 /// # Errors
 /// A folder that can't be read, or of a layout that launchgate does not know.
 pub(super) fn recognize(path: &Path) -> Result<Recognized, MigrationError> {
-    if path.join(JOURNAL).is_file() {
-        return Ok(Recognized::Certain(LayoutKind::Drizzle));
-    }
-    if path.join(prisma::LOCK).is_file() {
-        return Ok(Recognized::Certain(LayoutKind::Prisma));
+    if let Some(kind) = declared(path) {
+        return Ok(Recognized::Certain(kind));
     }
     let folders = files::folders(path)?;
     let has = |file: &str| {

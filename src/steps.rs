@@ -141,7 +141,8 @@ pub enum Verdict {
     Done,
     /// A step failed by itself.
     Failed(Failure),
-    /// An embedded step did not reach its database, or found it busy for too long: no attempt.
+    /// No attempt: an embedded step did not reach its database, or found it busy for too long, or
+    /// refused its settings.
     Interrupted(Failure),
     /// A signal stopped the gate; `done` where the last step succeeded in spite of it.
     Stopped {

@@ -53,7 +53,7 @@ pub(super) fn step_result(
         (Some(StopReason::Stop(_)) | None, None) => {
             let failure = failed(step, report.ended, result);
             Err(match failure.kind() {
-                FailureKind::Unreachable => Verdict::Interrupted(failure),
+                FailureKind::Unreachable | FailureKind::Usage => Verdict::Interrupted(failure),
                 _ => Verdict::Failed(failure),
             })
         }

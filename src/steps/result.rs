@@ -35,18 +35,27 @@ pub enum EmbeddedFailure {
     Snapshot,
     /// The database could not be reached, or was busy for too long: no attempt.
     Unreachable,
+    /// It can't be meant, and nothing was touched: no attempt.
+    Usage,
     /// Anything else; the exit code says more.
     Other,
 }
 
 impl EmbeddedFailure {
-    const ALL: [Self; 4] = [Self::Sql, Self::Snapshot, Self::Unreachable, Self::Other];
+    const ALL: [Self; 5] = [
+        Self::Sql,
+        Self::Snapshot,
+        Self::Unreachable,
+        Self::Usage,
+        Self::Other,
+    ];
 
     fn as_str(self) -> &'static str {
         match self {
             Self::Sql => "sql",
             Self::Snapshot => "snapshot",
             Self::Unreachable => "unreachable",
+            Self::Usage => "usage",
             Self::Other => "other",
         }
     }
@@ -61,6 +70,7 @@ impl EmbeddedFailure {
             Self::Sql => FailureKind::Sql,
             Self::Snapshot => FailureKind::Snapshot,
             Self::Unreachable => FailureKind::Unreachable,
+            Self::Usage => FailureKind::Usage,
             Self::Other => FailureKind::Step(u8::try_from(code).unwrap_or(1)),
         }
     }
@@ -72,6 +82,7 @@ impl From<&Failure> for StepResult {
             FailureKind::Sql => EmbeddedFailure::Sql,
             FailureKind::Snapshot => EmbeddedFailure::Snapshot,
             FailureKind::Unreachable => EmbeddedFailure::Unreachable,
+            FailureKind::Usage => EmbeddedFailure::Usage,
             _ => EmbeddedFailure::Other,
         };
         Self::Failed {

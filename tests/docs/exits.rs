@@ -10,7 +10,7 @@ const BEHIND: &str = "
 ledger. Once they are used up, the next start exits with 77 and runs nothing, so the platform can
 restart it as often as it likes. `launchgate resolve REVISION --as retry` starts counting again.
 After each failure they wait for `--retry-delay`. Interrupted attempts (69, 76, 128+n, a killed process)
-don't count.
+don't count, nor does a 64 that `--sql` finds out only from the database's tables.
 
 If your platform wants a list: retry 69, 75, 76 and 128+n; give up on 64, 71, 77, 78, 126 and 127. You
 can also retry a step's own code, 65, 73 and 124, since launchgate itself refuses when there were

@@ -209,9 +209,15 @@ fn the_table_of_another_tool_is_refused_with_both_named() {
     files.write("1_a.sql", "-- migrate:up\nselect 1;\n-- migrate:down\n");
     with_sql(&scene, "v1").start().ends_with(0);
     files.write("1_a.sql", "-- +goose Up\nselect 1;\n");
-    let mut replica = with_sql(&scene, "v2").start();
+    let one_attempt = || with_sql(&scene, "v2").args(["--max-attempts=1", "--retry-delay=1h"]);
+    let mut replica = one_attempt().start();
     replica.ends_with(64);
     replica.says("goose").says("dbmate").says("--sql-layout");
+    // "64 usage or configuration; nothing was touched": it is no attempt, and the right folder runs at once.
+    assert_eq!(scene.states(), ["succeeded", "interrupted"]);
+    files.write("1_a.sql", "-- migrate:up\nselect 1;\n-- migrate:down\n");
+    one_attempt().start().ends_with(0);
+    files.write("1_a.sql", "-- +goose Up\nselect 1;\n");
     files.write("2_b.sql", "-- migrate:up\n-- migrate:down\n");
     let mut replica = with_sql(&scene, "v3").start();
     replica.ends_with(64);

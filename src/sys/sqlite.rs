@@ -142,8 +142,7 @@ impl Drop for Database {
 #[derive(Debug)]
 pub struct BackupCopy<'a> {
     raw: *mut ffi::sqlite3_backup,
-    to: &'a Database,
-    from: PhantomData<&'a Database>,
+    databases: PhantomData<&'a Database>,
 }
 
 impl<'a> BackupCopy<'a> {
@@ -162,11 +161,8 @@ impl<'a> BackupCopy<'a> {
                 message: "cannot copy the database".to_owned(),
             }));
         }
-        Ok(Self {
-            raw,
-            to,
-            from: PhantomData,
-        })
+        let databases = PhantomData;
+        Ok(Self { raw, databases })
     }
 
     /// Copies this many more pages. True once the copy is complete.
@@ -185,19 +181,11 @@ impl<'a> BackupCopy<'a> {
         let message = message.to_string_lossy().into_owned();
         Err(LiteError { code, message })
     }
-
-    /// Ends it.
-    pub fn finish(self) -> Result<(), LiteError> {
-        let (raw, to) = (self.raw, self.to);
-        std::mem::forget(self);
-        // SAFETY: it is freed once, and not used again.
-        let code = unsafe { ffi::sqlite3_backup_finish(raw) };
-        to.result(code)
-    }
 }
 
 impl Drop for BackupCopy<'_> {
     fn drop(&mut self) {
+        // It repeats an error of `step`, or undoes a copy that is not complete.
         // SAFETY: it has not been freed yet.
         unsafe { ffi::sqlite3_backup_finish(self.raw) };
     }

@@ -300,7 +300,7 @@ impl Partial {
                 return Err(SnapshotError::Stopped(stop));
             }
         }
-        copy.finish().map_err(lite("copy"))?;
+        drop(copy);
         drop((from, to));
         let copy = Database::open(&self.0).map_err(lite("open the copy of"))?;
         let found = copy

@@ -26,7 +26,7 @@ use crate::sys::clock::Moment;
 use crate::sys::forwarding::Init;
 use crate::sys::host::Host;
 use crate::sys::identity::Identity;
-use crate::sys::result::channel;
+use crate::sys::result::{channel, receive};
 use crate::sys::step::{AlwaysPermitted, RunPermit, StepProcess, StepReport};
 
 /// How much of the end of a step's output a ledger keeps: 4 KiB.
@@ -321,7 +321,7 @@ impl StepsRun<'_> {
             .supervise(&process, output, permit, &mut |event| {
                 log_event(self.log, step, self.plan.grace, &event);
             })?;
-        let message = receiver.and_then(|receiver| receiver.receive());
+        let message = receiver.and_then(|receiver| receive(&receiver));
         Ok((report, message.and_then(|m| StepResult::decode(&m))))
     }
 

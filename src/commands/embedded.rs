@@ -20,7 +20,7 @@ use crate::plan::gate_plan::{GatePlan, Limits};
 use crate::settings::EmbeddedSettings;
 use crate::steps::result::StepResult;
 use crate::sys::host::Host;
-use crate::sys::result::ResultSender;
+use crate::sys::result;
 
 pub use sql::{MigrationList, list};
 
@@ -51,7 +51,7 @@ pub fn check(plan: &EmbeddedPlan) -> Result<(), Failure> {
 /// # Errors
 /// Everything that fails such a step.
 pub fn carry_out(host: &Host, log: &Log, settings: &EmbeddedSettings) -> Result<(), Failure> {
-    let sender = settings.result.map(ResultSender::inherited);
+    let sender = settings.result.map(result::inherited);
     let done = step(host, log, settings);
     let result = match &done {
         Ok(restore_hint) => StepResult::Succeeded {

@@ -21,6 +21,7 @@ use crate::sys::host::Host;
 use crate::sys::init::{self, InitEvent, InitLoop};
 use crate::sys::launch::NotLaunched;
 use crate::sys::output::Output;
+use crate::sys::signals;
 
 /// The word by which launchgate executes itself. No command has this name, and no help shows it.
 const WORD: &str = "init-loop";
@@ -28,7 +29,7 @@ const WORD: &str = "init-loop";
 /// From now on launchgate gets the signal that it is to get when its parent dies.
 pub fn prepare(server: &ServerPlan) {
     if let Some(number) = server.init.as_ref().and_then(|init| init.death_signal) {
-        init::set_death_signal(number);
+        signals::set_death_signal(number);
     }
 }
 
@@ -121,7 +122,7 @@ fn stay(state: &InitState, log: &Log) -> u8 {
         }
     });
     match ended {
-        Some(ended) => state.init.remaps.get(ended.shell_code()),
+        Some(ended) => state.init.remapped(ended.shell_code()),
         None => FailureKind::Bug.code(),
     }
 }

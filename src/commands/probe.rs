@@ -12,7 +12,7 @@ use crate::steps;
 use crate::sys::environment::Environment;
 use crate::sys::host::Host;
 use crate::sys::launch::{self, NotLaunched};
-use crate::sys::peer;
+use crate::sys::own;
 
 /// The commands that have a gate.
 const GATES: [Verb; 3] = [Verb::Run, Verb::Job, Verb::Wait];
@@ -28,11 +28,11 @@ pub fn probe(
     environment: &Environment,
     (pid, words): (i32, &[OsString]),
 ) -> Result<(), Failure> {
-    if peer::runs(pid, &GATES.map(Verb::as_str)) {
+    if own::runs(pid, &GATES.map(Verb::as_str)) {
         return Ok(());
     }
     let Some(server) = command(environment, words) else {
-        return if peer::lives(pid) {
+        return if own::lives(pid) {
             Ok(())
         } else {
             Err(absent(pid))

@@ -297,23 +297,24 @@ impl Log {
         self.say(Event::GateSummary, "time spent in the gate", &fields);
     }
 
-    /// What happens to the output of a step of which `tail` bytes are kept. In the JSON format its
-    /// lines become objects, unless the step writes its own events.
-    pub fn step_output(&self, step: &str, tail: Option<usize>, writes_events: bool) -> StepOutput {
-        match (self.format, tail) {
-            (Format::Json, tail) if !writes_events => {
-                let sink = |stream| -> Box<dyn LineSink> {
-                    Box::new(json::StepLines::new(step, stream, Arc::clone(&self.output)))
-                };
-                StepOutput::Lines {
-                    tail: tail.unwrap_or_default(),
-                    stdout: sink(json::StepStream::Stdout),
-                    stderr: sink(json::StepStream::Stderr),
-                }
-            }
-            (_, Some(tail)) => StepOutput::Tail(tail),
-            (_, None) => StepOutput::Inherited,
-        }
+    /// What happens to the output of a step of which `tail` bytes are kept; `None` if it has
+    /// launchgate's own streams. In the JSON format its lines become objects, unless the step writes
+    /// its own events.
+    pub fn step_output(
+        &self,
+        step: &str,
+        tail: Option<usize>,
+        writes_events: bool,
+    ) -> Option<StepOutput> {
+        let sinks = (self.format == Format::Json && !writes_events).then(|| {
+            ["stdout", "stderr"].map(|stream| -> Box<dyn LineSink> {
+                Box::new(json::StepLines::new(step, stream, Arc::clone(&self.output)))
+            })
+        });
+        (tail.is_some() || sinks.is_some()).then(|| StepOutput {
+            tail: tail.unwrap_or_default(),
+            sinks,
+        })
     }
 
     /// The format of a line.

@@ -173,7 +173,7 @@ impl Timeline {
             past.steps.push((name.to_owned(), Duration::ZERO));
         }
         past.waits |= matches!(phase, Phase::Database | Phase::Lock | Phase::Release);
-        past.since = past.began.after(past.total);
+        past.since = past.began + past.total;
         past.phase = phase;
         past.elapsed = Duration::ZERO;
     }

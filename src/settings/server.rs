@@ -10,7 +10,7 @@ use super::start_commands::StartCommandSettings;
 use super::values::into_text;
 use crate::cli::{Operand, SettingId, Verb};
 use crate::exit::Failure;
-use crate::sys::forwarding::{Aim, Init, Remaps, Rewrites};
+use crate::sys::forwarding::{Aim, Init};
 use crate::sys::signals;
 
 /// The server and what it is given.
@@ -107,25 +107,22 @@ impl Sources<'_> {
         if group.value {
             parts.push((SettingId::InitGroup, group.map(|_| "on".to_owned())));
         }
-        let mut rewrites = Rewrites::default();
+        let mut rewrites = Vec::new();
         for text in self.texts(SettingId::RewriteSignal)? {
             let (from, to) = rewrite(&text.value, &text.origin)?;
-            if rewrites
-                .pairs()
-                .any(|(seen, _)| i32::try_from(seen) == Ok(from))
-            {
+            if rewrites.iter().any(|(seen, _)| *seen == from) {
                 return Err(twice(&text, &signals::name(from)));
             }
-            rewrites.set(from, to);
+            rewrites.push((from, to));
             parts.push((SettingId::RewriteSignal, text));
         }
-        let mut remaps = Remaps::default();
+        let mut remaps = Vec::new();
         for text in self.texts(SettingId::RemapExit)? {
             let (from, to) = remap(&text.value, &text.origin)?;
-            if remaps.pairs().any(|(seen, _)| seen == usize::from(from)) {
+            if remaps.iter().any(|(seen, _)| *seen == from) {
                 return Err(twice(&text, &from.to_string()));
             }
-            remaps.set(from, to);
+            remaps.push((from, to));
             parts.push((SettingId::RemapExit, text));
         }
         let mut death_signal = None;

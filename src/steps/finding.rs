@@ -151,15 +151,14 @@ fn not_found(what: &str, setting: &str, error: NotFound) -> Failure {
     }
 }
 
-fn unfit(what: &str, unfit: Unfit) -> Failure {
-    match unfit {
-        Unfit::NotFound { what: why, hint } => Failure::new(
-            FailureKind::NotFound,
-            Problem::new(format!("{what}: {why}"), hint),
-        ),
-        Unfit::NotExecutable { what: why, hint } => Failure::new(
-            FailureKind::NotExecutable,
-            Problem::new(format!("{what}: {why}"), hint),
-        ),
-    }
+fn unfit(of: &str, unfit: Unfit) -> Failure {
+    let kind = if unfit.is_missing {
+        FailureKind::NotFound
+    } else {
+        FailureKind::NotExecutable
+    };
+    Failure::new(
+        kind,
+        Problem::new(format!("{of}: {}", unfit.what), unfit.hint),
+    )
 }

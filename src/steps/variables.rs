@@ -1,11 +1,13 @@
 //! What a step learns about its run, in its environment.
 
+use std::os::fd::AsRawFd as _;
+use std::os::unix::net::UnixDatagram;
+
 use super::{RunIdentity, new_run_id};
 use crate::plan::{Step, Steps};
 use crate::settings::{RESULT_FD, RunVariable};
 use crate::sys::environment::Environment;
 use crate::sys::family::Foreign;
-use crate::sys::result::ResultSlot;
 
 /// The variable by which a step's processes are known.
 const RUN_ID: &str = RunVariable::RunId.name();
@@ -32,7 +34,7 @@ pub(super) fn own_variables(
     steps: &Steps,
     identity: &RunIdentity,
     step: &Step,
-    result: Option<&ResultSlot>,
+    result: Option<&UnixDatagram>,
 ) -> Environment {
     let mut environment = steps.environment_of(step).clone();
     let attempt = identity.attempt.to_string();
@@ -49,7 +51,10 @@ pub(super) fn own_variables(
         environment.append(variable.name().as_bytes(), value.as_bytes());
     }
     if let Some(result) = result {
-        environment.append(RESULT_FD.as_bytes(), result.number().to_string().as_bytes());
+        environment.append(
+            RESULT_FD.as_bytes(),
+            result.as_raw_fd().to_string().as_bytes(),
+        );
     }
     if step.kind.is_embedded()
         && let Some(embedded) = &steps.embedded

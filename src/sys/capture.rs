@@ -24,27 +24,19 @@ pub trait LineSink: Debug {
     fn end(&mut self);
 }
 
-/// What happens to the output of a step.
+/// What happens to the output of a step that does not have launchgate's own standard streams.
 #[derive(Debug)]
-pub enum StepOutput {
-    /// The step has launchgate's own standard streams.
-    Inherited,
-    /// It is passed on byte for byte, and this many of its last bytes are kept.
-    Tail(usize),
-    /// Each stream is handed to a sink, which writes its lines to standard error.
-    Lines {
-        /// How many of the last bytes are kept.
-        tail: usize,
-        /// Takes standard output.
-        stdout: Box<dyn LineSink>,
-        /// Takes standard error.
-        stderr: Box<dyn LineSink>,
-    },
+pub struct StepOutput {
+    /// How many of the last bytes are kept.
+    pub tail: usize,
+    /// Take standard output and standard error, and write their lines to standard error. Without
+    /// them the output is passed on byte for byte.
+    pub sinks: Option<[Box<dyn LineSink>; 2]>,
 }
 
 /// The last bytes of something.
 #[derive(Debug)]
-pub struct Tail {
+struct Tail {
     bytes: VecDeque<u8>,
     len: usize,
 }
@@ -63,11 +55,6 @@ impl Tail {
         self.bytes.drain(..over);
         self.bytes.extend(new);
     }
-
-    /// The bytes, oldest first.
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes.into()
-    }
 }
 
 #[derive(Debug)]
@@ -80,14 +67,14 @@ struct Pipe {
 }
 
 impl Pipe {
-    fn new(to: Arc<Output>, sink: Option<Box<dyn LineSink>>) -> io::Result<Self> {
+    fn new(to: &Arc<Output>, sink: Option<Box<dyn LineSink>>) -> io::Result<Self> {
         let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
         // Only our end: the step's must behave like any pipe.
         fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         Ok(Self {
             read: Some(read),
             write: Some(write),
-            to,
+            to: Arc::clone(to),
             sink,
         })
     }
@@ -105,54 +92,40 @@ impl Pipe {
             sink.end();
         }
     }
-
-    fn is_open(&self) -> bool {
-        self.read.is_some()
-    }
 }
 
 /// Pipes between a step and launchgate's own standard streams.
 #[derive(Debug)]
-pub struct Capture {
+pub(super) struct Capture {
     pipes: Vec<Pipe>,
     tail: Tail,
 }
 
 impl Capture {
-    /// Passes the output on byte for byte. If both streams lead to the same place there is
-    /// one pipe, so that the order in which the step writes is kept.
-    pub fn passing_on(stdout: Arc<Output>, stderr: Arc<Output>, tail: usize) -> io::Result<Self> {
-        let mut pipes = Vec::with_capacity(2);
-        if !same_file(stdout.number(), stderr.number()) {
-            pipes.push(Pipe::new(stdout, None)?);
-        }
-        pipes.push(Pipe::new(stderr, None)?);
-        Ok(Self::of(pipes, tail))
-    }
-
-    /// Hands each stream to its sink. Both sinks write to `log`.
-    pub fn by_line(
-        log: &Arc<Output>,
-        stdout: Box<dyn LineSink>,
-        stderr: Box<dyn LineSink>,
-        tail: usize,
+    /// If both streams lead to the same place there is one pipe, so that the order in which the
+    /// step writes is kept.
+    pub(super) fn new(
+        output: StepOutput,
+        stdout: &Arc<Output>,
+        stderr: &Arc<Output>,
     ) -> io::Result<Self> {
-        let pipes = vec![
-            Pipe::new(Arc::clone(log), Some(stdout))?,
-            Pipe::new(Arc::clone(log), Some(stderr))?,
-        ];
-        Ok(Self::of(pipes, tail))
-    }
-
-    fn of(pipes: Vec<Pipe>, tail: usize) -> Self {
-        Self {
-            pipes,
-            tail: Tail::new(tail),
+        let mut pipes = Vec::with_capacity(2);
+        if let Some(sinks) = output.sinks {
+            for sink in sinks {
+                pipes.push(Pipe::new(stderr, Some(sink))?);
+            }
+        } else {
+            if !same_file(stdout.number(), stderr.number()) {
+                pipes.push(Pipe::new(stdout, None)?);
+            }
+            pipes.push(Pipe::new(stderr, None)?);
         }
+        let tail = Tail::new(output.tail);
+        Ok(Self { pipes, tail })
     }
 
     /// The step's ends: standard output and standard error.
-    pub fn ends(&self) -> (RawFd, RawFd) {
+    pub(super) fn ends(&self) -> (RawFd, RawFd) {
         let end = |pipe: Option<&Pipe>| {
             pipe.and_then(|p| p.write.as_ref())
                 .map_or(libc::STDERR_FILENO, AsRawFd::as_raw_fd)
@@ -161,14 +134,14 @@ impl Capture {
     }
 
     /// Closes the step's ends on this side.
-    pub fn close_ends(&mut self) {
+    pub(super) fn close_ends(&mut self) {
         for pipe in &mut self.pipes {
             pipe.write = None;
         }
     }
 
     /// Adds what to wait for.
-    pub fn interests<'a>(&'a self, fds: &mut Vec<(BorrowedFd<'a>, Interest)>) {
+    pub(super) fn interests<'a>(&'a self, fds: &mut Vec<(BorrowedFd<'a>, Interest)>) {
         for pipe in &self.pipes {
             if let Some(read) = &pipe.read
                 && pipe.to.has_room()
@@ -180,28 +153,28 @@ impl Capture {
 
     /// Passes on what there is. With `last`, all writers are gone that will ever be waited
     /// for: a pipe that is empty now is at its end, whoever may still hold it open.
-    pub fn pump(&mut self, last: bool) {
+    pub(super) fn pump(&mut self, last: bool) {
         for pipe in &mut self.pipes {
             pump(pipe, &mut self.tail, last);
         }
     }
 
     /// A stream that can't be written although somebody reads it, and why; once for each.
-    pub fn take_failure(&self) -> Option<(RawFd, io::Error)> {
+    pub(super) fn take_failure(&self) -> Option<(RawFd, io::Error)> {
         let mut outputs = self.pipes.iter().map(|pipe| &pipe.to);
         outputs.find_map(|to| Some((to.number(), to.take_failure()?)))
     }
 
     /// Whether all of it was passed on.
-    pub fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         self.pipes
             .iter()
-            .all(|pipe| !pipe.is_open() && !pipe.to.is_waiting())
+            .all(|pipe| pipe.read.is_none() && !pipe.to.is_waiting())
     }
 
-    /// The last bytes.
-    pub fn into_tail(self) -> Tail {
-        self.tail
+    /// The last bytes, oldest first.
+    pub(super) fn into_tail(self) -> Vec<u8> {
+        self.tail.bytes.into()
     }
 }
 
@@ -242,6 +215,6 @@ mod tests {
         for piece in ["a", "bcd", "", "ef", "ghijklm", "n"] {
             tail.push(piece.as_bytes());
         }
-        assert_eq!(tail.into_bytes(), b"klmn");
+        assert_eq!(tail.bytes, b"klmn");
     }
 }

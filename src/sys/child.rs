@@ -17,7 +17,7 @@ use nix::errno::Errno;
 
 use super::inherited::Inherited;
 use super::signals::{self, Mask};
-use super::user::{self, Switch};
+use super::user;
 use super::wait;
 use crate::sys::environment::EnvEntry;
 use crate::sys::identity::Identity;
@@ -62,7 +62,7 @@ struct Start<'a> {
     streams: Streams,
     inherit: &'a [BorrowedFd<'a>],
     terminal: Option<RawFd>,
-    switch: Option<Switch>,
+    identity: Option<&'a Identity>,
     parent: pid_t,
     inherited: &'a Inherited,
     /// Why exec failed; written by the child.
@@ -96,7 +96,7 @@ pub fn start(
         streams,
         inherit,
         terminal: terminal.map(|fd| fd.as_raw_fd()),
-        switch: identity.map(Switch::of),
+        identity,
         // SAFETY: getpid(2) has no preconditions.
         parent: unsafe { libc::getpid() },
         inherited,
@@ -141,15 +141,12 @@ extern "C" fn run_child(argument: *mut c_void) -> c_int {
         if let Some(terminal) = start.terminal {
             libc::tcsetpgrp(terminal, libc::getpid());
         }
-        if let Some(switch) = &start.switch {
-            let errno = user::become_user(switch);
-            if errno != 0 {
-                ptr::write_volatile(&raw mut start.errno, errno);
-                libc::_exit(127);
-            }
+        if let Some(Err(error)) = start.identity.map(user::become_user) {
+            ptr::write_volatile(&raw mut start.errno, error as c_int);
+            libc::_exit(127);
         }
         // After the switch of users, which clears it (prctl(2)).
-        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        signals::set_death_signal(libc::SIGKILL);
         // The parent may have died before the line above. Zero means it is in another PID
         // namespace, so its number says nothing.
         let parent = libc::getppid();
@@ -161,7 +158,7 @@ extern "C" fn run_child(argument: *mut c_void) -> c_int {
             libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, 0);
         }
         if start.inherited.ignored.ignores(libc::SIGCHLD) {
-            signals::set_ignored(libc::SIGCHLD, true);
+            signals::set_disposition(libc::SIGCHLD, libc::SIG_IGN);
         }
         let _ = signals::set_mask(start.inherited.mask);
         libc::execve(start.path, start.argv, start.envp);

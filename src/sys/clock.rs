@@ -34,18 +34,14 @@ impl Moment {
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
-
-    /// The moment `duration` later, or the latest one that can be represented.
-    pub fn after(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(duration))
-    }
 }
 
 impl Add<Duration> for Moment {
     type Output = Self;
 
+    /// The moment `duration` later, or the latest one that can be represented.
     fn add(self, duration: Duration) -> Self {
-        self.after(duration)
+        Self(self.0.saturating_add(duration))
     }
 }
 

@@ -61,7 +61,7 @@ impl Foreign {
     /// Finds the current descendants, at any depth: one becomes this process's child when
     /// those in between end.
     pub fn look() -> Self {
-        if !wait::has_any() {
+        if !wait::exists(Which::Any) {
             return Self::Nobody;
         }
         match descendants::processes() {
@@ -122,17 +122,14 @@ impl<'a> Family<'a> {
             None if may_reach_all => None,
             _ => self.members(),
         };
-        let target = match members {
-            Some(members) => return reach(&members, numbers, is_alone),
-            None if may_reach_all => Some(-1),
-            // A group is certainly still the step's only while a child of ours is in it.
-            None => wait::has_in_group(self.leader).then_some(-self.leader),
-        };
-        for (target, number) in target
-            .iter()
-            .flat_map(|t| numbers.iter().map(move |n| (t, n)))
-        {
-            signals::send(*target, *number);
+        if let Some(members) = members {
+            return reach(&members, numbers, is_alone);
+        }
+        let target = if may_reach_all { -1 } else { -self.leader };
+        // A group is certainly still the step's only while a child of ours is in it.
+        let is_ours = may_reach_all || wait::exists(Which::Group(self.leader));
+        for number in numbers.iter().filter(|_| is_ours) {
+            signals::send(target, *number);
         }
         Reached {
             count: None,

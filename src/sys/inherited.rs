@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::ptr;
 
 use libc::{c_char, c_int};
+use nix::sys::prctl;
 
 use super::signals::{self, Dispositions, Mask};
 use crate::sys::environment::{EnvEntry, Environment};
@@ -37,43 +38,32 @@ impl Inherited {
         let ignored = Dispositions::read();
         if ignored.ignores(libc::SIGCHLD) {
             // Otherwise the kernel would reap our children itself and lose their exit codes.
-            signals::set_ignored(libc::SIGCHLD, false);
+            signals::set_disposition(libc::SIGCHLD, libc::SIG_DFL);
         }
         occupy_standard_streams();
         Ok(Self {
             mask,
             ignored,
-            subreaper: is_subreaper(),
+            subreaper: prctl::get_child_subreaper().unwrap_or(false),
         })
     }
 
     /// Makes orphaned descendants this process's children, so that none escapes.
     pub fn adopt_orphans(&self) {
         if !self.subreaper {
-            set_subreaper(true);
+            let _ = prctl::set_child_subreaper(true);
         }
     }
 
     /// Restores the subreaper flag and the dispositions. The mask is restored last, in `launch`.
     pub(super) fn restore(&self) {
         if !self.subreaper {
-            set_subreaper(false);
+            let _ = prctl::set_child_subreaper(false);
         }
         if self.ignored.ignores(libc::SIGCHLD) {
-            signals::set_ignored(libc::SIGCHLD, true);
+            signals::set_disposition(libc::SIGCHLD, libc::SIG_IGN);
         }
     }
-}
-
-fn is_subreaper() -> bool {
-    let mut flag: c_int = 0;
-    // SAFETY: the pointer is to an int that lives through the call.
-    unsafe { libc::prctl(libc::PR_GET_CHILD_SUBREAPER, &raw mut flag) == 0 && flag != 0 }
-}
-
-fn set_subreaper(on: bool) {
-    // SAFETY: this prctl takes a number and touches no memory.
-    unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, libc::c_ulong::from(on)) };
 }
 
 /// If a standard stream is closed, the next descriptor that launchgate opens would get its

@@ -6,9 +6,9 @@
 //! of the gate. The server is started before that and stays a child across the exec (execve(2)).
 //! Signals stay pending, since all of them are blocked before and after it.
 
-use std::ffi::{CStr, CString};
-use std::mem::{size_of, zeroed};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::ffi::CString;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
 use libc::c_int;
@@ -19,11 +19,12 @@ use super::family::Family;
 use super::host::Host;
 use super::inherited;
 use super::launch::NotLaunched;
+use super::own;
 use super::poll::{self, Interest};
-use super::signals::{self, Signal};
-use super::terminal::Terminal;
+use super::signals::{self, Signal, SignalInfo, SignalQueue};
+use super::terminal::{self, Terminal};
 use super::wait::{Ended, Reaped};
-use crate::sys::environment::EnvEntry;
+use crate::sys::environment::{EnvEntry, until_nul};
 use crate::sys::forwarding::{Aim, Init};
 use crate::sys::identity::Identity;
 
@@ -63,17 +64,13 @@ enum ServerLeftovers {
 pub struct InitLoop<'a> {
     server: i32,
     init: &'a Init,
-    signals: OwnedFd,
+    signals: SignalQueue,
     terminal: Option<Terminal>,
-    had_terminal: bool,
     /// We stopped together with the server, and have to continue it when we continue.
     stopped_with_it: bool,
     ended: Option<Ended>,
     left: ServerLeftovers,
 }
-
-/// A signal as signalfd(2) reports it.
-type SignalInfo = libc::signalfd_siginfo;
 
 impl<'a> InitLoop<'a> {
     /// For a server that was just started as the leader of its own process group.
@@ -81,12 +78,15 @@ impl<'a> InitLoop<'a> {
     /// # Errors
     /// The process is out of descriptors.
     pub fn new(server: i32, init: &'a Init, had_terminal: bool) -> std::io::Result<Self> {
+        let mut terminal = Terminal::controlling();
+        if let Some(terminal) = &mut terminal {
+            terminal.is_lent = had_terminal;
+        }
         Ok(Self {
             server,
             init,
-            signals: signals::descriptor()?,
-            terminal: Terminal::controlling(),
-            had_terminal,
+            signals: SignalQueue::open()?,
+            terminal,
             stopped_with_it: false,
             ended: None,
             left: ServerLeftovers::Unknown,
@@ -97,13 +97,17 @@ impl<'a> InitLoop<'a> {
     /// there is no such child: started by hand, with the number of an unrelated process.
     pub fn stay(mut self, news: &mut dyn FnMut(InitEvent)) -> Option<Ended> {
         loop {
-            self.forward_all();
+            while let Some(arrived) = self.signals.next() {
+                self.forward(&arrived);
+            }
             self.reap();
             let mut until = None;
             if let Some(ended) = self.ended {
                 until = self.end_leftovers(news);
                 if until.is_none() {
-                    self.give_terminal_back();
+                    if let Some(terminal) = &self.terminal {
+                        terminal.take_back_from_dead();
+                    }
                     return Some(ended);
                 }
             } else if matches!(self.left, ServerLeftovers::Nothing) {
@@ -113,40 +117,16 @@ impl<'a> InitLoop<'a> {
         }
     }
 
-    fn forward_all(&mut self) {
-        // Eight per system call, in case of a flood of real-time signals.
-        // SAFETY: all zeroes is a value of this plain C structure.
-        let mut buffer: [SignalInfo; 8] = unsafe { zeroed() };
-        loop {
-            let space = size_of::<[SignalInfo; 8]>();
-            // SAFETY: the pointer is to `space` writable bytes that live through the call.
-            let len = unsafe {
-                let target = (&raw mut buffer).cast();
-                libc::read(self.signals.as_raw_fd(), target, space)
-            };
-            let count = usize::try_from(len).unwrap_or(0) / size_of::<SignalInfo>();
-            for arrived in &buffer[..count] {
-                self.forward(arrived);
-            }
-            if count < buffer.len() {
-                return;
-            }
-        }
-    }
-
     fn forward(&mut self, arrived: &SignalInfo) {
         let number = arrived.ssi_signo.cast_signed();
-        // Caused by a write of our own to a pipe without a reader.
-        let by_write = matches!(number, libc::SIGPIPE | libc::SIGXFSZ)
-            && arrived.ssi_pid == std::process::id();
-        if number == libc::SIGCHLD || by_write || self.ended.is_some() {
+        if number == libc::SIGCHLD || self.ended.is_some() {
             return;
         }
-        let Some(to) = self.init.rewrites.get(number) else {
+        let Some(to) = self.init.rewritten(number) else {
             return;
         };
-        if to == libc::SIGCONT {
-            self.hand_over_terminal();
+        if let Some(terminal) = self.terminal.as_mut().filter(|_| to == libc::SIGCONT) {
+            terminal.hand_over(self.server);
         }
         // Ctrl-Z stopped the whole group, so continue the whole group.
         let was_stopped = to == libc::SIGCONT && std::mem::take(&mut self.stopped_with_it);
@@ -181,39 +161,21 @@ impl<'a> InitLoop<'a> {
     /// when the shell continues it. Without such a shell, a server that the terminal stopped is
     /// continued at once; one that a process stopped is left for that process to continue.
     fn on_stopped(&mut self, by: Signal) {
-        let Some(terminal) = &self.terminal else {
+        let Some(terminal) = self.terminal.as_mut().filter(|_| self.ended.is_none()) else {
             return;
         };
-        if self.ended.is_some() {
-            return;
-        }
         let by_terminal = matches!(by, libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU);
         if matches!(by, libc::SIGTTIN | libc::SIGTTOU) && terminal.is_ours() {
             // It wants the terminal, and launchgate has it.
-            self.hand_over_terminal();
+            terminal.hand_over(self.server);
             signals::send_to_group(self.server, libc::SIGCONT);
         } else if terminal.has_job_control() {
             terminal.take_back(self.server);
             self.stopped_with_it = true;
             // The SIGCONT that ends this is then read from the descriptor and forwarded.
-            terminal.stop_ourselves();
+            terminal::stop_ourselves();
         } else if by_terminal {
             signals::send_to_group(self.server, libc::SIGCONT);
-        }
-    }
-
-    fn hand_over_terminal(&mut self) {
-        if let Some(terminal) = &self.terminal
-            && terminal.is_ours()
-        {
-            terminal.give(self.server);
-            self.had_terminal = true;
-        }
-    }
-
-    fn give_terminal_back(&self) {
-        if let Some(terminal) = self.terminal.as_ref().filter(|_| self.had_terminal) {
-            terminal.take_back_from_dead();
         }
     }
 
@@ -271,30 +233,17 @@ pub fn settle() {
 /// Executes this program again with these arguments and no environment. Returns only if that
 /// fails, and then nothing has changed.
 pub fn reenter(arguments: &[CString]) {
+    let program = until_nul(own::program().into_os_string().into_vec());
     let argv = child::pointers(arguments);
     let envp = child::pointers::<EnvEntry>(&[]);
-    let own = c"/proc/self/exe".as_ptr();
-    // SAFETY: every pointer is to a C string or to an array of them that ends with a null
-    // pointer; getauxval(3) returns one that lives as long as this process, or null.
-    unsafe {
-        libc::execve(own, argv.as_ptr(), envp.as_ptr());
-        let started_by = libc::getauxval(libc::AT_EXECFN) as *const libc::c_char;
-        if !started_by.is_null() && CStr::from_ptr(started_by).to_bytes().contains(&b'/') {
-            libc::execve(started_by, argv.as_ptr(), envp.as_ptr());
-        }
-    }
+    // SAFETY: every pointer is to a C string or to an array of them that ends with a null pointer.
+    unsafe { libc::execve(program.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
 }
 
 /// Ends this process.
 pub fn exit(code: u8) -> ! {
     // SAFETY: _exit(2) takes a number and does not return.
     unsafe { libc::_exit(code.into()) }
-}
-
-/// Sets the signal that this process gets when its parent dies.
-pub fn set_death_signal(number: Signal) {
-    // SAFETY: this prctl takes a number and touches no memory.
-    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::c_long::from(number)) };
 }
 
 impl Host {

@@ -7,8 +7,8 @@ use libc::c_int;
 use super::child::{Program, pointers};
 use super::inherited::Inherited;
 use super::signals::Stop;
-use super::signals::{self, Signal, Signals};
-use super::user::{self, Switch};
+use super::signals::{self, Signals};
+use super::user;
 use super::wait;
 use crate::sys::identity::Identity;
 
@@ -47,7 +47,7 @@ pub fn launch(
     }
     for number in signals::STOPS {
         if !inherited.ignored.ignores(number) {
-            set_handler(number, exit_by_signal as *const () as usize);
+            signals::set_disposition(number, exit_by_signal as *const () as usize);
         }
     }
     let argv = pointers(&program.argv);
@@ -63,7 +63,7 @@ pub fn launch(
     let _ = signals::block_all();
     for number in signals::STOPS {
         if !inherited.ignored.ignores(number) {
-            set_handler(number, libc::SIG_DFL);
+            signals::set_disposition(number, libc::SIG_DFL);
         }
     }
     NotLaunched::Exec(error)
@@ -73,17 +73,11 @@ pub fn launch(
 /// inherited, and is not launchgate's to change.
 fn become_user(identity: &Identity) -> io::Result<()> {
     let mut death: c_int = 0;
-    // SAFETY: the pointer is to an int that lives through the call, the other prctl takes a
-    // number, and the identity lives through the switch.
-    unsafe {
-        libc::prctl(libc::PR_GET_PDEATHSIG, &raw mut death);
-        let errno = user::become_user(&Switch::of(identity));
-        if errno != 0 {
-            return Err(io::Error::from_raw_os_error(errno));
-        }
-        if death != 0 {
-            libc::prctl(libc::PR_SET_PDEATHSIG, libc::c_long::from(death));
-        }
+    // SAFETY: the pointer is to an int that lives through the call.
+    unsafe { libc::prctl(libc::PR_GET_PDEATHSIG, &raw mut death) };
+    user::become_user(identity)?;
+    if death != 0 {
+        signals::set_death_signal(death);
     }
     Ok(())
 }
@@ -91,14 +85,4 @@ fn become_user(identity: &Identity) -> io::Result<()> {
 extern "C" fn exit_by_signal(number: c_int) {
     // SAFETY: _exit(2) is async-signal-safe (signal-safety(7)).
     unsafe { libc::_exit(128 + number) }
-}
-
-fn set_handler(number: Signal, handler: usize) {
-    // SAFETY: all zeroes is a value of this C structure; the handler is a function of the
-    // type that sa_flags without SA_SIGINFO asks for, or SIG_DFL.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = handler;
-        libc::sigaction(number, &raw const action, std::ptr::null_mut());
-    }
 }

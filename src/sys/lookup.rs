@@ -10,7 +10,6 @@ mod machine;
 mod script;
 
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -33,54 +32,37 @@ const MAX_INTERPRETERS: usize = 4;
 
 /// Why something can't be executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unfit {
-    /// It does not exist: exit code 127.
-    NotFound {
-        /// What was looked for, and where.
-        what: String,
-        /// What to do.
-        hint: String,
-    },
-    /// It exists, but can't be executed: exit code 126.
-    NotExecutable {
-        /// What it is.
-        what: String,
-        /// What to do.
-        hint: String,
-    },
+pub struct Unfit {
+    /// Whether it does not exist: exit code 127. Otherwise it can't be executed: 126.
+    pub is_missing: bool,
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub hint: String,
 }
 
 impl Unfit {
-    fn not_found(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::NotFound {
-            what: what.into(),
-            hint: hint.into(),
+    fn new(is_missing: bool, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        let (what, hint) = (what.into(), hint.into());
+        Self {
+            is_missing,
+            what,
+            hint,
         }
     }
 
+    fn not_found(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(true, what, hint)
+    }
+
     fn not_executable(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::NotExecutable {
-            what: what.into(),
-            hint: hint.into(),
-        }
+        Self::new(false, what, hint)
     }
 
     /// The same, with words in front of what it is.
     fn because_of(self, before: &str) -> Self {
-        match self {
-            Self::NotFound { what, hint } => Self::not_found(format!("{before}: {what}"), hint),
-            Self::NotExecutable { what, hint } => {
-                Self::not_executable(format!("{before}: {what}"), hint)
-            }
-        }
-    }
-}
-
-impl fmt::Display for Unfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotFound { what, .. } | Self::NotExecutable { what, .. } => f.write_str(what),
-        }
+        let what = format!("{before}: {}", self.what);
+        Self { what, ..self }
     }
 }
 
@@ -101,7 +83,7 @@ fn find_at(name: &OsStr, path: Option<&OsStr>, depth: usize) -> Result<PathBuf, 
     for file in candidates(name, path) {
         match fit(&file, path, depth) {
             Ok(()) => return Ok(file),
-            Err(Unfit::NotFound { .. }) if !file.exists() => {}
+            Err(error) if error.is_missing && !file.exists() => {}
             // As in execvp: a file that may not be executed does not hide one further on.
             Err(error) => refused = refused.or(Some(error)),
         }

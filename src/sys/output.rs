@@ -30,7 +30,7 @@ pub struct Output {
     state: Mutex<StreamState>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct StreamState {
     way: Option<Way>,
     kept: Vec<u8>,
@@ -83,18 +83,8 @@ impl Output {
 
     /// The stream with this number, which must stay open as long as this process lives.
     pub(crate) fn new(fd: RawFd) -> Self {
-        let state = StreamState {
-            way: None,
-            kept: Vec::new(),
-            failed: None,
-            unsaid: None,
-            left_out: 0,
-            live: false,
-        };
-        Self {
-            fd,
-            state: Mutex::new(state),
-        }
+        let state = Mutex::default();
+        Self { fd, state }
     }
 
     fn state(&self) -> MutexGuard<'_, StreamState> {

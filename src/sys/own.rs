@@ -1,14 +1,15 @@
-//! This process's own executable.
+//! This process's own executable, and other processes of it (proc(5)).
 
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::lookup;
 
 /// The file to execute to start this program again: the running one, even if its file has been
-/// replaced or removed (proc(5)).
+/// replaced or removed.
 pub fn program() -> PathBuf {
     let own = Path::new("/proc/self/exe");
     if own.exists() {
@@ -21,18 +22,48 @@ pub fn program() -> PathBuf {
         if name.is_null() {
             return own.to_owned();
         }
-        let name = std::ffi::CStr::from_ptr(name);
-        PathBuf::from(std::os::unix::ffi::OsStrExt::from_bytes(name.to_bytes()) as &OsStr)
+        PathBuf::from(OsStr::from_bytes(CStr::from_ptr(name).to_bytes()))
     }
 }
 
 /// Whether executing `program` would execute this program, under whatever name.
 pub fn is_file_of(program: &OsStr, path: Option<&OsStr>) -> bool {
-    let Ok(file) = lookup::find(program, path) else {
+    let found = lookup::find(program, path).ok();
+    found
+        .and_then(|found| inode(&found))
+        .is_some_and(|found| inode(&self::program()) == Some(found))
+}
+
+/// Whether there is such a process, a zombie included.
+pub fn lives(pid: i32) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
+}
+
+/// Whether process `pid` exists and is this program, started with one of `words` as its first
+/// argument.
+pub fn runs(pid: i32, words: &[&str]) -> bool {
+    let folder = PathBuf::from(format!("/proc/{pid}"));
+    let Ok(arguments) = fs::read(folder.join("cmdline")) else {
         return false;
     };
-    let (Ok(other), Ok(own)) = (fs::metadata(file), fs::metadata(self::program())) else {
+    let mut arguments = arguments.split(|&byte| byte == 0);
+    let name = arguments.next().unwrap_or_default();
+    let first = arguments.next().unwrap_or_default();
+    if !words.iter().any(|word| word.as_bytes() == first) {
         return false;
-    };
-    (other.dev(), other.ino()) == (own.dev(), own.ino())
+    }
+    match (
+        inode(&folder.join("exe")),
+        inode(Path::new("/proc/self/exe")),
+    ) {
+        (Some(other), Some(own)) => other == own,
+        // Another user's: go by its name.
+        _ => name.rsplit(|&byte| byte == b'/').next() == Some(b"launchgate"),
+    }
+}
+
+/// The device and inode of a file.
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    let meta = fs::metadata(path).ok()?;
+    Some((meta.dev(), meta.ino()))
 }

@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::io;
 use std::mem::{size_of, zeroed};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr;
 
 use libc::{c_int, c_long};
 use nix::errno::Errno;
@@ -63,24 +64,20 @@ fn is_ignored(number: Signal) -> bool {
     // SAFETY: all zeroes is a value of this C structure, the pointer to it lives through
     // the call, and a null pointer asks only.
     unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        libc::sigaction(number, std::ptr::null(), &raw mut action) == 0
+        let mut action: libc::sigaction = zeroed();
+        libc::sigaction(number, ptr::null(), &raw mut action) == 0
             && action.sa_sigaction == libc::SIG_IGN
     }
 }
 
-/// Sets a disposition to ignore or default.
-pub(super) fn set_ignored(number: Signal, ignored: bool) {
-    // SAFETY: all zeroes is a value of this C structure, with no flags and no handler
-    // function; the pointer lives through the call.
+/// Sets a disposition: `SIG_IGN`, `SIG_DFL`, or a function that takes the signal's number.
+pub(super) fn set_disposition(number: Signal, disposition: libc::sighandler_t) {
+    // SAFETY: all zeroes is a value of this C structure, with no flags, so a handler is a function
+    // of the type named above; the pointer lives through the call.
     unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = if ignored {
-            libc::SIG_IGN
-        } else {
-            libc::SIG_DFL
-        };
-        libc::sigaction(number, &raw const action, std::ptr::null_mut());
+        let mut action: libc::sigaction = zeroed();
+        action.sa_sigaction = disposition;
+        libc::sigaction(number, &raw const action, ptr::null_mut());
     }
 }
 
@@ -98,7 +95,7 @@ pub enum Arrived {
 /// The one reader of this process's signals.
 #[derive(Debug)]
 pub struct Signals {
-    fd: OwnedFd,
+    queue: SignalQueue,
     ignored: Dispositions,
     stopped: Cell<Option<Stop>>,
 }
@@ -120,11 +117,8 @@ pub fn set_mask(mask: Mask) -> io::Result<Mask> {
             size_of::<u64>(),
         )
     };
-    if result == 0 {
-        Ok(Mask(old))
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    Errno::result(result)?;
+    Ok(Mask(old))
 }
 
 /// Blocks every signal; returns the mask before.
@@ -132,36 +126,62 @@ pub fn block_all() -> io::Result<Mask> {
     set_mask(Mask::ALL)
 }
 
-/// A non-blocking descriptor that reads every signal. All must be blocked already.
-pub(super) fn descriptor() -> io::Result<OwnedFd> {
-    let mask = Mask::ALL;
-    let flags: c_int = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
-    // SAFETY: the pointer is to eight bytes that live through the call, the size given.
-    let fd = unsafe {
-        libc::syscall(
-            libc::SYS_signalfd4,
-            c_long::from(-1),
-            &raw const mask.0,
-            size_of::<u64>(),
-            c_long::from(flags),
-        )
-    };
-    let Ok(fd) = c_int::try_from(fd) else {
-        return Err(io::Error::other("signalfd"));
-    };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
+/// A signal as signalfd(2) reports it.
+pub(super) type SignalInfo = libc::signalfd_siginfo;
+
+/// A non-blocking descriptor that reads every signal.
+#[derive(Debug)]
+pub(super) struct SignalQueue(OwnedFd);
+
+impl SignalQueue {
+    /// Opens it. Every signal must be blocked already.
+    pub(super) fn open() -> io::Result<Self> {
+        // SAFETY: a set is bits alone; the pointer to it lives through the call.
+        let fd = unsafe {
+            let mut all: libc::sigset_t = zeroed();
+            ptr::write_bytes(&raw mut all, 0xff, 1);
+            libc::signalfd(-1, &raw const all, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK)
+        };
+        let fd = Errno::result(fd)?;
+        // SAFETY: the kernel just opened it, and nothing else knows it.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
-    // SAFETY: the kernel just opened it, and nothing else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+
+    /// The next signal that has arrived, if any. Does not wait.
+    pub(super) fn next(&self) -> Option<SignalInfo> {
+        loop {
+            let size = size_of::<SignalInfo>();
+            // SAFETY: all zeroes is a value of this plain C structure, and the pointer is to its
+            // `size` bytes, which live through the call.
+            let (read, info) = unsafe {
+                let mut info: SignalInfo = zeroed();
+                let read = libc::read(self.0.as_raw_fd(), (&raw mut info).cast(), size);
+                (read, info)
+            };
+            if usize::try_from(read) != Ok(size) {
+                return None;
+            }
+            // Caused by a write of our own, to a pipe without a reader or past RLIMIT_FSIZE; the
+            // write's error says so too.
+            let is_by_write = matches!(info.ssi_signo.cast_signed(), libc::SIGPIPE | libc::SIGXFSZ);
+            if !(is_by_write && info.ssi_pid == std::process::id()) {
+                return Some(info);
+            }
+        }
+    }
+}
+
+impl AsFd for SignalQueue {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
 }
 
 impl Signals {
     /// Opens the descriptor. Every signal must be blocked already.
     pub fn open(ignored: Dispositions) -> io::Result<Self> {
-        let fd = descriptor()?;
         Ok(Self {
-            fd,
+            queue: SignalQueue::open()?,
             ignored,
             stopped: Cell::new(None),
         })
@@ -170,13 +190,7 @@ impl Signals {
     /// The next signal that has arrived, if any. Does not wait.
     pub fn next(&self) -> Option<Arrived> {
         loop {
-            let (number, sender) = self.read()?;
-            // Caused by a write of our own, to a pipe without a reader or past RLIMIT_FSIZE; the
-            // write's error says so too.
-            let is_by_write = matches!(number, libc::SIGPIPE | libc::SIGXFSZ);
-            if is_by_write && sender == std::process::id() {
-                continue;
-            }
+            let number = self.queue.next()?.ssi_signo.cast_signed();
             // Signals that were inherited as ignored (nohup, a background job) stay ignored,
             // although the kernel queues them here because they are blocked.
             if self.ignored.ignores(number) && number != libc::SIGTERM && number != libc::SIGCHLD {
@@ -211,21 +225,18 @@ impl Signals {
     pub(super) fn stop(&self, stop: Stop) {
         self.stopped.set(self.stopped.get().or(Some(stop)));
     }
-
-    fn read(&self) -> Option<(Signal, u32)> {
-        // SAFETY: all zeroes is a value of this plain C structure.
-        let mut info: libc::signalfd_siginfo = unsafe { zeroed() };
-        let size = size_of::<libc::signalfd_siginfo>();
-        // SAFETY: the pointer is to `size` writable bytes that live through the call.
-        let n = unsafe { libc::read(self.fd.as_raw_fd(), (&raw mut info).cast(), size) };
-        (usize::try_from(n) == Ok(size)).then(|| (info.ssi_signo.cast_signed(), info.ssi_pid))
-    }
 }
 
 impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        self.queue.as_fd()
     }
+}
+
+/// Sets the signal that this process gets when its parent dies.
+pub fn set_death_signal(number: Signal) {
+    // SAFETY: this prctl takes a number and touches no memory.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, c_long::from(number)) };
 }
 
 /// The exit code of a process that `signal` ended: 128+n, as in a shell.
@@ -245,7 +256,7 @@ pub fn send_to_group(leader: i32, number: Signal) {
 
 /// Forwards to `pid`, as `number`, a signal that arrived here, with its sender and value if it
 /// came from sigqueue(3); the kernel allows no more than that (`rt_sigqueueinfo(2)`).
-pub(super) fn pass_on(pid: i32, number: Signal, arrived: &libc::signalfd_siginfo) {
+pub(super) fn pass_on(pid: i32, number: Signal, arrived: &SignalInfo) {
     /// The kernel's `siginfo_t` as sigqueue(3) fills it in.
     #[repr(C)]
     struct Queued {

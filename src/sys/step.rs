@@ -1,15 +1,15 @@
 //! A step as the system runs it: what is started, the permit to run it, and what
-//! became of it. `supervise` starts it and `watch` follows it to its end.
+//! became of it. `watch` starts it and follows it to its end.
 
 use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use super::child::Program;
 use super::clock::Moment;
 use super::family::Stray;
 use super::identity::Identity;
-use super::result::ResultSlot;
 use super::signals::Stop;
 use super::wait::Ended;
 
@@ -66,7 +66,7 @@ pub struct StepProcess {
     /// An entry of its environment that only processes of this run have.
     pub mark: Vec<u8>,
     /// Where it reports its result, if it is launchgate itself; the number is in its environment.
-    pub result: Option<ResultSlot>,
+    pub result: Option<UnixDatagram>,
 }
 
 /// Why launchgate stopped a step.

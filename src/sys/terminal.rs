@@ -19,6 +19,8 @@ const OUTSIDE: Pid = Pid::from_raw(0);
 pub struct Terminal {
     fd: OwnedFd,
     own: Pid,
+    /// Whether a child was given the foreground.
+    pub(super) is_lent: bool,
 }
 
 impl Terminal {
@@ -43,7 +45,8 @@ impl Terminal {
             own = getpgrp();
             let _ = tcsetpgrp(&fd, own);
         }
-        Some(Self { fd, own })
+        let is_lent = false;
+        Some(Self { fd, own, is_lent })
     }
 
     /// Whether this process's group is in the foreground.
@@ -51,23 +54,27 @@ impl Terminal {
         tcgetpgrp(&self.fd) == Ok(self.own)
     }
 
-    /// Makes `group` the foreground group.
-    pub fn give(&self, group: i32) {
-        let _ = tcsetpgrp(&self.fd, Pid::from_raw(group));
+    /// Makes `group` the foreground group, if this process's group is.
+    pub(super) fn hand_over(&mut self, group: i32) {
+        if self.is_ours() {
+            let _ = tcsetpgrp(&self.fd, Pid::from_raw(group));
+            self.is_lent = true;
+        }
     }
 
     /// Takes the foreground back, if `group` has it.
-    pub fn take_back(&self, group: i32) {
+    pub(super) fn take_back(&self, group: i32) {
         if tcgetpgrp(&self.fd) == Ok(Pid::from_raw(group)) {
             let _ = tcsetpgrp(&self.fd, self.own);
         }
     }
 
-    /// Takes the foreground back from a group without members: a step's child may have had it
-    /// last, and then the terminal's keys would reach nobody.
-    pub fn take_back_from_dead(&self) {
+    /// Takes the foreground back from a group without members, if it was handed over: a child's
+    /// child may have had it last, and then the terminal's keys would reach nobody.
+    pub(super) fn take_back_from_dead(&self) {
         // PID 1's own group lives as long as PID 1, and kill(2) reads -1 as every process.
-        if let Ok(group) = tcgetpgrp(&self.fd)
+        if self.is_lent
+            && let Ok(group) = tcgetpgrp(&self.fd)
             && group != self.own
             && group.as_raw() != 1
             && killpg(group, None) == Err(Errno::ESRCH)
@@ -78,7 +85,7 @@ impl Terminal {
 
     /// Whether a shell with job control in the same session could continue this process if it
     /// stopped (POSIX, "orphaned process group").
-    pub fn has_job_control(&self) -> bool {
+    pub(super) fn has_job_control(&self) -> bool {
         let parent = getppid();
         let Ok(session) = getsid(None) else {
             return false;
@@ -88,11 +95,11 @@ impl Terminal {
             && getsid(Some(parent)) == Ok(session)
             && (getpgid(Some(parent)) != Ok(self.own) || parent != session)
     }
+}
 
-    /// Stops this process's whole group, as Ctrl-Z does. Returns when it is continued.
-    pub fn stop_ourselves(&self) {
-        signals::send(0, libc::SIGSTOP);
-    }
+/// Stops this process's whole group, as Ctrl-Z does. Returns when it is continued.
+pub(super) fn stop_ourselves() {
+    signals::send(0, libc::SIGSTOP);
 }
 
 impl AsFd for Terminal {

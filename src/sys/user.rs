@@ -4,11 +4,11 @@
 //! also looks executables up, since permissions depend on the user.
 
 use std::io::{self, Read, Write};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
-use std::{ffi::OsStr, ffi::OsString, fs::File};
+use std::{ffi::OsStr, fs::File};
 
-use libc::{c_int, c_long, gid_t, uid_t};
+use libc::{c_int, c_long, gid_t};
 use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::{ForkResult, Gid, Group, Uid, User, fork, geteuid, getgid, getgrouplist, getuid};
@@ -123,20 +123,15 @@ pub fn look_up(
     let Some(identity) = identity else {
         return lookup::find(name, path).map_err(NotFound::Unfit);
     };
-    let (answer, reach) = ask_child(|| {
-        // SAFETY: it makes system calls only, and `identity` lives.
-        let errno = unsafe { become_user(&Switch::of(identity)) };
-        if errno != 0 {
-            return [vec![REFUSED], errno.to_ne_bytes().to_vec()].concat();
-        }
-        match lookup::find(name, path) {
-            Ok(file) => [vec![FOUND], file.into_os_string().into_vec()].concat(),
-            Err(Unfit::NotFound { what, hint }) => text(MISSING, &what, &hint),
-            Err(Unfit::NotExecutable { what, hint }) => text(UNFIT, &what, &hint),
-        }
-    })
-    .map_err(NotFound::Refused)?;
-    let found = read_answer(&answer)?;
+    let look_up = || {
+        become_user(identity).map_err(|errno| NotFound::Refused(errno.into()))?;
+        lookup::find(name, path).map_err(NotFound::Unfit)
+    };
+    let (answer, reach) = ask_child(|| encode(look_up())).map_err(NotFound::Refused)?;
+    let found = decode(&answer).unwrap_or_else(|| {
+        let why = io::Error::other("the child process that tried it died");
+        Err(NotFound::Refused(why))
+    })?;
     match part {
         LauncherRole::Become => {}
         LauncherRole::Watch => reach.map_err(NotFound::OutOfReach)?,
@@ -144,34 +139,44 @@ pub fn look_up(
     Ok(found)
 }
 
-const FOUND: u8 = 0;
-const MISSING: u8 = 1;
-const UNFIT: u8 = 2;
-const REFUSED: u8 = 3;
-
-fn text(kind: u8, what: &str, hint: &str) -> Vec<u8> {
-    [&[kind], what.as_bytes(), b"\0", hint.as_bytes()].concat()
+/// What the child found, as bytes: one that says what it is, and the text or number.
+fn encode(found: Result<PathBuf, NotFound>) -> Vec<u8> {
+    match found {
+        Ok(file) => [b"+", file.as_os_str().as_bytes()].concat(),
+        Err(NotFound::Unfit(Unfit {
+            is_missing,
+            what,
+            hint,
+        })) => {
+            let kind = if is_missing { b"?" } else { b"!" };
+            [kind, what.as_bytes(), b"\0", hint.as_bytes()].concat()
+        }
+        Err(NotFound::Refused(error) | NotFound::OutOfReach(error)) => {
+            let errno = error.raw_os_error().unwrap_or_default();
+            [b"-", &errno.to_ne_bytes()[..]].concat()
+        }
+    }
 }
 
-fn read_answer(answer: &[u8]) -> Result<PathBuf, NotFound> {
-    let died = || NotFound::Refused(io::Error::other("the child process that tried it died"));
-    let (kind, rest) = answer.split_first().ok_or_else(died)?;
-    if *kind == FOUND {
-        return Ok(PathBuf::from(OsString::from_vec(rest.to_vec())));
-    }
-    if *kind == REFUSED {
-        let errno = rest.try_into().map(c_int::from_ne_bytes);
-        let errno = errno.map_err(|_| died())?;
-        return Err(NotFound::Refused(io::Error::from_raw_os_error(errno)));
-    }
-    let parts = String::from_utf8_lossy(rest);
-    let (what, hint) = parts.split_once('\0').ok_or_else(died)?;
-    let (what, hint) = (what.to_owned(), hint.to_owned());
-    Err(NotFound::Unfit(if *kind == MISSING {
-        Unfit::NotFound { what, hint }
-    } else {
-        Unfit::NotExecutable { what, hint }
-    }))
+/// `None` if the answer is not whole.
+fn decode(answer: &[u8]) -> Option<Result<PathBuf, NotFound>> {
+    let (kind, rest) = answer.split_first()?;
+    Some(match kind {
+        b'+' => Ok(PathBuf::from(OsStr::from_bytes(rest))),
+        b'-' => {
+            let errno = c_int::from_ne_bytes(rest.try_into().ok()?);
+            Err(NotFound::Refused(io::Error::from_raw_os_error(errno)))
+        }
+        kind => {
+            let text = String::from_utf8_lossy(rest);
+            let (what, hint) = text.split_once('\0')?;
+            Err(NotFound::Unfit(Unfit {
+                is_missing: *kind == b'?',
+                what: what.to_owned(),
+                hint: hint.to_owned(),
+            }))
+        }
+    })
 }
 
 /// Runs a check that would change this process in a child, and tests whether that child can then be
@@ -199,72 +204,46 @@ fn ask_child(find_out: impl FnOnce() -> Vec<u8>) -> io::Result<(Vec<u8>, io::Res
     }
 }
 
-/// A user to become, prepared so that becoming it makes system calls only.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Switch {
-    user: uid_t,
-    group: gid_t,
-    groups: *const gid_t,
-    count: usize,
-}
-
-impl Switch {
-    /// Valid as long as `identity` lives.
-    pub(super) fn of(identity: &Identity) -> Self {
-        Self {
-            user: identity.user,
-            group: identity.group,
-            groups: identity.groups.as_ptr(),
-            count: identity.groups.len(),
-        }
-    }
-}
-
 /// Becomes that user for good: groups, group, user, in this order, since each step gives up the
 /// right to the one before. When root becomes another user, the kernel clears all capabilities
-/// (capabilities(7)). Returns 0 or an error number.
+/// (capabilities(7)).
 ///
-/// Uses raw system calls: the C libraries make every thread switch, and between clone and exec
-/// those are the parent's threads.
+/// Makes system calls only, so it may be called between clone and exec. They are raw: the C
+/// libraries make every thread switch, and there those are the parent's threads.
 ///
-/// # Safety
-/// The identity that `switch` was made from must still exist.
-pub(super) unsafe fn become_user(switch: &Switch) -> c_int {
+/// # Errors
+/// The kernel refuses.
+pub(super) fn become_user(identity: &Identity) -> Result<(), Errno> {
     const KEEP: c_long = -1;
     let call = |number: c_long, a: c_long, b: c_long, c: c_long| {
         // SAFETY: each call below takes numbers, and setgroups a pointer to that many groups,
-        // which still exist.
-        match unsafe { libc::syscall(number, a, b, c) } {
-            0 => 0,
-            _ => Errno::last_raw(),
-        }
+        // which live as long as `identity`.
+        Errno::result(unsafe { libc::syscall(number, a, b, c) }).map(drop)
     };
-    let (user, group) = (c_long::from(switch.user), c_long::from(switch.group));
-    let count = c_long::try_from(switch.count).unwrap_or(c_long::MAX);
-    let errno = call(libc::SYS_setgroups, count, switch.groups as c_long, 0);
-    if errno != 0 {
+    let (user, group) = (c_long::from(identity.user), c_long::from(identity.group));
+    let count = c_long::try_from(identity.groups.len()).unwrap_or(c_long::MAX);
+    let groups = identity.groups.as_ptr() as c_long;
+    if let Err(error) = call(libc::SYS_setgroups, count, groups, 0) {
         // A process that is that user already, and may not change groups, keeps them.
-        return if is_already(switch) { 0 } else { errno };
+        return if is_already(identity) {
+            Ok(())
+        } else {
+            Err(error)
+        };
     }
-    let errno = call(libc::SYS_setresgid, group, group, group);
-    if errno != 0 {
-        return errno;
-    }
-    let errno = call(libc::SYS_setresuid, user, user, user);
-    if errno != 0 {
-        return errno;
-    }
-    if switch.user != 0 && call(libc::SYS_setresuid, KEEP, 0, KEEP) == 0 {
+    call(libc::SYS_setresgid, group, group, group)?;
+    call(libc::SYS_setresuid, user, user, user)?;
+    if identity.user != 0 && call(libc::SYS_setresuid, KEEP, 0, KEEP).is_ok() {
         // It could become root again, so it has not switched (securebits, capabilities(7)).
-        return libc::EPERM;
+        return Err(Errno::EPERM);
     }
-    0
+    Ok(())
 }
 
-fn is_already(switch: &Switch) -> bool {
+fn is_already(identity: &Identity) -> bool {
     let (mut users, mut groups) = ([0; 3], [0; 3]);
     let ([u0, u1, u2], [g0, g1, g2]) = (&mut users, &mut groups);
     // SAFETY: every pointer is to a number that lives through the calls.
     let known = unsafe { libc::getresuid(u0, u1, u2) == 0 && libc::getresgid(g0, g1, g2) == 0 };
-    known && users == [switch.user; 3] && groups == [switch.group; 3]
+    known && users == [identity.user; 3] && groups == [identity.group; 3]
 }

@@ -103,16 +103,7 @@ pub(super) fn reap_all_dead() {
     while let Reaped::Ended(..) | Reaped::Stopped(..) = reap_one(Which::Any) {}
 }
 
-/// Whether this process has a child.
-pub(super) fn has_any() -> bool {
-    exists(Which::Any)
-}
-
-/// Whether a child is in this process group.
-pub(super) fn has_in_group(leader: i32) -> bool {
-    exists(Which::Group(leader))
-}
-
-fn exists(which: Which) -> bool {
+/// Whether this process has such a child.
+pub(super) fn exists(which: Which) -> bool {
     wait_for(which, libc::WNOHANG | libc::WEXITED | libc::WNOWAIT).is_some()
 }

@@ -6,16 +6,19 @@
 
 mod ending;
 
+use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use super::capture::{Capture, Tail};
+use super::capture::{Capture, StepOutput};
+use super::child::{self, Input, Streams};
 use super::clock::{Moment, earliest};
 use super::host::Host;
+use super::inherited::is_terminal;
 use super::poll::{self, Interest};
 use super::signals::{self, Arrived, Signal};
 use super::step::{PROGRESS_INTERVAL, RunPermit, StepEvent, StepProcess, StepReport, StopReason};
-use super::terminal::Terminal;
+use super::terminal::{self, Terminal};
 use super::wait::Ended;
 
 /// The processes that the step left running.
@@ -30,14 +33,13 @@ enum StepLeftovers {
 }
 
 /// A running step, and everything that it started.
-pub(super) struct Watch<'a> {
+struct Watch<'a> {
     host: &'a Host,
     step: &'a StepProcess,
     permit: &'a mut dyn RunPermit,
     news: &'a mut dyn FnMut(StepEvent<'_>),
     capture: Option<Capture>,
-    terminal: Option<&'a Terminal>,
-    had_terminal: bool,
+    terminal: Option<Terminal>,
     pid: i32,
     started: Moment,
     ended: Option<(Ended, Duration)>,
@@ -52,25 +54,60 @@ pub(super) struct Watch<'a> {
     report_at: Moment,
 }
 
-impl<'a> Watch<'a> {
-    /// Watches the process `pid`, just started.
-    pub(super) fn new(
-        host: &'a Host,
-        step: &'a StepProcess,
-        permit: &'a mut dyn RunPermit,
-        news: &'a mut dyn FnMut(StepEvent<'_>),
-        pid: i32,
-        (capture, terminal, had_terminal): (Option<Capture>, Option<&'a Terminal>, bool),
-    ) -> Self {
+impl Host {
+    /// Runs a step, and everything that it starts, to the end. Without an `output` it has
+    /// launchgate's own standard streams.
+    ///
+    /// # Errors
+    /// It could not be started.
+    pub fn supervise(
+        &self,
+        step: &StepProcess,
+        output: Option<StepOutput>,
+        permit: &mut dyn RunPermit,
+        news: &mut dyn FnMut(StepEvent<'_>),
+    ) -> io::Result<StepReport> {
+        self.inherited.adopt_orphans();
+        let capture = output.map(|output| Capture::new(output, &self.stdout, &self.stderr));
+        let mut capture = capture.transpose()?;
+        let own = (self.stdout.number(), self.stderr.number());
+        let (output, error) = capture.as_ref().map_or(own, Capture::ends);
+        let streams = Streams {
+            input: if is_terminal(0) {
+                Input::Inherit
+            } else {
+                Input::Null
+            },
+            output,
+            error,
+        };
+        let mut terminal = Terminal::open();
+        let foreground = terminal.as_mut().filter(|terminal| terminal.is_ours());
+        let result = step.result.as_ref().map(AsFd::as_fd);
+        let inherit: Vec<_> = permit.inheritable().into_iter().chain(result).collect();
+        let pid = child::start(
+            &step.program,
+            streams,
+            &inherit,
+            foreground.as_deref().map(AsFd::as_fd),
+            step.identity.as_ref(),
+            &self.inherited,
+        )?;
+        if let Some(terminal) = foreground {
+            terminal.is_lent = true;
+        }
+        if let Some(capture) = &mut capture {
+            capture.close_ends();
+        }
+        news(StepEvent::Started(pid));
         let now = Moment::now();
-        Self {
-            host,
+        let mut watch = Watch {
+            host: self,
             step,
             permit,
             news,
             capture,
             terminal,
-            had_terminal,
             pid,
             started: now,
             ended: None,
@@ -82,13 +119,14 @@ impl<'a> Watch<'a> {
             said_stray: false,
             timeout_at: step.timeout.map(|limit| now + limit),
             report_at: now + PROGRESS_INTERVAL,
-        }
+        };
+        Ok(watch.run())
     }
 }
 
 impl Watch<'_> {
     /// Watches until the step and everything that it started have ended.
-    pub(super) fn run(&mut self) -> StepReport {
+    fn run(&mut self) -> StepReport {
         loop {
             let now = Moment::now();
             self.look_at_permit(now);
@@ -151,10 +189,12 @@ impl Watch<'_> {
             Arrived::Child => {}
             Arrived::Stop(stop) => self.stop(StopReason::Stop(stop), stop.signal(), now),
             Arrived::Other(number) => {
-                if number == libc::SIGCONT {
-                    self.hand_over_terminal();
-                }
                 if self.ended.is_none() {
+                    if let Some(terminal) =
+                        self.terminal.as_mut().filter(|_| number == libc::SIGCONT)
+                    {
+                        terminal.hand_over(self.pid);
+                    }
                     signals::send_to_group(self.pid, number);
                 }
             }
@@ -166,7 +206,7 @@ impl Watch<'_> {
     /// once. So is a step that wants the terminal while launchgate has it: its job was started
     /// in the background and has been moved to the foreground, which no signal announces.
     fn on_stopped(&mut self, by: Signal) {
-        let Some(terminal) = self.terminal else {
+        let Some(terminal) = &mut self.terminal else {
             return;
         };
         if !matches!(by, libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU)
@@ -177,20 +217,10 @@ impl Watch<'_> {
         let may_have_it = by != libc::SIGTSTP && terminal.is_ours();
         if !may_have_it && terminal.has_job_control() {
             terminal.take_back(self.pid);
-            terminal.stop_ourselves();
+            terminal::stop_ourselves();
         }
-        self.hand_over_terminal();
+        terminal.hand_over(self.pid);
         signals::send_to_group(self.pid, libc::SIGCONT);
-    }
-
-    fn hand_over_terminal(&mut self) {
-        if let Some(terminal) = self.terminal
-            && self.ended.is_none()
-            && terminal.is_ours()
-        {
-            terminal.give(self.pid);
-            self.had_terminal = true;
-        }
     }
 
     /// Whether all output has been passed on. Waits for a slow reader, unless the step is being
@@ -200,7 +230,7 @@ impl Watch<'_> {
     }
 
     fn report(&mut self, ended: Ended, elapsed: Duration) -> StepReport {
-        if let Some(terminal) = self.terminal.filter(|_| self.had_terminal) {
+        if let Some(terminal) = &self.terminal {
             terminal.take_back_from_dead();
         }
         StepReport {
@@ -211,9 +241,7 @@ impl Watch<'_> {
             tail: self
                 .capture
                 .take()
-                .map(Capture::into_tail)
-                .map(Tail::into_bytes)
-                .unwrap_or_default(),
+                .map_or_else(Vec::new, Capture::into_tail),
         }
     }
 

@@ -4,11 +4,12 @@
 //! Pure. An unknown word makes the whole command line invalid: this version of launchgate did
 //! not write it.
 
-use std::fmt::Write as _;
+use std::fmt::Display;
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::output::options::{Format, Verbosity};
-use crate::sys::forwarding::{Aim, Init, Remaps, Rewrites};
+use crate::sys::forwarding::{Aim, Init};
 
 /// Everything launchgate has to know after it has executed itself behind the gate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +41,8 @@ impl InitState {
         if self.init.aim == Aim::Group {
             words.push("group".to_owned());
         }
-        words.extend(list("rewrite", self.init.rewrites.pairs()));
-        words.extend(list("remap", self.init.remaps.pairs()));
+        words.extend(list("rewrite", &self.init.rewrites));
+        words.extend(list("remap", &self.init.remaps));
         match self.verbosity {
             Verbosity::Quiet => words.push("quiet".to_owned()),
             Verbosity::Normal => {}
@@ -58,13 +59,7 @@ impl InitState {
         let mut server = None;
         let (mut had_terminal, mut verbosity) = (false, Verbosity::Normal);
         let mut format = Format::Text;
-        let mut init = Init {
-            aim: Aim::Server,
-            rewrites: Rewrites::default(),
-            remaps: Remaps::default(),
-            grace: Duration::ZERO,
-            death_signal: None,
-        };
+        let mut init = Init::default();
         for word in words {
             let word = std::str::from_utf8(word).ok()?;
             match word.split_once('=') {
@@ -72,16 +67,8 @@ impl InitState {
                 Some(("grace", time)) => {
                     init.grace = Duration::from_millis(time.strip_suffix("ms")?.parse().ok()?);
                 }
-                Some(("rewrite", pairs)) => {
-                    for (from, to) in numbers(pairs)? {
-                        init.rewrites.set(from.into(), to.into());
-                    }
-                }
-                Some(("remap", pairs)) => {
-                    for (from, to) in numbers(pairs)? {
-                        init.remaps.set(from, to);
-                    }
-                }
+                Some(("rewrite", rules)) => init.rewrites = parse(rules)?,
+                Some(("remap", rules)) => init.remaps = parse(rules)?,
                 None if word == "terminal" => had_terminal = true,
                 None if word == "group" => init.aim = Aim::Group,
                 None if word == "quiet" => verbosity = Verbosity::Quiet,
@@ -100,21 +87,18 @@ impl InitState {
     }
 }
 
-fn list(name: &str, pairs: impl Iterator<Item = (usize, usize)>) -> Option<String> {
-    let mut text = String::new();
-    for (from, to) in pairs {
-        let before = if text.is_empty() { "" } else { "," };
-        let _ = write!(text, "{before}{from}:{to}");
-    }
-    (!text.is_empty()).then(|| format!("{name}={text}"))
+fn list<T: Display>(name: &str, rules: &[(T, T)]) -> Option<String> {
+    let rule = |(from, to): &(T, T)| format!("{from}:{to}");
+    let list: Vec<String> = rules.iter().map(rule).collect();
+    (!list.is_empty()).then(|| format!("{name}={}", list.join(",")))
 }
 
-fn numbers(pairs: &str) -> Option<Vec<(u8, u8)>> {
-    let pair = |text: &str| {
+fn parse<T: FromStr>(rules: &str) -> Option<Vec<(T, T)>> {
+    let rule = |text: &str| {
         let (from, to) = text.split_once(':')?;
         Some((from.parse().ok()?, to.parse().ok()?))
     };
-    pairs.split(',').map(pair).collect()
+    rules.split(',').map(rule).collect()
 }
 
 #[cfg(test)]
@@ -147,11 +131,8 @@ mod tests {
             server: 2,
             had_terminal: false,
             init: Init {
-                aim: Aim::Server,
-                rewrites: Rewrites::default(),
-                remaps: Remaps::default(),
                 grace: Duration::MAX,
-                death_signal: None,
+                ..Init::default()
             },
             verbosity: Verbosity::Normal,
             format: Format::Text,
@@ -172,19 +153,13 @@ mod tests {
             verbosity in prop::sample::select(vec![Verbosity::Quiet, Verbosity::Normal, Verbosity::Verbose]),
             format in prop::sample::select(vec![Format::Text, Format::Json]),
         ) {
-            let mut init = Init {
+            let init = Init {
                 aim: if group { Aim::Group } else { Aim::Server },
-                rewrites: Rewrites::default(),
-                remaps: Remaps::default(),
+                rewrites,
+                remaps,
                 grace: Duration::from_millis(grace),
                 death_signal: None,
             };
-            for (from, to) in rewrites {
-                init.rewrites.set(from, to);
-            }
-            for (from, to) in remaps {
-                init.remaps.set(from, to);
-            }
             let state = InitState { server, had_terminal, init, verbosity, format };
             let words = state.words();
             let back = InitState::from_words(words.iter().map(String::as_bytes));

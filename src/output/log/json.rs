@@ -64,13 +64,6 @@ fn finished(object: Map<String, Value>) -> String {
     line
 }
 
-/// Which stream of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum StepStream {
-    Stdout,
-    Stderr,
-}
-
 /// Wraps what a step writes to one stream in objects of the log.
 #[derive(Debug)]
 pub(super) struct StepLines {
@@ -80,7 +73,7 @@ pub(super) struct StepLines {
 
 impl StepLines {
     /// For the step of this name.
-    pub(super) fn new(step: &str, stream: StepStream, output: Arc<Output>) -> Self {
+    pub(super) fn new(step: &str, stream: &'static str, output: Arc<Output>) -> Self {
         let lines = Lines::new(step.to_owned(), stream);
         Self { lines, output }
     }
@@ -103,12 +96,12 @@ impl LineSink for StepLines {
 #[derive(Debug)]
 struct Lines {
     step: String,
-    stream: StepStream,
+    stream: &'static str,
     held: Vec<u8>,
 }
 
 impl Lines {
-    fn new(step: String, stream: StepStream) -> Self {
+    fn new(step: String, stream: &'static str) -> Self {
         let held = Vec::new();
         Self { step, stream, held }
     }
@@ -145,14 +138,10 @@ impl Lines {
 
     fn say(&mut self, is_continued: bool, out: &mut Vec<u8>) {
         let text = String::from_utf8_lossy(&self.held);
-        let stream = match self.stream {
-            StepStream::Stdout => "stdout",
-            StepStream::Stderr => "stderr",
-        };
         let mut object = Map::new();
         put(&mut object, Level::Info, Event::StepOutput, &text);
         object.insert("step".to_owned(), Value::String(self.step.clone()));
-        object.insert("stream".to_owned(), Value::String(stream.to_owned()));
+        object.insert("stream".to_owned(), Value::String(self.stream.to_owned()));
         if is_continued {
             object.insert("continued".to_owned(), Value::Bool(true));
         }
@@ -184,7 +173,7 @@ mod tests {
     use super::*;
 
     fn wrapped(pieces: &[&[u8]]) -> Vec<Value> {
-        let mut lines = Lines::new("migrate".to_owned(), StepStream::Stdout);
+        let mut lines = Lines::new("migrate".to_owned(), "stdout");
         let mut out = Vec::new();
         for piece in pieces {
             lines.push(piece, &mut out);

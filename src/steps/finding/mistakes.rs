@@ -17,19 +17,19 @@ pub(super) enum CommandOf<'a> {
 
 /// Explains `error` better if it looks like a known mistake.
 pub(super) fn likely_mistake(program: &OsStr, place: &CommandOf<'_>, error: NotFound) -> NotFound {
-    let is_missing = match &error {
-        NotFound::Unfit(Unfit::NotFound { .. }) => true,
-        // `.` is in every folder.
-        NotFound::Unfit(Unfit::NotExecutable { .. }) => program == ".",
-        NotFound::Refused(_) | NotFound::OutOfReach(_) => false,
-    };
+    // `.` is in every folder.
+    let is_missing = matches!(&error, NotFound::Unfit(unfit) if unfit.is_missing || program == ".");
     let explained = program.to_str().filter(|_| is_missing).and_then(|name| {
         shell_word(name, place)
             .or_else(|| misplaced_flag(name, place))
             .or_else(|| one_word(name, place))
     });
     match explained {
-        Some((what, hint)) => NotFound::Unfit(Unfit::NotFound { what, hint }),
+        Some((what, hint)) => NotFound::Unfit(Unfit {
+            is_missing: true,
+            what,
+            hint,
+        }),
         None => error,
     }
 }

@@ -39,7 +39,12 @@ const COMPATIBLE_MACHINE: u64 = 40;
 const PT_INTERP: usize = 3;
 
 /// Where numbers stand: the first three in the header, the others in a program header.
+#[derive(Debug)]
 struct ElfLayout {
+    /// The size of the header.
+    len: usize,
+    /// The size of a program header.
+    entry: usize,
     table: usize,
     entry_len: usize,
     count: usize,
@@ -50,6 +55,8 @@ struct ElfLayout {
 }
 
 const ELF64: ElfLayout = ElfLayout {
+    len: 64,
+    entry: 56,
     table: 32,
     entry_len: 54,
     count: 56,
@@ -59,6 +66,8 @@ const ELF64: ElfLayout = ElfLayout {
 };
 
 const ELF32: ElfLayout = ElfLayout {
+    len: 52,
+    entry: 32,
     table: 28,
     entry_len: 42,
     count: 44,
@@ -71,39 +80,23 @@ const ELF32: ElfLayout = ElfLayout {
 #[derive(Debug, Clone, Copy)]
 struct Header<'a> {
     bytes: &'a [u8],
-    is_64_bit: bool,
+    layout: &'static ElfLayout,
     is_little_endian: bool,
 }
 
 impl<'a> Header<'a> {
     /// `None` if it is cut off or says nothing that makes sense.
     fn parse(bytes: &'a [u8]) -> Option<Self> {
-        let is_64_bit = match bytes.get(4)? {
-            1 => false,
-            2 => true,
+        let (layout, is_little_endian) = match bytes.get(4..6)? {
+            [1, order @ 1..=2] => (&ELF32, *order == 1),
+            [2, order @ 1..=2] => (&ELF64, *order == 1),
             _ => return None,
         };
-        let is_little_endian = match bytes.get(5)? {
-            1 => true,
-            2 => false,
-            _ => return None,
-        };
-        let header = Self {
+        (bytes.len() >= layout.len).then_some(Self {
             bytes,
-            is_64_bit,
+            layout,
             is_little_endian,
-        };
-        (bytes.len() >= header.len()).then_some(header)
-    }
-
-    /// The size of the header itself.
-    fn len(self) -> usize {
-        if self.is_64_bit { 64 } else { 52 }
-    }
-
-    /// The size of a program header.
-    fn entry_len(self) -> usize {
-        if self.is_64_bit { 56 } else { 32 }
+        })
     }
 
     /// Whether this kernel runs programs of this kind.
@@ -114,10 +107,10 @@ impl<'a> Header<'a> {
     /// A program of the same kind whose dynamic loader is `loader`; it can't start if that does
     /// not exist.
     fn with_loader(self, loader: &[u8]) -> Vec<u8> {
-        let (len, entry_len) = (self.len(), self.entry_len());
+        let layout = self.layout;
+        let (len, entry_len) = (layout.len, layout.entry);
         let mut made = self.bytes[..len].to_vec();
         made.resize(len + entry_len, 0);
-        let layout = if self.is_64_bit { ELF64 } else { ELF32 };
         self.put(&mut made, layout.table, len, layout.word);
         self.put(&mut made, layout.entry_len, entry_len, 2);
         self.put(&mut made, layout.count, 1, 2);
@@ -131,12 +124,12 @@ impl<'a> Header<'a> {
     /// Writes a number of so many bytes.
     fn put(self, bytes: &mut [u8], at: usize, number: usize, len: usize) {
         for (i, byte) in number.to_le_bytes().into_iter().take(len).enumerate() {
-            let i = if self.is_little_endian {
+            let place = if self.is_little_endian {
                 i
             } else {
                 len - 1 - i
             };
-            bytes[at + i] = byte;
+            bytes[at + place] = byte;
         }
     }
 
@@ -163,12 +156,12 @@ impl<'a> Header<'a> {
 
     /// The path of the dynamic loader (`PT_INTERP`).
     fn loader(self, file: &File) -> Option<Vec<u8>> {
-        let layout = if self.is_64_bit { ELF64 } else { ELF32 };
+        let layout = self.layout;
         let table = self.get(self.bytes, layout.table, layout.word)?;
         let len = self.get(self.bytes, layout.entry_len, 2)?;
         let count = self.get(self.bytes, layout.count, 2)?;
         for i in 0..count.min(64) {
-            let mut entry = vec![0; self.entry_len()];
+            let mut entry = vec![0; layout.entry];
             let at = table.checked_add(i * len)?;
             file.read_exact_at(&mut entry, at).ok()?;
             if self.get(&entry, 0, 4)? != PT_INTERP as u64 {
@@ -199,8 +192,8 @@ pub(super) fn check(file: &Path, head: &[u8], opened: &File) -> Result<(), Unfit
             "use the path of a program",
         ));
     }
-    let is_own =
-        (header.machine(), header.is_64_bit, header.is_little_endian) == (OWN_MACHINE, true, true);
+    let is_own = (header.machine(), header.layout.word) == (OWN_MACHINE, ELF64.word)
+        && header.is_little_endian;
     if !is_own && !header.runs() {
         return Err(Unfit::not_executable(
             format!(

@@ -45,7 +45,7 @@ pub(super) fn check(
     );
     match fit(interpreter, path, depth + 1) {
         Ok(()) => {}
-        Err(Unfit::NotFound { .. }) if !interpreter.exists() => {
+        Err(error) if error.is_missing && !interpreter.exists() => {
             return Err(Unfit::not_found(
                 format!("{wanted}, which does not exist"),
                 "install it in the image, or fix the script's first line",

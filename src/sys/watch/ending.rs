@@ -87,10 +87,11 @@ impl Watch<'_> {
 
     /// The step's first process has ended.
     fn on_end(&mut self, ended: Ended) {
-        if let Some(terminal) = self.terminal {
-            terminal.take_back(self.pid);
-        }
-        if self.had_terminal
+        let Some(terminal) = &self.terminal else {
+            return;
+        };
+        terminal.take_back(self.pid);
+        if terminal.is_lent
             && self.stop_reason.is_none()
             && let Ended::Signal(number @ (libc::SIGINT | libc::SIGQUIT)) = ended
         {

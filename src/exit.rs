@@ -154,6 +154,11 @@ impl Failure {
         Self::new(FailureKind::Usage, Problem::new(what, hint))
     }
 
+    /// The same of a setting, by where it comes from.
+    pub fn of_setting(origin: impl fmt::Display, problem: Problem) -> Self {
+        Self::new(FailureKind::Usage, problem.of(format_args!("{origin}:")))
+    }
+
     /// What kind it is.
     pub fn kind(&self) -> FailureKind {
         self.kind

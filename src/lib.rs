@@ -90,10 +90,7 @@ pub fn main(args: &[OsString]) -> u8 {
 /// Resolves the settings. The log uses its own settings as soon as they are known.
 fn resolve_settings(log: &mut Log, sources: &Sources<'_>) -> Result<Settings, Failure> {
     let options = sources.log()?;
-    *log = log
-        .clone()
-        .at(options.verbosity)
-        .in_format(options.format.value);
+    *log = log.clone().at(options.verbosity).in_format(options.format);
     for (name, near) in sources.unknown_variables() {
         let hint = near.map_or_else(
             || "check the names in `launchgate run --help`, or unset it".to_owned(),
@@ -102,7 +99,7 @@ fn resolve_settings(log: &mut Log, sources: &Sources<'_>) -> Result<Settings, Fa
         let what = format!("unknown environment variable {name}");
         log.warn(Event::ConfigWarning, &Problem::new(what, hint), &[]);
     }
-    sources.resolve(options)
+    sources.resolve()
 }
 
 /// Colours are only for a terminal that has them, and not if `NO_COLOR` is set

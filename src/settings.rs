@@ -6,7 +6,7 @@
 //! not use. Every value knows its origin, so that an error can name it.
 //!
 //! `cli::table` defines which settings there are. Each file here resolves one group of them: it has
-//! the struct, the function that fills it in, and the rows that `launchgate check` prints. This room
+//! the struct and the function that fills it in. This room
 //! reads the settings file, the file of `--database-url-file` and the list of users; it runs nothing
 //! and connects to nothing.
 
@@ -28,10 +28,10 @@ mod steps;
 mod user;
 mod values;
 
-pub use coordination::CoordinationSettings;
+pub use coordination::{CoordinationSettings, Limits};
 pub use database::{AMBIENT_URLS, DatabaseChoice, DatabaseSettings};
 pub use file::termination_log_without_settings;
-pub use log::{ExternalSettings, LogSettings};
+pub use log::LogSettings;
 pub use origin::{Origin, Pair, Setting, UserSetting};
 pub use resolve::{
     CheckSettings, Command, EmbeddedSettings, GateSettings, LedgerSettings, OperatorSettings,
@@ -39,7 +39,7 @@ pub use resolve::{
 };
 pub use rows::Row;
 pub use run_variable::RunVariable;
-pub use server::{InitSettings, ServerSettings};
+pub use server::ServerSettings;
 pub use sources::{RESULT_FD, SKIP, Sources};
 pub use start_commands::StartCommandSettings;
 pub use step_spec::{StepCommand, StepSpec};

@@ -81,7 +81,7 @@ pub fn check(
     let ready = steps::find_every_start(every_start, log)?;
     print::print(host, programs(Some(&steps), &ready).as_bytes())?;
     if !steps.list.is_empty() || !ready.has_no_commands() {
-        Health::check(command.gate.external.health.as_ref())?;
+        Health::check(command.gate.health.as_ref())?;
     }
     match coordination {
         Coordination::Alone { .. } => print::print(

@@ -69,7 +69,7 @@ pub fn carry_out(host: &Host, log: &Log, settings: &EmbeddedSettings) -> Result<
 /// Runs the step; returns the command that restores its snapshot, if it took one.
 fn step(host: &Host, log: &Log, settings: &EmbeddedSettings) -> Result<Option<String>, Failure> {
     let limits = Limits {
-        wait_timeout: settings.database.wait_timeout.value,
+        wait_timeout: settings.wait_timeout,
         ..Limits::default()
     };
     match StepKind::named(&settings.step) {
@@ -117,7 +117,7 @@ fn sql(host: &Host, log: &Log, limits: Limits, settings: &EmbeddedSettings) -> R
     let target = Target {
         url: settings.url.clone(),
         ledger: None,
-        app: settings.database.app.value.clone(),
+        app: settings.app.clone(),
         // It takes no lock, so it has no lease.
         lease: Duration::ZERO,
     };

@@ -40,7 +40,7 @@ pub fn run(
     let health = if steps.list.is_empty() && every_start.has_no_commands() {
         None
     } else {
-        Health::open(gate.external.health.as_ref(), log)?
+        Health::open(gate.health.as_ref(), log)?
     };
     let passed = every_start::around(host, log, &every_start, || match coordination {
         _ if steps.list.is_empty() => {

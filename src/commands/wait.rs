@@ -28,14 +28,14 @@ pub fn wait(
 ) -> Result<(), Failure> {
     let mut every_start = every_start::plan(log, environment, &settings.server)?;
     every_start::watch_parent(&every_start);
-    let Some((external, ledger)) = &settings.gate else {
+    let Some((health, ledger)) = &settings.gate else {
         return every_start::skip_gate(host, log, every_start);
     };
     let plan = gate_plan(log, environment, ledger)?;
     log.hide(|secrets| secrets.add_all(plan.target.url.secrets()));
     every_start.redact(&log.secrets());
     let every_start = steps::find_every_start(every_start, log)?;
-    let health = Health::open(external.health.as_ref(), log)?;
+    let health = Health::open(health.as_ref(), log)?;
     let passed = every_start::around(host, log, &every_start, || until_succeeded(host, log, plan));
     log.summarize();
     passed?;

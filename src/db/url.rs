@@ -8,7 +8,6 @@
 mod address;
 mod error;
 mod foreign;
-mod hint;
 mod libpq;
 mod params;
 mod scheme;
@@ -21,6 +20,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod unknown_scheme;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -33,7 +33,7 @@ pub use error::UrlError;
 pub use scheme::Backend;
 pub use secret::{Secret, password_of_file, text_of_file};
 pub use surroundings::Surroundings;
-pub use template::{TemplateError, expand, expand_value};
+pub use template::{expand, expand_value};
 pub use tls::{Tls, TlsMode};
 
 use scheme::UrlRules;

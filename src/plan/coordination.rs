@@ -74,7 +74,7 @@ pub fn resolve(
     Ok(Coordination::Alone {
         app: database.app.value.clone(),
         name,
-        limits: limits(database, coordination),
+        limits: coordination.limits,
     })
 }
 
@@ -87,25 +87,14 @@ fn gate_plan(
     GatePlan {
         target: Target {
             url: url.value.clone(),
-            ledger: database.ledger.as_ref().map(|named| named.value.clone()),
+            ledger: database.ledger.clone(),
             app: database.app.value.clone(),
             lease: settings.lease.value,
         },
         reference: LedgerReference::new(&url.value.to_string(), &url.origin, database),
         revision,
-        limits: limits(database, settings),
+        limits: settings.limits,
         holder: host::holder(),
-    }
-}
-
-fn limits(database: &DatabaseSettings, settings: &CoordinationSettings) -> Limits {
-    Limits {
-        wait_timeout: database.wait_timeout.value,
-        lock_timeout: settings.lock_timeout.value,
-        max_attempts: settings.max_attempts.value,
-        retry_delay: settings.retry_delay.value,
-        retries: settings.retries.value,
-        orphan_timeout: settings.orphan_timeout.value,
     }
 }
 

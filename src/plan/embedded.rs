@@ -10,9 +10,10 @@ use crate::cli::SettingId;
 use crate::db::DatabaseUrl;
 use crate::db::migrator::{LayoutKind, MigrationFolder};
 use crate::exit::Failure;
+use crate::output::log::Log;
 use crate::output::options::{Format, Verbosity};
 use crate::plan::gate_plan::GatePlan;
-use crate::settings::{LogSettings, Setting, StepSettings};
+use crate::settings::{Setting, StepSettings};
 
 /// What the embedded steps of a run work on.
 #[derive(Debug, Clone)]
@@ -40,7 +41,7 @@ impl EmbeddedPlan {
     /// with migrations for another kind of database.
     pub fn new(
         settings: &StepSettings,
-        log: &LogSettings,
+        log: &Log,
         gate: Option<&GatePlan>,
     ) -> Result<Option<Self>, Failure> {
         let snapshot = settings.folder(SettingId::Snapshot);
@@ -63,10 +64,10 @@ impl EmbeddedPlan {
             url,
             snapshot: folder(snapshot),
             sql: folder(sql),
-            layout: settings.sql_layout.as_ref().map(|setting| setting.value),
+            layout: settings.sql_layout,
             wait_timeout: gate.limits.wait_timeout,
-            verbosity: log.verbosity,
-            format: log.format.value,
+            verbosity: log.verbosity(),
+            format: log.format(),
         }))
     }
 

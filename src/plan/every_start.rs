@@ -82,7 +82,7 @@ fn commands(
         list,
         environment,
         names_sessions: false,
-        grace: commands.style.stop_grace.value,
+        grace: commands.style.stop_grace,
         embedded: None,
     })
 }

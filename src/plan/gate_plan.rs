@@ -1,30 +1,12 @@
 //! What the gate is to do: where lock and ledger live, which revision, how long to wait. Data
 //! only; the engine is `gate::Gate`.
 
-use std::time::Duration;
-
 use crate::db::Target;
 use crate::exit::Failure;
 use crate::output::log::Log;
 use crate::plan::ledger_reference::LedgerReference;
 use crate::plan::revision::{PlannedRevision, RevisionInfo};
-
-/// The limits of waiting and trying. `None` is no limit.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Limits {
-    /// How long the database may take to accept a connection.
-    pub wait_timeout: Option<Duration>,
-    /// How long to wait for another replica.
-    pub lock_timeout: Option<Duration>,
-    /// Failed attempts of one revision.
-    pub max_attempts: Option<u32>,
-    /// How long after a failed attempt the next one may begin; zero is at once.
-    pub retry_delay: Duration,
-    /// How often a replica tries its failed steps again by itself.
-    pub retries: u32,
-    /// How long to wait for sessions that an earlier run left.
-    pub orphan_timeout: Option<Duration>,
-}
+pub use crate::settings::Limits;
 
 /// Everything the gate needs to know.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::db::migrator::{LayoutKind, MigrationFolder};
-use crate::exit::{Failure, FailureKind, Problem};
+use crate::exit::{Failure, Problem};
 use crate::output::log::{Event, Log};
 use crate::plan::release::{self, Files, FoundRelease, GivenRelease};
 use crate::settings::CoordinationSettings;
@@ -76,7 +76,8 @@ pub fn choose(
         let origin = first.origin.to_string();
         let globs = settings.fingerprint.iter().map(|s| s.value.clone());
         let globs: Vec<String> = globs.collect();
-        let files = Files::matching(&globs, Path::new(".")).map_err(|p| located(&origin, p))?;
+        let files =
+            Files::matching(&globs, Path::new(".")).map_err(|p| Failure::of_setting(&origin, p))?;
         return Ok(PlannedRevision::Unread(RevisionFiles {
             what: FileSet::Files(files),
             origin,
@@ -125,7 +126,9 @@ impl RevisionFiles {
                     .unwrap_or_else(|| unreachable!("more files than can be counted"))
             }
         };
-        let found = files.fingerprint().map_err(|p| located(&origin, p))?;
+        let found = files
+            .fingerprint()
+            .map_err(|p| Failure::of_setting(&origin, p))?;
         let revision = found.revision.as_str().to_owned();
         say_chosen(log, &revision, &origin);
         Ok(RevisionInfo {
@@ -146,10 +149,6 @@ fn migrations(
         Failure::usage(format!("{origin}: {}", trouble.what()), trouble.hint())
     })?;
     Ok(names.map(|names| Files::of_folder(folder, names)))
-}
-
-fn located(origin: &str, problem: Problem) -> Failure {
-    Failure::new(FailureKind::Usage, problem.of(format_args!("{origin}:")))
 }
 
 fn release(

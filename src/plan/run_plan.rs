@@ -55,7 +55,7 @@ impl RunPlan {
         if gate.is_some_and(|gate| !gate.names_revision()) {
             revision::warn_missing(log);
         }
-        steps.embedded = EmbeddedPlan::new(own, &settings.log, gate)?;
+        steps.embedded = EmbeddedPlan::new(own, log, gate)?;
         let names = gate.and_then(|gate| gate.target.backend().driver().session_names);
         if let Some(SessionNames { variable, .. }) = names
             && steps.names_sessions

@@ -58,7 +58,7 @@ pub fn server(
             text,
             environment,
             identity: settings.user.as_ref().map(|user| user.value.1.clone()),
-            init: settings.init.init.clone(),
+            init: settings.init.clone(),
         })),
         None => Err(Failure::usage(
             "the server's command is empty",

@@ -63,7 +63,7 @@ pub fn steps(
         environment: &environment,
         environment_as: &environment_as,
         identity: &|_| identity,
-        timeout: settings.migrate_timeout.value,
+        timeout: settings.migrate_timeout,
         explain: &planner::of_the_step,
         warn,
     }
@@ -80,7 +80,7 @@ pub fn steps(
         list,
         environment,
         names_sessions,
-        grace: settings.style.stop_grace.value,
+        grace: settings.style.stop_grace,
         embedded: None,
     })
 }

@@ -4,8 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use super::origin::{Origin, Setting};
-use super::parse::{parse_count, parse_duration, parse_lease, parse_times};
-use super::rows::Rows;
+use super::parse::{parse_count, parse_duration, parse_lease, parse_limit, parse_times};
 use super::sources::Sources;
 use super::values::{a_path, into_text};
 use crate::cli::{SettingId, Verb};
@@ -24,21 +23,30 @@ pub struct CoordinationSettings {
     pub sql: Option<Setting<OsString>>,
     /// Which tool's folder that is, where the user says so.
     pub sql_layout: Option<LayoutKind>,
-    /// How long to wait for another replica; `None` is no limit.
-    pub lock_timeout: Setting<Option<Duration>>,
     /// How long a silent holder still counts as alive.
     pub lease: Setting<Duration>,
     /// The time between TERM and KILL, which must fit into the lease. `None` if the command runs no
     /// steps, and so has no flag for it, and no other source sets it.
     pub stop_grace: Option<Setting<Duration>>,
-    /// Failed attempts of one revision; `None` is no limit.
-    pub max_attempts: Setting<Option<u32>>,
-    /// How long after a failed attempt the next one may begin.
-    pub retry_delay: Setting<Duration>,
-    /// How often a replica tries its failed steps again by itself.
-    pub retries: Setting<u32>,
-    /// How long to wait for the sessions of an earlier run; `None` is no limit.
-    pub orphan_timeout: Setting<Option<Duration>>,
+    /// How long to wait, and how often to try.
+    pub limits: Limits,
+}
+
+/// The limits of waiting and trying. `None` is no limit.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Limits {
+    /// How long the database may take to accept a connection.
+    pub wait_timeout: Option<Duration>,
+    /// How long to wait for another replica.
+    pub lock_timeout: Option<Duration>,
+    /// Failed attempts of one revision.
+    pub max_attempts: Option<u32>,
+    /// How long after a failed attempt the next one may begin; zero is at once.
+    pub retry_delay: Duration,
+    /// How often this replica tries its failed steps again by itself.
+    pub retries: u32,
+    /// How long to wait for sessions that an earlier run left.
+    pub orphan_timeout: Option<Duration>,
 }
 
 impl Sources<'_> {
@@ -59,17 +67,20 @@ impl Sources<'_> {
             release,
             fingerprint,
             sql_layout: match sql {
-                Some(_) => self.sql_layout()?.map(|setting| setting.value),
+                Some(_) => self.sql_layout()?,
                 None => None,
             },
             sql,
-            lock_timeout: self.limit(SettingId::LockTimeout)?,
             lease,
             stop_grace: self.grace_of_steps()?,
-            max_attempts: self.parsed(SettingId::MaxAttempts, parse_count)?,
-            retry_delay: self.parsed(SettingId::RetryDelay, parse_duration)?,
-            retries: self.parsed(SettingId::Retries, parse_times)?,
-            orphan_timeout: self.limit(SettingId::OrphanTimeout)?,
+            limits: Limits {
+                wait_timeout: self.limit(SettingId::WaitTimeout, parse_limit)?,
+                lock_timeout: self.limit(SettingId::LockTimeout, parse_limit)?,
+                max_attempts: self.limit(SettingId::MaxAttempts, parse_count)?,
+                retry_delay: self.parsed(SettingId::RetryDelay, parse_duration)?.value,
+                retries: self.parsed(SettingId::Retries, parse_times)?.value,
+                orphan_timeout: self.limit(SettingId::OrphanTimeout, parse_limit)?,
+            },
         })
     }
 
@@ -94,25 +105,5 @@ impl Sources<'_> {
     /// The time between TERM and KILL.
     pub(super) fn stop_grace(&self) -> Result<Setting<Duration>, Failure> {
         self.parsed(SettingId::StopGrace, parse_duration)
-    }
-}
-
-impl CoordinationSettings {
-    pub(super) fn rows(&self, rows: &mut Rows) {
-        if let Some(release) = &self.release {
-            rows.text(SettingId::Release, release);
-        }
-        for Setting { value, origin } in &self.fingerprint {
-            rows.push(SettingId::Fingerprint, &**value, origin);
-        }
-        rows.limit(SettingId::LockTimeout, &self.lock_timeout);
-        rows.duration(SettingId::Lease, &self.lease);
-        let Setting { value, origin } = &self.max_attempts;
-        let most = value.map_or("no limit".to_owned(), |most| most.to_string());
-        rows.push(SettingId::MaxAttempts, most, origin);
-        rows.duration(SettingId::RetryDelay, &self.retry_delay);
-        let Setting { value, origin } = &self.retries;
-        rows.push(SettingId::Retries, value.to_string(), origin);
-        rows.limit(SettingId::OrphanTimeout, &self.orphan_timeout);
     }
 }

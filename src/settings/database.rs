@@ -3,17 +3,14 @@
 mod missing;
 
 use std::ffi::{OsStr, OsString};
-use std::fmt::Display;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::origin::{Origin, Setting};
-use super::parse::{parse_app, parse_ledger, parse_switch};
-use super::rows::Rows;
+use super::parse::{parse_app, parse_ledger};
 use super::sources::Sources;
-use super::values::{a_path, into_text};
+use super::values::a_path;
 use crate::cli::{SettingId, Verb};
 use crate::db::url::{self, DatabaseUrl, Surroundings, UrlError};
 use crate::exit::Failure;
@@ -80,35 +77,41 @@ pub enum DatabaseChoice {
 pub struct DatabaseSettings {
     /// Whether there is one.
     pub choice: DatabaseChoice,
-    /// The file that its password is read from.
-    pub password_file: Option<Setting<OsString>>,
     /// The flags of the command line that lead to it, and their values, for a command that an operator
     /// pastes. No password is in them.
     pub flags: Vec<(&'static str, String)>,
     /// The schema, or database, that holds the ledger, where it is named.
-    pub ledger: Option<Setting<String>>,
+    pub ledger: Option<String>,
     /// This app's name in it.
     pub app: Setting<String>,
-    /// `None`: no limit.
-    pub wait_timeout: Setting<Option<Duration>>,
 }
 
-type FoundUrl = Result<Option<Setting<OsString>>, Failure>;
+/// The settings that name one.
+const URLS: [SettingId; 3] = [
+    SettingId::DatabaseUrl,
+    SettingId::DatabaseUrlEnv,
+    SettingId::DatabaseUrlFile,
+];
 
 impl Sources<'_> {
     pub(super) fn database(&self) -> Result<DatabaseSettings, Failure> {
         let choice = self.choice()?;
+        match &choice {
+            DatabaseChoice::Url(url) => self.show(SettingId::DatabaseUrl, &url.value, &url.origin),
+            DatabaseChoice::Declined(_) => {}
+            DatabaseChoice::Unnamed { .. } => {
+                self.show(SettingId::DatabaseUrl, &"none", &Origin::Default);
+            }
+        }
         Ok(DatabaseSettings {
             flags: self.database_flags(&choice),
             ledger: self.ledger_place(&choice)?,
             choice,
-            password_file: self.one(SettingId::DatabasePasswordFile)?,
             app: self.parsed(SettingId::App, parse_app)?,
-            wait_timeout: self.limit(SettingId::WaitTimeout)?,
         })
     }
 
-    fn ledger_place(&self, choice: &DatabaseChoice) -> Result<Option<Setting<String>>, Failure> {
+    fn ledger_place(&self, choice: &DatabaseChoice) -> Result<Option<String>, Failure> {
         let Some(setting) = self.parsed_if_set(SettingId::Ledger, parse_ledger)? else {
             return Ok(None);
         };
@@ -123,7 +126,7 @@ impl Sources<'_> {
                     "leave it out",
                 ))
             }
-            _ => Ok(Some(setting)),
+            _ => Ok(Some(setting.value)),
         }
     }
 
@@ -170,102 +173,86 @@ impl Sources<'_> {
         )
     }
 
-    /// The database that the settings choose.
+    /// The database that the settings choose. Of those that can, only the settings at the highest level of
+    /// precedence are looked at.
     fn choice(&self) -> Result<DatabaseChoice, Failure> {
-        let by_flag = |id| self.flag_value(id);
-        let by_variable = |id| Ok(self.variable_value(id));
-        let by_file = |id| self.file_value(id);
-        let levels: [&dyn Fn(SettingId) -> FoundUrl; 3] = [&by_flag, &by_variable, &by_file];
-        let mut is_wanted = false;
-        for get in levels {
-            if let Some(choice) = self.choice_at(get, is_wanted)? {
-                return Ok(choice);
-            }
+        let level = URLS.map(|id| self.rank(id)).into_iter().max();
+        let declined_at = self.rank(SettingId::NoDatabase);
+        let mut declined = None;
+        if declined_at > 0 && Some(declined_at) >= level {
             // `--no-database=off` overrides what a variable or the file says of it.
-            is_wanted |= get(SettingId::NoDatabase)?.is_some();
+            declined = Some(self.switch(SettingId::NoDatabase)?).filter(|switch| switch.value);
         }
-        // The variables in which platforms pass a database URL.
-        for name in AMBIENT_URLS {
-            if let Some(value) = self.environment.get_filled(name) {
-                let origin = Origin::Variable(name.to_owned());
-                return self.url(value, origin).map(DatabaseChoice::Url);
+        let mut named = Vec::new();
+        if declined.is_none() || Some(declined_at) == level {
+            for id in URLS.into_iter().filter(|id| Some(self.rank(*id)) == level) {
+                named.extend(self.find(id)?.map(|setting| (id, setting)));
             }
         }
-        for name in LIBPQ {
-            if self.environment.get_filled(name).is_some() {
-                let origin = Origin::Variable(name.to_owned());
-                let url = self.url(OsStr::new("postgres://"), origin);
-                return url.map(DatabaseChoice::Url);
-            }
-        }
-        Ok(DatabaseChoice::Unnamed {
-            hint: missing::hint(self.environment),
-        })
-    }
-
-    /// The choice made at one level of precedence.
-    fn choice_at(
-        &self,
-        get: &dyn Fn(SettingId) -> FoundUrl,
-        is_wanted: bool,
-    ) -> Result<Option<DatabaseChoice>, Failure> {
-        let declined = match get(SettingId::NoDatabase)? {
-            Some(setting) if !is_wanted => {
-                let origin = setting.origin.clone();
-                parsed_switch(setting)?.then_some(origin)
-            }
-            _ => None,
-        };
-        let named: Vec<(SettingId, Setting<OsString>)> = [
-            SettingId::DatabaseUrl,
-            SettingId::DatabaseUrlEnv,
-            SettingId::DatabaseUrlFile,
-        ]
-        .into_iter()
-        .filter_map(|id| get(id).map(|found| found.map(|s| (id, s))).transpose())
-        .collect::<Result<_, _>>()?;
-        let mut all: Vec<String> = named.iter().map(|(_, s)| s.origin.to_string()).collect();
-        all.extend(declined.iter().map(ToString::to_string));
-        if all.len() > 1 {
+        let declined = declined.map(|switch| switch.origin);
+        let origins = named.iter().map(|(_, setting)| &setting.origin);
+        let origins: Vec<String> = origins.chain(&declined).map(ToString::to_string).collect();
+        if origins.len() > 1 {
             return Err(Failure::usage(
-                format!("{} are set to different databases", all.join(" and ")),
+                format!("{} are set to different databases", origins.join(" and ")),
                 "keep only the one you mean",
             ));
         }
         if let Some(origin) = declined {
-            return Ok(Some(DatabaseChoice::Declined(origin)));
+            return Ok(DatabaseChoice::Declined(origin));
         }
-        let Some((id, setting)) = named.into_iter().next() else {
-            return Ok(None);
+        let setting = match named.pop() {
+            Some((SettingId::DatabaseUrlEnv, setting)) => self.url_from_variable(&setting)?,
+            Some((SettingId::DatabaseUrlFile, setting)) => url_from_file(&setting)?,
+            Some((_, setting)) => self.expanded(setting)?,
+            None => match self.ambient() {
+                Some(setting) => setting,
+                None => {
+                    return Ok(DatabaseChoice::Unnamed {
+                        hint: missing::hint(self.environment),
+                    });
+                }
+            },
         };
-        let (value, origin) = match id {
-            SettingId::DatabaseUrlEnv => self.url_from_variable(&setting)?,
-            SettingId::DatabaseUrlFile => url_from_file(&setting)?,
-            _ => self.expanded(setting)?,
-        };
-        self.url(&value, origin)
-            .map(|url| Some(DatabaseChoice::Url(url)))
+        self.url(setting).map(DatabaseChoice::Url)
+    }
+
+    /// From the variables in which platforms pass a database URL, and those that psql knows.
+    fn ambient(&self) -> Option<Setting<OsString>> {
+        let mut names = AMBIENT_URLS.into_iter().chain(LIBPQ);
+        names.find_map(|name| {
+            let value = self.environment.get_filled(name)?;
+            let is_part = LIBPQ.contains(&name);
+            let value = if is_part {
+                "postgres://".as_ref()
+            } else {
+                value
+            };
+            Some(Setting {
+                value: value.to_owned(),
+                origin: Origin::Variable(name.to_owned()),
+            })
+        })
     }
 
     /// A URL with names in braces replaced.
-    fn expanded(&self, setting: Setting<OsString>) -> Result<(OsString, Origin), Failure> {
+    fn expanded(&self, setting: Setting<OsString>) -> Result<Setting<OsString>, Failure> {
         let Setting { value, origin } = into_url_text(setting)?;
         let variable = |name: &str| self.environment.get_filled(name);
         match url::expand(&value, &variable) {
-            Ok(url) => Ok((url.into(), origin)),
-            Err(error) => Err(Failure::usage(format!("{origin}: {error}"), error.hint())),
+            Ok(url) => Ok(Setting {
+                value: url.into(),
+                origin,
+            }),
+            Err(problem) => Err(Failure::of_setting(origin, problem)),
         }
     }
 
-    fn url(&self, value: &OsStr, origin: Origin) -> Result<Box<Setting<DatabaseUrl>>, Failure> {
-        let setting = Setting {
-            value: value.to_owned(),
-            origin,
-        };
+    fn url(&self, setting: Setting<OsString>) -> Result<Box<Setting<DatabaseUrl>>, Failure> {
         let Setting { value, origin } = into_url_text(setting)?;
         let url = self
             .complete(&value, &origin)
-            .map_err(|error| Failure::usage(format!("{origin}: {error}"), error.hint()))?;
+            .map_err(|error| Failure::of_setting(&origin, error.into()))?;
         let url = self
             .with_password_file(url)?
             .with_origin(origin.to_string());
@@ -307,60 +294,57 @@ impl Sources<'_> {
         };
         let Setting { value, origin } = a_path(setting)?;
         let path = PathBuf::from(value);
-        let failure = |problem: &dyn Display, hint: &str| {
-            Failure::usage(format!("{origin} {}: {problem}", path.display()), hint)
-        };
-        let contents = sys::files::read_regular(&path, LIMIT)
-            .map_err(|error| failure(&format!("failed to read it: {error}"), of_secret(&error)))?;
-        url.with_password_file(path.clone(), &contents)
-            .map_err(|error| failure(&error, &error.hint()))
+        let origin = format!("{origin} {}", path.display());
+        let contents = read_secret(&path, &origin)?;
+        url.with_password_file(path, &contents)
+            .map_err(|error| Failure::of_setting(&origin, error.into()))
     }
 
-    fn url_from_variable(
-        &self,
-        setting: &Setting<OsString>,
-    ) -> Result<(OsString, Origin), Failure> {
-        let name = setting.value.as_bytes();
+    fn url_from_variable(&self, setting: &Setting<OsString>) -> Result<Setting<OsString>, Failure> {
         let shown = setting.value.to_string_lossy().into_owned();
-        let value = self.environment.get(name).filter(|value| !value.is_empty());
-        let Some(value) = value else {
-            return Err(Failure::usage(
+        let value = self.environment.get(setting.value.as_bytes());
+        match value.filter(|value| !value.is_empty()) {
+            Some(value) => Ok(Setting {
+                value: value.to_owned(),
+                origin: Origin::Variable(shown),
+            }),
+            None => Err(Failure::usage(
                 format!("{}: the variable {shown} is not set", setting.origin),
                 format!("set {shown} to the database URL, or use another variable"),
-            ));
-        };
-        Ok((value.to_owned(), Origin::Variable(shown)))
-    }
-}
-
-/// What to do about a secret's file that can't be read.
-fn of_secret(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::InvalidInput => {
-            "write the secret to a regular file: a pipe or a socket can block, and can be read only once"
+            )),
         }
-        _ => "mount the secret at this path and make it readable by this user",
     }
 }
 
-fn url_from_file(setting: &Setting<OsString>) -> Result<(OsString, Origin), Failure> {
+fn url_from_file(setting: &Setting<OsString>) -> Result<Setting<OsString>, Failure> {
     let path = Path::new(&setting.value);
     let origin = format!("{} {}", setting.origin, path.display());
-    let text = sys::files::read_regular(path, LIMIT).map_err(|error| {
-        Failure::usage(
-            format!("{origin}: failed to read it: {error}"),
-            of_secret(&error),
-        )
-    })?;
-    let text = url::text_of_file(&text)
-        .map_err(|error| Failure::usage(format!("{origin}: {error}"), error.hint()))?;
-    if text.trim().is_empty() {
+    let contents = read_secret(path, &origin)?;
+    let text = url::text_of_file(&contents)
+        .map_err(|error| Failure::of_setting(&origin, error.into()))?
+        .trim();
+    if text.is_empty() {
         return Err(Failure::usage(
             format!("{origin}: the file is empty"),
             "write the database URL to it",
         ));
     }
-    Ok((OsString::from(text.trim()), Origin::Variable(origin)))
+    Ok(Setting {
+        value: text.into(),
+        origin: Origin::Variable(origin),
+    })
+}
+
+fn read_secret(path: &Path, origin: &str) -> Result<Vec<u8>, Failure> {
+    sys::files::read_regular(path, LIMIT).map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::InvalidInput => {
+                "write the secret to a regular file: a pipe or a socket can block, and can be read only once"
+            }
+            _ => "mount the secret at this path and make it readable by this user",
+        };
+        Failure::usage(format!("{origin}: failed to read it: {error}"), hint)
+    })
 }
 
 /// Not shown where it is not UTF-8: it may hold a password.
@@ -373,35 +357,4 @@ fn into_url_text(setting: Setting<OsString>) -> Result<Setting<String>, Failure>
             "percent-encode the non-ASCII characters",
         )),
     }
-}
-
-impl DatabaseSettings {
-    pub(super) fn rows(&self, rows: &mut Rows) {
-        let none = &Origin::Default;
-        match &self.choice {
-            DatabaseChoice::Url(url) => {
-                rows.push(SettingId::DatabaseUrl, url.value.to_string(), &url.origin);
-            }
-            DatabaseChoice::Declined(origin) => rows.push(SettingId::NoDatabase, "on", origin),
-            DatabaseChoice::Unnamed { .. } => rows.push(SettingId::DatabaseUrl, "none", none),
-        }
-        if let Some(file) = &self.password_file {
-            rows.text(SettingId::DatabasePasswordFile, file);
-        }
-        if let Some(ledger) = &self.ledger {
-            rows.push(SettingId::Ledger, &*ledger.value, &ledger.origin);
-        }
-        rows.push(SettingId::App, &*self.app.value, &self.app.origin);
-        rows.limit(SettingId::WaitTimeout, &self.wait_timeout);
-    }
-}
-
-fn parsed_switch(setting: Setting<OsString>) -> Result<bool, Failure> {
-    let Setting { value, origin } = into_text(setting)?;
-    parse_switch(&value).map_err(|problem| {
-        Failure::usage(
-            format!("{origin}: `{value}` {}", problem.what()),
-            problem.hint(),
-        )
-    })
 }

@@ -1,11 +1,9 @@
 //! The log, and what a platform sees of a closed gate.
 
 use std::cmp::Ordering;
-use std::ffi::OsString;
 
 use super::origin::{Origin, Setting};
 use super::parse::{parse_format, parse_health};
-use super::rows::Rows;
 use super::sources::Sources;
 use crate::cli::SettingId;
 use crate::exit::Failure;
@@ -15,23 +13,10 @@ use crate::output::termination;
 /// What the log contains and how it looks.
 #[derive(Debug, Clone)]
 pub struct LogSettings {
-    verbose: Setting<bool>,
-    quiet: Setting<bool>,
     /// How much is logged.
     pub verbosity: Verbosity,
     /// How a log line looks.
-    pub format: Setting<Format>,
-}
-
-/// What a platform sees while the gate is closed, and when it fails.
-#[derive(Debug, Clone)]
-pub struct ExternalSettings {
-    /// The file that a failure is written to. Resolved only to report a mistake in it at every
-    /// start: a failure may be a mistake in the settings, so whoever writes the file reads this
-    /// setting by other means.
-    termination_log: Option<Setting<OsString>>,
-    /// Where health checks are answered, if that is wanted.
-    pub health: Option<HealthAddress>,
+    pub format: Format,
 }
 
 impl Sources<'_> {
@@ -40,76 +25,50 @@ impl Sources<'_> {
     /// # Errors
     /// A value that does not parse, or `--verbose` and `--quiet` together.
     pub fn log(&self) -> Result<LogSettings, Failure> {
+        Ok(LogSettings {
+            verbosity: self.verbosity()?,
+            format: self.parsed(SettingId::LogFormat, parse_format)?.value,
+        })
+    }
+
+    /// Of two switches that are on, the one from the source with higher precedence wins.
+    fn verbosity(&self) -> Result<Verbosity, Failure> {
         let verbose = self.switch(SettingId::Verbose)?;
         let quiet = self.switch(SettingId::Quiet)?;
-        Ok(LogSettings {
-            verbosity: verbosity(&verbose, &quiet)?,
-            verbose,
-            quiet,
-            format: self.parsed(SettingId::LogFormat, parse_format)?,
+        Ok(match (verbose.value, quiet.value) {
+            (true, true) => match verbose.origin.rank().cmp(&quiet.origin.rank()) {
+                Ordering::Greater => Verbosity::Verbose,
+                Ordering::Less => Verbosity::Quiet,
+                Ordering::Equal => {
+                    return Err(Failure::usage(
+                        format!("both {} and {}", verbose.origin, quiet.origin),
+                        "remove one",
+                    ));
+                }
+            },
+            (false, true) => Verbosity::Quiet,
+            (true, false) => Verbosity::Verbose,
+            (false, false) => Verbosity::Normal,
         })
     }
 
-    pub(super) fn external(&self) -> Result<ExternalSettings, Failure> {
-        Ok(ExternalSettings {
-            termination_log: self.one(SettingId::TerminationLog)?,
-            health: self.health()?,
-        })
-    }
-
-    fn health(&self) -> Result<Option<HealthAddress>, Failure> {
+    /// Where health checks are answered, if that is wanted.
+    pub(super) fn health(&self) -> Result<Option<HealthAddress>, Failure> {
         let setting = self.parsed_if_set(SettingId::HealthListen, parse_health)?;
         Ok(setting.map(|Setting { value, origin }| HealthAddress {
             source: origin.to_string(),
             ..value
         }))
     }
-}
 
-/// Of two switches that are on, the one from the source with higher precedence wins.
-fn verbosity(verbose: &Setting<bool>, quiet: &Setting<bool>) -> Result<Verbosity, Failure> {
-    Ok(match (verbose.value, quiet.value) {
-        (true, true) => match verbose.origin.rank().cmp(&quiet.origin.rank()) {
-            Ordering::Greater => Verbosity::Verbose,
-            Ordering::Less => Verbosity::Quiet,
-            Ordering::Equal => {
-                return Err(Failure::usage(
-                    format!("both {} and {}", verbose.origin, quiet.origin),
-                    "remove one",
-                ));
-            }
-        },
-        (false, true) => Verbosity::Quiet,
-        (true, false) => Verbosity::Verbose,
-        (false, false) => Verbosity::Normal,
-    })
-}
-
-impl LogSettings {
-    pub(super) fn rows(&self, rows: &mut Rows) {
-        rows.switch(SettingId::Verbose, &self.verbose);
-        rows.switch(SettingId::Quiet, &self.quiet);
-        let Setting { value, origin } = &self.format;
-        rows.push(SettingId::LogFormat, value.as_str(), origin);
-    }
-}
-
-impl ExternalSettings {
-    pub(super) fn health_rows(&self, rows: &mut Rows) {
-        if let Some(health) = &self.health {
-            rows.push(SettingId::HealthListen, &*health.text, &health.source);
-        }
-    }
-
-    pub(super) fn termination_rows(&self, rows: &mut Rows) {
+    /// Every start reports a mistake in the setting of the file that a failure is written to. The
+    /// failure may be a mistake in the settings, so whoever writes the file reads it by other means.
+    pub(super) fn check_termination_log(&self) -> Result<(), Failure> {
         let id = SettingId::TerminationLog;
-        match &self.termination_log {
-            Some(file) => rows.text(id, file),
-            None => rows.push(
-                id,
-                format!("{} if it exists", termination::DEFAULT),
-                &Origin::Default,
-            ),
+        if self.one(id)?.is_none() {
+            let default = format_args!("{} if it exists", termination::DEFAULT);
+            self.show(id, &default, &Origin::Default);
         }
+        Ok(())
     }
 }

@@ -56,16 +56,6 @@ pub struct Setting<T> {
     pub origin: Origin,
 }
 
-impl<T> Setting<T> {
-    /// The same origin with another value.
-    pub(super) fn map<U>(self, change: impl FnOnce(T) -> U) -> Setting<U> {
-        Setting {
-            value: change(self.value),
-            origin: self.origin,
-        }
-    }
-}
-
 /// A name with a value, or with the name of the variable that holds the value.
 pub type Pair = Setting<(Vec<u8>, Vec<u8>)>;
 

@@ -57,6 +57,12 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, Problem> {
     humantime::parse_duration(text).map_err(|_| Problem::new("is not a valid duration", remedy))
 }
 
+/// A duration of which 0 is no limit.
+pub(super) fn parse_limit(text: &str) -> Result<Option<Duration>, Problem> {
+    let limit = parse_duration(text)?;
+    Ok(Some(limit).filter(|limit| !limit.is_zero()))
+}
+
 pub(super) fn parse_lease(text: &str) -> Result<Duration, Problem> {
     let lease = parse_duration(text)?;
     if lease < Duration::from_secs(3) || lease > LONGEST_LEASE {

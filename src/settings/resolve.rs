@@ -1,11 +1,12 @@
 //! The resolved settings of each command: what it uses, and nothing else.
 
 use std::ffi::{OsStr, OsString};
+use std::time::Duration;
 
 use super::coordination::CoordinationSettings;
 use super::database::{DatabaseChoice, DatabaseSettings};
-use super::log::{ExternalSettings, LogSettings};
-use super::rows::{Row, Rows};
+use super::parse::parse_limit;
+use super::rows::Row;
 use super::run_variable::RunVariable;
 use super::server::ServerSettings;
 use super::sources::{RESULT_FD, SKIP, Sources};
@@ -14,6 +15,7 @@ use crate::cli::{Document, Operand, SettingId, Verb};
 use crate::db::migrator::LayoutKind;
 use crate::db::url::DatabaseUrl;
 use crate::exit::Failure;
+use crate::output::options::HealthAddress;
 use crate::sys::environment::Environment;
 
 /// A command line, resolved.
@@ -21,8 +23,6 @@ use crate::sys::environment::Environment;
 pub struct Settings {
     /// The environment without `LAUNCHGATE_*` variables, which steps and server inherit.
     pub environment: Environment,
-    /// The settings of the log.
-    pub log: LogSettings,
     /// The command and its settings.
     pub command: Command,
 }
@@ -78,8 +78,8 @@ pub struct LedgerSettings {
 pub struct GateSettings {
     /// The steps.
     pub steps: StepSettings,
-    /// What a platform sees of the gate.
-    pub external: ExternalSettings,
+    /// Where health checks are answered, if that is wanted.
+    pub health: Option<HealthAddress>,
     /// How replicas are coordinated.
     pub ledger: LedgerSettings,
 }
@@ -98,8 +98,9 @@ pub struct RunSettings {
 pub struct WaitSettings {
     /// The server, if there is one.
     pub server: ServerSettings,
-    /// The gate; `None` if `LAUNCHGATE_SKIP` skips it.
-    pub gate: Option<(ExternalSettings, LedgerSettings)>,
+    /// Where health checks are answered, if that is wanted, and how replicas are coordinated; `None` if
+    /// `LAUNCHGATE_SKIP` skips the gate.
+    pub gate: Option<(Option<HealthAddress>, LedgerSettings)>,
 }
 
 /// The settings of `check`: all of those of `run`.
@@ -159,8 +160,10 @@ pub struct EmbeddedSettings {
     pub layout: Option<LayoutKind>,
     /// The database that it works on.
     pub url: DatabaseUrl,
-    /// The app, and how long to wait for the database.
-    pub database: DatabaseSettings,
+    /// The app.
+    pub app: String,
+    /// How long to wait for the database; `None` is no limit.
+    pub wait_timeout: Option<Duration>,
     /// The revision, from the environment of the step.
     pub revision: Option<String>,
     /// The name for its database sessions.
@@ -174,23 +177,22 @@ impl Sources<'_> {
     ///
     /// # Errors
     /// The first setting that is wrong.
-    pub fn resolve(&self, log: LogSettings) -> Result<Settings, Failure> {
-        let command = self.command(&log)?;
+    pub fn resolve(&self) -> Result<Settings, Failure> {
+        let command = self.command()?;
         let mut environment = self.environment.clone();
         environment.remove_own();
         Ok(Settings {
             environment,
-            log,
             command,
         })
     }
 
-    fn command(&self, log: &LogSettings) -> Result<Command, Failure> {
+    fn command(&self) -> Result<Command, Failure> {
         Ok(match self.raw.verb {
             Verb::Run | Verb::Job => Command::Run(Box::new(self.run()?)),
             Verb::Wait => Command::Wait(Box::new(self.wait()?)),
             Verb::Init => Command::Init(Box::new(self.init_command()?)),
-            Verb::Check => Command::Check(Box::new(self.check(log)?)),
+            Verb::Check => Command::Check(Box::new(self.check()?)),
             Verb::Status => Command::Status {
                 json: self.switch(SettingId::Json)?.value,
                 operator: Box::new(self.operator()?),
@@ -233,7 +235,8 @@ impl Sources<'_> {
         let gate = if self.skip()? {
             None
         } else {
-            Some((self.external()?, self.ledger()?))
+            self.check_termination_log()?;
+            Some((self.health()?, self.ledger()?))
         };
         Ok(WaitSettings { server, gate })
     }
@@ -250,46 +253,28 @@ impl Sources<'_> {
         Ok(server)
     }
 
-    fn check(&self, log: &LogSettings) -> Result<CheckSettings, Failure> {
-        let mut settings = CheckSettings {
-            server: self.server()?,
-            gate: self.gate()?,
-            is_skipped: self.skip()?,
-            rows: Vec::new(),
-        };
-        settings.rows = self.rows(&settings, log);
-        Ok(settings)
-    }
-
-    /// Every setting, in the order of the help.
-    fn rows(&self, settings: &CheckSettings, log: &LogSettings) -> Vec<Row> {
-        let CheckSettings { server, gate, .. } = settings;
-        let mut rows = Rows::default();
+    fn check(&self) -> Result<CheckSettings, Failure> {
+        let (server, gate, is_skipped) = (self.server()?, self.gate()?, self.skip()?);
         if let Some(file) = &self.file {
-            rows.push(SettingId::Config, file.path(), file.origin());
+            self.show(SettingId::Config, &file.path(), file.origin());
         }
-        if let Some(commands) = &server.start_commands {
-            commands.rows(&mut rows);
+        let mut rows = self.rows.take();
+        if is_skipped {
+            rows.push(Row::new("skip", &"on", &SKIP));
         }
-        gate.steps.rows(&mut rows);
-        gate.ledger.database.rows(&mut rows);
-        gate.ledger.coordination.rows(&mut rows);
-        server.rows(&mut rows);
-        rows.user(SettingId::StepUser, gate.steps.user.as_ref());
-        server.init.rows(&mut rows);
-        gate.external.health_rows(&mut rows);
-        log.rows(&mut rows);
-        gate.external.termination_rows(&mut rows);
-        if settings.is_skipped {
-            rows.named("skip", "on", &SKIP);
-        }
-        rows.0
+        Ok(CheckSettings {
+            server,
+            gate,
+            is_skipped,
+            rows,
+        })
     }
 
     fn gate(&self) -> Result<GateSettings, Failure> {
+        self.check_termination_log()?;
         Ok(GateSettings {
             steps: self.steps()?,
-            external: self.external()?,
+            health: self.health()?,
             ledger: self.ledger()?,
         })
     }
@@ -352,7 +337,8 @@ impl Sources<'_> {
             revision: variable(RunVariable::Revision.name()),
             session_name: names.and_then(|names| variable(names.variable)),
             result: variable(RESULT_FD).and_then(|number| number.parse().ok()),
-            database,
+            app: database.app.value,
+            wait_timeout: self.limit(SettingId::WaitTimeout, parse_limit)?,
         })
     }
 
@@ -388,8 +374,8 @@ mod tests {
         };
         let environment = Environment::new(vec![c"SOURCE=value".into()]);
         let sources = Sources::new(&raw, &environment).unwrap();
-        let log = sources.log().unwrap();
-        sources.resolve(log).unwrap()
+        sources.log().unwrap();
+        sources.resolve().unwrap()
     }
 
     fn rows(flags: Vec<String>) -> Vec<Row> {

@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
 use super::origin::{Origin, Pair, Setting, UserSetting};
-use super::rows::Rows;
 use super::sources::Sources;
 use super::start_commands::StartCommandSettings;
 use super::values::into_text;
@@ -26,21 +25,10 @@ pub struct ServerSettings {
     pub step_only: Vec<Pair>,
     /// The user that runs it, if it is not the current one.
     pub user: Option<UserSetting>,
-    /// Whether launchgate stays as its init.
-    pub init: InitSettings,
+    /// How launchgate stays as its init; `None` if it becomes the server.
+    pub init: Option<Init>,
     /// What runs at every start before it.
     pub start_commands: Option<StartCommandSettings>,
-}
-
-/// Whether and how launchgate stays as the server's init.
-#[derive(Debug, Clone)]
-pub struct InitSettings {
-    /// How it behaves as init; `None` if it becomes the server.
-    pub init: Option<Init>,
-    /// Where that was set.
-    origin: Origin,
-    /// The settings of the init that were set, with their values.
-    parts: Vec<(SettingId, Setting<String>)>,
 }
 
 /// Settings that need `--init`.
@@ -85,27 +73,10 @@ impl Sources<'_> {
         Ok(names)
     }
 
-    fn init(&self) -> Result<InitSettings, Failure> {
-        let on = match self.raw.verb {
-            Verb::Init => Setting {
-                value: true,
-                origin: Origin::Default,
-            },
-            _ => self.switch(SettingId::Init)?,
-        };
-        if !on.value {
+    fn init(&self) -> Result<Option<Init>, Failure> {
+        if self.raw.verb != Verb::Init && !self.switch(SettingId::Init)?.value {
             self.refuse_parts()?;
-            return Ok(InitSettings {
-                init: None,
-                origin: on.origin,
-                parts: Vec::new(),
-            });
-        }
-        let mut parts = Vec::new();
-        let group = self.switch(SettingId::InitGroup)?;
-        let aim = if group.value { Aim::Group } else { Aim::Server };
-        if group.value {
-            parts.push((SettingId::InitGroup, group.map(|_| "on".to_owned())));
+            return Ok(None);
         }
         let mut rewrites = Vec::new();
         for text in self.texts(SettingId::RewriteSignal)? {
@@ -114,7 +85,6 @@ impl Sources<'_> {
                 return Err(twice(&text, &signals::name(from)));
             }
             rewrites.push((from, to));
-            parts.push((SettingId::RewriteSignal, text));
         }
         let mut remaps = Vec::new();
         for text in self.texts(SettingId::RemapExit)? {
@@ -123,24 +93,21 @@ impl Sources<'_> {
                 return Err(twice(&text, &from.to_string()));
             }
             remaps.push((from, to));
-            parts.push((SettingId::RemapExit, text));
         }
-        let mut death_signal = None;
-        if let Some(text) = self.text(SettingId::ParentDeathSignal)? {
-            death_signal = Some(signal(&text.value, &text.value, &text.origin)?);
-            parts.push((SettingId::ParentDeathSignal, text));
-        }
-        Ok(InitSettings {
-            init: Some(Init {
-                aim,
-                rewrites,
-                remaps,
-                grace: self.stop_grace()?.value,
-                death_signal,
-            }),
-            origin: on.origin,
-            parts,
-        })
+        let death_signal = self.text(SettingId::ParentDeathSignal)?;
+        Ok(Some(Init {
+            aim: if self.switch(SettingId::InitGroup)?.value {
+                Aim::Group
+            } else {
+                Aim::Server
+            },
+            rewrites,
+            remaps,
+            grace: self.stop_grace()?.value,
+            death_signal: death_signal
+                .map(|text| signal(&text.value, &text.value, &text.origin))
+                .transpose()?,
+        }))
     }
 
     fn refuse_parts(&self) -> Result<(), Failure> {
@@ -163,25 +130,6 @@ impl Sources<'_> {
 
     fn texts(&self, id: SettingId) -> Result<Vec<Setting<String>>, Failure> {
         self.many(id)?.into_iter().map(into_text).collect()
-    }
-}
-
-impl ServerSettings {
-    pub(super) fn rows(&self, rows: &mut Rows) {
-        for name in &self.unset_env {
-            rows.text(SettingId::UnsetEnv, name);
-        }
-        rows.user(SettingId::User, self.user.as_ref());
-    }
-}
-
-impl InitSettings {
-    pub(super) fn rows(&self, rows: &mut Rows) {
-        let state = if self.init.is_some() { "on" } else { "off" };
-        rows.push(SettingId::Init, state, &self.origin);
-        for (id, Setting { value, origin }) in &self.parts {
-            rows.push(*id, &**value, origin);
-        }
     }
 }
 

@@ -5,13 +5,15 @@
 //! environment no variable is looked for, which a start of two milliseconds notices.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
+use std::iter;
 use std::os::unix::ffi::OsStrExt;
-use std::time::Duration;
 
 use super::file::{Item, SettingsFile, Value};
 use super::nearest::nearest;
 use super::origin::{Origin, Pair, Setting};
-use super::parse::{parse_duration, parse_pid, parse_switch};
+use super::parse::{parse_pid, parse_switch};
+use super::rows::{Row, Rows};
 use super::run_variable::RunVariable;
 use super::values::{filled, from_file, into_text, joined, pair, parse_from};
 use crate::cli::{DefaultValue, Raw, SETTINGS, SettingId, Shape, Verb};
@@ -30,6 +32,7 @@ pub struct Sources<'a> {
     pub(super) raw: &'a Raw,
     pub(super) environment: &'a Environment,
     pub(super) file: Option<SettingsFile>,
+    pub(super) rows: Rows,
 }
 
 impl<'a> Sources<'a> {
@@ -46,6 +49,7 @@ impl<'a> Sources<'a> {
             raw,
             environment,
             file,
+            rows: Rows::default(),
         })
     }
 
@@ -69,6 +73,13 @@ impl<'a> Sources<'a> {
 
     /// The values of a repeatable setting.
     pub(super) fn many(&self, id: SettingId) -> Result<Vec<Setting<OsString>>, Failure> {
+        let values = self.find_all(id)?;
+        let row = |s: &Setting<OsString>| Row::new(id.name(), &s.value.display(), &s.origin);
+        self.show_all(id, values.iter().map(row));
+        Ok(values)
+    }
+
+    fn find_all(&self, id: SettingId) -> Result<Vec<Setting<OsString>>, Failure> {
         if let Some(values) = self.given_many(id)? {
             return Ok(values);
         }
@@ -113,28 +124,38 @@ impl<'a> Sources<'a> {
         Ok(Some(lines.collect()))
     }
 
-    /// The value from the flag.
-    pub(super) fn flag_value(&self, id: SettingId) -> Result<Option<Setting<OsString>>, Failure> {
-        let value = self.raw.values(id).and_then(|values| values.first());
-        let origin = Origin::Flag(id.flag());
-        value.map(|value| filled(value, &origin)).transpose()
-    }
-
-    /// The value from the variable.
-    pub(super) fn variable_value(&self, id: SettingId) -> Option<Setting<OsString>> {
-        let (name, value) = self.own_variable(id)?;
-        Some(Setting {
+    /// The value from the flag, else from the variable.
+    pub(super) fn given(&self, id: SettingId) -> Result<Option<Setting<OsString>>, Failure> {
+        if let Some(value) = self.raw.values(id).and_then(|values| values.first()) {
+            return filled(value, &Origin::Flag(id.flag())).map(Some);
+        }
+        let variable = self.own_variable(id);
+        Ok(variable.map(|(name, value)| Setting {
             value: value.to_owned(),
             origin: Origin::Variable(name),
-        })
+        }))
     }
 
-    /// The value from the settings file.
-    pub(super) fn file_value(&self, id: SettingId) -> Result<Option<Setting<OsString>>, Failure> {
-        let found = self.in_file(id);
-        found
-            .map(|(file, item)| from_file(file.origin_of(id, item), item.value.filled()))
-            .transpose()
+    /// The value of a setting, without a row for `check`.
+    pub(super) fn find(&self, id: SettingId) -> Result<Option<Setting<OsString>>, Failure> {
+        if let Some(setting) = self.given(id)? {
+            return Ok(Some(setting));
+        }
+        let Some((file, item)) = self.in_file(id) else {
+            return Ok(None);
+        };
+        from_file(file.origin_of(id, item), item.value.filled()).map(Some)
+    }
+
+    /// The precedence of the source that has a value, as [`Origin::rank`] has it.
+    pub(super) fn rank(&self, id: SettingId) -> u8 {
+        if self.raw.values(id).is_some() {
+            3
+        } else if self.own_variable(id).is_some() {
+            2
+        } else {
+            u8::from(self.in_file(id).is_some())
+        }
     }
 
     /// The item of the settings file.
@@ -153,17 +174,13 @@ impl<'a> Sources<'a> {
         Some((name, value))
     }
 
-    /// The value from the flag, else from the variable.
-    pub(super) fn given(&self, id: SettingId) -> Result<Option<Setting<OsString>>, Failure> {
-        Ok(self.flag_value(id)?.or_else(|| self.variable_value(id)))
-    }
-
     /// The value of a setting.
     pub(super) fn one(&self, id: SettingId) -> Result<Option<Setting<OsString>>, Failure> {
-        match self.given(id)? {
-            Some(setting) => Ok(Some(setting)),
-            None => self.file_value(id),
+        let found = self.find(id)?;
+        if let Some(Setting { value, origin }) = &found {
+            self.show(id, &value.display(), origin);
         }
+        Ok(found)
     }
 
     /// The value of a setting, as text.
@@ -177,15 +194,28 @@ impl<'a> Sources<'a> {
         id: SettingId,
         parser: impl Fn(&str) -> Result<T, Problem>,
     ) -> Result<Setting<T>, Failure> {
-        if let Some(setting) = self.parsed_if_set(id, &parser)? {
-            return Ok(setting);
-        }
-        let text = match id.definition().default {
-            DefaultValue::Value(text) => text,
-            DefaultValue::Unset | DefaultValue::Described(_) => "",
+        self.parsed_and_shown(id, parser, |_, text| text)
+    }
+
+    /// The same, where `check` shows something else than the text.
+    fn parsed_and_shown<T>(
+        &self,
+        id: SettingId,
+        parser: impl Fn(&str) -> Result<T, Problem>,
+        shown: impl for<'t> Fn(&T, &'t str) -> &'t str,
+    ) -> Result<Setting<T>, Failure> {
+        let found = self.find(id)?.map(into_text).transpose()?;
+        let default = match (id.definition().default, id.definition().shape) {
+            (DefaultValue::Value(text), _) => text,
+            (_, Shape::Switch) => "off",
+            (DefaultValue::Unset | DefaultValue::Described(_), _) => "",
         };
-        let origin = Origin::Default;
-        let value = parse_from(text, &id.flag(), parser)?;
+        let (text, origin) = match &found {
+            Some(Setting { value, origin }) => (&**value, origin.clone()),
+            None => (default, Origin::Default),
+        };
+        let value = parse_from(text, &origin, parser)?;
+        self.show(id, &shown(&value, text), &origin);
         Ok(Setting { value, origin })
     }
 
@@ -204,25 +234,52 @@ impl<'a> Sources<'a> {
 
     /// The value of a switch; off if no source sets it.
     pub(super) fn switch(&self, id: SettingId) -> Result<Setting<bool>, Failure> {
-        let off = Setting {
-            value: false,
-            origin: Origin::Default,
-        };
-        Ok(self.parsed_if_set(id, parse_switch)?.unwrap_or(off))
+        self.parsed_and_shown(id, parse_switch, |on, _| if *on { "on" } else { "off" })
     }
 
-    /// The value of a duration for which 0 is no limit.
-    pub(super) fn limit(&self, id: SettingId) -> Result<Setting<Option<Duration>>, Failure> {
-        let setting = self.parsed(id, parse_duration)?;
-        Ok(setting.map(|limit| Some(limit).filter(|limit| !limit.is_zero())))
+    /// The value of a setting that may be no limit.
+    pub(super) fn limit<T>(
+        &self,
+        id: SettingId,
+        parser: impl Fn(&str) -> Result<Option<T>, Problem>,
+    ) -> Result<Option<T>, Failure> {
+        let setting = self.parsed_and_shown(id, parser, |limit, text| match limit {
+            Some(_) => text,
+            None => "no limit",
+        });
+        Ok(setting?.value)
     }
 
     /// The values of a setting that takes `NAME=VALUE`.
     pub(super) fn pairs(&self, id: SettingId) -> Result<Vec<Pair>, Failure> {
-        self.many(id)?
-            .into_iter()
+        let settings = self.find_all(id)?.into_iter();
+        let pairs: Vec<Pair> = settings
             .map(|setting| pair(id, setting))
-            .collect()
+            .collect::<Result<_, _>>()?;
+        let row = |Setting { value, origin }: &Pair| {
+            let (name, value) = (OsStr::from_bytes(&value.0), OsStr::from_bytes(&value.1));
+            // A variable's value may be a secret; its name is none.
+            let value = match id {
+                SettingId::StepEnvFrom => value,
+                _ => OsStr::new("***"),
+            };
+            let shown = format_args!("{}={}", name.display(), value.display());
+            Row::new(id.name(), &shown, origin)
+        };
+        self.show_all(id, pairs.iter().map(row));
+        Ok(pairs)
+    }
+
+    /// Notes the rows of a setting, if `check` asks for them.
+    pub(super) fn show_all(&self, id: SettingId, rows: impl Iterator<Item = Row>) {
+        if self.raw.verb == Verb::Check {
+            self.rows.note(id, rows);
+        }
+    }
+
+    /// Notes the row of a setting with one value.
+    pub(super) fn show(&self, id: SettingId, value: &dyn Display, origin: &dyn Display) {
+        self.show_all(id, iter::once_with(|| Row::new(id.name(), value, origin)));
     }
 
     /// Whether `LAUNCHGATE_SKIP` is on.

@@ -1,8 +1,7 @@
 //! The start commands: what runs at every start of every replica, before and after the gate.
 
-use super::rows::Rows;
 use super::sources::Sources;
-use super::steps::{CommandStyle, StepValue, value_rows};
+use super::steps::{CommandStyle, StepValue};
 use crate::cli::{SettingId, Shape, Verb};
 use crate::exit::Failure;
 
@@ -29,11 +28,5 @@ impl Sources<'_> {
             values,
             style: self.command_style()?,
         }))
-    }
-}
-
-impl StartCommandSettings {
-    pub(super) fn rows(&self, rows: &mut Rows) {
-        value_rows(rows, &self.values);
     }
 }

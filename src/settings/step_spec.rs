@@ -2,17 +2,18 @@
 //! in the file a table with the step's own settings.
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
 use super::file::{Item, SettingsFile, Value};
 use super::origin::{Origin, Pair, Setting, UserSetting};
-use super::parse::{parse_duration, parse_name};
-use super::rows::{Rows, limit};
+use super::parse::{parse_limit, parse_name};
+use super::rows::Row;
 use super::sources::Sources;
 use super::user::find_user;
 use crate::cli::{STEP_KEYS, SettingId, StepKeyId};
-use crate::exit::{Failure, FailureKind, Problem};
+use crate::exit::{Failure, Problem};
 
 /// A step: its command, and settings that override the shared ones.
 #[derive(Debug, Clone)]
@@ -75,6 +76,12 @@ fn from_text(setting: Setting<OsString>) -> Setting<StepSpec> {
 impl Sources<'_> {
     /// The commands of a setting, which takes one or several.
     pub(super) fn step_commands(&self, id: SettingId) -> Result<Vec<Setting<StepSpec>>, Failure> {
+        let commands = self.find_commands(id)?;
+        self.show_all(id, commands.iter().flat_map(|step| rows(id, step)));
+        Ok(commands)
+    }
+
+    fn find_commands(&self, id: SettingId) -> Result<Vec<Setting<StepSpec>>, Failure> {
         let given = if id.definition().shape.is_repeatable() {
             self.given_many(id)?
         } else {
@@ -135,9 +142,8 @@ fn step(place: StepPlace<'_>, item: &Item) -> Result<Setting<StepSpec>, Failure>
             }
             StepKeyId::Timeout => {
                 let limit = text()?;
-                let limit =
-                    parse_duration(&limit).map_err(|p| wrong(p.of(format_args!("`{limit}`"))))?;
-                let value = Some(limit).filter(|limit| !limit.is_zero());
+                let value =
+                    parse_limit(&limit).map_err(|p| wrong(p.of(format_args!("`{limit}`"))))?;
                 spec.timeout = Some(Setting { value, origin });
             }
             StepKeyId::Env => spec.environment = environment(place, item)?,
@@ -175,8 +181,7 @@ impl StepPlace<'_> {
     }
 
     fn wrong(self, item: &Item, problem: Problem) -> Failure {
-        let origin = self.origin(item);
-        Failure::new(FailureKind::Usage, problem.of(format_args!("{origin}:")))
+        Failure::of_setting(self.origin(item), problem)
     }
 }
 
@@ -242,26 +247,29 @@ fn variable(name: &str, item: &Item) -> Result<OsString, Problem> {
     value.map_err(|p| p.of(format_args!("{name}, which")))
 }
 
-/// Adds the rows of a step and of its own settings.
-pub(super) fn step_rows(rows: &mut Rows, id: SettingId, step: &Setting<StepSpec>) {
-    let Setting {
-        value: spec,
-        origin,
-    } = step;
-    rows.push(id, spec.command.shown(), origin);
-    let own = |key: &str| format!("{}.{key}", id.name());
+/// The rows of a step and of its own settings.
+fn rows(id: SettingId, step: &Setting<StepSpec>) -> Vec<Row> {
+    let spec = &step.value;
+    let mut rows = vec![Row::new(id.name(), &spec.command.shown(), &step.origin)];
+    let mut own = |key: &str, value: &dyn Display, origin: &Origin| {
+        rows.push(Row::new(format!("{}.{key}", id.name()), value, origin));
+    };
     if let Some(name) = &spec.name {
-        rows.named(own("name"), &*name.value, &name.origin);
+        own("name", &name.value, &name.origin);
     }
-    if let Some(timeout) = &spec.timeout {
-        rows.named(own("timeout"), limit(timeout.value), &timeout.origin);
+    if let Some(Setting { value, origin }) = &spec.timeout {
+        match value {
+            Some(limit) => own("timeout", &humantime::format_duration(*limit), origin),
+            None => own("timeout", &"no limit", origin),
+        }
     }
     for variable in &spec.environment {
         // The value may be a secret.
         let name = String::from_utf8_lossy(&variable.value.0);
-        rows.named(own("env"), format!("{name}=***"), &variable.origin);
+        own("env", &format_args!("{name}=***"), &variable.origin);
     }
     if let Some(user) = &spec.identity {
-        rows.named(own("user"), &*user.value.0, &user.origin);
+        own("user", &user.value.0, &user.origin);
     }
+    rows
 }

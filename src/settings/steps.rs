@@ -5,11 +5,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use super::origin::{Pair, Setting, UserSetting};
-use super::parse::parse_layout;
-use super::rows::Rows;
+use super::parse::{parse_layout, parse_limit};
 use super::sources::Sources;
-use super::step_spec::{StepSpec, step_rows};
-use super::values::{a_path, into_text, parse_from};
+use super::step_spec::StepSpec;
+use super::values::a_path;
 use crate::cli::{SETTINGS, SettingId, Shape};
 use crate::db::migrator::LayoutKind;
 use crate::db::url::{self, DatabaseUrl};
@@ -24,7 +23,7 @@ pub struct StepSettings {
     /// How their commands are read and stopped.
     pub style: CommandStyle,
     /// How long a step may run; `None` is no limit.
-    pub migrate_timeout: Setting<Option<Duration>>,
+    pub migrate_timeout: Option<Duration>,
     /// Variables for the steps, with their values.
     pub step_env: Vec<Pair>,
     /// Variables for the steps whose values come from other variables.
@@ -32,7 +31,7 @@ pub struct StepSettings {
     /// The user that runs the steps, by `--step-user`, else by `--user`.
     pub user: Option<UserSetting>,
     /// Which tool's folder `--sql` has, where the user says so.
-    pub sql_layout: Option<Setting<LayoutKind>>,
+    pub sql_layout: Option<LayoutKind>,
     /// The `DATABASE_URL` that is set for steps alone, if any. The embedded steps work on it.
     pub own_url: Option<DatabaseUrl>,
 }
@@ -54,7 +53,7 @@ pub struct CommandStyle {
     /// Whether variables in them are expanded.
     pub expand_env: Setting<bool>,
     /// How long they may take to stop between TERM and KILL.
-    pub stop_grace: Setting<Duration>,
+    pub stop_grace: Duration,
 }
 
 /// A variable for the steps that takes its value from another variable.
@@ -84,13 +83,10 @@ impl Sources<'_> {
         Ok(StepSettings {
             values,
             style: self.command_style()?,
-            migrate_timeout: self.limit(SettingId::MigrateTimeout)?,
+            migrate_timeout: self.limit(SettingId::MigrateTimeout, parse_limit)?,
             step_env,
             step_env_from,
-            user: match self.user(SettingId::StepUser)? {
-                Some(user) => Some(user),
-                None => self.user(SettingId::User)?,
-            },
+            user: self.step_user()?,
             sql_layout: self.sql_layout()?,
             own_url,
         })
@@ -120,7 +116,7 @@ impl Sources<'_> {
         Ok(CommandStyle {
             shell: self.switch(SettingId::Shell)?,
             expand_env: self.switch(SettingId::ExpandEnv)?,
-            stop_grace: self.stop_grace()?,
+            stop_grace: self.stop_grace()?.value,
         })
     }
 
@@ -129,23 +125,29 @@ impl Sources<'_> {
     }
 
     /// Which tool's folder `--sql` has.
-    pub(super) fn sql_layout(&self) -> Result<Option<Setting<LayoutKind>>, Failure> {
-        let given = self.one(SettingId::SqlLayout)?.map(into_text).transpose()?;
-        given
-            .map(|Setting { value, origin }| {
-                let value = parse_from(&value, &origin, parse_layout)?;
-                Ok(Setting { value, origin })
-            })
-            .transpose()
+    pub(super) fn sql_layout(&self) -> Result<Option<LayoutKind>, Failure> {
+        let given = self.parsed_if_set(SettingId::SqlLayout, parse_layout)?;
+        Ok(given.map(|setting| setting.value))
+    }
+
+    fn step_user(&self) -> Result<Option<UserSetting>, Failure> {
+        if let Some(user) = self.user(SettingId::StepUser)? {
+            return Ok(Some(user));
+        }
+        let user = self.user(SettingId::User)?;
+        if let Some(Setting { value, origin }) = &user {
+            self.show(SettingId::StepUser, &value.0, origin);
+        }
+        Ok(user)
     }
 
     /// Replaces the names in braces in the values of variables for steps.
     pub(super) fn expand_pairs(&self, pairs: &mut [Pair]) -> Result<(), Failure> {
         let variable = |name: &str| self.environment.get_filled(name);
         for Setting { value, origin } in pairs {
-            value.1 = url::expand_value(&value.1, &variable).map_err(|error| {
+            value.1 = url::expand_value(&value.1, &variable).map_err(|problem| {
                 let name = String::from_utf8_lossy(&value.0);
-                Failure::usage(format!("{origin}: {name}: {error}"), error.hint())
+                Failure::of_setting(format_args!("{origin}: {name}"), problem)
             })?;
         }
         Ok(())
@@ -193,9 +195,9 @@ impl Sources<'_> {
         };
         match self.complete(&String::from_utf8_lossy(value), origin) {
             Ok(url) => Ok(Some(url)),
-            Err(error) => Err(Failure::usage(
-                format!("{origin}: the steps' DATABASE_URL: {error}"),
-                error.hint(),
+            Err(error) => Err(Failure::of_setting(
+                format_args!("{origin}: the steps' DATABASE_URL"),
+                error.into(),
             )),
         }
     }
@@ -218,34 +220,5 @@ impl StepSettings {
             StepValue::Folder(folder) => Some((*id, folder)),
             StepValue::Command(_) => None,
         })
-    }
-
-    pub(super) fn rows(&self, rows: &mut Rows) {
-        value_rows(rows, &self.values);
-        if let Some(Setting { value, origin }) = &self.sql_layout {
-            rows.push(SettingId::SqlLayout, value.as_str(), origin);
-        }
-        rows.switch(SettingId::Shell, &self.style.shell);
-        rows.switch(SettingId::ExpandEnv, &self.style.expand_env);
-        rows.limit(SettingId::MigrateTimeout, &self.migrate_timeout);
-        rows.duration(SettingId::StopGrace, &self.style.stop_grace);
-        let shown = String::from_utf8_lossy;
-        for Setting { value, origin } in &self.step_env {
-            // The value may be a secret.
-            rows.push(SettingId::StepEnv, shown(&value.0) + "=***", origin);
-        }
-        for Setting { value, origin } in &self.step_env_from {
-            let pair = format!("{}={}", shown(&value.name), shown(&value.source));
-            rows.push(SettingId::StepEnvFrom, pair, origin);
-        }
-    }
-}
-
-pub(super) fn value_rows(rows: &mut Rows, values: &[(SettingId, StepValue)]) {
-    for (id, value) in values {
-        match value {
-            StepValue::Command(command) => step_rows(rows, *id, command),
-            StepValue::Folder(folder) => rows.text(*id, folder),
-        }
     }
 }

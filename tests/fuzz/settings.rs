@@ -59,13 +59,13 @@ impl Given {
             Parsed::Print(text) => return Ok(vec![text]),
         };
         let sources = Sources::new(&raw, &environment)?;
-        let log = sources.log()?;
+        sources.log()?;
         let mut shown: Vec<String> = sources
             .unknown_variables()
             .into_iter()
             .map(|(name, near)| redact::passwords(&format!("{name} {near:?}")).into_owned())
             .collect();
-        let settings = sources.resolve(log)?;
+        let settings = sources.resolve()?;
         shown.extend(planned(&settings)?);
         Ok(shown)
     }
@@ -515,8 +515,8 @@ fn the_first_source_wins_and_names_itself() {
                 return Err(TestCaseError::fail("it does not parse"));
             };
             let resolved = Sources::new(&raw, &environment).and_then(|sources| {
-                let log = sources.log()?;
-                sources.resolve(log)
+                sources.log()?;
+                sources.resolve()
             });
             let (settings, origin) = match (resolved, winner) {
                 (Err(failure), Some((value, origin))) => {

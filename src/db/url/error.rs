@@ -1,110 +1,159 @@
-//! Why a text is not a valid database URL, without quoting it.
+//! Why a text is not a valid database URL, and what to do about it, without quoting it: whatever is wrong
+//! with a URL, its password may be anywhere in it.
 
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 
-/// Why a text is no database URL that launchgate can use. Carries no text of the URL but an unknown
-/// scheme and the name of a placeholder, because whatever is wrong with a URL, its password may be anywhere in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum UrlError {
-    /// Nothing, or nothing but spaces.
-    Empty,
-    /// It begins with a quotation mark.
-    Quoted,
-    /// A newline or the like, raw, or an encoded NUL.
-    ControlCharacter,
-    /// What is percent-encoded in it is not UTF-8.
-    NotUtf8,
-    /// Nothing in front that looks like a scheme.
-    NoScheme,
-    /// A scheme of something else.
-    UnknownScheme(String),
-    /// No `//` after the scheme of a server.
-    NoSlashes,
-    /// User and password cannot be told from the rest.
-    Ambiguous,
-    /// A second URL after the first.
-    SeveralUrls,
-    /// The host has characters that no host has.
-    Host,
-    /// More than one host, on another server than Postgres.
-    SeveralHosts,
-    /// `hostaddr` is not an IP address.
-    Address,
-    /// The port is not from 1 to 65535.
-    Port,
-    /// The parameter has a value that its meaning for TLS is not known of.
-    TlsValue {
-        /// The parameter, as documentation spells it.
-        parameter: &'static str,
-        /// The values that it may have.
-        expected: &'static str,
-    },
-    /// A `SQLite` database in memory.
-    InMemory,
-    /// A `SQLite` URL with a user or a password.
-    SqliteUser,
-    /// Three slashes, of which tools make two different paths, and only the relative one exists.
-    ThreeSlashes {
-        /// The path from the root.
-        absolute: PathBuf,
-        /// The path from the working directory.
-        relative: PathBuf,
-    },
-    /// A placeholder that nothing replaced, where it can be shown.
-    Placeholder(Option<String>),
-    /// A name in braces, in a source where none is replaced.
-    Template(String),
-    /// An assignment to this variable.
-    Assignment(String),
-    /// A byte order mark in front.
-    ByteOrderMark,
-    /// A file that is not UTF-8.
-    FileNotUtf8,
-    /// A file without a password in it.
-    EmptyPassword,
-    /// A file with more than a password in it.
-    PasswordLines,
-    /// What a secrets manager's name for a secret looks like: `op://vault/item`.
-    SecretReference,
-    /// A JSON object, as AWS keeps a database's secret.
-    Json,
-    /// Go's `user:password@tcp(host:port)/database`.
-    GoDsn,
-    /// .NET's `Server=host;Database=database`.
-    DotNet,
-    /// libpq's `host=host dbname=database`.
-    KeywordValue,
-    /// A section that no service file has.
-    Service(String),
-    /// A service file that can't be read.
-    ServiceFile {
-        /// Which.
-        file: PathBuf,
-        /// Why.
-        problem: String,
-    },
-    /// A line of a service file that is no `key=value`.
-    ServiceLine,
-    /// A password file that can't be read, or that others may.
-    PassFile(PathBuf),
-    /// A server that takes no writes is asked for.
-    SessionAttrs,
-    /// A protection that the driver can't give.
-    Unsupported {
-        /// The parameter, as libpq spells it.
-        parameter: &'static str,
-    },
-    /// One of these, from a variable or a file beside the URL.
-    Of {
-        /// Which.
-        origin: String,
-        /// What.
-        error: Box<Self>,
-    },
+use super::unknown_scheme;
+use crate::exit::Problem;
+
+/// What is said where nothing but another database helps.
+const NEED: &str = "the lock and the ledger need Postgres, MySQL, MariaDB or SQLite: set one with --database-url, \
+                    or pass --no-database to run the steps at every start, in every replica";
+
+/// Makes the enum and its words from one table. A row has the kind and what it carries, what is wrong, and
+/// what to do.
+macro_rules! url_errors {
+    ($($kind:ident $(($value:ident: $carried:ty))? $({ $($field:ident: $type:ty),+ })?: $what:expr, $hint:expr;)+) => {
+        /// Why a text is no database URL that launchgate can use. Carries no text of the URL but an unknown
+        /// scheme and the name of a placeholder.
+        #[expect(missing_docs, reason = "each has its words")]
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum UrlError {
+            $($kind $(($carried))? $({ $($field: $type),+ })?,)+
+        }
+
+        impl UrlError {
+            /// What is wrong, and what to do.
+            fn words(&self) -> (Cow<'static, str>, Cow<'static, str>) {
+                match self {
+                    $(Self::$kind $(($value))? $({ $($field),+ })? => (Cow::from($what), Cow::from($hint)),)+
+                }
+            }
+        }
+    };
+}
+
+url_errors! {
+    Empty: "the database URL is empty",
+        "write it as postgres://USER:PASSWORD@HOST/DATABASE, or pass --no-database";
+    Quoted: "the database URL begins with a quotation mark",
+        "remove the quotation marks: `docker run --env-file` keeps them as part of the value";
+    ControlCharacter: "the database URL contains a control character",
+        "write the URL on one line, and percent-encode control characters; %00 is not allowed";
+    NotUtf8: "the database URL has percent-encoded bytes that are not UTF-8",
+        "percent-encode the user, password and database name as UTF-8";
+    NoScheme: "the database URL does not begin with a supported scheme",
+        format!("write it as postgres://USER:PASSWORD@HOST/DATABASE; {NEED}");
+    UnknownScheme(scheme: String): format!("the database URL has the unknown scheme `{scheme}`"),
+        match (unknown_scheme::hint(scheme), unknown_scheme::nearest(scheme)) {
+            (Some(hint), _) => Cow::from(hint),
+            (None, Some(known)) => format!("did you mean `{known}`? {NEED}").into(),
+            (None, None) => NEED.into(),
+        };
+    NoSlashes: "the database URL has no `//` after its scheme",
+        "write it as SCHEME://USER:PASSWORD@HOST/DATABASE";
+    Ambiguous: "the database URL is ambiguous",
+        "percent-encode the special characters in user and password: `@` as %40, `/` as %2F, `:` as %3A, \
+         `?` as %3F, `#` as %23, `%` as %25";
+    SeveralUrls: "there are two database URLs where one belongs",
+        "keep one; several hosts of Postgres go into the same URL, as in \
+         postgres://USER:PASSWORD@HOST1,HOST2/DATABASE";
+    Host: "the database URL has no valid host",
+        "write it as SCHEME://USER:PASSWORD@HOST:PORT/DATABASE, with an IPv6 address in \
+         brackets and special characters in the user and password percent-encoded";
+    SeveralHosts: "the database URL has several hosts, which launchgate supports only for Postgres",
+        "set a single host with --database-url: the primary, or an address that resolves to it";
+    Address: "`hostaddr` is not an IP address, or there is not one for each host",
+        "use an IP address such as 10.0.0.5, or put the name in `host`";
+    Port: "the port is not a number from 1 to 65535, one for all hosts or one for each",
+        "use a number, or omit the port; if this is part of the password, percent-encode its \
+         special characters";
+    TlsValue { parameter: &'static str, expected: &'static str }: format!("`{parameter}` is not one of {expected}"),
+        "fix it in the URL; the documentation says what each value means";
+    InMemory: "an in-memory SQLite database can't be shared, not even with the steps",
+        "use a file (sqlite:PATH) that all replicas share, or pass --no-database to run the \
+         steps at every start";
+    SqliteUser: "a SQLite database has no user and no password",
+        "write sqlite:PATH; if the file name contains these characters, percent-encode them: \
+         `:` as %3A, `@` as %40";
+    // Tools make two different paths of three slashes, and only the relative one exists.
+    ThreeSlashes { absolute: PathBuf, relative: PathBuf }:
+        format!(
+            "the database URL is ambiguous: launchgate reads three slashes as {}, \
+             SQLAlchemy and Django as {}, and only the latter fits what exists here",
+            absolute.display(), relative.display()
+        ),
+        format!("write sqlite:{} or sqlite:{}", relative.display(), absolute.display());
+    // A placeholder that nothing replaced, where it can be shown.
+    Placeholder(found: Option<String>):
+        match found {
+            Some(found) => Cow::from(format!("the database URL still contains the placeholder `{found}`")),
+            None => Cow::from("the database URL still contains a placeholder"),
+        },
+        match found {
+            Some(found) => Cow::from(format!(
+                "without a shell nothing expands it: have the platform substitute {found}, or \
+                 write {{NAME}} in --database-url, which launchgate replaces with the variable's value"
+            )),
+            None => Cow::from(
+                "without a shell nothing expands it: have the platform substitute it, or write {NAME} \
+                 in --database-url; in a password, percent-encode `$` as %24 and `{` as %7B",
+            ),
+        };
+    // A name in braces, in a source where none is replaced.
+    Template(name: String):
+        format!("the database URL contains `{{{name}}}`, which launchgate does not replace there"),
+        format!(
+            "launchgate replaces {{{name}}} only in --database-url, its variable and its key: \
+             move the URL there; in a password, write a brace as %7B"
+        );
+    Assignment(name: String): format!("the text begins with `{name}=`, which is not a database URL"),
+        format!("write only the URL there, without `{name}=`");
+    ByteOrderMark: "the text begins with a byte order mark",
+        "save the file as UTF-8 without a byte order mark";
+    FileNotUtf8: "the file is not UTF-8", "save the file as UTF-8";
+    EmptyPassword: "the file contains no password", "write the password to it";
+    PasswordLines: "the file has more than one line, or control characters",
+        "put only the password in it, on one line";
+    SecretReference: "the database URL is a reference to a secret, which nothing resolved",
+        "let the platform resolve it, so that the URL itself is in the variable or the file";
+    Json: "the database URL is a JSON object",
+        "pass each field as a variable of its own, and write \
+         postgres://{DB_USERNAME}:{DB_PASSWORD}@{DB_HOST}:{DB_PORT}/{DB_DATABASE} in --database-url";
+    GoDsn: "the database URL is a DSN of Go's MySQL driver",
+        "Go's DSN is not a URL: write mysql://USER:PASSWORD@HOST:PORT/DATABASE in --database-url, \
+         with {NAME} for a variable's value";
+    DotNet: "the database URL is a .NET connection string",
+        "a .NET connection string is not a URL: write sqlite:PATH, or postgres://USER:PASSWORD@HOST:PORT/DATABASE \
+         (mysql for MySQL), in --database-url, with {NAME} for the value of a variable; or pass --no-database";
+    KeywordValue: "the database URL is a libpq keyword/value string",
+        "write postgres://USER:PASSWORD@HOST:PORT/DATABASE in --database-url, with {NAME} for a \
+         variable's value";
+    Service(name: String): format!("no service file defines the service `{name}`"),
+        format!(
+            "add a section [{name}] to ~/.pg_service.conf or the file that PGSERVICEFILE \
+             names, or remove the service"
+        );
+    ServiceFile { file: PathBuf, problem: String }:
+        format!("failed to read the service file {}: {problem}", file.display()),
+        "make it readable by this user, or remove the service";
+    ServiceLine: "a line is not `name=value`",
+        "write `name=value` lines; a section that queries an LDAP server is not supported";
+    PassFile(file: PathBuf):
+        format!("the password file {} is not a regular file that only its owner can read", file.display()),
+        format!("make this user its owner, and run `chmod 600 {}`", file.display());
+    SessionAttrs: "`target_session_attrs` asks for a server that does not accept writes",
+        "launchgate writes to the ledger: remove target_session_attrs, or set it to read-write";
+    // A protection that the driver can't give; the parameter as libpq spells it.
+    Unsupported { parameter: &'static str }:
+        format!("`{parameter}` is set, which launchgate does not support"),
+        without(parameter);
+    // One of these, from a variable or a file beside the URL.
+    Of { origin: String, error: Box<UrlError> }: format!("{origin}: {error}"), error.hint();
 }
 
 impl UrlError {
@@ -122,6 +171,13 @@ impl UrlError {
     }
 }
 
+impl From<UrlError> for Problem {
+    fn from(error: UrlError) -> Self {
+        let (what, hint) = error.words();
+        Self::new(what, hint)
+    }
+}
+
 impl fmt::Display for UrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words().0)
@@ -129,3 +185,19 @@ impl fmt::Display for UrlError {
 }
 
 impl Error for UrlError {}
+
+/// What to write instead of a parameter that launchgate does not support.
+fn without(parameter: &str) -> &'static str {
+    match parameter {
+        "ssl_min_protocol_version" => {
+            "remove it: launchgate uses TLS 1.3 if the server supports it, and at least TLS 1.2"
+        }
+        "gssencmode" => "use sslmode=verify-full instead, and remove gssencmode",
+        "sslcrl" | "sslcrldir" => {
+            "launchgate can't check revocation lists: give launchgate a URL of its own without it (--database-url)"
+        }
+        _ => {
+            "give launchgate a URL of its own (--database-url), without it and with sslmode=verify-full"
+        }
+    }
+}

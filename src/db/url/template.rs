@@ -1,11 +1,11 @@
 //! `{NAME}` in a URL or in a step's variable: the value of that variable.
 
-use std::error::Error;
 use std::ffi::OsStr;
-use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+
+use crate::exit::Problem;
 
 /// What need not be encoded anywhere in a URL (RFC 3986, "unreserved").
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
@@ -17,52 +17,32 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 /// The value of a variable.
 type Variable<'a> = &'a dyn Fn(&str) -> Option<&'a OsStr>;
 
-/// A name in braces that has no value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TemplateError {
-    /// `None` where it does not look like a variable's: it may be part of a password.
-    name: Option<String>,
-}
-
-impl TemplateError {
-    fn new(name: &str) -> Self {
-        let name = is_variable(name).then(|| name.to_owned());
-        Self { name }
-    }
-
-    /// What to do about it.
-    pub fn hint(&self) -> String {
-        match &self.name {
-            Some(name) => format!("set {name}, or remove {{{name}}}"),
-            None => "write a variable's name there; for a literal brace, write %7B in a URL and {{ in --step-env"
-                .to_owned(),
-        }
+/// What is wrong with a name in braces that has no value.
+fn no_value(name: &str) -> Problem {
+    if is_variable(name) {
+        Problem::new(
+            format!("the variable {name} in {{{name}}} is not set, or empty"),
+            format!("set {name}, or remove {{{name}}}"),
+        )
+    } else {
+        // It may be part of a password.
+        Problem::new(
+            "a name in braces is not a variable that is set",
+            "write a variable's name there; for a literal brace, write %7B in a URL and {{ in --step-env",
+        )
     }
 }
-
-impl fmt::Display for TemplateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.name {
-            Some(name) => write!(f, "the variable {name} in {{{name}}} is not set, or empty"),
-            None => f.write_str("a name in braces is not a variable that is set"),
-        }
-    }
-}
-
-impl Error for TemplateError {}
 
 /// A URL whose names in braces are replaced by their values, percent-encoded. A URL that is nothing
 /// but one name is that variable's value as it is.
 ///
 /// # Errors
 /// A name has no value, or as a whole URL one that is not UTF-8.
-pub fn expand(text: &str, variable: Variable<'_>) -> Result<String, TemplateError> {
-    let value = |name: &str| variable(name).ok_or_else(|| TemplateError::new(name));
+pub fn expand(text: &str, variable: Variable<'_>) -> Result<String, Problem> {
+    let value = |name: &str| variable(name).ok_or_else(|| no_value(name));
     if let Some((name, "")) = text.strip_prefix('{').and_then(leading_name) {
         let text = value(name)?.to_str();
-        return text
-            .map(str::to_owned)
-            .ok_or_else(|| TemplateError::new(name));
+        return text.map(str::to_owned).ok_or_else(|| no_value(name));
     }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -84,7 +64,7 @@ pub fn expand(text: &str, variable: Variable<'_>) -> Result<String, TemplateErro
 ///
 /// # Errors
 /// A name has no value.
-pub fn expand_value(text: &[u8], variable: Variable<'_>) -> Result<Vec<u8>, TemplateError> {
+pub fn expand_value(text: &[u8], variable: Variable<'_>) -> Result<Vec<u8>, Problem> {
     if !text.contains(&b'{') && !text.contains(&b'}') {
         return Ok(text.to_vec());
     }
@@ -107,7 +87,7 @@ pub fn expand_value(text: &[u8], variable: Variable<'_>) -> Result<Vec<u8>, Temp
             out.push(brace);
             continue;
         };
-        let value = variable(name).ok_or_else(|| TemplateError::new(name))?;
+        let value = variable(name).ok_or_else(|| no_value(name))?;
         if is_url {
             out.extend(percent_encode(value.as_bytes(), ENCODED).flat_map(str::bytes));
         } else {

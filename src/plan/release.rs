@@ -7,11 +7,8 @@
 mod fingerprint;
 mod id;
 
-pub use fingerprint::{Files, Fingerprint};
-pub use id::{
-    FoundRelease, GivenRelease, MEANINGLESS, MOVING, PLATFORM_VARIABLES, PassedOver, Release,
-    Useless, from_platform,
-};
+pub use fingerprint::Files;
+pub use id::{MEANINGLESS, MOVING, PLATFORM_VARIABLES, Release, find};
 
 use std::fmt;
 

@@ -1,12 +1,11 @@
 //! Which revision this is, and logging where it came from.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::db::migrator::{LayoutKind, MigrationFolder};
 use crate::exit::{Failure, Problem};
 use crate::output::log::{Event, Log};
-use crate::plan::release::{self, Files, FoundRelease, GivenRelease};
+use crate::plan::release::{self, Files};
 use crate::settings::CoordinationSettings;
 use crate::sys::environment::Environment;
 
@@ -64,13 +63,13 @@ pub fn choose(
     settings: &CoordinationSettings,
     log: &Log,
 ) -> Result<PlannedRevision, Failure> {
-    let mut name = match release(environment, settings, log)? {
-        Some(release) => RevisionInfo {
-            revision: None,
-            release: Some(release.id.as_str().to_owned()),
-            source: Some(release.source),
-        },
-        None => RevisionInfo::default(),
+    let warn = &mut |problem| log.warn(Event::RevisionPassedOver, &problem, &[]);
+    let get = |name: &str| environment.get(name.as_bytes());
+    let release = release::find(settings.release.as_ref(), get, warn)?;
+    let mut name = RevisionInfo {
+        revision: None,
+        release: release.as_ref().map(|release| release.id.to_string()),
+        source: release.map(|release| release.source),
     };
     if let Some(first) = settings.fingerprint.first() {
         let origin = first.origin.to_string();
@@ -129,7 +128,7 @@ impl RevisionFiles {
         let found = files
             .fingerprint()
             .map_err(|p| Failure::of_setting(&origin, p))?;
-        let revision = found.revision.as_str().to_owned();
+        let revision = found.to_string();
         say_chosen(log, &revision, &origin);
         Ok(RevisionInfo {
             revision: Some(revision),
@@ -149,44 +148,6 @@ fn migrations(
         Failure::usage(format!("{origin}: {}", trouble.what()), trouble.hint())
     })?;
     Ok(names.map(|names| Files::of_folder(folder, names)))
-}
-
-fn release(
-    environment: &Environment,
-    settings: &CoordinationSettings,
-    log: &Log,
-) -> Result<Option<release::Release>, Failure> {
-    let origin = settings
-        .release
-        .as_ref()
-        .map(|setting| setting.origin.to_string());
-    let given = settings
-        .release
-        .as_ref()
-        .zip(origin.as_deref())
-        .map(|(setting, origin)| GivenRelease {
-            origin,
-            value: &setting.value,
-        });
-    let get = |name: &str| environment.get(name.as_bytes()).map(OsStr::to_owned);
-    let FoundRelease {
-        release,
-        passed_over,
-    } = release::from_platform(given, get)?;
-    for passed in passed_over {
-        log.warn(
-            Event::RevisionPassedOver,
-            &Problem::new(
-                format!(
-                    "ignoring {}={}, {}",
-                    passed.source, passed.value, passed.why
-                ),
-                "use the commit or the image digest as the release",
-            ),
-            &[],
-        );
-    }
-    Ok(release)
 }
 
 /// Logs which revision it is and which source won.

@@ -4,8 +4,10 @@
 
 use std::ffi::OsString;
 
+use launchgate::exit::Problem;
 use launchgate::placeholder::{self, Context};
-use launchgate::plan::release::{GivenRelease, Revision, from_platform};
+use launchgate::plan::release::{self, Revision};
+use launchgate::settings::{Origin, Setting};
 use proptest::prelude::*;
 
 use crate::harness::{assert_hidden, for_all};
@@ -45,24 +47,26 @@ const PIECES: &[&str] = &[
     "\0",
 ];
 
+fn given(value: &OsString) -> Setting<OsString> {
+    Setting {
+        value: value.clone(),
+        origin: Origin::Flag("--release"),
+    }
+}
+
 fn accepted_is_meant(value: &str) -> Result<(), TestCaseError> {
     let value = OsString::from(value);
-    let given = GivenRelease {
-        origin: "--release",
-        value: &value,
+    let mut warnings = Vec::new();
+    let mut find = |given: Option<&Setting<OsString>>, variable: Option<&str>| {
+        let get = |name: &str| (Some(name) == variable).then_some(&*value);
+        let warn = &mut |problem: Problem| warnings.push(problem.what().to_owned());
+        release::find(given, get, warn)
     };
-    for found in [
-        from_platform(Some(given), |_| None),
-        from_platform(None, |name| (name == "GIT_SHA").then(|| value.clone())),
-    ] {
+    let of_platform = find(None, Some("GIT_SHA"));
+    for found in [find(Some(&given(&value)), None), of_platform] {
         match found {
-            Ok(found) => {
-                for passed in found.passed_over {
-                    prop_assert!(!passed.value.contains(char::is_control), "{passed:?}");
-                }
-                let Some(release) = found.release else {
-                    continue;
-                };
+            Ok(None) => {}
+            Ok(Some(release)) => {
                 let id = release.id.as_str();
                 prop_assert!((1..=Revision::MAX_BYTES).contains(&id.len()));
                 prop_assert_eq!(id.trim(), id);
@@ -84,6 +88,9 @@ fn accepted_is_meant(value: &str) -> Result<(), TestCaseError> {
             }
         }
     }
+    for warning in warnings {
+        prop_assert!(!warning.contains(char::is_control), "{warning:?}");
+    }
     Ok(())
 }
 
@@ -97,11 +104,7 @@ fn a_url_as_a_release_shows_no_password() {
     for_all(typed_url(), |value| {
         accepted_is_meant(&value)?;
         let value = OsString::from(value);
-        let given = GivenRelease {
-            origin: "--release",
-            value: &value,
-        };
-        if let Err(failure) = from_platform(Some(given), |_| None) {
+        if let Err(failure) = release::find(Some(&given(&value)), |_| None, &mut drop) {
             let shown = format!("{failure:?}");
             assert_hidden(&(&value, &shown), &shown)?;
         }

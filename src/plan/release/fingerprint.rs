@@ -30,15 +30,6 @@ const ENCODING: &[u8] = b"launchgate fingerprint 1\0";
 /// How much of the hash is used: 128 bits, which rules out accidental collisions.
 const SHOWN_BYTES: usize = 16;
 
-/// A revision made from files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fingerprint {
-    /// `fp-` and 32 hexadecimal digits.
-    pub revision: Revision,
-    /// How many files it covers, for the log; never 0.
-    pub files: usize,
-}
-
 /// The files of a fingerprint, found but not yet read.
 #[derive(Debug, Clone)]
 pub struct Files {
@@ -92,14 +83,14 @@ impl Files {
         }
     }
 
-    /// Reads them.
+    /// Reads them. The revision is `fp-` and 32 hexadecimal digits.
     ///
     /// The hash is SHA-256 over each file, sorted by name: the name's length (64 bits, little-endian),
     /// the name, and the SHA-256 of the contents.
     ///
     /// # Errors
     /// A file that can't be read.
-    pub fn fingerprint(&self) -> Result<Fingerprint, Problem> {
+    pub fn fingerprint(&self) -> Result<Revision, Problem> {
         let mut folder =
             OpenFolder::open(&self.root).map_err(|error| unreadable(&self.root, &error))?;
         let mut hasher = Sha256::new();
@@ -118,10 +109,7 @@ impl Files {
             // Writing to a `String` can't fail.
             let _ = write!(text, "{byte:02x}");
         }
-        Ok(Fingerprint {
-            revision: Revision(text),
-            files: self.names.len(),
-        })
+        Ok(Revision(text))
     }
 
     /// Adds the files that the glob matches.

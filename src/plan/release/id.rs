@@ -1,12 +1,12 @@
 //! Release ids: what the user or the platform calls this release.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 
 use super::Revision;
-use crate::exit::Failure;
+use crate::exit::{Failure, Problem};
 use crate::placeholder::{self, Context};
 use crate::redact;
+use crate::settings::Setting;
 
 /// The variables that platforms and build pipelines set, in the order they are looked at: those of
 /// one platform before those that many tools use, a commit before a deployment.
@@ -43,15 +43,6 @@ pub const MEANINGLESS: [&str; 4] = ["unknown", "undefined", "null", "none"];
 /// The variable whose value is always an image's name.
 const IMAGE_REFERENCE: &str = "FLY_IMAGE_REF";
 
-/// A release id that a setting named.
-#[derive(Debug, Clone, Copy)]
-pub struct GivenRelease<'a> {
-    /// The setting, for the log: `--release`, `LAUNCHGATE_RELEASE`, a file and line.
-    pub origin: &'a str,
-    /// What it says.
-    pub value: &'a OsStr,
-}
-
 /// A release, and who said so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {
@@ -61,86 +52,49 @@ pub struct Release {
     pub source: String,
 }
 
-/// A platform's variable whose value names no release, which the caller warns about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PassedOver {
-    /// The variable's name.
-    pub source: &'static str,
-    /// Its value, without white space around it. No control characters.
-    pub value: String,
-    /// Why it names no release.
-    pub why: Useless,
-}
+/// Why a name in [`MOVING`] can't tell one release from the next.
+const MOVES: &str = "which is the same for every release";
 
-/// Why a name can't tell one release from the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Useless {
-    /// It is one of [`MOVING`].
-    Moves,
-    /// It is one of [`MEANINGLESS`].
-    Meaningless,
-}
-
-impl fmt::Display for Useless {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Moves => "which is the same for every release",
-            Self::Meaningless => "which does not identify a release",
-        })
-    }
-}
-
-/// What the search for a release found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct FoundRelease {
-    /// The first id that can serve.
-    pub release: Option<Release>,
-    /// The platform's variables before it whose values name no release.
-    pub passed_over: Vec<PassedOver>,
-}
-
-/// The release's id: what was given, else the first of [`PLATFORM_VARIABLES`] that `get` has a
-/// value for. A platform's variable that names no release is passed over; one that is blank counts
-/// as unset. Sources behind the one that won are not looked at.
+/// The release's id: what the setting gives, else the first of [`PLATFORM_VARIABLES`] that `get` has a
+/// value for. A platform's variable that names no release is passed over with a warning; one that is
+/// blank counts as unset. Sources behind the one that won are not looked at.
 ///
 /// # Errors
 /// A value that can't be a revision, a placeholder that nothing replaced, or a given name that
 /// does not tell one release from the next.
-pub fn from_platform(
-    given: Option<GivenRelease<'_>>,
-    get: impl Fn(&str) -> Option<OsString>,
-) -> Result<FoundRelease, Failure> {
-    if let Some(GivenRelease { origin, value }) = given {
+pub fn find<'a>(
+    given: Option<&Setting<OsString>>,
+    get: impl Fn(&str) -> Option<&'a OsStr>,
+    warn: &mut dyn FnMut(Problem),
+) -> Result<Option<Release>, Failure> {
+    if let Some(Setting { value, origin }) = given {
+        let source = origin.to_string();
         // A blank one is refused as an empty revision.
-        let id = read(origin, value)?.map_or_else(|| revision(origin, ""), Ok)?;
-        if let Some(why) = useless(origin, id.as_str()) {
-            return Err(refused(
-                origin,
-                format!("{origin} is `{id}`, {why}"),
+        let id = read(&source, value)?.map_or_else(|| revision(&source, ""), Ok)?;
+        return match useless(&source, id.as_str()) {
+            None => Ok(Some(Release { id, source })),
+            Some(why) => Err(refused(
+                &source,
+                format!("{source} is `{id}`, {why}"),
                 "use the release's commit, tag or image digest",
-            ));
-        }
-        let source = origin.to_owned();
-        return Ok(FoundRelease {
-            release: Some(Release { id, source }),
-            passed_over: Vec::new(),
-        });
+            )),
+        };
     }
-    let mut found = FoundRelease::default();
     for source in PLATFORM_VARIABLES {
         let Some(value) = get(source) else { continue };
-        let Some(id) = read(source, &value)? else {
+        let Some(id) = read(source, value)? else {
             continue;
         };
         let Some(why) = useless(source, id.as_str()) else {
             let source = source.to_owned();
-            found.release = Some(Release { id, source });
-            break;
+            return Ok(Some(Release { id, source }));
         };
-        let value = id.0;
-        found.passed_over.push(PassedOver { source, value, why });
+        warn(Problem::new(
+            format!("ignoring {source}={id}, {why}"),
+            "use the commit or the image digest as the release",
+        ));
     }
-    Ok(found)
+    Ok(None)
 }
 
 /// The value as a revision; `None` where it is blank.
@@ -189,7 +143,7 @@ fn refused(source: &str, what: String, remedy: &str) -> Failure {
 }
 
 /// Why a name can't serve; `None` where it can.
-fn useless(source: &str, name: &str) -> Option<Useless> {
+fn useless(source: &str, name: &str) -> Option<&'static str> {
     // An env file's quotation marks may have become part of the value.
     let name = name.trim_matches(['"', '\'']);
     // A digest tells releases apart. A URL is not the name of an image.
@@ -200,16 +154,16 @@ fn useless(source: &str, name: &str) -> Option<Useless> {
     let last = name.rsplit('/').next().unwrap_or(name);
     let is_one_of = |word: &str, list: &[&str]| list.iter().any(|w| word.eq_ignore_ascii_case(w));
     let word = match last.rsplit_once(':') {
-        Some((_, "")) => return Some(Useless::Moves),
+        Some((_, "")) => return Some(MOVES),
         Some((_, tag)) => tag,
         // No tag means `latest`.
-        None if source == IMAGE_REFERENCE || has_registry(name) => return Some(Useless::Moves),
+        None if source == IMAGE_REFERENCE || has_registry(name) => return Some(MOVES),
         None => last,
     };
     if is_one_of(word, &MOVING) || name.starts_with("refs/heads/") {
-        return Some(Useless::Moves);
+        return Some(MOVES);
     }
-    is_one_of(word, &MEANINGLESS).then_some(Useless::Meaningless)
+    is_one_of(word, &MEANINGLESS).then_some("which does not identify a release")
 }
 
 /// Whether a name begins with the host of a registry, as `localhost:5000/app` does.
@@ -226,42 +180,46 @@ fn is_domain(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::ffi::OsStringExt;
+    use std::os::unix::ffi::OsStrExt;
 
     use proptest::prelude::*;
 
     use super::*;
+    use crate::settings::Origin;
 
-    fn find(variables: &[(&str, &str)]) -> FoundRelease {
+    type Found = (Option<Release>, Vec<String>);
+
+    fn found(variables: &[(&str, &str)]) -> Found {
         search(None, variables).expect("valid ids")
     }
 
-    fn search(given: Option<&str>, variables: &[(&str, &str)]) -> Result<FoundRelease, Failure> {
-        let given = given.map(|value| GivenRelease {
-            origin: "--release",
-            value: OsStr::new(value),
+    fn search(given: Option<&str>, variables: &[(&str, &str)]) -> Result<Found, Failure> {
+        let given = given.map(|value| Setting {
+            origin: Origin::Flag("--release"),
+            value: value.into(),
         });
-        from_platform(given, |name| {
-            variables
-                .iter()
-                .find(|(variable, _)| *variable == name)
-                .map(|(_, value)| OsString::from(value))
-        })
+        let get = |name: &str| {
+            let mut variables = variables.iter();
+            let (_, value) = variables.find(|(variable, _)| *variable == name)?;
+            Some(OsStr::new(*value))
+        };
+        let mut warnings = Vec::new();
+        let warn = &mut |problem: Problem| warnings.push(problem.what().to_owned());
+        let release = find(given.as_ref(), get, warn)?;
+        Ok((release, warnings))
     }
 
-    fn winner(found: &FoundRelease) -> Option<(&str, &str)> {
-        found
-            .release
-            .as_ref()
-            .map(|release| (release.source.as_str(), release.id.as_str()))
+    fn winner((release, _): &Found) -> Option<(&str, &str)> {
+        let release = release.as_ref()?;
+        Some((release.source.as_str(), release.id.as_str()))
     }
 
     #[test]
     fn nothing_set_is_no_release() {
-        assert_eq!(find(&[]), FoundRelease::default());
+        assert_eq!(found(&[]), (None, Vec::new()));
         assert_eq!(
-            find(&[("GIT_SHA", ""), ("GIT_COMMIT", " \n")]),
-            FoundRelease::default()
+            found(&[("GIT_SHA", ""), ("GIT_COMMIT", " \n")]),
+            (None, Vec::new())
         );
     }
 
@@ -280,43 +238,38 @@ mod tests {
 
     #[test]
     fn the_first_in_the_list_wins() {
-        let found = find(&[
+        let result = found(&[
             ("GIT_SHA", "b"),
             ("RENDER_GIT_COMMIT", "a"),
             ("COMMIT_SHA", "c"),
         ]);
-        assert_eq!(winner(&found), Some(("RENDER_GIT_COMMIT", "a")));
+        assert_eq!(winner(&result), Some(("RENDER_GIT_COMMIT", "a")));
         assert_eq!(
-            winner(&find(&[("RENDER_GIT_COMMIT", "  "), ("GIT_SHA", " b\n")])),
+            winner(&found(&[("RENDER_GIT_COMMIT", "  "), ("GIT_SHA", " b\n")])),
             Some(("GIT_SHA", "b"))
         );
     }
 
     #[test]
     fn what_was_given_wins_over_the_platform() {
-        let found =
+        let result =
             search(Some("v1"), &[("GIT_SHA", "a\nb")]).expect("the variable is not looked at");
-        assert_eq!(winner(&found), Some(("--release", "v1")));
+        assert_eq!(winner(&result), Some(("--release", "v1")));
     }
 
     #[test]
     fn a_platform_that_names_no_release_is_passed_over() {
-        let found = find(&[
+        let result = found(&[
             ("SOURCE_COMMIT", "HEAD"),
             ("GIT_SHA", "Unknown"),
             ("COMMIT_SHA", "c0ffee"),
         ]);
-        assert_eq!(winner(&found), Some(("COMMIT_SHA", "c0ffee")));
-        let passed = |source, value: &str, why| PassedOver {
-            source,
-            value: value.to_owned(),
-            why,
-        };
+        assert_eq!(winner(&result), Some(("COMMIT_SHA", "c0ffee")));
         assert_eq!(
-            found.passed_over,
+            result.1,
             [
-                passed("SOURCE_COMMIT", "HEAD", Useless::Moves),
-                passed("GIT_SHA", "Unknown", Useless::Meaningless),
+                "ignoring SOURCE_COMMIT=HEAD, which is the same for every release",
+                "ignoring GIT_SHA=Unknown, which does not identify a release",
             ]
         );
         for name in MOVING.iter().chain(&MEANINGLESS) {
@@ -325,11 +278,14 @@ mod tests {
                 name.to_uppercase(),
                 format!(" {name}\n"),
             ] {
-                assert_eq!(winner(&find(&[("GIT_SHA", &name)])), None, "{name}");
+                assert_eq!(winner(&found(&[("GIT_SHA", &name)])), None, "{name}");
             }
         }
         for name in ["main-7", "latest1", "v1.2/3", "feature/x"] {
-            assert_eq!(winner(&find(&[("GIT_SHA", name)])), Some(("GIT_SHA", name)));
+            assert_eq!(
+                winner(&found(&[("GIT_SHA", name)])),
+                Some(("GIT_SHA", name))
+            );
         }
     }
 
@@ -398,12 +354,12 @@ mod tests {
             ("app@sha256:0123", true),
         ] {
             for variable in ["FLY_IMAGE_REF", "GIT_SHA"] {
-                let found = find(&[(variable, reference)]);
-                assert_eq!(winner(&found).is_some(), steady, "{reference}");
+                let result = found(&[(variable, reference)]);
+                assert_eq!(winner(&result).is_some(), steady, "{reference}");
             }
         }
-        assert!(winner(&find(&[("FLY_IMAGE_REF", "app")])).is_none());
-        assert!(winner(&find(&[("GIT_SHA", "app")])).is_some());
+        assert!(winner(&found(&[("FLY_IMAGE_REF", "app")])).is_none());
+        assert!(winner(&found(&[("GIT_SHA", "app")])).is_some());
     }
 
     #[test]
@@ -424,10 +380,9 @@ mod tests {
             error.problem().what().to_owned(),
             "the release id in --release is empty"
         );
-        let error = from_platform(None, |name| {
-            (name == "GIT_SHA").then(|| OsString::from_vec(vec![b'a', 0xff]))
-        })
-        .expect_err("not UTF-8");
+        let value = OsStr::from_bytes(b"a\xff");
+        let error = find(None, |name| (name == "GIT_SHA").then_some(value), &mut drop)
+            .expect_err("not UTF-8");
         assert_eq!(
             error.problem().what().to_owned(),
             "the release id in GIT_SHA is not UTF-8"
@@ -442,11 +397,11 @@ mod tests {
             let variables: Vec<_> = PLATFORM_VARIABLES.into_iter().zip(&values)
                 .filter_map(|(name, value)| Some((name, value.as_deref()?))).collect();
             match search(None, &variables) {
-                Ok(FoundRelease { release: Some(release), .. }) => {
+                Ok((Some(release), _)) => {
                     prop_assert!(useless(&release.source, release.id.as_str()).is_none());
                     prop_assert_eq!(release.id.as_str().trim(), release.id.as_str());
                 }
-                Ok(found) => prop_assert!(found.passed_over.len() <= variables.len()),
+                Ok((None, warnings)) => prop_assert!(warnings.len() <= variables.len()),
                 Err(error) => prop_assert!(PLATFORM_VARIABLES.iter().any(|name| error.problem().what().to_owned().contains(name))),
             }
         }

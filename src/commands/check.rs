@@ -223,6 +223,12 @@ fn describe(plan: &GatePlan, seen: &DatabaseReport) -> String {
     line("url", &plan.target.url.to_string());
     line("server", &format!("{} {}", info.product, info.version));
     line("pooler", info.pooler.as_deref().unwrap_or("none found"));
+    if let Some(cluster) = info.cluster {
+        line(
+            "cluster",
+            &format!("{cluster}: each node has locks of its own"),
+        );
+    }
     line("writable", if info.read_only { "no" } else { "yes" });
     let place = match (&info.ledger_place, &info.ledger_owner) {
         (Some(place), Some(owner)) => format!(" in {place}, owned by {owner}"),

@@ -26,6 +26,8 @@ pub(super) struct TakenLock {
     pub(super) lock: Box<dyn HeldLock>,
     /// Whether the database can hold all of Unicode.
     pub(super) is_unicode: bool,
+    /// The kind of cluster whose nodes each have locks of their own.
+    pub(super) cluster: Option<&'static str>,
     pub(super) lock_id: String,
 }
 

@@ -22,6 +22,7 @@ pub struct Locked {
     lock: Box<dyn HeldLock>,
     ledger: LedgerConnection,
     lock_id: String,
+    cluster: Option<&'static str>,
     run: Option<BegunRun>,
 }
 
@@ -68,6 +69,7 @@ impl Locked {
             lock: taken.lock,
             ledger: LedgerConnection::new(target, taken.is_unicode),
             lock_id: taken.lock_id,
+            cluster: taken.cluster,
             run: None,
         }
     }
@@ -83,6 +85,12 @@ impl Locked {
     #[must_use]
     pub fn lock_id(&self) -> &str {
         &self.lock_id
+    }
+
+    /// The kind of cluster whose other nodes don't know of this lock.
+    #[must_use]
+    pub fn cluster(&self) -> Option<&'static str> {
+        self.cluster
     }
 
     /// The variable that names the sessions of the steps of `run_id`, and their name, where the

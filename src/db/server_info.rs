@@ -11,6 +11,8 @@ pub struct ServerInfo {
     pub version: String,
     /// The pooler in between, where one can be noticed.
     pub pooler: Option<String>,
+    /// The kind of cluster whose nodes each have locks of their own.
+    pub cluster: Option<&'static str>,
     /// Whether the ledger exists, with its columns.
     pub ledger_exists: bool,
     /// The schema or database that it is in, or would be created in, where there are any.

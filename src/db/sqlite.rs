@@ -73,6 +73,7 @@ pub(super) static SQLITE: Driver = Driver {
                 Ok(lock) => LockAttempt::Taken(TakenLock {
                     lock: Box::new(lock),
                     is_unicode: true,
+                    cluster: None,
                     lock_id,
                 }),
                 Err(connection) => LockAttempt::Busy(connection),
@@ -109,6 +110,7 @@ pub(super) static SQLITE: Driver = Driver {
                 product: "SQLite",
                 version: crate::sys::sqlite::version(),
                 pooler: None,
+                cluster: None,
                 ledger_exists,
                 ledger_place: None,
                 ledger_owner: None,

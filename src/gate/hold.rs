@@ -98,6 +98,13 @@ impl Gate {
     }
 
     async fn prove(&self, locked: &mut Locked) -> Result<(), HoldError> {
+        if let Some(cluster) = locked.cluster() {
+            self.log.say(
+                Event::LockPerNode,
+                "the lock excludes replicas on this node only; the ledger's unique key keeps out those on other nodes",
+                &[("cluster", &cluster)],
+            );
+        }
         if let Proof::Unproven(why) = locked.prove().await? {
             self.log.warn(
                 Event::LockUnproven,

@@ -104,6 +104,9 @@ events! {
     LockTaken = "lock.taken", Info;
     /// No second connection was available to verify that the lock is exclusive.
     LockUnproven = "lock.unproven", Warn;
+    /// The database is a node of a cluster in which each node has locks of its own. The ledger's unique key
+    /// keeps replicas on other nodes out.
+    LockPerNode = "lock.per-node", Info;
     /// Renewing the lease failed; launchgate retries.
     LeaseUnconfirmed = "lease.unconfirmed", Warn;
     /// The steps failed and left no database file, so the attempt is neither recorded nor counted.

@@ -5,6 +5,7 @@
 
 use std::process::{Child, Stdio};
 
+use crate::common::servers::MariaDb;
 use crate::common::{Db, Run, Scene, lock, until};
 
 #[test]
@@ -29,13 +30,56 @@ fn replicas_on_two_nodes_run_the_steps_once() {
         });
         scene.remove("hold-migrate");
         for replica in &mut replicas {
-            replica.wait();
             replica.ends_with(0);
         }
+        // "`check` and `run` name such a cluster."
+        let named = replicas
+            .iter()
+            .filter(|r| r.log().contains("cluster=Galera"));
+        assert_ne!(named.count(), 0);
         assert_eq!(scene.count("start"), started + 1);
         scene.check_rules();
     }
     assert_eq!(scene.states(), ["succeeded"; 4]);
+    let check = scene
+        .command("check")
+        .args(["--release=v5", "--migrate=true"]);
+    let mut check = check.finish();
+    let named = "cluster           Galera: each node has locks of its own";
+    assert!(check.ends_with(0).out().contains(named), "{}", check.out());
+}
+
+/// Both holders have their node's lock and have read the ledger.
+#[test]
+fn of_two_holders_that_insert_at_the_same_moment_one_runs() {
+    let db = Db::galera();
+    let urls = db.urls();
+    let scene = Scene::new(&db);
+    scene.run("v1").finish().ends_with(0);
+    let mut held = hold_inserts(&db);
+    scene.touch("hold-migrate");
+    let mut replicas = urls.iter().map(|url| {
+        let replica = scene.run("v2").env("LAUNCHGATE_LEASE", "30s");
+        replica.env("DATABASE_URL", url).start()
+    });
+    let mut replicas: Vec<Run> = replicas.by_ref().collect();
+    on_each_node(&db, |node| {
+        until("an insert that waits", || node.sql("", WAITING) == "1");
+    });
+    for session in &mut held {
+        let _ = session.kill();
+        let _ = session.wait();
+    }
+    until("the step", || scene.count("start") == 2);
+    until("the other replica, which waits", || {
+        replicas.iter().any(|r| r.log().contains("waiting"))
+    });
+    scene.remove("hold-migrate");
+    for replica in &mut replicas {
+        replica.ends_with(0);
+    }
+    scene.check_settled("v2");
+    assert_eq!(scene.count("start"), 2);
 }
 
 /// "a revision recorded as succeeded never runs its steps again" (contract, section 5)
@@ -48,44 +92,53 @@ fn what_another_node_ran_between_two_statements_does_not_run_again() {
     let other_node = &db.urls()[1];
     let scene = Scene::new(&db);
     scene.run("v1").finish().ends_with(0);
-    db.sql(
-        "create trigger held before insert on launchgate_runs for each row \
-         set @held = if(new.state = 'running', get_lock('held', 60) + release_lock('held'), 0)",
-    );
-    let mut held = hold_inserts(&db);
-    until("a session that holds inserts", || {
-        db.sql("select is_used_lock('held') is not null") == "1"
-    });
+    let [held, other] = &mut hold_inserts(&db)[..] else {
+        unreachable!("two nodes")
+    };
+    let _ = other.kill();
+    let _ = other.wait();
     let replica = || scene.run("v2").env("LAUNCHGATE_LEASE", "30s");
     let mut slow = replica().start();
-    until("an insert that waits", || {
-        let waiting =
-            "select count(*) from information_schema.processlist where state = 'User lock'";
-        db.sql(waiting) == "1"
-    });
+    until("an insert that waits", || db.sql(WAITING) == "1");
     let mut fast = replica().env("DATABASE_URL", other_node).start();
-    fast.wait();
     fast.ends_with(0);
     let _ = held.kill();
     let _ = held.wait();
-    slow.wait();
     slow.ends_with(0);
     scene.check_rules();
     assert_eq!(scene.count("start"), 2);
 }
 
-/// A session that keeps every insert on its node waiting, until it is killed.
-fn hold_inserts(db: &Db) -> Child {
+const WAITING: &str =
+    "select count(*) from information_schema.processlist where state = 'User lock'";
+
+fn on_each_node(db: &Db, work: impl FnMut(&MariaDb)) {
     let Db::Maria(node) = db else {
         unreachable!("MariaDB")
     };
-    lock(node)
-        .client()
-        .args(["-e", "select get_lock('held', 0); select sleep(600)"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("mariadb")
+    let node = lock(node);
+    [&*node, node.peer.as_ref().expect("two nodes")]
+        .into_iter()
+        .for_each(work);
+}
+
+/// A session on each node that keeps `running` rows waiting there, until it is killed.
+fn hold_inserts(db: &Db) -> Vec<Child> {
+    db.sql(
+        "create trigger held before insert on launchgate_runs for each row \
+         set @held = if(new.state = 'running', get_lock('held', 60) + release_lock('held'), 0)",
+    );
+    let mut sessions = Vec::new();
+    on_each_node(db, |node| {
+        let hold = "select get_lock('held', 0); select sleep(600)";
+        let mut client = node.client();
+        let client = client.args(["-e", hold]).stdin(Stdio::null());
+        sessions.push(client.stdout(Stdio::null()).spawn().expect("mariadb"));
+        until("a session that holds inserts", || {
+            node.sql("", "select is_used_lock('held') is not null") == "1"
+        });
+    });
+    sessions
 }
 
 /// "A standby, a read-only session, a Galera node that is joining or a server in offline mode is waited

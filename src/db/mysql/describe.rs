@@ -25,6 +25,7 @@ pub(super) async fn describe(
     .await?;
     let version = row.text(0);
     let read_only = row.flag(1);
+    let cluster = lock::cluster(connection, CALL).await?;
     let ledger = found.ledgers.first();
     let (home, can_create) = home(connection, target).await?;
     let can_write_ledger = match ledger {
@@ -39,6 +40,7 @@ pub(super) async fn describe(
         },
         version,
         pooler: None,
+        cluster,
         ledger_exists: ledger.is_some(),
         ledger_place: ledger.and_then(|sql| sql.schema.clone()).or(home),
         ledger_owner: None,

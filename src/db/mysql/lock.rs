@@ -71,14 +71,31 @@ pub(super) async fn try_lock(
             ));
         }
     }
+    let (name, connection_id) = (row.text(3), row.int(2)?);
     Ok(LockAttempt::Taken(TakenLock {
         lock_id: lock_id(&target.app, &database),
         is_unicode: true,
+        cluster: cluster(&mut *connection, bound).await?,
         lock: Box::new(NamedLock {
-            name: row.text(3),
-            connection_id: row.int(2)?,
+            name,
+            connection_id,
             session: LockConnection::new(connection),
         }),
+    }))
+}
+
+/// The kind of cluster that the server is a node of, where each node has locks of its own.
+pub(super) async fn cluster(
+    connection: &mut dyn Connection,
+    bound: Duration,
+) -> Result<Option<&'static str>, Fault> {
+    // Each server lacks the other's variable.
+    let ask = "SHOW GLOBAL VARIABLES WHERE Variable_name = 'wsrep_on' AND Value = 'ON' \
+               OR Variable_name = 'group_replication_group_name' AND Value <> ''";
+    let rows = connection.rows(ask.to_owned(), bound).await?;
+    Ok(rows.first().map(|row| match row.text(0).as_str() {
+        "wsrep_on" => "Galera",
+        _ => "Group Replication",
     }))
 }
 

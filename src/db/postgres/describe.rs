@@ -35,6 +35,7 @@ pub(super) async fn describe(
         product: "PostgreSQL",
         version: row.text(0),
         pooler: pooler(&target.url).await,
+        cluster: None,
         ledger_exists: ledger.is_some(),
         ledger_place: ledger.or(home).and_then(|sql| sql.schema.clone()),
         ledger_owner: found.owner.clone(),

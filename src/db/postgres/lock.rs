@@ -104,6 +104,7 @@ pub(super) async fn try_lock(
     Ok(LockAttempt::Taken(TakenLock {
         lock_id: lock_id(&target.app, &row.text(1)),
         is_unicode: matches!(row.text(6).as_str(), "UTF8" | "SQL_ASCII"),
+        cluster: None,
         lock: Box::new(AdvisoryLock {
             key,
             began_us: row.int(4)?,

@@ -148,7 +148,7 @@ fn status_prints_no_control_character(db: &Db) {
         "state",
     ] {
         db.sql(&format!(
-            "update launchgate_runs set {column} = '{evil}' where revision = 'v2'"
+            "update launchgate_runs set {column} = '{evil}' where id = 2"
         ));
         for flags in [&[][..], &["--json"]] {
             let mut replica = scene.command("status").args(flags).start();
@@ -158,6 +158,19 @@ fn status_prints_no_control_character(db: &Db) {
             assert_eq!(raw, None, "{column}: {shown:?}");
         }
     }
+    // Names that are listed.
+    db.sql(&format!(
+        "update launchgate_runs set app = '{evil}' where id = 2"
+    ));
+    let typo = |verb: &str, words: &[&str]| {
+        let mut replica = scene.command(verb).args(words).start();
+        replica.ends_with(0).out() + &replica.log()
+    };
+    let shown =
+        typo("status", &["--app=typo"]) + &typo("resolve", &["v9", "--as=retry", "--app=typo"]);
+    let raw = shown.chars().find(|c| c.is_control() && *c != '\n');
+    assert_eq!(raw, None, "{shown:?}");
+    assert!(shown.contains("title"), "{shown}");
 }
 on_each!(status_prints_no_control_character: [postgres_18, sqlite]);
 

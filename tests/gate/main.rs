@@ -21,6 +21,8 @@ mod notices_a_silent_network;
 mod proxies_and_balancers;
 mod records_every_run;
 mod recovers_between_steps;
+mod reports_long_waits;
+mod rolls_over_from_0_1;
 mod says_why_no_connection;
 mod shares_a_sqlite_file;
 mod shows_a_client_certificate;

@@ -9,6 +9,7 @@
 use crate::common::backends::Cut;
 use crate::common::{Db, Run, Scene, on_each, until};
 use nix::sys::signal::Signal;
+use serde_json::Value;
 
 fn a_failed_run_says_why_without_the_password(db: &Db) {
     let scene = Scene::new(db);
@@ -55,6 +56,74 @@ fn a_failed_run_says_why_without_the_password(db: &Db) {
     assert!(ours.clone().count() > 2 && !ours.clone().any(|line| line.contains("s3cret")));
 }
 on_each!(a_failed_run_says_why_without_the_password: each_and_pooler);
+
+/// "`launchgate status`: who holds the gate now, and the ledger's newest rows with durations, exit codes and
+/// the tail of a failed step's output. JSON: `app`, `lock` (`held`, `holder`, `since`), `runs` (the columns
+/// of section 5, newest first)." (contract, section 2)
+fn status_shows_the_holder_and_every_run(db: &Db) {
+    let scene = Scene::new(db);
+    scene.script("do-migrate", "echo why it failed; exit 9\n");
+    scene.run("v1").finish().ends_with(9);
+    scene.remove("do-migrate");
+    scene.touch("hold-migrate");
+    let mut holder = scene.run("v2").start();
+    until("the step", || scene.count("start") == 2);
+    let status = |flags: &[&str]| {
+        let mut status = scene.command("status").args(flags).finish();
+        status.ends_with(0);
+        status.out()
+    };
+    let text = status(&[]);
+    let name = &scene.ledger("holder")[1];
+    for words in [name.as_str(), "exit code 9", "why it failed", "v1", "v2"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let json: Value = serde_json::from_str(&status(&["--json"])).expect("JSON");
+    assert_eq!(json["app"], *scene.app);
+    let (lock, runs) = (&json["lock"], json["runs"].as_array().expect("runs"));
+    assert_eq!(
+        (&lock["held"], &lock["holder"]),
+        (&true.into(), &name.as_str().into())
+    );
+    assert_eq!(
+        (&lock["since"], &runs[0]["revision"]),
+        (&runs[0]["started_at"], &"v2".into())
+    );
+    let columns = [
+        "id",
+        "app",
+        "revision",
+        "release_id",
+        "release_source",
+        "run_id",
+        "attempt",
+        "state",
+        "step",
+        "exit_code",
+        "term_signal",
+        "command",
+        "holder",
+        "version",
+        "note",
+        "output_tail",
+        "started_at",
+        "heartbeat_at",
+        "lease_until",
+        "finished_at",
+    ];
+    for column in columns {
+        assert!(runs[1].get(column).is_some(), "{column}: {}", runs[1]);
+        // The table has it under that name.
+        scene.ledger(column);
+    }
+    assert_eq!(runs[1]["exit_code"], 9);
+    assert_eq!(runs[1]["output_tail"], "why it failed\n");
+    scene.remove("hold-migrate");
+    holder.ends_with(0);
+    let json: Value = serde_json::from_str(&status(&["--json"])).expect("JSON");
+    assert_eq!(json["lock"]["held"], false);
+}
+on_each!(status_shows_the_holder_and_every_run: each);
 
 fn output_that_is_no_text_still_fits(db: &Db) {
     let scene = Scene::new(db);

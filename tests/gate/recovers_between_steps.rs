@@ -277,6 +277,42 @@ fn its_sessions_are_ended(db: &Db) {
 }
 on_each!(its_sessions_are_ended: each_server_version);
 
+/// "A lock that was lost on the way is a reason to start over (within `--wait-timeout`), not a refusal."
+/// (contract, section 5)
+fn a_lock_that_is_lost_as_soon_as_it_is_taken_is_taken_again(db: &Db) {
+    let scene = Scene::named(db, "default");
+    scene.run("v1").finish().ends_with(0);
+    // It looks all the time, and so comes before the second connection is there.
+    let mut session = if let Db::Maria(server) = db {
+        let name = "concat('launchgate:', left(sha2('default shop', 256), 32))";
+        let mut client = lock(server).client();
+        client.args(["--delimiter=//", "-e", &format!(
+            "begin not atomic declare holder int; \
+             repeat set holder = is_used_lock({name}); until holder is not null end repeat; kill holder; end"
+        )]);
+        client
+    } else {
+        db.postgres().psql(
+            "shop",
+            "do $$ begin loop perform pg_terminate_backend(pid) from pg_locks \
+             where locktype = 'advisory' and objsubid = 2; exit when found; end loop; end $$",
+        )
+    };
+    let mut session = session.stdin(Stdio::null()).spawn().expect("a session");
+    let running = match db {
+        Db::Maria(_) => {
+            "select count(*) from information_schema.processlist where command = 'Query' and id <> connection_id()"
+        }
+        _ => "select count(*) from pg_stat_activity where query like 'do $$%'",
+    };
+    until("the session that looks", || db.sql(running) == "1");
+    let mut replica = scene.run("v2").finish();
+    replica.ends_with(0).says("waiting for the database");
+    assert!(session.wait().expect("its end").success());
+    scene.check_settled("v2");
+}
+on_each!(a_lock_that_is_lost_as_soon_as_it_is_taken_is_taken_again: each_server);
+
 /// The answer is cut off behind the pooler's back.
 #[test]
 fn its_pooler_restarts() {

@@ -209,6 +209,29 @@ fn a_role_that_may_not_see_what_others_do_waits_all_the_same() {
     scene.check_settled("v1");
 }
 
+/// "launchgate's own sessions have a name of their own, also behind a pooler."
+fn its_own_sessions_have_names_of_their_own(db: &Db) {
+    let scene = Scene::new(db);
+    scene.run("v1").finish().ends_with(0);
+    // The ledger's session is at work for long enough to be seen.
+    db.sql(
+        "create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.4); return new; end $$; \
+         create trigger slow before update on launchgate_runs for each row execute function slow()",
+    );
+    scene.touch("hold-migrate");
+    let mut holder = scene.run("v2").env("LAUNCHGATE_LEASE", "6s").start();
+    until("the step", || scene.count("start") == 2);
+    let holds = "select application_name from pg_stat_activity join pg_locks using (pid) where locktype = 'advisory'";
+    assert_eq!(db.sql(holds), "launchgate:lock");
+    until("a heartbeat", || {
+        let beats = "select application_name from pg_stat_activity where wait_event = 'PgSleep'";
+        db.sql(beats) == "launchgate:ledger"
+    });
+    scene.remove("hold-migrate");
+    holder.ends_with(0);
+}
+on_each!(its_own_sessions_have_names_of_their_own: [postgres_15, pgbouncer]);
+
 /// An idle session that keeps the name, as a pooler's does, is nobody's orphan.
 fn an_idle_session_is_not_waited_for(db: &Db) {
     let scene = Scene::new(db);

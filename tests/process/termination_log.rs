@@ -4,6 +4,7 @@
 //! section 3)
 
 use std::fs;
+use std::net::TcpListener;
 
 use crate::both_modes;
 use crate::common::{Finished, Mode, Place, migrate, stub};
@@ -42,6 +43,34 @@ fn every_gate_that_fails_leaves_its_reason(mode: Mode) {
     left(&place, &end, 64, &["found the shell operator `;`"]);
     let end = gate(&["--migrate=not-here"]).server(&["true"]).end();
     left(&place, &end, 127, &["not-here"]);
+    place.write("data", "");
+    let end = gate(&["--migrate=./data"]).server(&["true"]).end();
+    left(&place, &end, 126, &["./data"]);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = format!("--health-listen={}", taken.local_addr().unwrap());
+    let end = gate(&["--migrate=true", &listen]).server(&["true"]).end();
+    left(&place, &end, 71, &["--health-listen", "in use"]);
+    let job = |revision: &str, more: &str| {
+        let words = [
+            "./launchgate",
+            "job",
+            "--sql=sql",
+            FILE,
+            more,
+            "--release",
+            revision,
+        ];
+        place
+            .run(mode, &words)
+            .env("DATABASE_URL", "sqlite:app.db")
+            .end()
+    };
+    fs::create_dir(place.path("sql")).unwrap();
+    place.write("sql/1_a.sql", "create table a (n int)");
+    job("v1", "--quiet").code(0);
+    place.write("sql/2_b.sql", "nonsense");
+    left(&place, &job("v2", "--snapshot=/proc/no"), 73, &["/proc/no"]);
+    left(&place, &job("v3", "--quiet"), 65, &["2_b.sql", "nonsense"]);
     // Not even the flags parse.
     let gate = place
         .gate(mode, &["--migrat=x"])

@@ -195,9 +195,12 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         let Some(own) = &mut self.own else { return };
-        // TERM has the engine end what it started and unmount what it mounted.
+        // TERM has the engine end what it started and unmount what it mounted, but for the network namespace
+        // that containers without a network of their own share: its mount would keep the folder from being removed.
         let _ = Command::new("kill").arg(own.id().to_string()).status();
         let _ = own.wait();
+        let shared = self.folder.path().join("exec/netns/default");
+        let _ = Command::new("umount").arg("--lazy").arg(shared).status();
     }
 }
 

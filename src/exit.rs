@@ -1,14 +1,13 @@
 //! Why a gate failed, and its exit code: the only table of exit codes.
 //!
-//! Pure data. Each kind is a row, so none can be forgotten. The numbers come from `sysexits.h` (64 to 78), `timeout(1)` (124) and the POSIX shell (126, 127,
-//! 128+n).
+//! Pure data. Each kind is a row, so none can be forgotten. The numbers come from `sysexits.h` (64 to
+//! 78), `timeout(1)` (124) and the POSIX shell (126, 127, 128+n).
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::redact;
-use crate::sys::signals::Stop;
-use crate::sys::signals::signal_code;
+use crate::sys::signals::{Stop, signal_code};
 
 /// What went wrong and what to do about it, written for the person on call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,9 +148,14 @@ impl Failure {
         Self { kind, problem }
     }
 
+    /// A failure of this kind, with what went wrong and what to do as in [`Problem::new`].
+    pub fn because(kind: FailureKind, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(kind, Problem::new(what, hint))
+    }
+
     /// A usage failure, the most common kind.
     pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::new(FailureKind::Usage, Problem::new(what, hint))
+        Self::because(FailureKind::Usage, what, hint)
     }
 
     /// The same of a setting, by where it comes from.

@@ -16,11 +16,11 @@ pub use finding::{find, find_every_start, find_server};
 use running::log_event;
 use variables::{mark, own_variables, unrecorded};
 
-use crate::exit::{Failure, FailureKind, Problem};
+use crate::exit::{Failure, FailureKind};
 use crate::output::log::Log;
 use crate::output::timeline::Phase;
 use crate::plan::{Step, Steps};
-use crate::steps::result::StepResult;
+use crate::steps::result::{StepResult, decode};
 use crate::sys::child::Program;
 use crate::sys::clock::Moment;
 use crate::sys::forwarding::Init;
@@ -114,12 +114,10 @@ pub struct ReadyServer {
 pub fn new_run_id() -> Result<String, Failure> {
     let mut bits = [0; 16];
     getrandom::fill(&mut bits).map_err(|error| {
-        Failure::new(
+        Failure::because(
             FailureKind::System,
-            Problem::new(
-                format!("failed to get random numbers: {error}"),
-                "allow getrandom(2) in the container's seccomp profile",
-            ),
+            format!("failed to get random numbers: {error}"),
+            "allow getrandom(2) in the container's seccomp profile",
         )
     })?;
     Ok(format!("{:032x}", u128::from_be_bytes(bits)))
@@ -171,43 +169,26 @@ impl Verdict {
     }
 }
 
-/// What becomes of the steps' output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutputCapture {
-    /// The steps inherit launchgate's own streams.
-    Nothing,
-    /// It is passed on, and this many of its last bytes are kept.
-    Tail(usize),
-}
-
-impl OutputCapture {
-    fn tail(self) -> Option<usize> {
-        match self {
-            Self::Nothing => None,
-            Self::Tail(len) => Some(len),
-        }
-    }
-}
-
 /// Runs start commands: without lock, record or variables of their own.
 ///
 /// # Errors
 /// One failed, or a stop arrived.
 pub fn run_start_commands(host: &Host, log: &Log, commands: &ReadySteps) -> Result<(), Failure> {
-    let (nothing, permit) = (OutputCapture::Nothing, &mut AlwaysPermitted);
-    let outcome = run(host, log, commands, None, nothing, permit, &mut |_| {});
+    let permit = &mut AlwaysPermitted;
+    let outcome = run(host, log, commands, None, None, permit, &mut |_| {});
     log.timeline().enter(Phase::Starting);
     outcome.verdict.into_result()
 }
 
-/// Runs the steps in order; `identity` is what they learn about their run. `announce` is called
-/// before each is started.
+/// Runs the steps in order; `identity` is what they learn about their run. `tail`: how many of the last
+/// bytes of their output are kept; with `None` they inherit launchgate's own streams. `announce` is
+/// called before each is started.
 pub fn run(
     host: &Host,
     log: &Log,
     steps: &ReadySteps,
     identity: Option<&RunIdentity>,
-    capture: OutputCapture,
+    tail: Option<usize>,
     permit: &mut dyn RunPermit,
     announce: &mut dyn FnMut(&Step),
 ) -> StepsOutcome {
@@ -216,7 +197,7 @@ pub fn run(
         log,
         plan: &steps.plan,
         identity,
-        capture,
+        tail,
         last: None,
         restore_hint: None,
     };
@@ -245,7 +226,7 @@ struct StepsRun<'a> {
     log: &'a Log,
     plan: &'a Steps,
     identity: Option<&'a RunIdentity>,
-    capture: OutputCapture,
+    tail: Option<usize>,
     last: Option<(Step, StepReport)>,
     /// How to go back to the snapshot that one of the steps took.
     restore_hint: Option<String>,
@@ -273,8 +254,8 @@ impl StepsRun<'_> {
             }
         };
         let ended = step_result(self.log, step, &report, result.as_ref());
-        if let Some(StepResult::Succeeded { restore_hint }) = result {
-            self.restore_hint = restore_hint.or(self.restore_hint.take());
+        if let Some(Ok(Some(restore_hint))) = result {
+            self.restore_hint = Some(restore_hint);
         }
         self.last = Some((step.clone(), report));
         ended
@@ -287,12 +268,8 @@ impl StepsRun<'_> {
         permit: &mut dyn RunPermit,
     ) -> std::io::Result<(StepReport, Option<StepResult>)> {
         let step = &ready.step;
-        let (receiver, slot) = if step.kind.is_embedded() {
-            let (receiver, slot) = channel()?;
-            (Some(receiver), Some(slot))
-        } else {
-            (None, None)
-        };
+        let ends = step.kind.is_embedded().then(channel).transpose()?;
+        let (receiver, slot) = ends.unzip();
         let (environment, mark) = match self.identity {
             Some(identity) => {
                 let environment = own_variables(self.plan, identity, step, slot.as_ref());
@@ -312,25 +289,22 @@ impl StepsRun<'_> {
             mark,
             result: slot,
         };
-        let tail = self.capture.tail();
-        let output = self
-            .log
-            .step_output(&step.name, tail, step.kind.is_embedded());
+        let is_embedded = step.kind.is_embedded();
+        let output = self.log.step_output(&step.name, self.tail, is_embedded);
         let report = self
             .host
             .supervise(&process, output, permit, &mut |event| {
                 log_event(self.log, step, self.plan.grace, &event);
             })?;
         let message = receiver.and_then(|receiver| receive(&receiver));
-        Ok((report, message.and_then(|m| StepResult::decode(&m))))
+        Ok((report, message.and_then(|message| decode(&message))))
     }
 
     /// Why the gate stays closed, if a stop arrived while the last step ran.
     fn stopped_during_last(&self) -> Option<Failure> {
         let (step, report) = self.last.as_ref()?;
-        report
-            .stop
-            .map(|stop| stopped(stop, &format!("{} ran", step.name)))
+        let stop = report.stop?;
+        Some(stopped(stop, &format!("{} ran", step.name)))
     }
 
     fn end(self, mut verdict: Verdict) -> StepsOutcome {

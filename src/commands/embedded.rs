@@ -18,7 +18,7 @@ use crate::plan::StepKind;
 use crate::plan::embedded::EmbeddedPlan;
 use crate::plan::gate_plan::{GatePlan, Limits};
 use crate::settings::EmbeddedSettings;
-use crate::steps::result::StepResult;
+use crate::steps::result::encode;
 use crate::sys::host::Host;
 use crate::sys::result;
 
@@ -53,15 +53,10 @@ pub fn check(plan: &EmbeddedPlan) -> Result<(), Failure> {
 pub fn carry_out(host: &Host, log: &Log, settings: &EmbeddedSettings) -> Result<(), Failure> {
     let sender = settings.result.map(result::inherited);
     let done = step(host, log, settings);
-    let result = match &done {
-        Ok(restore_hint) => StepResult::Succeeded {
-            restore_hint: restore_hint.clone(),
-        },
-        Err(failure) => StepResult::from(failure),
-    };
     if let Some(Ok(sender)) = sender {
+        let result = done.clone().map_err(|failure| failure.problem().clone());
         // Without the message the exit code still says whether it succeeded.
-        let _ = sender.send(&result.encode());
+        let _ = sender.send(&encode(&result));
     }
     done.map(drop)
 }

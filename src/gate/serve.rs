@@ -14,7 +14,7 @@ use crate::output::log::Log;
 use crate::output::timeline::Phase;
 use crate::plan::Step;
 use crate::plan::gate_plan::{GatePlan, Limits};
-use crate::steps::{self, OutputCapture, ReadySteps, RunIdentity, Verdict};
+use crate::steps::{self, ReadySteps, RunIdentity, Verdict};
 use crate::sys::clock::Moment;
 use crate::sys::host::{Host, Wake};
 use crate::sys::step::AlwaysPermitted;
@@ -49,7 +49,7 @@ pub fn pass_alone(
             log,
             steps,
             Some(&identity),
-            OutputCapture::Nothing,
+            None,
             &mut AlwaysPermitted,
             &mut |_| {},
         );
@@ -91,7 +91,7 @@ pub fn pass_together(
     // A file has one writer at a time, and while a step runs that is the step.
     let waits_for_ledger = plan.target.backend().driver().single_writer;
     let written = Arc::new(Wakeup::new().map_err(|error| error::no_descriptor(&error))?);
-    let capture = OutputCapture::Tail(record::captured(&log.secrets()));
+    let tail = record::captured(&log.secrets());
     let mut serve = |request: StepsRequest| {
         let StepsRequest {
             identity,
@@ -117,7 +117,7 @@ pub fn pass_together(
             log,
             steps,
             Some(&identity),
-            capture,
+            Some(tail),
             &mut permit,
             &mut announce,
         );

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::result::StepResult;
+use super::result::{OWN_FAILURES, StepResult};
 use super::{ReadyServer, Verdict};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::log::{Event, Log};
@@ -62,35 +62,29 @@ pub(super) fn step_result(
 
 /// The lock was lost; `why` says how it is known.
 pub fn lock_lost(why: &str) -> Failure {
-    Failure::new(
+    Failure::because(
         FailureKind::LockLost,
-        Problem::new(
-            format!("{why}; this run is over"),
-            "start again: whichever replica holds the lock will continue",
-        ),
+        format!("{why}; this run is over"),
+        "start again: whichever replica holds the lock will continue",
     )
 }
 
 /// A stop closed the gate during `phase`.
 pub fn stopped(stop: Stop, phase: &str) -> Failure {
-    Failure::new(
+    Failure::because(
         FailureKind::Stopped(stop),
-        Problem::new(
-            format!("stopped by {stop} while {phase}"),
-            "nothing to fix; the next start will continue",
-        ),
+        format!("stopped by {stop} while {phase}"),
+        "nothing to fix; the next start will continue",
     )
 }
 
 /// A stop closed the gate while a step ran, which did not succeed. What it had asked of a database may
 /// still be carried out.
 fn stopped_step(stop: Stop, name: &str) -> Failure {
-    Failure::new(
+    Failure::because(
         FailureKind::Stopped(stop),
-        Problem::new(
-            format!("stopped by {stop} during {name}"),
-            "the next start runs the steps again; a statement that this step sent may still be running in the database",
-        ),
+        format!("stopped by {stop} during {name}"),
+        "the next start runs the steps again; a statement that this step sent may still be running in the database",
     )
 }
 
@@ -101,9 +95,10 @@ pub fn stopped_after(stop: Stop, failure: Failure) -> Failure {
         return failure;
     }
     let (what, hint) = (failure.problem().what(), failure.problem().hint());
-    Failure::new(
+    Failure::because(
         FailureKind::Stopped(stop),
-        Problem::new(format!("stopped by {stop}; before that, {what}"), hint),
+        format!("stopped by {stop}; before that, {what}"),
+        hint,
     )
 }
 
@@ -133,12 +128,10 @@ fn log_ended(log: &Log, step: &Step, report: &StepReport) {
 fn timed_out(step: &Step) -> Failure {
     let limit = humantime::format_duration(step.timeout.unwrap_or_default());
     let name = &step.name;
-    Failure::new(
+    Failure::because(
         FailureKind::StepTimeout,
-        Problem::new(
-            format!("{name} ran past {limit} and was stopped"),
-            "raise --migrate-timeout, or split the migration",
-        ),
+        format!("{name} ran past {limit} and was stopped"),
+        "raise --migrate-timeout, or split the migration",
     )
 }
 
@@ -147,9 +140,13 @@ const OUT_OF_MEMORY: &str = "check whether it hit the memory limit, or what sent
 
 fn failed(step: &Step, ended: Ended, result: Option<&StepResult>) -> Failure {
     let name = &step.name;
-    if let (Ended::Code(code), Some(StepResult::Failed { kind, problem })) = (ended, result) {
+    if let (Ended::Code(code), Some(Err(problem))) = (ended, result) {
+        let own = OWN_FAILURES
+            .iter()
+            .find(|own| i32::from(own.code()) == code);
+        let kind = own.map_or(FailureKind::Step(ended.shell_code()), |own| *own);
         let what = format!("{name}: {}", problem.what());
-        return Failure::new(kind.kind(code), Problem::new(what, problem.hint()));
+        return Failure::because(kind, what, problem.hint());
     }
     let (how, hint) = match ended {
         // As a shell reports it.
@@ -182,9 +179,10 @@ fn failed(step: &Step, ended: Ended, result: Option<&StepResult>) -> Failure {
 pub(super) fn not_started(step: &Step, error: &io::Error) -> Failure {
     let what = format!("{}: failed to start {}: {error}", step.origin, step.name);
     match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => Failure::new(
+        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => Failure::because(
             FailureKind::System,
-            Problem::new(what, "raise the process or memory limit"),
+            what,
+            "raise the process or memory limit",
         ),
         _ => exec_failed(what, error),
     }
@@ -200,13 +198,11 @@ pub fn server_not_started(server: &ReadyServer, error: &io::Error) -> Failure {
 fn exec_failed(what: String, error: &io::Error) -> Failure {
     if error.kind() == io::ErrorKind::NotFound {
         let hint = "it existed a moment ago; find out what removed it";
-        return Failure::new(FailureKind::NotFound, Problem::new(what, hint));
+        return Failure::because(FailureKind::NotFound, what, hint);
     }
-    Failure::new(
+    Failure::because(
         FailureKind::NotExecutable,
-        Problem::new(
-            what,
-            "check that its file system allows execution and that it was built for this machine",
-        ),
+        what,
+        "check that its file system allows execution and that it was built for this machine",
     )
 }

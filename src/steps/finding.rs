@@ -9,7 +9,7 @@ use std::path::Path;
 use mistakes::{CommandOf, likely_mistake};
 
 use super::{ReadyEveryStart, ReadyServer, ReadyStep, ReadySteps};
-use crate::exit::{Failure, FailureKind, Problem};
+use crate::exit::{Failure, FailureKind};
 use crate::output::log::{Event, Log};
 use crate::plan::every_start::EveryStart;
 use crate::plan::{RunAs, ServerPlan, Stage, Step, Steps};
@@ -133,20 +133,16 @@ fn c_path(path: &Path) -> CString {
 fn not_found(what: &str, setting: &str, error: NotFound) -> Failure {
     match error {
         NotFound::Unfit(error) => unfit(what, error),
-        NotFound::Refused(error) => Failure::new(
+        NotFound::Refused(error) => Failure::because(
             FailureKind::System,
-            Problem::new(
-                format!("{what}: failed to switch to the user of {setting}: {error}"),
-                "start launchgate as root with the capabilities SETUID and SETGID, or as that user, \
+            format!("{what}: failed to switch to the user of {setting}: {error}"),
+            "start launchgate as root with the capabilities SETUID and SETGID, or as that user, \
                  or remove the setting",
-            ),
         ),
-        NotFound::OutOfReach(error) => Failure::new(
+        NotFound::OutOfReach(error) => Failure::because(
             FailureKind::System,
-            Problem::new(
-                format!("{what}: failed to signal processes of the user of {setting}: {error}"),
-                "also give launchgate the capability KILL, or start it as that user, or remove the setting",
-            ),
+            format!("{what}: failed to signal processes of the user of {setting}: {error}"),
+            "also give launchgate the capability KILL, or start it as that user, or remove the setting",
         ),
     }
 }
@@ -157,8 +153,5 @@ fn unfit(of: &str, unfit: Unfit) -> Failure {
     } else {
         FailureKind::NotExecutable
     };
-    Failure::new(
-        kind,
-        Problem::new(format!("{of}: {}", unfit.what), unfit.hint),
-    )
+    Failure::because(kind, format!("{of}: {}", unfit.what), unfit.hint)
 }

@@ -5,6 +5,7 @@
 //! calls here; those are in `db` and `sys`.
 
 pub mod backoff;
+mod current_wait;
 pub mod decide;
 pub mod delay_wait;
 mod error;
@@ -67,16 +68,16 @@ pub enum Passed {
     Here,
 }
 
-/// What came of trying to lock and run.
+/// What came of a look at the ledger or, if there was something to run, of trying to lock and run.
 enum LockOutcome {
     /// The gate is open.
     Passed(Passed),
     /// Another replica holds the lock; its row, where the ledger has one.
-    Busy(Option<LedgerRow>),
-    /// An attempt failed meanwhile, and the next one may not begin yet.
+    Busy(Option<Box<LedgerRow>>),
+    /// An attempt failed, and the next one may not begin yet.
     Delayed(RetryDelay),
-    /// The database failed; worth another try.
-    Failed(Error),
+    /// This revision must not start.
+    Refused(RevisionRefusal),
     /// A step failed.
     StepFailed(Failure),
 }
@@ -113,58 +114,64 @@ impl Gate {
         let mut write_retry = ConnectRetry::under_lock(&self.limits, &self.reference);
         loop {
             let (session, ledger) = poll.next(&mut link, early.take()).await?;
-            let holder = match self.decision(&ledger) {
-                Decision::Start => {
-                    session.close().await;
-                    self.log_up_to_date(&ledger);
-                    return Ok(Passed::Already);
-                }
-                Decision::Wait(entry) => {
-                    session.close().await;
-                    write_retry.served(&self.log);
-                    Some(*entry)
-                }
-                // No ledger counts the attempts of what has no revision.
-                Decision::Run { .. } if !self.is_counted() && tries.delay().is_some() => {
-                    session.close().await;
-                    poll.wait_for_delay(&mut link, tries.delay()).await?;
-                    continue;
-                }
-                Decision::Run { .. } => {
-                    let leases = &mut poll.leases;
-                    let locking = self.lock(session, &mut link, &mut write_retry, leases);
-                    match locking.await? {
-                        LockOutcome::Passed(passed) => return Ok(passed),
-                        LockOutcome::Busy(entry) => entry,
-                        LockOutcome::Delayed(delay) => {
-                            poll.wait_for_delay(&mut link, Some(delay)).await?;
-                            continue;
-                        }
-                        LockOutcome::StepFailed(failure) => {
-                            tries.again(failure, &self.log)?;
-                            poll = LedgerPoll::new(&self, Phase::Lock);
-                            continue;
-                        }
-                        LockOutcome::Failed(error) => {
-                            poll.wait_out(&mut link, &mut write_retry, &error).await?;
+            // No ledger counts the attempts of what has no revision.
+            let own_delay = tries.delay().filter(|_| !self.is_counted());
+            let outcome = match self.due(&ledger, own_delay) {
+                Ok(_) => {
+                    let locking = self.lock(session, &mut link, &mut poll.leases);
+                    match locking.await {
+                        Ok(outcome) => outcome,
+                        Err(HoldError::Final(failure)) => return Err(failure),
+                        Err(HoldError::StartOver(error)) => {
+                            let retry = Some(&mut write_retry);
+                            poll.wait_out(&mut link, retry, &error).await?;
                             continue;
                         }
                     }
                 }
-                Decision::Delay(delay) => {
+                Err(outcome) => {
                     session.close().await;
-                    write_retry.served(&self.log);
-                    poll.wait_for_delay(&mut link, Some(delay)).await?;
-                    continue;
+                    outcome
                 }
-                Decision::Refuse(refusal) => {
+            };
+            write_retry.served(&self.log);
+            match outcome {
+                LockOutcome::Passed(passed) => return Ok(passed),
+                LockOutcome::Busy(row) => poll.wait_for_holder(&mut link, row.as_deref()).await?,
+                LockOutcome::Delayed(delay) => poll.wait_for_delay(&mut link, delay).await?,
+                LockOutcome::StepFailed(failure) => {
+                    tries.again(failure, &self.log)?;
+                    poll = LedgerPoll::new(&self, Phase::Lock);
+                }
+                LockOutcome::Refused(refusal) => {
                     let is_exhausted = matches!(refusal, RevisionRefusal::Exhausted { .. });
                     let own = tries.last().filter(|_| is_exhausted);
                     return Err(own.unwrap_or_else(|| self.refuse(&refusal)));
                 }
-            };
-            poll.wait_for_holder(&mut link, holder.as_ref()).await?;
+            }
         }
+    }
+
+    /// The number of the attempt that is due, and the rows of dead holders; otherwise what the ledger
+    /// means instead. `own_delay` is one that no ledger knows.
+    fn due(
+        &self,
+        ledger: &Ledger,
+        own_delay: Option<RetryDelay>,
+    ) -> Result<(i32, Vec<LedgerRow>), LockOutcome> {
+        Err(match self.decision(ledger) {
+            Decision::Run { attempt, dead } => match own_delay {
+                None => return Ok((attempt, dead)),
+                Some(delay) => LockOutcome::Delayed(delay),
+            },
+            Decision::Start => {
+                self.log_up_to_date(ledger);
+                LockOutcome::Passed(Passed::Already)
+            }
+            Decision::Wait(row) => LockOutcome::Busy(Some(row)),
+            Decision::Delay(delay) => LockOutcome::Delayed(delay),
+            Decision::Refuse(refusal) => LockOutcome::Refused(refusal),
+        })
     }
 
     /// Waits until the ledger says that the revision succeeded. Reads only.
@@ -242,12 +249,8 @@ impl Gate {
     }
 
     fn log_up_to_date(&self, ledger: &Ledger) {
-        let run = match ledger {
-            Ledger::Rows(rows) => rows
-                .iter()
-                .find(|row| row.state == Some(RunState::Succeeded)),
-            Ledger::Missing => None,
-        };
+        let mut rows = ledger.rows().iter();
+        let run = rows.find(|row| row.state == Some(RunState::Succeeded));
         let none = String::new();
         let (by, run) = run.map_or((&none, &none), |row| (&row.holder, &row.run_id));
         self.log.say(
@@ -262,27 +265,16 @@ impl Gate {
         &self,
         session: Session,
         link: &mut GateLink,
-        write_retry: &mut ConnectRetry,
         leases: &mut LeaseWatch,
-    ) -> Result<LockOutcome, Failure> {
+    ) -> Result<LockOutcome, HoldError> {
         let asked = Moment::now();
         let locking = link.unless_stopped("waiting for the lock", session.try_lock());
-        match locking.await? {
-            Ok(db::Attempt::Busy(session)) => {
+        match locking.await?? {
+            db::Attempt::Busy(session) => {
                 session.close().await;
-                write_retry.served(&self.log);
                 Ok(LockOutcome::Busy(None))
             }
-            Ok(db::Attempt::Locked(locked)) => match self.hold(locked, asked, link, leases).await {
-                Ok(outcome) => {
-                    write_retry.served(&self.log);
-                    Ok(outcome)
-                }
-                Err(HoldError::Final(failure)) => Err(failure),
-                Err(HoldError::StartOver(error)) => Ok(LockOutcome::Failed(error)),
-            },
-            Err(Error::Refused { what, hint }) => Err(refused(what, hint)),
-            Err(error) => Ok(LockOutcome::Failed(error)),
+            db::Attempt::Locked(locked) => self.hold(locked, asked, link, leases).await,
         }
     }
 }

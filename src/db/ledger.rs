@@ -120,6 +120,14 @@ pub enum Ledger {
 }
 
 impl Ledger {
+    /// The rows: none if there is no table.
+    pub fn rows(&self) -> &[LedgerRow] {
+        match self {
+            Self::Missing => &[],
+            Self::Rows(rows) => rows,
+        }
+    }
+
     /// The rows of every other run.
     #[must_use]
     pub fn without(mut self, run_id: &str) -> Self {

@@ -81,161 +81,150 @@ pub enum RevisionRefusal {
 /// Decides. Without a `revision` the steps run at every start. A lease that is too long counts as live;
 /// whoever knows better says so in the row (`gate::lease_watch`).
 pub fn decide(ledger: &Ledger, revision: Option<&str>, attempts: Attempts) -> Decision {
-    let Ledger::Rows(rows) = ledger else {
-        return Decision::Run {
-            attempt: 1,
-            dead: Vec::new(),
-        };
-    };
-    let own: Vec<&LedgerRow> = rows
-        .iter()
-        .filter(|row| revision.is_some_and(|revision| row.revision == revision))
-        .collect();
-    if own.iter().any(|row| row.state.is_none()) {
+    let own = RevisionRows::of(ledger, revision);
+    if own.rows.iter().any(|row| row.state.is_none()) {
         return Decision::Refuse(RevisionRefusal::Unknown);
     }
     // Of a block and a success, the newer one counts. A reset lifts a block and starts counting failures
     // again, but a revision that succeeded never runs again.
-    let reset = newest(&own, RunState::Reset);
-    let blocked =
-        newest(&own, RunState::Blocked).filter(|row| row.id > reset.map_or(i64::MIN, |r| r.id));
-    let succeeded = newest(&own, RunState::Succeeded);
-    match (blocked, succeeded) {
+    let succeeded = own.newest(RunState::Succeeded);
+    match (own.blocked_since(own.reset), succeeded) {
         (Some(blocked), succeeded) if succeeded.is_none_or(|row| row.id < blocked.id) => {
-            return Decision::Refuse(RevisionRefusal::Blocked {
-                by: blocked.holder.clone(),
-                note: blocked.note.clone(),
-            });
+            return Decision::Refuse(RevisionRefusal::blocked(blocked));
         }
         (_, Some(_)) => return Decision::Start,
         _ => {}
     }
-    let is_live =
-        |row: &&LedgerRow| row.state == Some(RunState::Running) && row.lease != RowLease::Over;
-    if let Some(row) = own.iter().copied().find(is_live) {
+    let rows = ledger.rows();
+    let is_running = |row: &&LedgerRow| row.state == Some(RunState::Running);
+    let is_live = |row: &&LedgerRow| is_running(row) && row.lease != RowLease::Over;
+    if let Some(row) = own.rows.iter().copied().find(is_live) {
         return Decision::Wait(Box::new(row.clone()));
     }
-    if let Some(refusal) = exhausted(&own, reset, attempts.max) {
+    if let Some(refusal) = own.exhausted(attempts.max) {
         return Decision::Refuse(refusal);
     }
     if let Some(row) = rows.iter().find(is_live) {
         return Decision::Wait(Box::new(row.clone()));
     }
-    if let Some(delay) = delay(&own, reset, attempts) {
+    if let Some(delay) = own.delay(attempts) {
         return Decision::Delay(delay);
     }
-    let dead = rows
-        .iter()
-        .filter(|row| row.state == Some(RunState::Running))
-        .cloned()
-        .collect();
     Decision::Run {
-        attempt: attempt(&own, reset),
-        dead,
+        attempt: own.attempt(),
+        dead: rows.iter().filter(is_running).cloned().collect(),
     }
 }
 
 /// Whether `revision` is recorded as succeeded, whatever an operator decided since.
 pub fn has_succeeded(ledger: &Ledger, revision: &str) -> bool {
-    let Ledger::Rows(rows) = ledger else {
-        return false;
-    };
-    rows.iter()
-        .any(|row| row.revision == revision && row.state == Some(RunState::Succeeded))
+    let own = RevisionRows::of(ledger, Some(revision));
+    own.newest(RunState::Succeeded).is_some()
 }
 
 /// Whether `revision` was ever run, whatever an operator decided about it.
 pub fn has_run(ledger: &Ledger, revision: &str) -> bool {
-    let Ledger::Rows(rows) = ledger else {
-        return false;
-    };
     let is_decision =
         |row: &LedgerRow| matches!(row.state, Some(RunState::Reset | RunState::Blocked));
-    rows.iter()
-        .any(|row| row.revision == revision && !is_decision(row))
+    let own = RevisionRows::of(ledger, Some(revision));
+    own.rows.into_iter().any(|row| !is_decision(row))
 }
 
 /// How often `revision` has failed since its attempts were last reset.
 pub fn failures(ledger: &Ledger, revision: &str) -> usize {
-    let Ledger::Rows(rows) = ledger else {
-        return 0;
-    };
-    let own: Vec<&LedgerRow> = rows.iter().filter(|row| row.revision == revision).collect();
-    since_reset(&own, newest(&own, RunState::Reset))
-        .filter(|row| row.state == Some(RunState::Failed))
-        .count()
+    RevisionRows::of(ledger, Some(revision)).failed().count()
 }
 
 /// The block that an operator put on `revision` during its run `run_id`.
 pub fn blocked_meanwhile(ledger: &Ledger, revision: &str, run_id: &str) -> Option<RevisionRefusal> {
-    let Ledger::Rows(rows) = ledger else {
-        return None;
-    };
-    let own: Vec<&LedgerRow> = rows.iter().filter(|row| row.revision == revision).collect();
-    let run = own.iter().find(|row| row.run_id == run_id)?.id;
-    let lifted = newest(&own, RunState::Reset).map_or(run, |reset| reset.id.max(run));
-    let blocked = newest(&own, RunState::Blocked).filter(|row| row.id > lifted)?;
-    Some(RevisionRefusal::Blocked {
-        by: blocked.holder.clone(),
-        note: blocked.note.clone(),
-    })
+    let own = RevisionRows::of(ledger, Some(revision));
+    let run = own.rows.iter().find(|row| row.run_id == run_id)?.id;
+    let blocked = own.blocked_since(own.reset.max(run))?;
+    Some(RevisionRefusal::blocked(blocked))
 }
 
-/// The newest row in this state. Rows are ordered newest first.
-fn newest<'a>(rows: &[&'a LedgerRow], state: RunState) -> Option<&'a LedgerRow> {
-    rows.iter().copied().find(|row| row.state == Some(state))
+impl RevisionRefusal {
+    fn blocked(row: &LedgerRow) -> Self {
+        Self::Blocked {
+            by: row.holder.clone(),
+            note: row.note.clone(),
+        }
+    }
 }
 
-fn since_reset<'a>(
-    own: &'a [&LedgerRow],
-    reset: Option<&LedgerRow>,
-) -> impl Iterator<Item = &'a LedgerRow> {
-    let from = reset.map_or(i64::MIN, |row| row.id);
-    own.iter().copied().filter(move |row| row.id > from)
+/// The rows of one revision, newest first.
+struct RevisionRows<'a> {
+    rows: Vec<&'a LedgerRow>,
+    /// The id of the newest reset, less than any other without one.
+    reset: i64,
 }
 
-fn exhausted(
-    own: &[&LedgerRow],
-    reset: Option<&LedgerRow>,
-    max_attempts: Option<u32>,
-) -> Option<RevisionRefusal> {
-    let mut failed = since_reset(own, reset)
-        .filter(|row| row.state == Some(RunState::Failed))
-        .peekable();
-    let last = failed.peek()?.run_id.clone();
-    let failed = failed.count();
-    (failed >= usize::try_from(max_attempts?).ok()?)
-        .then_some(RevisionRefusal::Exhausted { failed, last })
-}
+impl<'a> RevisionRows<'a> {
+    fn of(ledger: &'a Ledger, revision: Option<&str>) -> Self {
+        let is_own = |row: &&LedgerRow| revision.is_some_and(|revision| row.revision == revision);
+        let rows = ledger.rows().iter().filter(is_own).collect();
+        let mut own = Self {
+            rows,
+            reset: i64::MIN,
+        };
+        own.reset = own.newest(RunState::Reset).map_or(i64::MIN, |row| row.id);
+        own
+    }
 
-/// By the database's clock. A failure that it puts further ahead than the delay lasts was recorded
-/// before that clock was set back, and delays nothing.
-fn delay(own: &[&LedgerRow], reset: Option<&LedgerRow>, attempts: Attempts) -> Option<RetryDelay> {
-    let failures = || since_reset(own, reset).filter(|row| row.state == Some(RunState::Failed));
-    let ended_ms = failures().next()?.ended_ms?;
-    let failed = failures().count();
-    let delay = attempts.delay_after(failed);
-    let ended = Duration::from_millis(ended_ms.unsigned_abs());
-    let remaining = if ended_ms >= 0 {
-        delay.saturating_sub(ended)
-    } else if ended <= delay {
-        delay
-    } else {
-        Duration::ZERO
-    };
-    (!remaining.is_zero()).then_some(RetryDelay { failed, remaining })
-}
+    /// The newest row in this state.
+    fn newest(&self, state: RunState) -> Option<&'a LedgerRow> {
+        self.rows
+            .iter()
+            .copied()
+            .find(|row| row.state == Some(state))
+    }
 
-fn attempt(own: &[&LedgerRow], reset: Option<&LedgerRow>) -> i32 {
-    let runs = since_reset(own, reset)
-        .filter(|row| {
-            matches!(
-                row.state,
-                Some(RunState::Failed | RunState::Interrupted | RunState::Running)
-            )
-        })
-        .count();
-    i32::try_from(runs + 1).unwrap_or(i32::MAX)
+    /// The newest block, if it is newer than the row `id`.
+    fn blocked_since(&self, id: i64) -> Option<&'a LedgerRow> {
+        self.newest(RunState::Blocked).filter(|row| row.id > id)
+    }
+
+    fn since_reset(&self) -> impl Iterator<Item = &'a LedgerRow> {
+        self.rows.iter().copied().filter(|row| row.id > self.reset)
+    }
+
+    /// The failures since the last reset.
+    fn failed(&self) -> impl Iterator<Item = &'a LedgerRow> {
+        self.since_reset()
+            .filter(|row| row.state == Some(RunState::Failed))
+    }
+
+    fn exhausted(&self, max_attempts: Option<u32>) -> Option<RevisionRefusal> {
+        let last = self.failed().next()?.run_id.clone();
+        let failed = self.failed().count();
+        (failed >= usize::try_from(max_attempts?).ok()?)
+            .then_some(RevisionRefusal::Exhausted { failed, last })
+    }
+
+    /// By the database's clock. A failure that it puts further ahead than the delay lasts was recorded
+    /// before that clock was set back, and delays nothing.
+    fn delay(&self, attempts: Attempts) -> Option<RetryDelay> {
+        let ended_ms = self.failed().next()?.ended_ms?;
+        let failed = self.failed().count();
+        let delay = attempts.delay_after(failed);
+        let ended = Duration::from_millis(ended_ms.unsigned_abs());
+        let remaining = if ended_ms >= 0 {
+            delay.saturating_sub(ended)
+        } else if ended <= delay {
+            delay
+        } else {
+            Duration::ZERO
+        };
+        (!remaining.is_zero()).then_some(RetryDelay { failed, remaining })
+    }
+
+    /// The number of the next run since the last reset.
+    fn attempt(&self) -> i32 {
+        use RunState::{Failed, Interrupted, Running};
+        let is_run = |row: &&LedgerRow| matches!(row.state, Some(Failed | Interrupted | Running));
+        let runs = self.since_reset().filter(is_run).count();
+        i32::try_from(runs + 1).unwrap_or(i32::MAX)
+    }
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ impl From<Error> for HoldError {
 /// The database refuses.
 #[must_use]
 pub fn refused(what: String, hint: String) -> Failure {
-    Failure::new(FailureKind::Database, Problem::new(what, hint))
+    Failure::because(FailureKind::Database, what, hint)
 }
 
 /// What a failed database call means for a command that only reads or appends.
@@ -43,12 +43,10 @@ pub fn refused(what: String, hint: String) -> Failure {
 pub fn call_failed(reference: &LedgerReference, error: Error) -> Failure {
     match error {
         Error::Refused { what, hint } | Error::NotReady { what, hint } => refused(what, hint),
-        other => Failure::new(
+        other => Failure::because(
             FailureKind::Unreachable,
-            Problem::new(
-                format!("the database did not answer: {other}"),
-                format!("try again, and check `{}`", reference.status_command()),
-            ),
+            format!("the database did not answer: {other}"),
+            format!("try again, and check `{}`", reference.status_command()),
         ),
     }
 }
@@ -86,15 +84,13 @@ pub fn revision_refused(
             )
         }
         RevisionRefusal::Unknown => {
-            return Failure::new(
+            return Failure::because(
                 FailureKind::Database,
-                Problem::new(
-                    format!(
-                        "the ledger has a row for revision {revision} in a state unknown to this \
+                format!(
+                    "the ledger has a row for revision {revision} in a state unknown to this \
                          version of launchgate"
-                    ),
-                    "a newer launchgate wrote it: use that version or later in this image",
                 ),
+                "a newer launchgate wrote it: use that version or later in this image",
             );
         }
     };
@@ -105,15 +101,13 @@ pub fn revision_refused(
 #[must_use]
 pub(super) fn orphans_remain(list: &str, waited: Duration, backend: Backend) -> Failure {
     let end = ending_a_session(backend);
-    Failure::new(
+    Failure::because(
         FailureKind::TimedOut,
-        Problem::new(
-            format!(
-                "database sessions of an earlier run are still active after {} (--orphan-timeout): {list}",
-                shown(waited)
-            ),
-            format!("let them finish, or terminate them{end}, then start again"),
+        format!(
+            "database sessions of an earlier run are still active after {} (--orphan-timeout): {list}",
+            shown(waited)
         ),
+        format!("let them finish, or terminate them{end}, then start again"),
     )
 }
 
@@ -162,37 +156,29 @@ pub(super) fn table_locked(lost: &str, target: &Target) -> Problem {
 /// The steps succeeded, but the connection with the lock could not record that.
 #[must_use]
 pub(super) fn unrecorded(why: &str) -> Failure {
-    Failure::new(
+    Failure::because(
         FailureKind::LockLost,
-        Problem::new(
-            format!(
-                "the steps succeeded, but the result could not be recorded under the lock: {why}"
-            ),
-            "start again: the steps will run again",
-        ),
+        format!("the steps succeeded, but the result could not be recorded under the lock: {why}"),
+        "start again: the steps will run again",
     )
 }
 
 /// The first thread dropped a request, which it never does.
 #[must_use]
 pub(super) fn no_answer() -> Failure {
-    Failure::new(
+    Failure::because(
         FailureKind::Bug,
-        Problem::new(
-            "the thread that runs the steps returned no result",
-            "please report this bug",
-        ),
+        "the thread that runs the steps returned no result",
+        "please report this bug",
     )
 }
 
 /// No descriptor left.
 #[must_use]
 pub(super) fn no_descriptor(error: &io::Error) -> Failure {
-    Failure::new(
+    Failure::because(
         FailureKind::System,
-        Problem::new(
-            format!("failed to open a file descriptor: {error}"),
-            "raise the open file limit (`ulimit -n`)",
-        ),
+        format!("failed to open a file descriptor: {error}"),
+        "raise the open file limit (`ulimit -n`)",
     )
 }

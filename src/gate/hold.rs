@@ -1,7 +1,9 @@
 //! With the lock held: read the ledger again, prove that the lock excludes, wait for what an
 //! earlier run left, append the row, and have the steps run.
 
-use super::{Gate, HoldError, LockOutcome, Passed};
+use std::time::Duration;
+
+use super::{Gate, HoldError, LockOutcome};
 use crate::db::ledger::{LedgerRow, NewRun};
 use crate::db::{Appended, Error, LedgerCreation, Locked, Proof};
 use crate::exit::Problem;
@@ -28,38 +30,28 @@ impl Gate {
         let look = locked.read_ledger(self.revision.revision.as_deref());
         let mut ledger = self.call(link, Box::pin(look)).await?;
         leases.judge(&mut ledger, Moment::now());
-        let (attempt, dead) = match self.decision(&ledger) {
-            Decision::Run { attempt, dead } => (attempt, dead),
-            Decision::Start => {
+        let (attempt, dead) = match self.due(&ledger, None) {
+            Ok(run) => run,
+            Err(outcome) => {
                 locked.release().await;
-                self.log_up_to_date(&ledger);
-                return Ok(LockOutcome::Passed(Passed::Already));
-            }
-            Decision::Wait(entry) => {
-                locked.release().await;
-                return Ok(LockOutcome::Busy(Some(*entry)));
-            }
-            Decision::Delay(delay) => {
-                locked.release().await;
-                return Ok(LockOutcome::Delayed(delay));
-            }
-            Decision::Refuse(refusal) => {
-                locked.release().await;
-                return Err(self.refuse(&refusal).into());
+                return Ok(outcome);
             }
         };
         self.log.timeline().enter(Phase::Preparing);
         self.prove(&mut locked).await?;
-        if let Err(error) = self.fence(&mut locked, &dead, link).await {
+        let dead_runs: Vec<String> = dead.iter().map(|row| row.run_id.clone()).collect();
+        if let Err(error) = self.fence(&mut locked, &dead_runs, link).await {
             locked.release().await;
             return Err(error);
         }
-        self.close_dead(&mut locked, &dead, link).await?;
+        self.close_dead(&mut locked, &dead, &dead_runs, link)
+            .await?;
         let creation = self.call(link, Box::pin(locked.create_ledger())).await?;
         self.log_creation(creation);
         let revision = self.revision.revision.as_deref();
         let failed = revision.map(|revision| decide::failures(&ledger, revision));
-        self.run(locked, attempt, failed, &dead, asked, link).await
+        self.run(locked, attempt, failed, &dead_runs, asked, link)
+            .await
     }
 
     fn log_creation(&self, creation: LedgerCreation) {
@@ -140,14 +132,14 @@ impl Gate {
         &self,
         locked: &mut Locked,
         dead: &[LedgerRow],
+        runs: &[String],
         link: &mut GateLink,
     ) -> Result<(), HoldError> {
         if dead.is_empty() {
             return Ok(());
         }
-        let ids: Vec<String> = dead.iter().map(|row| row.run_id.clone()).collect();
         let note = "the holder died, or lost the lock and could not record that";
-        self.call(link, Box::pin(locked.interrupt(&ids, note)))
+        self.call(link, Box::pin(locked.interrupt(runs, note)))
             .await?;
         for row in dead {
             let seconds = row.age_ms / 1000;
@@ -170,7 +162,7 @@ impl Gate {
         mut locked: Locked,
         attempt: i32,
         failed: Option<usize>,
-        dead: &[LedgerRow],
+        dead: &[String],
         asked: Moment,
         link: &mut GateLink,
     ) -> Result<LockOutcome, HoldError> {
@@ -205,14 +197,14 @@ impl Gate {
             "this replica holds the lock, running the steps",
             &fields,
         );
-        let confirmed = asked.max(appended);
-        let lease = if self.target.backend().driver().has_lease {
-            Lease::new(self.target.lease, confirmed)
+        let length = if self.target.backend().driver().has_lease {
+            self.target.lease
         } else {
             // The kernel keeps the lock as long as the step lives. But its file may be removed.
-            Lease::endless(self.target.lease / 6, confirmed)
-        }
-        .map_err(|error| error::no_descriptor(&error))?;
+            Duration::from_secs(u32::MAX.into())
+        };
+        let lease = Lease::new(length, self.target.lease / 6, asked.max(appended));
+        let lease = lease.map_err(|error| error::no_descriptor(&error))?;
         let identity = self.identity(&locked, &run_id, attempt);
         let outcome = self.keep(&mut locked, &lease, &identity, link).await?;
         let has_failed = matches!(outcome.verdict, Verdict::Failed(_));

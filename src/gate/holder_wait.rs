@@ -2,122 +2,76 @@
 
 use std::time::Duration;
 
+use super::poll::LedgerPoll;
 use crate::db::ledger::LedgerRow;
 use crate::exit::Failure;
-use crate::gate::backoff::Contention;
-use crate::gate::wait_clock::{Tick, WaitClock, shown, timed_out};
+use crate::gate::wait_clock::{shown, timed_out};
 use crate::output::log::{Event, Field, Log};
-use crate::plan::ledger_reference::LedgerReference;
 
-/// The wait for the replica that holds the lock.
-#[derive(Debug)]
-pub(super) struct HolderWait {
-    clock: WaitClock,
-    /// The run that was last named in the log.
-    named: Option<String>,
-    /// The command that shows who holds the gate.
-    status: String,
-}
-
-impl HolderWait {
-    /// A wait that has not begun.
-    pub(super) fn new(limit: Option<Duration>, reference: &LedgerReference) -> Self {
-        Self {
-            clock: WaitClock::new(limit),
-            named: None,
-            status: reference.status_command(),
-        }
-    }
-
-    /// Leaves out `time` that was spent on another wait.
-    pub(super) fn leave_out(&mut self, time: Duration) {
-        self.clock.leave_out(time);
-    }
-
-    /// The pause before the next read.
+impl LedgerPoll<'_> {
+    /// The pause before the next read, while another replica holds the lock.
     ///
     /// # Errors
     /// It took too long.
-    pub(super) fn next(
-        &mut self,
-        log: &Log,
-        holder: Option<&LedgerRow>,
-        contention: Contention,
-    ) -> Result<Duration, Failure> {
-        let is_another = holder.is_some_and(|entry| self.named.as_ref() != Some(&entry.run_id));
-        match self.clock.tick() {
-            Tick::Over(waited) => {
-                let name = holder.map_or("another replica", |entry| &entry.holder);
-                Err(timed_out(
-                    format!("waited {} for {name}", shown(waited)),
-                    &format!("see who holds it with `{}`", self.status),
-                ))
-            }
-            Tick::Waiting { waited, log_now } => {
-                if log_now || is_another {
-                    self.log(log, waited, holder);
-                }
-                Ok(self.clock.pause(waited, contention))
-            }
+    pub(super) fn holder_pause(&mut self, holder: Option<&LedgerRow>) -> Result<Duration, Failure> {
+        if let Some(holder) = holder.filter(|row| self.named.as_ref() != Some(&row.run_id)) {
+            // Another one than before is logged at once.
+            self.named = Some(holder.run_id.clone());
+            self.clock.logged = None;
         }
-    }
-
-    fn log(&mut self, log: &Log, waited: Duration, holder: Option<&LedgerRow>) {
-        let seconds = waited.as_secs();
-        let Some(entry) = holder else {
-            return log.say(
-                Event::LockWaiting,
-                "another replica holds the lock, waiting",
-                &[("seconds", &seconds)],
-            );
-        };
-        self.named = Some(entry.run_id.clone());
-        log.say(
-            Event::LockWaiting,
-            "another replica is running the steps, waiting",
-            &[
-                ("seconds", &seconds),
-                ("holder", &entry.holder),
-                ("revision", &entry.revision),
-                ("run", &entry.run_id),
-                ("running", &format!("{}s", entry.age_ms / 1000)),
-            ],
-        );
+        let log = &self.gate.log;
+        let waited = self.clock.go_on(|waited| log_holder(log, waited, holder));
+        let waited = waited.map_err(|waited| {
+            let name = holder.map_or("another replica", |row| &row.holder);
+            let status = self.gate.reference.status_command();
+            timed_out(
+                format!("waited {} for {name}", shown(waited)),
+                &format!("see who holds it with `{status}`"),
+            )
+        })?;
+        Ok(self.clock.pause(waited, self.retry.contention()))
     }
 
     /// The pause before `launchgate wait` reads again, for a release that nobody is migrating.
     ///
     /// # Errors
     /// It took too long.
-    pub(super) fn for_release(
-        &mut self,
-        log: &Log,
-        revision: &str,
-        contention: Contention,
-    ) -> Result<Duration, Failure> {
-        match self.clock.tick() {
-            Tick::Over(waited) => Err(timed_out(
+    pub(super) fn release_pause(&mut self) -> Result<Duration, Failure> {
+        let (log, revision) = (&self.gate.log, self.gate.revision());
+        let waited = self.clock.go_on(|waited| {
+            let fields: [Field<'_>; 2] = [("seconds", &waited.as_secs()), ("revision", &revision)];
+            let message = "waiting for the release to be migrated";
+            log.say(Event::LockWaiting, message, &fields);
+        });
+        let waited = waited.map_err(|waited| {
+            let status = self.gate.reference.status_command();
+            timed_out(
                 format!(
                     "waited {} for revision {revision} to succeed",
                     shown(waited)
                 ),
-                &format!(
-                    "check that the job that migrates it is running, and see `{}`",
-                    self.status
-                ),
-            )),
-            Tick::Waiting { waited, log_now } => {
-                if log_now {
-                    let fields: [Field<'_>; 2] =
-                        [("seconds", &waited.as_secs()), ("revision", &revision)];
-                    log.say(
-                        Event::LockWaiting,
-                        "waiting for the release to be migrated",
-                        &fields,
-                    );
-                }
-                Ok(self.clock.pause(waited, contention))
-            }
-        }
+                &format!("check that the job that migrates it is running, and see `{status}`"),
+            )
+        })?;
+        Ok(self.clock.pause(waited, self.retry.contention()))
     }
+}
+
+fn log_holder(log: &Log, waited: Duration, holder: Option<&LedgerRow>) {
+    let seconds = waited.as_secs();
+    let Some(row) = holder else {
+        let message = "another replica holds the lock, waiting";
+        return log.say(Event::LockWaiting, message, &[("seconds", &seconds)]);
+    };
+    log.say(
+        Event::LockWaiting,
+        "another replica is running the steps, waiting",
+        &[
+            ("seconds", &seconds),
+            ("holder", &row.holder),
+            ("revision", &row.revision),
+            ("run", &row.run_id),
+            ("running", &format!("{}s", row.age_ms / 1000)),
+        ],
+    );
 }

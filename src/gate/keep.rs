@@ -164,20 +164,20 @@ impl Gate {
                 self.log_dropped(dropped);
             }
         }
-        let Some(mut locked) = locked else {
-            self.record_lost(run_id, &row).await;
-            let result = ended.verdict.into_result();
-            return result
-                .map(|()| LockOutcome::Passed(Passed::Here))
-                .map_err(|failure| (failure, true));
-        };
-        let (failure, is_done) = match ended.verdict {
-            Verdict::Done => (self.blocked_meanwhile(&mut locked, run_id).await, true),
+        let (mut failure, is_done) = match ended.verdict {
+            Verdict::Done => (None, true),
             Verdict::Failed(failure) | Verdict::Interrupted(failure) | Verdict::Lost(failure) => {
                 (Some(failure), false)
             }
             Verdict::Stopped { failure, done } => (Some(failure), done),
         };
+        let Some(mut locked) = locked else {
+            self.record_lost(run_id, &row).await;
+            return Err((failure.unwrap_or_else(error::no_answer), true));
+        };
+        if failure.is_none() {
+            failure = self.blocked_meanwhile(&mut locked, run_id).await;
+        }
         let failure = match self.record(locked, lease, run_id, &row, is_done).await {
             Ok(recorded) => {
                 self.log_recorded(recorded, run_id, row.state);
@@ -262,11 +262,7 @@ impl Gate {
     /// Closes the row of a run that lost its lock; its step is gone by now.
     async fn record_lost(&self, run_id: &str, row: &db::ledger::RunOutcome) {
         match self.target.interrupt_own(run_id, row).await {
-            Ok(true) => self.log.say(
-                Event::RunRecorded,
-                "recorded the run",
-                &[("run", &run_id), ("state", &row.state)],
-            ),
+            Ok(true) => self.log_recorded(Recorded::Written, run_id, row.state),
             Ok(false) => {}
             Err(error) => self.log.warn(
                 Event::RunUnrecorded,

@@ -2,7 +2,7 @@
 //! longer be confirmed. Holds no connection and no process.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::sys::clock::Moment;
@@ -45,23 +45,13 @@ pub fn longest_silence(lease: Duration) -> Duration {
 }
 
 impl Lease {
-    /// A lease that was confirmed by a request sent at `confirmed`, to be renewed every sixth of its
-    /// length.
-    pub fn new(length: Duration, confirmed: Moment) -> std::io::Result<Arc<Self>> {
-        Self::with(length, length / 6, confirmed)
-    }
-
-    /// A lease that never expires, because the kernel keeps the lock. It is still checked every
-    /// `interval`.
-    pub fn endless(interval: Duration, confirmed: Moment) -> std::io::Result<Arc<Self>> {
-        Self::with(
-            Duration::from_secs(u64::from(u32::MAX)),
-            interval,
-            confirmed,
-        )
-    }
-
-    fn with(length: Duration, interval: Duration, confirmed: Moment) -> std::io::Result<Arc<Self>> {
+    /// A lease of this length, to be renewed every `interval`, that was confirmed by a request sent at
+    /// `confirmed`.
+    pub fn new(
+        length: Duration,
+        interval: Duration,
+        confirmed: Moment,
+    ) -> std::io::Result<Arc<Self>> {
         let state = Mutex::new(LeaseState {
             confirmed,
             lost: None,
@@ -76,6 +66,10 @@ impl Lease {
         }))
     }
 
+    fn state(&self) -> MutexGuard<'_, LeaseState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// How often it is renewed.
     pub fn interval(&self) -> Duration {
         self.interval
@@ -84,46 +78,37 @@ impl Lease {
     /// How long until it must be renewed: one interval after the request that last confirmed it,
     /// however long the answer took.
     pub fn due(&self, now: Moment) -> Duration {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        self.interval.saturating_sub(now.since(state.confirmed))
+        self.interval.saturating_sub(now.since(self.confirmed()))
     }
 
     /// Lock and lease were confirmed by a request sent at `asked`. The time of the request counts, not
     /// that of the answer: the database read its clock no earlier.
     pub fn confirm(&self, asked: Moment) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         state.confirmed = state.confirmed.max(asked);
         state.row_alone = false;
     }
 
     /// The state of the renewal: `row_alone` if the lock was confirmed, but not the run's row.
     pub fn waits_for_row(&self, row_alone: bool) {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .row_alone = row_alone;
+        self.state().row_alone = row_alone;
     }
 
     /// Whether only the run's row kept it from being renewed in time.
     pub fn missed_row_alone(&self) -> bool {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.missed_row_alone == Some(true)
+        self.state().missed_row_alone == Some(true)
     }
 
     /// Marks it as certainly lost.
     pub fn lose(&self, why: String) {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .lost
-            .get_or_insert(why);
+        self.state().lost.get_or_insert(why);
         self.changed.raise();
     }
 
     /// Why the right to run is lost at `now`, if it is: certainly, or because a third of the lease
     /// passed without a confirmation. The other two thirds are for stopping the step.
     pub fn lost(&self, now: Moment) -> Option<String> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         if let Some(why) = &state.lost {
             return Some(format!("the lock was lost: {why}"));
         }
@@ -141,8 +126,7 @@ impl Lease {
     }
 
     fn confirmed(&self) -> Moment {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.confirmed
+        self.state().confirmed
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::{Gate, HoldError, error, record, wait_clock};
-use crate::db::ledger::{LedgerRow, Orphan};
+use crate::db::ledger::Orphan;
 use crate::db::{EndedSessions, Error, Locked};
 use crate::exit::{FailureKind, Problem};
 use crate::gate::runtime::GateLink;
@@ -27,16 +27,15 @@ impl Gate {
     pub(super) async fn fence(
         &self,
         locked: &mut Locked,
-        dead: &[LedgerRow],
+        dead: &[String],
         link: &mut GateLink,
     ) -> Result<(), HoldError> {
-        let dead: Vec<String> = dead.iter().map(|row| row.run_id.clone()).collect();
         let started = Moment::now();
         let mut logged: Option<Moment> = None;
         let mut is_refused = false;
         loop {
-            is_refused = self.end_idle(locked, &dead, is_refused).await?;
-            let orphans = locked.orphans(&dead).await?;
+            is_refused = self.end_idle(locked, dead, is_refused).await?;
+            let orphans = locked.orphans(dead).await?;
             if orphans.is_empty() {
                 return Ok(());
             }
@@ -100,16 +99,15 @@ impl Gate {
     pub(super) async fn look_again(
         &self,
         locked: &mut Locked,
-        dead: &[LedgerRow],
+        dead: &[String],
     ) -> Result<(), Error> {
         if dead.is_empty() {
             return Ok(());
         }
-        let dead: Vec<String> = dead.iter().map(|row| row.run_id.clone()).collect();
         // Nothing renews the lease yet.
         let limit = SESSION_END.min(self.target.lease / 6);
-        locked.end_idle_sessions(&dead, limit).await?;
-        let mut orphans = locked.orphans(&dead).await?;
+        locked.end_idle_sessions(dead, limit).await?;
+        let mut orphans = locked.orphans(dead).await?;
         orphans.retain(|orphan| !orphan.is_idle() && dead.contains(&orphan.run_id));
         if orphans.is_empty() {
             return Ok(());

@@ -8,10 +8,10 @@ use crate::db::{Error, Session};
 use crate::exit::{Failure, Problem};
 use crate::gate::decide::RetryDelay;
 use crate::gate::delay_wait::DelayWait;
-use crate::gate::holder_wait::HolderWait;
 use crate::gate::lease_watch::LeaseWatch;
 use crate::gate::retry::ConnectRetry;
 use crate::gate::runtime::GateLink;
+use crate::gate::wait_clock::WaitClock;
 use crate::output::log::Event;
 use crate::output::timeline::Phase;
 use crate::sys::clock::Moment;
@@ -117,10 +117,13 @@ impl Gate {
 /// A replica's reads of the ledger. The first one asks the database, since an old revision must
 /// start at once; after that, on SQLite, the database is left to whoever holds the lock file.
 pub(super) struct LedgerPoll<'a> {
-    gate: &'a Gate,
-    wait: HolderWait,
+    pub(super) gate: &'a Gate,
+    /// How long it has waited for the holder or the release.
+    pub(super) clock: WaitClock,
+    /// The run that was last named in the log.
+    pub(super) named: Option<String>,
     delay: DelayWait,
-    retry: ConnectRetry,
+    pub(super) retry: ConnectRetry,
     pub(super) leases: LeaseWatch,
     /// What the replica waits for once the database answers, where no delay is left.
     phase: Phase,
@@ -133,7 +136,8 @@ impl<'a> LedgerPoll<'a> {
         gate.log.timeline().enter(Phase::Database);
         Self {
             gate,
-            wait: HolderWait::new(gate.limits.lock_timeout, &gate.reference),
+            clock: WaitClock::new(gate.limits.lock_timeout),
+            named: None,
             delay: DelayWait::new(),
             leases: LeaseWatch::new(gate.target.lease),
             retry: ConnectRetry::new(&gate.limits, &gate.reference),
@@ -159,25 +163,17 @@ impl<'a> LedgerPoll<'a> {
                     self.gate.log.timeline().enter(self.current.clone());
                     return Ok((session, ledger));
                 }
-                Err(error) => self.wait(link, None, &error).await?,
+                Err(error) => self.wait_out(link, None, &error).await?,
             }
         }
     }
 
-    /// Waits a little for a database that can be read but refuses to start a run.
+    /// Waits a little for a database that does not answer or, with `write_retry`, that can be read but
+    /// refuses to start a run.
     ///
     /// # Errors
     /// It took too long; a signal.
     pub(super) async fn wait_out(
-        &mut self,
-        link: &mut GateLink,
-        write_retry: &mut ConnectRetry,
-        error: &Error,
-    ) -> Result<(), Failure> {
-        self.wait(link, Some(write_retry), error).await
-    }
-
-    async fn wait(
         &mut self,
         link: &mut GateLink,
         write_retry: Option<&mut ConnectRetry>,
@@ -201,8 +197,7 @@ impl<'a> LedgerPoll<'a> {
     ) -> Result<(), Failure> {
         self.enter(self.phase.clone());
         loop {
-            let contention = self.retry.contention();
-            let pause = self.wait.next(&self.gate.log, holder, contention)?;
+            let pause = self.holder_pause(holder)?;
             link.unless_stopped("waiting for the lock", sleep(pause))
                 .await?;
             if !self.gate.is_file_held() {
@@ -232,17 +227,14 @@ impl<'a> LedgerPoll<'a> {
     pub(super) async fn wait_for_delay(
         &mut self,
         link: &mut GateLink,
-        delay: Option<RetryDelay>,
+        delay: RetryDelay,
     ) -> Result<(), Failure> {
-        let Some(delay) = delay else {
-            return Ok(());
-        };
         self.log_delay(delay);
         let began = Moment::now();
         let pause = self.delay.pause(delay, self.retry.contention());
         link.unless_stopped("waiting before the next attempt", sleep(pause))
             .await?;
-        self.wait.leave_out(Moment::now().since(began));
+        self.clock.leave_out(Moment::now().since(began));
         Ok(())
     }
 
@@ -261,11 +253,7 @@ impl<'a> LedgerPoll<'a> {
             None => self.enter(self.phase.clone()),
         }
         if !self.gate.is_file_held() {
-            let revision = self.gate.revision();
-            let contention = self.retry.contention();
-            let pause = self
-                .wait
-                .for_release(&self.gate.log, revision, contention)?;
+            let pause = self.release_pause()?;
             link.unless_stopped("waiting for the release", sleep(pause))
                 .await?;
         }

@@ -25,15 +25,8 @@ pub(super) fn row(outcome: &StepsOutcome, secrets: &Secrets) -> ledger::RunOutco
         | Verdict::Stopped { failure, .. }
         | Verdict::Lost(failure) => (RunState::Interrupted, Some(failure)),
     };
-    let mut row = ledger::RunOutcome {
-        state,
-        step: None,
-        exit_code: None,
-        term_signal: None,
-        command: None,
-        note: note.map(|failure| secrets.redact(failure.problem().what()).into_owned()),
-        output_tail: None,
-    };
+    let note = note.map(|failure| secrets.redact(failure.problem().what()).into_owned());
+    let mut row = of_no_step(state, note);
     if let Some((step, report)) = &outcome.last {
         row.step = Some(step.name.clone());
         row.command = Some(secrets.redact(&step.text).into_owned());
@@ -73,13 +66,17 @@ fn tail(output: &[u8], secrets: &Secrets) -> String {
 /// The row of a run that did not count.
 #[must_use]
 pub(super) fn interrupted(why: &str) -> ledger::RunOutcome {
+    of_no_step(RunState::Interrupted, Some(why.to_owned()))
+}
+
+fn of_no_step(state: RunState, note: Option<String>) -> ledger::RunOutcome {
     ledger::RunOutcome {
-        state: RunState::Interrupted,
+        state,
         step: None,
         exit_code: None,
         term_signal: None,
         command: None,
-        note: Some(why.to_owned()),
+        note,
         output_tail: None,
     }
 }

@@ -1,7 +1,7 @@
 //! What `check` does with the lock: takes it as a run would, proves that it excludes, and gives it
 //! back. Changes nothing.
 
-use super::{Gate, refused};
+use super::Gate;
 use crate::db::{Attempt, Error, Locked, Proof, Session};
 use crate::exit::Failure;
 use crate::gate::error::HoldError;
@@ -42,14 +42,12 @@ impl Gate {
         link: &mut GateLink,
     ) -> Result<Rehearsal, HoldError> {
         let locking = link.unless_stopped("waiting for the lock", session.try_lock());
-        let mut locked = match locking.await? {
-            Ok(Attempt::Locked(locked)) => locked,
-            Ok(Attempt::Busy(session)) => {
+        let mut locked = match locking.await?? {
+            Attempt::Locked(locked) => locked,
+            Attempt::Busy(session) => {
                 session.close().await;
                 return Ok(Rehearsal::Held);
             }
-            Err(Error::Refused { what, hint }) => return Err(refused(what, hint).into()),
-            Err(error) => return Err(error.into()),
         };
         let excludes = self.excludes(&mut locked).await;
         locked.release().await;

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use crate::db::Error;
-use crate::exit::{Failure, FailureKind, Problem};
+use crate::exit::{Failure, FailureKind};
 use crate::gate::backoff::{self, Contention};
 use crate::gate::error;
-use crate::gate::wait_clock::{Tick, WaitClock, pause, random_byte, shown, timed_out};
+use crate::gate::wait_clock::{WaitClock, pause, random_byte, shown, timed_out};
 use crate::output::log::{Event, Log};
 use crate::plan::gate_plan::Limits;
 use crate::plan::ledger_reference::LedgerReference;
@@ -95,15 +95,9 @@ impl ConnectRetry {
         if is_full && self.served {
             return self.busy(log, error);
         }
-        match self.away.tick() {
-            Tick::Over(waited) => Err(self.give_up(waited, error)),
-            Tick::Waiting { waited, log_now } => {
-                if log_now {
-                    log_waiting(log, waited, error);
-                }
-                Ok(self.away.up_to_limit(waited, self.pause(waited)))
-            }
-        }
+        let waited = self.away.go_on(|waited| log_waiting(log, waited, error));
+        let waited = waited.map_err(|waited| self.give_up(waited, error))?;
+        Ok(self.away.up_to_limit(waited, self.pause(waited)))
     }
 
     /// An attempt to connect begins: how long it may take, if `--wait-timeout` limits it, and the
@@ -123,12 +117,10 @@ impl ConnectRetry {
             let what = format!("{what}; waited {waited} for that to change (--wait-timeout)");
             return error::refused(what, hint.clone());
         }
-        Failure::new(
+        Failure::because(
             FailureKind::Unreachable,
-            Problem::new(
-                format!("{} for {waited}: {error}", self.what),
-                format!("{}; --wait-timeout limits this wait", self.hint_for(error)),
-            ),
+            format!("{} for {waited}: {error}", self.what),
+            format!("{}; --wait-timeout limits this wait", self.hint_for(error)),
         )
     }
 
@@ -138,18 +130,14 @@ impl ConnectRetry {
     /// It took too long.
     pub fn busy(&mut self, log: &Log, error: &Error) -> Result<Duration, Failure> {
         self.away.since = None;
-        match self.busy.tick() {
-            Tick::Over(waited) => Err(timed_out(
+        let waited = self.busy.go_on(|waited| log_waiting(log, waited, error));
+        let waited = waited.map_err(|waited| {
+            timed_out(
                 format!("the database was busy for {}: {error}", shown(waited)),
                 &format!("see who is using it with `{}`", self.status),
-            )),
-            Tick::Waiting { waited, log_now } => {
-                if log_now {
-                    log_waiting(log, waited, error);
-                }
-                Ok(self.busy.up_to_limit(waited, self.pause(waited)))
-            }
-        }
+            )
+        })?;
+        Ok(self.busy.up_to_limit(waited, self.pause(waited)))
     }
 
     fn hint_for(&self, error: &Error) -> &'static str {

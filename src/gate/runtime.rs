@@ -7,16 +7,16 @@
 use std::future::Future;
 use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::JoinError;
 use tokio::time::{Instant, sleep_until};
 
-use crate::exit::{Failure, FailureKind, Problem};
+use crate::exit::{Failure, FailureKind};
+use crate::gate::current_wait::{CurrentWait, Ending};
 use crate::gate::lease::LeasePermit;
 use crate::steps::{self, RunIdentity, StepsOutcome, Verdict};
 use crate::sys;
@@ -24,13 +24,6 @@ use crate::sys::clock::Moment;
 use crate::sys::host::{Host, Wake};
 use crate::sys::signals::Stop;
 use crate::sys::wakeup::Wakeup;
-
-/// How long a flow may take to end cleanly after a stop. A database call takes no longer, and
-/// platforms allow 30 s.
-const STOP_LIMIT: Duration = Duration::from_secs(10);
-
-/// How much later than its timer the first thread gives up a wait of the flow.
-const SLACK: Duration = Duration::from_millis(600);
 
 /// The step that is about to start.
 #[derive(Debug)]
@@ -66,75 +59,14 @@ pub struct StepsRequest {
     pub reply: oneshot::Sender<StepsOutcome>,
 }
 
-enum Message<T> {
-    Steps(Box<StepsRequest>),
-    Done(Result<T, Failure>),
-}
-
 /// What to do about steps that ran while it is not known what the ledger says of them.
 const UNRECORDED: &str = "how the steps ended may not be recorded: then the next start runs them again, and a statement that a step sent may still be running in the database";
 
 /// The flow's side.
 pub struct GateLink {
     stop: watch::Receiver<Option<Stop>>,
-    ask: Box<dyn Fn(StepsRequest) + Send>,
+    steps: Sender<StepsRequest>,
     wait: Arc<CurrentWait>,
-}
-
-/// The flow's current wait, which may be given up at any moment. The first thread watches it, since
-/// no timer of the flow's own thread ends a call that never yields: a server that floods its client
-/// keeps the driver busy, and a file can hang.
-#[derive(Debug)]
-struct CurrentWait {
-    state: Mutex<WaitState>,
-    /// Wakes the first thread, which looks at the limit again.
-    wake: Arc<Wakeup>,
-}
-
-#[derive(Debug, Default)]
-struct WaitState {
-    /// Odd while the flow waits; each wait has its own number.
-    number: u64,
-    /// When the first thread ends the gate with this failure.
-    limit: Option<(Moment, Failure)>,
-}
-
-impl CurrentWait {
-    fn begin(&self, limit: Option<(Moment, Failure)>) {
-        let mut state = self.lock();
-        state.number += 1;
-        state.limit = limit;
-        if state.limit.is_some() {
-            self.wake.raise();
-        }
-    }
-
-    fn end(&self) {
-        let mut state = self.lock();
-        state.number += 1;
-        state.limit = None;
-    }
-
-    /// The number of the wait, if there is one now.
-    fn number(&self) -> Option<u64> {
-        Some(self.lock().number).filter(|number| number % 2 == 1)
-    }
-
-    fn deadline(&self) -> Option<Moment> {
-        self.lock().limit.as_ref().map(|(at, _)| *at)
-    }
-
-    /// The failure of a wait whose time is over.
-    fn overdue(&self, now: Moment) -> Option<Failure> {
-        self.lock()
-            .limit
-            .take_if(|(at, _)| *at <= now)
-            .map(|(_, failure)| failure)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, WaitState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl GateLink {
@@ -173,9 +105,7 @@ impl GateLink {
         let over = limit
             .as_ref()
             .and_then(|(limit, _)| Instant::now().checked_add(*limit));
-        wait.begin(
-            limit.map(|(limit, failure)| (Moment::now() + limit.saturating_add(SLACK), failure)),
-        );
+        wait.begin(limit);
         let done = tokio::select! {
             biased;
             stop = self.stopped() => Err(steps::stopped(stop, phase)),
@@ -188,7 +118,8 @@ impl GateLink {
 
     /// Asks for the steps to be run.
     pub fn ask(&self, request: StepsRequest) {
-        (self.ask)(request);
+        let _ = self.steps.send(request);
+        self.wait.wake.raise();
     }
 }
 
@@ -228,54 +159,40 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T, Failure>>,
 {
-    let wake = Arc::new(Wakeup::new().map_err(|error| no_thread(&error))?);
-    let (send, messages) = channel();
+    let wait = Arc::new(CurrentWait::new().map_err(|error| no_thread(&error))?);
+    let (steps, requests) = channel();
+    let flow_runs = steps.clone();
     let (stop, stopped) = watch::channel(None);
     let link = GateLink {
         stop: stopped,
-        ask: asker(send.clone(), Arc::clone(&wake)),
-        wait: Arc::new(CurrentWait {
-            state: Mutex::default(),
-            wake: Arc::clone(&wake),
-        }),
+        steps,
+        wait: Arc::clone(&wait),
     };
-    let rung = Arc::clone(&wake);
-    let flow_wait = Arc::clone(&link.wait);
+    let flow_wait = Arc::clone(&wait);
     let thread = sys::thread::spawn("launchgate-net", move || {
         let done = block_on(|| flow(link));
-        let _ = send.send(Message::Done(done));
-        rung.raise();
+        // Without a sender left, the first thread knows that the flow has ended.
+        drop(flow_runs);
+        flow_wait.wake.raise();
+        done
     })
     .map_err(|error| no_thread(&error))?;
-    let side = FirstThread {
-        host,
-        stop: &stop,
-        wait: &flow_wait,
-    };
-    let (done, is_over) = side.attend(serve, &messages);
-    // Joins the thread unless it hangs in a call; then it dies with exec or exit.
-    if is_over {
-        let _ = thread.join();
-    }
-    done
+    // A flow that hangs in a call dies with exec or exit.
+    attend(host, serve, &requests, &stop, &wait)?;
+    let done = thread.join();
+    let done = done.unwrap_or_else(|_| unreachable!("a panic ends the process"));
+    unless_stopped(done, host.signals.stopped())
 }
 
 /// Work that runs beside the flow.
-pub struct Meanwhile<T>(JoinHandle<T>);
+pub type Meanwhile<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Starts such work. To be called within a flow.
 pub fn meanwhile<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> Meanwhile<T> {
-    Meanwhile(tokio::spawn(work))
-}
-
-impl<T> Future for Meanwhile<T> {
-    type Output = T;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        Pin::new(&mut self.0).poll(context).map(finished)
-    }
+    let started = tokio::spawn(work);
+    Box::pin(async { finished(started.await) })
 }
 
 /// Does work that waits in system calls on its own thread, so that the flow can be stopped in the
@@ -287,16 +204,6 @@ pub async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 's
 /// Nothing is cancelled before the flow has ended, and a panic ends the process.
 fn finished<T>(done: Result<T, JoinError>) -> T {
     done.unwrap_or_else(|error| unreachable!("{error}"))
-}
-
-fn asker<T: Send + 'static>(
-    send: Sender<Message<T>>,
-    wake: Arc<Wakeup>,
-) -> Box<dyn Fn(StepsRequest) + Send> {
-    Box::new(move |request| {
-        let _ = send.send(Message::Steps(Box::new(request)));
-        wake.raise();
-    })
 }
 
 fn block_on<T, F: Future<Output = Result<T, Failure>>>(
@@ -314,92 +221,59 @@ fn block_on<T, F: Future<Output = Result<T, Failure>>>(
     done
 }
 
-/// The first thread's part.
-struct FirstThread<'a> {
-    host: &'a Host,
-    stop: &'a watch::Sender<Option<Stop>>,
-    wait: &'a CurrentWait,
-}
-
-impl FirstThread<'_> {
-    /// Runs the steps and passes on a stop. Returns the result, and whether the flow has ended.
-    fn attend<T>(
-        &self,
-        serve: &mut dyn FnMut(StepsRequest),
-        messages: &Receiver<Message<T>>,
-    ) -> (Result<T, Failure>, bool) {
-        let mut ending: Option<Ending> = None;
-        let mut has_run = false;
+/// The first thread's part: runs the steps and passes on a stop until the flow has ended.
+///
+/// # Errors
+/// The flow hangs: the failure that ends the gate without it.
+fn attend(
+    host: &Host,
+    serve: &mut dyn FnMut(StepsRequest),
+    requests: &Receiver<StepsRequest>,
+    stop: &watch::Sender<Option<Stop>>,
+    wait: &CurrentWait,
+) -> Result<(), Failure> {
+    let mut ending: Option<Ending> = None;
+    let mut has_run = false;
+    loop {
+        let stopped = host.signals.stopped();
+        if stopped.is_some() && ending.is_none() {
+            ending = Some(Ending::begin(wait));
+            stop.send_replace(stopped);
+        }
+        let deadline = match &ending {
+            Some(ending) => Some(ending.deadline(wait)),
+            None => wait.deadline(),
+        };
+        match (host.wait(Some(wait.wake.as_fd()), deadline), stopped) {
+            (Wake::Time, Some(stop)) => {
+                let mut failure = steps::stopped(stop, "calling the database");
+                if has_run {
+                    failure.replace_hint(UNRECORDED);
+                }
+                return Err(failure);
+            }
+            (Wake::Time, None) => wait.overdue(Moment::now()).map_or(Ok(()), Err)?,
+            (Wake::Ready, _) => wait.wake.lower(),
+            (Wake::Stop(_), _) => {}
+        }
         loop {
-            let stopped = self.host.signals.stopped();
-            if stopped.is_some() && ending.is_none() {
-                ending = Some(Ending::begin(self.wait));
-                self.stop.send_replace(stopped);
-            }
-            let deadline = match &ending {
-                Some(ending) => Some(ending.deadline(self.wait)),
-                None => self.wait.deadline(),
-            };
-            match (
-                self.host.wait(Some(self.wait.wake.as_fd()), deadline),
-                stopped,
-            ) {
-                (Wake::Time, Some(stop)) => {
-                    let mut failure = steps::stopped(stop, "calling the database");
-                    if has_run {
-                        failure.replace_hint(UNRECORDED);
-                    }
-                    return (Err(failure), false);
+            match (requests.try_recv(), host.signals.stopped()) {
+                (Err(TryRecvError::Empty), _) => break,
+                (Err(TryRecvError::Disconnected), _) => return Ok(()),
+                (Ok(request), None) => {
+                    has_run = true;
+                    serve(request);
                 }
-                (Wake::Time, None) => {
-                    if let Some(failure) = self.wait.overdue(Moment::now()) {
-                        return (Err(failure), false);
-                    }
-                }
-                (Wake::Ready, _) => self.wait.wake.lower(),
-                (Wake::Stop(_), _) => {}
-            }
-            while let Ok(message) = messages.try_recv() {
-                match (message, self.host.signals.stopped()) {
-                    (Message::Done(done), stopped) => return (unless_stopped(done, stopped), true),
-                    (Message::Steps(request), None) => {
-                        has_run = true;
-                        serve(*request);
-                    }
-                    (Message::Steps(request), Some(stop)) => {
-                        let _ = request.reply.send(StepsOutcome {
-                            last: None,
-                            verdict: Verdict::Stopped {
-                                failure: steps::stopped(stop, "passing the gate"),
-                                done: false,
-                            },
-                        });
-                    }
+                (Ok(request), Some(stop)) => {
+                    let failure = steps::stopped(stop, "passing the gate");
+                    let done = false;
+                    let _ = request.reply.send(StepsOutcome {
+                        last: None,
+                        verdict: Verdict::Stopped { failure, done },
+                    });
                 }
             }
         }
-    }
-}
-
-/// The end of a flow that was asked to stop.
-struct Ending {
-    asked: Moment,
-    /// The wait that it was in.
-    wait: Option<u64>,
-}
-
-impl Ending {
-    fn begin(wait: &CurrentWait) -> Self {
-        Self {
-            asked: Moment::now(),
-            wait: wait.number(),
-        }
-    }
-
-    /// A wait ends at once, unless it hangs. Everything else may take its time.
-    fn deadline(&self, wait: &CurrentWait) -> Moment {
-        let hangs = self.wait.is_some() && wait.number() == self.wait;
-        self.asked + if hangs { SLACK } else { STOP_LIMIT }
     }
 }
 
@@ -413,11 +287,9 @@ fn unless_stopped<T>(done: Result<T, Failure>, stopped: Option<Stop>) -> Result<
 }
 
 fn no_thread(error: &std::io::Error) -> Failure {
-    Failure::new(
+    Failure::because(
         FailureKind::System,
-        Problem::new(
-            format!("failed to start the database thread: {error}"),
-            "raise the limits on processes, threads and open files",
-        ),
+        format!("failed to start the database thread: {error}"),
+        "raise the limits on processes, threads and open files",
     )
 }

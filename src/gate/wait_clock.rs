@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::exit::{Failure, FailureKind, Problem};
+use crate::exit::{Failure, FailureKind};
 use crate::gate::backoff::{self, Contention};
 use crate::sys::clock::Moment;
 use crate::sys::step::PROGRESS_INTERVAL;
@@ -27,13 +27,6 @@ pub(super) struct WaitClock {
     pub(super) logged: Option<Moment>,
 }
 
-pub(super) enum Tick {
-    /// How long it has taken so far, and whether it is time to log that.
-    Waiting { waited: Duration, log_now: bool },
-    /// It has taken this long, which is too long.
-    Over(Duration),
-}
-
 impl WaitClock {
     pub(super) fn new(limit: Option<Duration>) -> Self {
         Self {
@@ -43,14 +36,20 @@ impl WaitClock {
         }
     }
 
-    pub(super) fn tick(&mut self) -> Tick {
+    /// How long it has taken so far, logged at first and every 30 s.
+    ///
+    /// # Errors
+    /// It has taken this long, which is too long.
+    pub(super) fn go_on(&mut self, log: impl FnOnce(Duration)) -> Result<Duration, Duration> {
         let now = Moment::now();
         let waited = now.since(*self.since.get_or_insert(now));
         if self.limit.is_some_and(|limit| waited >= limit) {
-            return Tick::Over(waited);
+            return Err(waited);
         }
-        let log_now = self.is_log_due(now);
-        Tick::Waiting { waited, log_now }
+        if self.is_log_due(now) {
+            log(waited);
+        }
+        Ok(waited)
     }
 
     /// Whether it is time to log the wait; if so, that is noted.
@@ -93,5 +92,5 @@ pub(super) fn shown(waited: Duration) -> String {
 /// The failure of a wait that `--lock-timeout` limits.
 pub(super) fn timed_out(what: String, hint: &str) -> Failure {
     let hint = format!("{hint}; --lock-timeout limits this wait");
-    Failure::new(FailureKind::TimedOut, Problem::new(what, hint))
+    Failure::because(FailureKind::TimedOut, what, hint)
 }

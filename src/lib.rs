@@ -120,12 +120,10 @@ fn paint(number: i32, environment: &Environment) -> Paint {
 /// Reports that not even the descriptors for an orderly report could be created.
 fn no_host(error: &std::io::Error) -> u8 {
     let output = sys::output::Output::stderr();
-    let failure = Failure::new(
+    let failure = Failure::because(
         FailureKind::System,
-        Problem::new(
-            format!("failed to set up signal handling: {error}"),
-            "raise the open file limit (`ulimit -n`)",
-        ),
+        format!("failed to set up signal handling: {error}"),
+        "raise the open file limit (`ulimit -n`)",
     );
     Log::new(Arc::new(output), Verbosity::Normal).fail(&failure);
     failure.code()

@@ -14,7 +14,6 @@ use std::convert::Infallible;
 use std::future::ready;
 use std::io;
 use std::net::TcpListener;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,11 +30,12 @@ use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, yield_now};
 use tokio::time::{sleep, timeout};
 
-use crate::exit::{Failure, FailureKind, Problem};
+use crate::exit::{Failure, FailureKind};
 use crate::output::log::{Event, Log};
 use crate::output::options::HealthAddress;
 use crate::output::timeline::Timeline;
-use crate::sys::{NO_SUCH_FAMILY, thread};
+use crate::sys::NO_SUCH_FAMILY;
+use crate::sys::thread::Background;
 
 /// More connections than probes need. Beyond that, the oldest one is dropped.
 const MOST: usize = 64;
@@ -54,10 +54,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// The listener. Dropping it closes everything.
 #[derive(Debug)]
-pub struct Health {
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct Health(#[expect(dead_code, reason = "only dropped")] Background<oneshot::Sender<()>>);
 
 impl Health {
     /// Starts listening, if an address is given.
@@ -73,17 +70,14 @@ impl Health {
         let (stop, stopped) = oneshot::channel();
         let timeline = log.timeline().clone();
         let serve = move || block_on(listener, timeline, stopped);
-        let thread =
-            thread::spawn("launchgate-http", serve).map_err(|error| refused(wanted, &error))?;
+        let thread = Background::start("launchgate-http", stop, serve);
+        let thread = thread.map_err(|error| refused(wanted, &error))?;
         log.say(
             Event::HealthListening,
             "answering health checks until the gate opens",
             &[("address", &address), ("source", &wanted.source)],
         );
-        Ok(Some(Self {
-            stop: Some(stop),
-            thread: Some(thread),
-        }))
+        Ok(Some(Self(thread)))
     }
 
     /// Whether the address is available.
@@ -92,14 +86,6 @@ impl Health {
     /// What `run` would fail with.
     pub fn check(wanted: Option<&HealthAddress>) -> Result<(), Failure> {
         wanted.map_or(Ok(()), |wanted| bind(wanted).map(drop))
-    }
-}
-
-impl Drop for Health {
-    fn drop(&mut self) {
-        // The thread may have ended already.
-        let _ = self.stop.take().map(|stop| stop.send(()));
-        let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
@@ -140,15 +126,13 @@ fn refused(wanted: &HealthAddress, error: &io::Error) -> Failure {
         }
         _ => "choose another address, or remove the setting",
     };
-    Failure::new(
+    Failure::because(
         FailureKind::System,
-        Problem::new(
-            format!(
-                "{}: failed to listen on {}: {error}",
-                wanted.source, wanted.text
-            ),
-            hint,
+        format!(
+            "{}: failed to listen on {}: {error}",
+            wanted.source, wanted.text
         ),
+        hint,
     )
 }
 

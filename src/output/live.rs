@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::output::log::{Log, Paint};
@@ -14,17 +13,14 @@ use crate::output::timeline::{Phase, Timeline};
 use crate::sys::host::Host;
 use crate::sys::output::Output;
 use crate::sys::terminal::Terminal;
-use crate::sys::thread;
+use crate::sys::thread::Background;
 
 /// How often it is updated.
 const TICK: Duration = Duration::from_secs(1);
 
 /// The live line. Dropping it removes the line.
 #[derive(Debug)]
-pub struct Live {
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct Live(#[expect(dead_code, reason = "only dropped")] Background<Sender<()>>);
 
 impl Live {
     /// Starts it if standard error is a terminal on which a line can be replaced.
@@ -36,7 +32,7 @@ impl Live {
         let terminal = Terminal::open()?;
         let (stop, stopped) = channel();
         let (output, timeline) = (Arc::clone(&host.stderr), log.timeline().clone());
-        let thread = thread::spawn("launchgate-live", move || {
+        let thread = Background::start("launchgate-live", stop, move || {
             while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
                 // A background job leaves the screen alone.
                 if terminal.is_ours() {
@@ -45,17 +41,7 @@ impl Live {
             }
             output.clear_live();
         });
-        Some(Self {
-            stop: Some(stop),
-            thread: thread.ok(),
-        })
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        let _ = self.thread.take().map(JoinHandle::join);
+        thread.ok().map(Self)
     }
 }
 

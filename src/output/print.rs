@@ -1,6 +1,6 @@
 //! Printing a result on standard output, for people or programs.
 
-use crate::exit::{Failure, FailureKind, Problem};
+use crate::exit::{Failure, FailureKind};
 use crate::sys::host::Host;
 
 /// Prints all of `text` on standard output.
@@ -10,22 +10,18 @@ use crate::sys::host::Host;
 pub fn print(host: &Host, text: &[u8]) -> Result<(), Failure> {
     host.print(text).map_err(|stop| {
         let what = format!("stopped by {stop} while printing");
-        Failure::new(
+        Failure::because(
             FailureKind::Stopped(stop),
-            Problem::new(
-                what,
-                "check the program that reads launchgate's standard output",
-            ),
+            what,
+            "check the program that reads launchgate's standard output",
         )
     })?;
     // A reader that stops early (`| head`) is not a failure.
     if host.stdout.has_failed() && !host.stdout.is_unread() {
-        return Err(Failure::new(
+        return Err(Failure::because(
             FailureKind::System,
-            Problem::new(
-                "failed to write to standard output",
-                "check where it is redirected, and whether that device is full",
-            ),
+            "failed to write to standard output",
+            "check where it is redirected, and whether that device is full",
         ));
     }
     Ok(())

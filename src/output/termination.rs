@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::{Failure, Problem};
 use crate::output::log::{Event, Log};
+use crate::sys::NONBLOCK;
 
 /// Where Kubernetes mounts the file (`terminationMessagePath`).
 pub const DEFAULT: &str = "/dev/termination-log";
@@ -42,9 +43,6 @@ fn put(path: &Path, is_default: bool, text: &str) -> std::io::Result<()> {
         .custom_flags(NONBLOCK);
     options.open(path)?.write_all(text.as_bytes())
 }
-
-/// `O_NONBLOCK` of open(2).
-const NONBLOCK: i32 = crate::sys::NONBLOCK;
 
 fn paragraph(failure: &Failure) -> String {
     let mut text = format!(

@@ -26,6 +26,34 @@ pub fn spawn<T: Send + 'static>(
     thread
 }
 
+/// A thread that works until this is dropped: it notices that the other side of `stop` is gone, and
+/// the drop waits for that.
+#[derive(Debug)]
+pub struct Background<S> {
+    stop: Option<S>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl<S> Background<S> {
+    /// Starts it, with every signal blocked.
+    ///
+    /// # Errors
+    /// No thread could be had.
+    pub fn start(name: &str, stop: S, work: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(spawn(name, work)?),
+        })
+    }
+}
+
+impl<S> Drop for Background<S> {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
 /// Blocks every signal in this thread.
 pub fn block_signals() {
     // Its arguments are valid, so it can't fail.

@@ -104,7 +104,10 @@ fn two_rules_for_one_signal_or_exit_code_are_refused() {
             "SIGTERM",
         ],
         ["--rewrite-signal=15:0", "--rewrite-signal=15:0", "SIGTERM"],
+        // A rule that changes nothing is one too.
+        ["--rewrite-signal=15:15", "--rewrite-signal=15:3", "SIGTERM"],
         ["--remap-exit=143:0", "--remap-exit=143:1", "143"],
+        ["--remap-exit=143:143", "--remap-exit=143:0", "143"],
     ] {
         let said = format!("is the second rule for {name}");
         refused(&["--init", first, second], None, &[&said, "keep one"]);

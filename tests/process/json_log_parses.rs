@@ -11,6 +11,7 @@ use crate::common::{Finished, Mode, Place, migrate, stub};
 
 both_modes!(
     every_line_is_an_object,
+    counts_and_times_are_numbers,
     step_output_is_wrapped_line_by_line,
     junk_and_endless_lines_parse,
     a_usage_error_is_an_object_too,
@@ -46,6 +47,28 @@ fn every_line_is_an_object(mode: Mode) {
         assert!(object["message"].is_string(), "{object}");
     }
     assert!(seen[0]["pid"].is_number() && seen[1]["seconds"].is_number());
+}
+
+fn counts_and_times_are_numbers(mode: Mode) {
+    let place = Place::new();
+    let flags = [
+        "--log-format=json",
+        "--retries=1",
+        "--retry-delay=100ms",
+        "--migrate=false",
+    ];
+    let end = place.gate(mode, &flags).end();
+    let seen = objects(end.code(1));
+    for (event, field) in [
+        ("run.retrying", "retries_left"),
+        ("retry.waiting", "failed"),
+        ("gate.summary", "delay_seconds"),
+        ("gate.failed", "code"),
+    ] {
+        let object = seen.iter().find(|object| object["event"] == event);
+        let object = object.unwrap_or_else(|| panic!("no {event}: {seen:?}"));
+        assert!(object[field].is_number(), "{object}");
+    }
 }
 
 fn step_output_is_wrapped_line_by_line(mode: Mode) {

@@ -15,12 +15,14 @@ use crate::sys::output::Output;
 const MOST: usize = 16 * 1024;
 
 /// Fields that are numbers. All others are text, whatever they look like.
-const NUMBERS: [&str; 15] = [
+const NUMBERS: [&str; 19] = [
     "applied",
     "attempt",
     "bytes",
     "code",
     "database_seconds",
+    "delay_seconds",
+    "failed",
     "files",
     "line",
     "lines",
@@ -28,9 +30,11 @@ const NUMBERS: [&str; 15] = [
     "pending",
     "pid",
     "processes",
+    "retries_left",
     "seconds",
     "sessions",
     "signal",
+    "user",
 ];
 
 /// An event as an object.

@@ -18,6 +18,7 @@ mod tools;
 mod words;
 mod yaml;
 
+pub use input::WHAT_TO_PASS;
 pub use proposal::Proposal;
 
 /// What is known about the place where the command will run.

@@ -122,14 +122,13 @@ impl Operand {
                 .value_name("NAME")
                 .help("The schema or database, where it is named with --ledger [default: launchgate]"),
             Self::Chain => arg
-                .required(true)
                 .num_args(1..)
                 .action(ArgAction::Append)
                 .trailing_var_arg(true)
                 .value_name("CHAIN")
                 .help(
                     "The chain as you would write it: `sh -c \"migrate; serve\"`, its words after `--`, the \
-                     JSON array of a Dockerfile, or `-` to read standard input",
+                     JSON array of a Dockerfile; `-` or nothing to read standard input",
                 ),
             Self::What => arg
                 .required(true)

@@ -5,13 +5,14 @@ use std::ffi::OsString;
 use std::io::Read as _;
 use std::os::fd::AsFd as _;
 
-use crate::convert::{self, KnownDatabase};
+use crate::convert::{self, KnownDatabase, WHAT_TO_PASS};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::print;
 use crate::redact;
 use crate::settings::AMBIENT_URLS;
 use crate::sys::environment::Environment;
 use crate::sys::host::{Host, Wake};
+use crate::sys::inherited::is_terminal;
 
 /// The input limit; one byte more is read to detect longer input, which `convert` refuses.
 const LIMIT: usize = 64 * 1024;
@@ -66,8 +67,11 @@ fn read_words(host: &Host, words: &[OsString]) -> Result<Vec<String>, Failure> {
         .map(|word| word.to_str().map(str::to_owned))
         .collect();
     let words = words.ok_or_else(not_text)?;
-    if words != ["-"] {
-        return Ok(words);
+    match words.as_slice() {
+        [] if is_terminal(0) => return Err(Failure::usage("no CHAIN to convert", WHAT_TO_PASS)),
+        [] => {}
+        [dash] if dash == "-" => {}
+        _ => return Ok(words),
     }
     let text = String::from_utf8(read_standard_input(host)?).map_err(|_| not_text())?;
     Ok(vec![text])

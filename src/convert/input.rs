@@ -48,11 +48,11 @@ pub(super) fn read(words: &[String]) -> Result<Given, Refusal> {
     }
 }
 
-fn nothing() -> Refusal {
-    Refusal::new(
-        "the chain has no command",
-        "write the chain: launchgate convert 'migrate && serve'",
-    )
+/// How a chain is given.
+pub const WHAT_TO_PASS: &str = "pass the CHAIN: launchgate convert 'migrate && serve', or a script: launchgate convert < SCRIPT";
+
+pub(super) fn nothing() -> Refusal {
+    Refusal::new("the chain has no command", WHAT_TO_PASS)
 }
 
 fn literal<'a>(words: impl Iterator<Item = &'a str>) -> Result<Given, Refusal> {

@@ -8,6 +8,7 @@ use std::fs::File;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
+use crate::common::terminal::Terminal;
 use crate::common::{Finished, Mode, Place, wait_until};
 
 fn convert(place: &Place, words: &[&str]) -> Finished {
@@ -165,13 +166,26 @@ fn a_chain_is_taken_as_text_as_words_and_from_standard_input() {
         "entrypoint.sh",
         "#!/bin/sh\nset -e\nnpx prisma migrate deploy\nexec node b.js\n",
     );
-    let input = File::open(place.path("entrypoint.sh")).unwrap();
+    for words in [
+        &["./launchgate", "convert"][..],
+        &["./launchgate", "convert", "-"],
+    ] {
+        let input = File::open(place.path("entrypoint.sh")).unwrap();
+        let end = place.run(Mode::Ordinary, words).descriptor(0, input).end();
+        end.code(0);
+        assert_eq!(line(&page(&end), "launchgate "), expected);
+    }
+}
+
+#[test]
+fn a_terminal_is_not_read() {
+    let (place, terminal) = (Place::new(), Terminal::new());
     let end = place
-        .run(Mode::Ordinary, &["./launchgate", "convert", "-"])
-        .descriptor(0, input)
+        .run(Mode::Ordinary, &["./launchgate", "convert"])
+        .descriptor(0, terminal.slave())
         .end();
-    end.code(0);
-    assert_eq!(line(&page(&end), "launchgate "), expected);
+    end.code(64)
+        .says(&["no CHAIN to convert", "launchgate convert < SCRIPT"]);
 }
 
 #[test]

@@ -5,12 +5,12 @@ mod command;
 mod server;
 mod statement;
 
-use super::input::{ChainForm, Given};
+use super::input::{self, ChainForm, Given};
 use super::proposal::{ChainCommand, Kind, ParsedChain, Proposal, Server, User};
 use super::shell::{self, Dialect, Link, Piece, PieceShape, Simple};
 use super::tools;
 use super::words::{Word, source_of};
-use super::{Findings, KnownDatabase, Refusal, shorten};
+use super::{Findings, KnownDatabase, Refusal, push, shorten};
 
 /// The maximum nesting depth of shells.
 const MAX_DEPTH: usize = 4;
@@ -126,10 +126,7 @@ impl<'a> Chain<'a> {
         self.in_shell |= depth > 0 || pieces.len() > 1;
         let mut statements = statement::statements(&pieces);
         let Some(last) = statements.pop() else {
-            return Err(Refusal::new(
-                "the chain has no command",
-                "write the chain: launchgate convert 'migrate && serve'",
-            ));
+            return Err(input::nothing());
         };
         for statement in statements {
             self.statement(statement)?;
@@ -198,6 +195,13 @@ impl<'a> Chain<'a> {
                 ));
             }
         }
+        let migrations = commands[first..=last].iter();
+        let migrations: Vec<&[Word]> = migrations.map(|one| one.words.as_slice()).collect();
+        if let Some(unlock) = tools::unlock(&migrations) {
+            self.findings.note(format!(
+                "a killed migration leaves the tool's lock in the database: unless something else runs the tool too, put `--migrate '{unlock}'` in front (not `--prepare`, which would remove the lock of a replica that is migrating)"
+            ));
+        }
         let rest = [&commands[..first], &commands[last + 1..]].concat();
         if rest
             .iter()
@@ -260,7 +264,7 @@ impl<'a> Chain<'a> {
         }
         let name = shorten(&server.name());
         let hint = if tools::is_script(&server.words) {
-            format!("`{name}` is a script: convert its text with `launchgate convert - < SCRIPT`")
+            format!("`{name}` is a script: convert its text with `launchgate convert < SCRIPT`")
         } else if tools::is_migration(&server.words) {
             format!(
                 "add the server's command; for a job without a server, write: launchgate job --migrate '{name}'"
@@ -305,21 +309,24 @@ impl Pattern {
                 continue;
             }
             let migrations = piece.contents.commands.iter();
-            let migrations = migrations.filter(|simple| tools::is_migration(&simple.words));
-            self.migrations.extend(migrations.map(|simple| {
+            for simple in migrations.filter(|simple| tools::is_migration(&simple.words)) {
                 let front = if simple.assignments.is_empty() {
                     ""
                 } else {
                     "env "
                 };
-                format!("{front}{}{}", variables(simple), source_of(&simple.words))
-            }));
+                let migration = format!("{front}{}{}", variables(simple), source_of(&simple.words));
+                push(&mut self.migrations, migration);
+            }
         }
         let mut execs = commands().filter(|simple| is_exec(&simple.words));
-        let last = pieces.last().map(|piece| &piece.shape);
+        let last = pieces.iter().rev().find_map(|piece| match &piece.shape {
+            PieceShape::Simple(last) if !tools::ends_at_once(&last.words) => Some(last),
+            _ => None,
+        });
         let (simple, server) = match (execs.next(), execs.next(), last) {
             (Some(only), None, _) => (only, &only.words[1..]),
-            (None, _, Some(PieceShape::Simple(last))) => (last, &last.words[..]),
+            (None, _, Some(last)) => (last, &last.words[..]),
             _ => return,
         };
         let is_server = !server.is_empty()

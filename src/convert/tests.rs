@@ -82,6 +82,106 @@ fn a_chain_is_read_in_every_form() {
     );
 }
 
+/// What real entrypoints have, each as the command that does the same.
+#[test]
+fn commands_of_real_entrypoints_are_known() {
+    for (text, expected) in [
+        (
+            "wait-for-it.sh redis:6379 -- echo up; ./migrate; ./serve",
+            "--prepare 'wait-for-it.sh redis:6379' --migrate ./migrate -- ./serve",
+        ),
+        (
+            "wait-for-it.sh db:5432 -- ./migrate; ./serve",
+            "--migrate ./migrate -- ./serve",
+        ),
+        (
+            "time python manage.py migrate; gunicorn a",
+            "--shell --migrate 'time python manage.py migrate' -- gunicorn a",
+        ),
+        (
+            "pnpm --filter @x/db migrate; ./serve",
+            "--migrate 'pnpm --filter @x/db migrate' -- ./serve",
+        ),
+        (
+            "npm --prefix api run db:migrate; ./serve",
+            "--migrate 'npm --prefix api run db:migrate' -- ./serve",
+        ),
+        (
+            "yarn --cwd api migrate; ./serve",
+            "--migrate 'yarn --cwd api migrate' -- ./serve",
+        ),
+        (
+            "java -jar a.jar db migrate c.yml; java -jar a.jar server c.yml",
+            "--migrate 'java -jar a.jar db migrate c.yml' -- java -jar a.jar server c.yml",
+        ),
+        (
+            "directus bootstrap; pm2-runtime start a.cjs",
+            "--migrate 'directus bootstrap' -- pm2-runtime start a.cjs",
+        ),
+        (
+            "rake db:migrate db:seed RAILS_ENV=test; ./serve",
+            "--migrate 'rake db:migrate db:seed RAILS_ENV=test' -- ./serve",
+        ),
+        (
+            "liquibase release-locks; liquibase update; ./serve",
+            "--migrate 'liquibase release-locks' --migrate 'liquibase update' -- ./serve",
+        ),
+    ] {
+        assert_eq!(line(text), format!("launchgate run {expected}"), "{text}");
+    }
+}
+
+#[test]
+fn a_command_that_does_more_than_migrate_is_to_be_split() {
+    for (text, task) in [
+        (
+            "rake db:migrate assets:precompile; ./serve",
+            "assets:precompile",
+        ),
+        ("(rails db:migrate tmp:clear) && ./serve", "tmp:clear"),
+        ("gradle flywayMigrate bootRun; ./serve", "bootRun"),
+    ] {
+        let why = refused(text);
+        let said = format!("also runs `{task}`; split it in two");
+        assert!(why.contains(&said), "{text}: {why}");
+    }
+}
+
+#[test]
+fn a_command_that_ends_is_no_server() {
+    for (text, server) in [
+        ("./migrate && ./serve; echo done", "./serve"),
+        ("./migrate; gunicorn a; chmod 644 a", "gunicorn a"),
+    ] {
+        let why = refused(text);
+        let pattern = format!("--migrate ./migrate -- {server}`");
+        assert!(why.contains(&pattern), "{text}: {why}");
+    }
+    let why = refused("rails db:migrate || rails x && rails db:migrate; cd /x; ./serve");
+    let pattern = "run --migrate 'rails db:migrate' -- ./serve";
+    assert!(why.contains(pattern), "{why}");
+}
+
+#[test]
+fn a_stale_lock_of_the_tool_is_removed_under_launchgates_lock() {
+    let is_said = |text, unlock: &str| {
+        let said = format!("put `--migrate '{unlock}'` in front (not `--prepare`");
+        report(text).notes.iter().any(|note| note.contains(&said))
+    };
+    let liquibase = "liquibase release-locks";
+    assert!(is_said("liquibase update; ./serve", liquibase));
+    assert!(is_said(
+        "npx knex migrate:latest; ./serve",
+        "knex migrate:unlock"
+    ));
+    for text in [
+        "liquibase releaseLocks; liquibase update; ./serve",
+        "flyway migrate; ./serve",
+    ] {
+        assert!(!is_said(text, liquibase), "{text}");
+    }
+}
+
 #[test]
 fn php_fpm_is_to_be_stopped_by_sigquit() {
     let is_said = |text| {

@@ -167,19 +167,54 @@ fn is_named_so(core: &[&str], script: Option<&[&str]>) -> bool {
     }
     // `./app migrate`, `npm run db:migrate`, `bin/app eval "App.Release.migrate"`
     let said = script.unwrap_or(core);
-    let mut arguments = said[1.min(said.len())..]
-        .iter()
-        .filter(|word| !word.starts_with('-'));
-    let task = |word: &&&str| !matches!(**word, "run" | "run-script");
-    let first = arguments.find(task).copied().unwrap_or_default();
+    let mut arguments = arguments(said);
+    let task = |word: &&str| !matches!(*word, "run" | "run-script");
+    let first = arguments.find(task).unwrap_or_default();
     let is_task = !first.contains(['/', '=', '.']) && migrates(first);
     let is_runner = is_in(tables::RUNNERS, name);
-    let evaluated =
-        matches!(first, "eval" | "rpc") && arguments.next().is_some_and(|code| migrates(code));
+    let evaluated = matches!(first, "eval" | "rpc") && arguments.next().is_some_and(migrates);
     let exact = first
         .split(':')
         .any(|part| matches!(part, "migrate" | "migration" | "migrations"));
     evaluated || is_task && (is_runner || exact)
+}
+
+/// The arguments that are neither flags nor the values of a task runner's flags.
+fn arguments<'a>(command: &'a [&str]) -> impl Iterator<Item = &'a str> {
+    let mut is_value = false;
+    command.iter().skip(1).copied().filter(move |word| {
+        let was_value = std::mem::replace(&mut is_value, is_in(tables::RUNNER_FLAGS, word));
+        !was_value && !word.starts_with('-')
+    })
+}
+
+/// A task that a command runs besides the migration, as far as the names of its tasks tell.
+pub(super) fn other_task(words: &[Word]) -> Option<String> {
+    let words = texts(words);
+    let core = core(&words);
+    let command = script(core).unwrap_or(core);
+    let is_list = is_in(tables::TASK_LISTS, base(command.first()?));
+    let is_other = |task: &&str| {
+        let mut parts = tables::DATABASE_TASKS.split(' ');
+        !task.is_empty()
+            && !task.contains(['=', '/', '.'])
+            && !parts.any(|part| task.to_ascii_lowercase().contains(part))
+    };
+    let mut tasks = arguments(command).filter(|_| is_list);
+    tasks.find(is_other).map(str::to_owned)
+}
+
+/// How the lock that a killed migration tool leaves behind is removed.
+pub(super) fn unlock(migrations: &[&[Word]]) -> Option<&'static str> {
+    let runs = |row: &str| {
+        let mut migrations = migrations.iter();
+        migrations.any(|words| in_table(row, &texts(words)))
+    };
+    tables::STALE_LOCKS.lines().find_map(|row| {
+        let (migrates, unlocks) = row.split_once('=')?;
+        let name = unlocks.split('|').next();
+        name.filter(|_| runs(migrates) && !runs(unlocks))
+    })
 }
 
 fn folder(path: &str) -> &str {
@@ -226,6 +261,11 @@ pub(super) fn is_seed(words: &[Word]) -> bool {
 /// Whether it serves until it is stopped.
 pub(super) fn is_server(words: &[Word]) -> bool {
     in_table(tables::SERVERS, &texts(words))
+}
+
+/// Whether it is known to end by itself.
+pub(super) fn ends_at_once(words: &[Word]) -> bool {
+    is_in(tables::NO_SERVERS, texts(words).first().unwrap_or(&""))
 }
 
 /// Whether it leaves a daemon behind.

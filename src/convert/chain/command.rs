@@ -40,13 +40,19 @@ impl Chain<'_> {
         options
     }
 
-    fn push_text(&mut self, piece: &Piece, kind: Kind, what: &'static str) {
+    fn push_text(&mut self, piece: &Piece, kind: Kind, what: &'static str) -> Result<(), Refusal> {
+        for simple in &piece.contents.commands {
+            if tools::is_migration(&simple.words) {
+                self.judge_tasks(&simple.words)?;
+            }
+        }
         self.push(ChainCommand {
             shell: Some(what),
             source: piece.source.clone(),
             options: self.options_for(&piece.contents),
             ..ChainCommand::new(kind)
         });
+        Ok(())
     }
 
     /// Anything but a program with its arguments.
@@ -63,8 +69,7 @@ impl Chain<'_> {
             ));
         }
         if !contents.has(tools::is_migration) {
-            self.push_text(piece, Kind::Other, what);
-            return Ok(());
+            return self.push_text(piece, Kind::Other, what);
         }
         if pipe_hides && !last_migrates {
             return Err(Refusal::new(
@@ -79,8 +84,7 @@ impl Chain<'_> {
             let what = "decides whether the migration runs, or hides that it failed";
             return Err(Refusal::keep(&piece.source, what));
         }
-        self.push_text(piece, Kind::Migration, what);
-        Ok(())
+        self.push_text(piece, Kind::Migration, what)
     }
 
     /// A retry loop: around a wait or a migration.
@@ -102,18 +106,17 @@ impl Chain<'_> {
             if self.drops_wait(&piece.source) {
                 return Ok(());
             }
-            self.push_text(piece, Kind::Wait, LOOP);
+            self.push_text(piece, Kind::Wait, LOOP)
         } else if is_idle && tools::is_migration(&asked.words) {
             refuse_influence(piece)?;
             self.findings.note(format!(
                 "`{}` retries the migration forever: `--max-attempts` sets a limit, and the ledger records each attempt",
                 shorten(&piece.source)
             ));
-            self.push_text(piece, Kind::Migration, LOOP);
+            self.push_text(piece, Kind::Migration, LOOP)
         } else {
-            return self.compound(piece, LOOP);
+            self.compound(piece, LOOP)
         }
-        Ok(())
     }
 
     /// Whether a wait for the database can be dropped: launchgate waits itself if it knows the
@@ -147,11 +150,21 @@ impl Chain<'_> {
     }
 
     fn simple(&mut self, mut simple: Simple, source: &str) -> Result<(), Refusal> {
+        if let Some(what) = shell_state(source) {
+            return Err(Refusal::keep(source, &format!("contains {what}")));
+        }
+        let count = simple.words.len();
+        let user = self.take_wrappers(&mut simple)?;
+        let rest = source_of(&simple.words);
+        let source = if simple.words.len() == count {
+            source
+        } else if rest.is_empty() {
+            return Ok(());
+        } else {
+            &rest
+        };
         let shown = shorten(source);
         let keep = |what: &str| Err(Refusal::keep(source, what));
-        if let Some(what) = shell_state(source) {
-            return keep(&format!("contains {what}"));
-        }
         let is_quiet = !simple.redirects.contains(&Redirect::Elsewhere)
             && simple.words.iter().all(|word| word.needs_shell().is_none());
         let texts: Vec<Option<&str>> = simple.words.iter().map(Word::text).collect();
@@ -175,10 +188,6 @@ impl Chain<'_> {
         if tools::changes_shell(&simple.words) {
             return keep("changes the shell's state for later commands");
         }
-        let (user, is_rewritten) = self.take_wrappers(&mut simple)?;
-        if simple.words.is_empty() {
-            return Ok(());
-        }
         refuse_program(&simple.words)?;
         if tools::is_daemon(&simple.words) {
             return keep("starts a daemon, which launchgate would stop when the command ends");
@@ -193,10 +202,9 @@ impl Chain<'_> {
                 "removed the redirection in `{shown}`: launchgate passes both streams through"
             ));
         }
-        let rewritten = is_rewritten.then(|| source_of(&simple.words));
         self.push(ChainCommand {
             shell,
-            source: rewritten.unwrap_or_else(|| source.to_owned()),
+            source: source.to_owned(),
             user,
             options: self.options_for(&Contents::default()),
             words: simple.words,
@@ -212,7 +220,7 @@ impl Chain<'_> {
             return kind_of_text(&inner);
         }
         if tools::is_migration(words) {
-            self.say_of_creation(words)?;
+            self.judge_tasks(words)?;
             return Ok(Kind::Migration);
         }
         let hides = |word: &&Word| {
@@ -229,13 +237,20 @@ impl Chain<'_> {
         }
     }
 
-    /// launchgate connects to the database before it migrates, so the database has to exist.
-    fn say_of_creation(&mut self, words: &[Word]) -> Result<(), Refusal> {
+    /// What a migration does besides migrating. launchgate connects to the database before it
+    /// migrates, so the database has to exist; and other tasks belong to every start.
+    fn judge_tasks(&mut self, words: &[Word]) -> Result<(), Refusal> {
         let has = |text: &str| words.iter().any(|word| word.text() == Some(text));
         if has("db:create") {
             return Err(Refusal::new(
                 "this command both creates and migrates the database, but launchgate connects to the database before it migrates",
                 "split it in two: `rails db:create && rails db:migrate`",
+            ));
+        }
+        if let Some(task) = tools::other_task(words) {
+            return Err(Refusal::new(
+                format!("the command that migrates also runs `{task}`"),
+                "split it in two: what only migrates runs once per release, the rest at every start",
             ));
         }
         if has("db:prepare") || has("db:setup") || has("ecto.setup") {
@@ -244,14 +259,12 @@ impl Chain<'_> {
         Ok(())
     }
 
-    /// Strips wrappers that wait or change the user. Returns the user, and whether anything was
-    /// stripped.
-    fn take_wrappers(&mut self, simple: &mut Simple) -> Result<(Option<User>, bool), Refusal> {
+    /// Strips wrappers that wait or change the user. Returns the user.
+    fn take_wrappers(&mut self, simple: &mut Simple) -> Result<Option<User>, Refusal> {
         let is_plain = simple.assignments.is_empty()
             && simple.redirects.is_empty()
             && needs_shell(simple).is_none();
         let mut user = None;
-        let mut is_rewritten = false;
         while let Some((wrapper, own, rest)) = tools::wrapper(&simple.words)? {
             let is_alone = rest.is_empty() && tools::about_database(&own);
             match wrapper {
@@ -261,10 +274,9 @@ impl Chain<'_> {
                 }
                 Wrapper::Init { .. } | Wrapper::User { .. } | Wrapper::Wait { .. } => break,
             }
-            is_rewritten = true;
             simple.words = rest;
         }
-        Ok((user, is_rewritten))
+        Ok(user)
     }
 
     fn set(&mut self, options: &[Option<&str>], source: &str) -> Result<(), Refusal> {
@@ -276,10 +288,14 @@ impl Chain<'_> {
                 "is an option that convert does not support",
             ));
         };
+        let what = if options.is_empty() {
+            "logs what it runs"
+        } else {
+            "stops at the first command that fails anyway"
+        };
         self.options.extend(options);
-        self.findings.note(format!(
-            "removed `{source}`: launchgate stops at the first command that fails anyway"
-        ));
+        self.findings
+            .note(format!("removed `{source}`: launchgate {what}"));
         Ok(())
     }
 
@@ -339,7 +355,7 @@ pub(super) fn needs_shell(simple: &Simple) -> Option<&'static str> {
         Some("a program name that comes from a variable")
     } else if variables.any(|(name, splits)| splits && is_list(name)) {
         Some("a variable that may expand to several words")
-    } else if matches!(name, "hash" | "type" | "[[" | "command" | ":") {
+    } else if matches!(name, "hash" | "type" | "time" | "[[" | "command" | ":") {
         Some("a builtin or keyword of the shell")
     } else {
         let leads = simple.redirects.contains(&Redirect::Elsewhere);

@@ -28,7 +28,7 @@ impl Chain<'_> {
             return Err(Refusal::keep(source, &format!("contains {what}")));
         }
         let is_empty = simple.words.is_empty() && takes_cmd.is_none();
-        if is_empty || tools::changes_shell(&simple.words) {
+        if is_empty || tools::changes_shell(&simple.words) || tools::ends_at_once(&simple.words) {
             return Err(Refusal::keep(
                 source,
                 "is the last command, but not a server",

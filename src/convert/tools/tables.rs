@@ -17,6 +17,7 @@ medusa migrations run
 medusa db:migrate
 payload migrate
 directus database migrate:latest
+directus bootstrap
 zenstack migrate deploy
 rails|rake db:migrate|db:prepare|db:setup|db:schema:load|db:structure:load|db:migrate:with_data|data:migrate
 hanami db migrate|prepare
@@ -50,7 +51,7 @@ sqlx database setup
 diesel migration run
 diesel setup
 flyway migrate
-liquibase update|update-to-tag
+liquibase update|update-to-tag|release-locks|releaseLocks
 sqitch deploy
 skeema push
 pgroll start|migrate
@@ -61,8 +62,15 @@ dotnet ef database update
 dotnet-ef database update
 efbundle
 grate
-mvn flyway:migrate|liquibase:update
+java db migrate
+mvn flyway:migrate|liquibase:update|liquibase:releaseLocks
 gradle|gradlew flywayMigrate";
+
+/// Tools that keep their lock as a row, which stays behind when they are killed: the words in front of
+/// `=` migrate, those behind it remove the row.
+pub(super) const STALE_LOCKS: &str = "\
+liquibase update|update-to-tag=liquibase release-locks|releaseLocks
+knex migrate:latest|migrate:up=knex migrate:unlock";
 
 /// Flags that make a migration tool read-only.
 pub(super) const LOOKING_FLAGS: &str = "check plan dry help version list status pretend";
@@ -83,7 +91,10 @@ kubectl sleep";
 pub(super) const SEEDS: &str = "\
 manage.py|django-admin loaddata|createsuperuser|createcachetable
 superset|airflow init|users|fab
-console doctrine:fixtures:load";
+console doctrine:fixtures:load
+flyway repair
+alembic stamp
+prisma migrate resolve";
 
 /// Servers, and other programs that run until they are stopped.
 pub(super) const SERVERS: &str = "\
@@ -166,6 +177,7 @@ env 0 -u -C -S
 nice 0 -n
 ionice 0 -c -n
 stdbuf 0 -i -o -e
+time 0 -f -o
 timeout 1 -s -k
 numactl 0
 bundle/exec 0
@@ -216,3 +228,16 @@ go";
 /// Programs that run a task of the project by its name.
 pub(super) const RUNNERS: &str = "\
 npm yarn pnpm bun deno make just task composer rake rails mix poe invoke inv nx turbo lerna";
+
+/// Their flags that take a word of their own.
+pub(super) const RUNNER_FLAGS: &str = "--filter -F --prefix --workspace --cwd --dir -C";
+
+/// Programs that run several tasks, one behind the other.
+pub(super) const TASK_LISTS: &str = "rake rails make mvn gradle gradlew";
+
+/// Parts of the names of tasks that only change the database.
+pub(super) const DATABASE_TASKS: &str = "db data migrat seed schema flyway liquibase";
+
+/// What ends by itself, though it may be a script's last command.
+pub(super) const NO_SERVERS: &str = "\
+echo printf true : cp mv ln rm mkdir rmdir touch chown chmod ls test [";

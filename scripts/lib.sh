@@ -163,15 +163,9 @@ need_postgres() {
 # installed: apt works with lists and a cache of its own, and the tests start the programs with the
 # folder's own ld.so.
 need_sid() {
-    local sid wanted=(mysql-server-core odyssey pgbouncer)
+    local sid
     sid=$(target_dir)/tools/sid
-    if [ ! -e "$sid/complete" ]; then
-        say "unpacking ${wanted[*]} from Debian unstable"
-        rm -rf "$sid"
-        unpack_from_sid "$sid" "${wanted[@]}" || die "could not fetch ${wanted[*]} from Debian unstable"
-        rm -rf "$sid/apt"
-        touch "$sid/complete"
-    fi
+    from_sid "$sid" mysql-server-core=9.7.4-2 odyssey=1.5.2-1 pgbouncer=1.26.1-1 || exit
     "$sid/usr/lib64/ld-linux-x86-64.so.2" --library-path "$sid/usr/lib/x86_64-linux-gnu" "$sid/usr/sbin/mysqld" --version >/dev/null ||
         die "MySQL 9 does not start"
     sid=$(open_to_all "$sid" sid) || exit
@@ -182,30 +176,31 @@ need_sid() {
 need_compose() {
     local compose
     compose=$(target_dir)/tools/compose
-    if [ ! -e "$compose/complete" ]; then
-        say "unpacking docker-compose from Debian unstable"
-        rm -rf "$compose"
-        unpack_from_sid "$compose" docker-compose || die "could not fetch docker-compose from Debian unstable"
-        rm -rf "$compose/apt"
-        touch "$compose/complete"
-    fi
+    from_sid "$compose" docker-compose=2.40.3-3 || exit
     "$compose/usr/libexec/docker/cli-plugins/docker-compose" version >/dev/null || die "Compose does not start"
 }
 
-# unpack_from_sid FOLDER PACKAGE...: unpacks packages of Debian unstable and the libraries that they
-# depend on into FOLDER.
+# from_sid FOLDER PACKAGE=VERSION...: unpacks packages of Debian unstable into FOLDER, unless they are there.
+from_sid() {
+    local folder=$1
+    shift
+    [ ! -e "$folder/complete" ] || return 0
+    say "unpacking ${*%%=*} from Debian unstable"
+    rm -rf "$folder"
+    unpack_from_sid "$folder" "$@" || die "could not fetch ${*%%=*} from Debian unstable"
+    rm -rf "$folder/apt"
+    touch "$folder/complete"
+}
+
+# unpack_from_sid FOLDER PACKAGE=VERSION...: unpacks packages of Debian unstable and the libraries that
+# they depend on into FOLDER. Unstable has one version of each at a time. VERSION is the one that the tests
+# last passed with; any other is tried, with a warning that explains what may fail later.
 unpack_from_sid() (
-    local sid=$1 mirror names
+    local sid=$1 mirror names package tested version wanted=()
     shift
     mkdir -p "$sid/apt/lists/partial" "$sid/apt/cache/archives/partial" "$sid/apt/none"
-    # On Debian, where its other packages come from.
-    # shellcheck disable=SC2016 # apt replaces it
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 'Label: Debian' 2>/dev/null | head -n 1)
-    mirror=${mirror:-${LAUNCHGATE_DEBIAN_MIRROR:-}}
-    [ -n "$mirror" ] || die "apt has no mirror of Debian here: set LAUNCHGATE_DEBIAN_MIRROR to the URL of one"
-    if [ ! -e /usr/share/keyrings/debian-archive-keyring.gpg ]; then
-        need_packages /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
-    fi
+    mirror=$(debian_mirror) || exit
+    need_packages /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
     echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror sid main" >"$sid/apt/sources.list"
     touch "$sid/apt/status"
     cat >"$sid/apt/apt.conf" <<END
@@ -222,9 +217,20 @@ Acquire::Languages "none";
 END
     export APT_CONFIG=$sid/apt/apt.conf
     apt-get update -q >&2 || return
+    for package in "$@"; do
+        tested=${package#*=}
+        package=${package%%=*}
+        version=$(apt-cache policy "$package" | awk '/Candidate:/ { print $2 }')
+        case $version in
+        '' | '(none)') die "Debian unstable has no $package at the moment; the tests last passed with $tested" ;;
+        "$tested") ;;
+        *) say "warning: Debian unstable has $package $version; the tests last passed with $tested" ;;
+        esac
+        wanted+=("$package")
+    done
     # Of everything that they depend on, the libraries are enough to start a server.
-    names=$(apt-get install -s --no-install-recommends "$@" | awk '/^Inst/ { print $2 }' |
-        grep -E "^(lib|zlib|$(IFS='|' && echo "$*"))" | grep -vE '^lib(perl|systemd-shared|c-gconv)|-perl$') || return
+    names=$(apt-get install -s --no-install-recommends "${wanted[@]}" | awk '/^Inst/ { print $2 }' |
+        grep -E "^(lib|zlib|$(IFS='|' && echo "${wanted[*]}"))" | grep -vE '^lib(perl|systemd-shared|c-gconv)|-perl$') || return
     cd "$sid/apt/cache" || return
     # shellcheck disable=SC2086 # one word for each package
     apt-get download -q $names >&2 || return
@@ -232,6 +238,20 @@ END
         dpkg-deb -x "$package" "$sid" || return
     done
 )
+
+# Prints the URL of a mirror of Debian: on Debian where its other packages come from, elsewhere the one
+# that debootstrap uses.
+debian_mirror() {
+    local mirror=${LAUNCHGATE_DEBIAN_MIRROR:-}
+    # shellcheck disable=SC2016 # apt replaces it
+    [ -n "$mirror" ] || mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 'Label: Debian' 2>/dev/null | head -n 1)
+    if [ -z "$mirror" ]; then
+        need_packages debootstrap:debootstrap
+        mirror=$(sed -n 's/^DEF_MIRROR="\(.*debian.*\)"$/\1/p' /usr/sbin/debootstrap)
+    fi
+    [ -n "$mirror" ] || die "found no mirror of Debian: set LAUNCHGATE_DEBIAN_MIRROR to the URL of one"
+    echo "$mirror"
+}
 
 # open_to_all FOLDER NAME: prints the path of FOLDER, or of a copy where the tests' servers, which run
 # as users of their own, may not read it, as in a checkout below /root.

@@ -45,6 +45,11 @@ fn node_drizzle_kit_readme_is_true() {
     with_postgres("node-drizzle-kit");
 }
 
+#[test]
+fn node_prisma_cli_readme_is_true() {
+    with_postgres("node-prisma-cli");
+}
+
 fn with_postgres(example: &str) {
     let database = Postgres::start();
     let reader = Reader::of(example).with_database(&database.url("postgres"));

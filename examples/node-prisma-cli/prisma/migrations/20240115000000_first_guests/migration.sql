@@ -1,0 +1,1 @@
+INSERT INTO "guests" ("name") VALUES ('Ada Lovelace'), ('Grace Hopper');

@@ -118,7 +118,7 @@ fn every_linked_crate_has_its_license_in_the_text() {
             );
         }
     }
-    for name in ["SQLite", "musl", "Rust standard library"] {
+    for name in ["SQLite", "musl", "Rust standard library", "libunwind"] {
         assert!(texts.contains(name), "{name}");
     }
 }

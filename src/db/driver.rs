@@ -84,8 +84,8 @@ pub struct Driver {
     pub(super) connect_to_migrate:
         for<'a> fn(&'a DatabaseUrl, name: &'a str, TlsMode) -> OpenedToMigrate<'a>,
     /// Finds the ledgers that count and asks them `question`. Changes nothing. If the revision has
-    /// succeeded in one of them, the others need not be asked. `preamble` goes in front of the
-    /// statements; without one, a server that can do it with one statement is sent one.
+    /// succeeded in one of them, the others need not be asked: a server answers that in one round trip.
+    /// `preamble` goes in front of the statements.
     pub(super) find: Find,
     /// Where this role could create a missing ledger, the best place first. Changes nothing; what the
     /// server does not tell beforehand is found out by trying.

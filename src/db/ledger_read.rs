@@ -3,21 +3,6 @@
 
 use super::{ledger::LONGEST_LEASE, ledger_sql::LedgerSql};
 
-/// The columns that a decision needs, by the names that a read gives them, in order.
-pub(super) const READ_COLUMNS: [&str; 11] = [
-    "id",
-    "revision",
-    "run_id",
-    "state",
-    "lease",
-    "holder",
-    "age",
-    "note",
-    "ended",
-    "lease_until",
-    "readers",
-];
-
 /// So many of a revision's newest rows are read whatever their state.
 const NEWEST: u32 = 100;
 
@@ -45,31 +30,13 @@ impl LedgerSql {
         };
         let chosen = self.decisive(question).join(" UNION ");
         format!(
-            "SELECT {columns}{readers} FROM ({chosen}) chosen JOIN {table} ON id = chosen_id ORDER BY id DESC",
-            columns = self.read_columns(),
-            table = self.table,
-        )
-    }
-
-    /// Reads a revision's newest rows only: enough where one of them is a success.
-    pub(super) fn read_newest(&self, question: &Question<'_>) -> Option<String> {
-        let revision = question.revision.filter(|_| !question.counts_readers)?;
-        Some(format!(
-            "SELECT {} FROM {} WHERE {} AND {} ORDER BY id DESC LIMIT {NEWEST}",
-            self.read_columns(),
-            self.table,
-            self.of_app(question.app),
-            self.is("revision", revision),
-        ))
-    }
-
-    fn read_columns(&self) -> String {
-        format!(
-            "id, revision, run_id, state, {lease} AS lease, holder, {age} AS age, note, {ended} AS ended, {until} AS lease_until",
+            "SELECT id, revision, run_id, state, {lease}, holder, {age}, note, {ended}, {until}{readers} \
+             FROM ({chosen}) chosen JOIN {table} ON id = chosen_id ORDER BY id DESC",
             lease = (self.dialect.lease_state)(LONGEST_LEASE),
             age = (self.dialect.seconds_since)("started_at"),
             ended = (self.dialect.seconds_since)("finished_at"),
             until = (self.dialect.time_text)("lease_until"),
+            table = self.table,
         )
     }
 

@@ -24,7 +24,7 @@ pub(super) struct Found {
     /// Who owns the first one, where the database has owners.
     pub(super) owner: Option<String>,
     /// What each one answered.
-    answers: Vec<Vec<TextRow>>,
+    pub(super) answers: Vec<Vec<TextRow>>,
     /// Tables of that name which are not believed.
     pub(super) passed_over: Vec<ForeignLedger>,
     /// Why no step may run, whatever the ledgers say.
@@ -37,9 +37,10 @@ impl Found {
         self.answers.push(answer);
     }
 
-    /// The same ledgers, with these answers.
-    pub(super) fn with(self, answers: Vec<Vec<TextRow>>) -> Self {
-        Self { answers, ..self }
+    /// Whether the revision succeeded, according to one of them.
+    pub(super) fn has_succeeded(&self) -> bool {
+        let mut rows = self.answers.iter().flatten();
+        rows.any(|row| row.text(3) == "succeeded")
     }
 
     /// Notes a reason why no step may run; the first one counts.

@@ -70,9 +70,8 @@ impl Session {
         }
     }
 
-    /// Reads the ledger: one round trip, one statement, nothing written, no lock. Only where the server
-    /// can't find a ledger and read it in one, and the revision has not succeeded beside the app's tables,
-    /// it takes another.
+    /// Reads the ledger: nothing is written, nothing locked. One round trip if the revision has succeeded;
+    /// otherwise one or two more may follow.
     pub async fn read_ledger(&mut self, revision: Option<&str>) -> Result<Ledger, Error> {
         self.search(revision, false).await?.ledger()
     }

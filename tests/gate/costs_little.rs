@@ -32,7 +32,7 @@ fn logged(db: &Db, work: impl FnOnce()) -> Vec<String> {
 }
 
 #[test]
-fn an_up_to_date_start_is_one_connection_and_one_statement_on_postgres() {
+fn an_up_to_date_start_is_one_connection_and_one_message_on_postgres() {
     let settings = [
         "log_statement=all",
         "log_connections=on",
@@ -61,7 +61,7 @@ fn an_up_to_date_start_is_one_connection_and_one_statement_on_postgres() {
         "{statements:?}"
     );
     assert_eq!(
-        find("advisory") + find("CREATE") + find("BEGIN"),
+        find("advisory") + find("CREATE") + find("BEGIN") + find("ERROR:"),
         0,
         "{lines:#?}"
     );

@@ -8,6 +8,7 @@ mod common;
 
 mod connection;
 mod entry;
+mod hostile_places;
 mod large;
 mod leases;
 mod mariadb;

@@ -4,7 +4,7 @@
 //! held open, with `idle_in_transaction_session_timeout` = lease" (contract, section 5)
 
 use launchgate::db::{
-    Backend, Error, RecordError, ddl,
+    Backend, Error, RecordError, Target, ddl,
     ledger::{Ledger, RunState},
 };
 
@@ -44,42 +44,77 @@ pub async fn connect_error(url: &str) -> Error {
         .expect("no connection")
 }
 
+/// Whoever made the ledger, as long as it is trusted. The server logs a message's statements as one, and no
+/// error.
 #[test]
-fn the_fast_path_is_one_statement() {
+fn the_fast_path_is_one_message() {
     let server = Postgres::with(
         &super::common::servers::postgres_15(),
         &["log_statement=all"],
     );
     server.create_database("app");
-    let target = target(&server.url("app"), "default");
+    server.sql(
+        "app",
+        "CREATE ROLE deploy LOGIN PASSWORD 'p'; GRANT CREATE ON DATABASE app TO deploy; \
+         CREATE ROLE company; GRANT company TO deploy; CREATE ROLE landlord; \
+         ALTER DATABASE app OWNER TO landlord; CREATE ROLE chief SUPERUSER; CREATE ROLE stranger",
+    );
+    let deploy = target(&server.url_as("deploy", "p", "app"), "default");
+    let named = Target {
+        ledger: Some("launchgate".to_owned()),
+        ..deploy.clone()
+    };
     run(async {
-        hold(&target, "r", "run1")
-            .await
-            .record("run1", &outcome(RunState::Succeeded))
-            .await
+        let locked = hold(&deploy, "r", "run1").await;
+        locked.record("run1", &outcome(RunState::Succeeded)).await
     })
     .expect("recorded");
-    server.sql("postgres", "SELECT 'before'");
-    run(async {
-        let mut session = connect(&target).await;
-        assert!(
-            matches!(session.read_ledger(Some("r")).await, Ok(Ledger::Rows(rows)) if rows.len() == 1)
-        );
-        session.close().await;
-        server.sql("postgres", "SELECT 'after'");
-        until("the log has it", async || server.log().contains("'after'")).await;
-    });
-    let log = server.log();
-    let statements: Vec<_> = log.lines().filter(|line| line.contains("LOG:  ")).collect();
-    let before = statements
-        .iter()
-        .position(|line| line.contains("'before'"))
-        .expect("a mark");
-    assert!(
-        statements[before + 1].contains("statement: SELECT l.schema"),
-        "{statements:?}"
+    server.sql(
+        "app",
+        "GRANT USAGE ON SCHEMA launchgate TO deploy; GRANT SELECT ON launchgate.launchgate_runs TO public",
     );
-    assert!(statements[before + 2].contains("'after'"), "{statements:?}");
+    for (owner, of_schema, target) in [
+        ("deploy", "deploy", &deploy),
+        ("company", "company", &deploy),
+        ("landlord", "chief", &deploy),
+        ("chief", "landlord", &deploy),
+        ("stranger", "stranger", &named),
+    ] {
+        server.sql(
+            "app",
+            &format!(
+                "ALTER SCHEMA launchgate OWNER TO {of_schema}; ALTER TABLE launchgate.launchgate_runs OWNER TO {owner}; \
+                 GRANT USAGE ON SCHEMA launchgate TO deploy; GRANT SELECT ON launchgate.launchgate_runs TO deploy; \
+                 SELECT 'before {owner}'"
+            ),
+        );
+        run(async {
+            let mut session = connect(target).await;
+            assert!(
+                matches!(session.read_ledger(Some("r")).await, Ok(Ledger::Rows(rows)) if rows.len() == 1)
+            );
+            session.close().await;
+            server.sql("postgres", &format!("SELECT 'after {owner}'"));
+            let after = format!("'after {owner}'");
+            until("the log has it", async || server.log().contains(&after)).await;
+        });
+        let log = server.log();
+        let lines = log
+            .lines()
+            .filter(|line| line.contains("LOG:  ") || line.contains("ERROR:  "));
+        let lines: Vec<_> = lines
+            .skip_while(|line| !line.contains(&format!("'before {owner}'")))
+            .collect();
+        assert!(
+            lines[1].contains("statement: SET LOCAL search_path"),
+            "{lines:?}"
+        );
+        assert!(lines[1].contains("SELECT id, revision"), "{lines:?}");
+        assert!(
+            lines[2].contains(&format!("'after {owner}'")),
+            "{owner}: {lines:?}"
+        );
+    }
 }
 
 #[test]

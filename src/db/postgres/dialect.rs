@@ -43,7 +43,7 @@ pub(super) static SQL: SqlDialect = SqlDialect {
     // By the function behind `pg_stat_activity`, without the view's joins.
     reader_count: || {
         format!(
-            ", (SELECT count(*) FROM pg_catalog.pg_stat_get_activity(NULL) WHERE application_name = '{}') AS readers",
+            ", (SELECT count(*) FROM pg_catalog.pg_stat_get_activity(NULL) WHERE application_name = '{}')",
             ConnectionPurpose::Read.application_name()
         )
     },

@@ -5,15 +5,18 @@
 //! objects somewhere could put a table there that says what suits them, or whose triggers run with this
 //! role's rights. So a ledger counts by its owner.
 //!
-//! One statement finds the ledgers and reads them: `query_to_xml` is the only built-in function that
-//! reads a table whose name is data.
-//! <https://www.postgresql.org/docs/current/functions-xml.html#FUNCTIONS-XML-MAPPING>
+//! A start with nothing to do takes one message (`quick`), whose statements Postgres runs one after the
+//! other in one transaction: they find the ledger, set the `search_path` to its schema if it is trusted,
+//! and read the table. The last one is parsed when the path is set. So it reads a table whose name is data,
+//! and where no ledger is trusted it finds none. A path that ends with the transaction stays with it behind
+//! every pooler.
+//! <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT>
 //!
 //! Names in these statements are qualified, operators too: with types that match better, an operator in
 //! a schema of the `search_path` would win over the built-in one.
 //! <https://wiki.postgresql.org/wiki/A_Guide_to_CVE-2018-1058:_Protect_Your_Search_Path>
 
-use std::time::Duration;
+use std::{cmp::Reverse, time::Duration};
 
 use super::{
     dialect::SQL,
@@ -22,9 +25,8 @@ use super::{
 use crate::db::{
     Error, Target,
     connection::Connection,
-    fault::Fault,
     ledger::ForeignLedger,
-    ledger_read::{Question, READ_COLUMNS},
+    ledger_read::Question,
     ledger_sql::{HOME, LedgerSql, TABLE},
     place::{Found, Home},
     rows::TextRow,
@@ -40,31 +42,48 @@ const DATABASE_OWNER: &str = "6171::pg_catalog.oid";
 /// does: it is the quickest way to find out who is one.
 const NOBODY: &str = "1::pg_catalog.oid";
 
+/// This database's owner.
+const LANDLORD: &str = "(SELECT d.datdba FROM pg_catalog.pg_database d \
+    WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())";
+
+/// What follows the ledger's schema in the path: where a session's temporary tables would otherwise be first.
+const PATH_END: &str = ",pg_temp";
+
+/// How many columns a table has in the answer to the quick statements; a row of the ledger has more.
+const QUICK_TABLE: usize = 4;
+
+/// How many rows of a revision the quick statements read. Where there are more, they are not enough.
+const QUICK: usize = 100;
+
 /// Whether what `owner` owns is trusted: this role, one that it is a member of, the database's owner, a
-/// superuser. `d` is this database's row of `pg_database`.
+/// superuser.
 ///
 /// `pg_has_role` says yes to a superuser whatever the role, so those are asked for their memberships.
-/// Since PostgreSQL 16 a role is a member of each that it created, in order to administer it: that alone
-/// is no trust.
 fn trusted(owner: &str) -> String {
     format!(
-        "({owner} {EQ} {DATABASE_OWNER} OR {owner} {EQ} d.datdba \
-         OR pg_catalog.pg_get_userbyid({owner}) {EQ} CURRENT_USER \
-         OR CASE WHEN pg_catalog.current_setting('is_superuser') {EQ} 'on' \
-         THEN EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE m.roleid {EQ} {owner} \
-         AND pg_catalog.pg_get_userbyid(m.member) {EQ} CURRENT_USER) \
-         ELSE pg_catalog.pg_has_role({owner}, 'USAGE') OR pg_catalog.pg_has_role({owner}, \
-         CASE WHEN pg_catalog.current_setting('server_version_num')::pg_catalog.int4 OPERATOR(pg_catalog.<) 160000 \
-         THEN 'MEMBER' ELSE 'SET' END) END \
-         OR pg_catalog.pg_has_role({owner}, {NOBODY}, 'USAGE'))"
+        "({quickly} OR {owner} {EQ} {DATABASE_OWNER} OR pg_catalog.current_setting('is_superuser') {EQ} 'on' \
+         AND EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE m.roleid {EQ} {owner} \
+         AND pg_catalog.pg_get_userbyid(m.member) {EQ} CURRENT_USER))",
+        quickly = quickly_trusted(owner)
     )
 }
 
-const THIS_DATABASE: &str = "JOIN pg_catalog.pg_database d \
-    ON d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()";
+/// The same without what takes long to plan for the few that need it: NULL, or false, where the owner may
+/// be trusted for another reason.
+///
+/// Since PostgreSQL 16 a role is a member of each that it created, in order to administer it: that alone
+/// is no trust.
+fn quickly_trusted(owner: &str) -> String {
+    format!(
+        "(CASE WHEN pg_catalog.current_setting('is_superuser') {EQ} 'off' \
+         THEN pg_catalog.pg_has_role({owner}, 'USAGE') OR pg_catalog.pg_has_role({owner}, \
+         CASE WHEN pg_catalog.current_setting('server_version_num')::pg_catalog.int4 OPERATOR(pg_catalog.<) 160000 \
+         THEN 'MEMBER' ELSE 'SET' END) END \
+         OR pg_catalog.pg_has_role({owner}, {NOBODY}, 'USAGE') OR {owner} {EQ} {LANDLORD})"
+    )
+}
 
-/// Finds the ledgers and asks them the question: with one statement, unless the server was built without
-/// XML, or this role may not call that function.
+/// Finds the ledgers and asks them the question.
 pub(super) async fn find(
     connection: &mut dyn Connection,
     target: &Target,
@@ -72,34 +91,110 @@ pub(super) async fn find(
     preamble: String,
     bound: Duration,
 ) -> Result<Found, Error> {
-    let ask = preamble.clone() + &survey(target, question.as_ref());
-    let question = match (connection.rows(ask, bound).await, question) {
-        (Err(fault), Some(question)) if lacks_xml(&fault) => question,
-        (answer, _) => return surveyed(&answer?),
+    let mut found = None;
+    if let Some((question, revision)) = question.and_then(|q| Some((q, q.revision?))) {
+        let ask = preamble.clone() + &quick(target, question.app, revision);
+        match connection.rows(ask, bound).await.map_err(Error::from) {
+            Ok(rows) => found = quickly_found(rows),
+            // No ledger that is trusted, or that can be read: the survey tells.
+            Err(Error::Refused { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let mut found = match found {
+        Some(found) if found.has_succeeded() => return Ok(found),
+        Some(found) => found,
+        None => surveyed(&connection.rows(preamble + &survey(target), bound).await?)?,
     };
-    let ask = preamble + &survey(target, None);
-    let found = surveyed(&connection.rows(ask, bound).await?)?;
+    let Some(question) = question else {
+        return Ok(found);
+    };
     let mut answers = Vec::new();
     for sql in &found.ledgers {
         let ask = (sql.dialect.preamble)(bound) + &sql.read(&question);
         answers.push(connection.rows(ask, bound).await?);
     }
-    Ok(found.with(answers))
+    found.answers = answers;
+    Ok(found)
 }
 
-/// `feature_not_supported`, or no right to call it.
-fn lacks_xml(fault: &Fault) -> bool {
-    fault.code == "0A000" || fault.message.contains("query_to_xml")
+/// The statements of a start with nothing to do: one row for each table of the ledger's name, one if the
+/// schema `launchgate` is not to be trusted, and the revision's rows.
+///
+/// A new session loads what a statement needs, page by page, so what counts is how much of the server they
+/// use: a join costs more than a statement, a sort more than a function. Half of the time of a survey.
+fn quick(target: &Target, app: &str, revision: &str) -> String {
+    let (of, is_trusted, of_home) = if let Some(named) = &target.ledger {
+        (of_schema(named), "true".to_owned(), String::new())
+    } else {
+        let of_home = format!(
+            "SELECT pg_catalog.set_config('search_path', 'pg_temp', true) FROM pg_catalog.pg_namespace n \
+             WHERE n.nspname {EQ} '{HOME}' AND {} IS NOT TRUE; ",
+            quickly_trusted("n.nspowner")
+        );
+        (String::new(), quickly_trusted("c.relowner"), of_home)
+    };
+    let ledger = LedgerSql::named(&SQL, TABLE);
+    // A view would run with this role's rights. A path with `$user` means another schema; without the
+    // name it is no path, and an error.
+    format!(
+        "SET LOCAL search_path TO pg_temp; \
+         SELECT c.oid, c.relkind, c.relpersistence, CASE WHEN c.relkind {EQ} 'r' AND {is_trusted} \
+         THEN pg_catalog.set_config('search_path', pg_catalog.concat(\
+         NULLIF(c.relnamespace::pg_catalog.regnamespace::pg_catalog.text, '\"$user\"'), '{PATH_END}'), true) END \
+         FROM pg_catalog.pg_class c WHERE c.relname {EQ} '{TABLE}'{of}; {of_home}\
+         SELECT id, revision, run_id, state, 0, holder, 0, note, tableoid FROM {TABLE} \
+         WHERE {} AND {} LIMIT {QUICK}",
+        ledger.of_app(app),
+        ledger.is("revision", revision),
+    )
 }
 
-/// One row for each ledger: schema, owner, whether it is trusted, may be read, may be written, its number,
-/// and what it answers to the question.
-fn survey(target: &Target, question: Option<&Question<'_>>) -> String {
+/// What the quick statements found, where that is certain: there is one ledger, and it is trusted. With the
+/// revision's rows if it has succeeded: then nothing depends on what they leave out, what runs now and
+/// since when.
+fn quickly_found(rows: Vec<TextRow>) -> Option<Found> {
+    let (mut tables, mut answer): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|row| row.0.len() <= QUICK_TABLE);
+    tables.retain(|row| match row.0.as_slice() {
+        [_, kind, persistence, _] => {
+            matches!(kind.as_deref(), Some("r" | "p")) && persistence.as_deref() != Some("t")
+        }
+        _ => true,
+    });
+    let [table] = tables.as_slice() else {
+        return None;
+    };
+    let path = table.opt(3)?;
+    let schema = unquoted(path.strip_suffix(PATH_END)?);
+    // A temporary table of this name is another one.
+    let is_of_it = |row: &TextRow| row.opt(8) == table.opt(0);
+    if answer.len() >= QUICK || !answer.iter().all(is_of_it) {
+        answer.clear();
+    }
+    answer.retain(|row| row.text(3) != "running");
+    for row in &mut answer {
+        row.0.truncate(8);
+    }
+    answer.sort_by_key(|row| Reverse(row.int(0).unwrap_or_default()));
+    let mut found = Found::default();
+    found.add(LedgerSql::new(&SQL, Some(&schema), None), answer);
+    Some(found)
+}
+
+/// A name as `regnamespace` shows it.
+fn unquoted(name: &str) -> String {
+    let quoted = name
+        .strip_prefix('"')
+        .and_then(|name| name.strip_suffix('"'));
+    quoted.map_or(name.to_owned(), |name| name.replace("\"\"", "\""))
+}
+
+/// One row for each ledger: schema, owner, whether it is trusted, may be read, may be written, and its
+/// number.
+fn survey(target: &Target) -> String {
     let (of, is_trusted) = match &target.ledger {
-        Some(named) => (
-            format!(" AND n.nspname {EQ} {}", literal(named)),
-            "true".to_owned(),
-        ),
+        Some(named) => (of_schema(named), "true".to_owned()),
         None => (
             String::new(),
             // in a schema of its own, whose owner could replace it, of that one too
@@ -110,49 +205,21 @@ fn survey(target: &Target, question: Option<&Question<'_>>) -> String {
             ),
         ),
     };
-    let (answer, newest) = question.map_or(("NULL".to_owned(), String::new()), answers);
     format!(
-        "SELECT l.schema, l.owner, l.trusted, l.may_read, l.may_write, l.oid, {answer} \
-         FROM (SELECT n.nspname AS schema, pg_catalog.concat(pg_catalog.quote_ident(n.nspname), '.{TABLE}') AS name, \
-         pg_catalog.pg_get_userbyid(c.relowner) AS owner, {is_trusted} AS trusted, \
-         pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT') AS may_read, \
-         pg_catalog.has_table_privilege(c.oid, 'INSERT') AND pg_catalog.has_table_privilege(c.oid, 'UPDATE') AS may_write, \
-         c.oid AS oid \
-         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid {EQ} c.relnamespace {THIS_DATABASE} \
+        "SELECT n.nspname, pg_catalog.pg_get_userbyid(c.relowner), {is_trusted}, \
+         pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT'), \
+         pg_catalog.has_table_privilege(c.oid, 'INSERT') AND pg_catalog.has_table_privilege(c.oid, 'UPDATE'), \
+         c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid {EQ} c.relnamespace \
          WHERE c.relname {EQ} '{TABLE}' AND c.relkind {EQ} ANY ('{{r,p}}'::pg_catalog.\"char\"[]) \
-         AND c.relpersistence OPERATOR(pg_catalog.<>) 't'{of} OFFSET 0) l{newest}"
+         AND c.relpersistence OPERATOR(pg_catalog.<>) 't'{of}"
     )
 }
 
-/// The expression for a ledger's answer, and what it needs behind the ledgers.
-///
-/// A revision that has succeeded shows that in its newest rows, and then nothing else matters. Only where
-/// it has not, the long question is planned and asked.
-fn answers(question: &Question<'_>) -> (String, String) {
-    // a name that no text in the statement can contain: those are hexadecimal or have no braces
-    let sql = LedgerSql::named(&SQL, "{ledger}");
-    let ask = |read: &str| {
-        format!(
-            "pg_catalog.query_to_xml(pg_catalog.replace('{}', '{{ledger}}', l.name), false, true, '')::pg_catalog.text",
-            read.replace('\'', "''")
-        )
-    };
-    // the path holds for what query_to_xml parses, and ends with the transaction
-    let may_ask = "l.trusted AND l.may_read \
-         AND pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true) IS NOT NULL";
-    let all = ask(&sql.read(question));
-    let Some(newest) = sql.read_newest(question) else {
-        return (format!("CASE WHEN {may_ask} THEN {all} END"), String::new());
-    };
-    (
-        format!(
-            "CASE WHEN {may_ask} THEN CASE WHEN pg_catalog.strpos(a.newest, '<state>succeeded</state>') \
-             OPERATOR(pg_catalog.>) 0 THEN a.newest ELSE {all} END END"
-        ),
-        format!(
-            " LEFT JOIN LATERAL (SELECT CASE WHEN {may_ask} THEN {} END AS newest OFFSET 0) a ON true",
-            ask(&newest)
-        ),
+/// The condition that a table is in the schema of this name.
+fn of_schema(name: &str) -> String {
+    format!(
+        " AND c.relnamespace {EQ} (SELECT s.oid FROM pg_catalog.pg_namespace s WHERE s.nspname {EQ} {})",
+        literal(name)
     )
 }
 
@@ -162,7 +229,6 @@ struct SurveyedLedger {
     may_read: bool,
     may_write: bool,
     oid: i64,
-    answer: String,
 }
 
 /// What the survey found.
@@ -176,7 +242,6 @@ fn surveyed(rows: &[TextRow]) -> Result<Found, Error> {
             may_read: row.flag(3),
             may_write: row.flag(4),
             oid: row.int(5)?,
-            answer: row.text(6),
         };
         if row.flag(2) {
             trusted.push(ledger);
@@ -205,10 +270,7 @@ fn surveyed(rows: &[TextRow]) -> Result<Found, Error> {
             continue;
         }
         found.owner.get_or_insert(ledger.owner);
-        found.add(
-            LedgerSql::new(&SQL, Some(schema), None),
-            xml_rows(&ledger.answer, &READ_COLUMNS),
-        );
+        found.add(LedgerSql::new(&SQL, Some(schema), None), Vec::new());
     }
     Ok(found)
 }
@@ -221,30 +283,6 @@ fn foreign(what: &str) -> Error {
             "if it is meant to be the ledger, pass --ledger {HOME}, or give it to this role or to the database's owner; otherwise drop it"
         ),
     )
-}
-
-/// The rows of what `query_to_xml` returns as a forest. A column that is NULL has no element.
-fn xml_rows(xml: &str, columns: &[&str]) -> Vec<TextRow> {
-    let row = |text: &str| {
-        let value = |name: &&str| {
-            let (_, rest) = text.split_once(&format!("<{name}>"))?;
-            let (value, _) = rest.split_once(&format!("</{name}>"))?;
-            Some(unescaped(value))
-        };
-        TextRow(columns.iter().map(value).collect())
-    };
-    xml.split_inclusive("</row>")
-        .filter(|part| part.contains("<row"))
-        .map(row)
-        .collect()
-}
-
-/// Postgres escapes these four and nothing else.
-fn unescaped(text: &str) -> String {
-    text.replace("&lt;", "<")
-        .replace("&gt;", ">")
-        .replace("&#x0d;", "\r")
-        .replace("&amp;", "&")
 }
 
 /// One row about where a ledger can be created: of its own schema the owner, whether it is trusted and
@@ -263,7 +301,7 @@ pub(super) fn ask_homes(target: &Target) -> String {
         "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path TO DEFAULT; \
          SELECT pg_catalog.pg_get_userbyid(h.nspowner), {}, pg_catalog.has_schema_privilege(h.oid, 'CREATE'), \
          pg_catalog.has_database_privilege(pg_catalog.current_database()::pg_catalog.text, 'CREATE'), \
-         o.nspname, pg_catalog.has_schema_privilege(o.oid, 'CREATE') FROM (SELECT) one {THIS_DATABASE} \
+         o.nspname, pg_catalog.has_schema_privilege(o.oid, 'CREATE') FROM (SELECT) one \
          LEFT JOIN pg_catalog.pg_namespace h ON h.nspname::pg_catalog.text {EQ} {home} \
          LEFT JOIN pg_catalog.pg_namespace o ON o.nspname::pg_catalog.text {EQ} {other}",
         trusted("h.nspowner")
@@ -301,28 +339,4 @@ pub(super) fn homes(target: &Target, row: &TextRow) -> Result<Vec<Home>, Error> 
         add(&other, None, Some(why));
     }
     Ok(homes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_come_out_of_xml_as_they_went_in() {
-        let xml = "<row xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">\n  <id>7</id>\n  \
-                   <note>a &lt;/note&gt; &amp;amp; b\n&#x0d;</note>\n</row>\n\n<row>\n  <id>6</id>\n  <note></note>\n</row>\n\n\
-                   <row>\n  <id>5</id>\n</row>\n";
-        let rows = xml_rows(xml, &["id", "note"]);
-        let seen: Vec<_> = rows.iter().map(|row| (row.text(0), row.opt(1))).collect();
-        let note = |text: &str| Some(text.to_owned());
-        assert_eq!(
-            seen,
-            [
-                ("7".to_owned(), note("a </note> &amp; b\n\r")),
-                ("6".to_owned(), note("")),
-                ("5".to_owned(), None)
-            ]
-        );
-        assert!(xml_rows("", &["id"]).is_empty());
-    }
 }

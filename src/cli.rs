@@ -15,7 +15,6 @@ mod verb;
 
 use std::ffi::OsString;
 use std::mem::ManuallyDrop;
-use std::os::unix::ffi::OsStrExt;
 
 use clap::ArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -64,7 +63,7 @@ impl Raw {
             let mut rows = SETTINGS.iter().filter(|row| row.belongs_to(verb));
             if let Some(row) = rows.find(|row| row.name == given) {
                 raw.settings.push((row.id, values(given)));
-            } else if let Some(&operand) = Operand::of(verb).iter().find(|o| o.name() == given) {
+            } else if let Some(&operand) = Operand::of(verb).iter().find(|o| o.as_str() == given) {
                 raw.operands.push((operand, values(given)));
             }
         }
@@ -105,7 +104,7 @@ impl Raw {
 /// # Errors
 /// A usage failure that says what was found and what to write.
 pub fn parse(args: &[OsString]) -> Result<Parsed, Failure> {
-    let verb = args.get(1).and_then(|w| Verb::from_word(w.as_bytes()));
+    let verb = args.get(1).and_then(|word| Verb::named(word.to_str()?));
     if let Some(verb) = verb {
         // Not dropped: freeing them takes longer than resolving the steps' settings, and exec will
         // free them anyway.
@@ -125,7 +124,7 @@ pub fn parse(args: &[OsString]) -> Result<Parsed, Failure> {
             let Some((name, matches)) = matches.subcommand() else {
                 return Err(Failure::usage("no command", "see `launchgate --help`"));
             };
-            let Some(verb) = Verb::from_word(name.as_bytes()) else {
+            let Some(verb) = Verb::named(name) else {
                 return Err(Failure::usage(
                     format!("unknown command {name}"),
                     "see `launchgate --help`",

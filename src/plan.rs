@@ -16,5 +16,5 @@ mod step;
 mod steps;
 
 pub use server::{ServerPlan, server};
-pub use step::{RunAs, STEPS, Stage, Step, StepDefinition, StepKind, StepProgram};
+pub use step::{STEPS, Stage, Step, StepDefinition, StepKind};
 pub use steps::{Steps, steps};

@@ -4,27 +4,14 @@ enum_with_all! {
     /// A document made from the definitions of the flags.
     pub enum Document {
         /// The man page.
-        Man,
+        Man = "man",
         /// Completions for bash.
-        Bash,
+        Bash = "bash",
         /// Completions for zsh.
-        Zsh,
+        Zsh = "zsh",
         /// Completions for fish.
-        Fish,
+        Fish = "fish",
         /// The JSON schema of the settings file.
-        Schema,
-    }
-}
-
-impl Document {
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Man => "man",
-            Self::Bash => "bash",
-            Self::Zsh => "zsh",
-            Self::Fish => "fish",
-            Self::Schema => "schema",
-        }
+        Schema = "schema",
     }
 }

@@ -68,7 +68,7 @@ impl<'a> CommandLine<'a> {
 }
 
 fn verb_of(args: &[OsString]) -> Option<Verb> {
-    Verb::from_word(args.get(1)?.as_bytes())
+    Verb::named(args.get(1)?.to_str()?)
 }
 
 /// The words on both sides of the `--` of a command that becomes a server.

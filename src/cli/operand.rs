@@ -9,51 +9,35 @@ use super::verb::Verb;
 use crate::db::Backend;
 
 enum_with_all! {
-    /// An argument that is not a setting.
+    /// An argument that is not a setting. Its word is its name; for an option the flag without its leading
+    /// dashes.
     pub enum Operand {
         /// The command of the server, or of a health check.
-        Server,
+        Server = "server",
         /// The revision to decide about.
-        Revision,
+        Revision = "revision",
         /// The operator's decision.
-        As,
+        As = "as",
         /// The operator's reason.
-        Note,
+        Note = "note",
         /// The kind of database to print the DDL for.
-        Database,
+        Database = "database",
         /// The role that needs the grants.
-        Role,
+        Role = "role",
         /// The schema, or database, of the ledger to print the DDL for.
-        LedgerPlace,
+        LedgerPlace = "ledger",
         /// The chain of shell commands to convert.
-        Chain,
+        Chain = "chain",
         /// The document to generate.
-        What,
+        What = "what",
         /// Which embedded step.
-        Step,
+        Step = "step",
         /// The embedded step's folder.
-        Folder,
+        Folder = "folder",
     }
 }
 
 impl Operand {
-    /// Its name; for an option the flag without its leading dashes.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Server => "server",
-            Self::Revision => "revision",
-            Self::As => "as",
-            Self::Note => "note",
-            Self::Database => "database",
-            Self::Role => "role",
-            Self::LedgerPlace => "ledger",
-            Self::Chain => "chain",
-            Self::What => "what",
-            Self::Step => "step",
-            Self::Folder => "folder",
-        }
-    }
-
     /// A command's operands.
     pub(super) fn of(verb: Verb) -> &'static [Self] {
         match verb {
@@ -77,9 +61,9 @@ impl Operand {
 
     /// The clap definition.
     pub(super) fn arg(self, verb: Verb) -> Arg {
-        let arg = Arg::new(self.name()).value_parser(ValueParser::os_string());
+        let arg = Arg::new(self.as_str()).value_parser(ValueParser::os_string());
         let arg = if self.is_flag() {
-            arg.long(self.name())
+            arg.long(self.as_str())
         } else {
             arg
         };
@@ -132,7 +116,7 @@ impl Operand {
                 ),
             Self::What => arg
                 .required(true)
-                .value_parser(Document::ALL.map(Document::name))
+                .value_parser(Document::ALL.map(Document::as_str))
                 .value_name("WHAT")
                 .help("What to print"),
             Self::Step | Self::Folder => arg.required(true),

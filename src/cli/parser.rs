@@ -13,7 +13,8 @@ use super::verb::Verb;
 /// The whole command line, with the texts for help. A subcommand is built only when it is used:
 /// building all of them takes longer than everything else before the first step.
 pub fn command() -> Command {
-    Verb::ALL.into_iter().map(subcommand).fold(
+    let for_users = Verb::ALL.into_iter().filter(|verb| *verb != Verb::Embedded);
+    for_users.map(subcommand).fold(
         Command::new("launchgate")
             .version(env!("CARGO_PKG_VERSION"))
             .about("Runs the database migration once per release, then becomes the server")
@@ -36,7 +37,7 @@ pub(super) fn subcommand(verb: Verb) -> Command {
     Command::new(verb.as_str())
         .about(verb.about())
         .defer(|command| {
-            let verb = Verb::from_word(command.get_name().as_bytes());
+            let verb = Verb::named(command.get_name());
             verb.map_or(command.clone(), |verb| {
                 let (last, first): (Vec<Operand>, Vec<Operand>) = Operand::of(verb)
                     .iter()

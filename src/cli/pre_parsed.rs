@@ -111,7 +111,7 @@ fn takes_value(flag: &str) -> bool {
     let mut settings = SETTINGS.iter().filter(|row| row.shape != Shape::Switch);
     let mut operands = Operand::ALL.iter().filter(|operand| operand.is_flag());
     settings.any(|row| row.flag == flag)
-        || operands.any(|operand| flag.strip_prefix("--") == Some(operand.name()))
+        || operands.any(|operand| flag.strip_prefix("--") == Some(operand.as_str()))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use super::planner::{self, Planner};
 use super::server::{self, ServerPlan};
-use super::step::{RunAs, Stage};
+use super::step::Stage;
 use super::steps::Steps;
 use crate::exit::{Failure, Problem};
 use crate::redact::Secrets;
@@ -32,10 +32,11 @@ impl EveryStart {
         settings: &ServerSettings,
         warn: &mut dyn FnMut(Problem),
     ) -> Result<Self, Failure> {
+        let user = settings.user.as_ref().map(|user| &user.value.1);
         let server = server::server(inherited, settings, warn)?;
         Ok(Self {
-            prepare: commands(Stage::BeforeGate, inherited, settings, warn)?,
-            warm_up: commands(Stage::AfterGate, inherited, settings, warn)?,
+            prepare: commands(Stage::BeforeGate, None, inherited, settings, warn)?,
+            warm_up: commands(Stage::AfterGate, user, inherited, settings, warn)?,
             server,
         })
     }
@@ -54,25 +55,22 @@ impl EveryStart {
 /// The start commands of a stage. They see the server's environment.
 fn commands(
     stage: Stage,
+    user: Option<&Identity>,
     inherited: &Environment,
     settings: &ServerSettings,
     warn: &mut dyn FnMut(Problem),
 ) -> Result<Steps, Failure> {
     let Some(commands) = &settings.start_commands else {
-        return Ok(Steps::none());
+        return Ok(Steps::default());
     };
     planner::check_style(&commands.style)?;
     let environment = server::environment(inherited, settings);
-    let user = settings.user.as_ref().map(|user| &user.value.1);
     let list = Planner {
         stage,
         style: &commands.style,
         environment: &environment,
         environment_as: &|_: Option<&Identity>| environment.clone(),
-        identity: &|run_as| match run_as {
-            RunAs::Starter => None,
-            RunAs::StepUser | RunAs::ServerUser => user,
-        },
+        identity: user,
         timeout: None,
         explain: &|refusal| server::explain(refusal, settings),
         warn,

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
 
-use super::step::{RunAs, STEPS, Stage, Step, StepDefinition, StepKind};
+use super::step::{STEPS, Stage, Step, StepDefinition, StepKind};
 use crate::cli::{SettingId, Verb};
 use crate::db::Backend;
 use crate::exit::{Failure, Problem};
@@ -25,8 +25,8 @@ pub(super) struct Planner<'a> {
     pub(super) environment: &'a Environment,
     /// What one sees that runs as this user.
     pub(super) environment_as: &'a dyn Fn(Option<&Identity>) -> Environment,
-    /// Who runs them.
-    pub(super) identity: &'a dyn Fn(RunAs) -> Option<&'a Identity>,
+    /// Who runs those that name no user; `None`: launchgate's own.
+    pub(super) identity: Option<&'a Identity>,
     /// The time limit of those that have none of their own.
     pub(super) timeout: Option<Duration>,
     /// Has the last word on what is refused.
@@ -59,7 +59,7 @@ impl Planner<'_> {
         let (spec, origin) = (&setting.value, &setting.origin);
         let identity = match &spec.identity {
             Some(setting) => Some(&setting.value.1),
-            None => (self.identity)(row.run_as),
+            None => self.identity,
         };
         let environment = self.own_environment(spec, identity);
         let shown = spec.command.shown();
@@ -164,7 +164,7 @@ impl Planner<'_> {
             text: redact::passwords(&text).into_owned(),
             origin: setting.origin.clone(),
             timeout: self.timeout,
-            identity: (self.identity)(row.run_as).cloned(),
+            identity: self.identity.cloned(),
             environment: None,
         })
     }
@@ -219,7 +219,7 @@ pub(super) fn expand(
 
 /// Whether launchgate sets this variable when a step starts, after the step's command was expanded.
 fn is_set_at_start(name: &[u8]) -> bool {
-    let of_the_run = RunVariable::ALL.map(RunVariable::name);
+    let of_the_run = RunVariable::ALL.map(RunVariable::as_str);
     of_the_run.iter().any(|known| known.as_bytes() == name) || names_sessions(name)
 }
 

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::time::Duration;
 
-use crate::cli::SettingId;
+use crate::cli::{SettingId, Shape};
 use crate::settings::Origin;
 use crate::shell_words::Argv;
 use crate::sys::environment::Environment;
@@ -28,35 +28,18 @@ pub enum StepKind {
     WarmUp,
 }
 
-/// When a step runs, and what that means for it. Its failure always ends the start.
+/// When a step runs, and what that means for it. Its failure always ends the start. The users are those of
+/// steps that name none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// At every start of every replica, before anything connects. No lock, no record, no time limit.
+    /// At every start of every replica, before anything connects, as the user who started launchgate. No
+    /// lock, no record, no time limit.
     BeforeGate,
-    /// Once per revision, under the lock. The ledger records each attempt.
+    /// Once per revision, under the lock, as the steps' user. The ledger records each attempt.
     InGate,
-    /// At every start of every replica, once the gate is open. No lock, no record, no time limit.
+    /// At every start of every replica, once the gate is open, as the server's user. No lock, no record, no
+    /// time limit.
     AfterGate,
-}
-
-/// What a step executes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StepProgram {
-    /// The user's command.
-    Command,
-    /// launchgate itself, with a folder.
-    Launchgate,
-}
-
-/// Who runs a step, unless it names its own user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunAs {
-    /// The user who started launchgate.
-    Starter,
-    /// The steps' user.
-    StepUser,
-    /// The server's user.
-    ServerUser,
 }
 
 /// A row of the table of steps.
@@ -65,42 +48,31 @@ pub struct StepDefinition {
     /// Which kind.
     pub kind: StepKind,
     /// The setting that gives it. Its name is the kind's word in the log, the ledger and
-    /// `LAUNCHGATE_STEP`, and its shape says whether there can be several.
+    /// `LAUNCHGATE_STEP`; its shape says whether there can be several, and whether launchgate itself is
+    /// the program.
     pub setting: SettingId,
     /// When it runs.
     pub stage: Stage,
-    /// What it executes.
-    pub program: StepProgram,
-    /// Who runs it.
-    pub run_as: RunAs,
 }
 
 /// Every kind of step, in the order they run. A new kind is a row here and its setting's row in
 /// `cli::table`.
 #[rustfmt::skip]
 pub static STEPS: [StepDefinition; 7] = [
-    row(StepKind::Prepare,  SettingId::Prepare,  Stage::BeforeGate, StepProgram::Command,    RunAs::Starter),
-    row(StepKind::Backup,   SettingId::Backup,   Stage::InGate,     StepProgram::Command,    RunAs::StepUser),
-    row(StepKind::Snapshot, SettingId::Snapshot, Stage::InGate,     StepProgram::Launchgate, RunAs::StepUser),
-    row(StepKind::Migrate,  SettingId::Migrate,  Stage::InGate,     StepProgram::Command,    RunAs::StepUser),
-    row(StepKind::Sql,      SettingId::Sql,      Stage::InGate,     StepProgram::Launchgate, RunAs::StepUser),
-    row(StepKind::Verify,   SettingId::Verify,   Stage::InGate,     StepProgram::Command,    RunAs::StepUser),
-    row(StepKind::WarmUp,   SettingId::WarmUp,   Stage::AfterGate,  StepProgram::Command,    RunAs::ServerUser),
+    row(StepKind::Prepare,  SettingId::Prepare,  Stage::BeforeGate),
+    row(StepKind::Backup,   SettingId::Backup,   Stage::InGate),
+    row(StepKind::Snapshot, SettingId::Snapshot, Stage::InGate),
+    row(StepKind::Migrate,  SettingId::Migrate,  Stage::InGate),
+    row(StepKind::Sql,      SettingId::Sql,      Stage::InGate),
+    row(StepKind::Verify,   SettingId::Verify,   Stage::InGate),
+    row(StepKind::WarmUp,   SettingId::WarmUp,   Stage::AfterGate),
 ];
 
-const fn row(
-    kind: StepKind,
-    setting: SettingId,
-    stage: Stage,
-    program: StepProgram,
-    run_as: RunAs,
-) -> StepDefinition {
+const fn row(kind: StepKind, setting: SettingId, stage: Stage) -> StepDefinition {
     StepDefinition {
         kind,
         setting,
         stage,
-        program,
-        run_as,
     }
 }
 
@@ -123,7 +95,7 @@ impl StepKind {
 
     /// Whether launchgate itself is the program.
     pub fn is_embedded(self) -> bool {
-        self.definition().program == StepProgram::Launchgate
+        self.definition().setting.definition().shape == Shape::StepFolder
     }
 }
 

@@ -11,7 +11,7 @@ use crate::sys::environment::Environment;
 use crate::sys::identity::Identity;
 
 /// Steps that run one after the other, and everything they share.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Steps {
     /// In the order they run.
     pub list: Vec<Step>,
@@ -26,17 +26,6 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// No step at all.
-    pub(super) fn none() -> Self {
-        Self {
-            list: Vec::new(),
-            environment: Environment::default(),
-            names_sessions: false,
-            grace: Duration::ZERO,
-            embedded: None,
-        }
-    }
-
     /// What a step sees, without what launchgate adds per run.
     pub fn environment_of<'a>(&'a self, step: &'a Step) -> &'a Environment {
         step.environment.as_ref().unwrap_or(&self.environment)
@@ -62,7 +51,7 @@ pub fn steps(
         style: &settings.style,
         environment: &environment,
         environment_as: &environment_as,
-        identity: &|_| identity,
+        identity,
         timeout: settings.migrate_timeout,
         explain: &planner::of_the_step,
         warn,

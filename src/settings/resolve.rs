@@ -298,7 +298,7 @@ impl Sources<'_> {
             let Some(word) = self.raw.words(operand).first() else {
                 return Ok(None);
             };
-            let flag = format!("--{}", operand.name());
+            let flag = format!("--{}", operand.as_str());
             let text = word.to_str().filter(|text| !text.is_empty());
             match text {
                 Some(text) => Ok(Some(text.to_owned())),
@@ -334,7 +334,7 @@ impl Sources<'_> {
             layout: variable(&SettingId::SqlLayout.variable())
                 .and_then(|name| LayoutKind::named(&name)),
             url: url.value.clone(),
-            revision: variable(RunVariable::Revision.name()),
+            revision: variable(RunVariable::Revision.as_str()),
             session_name: names.and_then(|names| variable(names.variable)),
             result: variable(RESULT_FD).and_then(|number| number.parse().ok()),
             app: database.app.value,
@@ -344,9 +344,7 @@ impl Sources<'_> {
 
     fn document(&self) -> Result<Document, Failure> {
         let word = self.word(Operand::What);
-        let mut all = Document::ALL.into_iter();
-        let document = all.find(|document| word == document.name());
-        document.ok_or_else(|| {
+        word.to_str().and_then(Document::named).ok_or_else(|| {
             let word = word.to_string_lossy();
             Failure::usage(
                 format!("launchgate can't generate `{word}`"),

@@ -5,30 +5,16 @@ enum_with_all! {
     /// finds these in its environment.
     pub enum RunVariable {
         /// The app.
-        App,
+        App = "LAUNCHGATE_APP",
         /// The release id, or nothing.
-        Release,
+        Release = "LAUNCHGATE_RELEASE",
         /// What the ledger is keyed by, or nothing.
-        Revision,
+        Revision = "LAUNCHGATE_REVISION",
         /// The run. No process of another run has this value, so it also marks a step's processes.
-        RunId,
+        RunId = "LAUNCHGATE_RUN_ID",
         /// The step's name.
-        Step,
+        Step = "LAUNCHGATE_STEP",
         /// 1 for the first.
-        Attempt,
-    }
-}
-
-impl RunVariable {
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::App => "LAUNCHGATE_APP",
-            Self::Release => "LAUNCHGATE_RELEASE",
-            Self::Revision => "LAUNCHGATE_REVISION",
-            Self::RunId => "LAUNCHGATE_RUN_ID",
-            Self::Step => "LAUNCHGATE_STEP",
-            Self::Attempt => "LAUNCHGATE_ATTEMPT",
-        }
+        Attempt = "LAUNCHGATE_ATTEMPT",
     }
 }

@@ -62,7 +62,7 @@ impl<'a> Sources<'a> {
         let names = names.map(|name| String::from_utf8_lossy(name).into_owned());
         let mut known: Vec<String> = SETTINGS.iter().map(|row| row.id.variable()).collect();
         known.extend([SKIP, RESULT_FD].map(str::to_owned));
-        known.extend(RunVariable::ALL.map(|variable| variable.name().to_owned()));
+        known.extend(RunVariable::ALL.map(|variable| variable.as_str().to_owned()));
         let unknown = names.filter(|name| !known.contains(name));
         let explained = unknown.map(|name| {
             let near = nearest_variable(&name);

@@ -12,7 +12,7 @@ use super::{ReadyEveryStart, ReadyServer, ReadyStep, ReadySteps};
 use crate::exit::{Failure, FailureKind};
 use crate::output::log::{Event, Log};
 use crate::plan::every_start::EveryStart;
-use crate::plan::{RunAs, ServerPlan, Stage, Step, Steps};
+use crate::plan::{ServerPlan, Stage, Step, Steps};
 use crate::sys::child::Program;
 use crate::sys::environment::until_nul;
 use crate::sys::lookup::{self, Unfit};
@@ -30,14 +30,9 @@ pub fn find(steps: Steps, log: &Log) -> Result<ReadySteps, Failure> {
 }
 
 fn find_step(steps: &Steps, step: &Step, log: &Log) -> Result<ReadyStep, Failure> {
-    let row = step.kind.definition();
-    let noun = match row.stage {
-        Stage::InGate => "step",
-        Stage::BeforeGate | Stage::AfterGate => "command",
-    };
-    let user = match row.run_as {
-        RunAs::StepUser => "--step-user or --user",
-        RunAs::ServerUser | RunAs::Starter => "--user",
+    let (noun, user) = match step.kind.definition().stage {
+        Stage::InGate => ("step", "--step-user or --user"),
+        Stage::BeforeGate | Stage::AfterGate => ("command", "--user"),
     };
     let what = format!("{}: {} {noun}", step.origin, step.name);
     let environment = steps.environment_of(step);

@@ -10,7 +10,7 @@ use crate::sys::environment::Environment;
 use crate::sys::family::Foreign;
 
 /// The variable by which a step's processes are known.
-const RUN_ID: &str = RunVariable::RunId.name();
+const RUN_ID: &str = RunVariable::RunId.as_str();
 
 /// The entry that all processes of this run's steps have, and no others.
 pub(super) fn mark(identity: &RunIdentity) -> Vec<u8> {
@@ -48,7 +48,7 @@ pub(super) fn own_variables(
             RunVariable::Attempt => &attempt,
         };
         // Inherited ones were removed, and `--step-env` may not name them.
-        environment.append(variable.name().as_bytes(), value.as_bytes());
+        environment.append(variable.as_str().as_bytes(), value.as_bytes());
     }
     if let Some(result) = result {
         environment.append(

@@ -108,7 +108,7 @@ fn names() -> String {
     let meaningless = list(&MEANINGLESS);
     let (urls, told) = (
         list(&AMBIENT_URLS),
-        list(&RunVariable::ALL.map(RunVariable::name)),
+        list(&RunVariable::ALL.map(RunVariable::as_str)),
     );
     format!(
         "

@@ -16,38 +16,17 @@ enum_with_all! {
     /// The tools whose folders are known.
     pub enum LayoutKind {
         /// sqlx-cli and `sqlx::migrate!`.
-        Sqlx,
+        Sqlx = "sqlx",
         /// Prisma Migrate.
-        Prisma,
+        Prisma = "prisma",
         /// drizzle-kit and drizzle-orm's migrator.
-        Drizzle,
+        Drizzle = "drizzle",
         /// dbmate.
-        Dbmate,
+        Dbmate = "dbmate",
         /// goose.
-        Goose,
+        Goose = "goose",
         /// golang-migrate.
-        GolangMigrate,
-    }
-}
-
-impl LayoutKind {
-    /// Its name in flags and messages.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Sqlx => "sqlx",
-            Self::Prisma => "prisma",
-            Self::Drizzle => "drizzle",
-            Self::Dbmate => "dbmate",
-            Self::Goose => "goose",
-            Self::GolangMigrate => "golang-migrate",
-        }
-    }
-
-    /// The layout that a flag names.
-    #[must_use]
-    pub fn named(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+        GolangMigrate = "golang-migrate",
     }
 }
 

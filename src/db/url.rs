@@ -134,7 +134,6 @@ impl DatabaseUrl {
     }
 
     /// Remembers which setting it came from, for messages.
-    #[must_use]
     pub fn with_origin(self, origin: String) -> Self {
         Self {
             origin: Some(origin),
@@ -143,19 +142,16 @@ impl DatabaseUrl {
     }
 
     /// The setting that it came from.
-    #[must_use]
     pub fn origin(&self) -> Option<&str> {
         self.origin.as_deref()
     }
 
     /// The file with the password, to be read for each connection.
-    #[must_use]
     pub fn password_file(&self) -> Option<&Path> {
         self.password_file.as_deref()
     }
 
     /// The same server with another password.
-    #[must_use]
     pub fn with_password(mut self, password: &Secret) -> Self {
         if let Location::Server(server) = &mut self.location {
             server.password = Some(password.clone());
@@ -176,7 +172,6 @@ impl DatabaseUrl {
     }
 
     /// The first server, by an address of its host.
-    #[must_use]
     pub(super) fn at(&self, address: IpAddr) -> Self {
         let mut one = self.clone();
         if let Location::Server(server) = &mut one.location {
@@ -187,14 +182,12 @@ impl DatabaseUrl {
     }
 
     /// How many servers this URL names; 1 for `SQLite`.
-    #[must_use]
     pub fn count(&self) -> usize {
         self.server().map_or(1, |server| server.addresses.len())
     }
 
     /// A URL of the same database for another process of launchgate, which may see other variables
     /// and read fewer files.
-    #[must_use]
     pub fn handed_on(&self) -> Secret {
         match self.server() {
             Some(server) => Secret::new(server.written()),
@@ -203,14 +196,12 @@ impl DatabaseUrl {
     }
 
     /// Which kind of database it is.
-    #[must_use]
     pub fn backend(&self) -> Backend {
         self.backend
     }
 
     /// The server's name or address, IPv6 without brackets; `None` where the URL has none,
     /// names a Unix socket, or is `SQLite`'s.
-    #[must_use]
     pub fn host(&self) -> Option<&str> {
         match self.server()?.first().host.as_ref()? {
             UrlHost::Name(name) => Some(name),
@@ -219,14 +210,12 @@ impl DatabaseUrl {
     }
 
     /// The port; `None` where the URL has none.
-    #[must_use]
     pub fn port(&self) -> Option<u16> {
         self.server()?.first().port
     }
 
     /// The Unix socket: the socket's directory for Postgres, as libpq has it, the socket itself
     /// for `MySQL`.
-    #[must_use]
     pub fn socket(&self) -> Option<&Path> {
         match self.server()?.first().host.as_ref()? {
             UrlHost::Socket(path) => Some(path),
@@ -235,13 +224,11 @@ impl DatabaseUrl {
     }
 
     /// The role to log in as, where that is known.
-    #[must_use]
     pub fn user(&self) -> Option<&str> {
         self.server()?.user.as_deref()
     }
 
     /// The password, decoded; `None` where there is none or it is empty.
-    #[must_use]
     pub fn password(&self) -> Option<&Secret> {
         let server = self.server()?;
         server
@@ -251,33 +238,28 @@ impl DatabaseUrl {
     }
 
     /// The database on the server; never `SQLite`'s.
-    #[must_use]
     pub fn database(&self) -> Option<&str> {
         self.server()?.database.as_deref()
     }
 
     /// The Postgres schema that the application's tables live in: Prisma's `schema`, or the first of
     /// `currentSchema` (JDBC) or `search_path` (Go).
-    #[must_use]
     pub fn schema(&self) -> Option<&str> {
         self.server()?.schema.as_deref()
     }
 
     /// The Postgres start-up `options`, as they are (`-c name=value …`, or a provider's routing
     /// such as `endpoint=…`).
-    #[must_use]
     pub fn options(&self) -> Option<&str> {
         self.server()?.options.as_deref()
     }
 
     /// How the connection is protected. `Disable` for `SQLite`.
-    #[must_use]
     pub fn tls(&self) -> &Tls {
         self.server().map_or(&tls::NONE, ServerUrl::tls)
     }
 
     /// `SQLite`'s file. A relative path is relative to the working directory, also Prisma's.
-    #[must_use]
     pub fn sqlite_path(&self) -> Option<&Path> {
         match &self.location {
             Location::File(path) => Some(path),
@@ -295,22 +277,13 @@ impl DatabaseUrl {
     }
 
     /// `text` with `***` in place of each of [`Self::secrets`].
-    #[must_use]
     pub fn redact(&self, text: &str) -> String {
         self.secrets.redact(text).into_owned()
     }
 
     /// `text` with these secrets hidden, and with what looks like a password of anything else.
-    #[must_use]
     pub fn redact_all(&self, text: &str) -> String {
         self.secrets.redact_with_passwords(text.to_owned())
-    }
-
-    /// Like [`Self::redact`], for output that need not be UTF-8. Redact before truncating: a
-    /// truncated password would not be found.
-    #[must_use]
-    pub fn redact_bytes(&self, text: &[u8]) -> Vec<u8> {
-        self.secrets.redact_bytes(text).into_owned()
     }
 
     fn server(&self) -> Option<&ServerUrl> {

@@ -114,20 +114,17 @@ impl Secrets {
     }
 
     /// Whether there is none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.texts.is_empty()
     }
 
     /// The most bytes that one of them takes, in whichever spelling.
-    #[must_use]
     pub fn longest(&self) -> usize {
         // A byte may be written as `\u0000`.
         6 * self.texts.first().map_or(0, String::len)
     }
 
     /// The text with every secret hidden.
-    #[must_use]
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match self.redact_bytes(text.as_bytes()) {
             Cow::Borrowed(_) => Cow::Borrowed(text),
@@ -137,7 +134,6 @@ impl Secrets {
     }
 
     /// The text with every secret hidden, and with everything else that looks like a password.
-    #[must_use]
     pub fn redact_with_passwords(&self, text: String) -> String {
         let text = match self.redact(&text) {
             Cow::Borrowed(_) => text,
@@ -151,7 +147,6 @@ impl Secrets {
 
     /// Hides every byte that belongs to any occurrence of any secret, so that overlapping secrets
     /// are hidden completely.
-    #[must_use]
     pub fn redact_bytes<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
         // Most texts are shorter than the shortest secret.
         if self.texts.last().is_none_or(|last| last.len() > text.len()) {

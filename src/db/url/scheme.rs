@@ -69,18 +69,12 @@ impl Backend {
 impl UrlRules {
     /// Whether they are libpq's.
     pub(super) fn are_libpq(self) -> bool {
-        match self {
-            Self::Libpq => true,
-            Self::Mysql | Self::File => false,
-        }
+        self == Self::Libpq
     }
 
     /// Whether they are those of `MySQL`'s clients.
     pub(super) fn are_mysql(self) -> bool {
-        match self {
-            Self::Mysql => true,
-            Self::Libpq | Self::File => false,
-        }
+        self == Self::Mysql
     }
 }
 
@@ -124,37 +118,18 @@ pub(super) fn split(text: &str) -> Result<(Scheme, &str), UrlError> {
     if text.starts_with(":memory:") {
         return Err(UrlError::InMemory);
     }
+    let (spelling, text) = match text.split_at_checked("jdbc:".len()) {
+        Some((front, behind)) if front.eq_ignore_ascii_case("jdbc:") => (Spelling::Jdbc, behind),
+        _ => (Spelling::Plain, text),
+    };
     let (scheme, rest) = text.split_once(':').ok_or(UrlError::NoScheme)?;
     let scheme = scheme.to_ascii_lowercase();
-    if scheme == "jdbc" {
-        let (scheme, rest) = rest.split_once(':').ok_or(UrlError::NoScheme)?;
-        let scheme = scheme.to_ascii_lowercase();
-        let backend = backend(&scheme).ok_or_else(|| unknown(&scheme, rest))?;
-        return Ok((
-            Scheme {
-                backend,
-                spelling: Spelling::Jdbc,
-            },
-            rest,
-        ));
-    }
-    if scheme == "file" {
-        return Ok((
-            Scheme {
-                backend: Backend::Sqlite,
-                spelling: Spelling::File,
-            },
-            rest,
-        ));
-    }
-    let backend = backend(&scheme).ok_or_else(|| unknown(&scheme, rest))?;
-    Ok((
-        Scheme {
-            backend,
-            spelling: Spelling::Plain,
-        },
-        rest,
-    ))
+    let (backend, spelling) = match (backend(&scheme), spelling) {
+        (Some(backend), spelling) => (backend, spelling),
+        (None, Spelling::Plain) if scheme == "file" => (Backend::Sqlite, Spelling::File),
+        (None, _) => return Err(unknown(&scheme, rest)),
+    };
+    Ok((Scheme { backend, spelling }, rest))
 }
 
 /// Refuses a second URL, after a space or a comma: the driver would take it for the name of a database.

@@ -13,13 +13,11 @@ pub struct Secret(String);
 
 impl Secret {
     /// Takes a text that must not be shown.
-    #[must_use]
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
     /// The text, for the connection and nothing else.
-    #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -120,20 +120,12 @@ settings! {
     }
     Sql "sql" {
         help: "Apply the .sql migrations in DIR after the migrate commands, as the tool that made them would",
-        variants: &[Variant {
-            verb: Wait,
-            group: Group::Coordination,
-            help: "Use the fingerprint of the .sql migrations in DIR as the revision, as `launchgate run --sql` does",
-        }],
+        variants: &[Variant::new(Wait, Group::Coordination, "Use the fingerprint of the .sql migrations in DIR as the revision, as `launchgate run --sql` does")],
         ..base(Group::Steps, STEP, Shape::StepFolder)
     }
     SqlLayout "sql-layout" {
         help: "Which tool's folder `--sql` has, where its files or the database leave that open: sqlx, prisma, drizzle, dbmate, goose, golang-migrate",
-        variants: &[Variant {
-            verb: Wait,
-            group: Group::Coordination,
-            help: "Which tool's folder `--sql` has, where its files leave that open",
-        }],
+        variants: &[Variant::new(Wait, Group::Coordination, "Which tool's folder `--sql` has, where its files leave that open")],
         value_name: "NAME",
         ..base(Group::Steps, STEP, Shape::Text)
     }
@@ -143,24 +135,15 @@ settings! {
     }
     Shell "shell" {
         help: "Run step and start commands through `/bin/sh -c`",
-        variants: &[Variant {
-            verb: Wait,
-            group: Group::StartCommands,
-            help: "Run start commands through `/bin/sh -c`",
-        }],
+        variants: &[Variant::new(Wait, Group::StartCommands, "Run start commands through `/bin/sh -c`")],
         ..base(Group::Steps, STEP, Shape::Switch)
     }
     ExpandEnv "expand-env" {
         help: "Expand $NAME and ${NAME} in step and start commands and in SERVER's arguments, without a shell",
-        variants: &[Variant {
-            verb: Wait,
-            group: Group::StartCommands,
-            help: "Expand $NAME and ${NAME} in SERVER's arguments, without a shell",
-        }, Variant {
-            verb: Init,
-            group: Group::Server,
-            help: "Expand $NAME and ${NAME} in SERVER's arguments, without a shell",
-        }],
+        variants: &[
+            Variant::new(Wait, Group::StartCommands, "Expand $NAME and ${NAME} in SERVER's arguments, without a shell"),
+            Variant::new(Init, Group::Server, "Expand $NAME and ${NAME} in SERVER's arguments, without a shell"),
+        ],
         ..base(Group::Steps, STEP, Shape::Switch)
     }
     MigrateTimeout "migrate-timeout" {
@@ -171,15 +154,10 @@ settings! {
     StopGrace "stop-grace" {
         default: DefaultValue::Value("10s"),
         help: "Time between SIGTERM and SIGKILL when a step or start command is stopped; 0 sends SIGKILL at once",
-        variants: &[Variant {
-            verb: Wait,
-            group: Group::StartCommands,
-            help: "Time between SIGTERM and SIGKILL when a start command is stopped; 0 sends SIGKILL at once",
-        }, Variant {
-            verb: Init,
-            group: Group::Server,
-            help: "Time between SIGTERM and SIGKILL for processes that outlive the server",
-        }],
+        variants: &[
+            Variant::new(Wait, Group::StartCommands, "Time between SIGTERM and SIGKILL when a start command is stopped; 0 sends SIGKILL at once"),
+            Variant::new(Init, Group::Server, "Time between SIGTERM and SIGKILL for processes that outlive the server"),
+        ],
         ..base(Group::Steps, STEP, Shape::Duration)
     }
     StepEnv "step-env" {
@@ -300,31 +278,19 @@ settings! {
     }
     InitGroup "init-group" {
         help: "With --init: send signals to the server's whole process group",
-        variants: &[Variant {
-            verb: Init,
-            group: Group::Server,
-            help: "Send signals to the server's whole process group",
-        }],
+        variants: &[Variant::new(Init, Group::Server, "Send signals to the server's whole process group")],
         ..base(Group::Server, GATE, Shape::Switch)
     }
     RewriteSignal "rewrite-signal" {
         value_name: "FROM:TO",
         help: "With --init: forward signal FROM as TO, or drop it if TO is 0; repeatable",
-        variants: &[Variant {
-            verb: Init,
-            group: Group::Server,
-            help: "Forward signal FROM as TO, or drop it if TO is 0; repeatable",
-        }],
+        variants: &[Variant::new(Init, Group::Server, "Forward signal FROM as TO, or drop it if TO is 0; repeatable")],
         ..base(Group::Server, GATE, Shape::List)
     }
     RemapExit "remap-exit" {
         value_name: "FROM:TO",
         help: "With --init: exit with TO if the server exits with FROM; repeatable",
-        variants: &[Variant {
-            verb: Init,
-            group: Group::Server,
-            help: "Exit with TO if the server exits with FROM; repeatable",
-        }],
+        variants: &[Variant::new(Init, Group::Server, "Exit with TO if the server exits with FROM; repeatable")],
         ..base(Group::Server, GATE, Shape::List)
     }
     HealthListen "health-listen" {
@@ -335,11 +301,7 @@ settings! {
     ParentDeathSignal "parent-death-signal" {
         value_name: "SIGNAL",
         help: "With --init: receive and forward this signal when launchgate's parent dies",
-        variants: &[Variant {
-            verb: Init,
-            group: Group::Server,
-            help: "Receive and forward this signal when launchgate's parent dies",
-        }],
+        variants: &[Variant::new(Init, Group::Server, "Receive and forward this signal when launchgate's parent dies")],
         ..base(Group::Server, GATE, Shape::Text)
     }
 

@@ -128,6 +128,12 @@ pub struct Definition {
     pub variants: &'static [Variant],
 }
 
+impl Variant {
+    pub(super) const fn new(verb: Verb, group: Group, help: &'static str) -> Self {
+        Self { verb, group, help }
+    }
+}
+
 impl SettingId {
     /// The row of this setting.
     pub fn definition(self) -> &'static Definition {

@@ -1,8 +1,9 @@
 //! Which database: the setting that wins among those that can name one.
 
+mod flags;
 mod missing;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,6 @@ use super::values::a_path;
 use crate::cli::{SettingId, Verb};
 use crate::db::url::{self, DatabaseUrl, Surroundings, UrlError};
 use crate::exit::Failure;
-use crate::redact;
 use crate::sys;
 
 /// The variables that a database's URL is taken from when no setting names one, in order.
@@ -128,49 +128,6 @@ impl Sources<'_> {
             }
             _ => Ok(Some(setting.value)),
         }
-    }
-
-    fn database_flags(&self, choice: &DatabaseChoice) -> Vec<(&'static str, String)> {
-        let ids = [
-            SettingId::Config,
-            SettingId::DatabaseUrl,
-            SettingId::DatabaseUrlEnv,
-            SettingId::DatabaseUrlFile,
-            SettingId::DatabasePasswordFile,
-            SettingId::Ledger,
-        ];
-        let given = ids.into_iter().filter_map(|id| {
-            let value = self.raw.values(id)?.first()?;
-            Some((id, value))
-        });
-        let shown = given.map(|(id, value)| {
-            let text = value.to_string_lossy().into_owned();
-            match (id, choice) {
-                (SettingId::DatabaseUrl, DatabaseChoice::Url(url))
-                    if url.value.redact_all(&text) != text =>
-                {
-                    self.without_password(value, &url.value)
-                }
-                _ => (id.flag(), text),
-            }
-        });
-        shown.collect()
-    }
-
-    /// The flag for a URL with a password: the variable that holds the same, since a shell may have put
-    /// it there, else the URL with the password left to fill in.
-    fn without_password(&self, value: &OsStr, url: &DatabaseUrl) -> (&'static str, String) {
-        if let Some(name) = self.environment.name_of(value) {
-            let name = String::from_utf8_lossy(name).into_owned();
-            return (SettingId::DatabaseUrlEnv.flag(), name);
-        }
-        let text = redact::passwords(&value.to_string_lossy()).into_owned();
-        let is_safe = url.redact(&text) == text;
-        let text = if is_safe { text } else { url.to_string() };
-        (
-            SettingId::DatabaseUrl.flag(),
-            text.replace("***", "PASSWORD"),
-        )
     }
 
     /// The database that the settings choose. Of those that can, only the settings at the highest level of

@@ -191,7 +191,7 @@ impl Sources<'_> {
         Ok(match self.raw.verb {
             Verb::Run | Verb::Job => Command::Run(Box::new(self.run()?)),
             Verb::Wait => Command::Wait(Box::new(self.wait()?)),
-            Verb::Init => Command::Init(Box::new(self.init_command()?)),
+            Verb::Init => Command::Init(Box::new(self.required_server()?)),
             Verb::Check => Command::Check(Box::new(self.check()?)),
             Verb::Status => Command::Status {
                 json: self.switch(SettingId::Json)?.value,
@@ -215,13 +215,7 @@ impl Sources<'_> {
     }
 
     fn run(&self) -> Result<RunSettings, Failure> {
-        let server = self.server()?;
-        if server.words.is_empty() && self.raw.verb == Verb::Run {
-            return Err(Failure::usage(
-                "no server to start",
-                "write `--` and the server's command after the flags, or use `launchgate job`",
-            ));
-        }
+        let server = self.required_server()?;
         let gate = if self.skip()? {
             None
         } else {
@@ -241,14 +235,19 @@ impl Sources<'_> {
         Ok(WaitSettings { server, gate })
     }
 
-    /// What `init` uses: nothing of the gate's, so that no mistake in that can matter.
-    fn init_command(&self) -> Result<ServerSettings, Failure> {
+    /// The server, which some commands can't be without. It is all that `init` uses: no mistake in a
+    /// setting of the gate matters there.
+    fn required_server(&self) -> Result<ServerSettings, Failure> {
         let server = self.server()?;
+        let hint = match self.raw.verb {
+            Verb::Run => {
+                "write `--` and the server's command after the flags, or use `launchgate job`"
+            }
+            Verb::Init => "write `--` and the server's command after the flags",
+            _ => return Ok(server),
+        };
         if server.words.is_empty() {
-            return Err(Failure::usage(
-                "no server to start",
-                "write `--` and the server's command after the flags",
-            ));
+            return Err(Failure::usage("no server to start", hint));
         }
         Ok(server)
     }

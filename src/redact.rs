@@ -82,11 +82,11 @@ pub(crate) fn is_password(name: &str) -> bool {
 }
 
 /// The words of a text.
-enum Words {
-    /// As a shell sees them, quotes and all.
-    Quoted(Vec<Range<usize>>),
-    /// Separated by white space, because a quote is never closed or may be an apostrophe.
-    Plain(Vec<Range<usize>>),
+struct Words {
+    ranges: Vec<Range<usize>>,
+    /// They are those that a shell sees, quotes and all. Otherwise white space separates them, because a
+    /// quote is never closed or may be an apostrophe.
+    are_quoted: bool,
 }
 
 impl Words {
@@ -116,10 +116,11 @@ impl Words {
             }
         }
         words.extend(start.map(|from| from..text.len()));
-        if is_prose || quote.is_some() {
-            return Self::Plain(plain(text));
+        let are_quoted = !is_prose && quote.is_none();
+        Self {
+            ranges: if are_quoted { words } else { plain(text) },
+            are_quoted,
         }
-        Self::Quoted(words)
     }
 }
 
@@ -148,13 +149,9 @@ fn urls(text: &str) -> String {
     let mut done = 0;
     while let Some(at) = text[done..].find("://").map(|at| done + at + 3) {
         let rest = &text[at..];
-        let end = match &words {
-            Words::Quoted(words) => {
-                let end = words.iter().map(|word| word.end).find(|end| *end >= at);
-                end.filter(|end| !is_cut_off(&text[at..*end]))
-            }
-            Words::Plain(_) => None,
-        };
+        let mut ends = words.ranges.iter().map(|word| word.end);
+        let end = ends.find(|end| words.are_quoted && *end >= at);
+        let end = end.filter(|end| !is_cut_off(&text[at..*end]));
         let end = end.unwrap_or_else(|| {
             // It may have white space in its password: up to the next URL.
             let word = rest.find(ends_url).unwrap_or(rest.len());
@@ -171,10 +168,9 @@ fn urls(text: &str) -> String {
 
 /// `USER:PASSWORD@HOST` in words that are no URL.
 fn bare(text: &str) -> String {
-    let (Words::Quoted(words) | Words::Plain(words)) = Words::of(text);
     let mut shown = String::with_capacity(text.len());
     let mut done = 0;
-    for range in words {
+    for range in Words::of(text).ranges {
         let word = &text[range.clone()];
         let (Some(colon), Some(at)) = (word.find(':'), word.rfind('@')) else {
             continue;
@@ -280,13 +276,10 @@ fn is_port(url: &str, colon: usize) -> bool {
 }
 
 fn names(text: &str) -> String {
-    let (words, is_quoted) = match Words::of(text) {
-        Words::Quoted(words) => (words, true),
-        Words::Plain(words) => (words, false),
-    };
+    let words = Words::of(text);
     let mut shown = String::with_capacity(text.len());
     let (mut done, mut is_value) = (0, false);
-    for word in words {
+    for word in words.ranges {
         shown.push_str(&text[done..word.start]);
         done = word.end;
         let bare = text[word.clone()].trim_matches(['\'', '"', '`']);
@@ -294,7 +287,7 @@ fn names(text: &str) -> String {
         let word = &text[word];
         if is_value && !is_flag {
             shown.push_str(HIDDEN);
-        } else if !word_into(&mut shown, word, is_quoted) {
+        } else if !word_into(&mut shown, word, words.are_quoted) {
             return shown;
         }
         is_value = is_flag && !bare.contains('=') && is_password(bare);

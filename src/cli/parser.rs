@@ -131,5 +131,5 @@ fn describe(arg: Arg, flag: &Flag) -> Arg {
     arg.value_name(flag.row.value_name)
         .value_hint(hint)
         .help(flag.row.help_with_default(flag.help))
-        .help_heading(flag.group.heading())
+        .help_heading(Some(flag.group.as_str()).filter(|heading| !heading.is_empty()))
 }

@@ -3,23 +3,15 @@
 
 use std::net::SocketAddr;
 
-/// How a log line looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Format {
-    /// For people.
-    #[default]
-    Text,
-    /// One object per line.
-    Json,
-}
-
-impl Format {
-    /// The word that `--log-format` takes.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Json => "json",
-        }
+enum_with_all! {
+    /// How a log line looks.
+    #[derive(Default)]
+    pub enum Format {
+        /// For people.
+        #[default]
+        Text = "text",
+        /// One object per line.
+        Json = "json",
     }
 }
 

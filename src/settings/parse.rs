@@ -75,24 +75,26 @@ pub(super) fn parse_lease(text: &str) -> Result<Duration, Problem> {
 }
 
 pub(super) fn parse_count(text: &str) -> Result<Option<u32>, Problem> {
-    match text.parse::<u32>() {
-        Ok(0) => Ok(None),
-        Ok(count) => Ok(Some(count)),
-        Err(_) => Err(Problem::new(
-            "is not a valid number",
-            "write a whole number; 0 is no limit",
-        )),
-    }
+    let count = number(text, "write a whole number; 0 is no limit")?;
+    Ok(Some(count).filter(|count| *count > 0))
 }
 
 pub(super) fn parse_times(text: &str) -> Result<u32, Problem> {
-    let remedy = "write a whole number; 0 means never";
-    text.parse()
-        .map_err(|_| Problem::new("is not a valid number", remedy))
+    number(text, "write a whole number; 0 means never")
+}
+
+fn number(text: &str, hint: &str) -> Result<u32, Problem> {
+    let number = text.parse();
+    number.map_err(|_| Problem::new("is not a valid number", hint))
+}
+
+/// Whether a text has at most this many bytes, and no control character.
+fn is_line(text: &str, most: usize) -> bool {
+    text.len() <= most && !text.contains(char::is_control)
 }
 
 pub(super) fn parse_app(text: &str) -> Result<String, Problem> {
-    if text.len() > 255 || text.chars().any(char::is_control) || text.trim() != text {
+    if !is_line(text, 255) || text.trim() != text {
         return Err(Problem::new(
             "is not a valid app name",
             "use at most 255 bytes, no control characters, and no spaces at either end",
@@ -130,7 +132,7 @@ fn refuse_other_than_name(text: &str, what: &str, example: &str) -> Result<(), P
 /// with `pg_` for itself.
 pub(super) fn parse_ledger(text: &str) -> Result<String, Problem> {
     refuse_other_than_name(text, "the name of the ledger's schema or database", "ops")?;
-    if text.len() > 63 || text.chars().any(char::is_control) || text.starts_with("pg_") {
+    if !is_line(text, 63) || text.starts_with("pg_") {
         return Err(Problem::new(
             "is not a valid name for the ledger's schema or database",
             "use at most 63 bytes, no control characters, and no `pg_` in front",
@@ -167,7 +169,7 @@ pub(super) fn parse_health(text: &str) -> Result<HealthAddress, Problem> {
 
 /// The name of a step; the ledger's column for it holds 255 bytes.
 pub(super) fn parse_name(text: &str) -> Result<String, Problem> {
-    if text.len() > 64 || text.chars().any(char::is_control) || text.trim() != text {
+    if !is_line(text, 64) || text.trim() != text {
         return Err(Problem::new(
             format!("`{text}` is not a valid step name"),
             "use at most 64 bytes, no control characters, and no spaces at either end",
@@ -182,14 +184,8 @@ pub(super) fn parse_pid(text: &str) -> Result<i32, Problem> {
 }
 
 pub(super) fn parse_format(text: &str) -> Result<Format, Problem> {
-    match text {
-        "text" => Ok(Format::Text),
-        "json" => Ok(Format::Json),
-        _ => Err(Problem::new(
-            "is not a valid log format",
-            "write `text` or `json`",
-        )),
-    }
+    let wrong = || Problem::new("is not a valid log format", "write `text` or `json`");
+    Format::named(text).ok_or_else(wrong)
 }
 
 #[cfg(test)]

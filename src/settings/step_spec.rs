@@ -3,7 +3,6 @@
 
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
 use super::file::{Item, SettingsFile, Value};
@@ -12,6 +11,7 @@ use super::parse::{parse_limit, parse_name};
 use super::rows::Row;
 use super::sources::Sources;
 use super::user::find_user;
+use super::values::{from_file, joined, pair};
 use crate::cli::{STEP_KEYS, SettingId, StepKeyId};
 use crate::exit::{Failure, Problem};
 
@@ -221,30 +221,10 @@ fn environment(place: StepPlace<'_>, item: &Item) -> Result<Vec<Pair>, Failure> 
     pairs
         .iter()
         .map(|(name, item)| {
-            let value = variable(name, item).map_err(|p| place.wrong(item, p.of("env has")))?;
-            Ok(Setting {
-                value: (name.clone().into_bytes(), value.into_vec()),
-                origin: place.origin(item),
-            })
+            let entry = from_file(place.origin(item), joined(name, item))?;
+            pair(SettingId::StepEnv, entry)
         })
         .collect()
-}
-
-fn variable(name: &str, item: &Item) -> Result<OsString, Problem> {
-    if name.is_empty() || name.contains(['=', '\0']) {
-        return Err(Problem::new(
-            format!("`{name}`, which is not a valid variable name"),
-            "write `env = { NAME = \"value\" }`",
-        ));
-    }
-    if name.starts_with("LAUNCHGATE_") {
-        return Err(Problem::new(
-            format!("{name}, which is reserved for launchgate"),
-            "use a name that does not begin with LAUNCHGATE_",
-        ));
-    }
-    let value = item.value.one();
-    value.map_err(|p| p.of(format_args!("{name}, which")))
 }
 
 /// The rows of a step and of its own settings.

@@ -53,40 +53,25 @@ pub enum DefaultValue {
     Described(&'static str),
 }
 
-/// The heading in the help.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Group {
-    /// What runs at every start.
-    StartCommands,
-    /// What runs once per revision, and how.
-    Steps,
-    /// Where lock and ledger live.
-    Database,
-    /// Which revision, and how replicas agree on who migrates.
-    Coordination,
-    /// What the server gets.
-    Server,
-    /// What is logged, and where failures are written.
-    Log,
-    /// Which settings file is read.
-    SettingsFile,
-    /// None: an option of a single command.
-    OneCommand,
-}
-
-impl Group {
-    /// The text of the heading.
-    pub fn heading(self) -> Option<&'static str> {
-        match self {
-            Self::StartCommands => Some("Start commands"),
-            Self::Steps => Some("Steps"),
-            Self::Database => Some("Database"),
-            Self::Coordination => Some("Coordination"),
-            Self::Server => Some("Server"),
-            Self::Log => Some("Log"),
-            Self::SettingsFile => Some("Settings file"),
-            Self::OneCommand => None,
-        }
+enum_with_all! {
+    /// The heading in the help.
+    pub enum Group {
+        /// What runs at every start.
+        StartCommands = "Start commands",
+        /// What runs once per revision, and how.
+        Steps = "Steps",
+        /// Where lock and ledger live.
+        Database = "Database",
+        /// Which revision, and how replicas agree on who migrates.
+        Coordination = "Coordination",
+        /// What the server gets.
+        Server = "Server",
+        /// What is logged, and where failures are written.
+        Log = "Log",
+        /// Which settings file is read.
+        SettingsFile = "Settings file",
+        /// None: an option of a single command.
+        OneCommand = "",
     }
 }
 

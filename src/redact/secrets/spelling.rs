@@ -14,31 +14,15 @@ struct Reading {
     json: bool,
 }
 
-const READINGS: [Reading; 4] = {
-    let [percent, json] = [true; 2];
-    [
-        Reading {
-            percent: !percent,
-            json: !json,
-        },
-        Reading {
-            percent,
-            json: !json,
-        },
-        Reading {
-            percent: !percent,
-            json,
-        },
-        Reading { percent, json },
-    ]
-};
-
 /// The most bytes at the start of `text` that are a spelling of `secret`.
 pub(super) fn len_at_start(text: &[u8], secret: &str) -> Option<usize> {
-    let lens = READINGS
+    let both = [false, true];
+    let readings = both
         .into_iter()
-        .filter_map(|reading| reading.len(text, secret));
-    lens.max()
+        .flat_map(|percent| both.map(|json| Reading { percent, json }));
+    readings
+        .filter_map(|reading| reading.len(text, secret))
+        .max()
 }
 
 /// The bytes that a spelling of any text may begin with, besides the first one of the text.

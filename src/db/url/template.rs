@@ -44,20 +44,9 @@ pub fn expand(text: &str, variable: Variable<'_>) -> Result<String, Problem> {
         let text = value(name)?.to_str();
         return text.map(str::to_owned).ok_or_else(|| no_value(name));
     }
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, behind)) = rest.split_once('{') {
-        out.push_str(before);
-        rest = behind;
-        if let Some((name, behind)) = leading_name(behind) {
-            out.extend(percent_encode(value(name)?.as_bytes(), ENCODED));
-            rest = behind;
-        } else {
-            out.push('{');
-        }
-    }
-    out.push_str(rest);
-    Ok(out)
+    // What is put in is ASCII, so the result is text too.
+    let expanded = replace(text.as_bytes(), variable, true, false)?;
+    Ok(String::from_utf8_lossy(&expanded).into_owned())
 }
 
 /// A step variable's value, where `{{` and `}}` are plain braces. Encoded is what stands inside of a URL.
@@ -65,17 +54,23 @@ pub fn expand(text: &str, variable: Variable<'_>) -> Result<String, Problem> {
 /// # Errors
 /// A name has no value.
 pub fn expand_value(text: &[u8], variable: Variable<'_>) -> Result<Vec<u8>, Problem> {
-    if !text.contains(&b'{') && !text.contains(&b'}') {
-        return Ok(text.to_vec());
-    }
-    let is_url = is_url(text);
+    replace(text, variable, is_url(text), true)
+}
+
+/// Replaces names in braces. `is_url`: their values are encoded; `has_escapes`: two braces are one.
+fn replace(
+    text: &[u8],
+    variable: Variable<'_>,
+    is_url: bool,
+    has_escapes: bool,
+) -> Result<Vec<u8>, Problem> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.iter().position(|byte| matches!(byte, b'{' | b'}')) {
         let (before, behind) = rest.split_at(at);
         out.extend(before);
         let (brace, behind) = (behind[0], &behind[1..]);
-        if behind.first() == Some(&brace) {
+        if has_escapes && behind.first() == Some(&brace) {
             out.push(brace);
             rest = &behind[1..];
             continue;

@@ -12,6 +12,7 @@
 
 mod coordination;
 mod database;
+mod embedded;
 mod file;
 mod log;
 mod nearest;
@@ -30,12 +31,13 @@ mod values;
 
 pub use coordination::{CoordinationSettings, Limits};
 pub use database::{AMBIENT_URLS, DatabaseChoice, DatabaseSettings};
+pub use embedded::EmbeddedSettings;
 pub use file::termination_log_without_settings;
 pub use log::LogSettings;
 pub use origin::{Origin, Pair, Setting, UserSetting};
 pub use resolve::{
-    CheckSettings, Command, EmbeddedSettings, GateSettings, LedgerSettings, OperatorSettings,
-    PrintDdlSettings, ResolveSettings, RunSettings, Settings, WaitSettings,
+    CheckSettings, Command, GateSettings, LedgerSettings, OperatorSettings, PrintDdlSettings,
+    ResolveSettings, RunSettings, Settings, WaitSettings,
 };
 pub use rows::Row;
 pub use run_variable::RunVariable;
@@ -43,4 +45,4 @@ pub use server::ServerSettings;
 pub use sources::{RESULT_FD, SKIP, Sources};
 pub use start_commands::StartCommandSettings;
 pub use step_spec::{StepCommand, StepSpec};
-pub use steps::{CommandStyle, StepSettings, StepValue, StepVariable};
+pub use steps::{CommandStyle, StepSettings, StepValue};

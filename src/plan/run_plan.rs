@@ -91,7 +91,7 @@ impl RunPlan {
                 secrets.add_variables(environment.added());
             }
             for variable in &settings.step_env_from {
-                secrets.add_variable_value(&String::from_utf8_lossy(&variable.value.value));
+                secrets.add_variable_value(&String::from_utf8_lossy(&variable.value.1));
             }
             if let Coordination::Gate(gate) = &self.coordination {
                 secrets.add_all(gate.target.url.secrets());

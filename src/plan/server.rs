@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use super::planner::expand;
 use crate::exit::{Failure, Problem};
 use crate::redact;
-use crate::settings::{ServerSettings, StepCommand};
+use crate::settings::{ServerSettings, Setting, StepCommand};
 use crate::shell_words::{self, Argv, RefusalKind, SplitRefusal};
 use crate::sys::environment::{Environment, OWN};
 use crate::sys::forwarding::Init;
@@ -74,11 +74,7 @@ pub(super) fn environment(inherited: &Environment, settings: &ServerSettings) ->
         // Regardless of its value: root's home is no use to another user.
         environment.set(b"HOME", &user.value.1.home);
     }
-    let (unset, step_only) = (&settings.unset_env, &settings.step_only);
-    environment.retain(|name| {
-        !unset.iter().any(|setting| setting.value.as_bytes() == name)
-            && !step_only.iter().any(|setting| setting.value.1 == name)
-    });
+    environment.retain(|name| !settings.hidden.iter().any(|hidden| hidden.value == name));
     environment
 }
 
@@ -115,19 +111,12 @@ fn warn_of_unexpanded(words: &[OsString], warn: &mut dyn FnMut(Problem)) {
 
 /// Explains an unset variable: a setting may keep it from the server and the start commands.
 pub(super) fn explain(refusal: SplitRefusal, settings: &ServerSettings) -> SplitRefusal {
-    let (unset, step_only) = (&settings.unset_env, &settings.step_only);
     let RefusalKind::Unset(name) = &refusal.kind else {
         return refusal;
     };
     let shown = String::from_utf8_lossy(name);
-    let by_name = unset
-        .iter()
-        .find(|setting| setting.value.as_bytes() == name);
-    let for_steps = step_only.iter().find(|setting| setting.value.1 == *name);
-    let origin = by_name
-        .map(|setting| &setting.origin)
-        .or(for_steps.map(|setting| &setting.origin));
-    if let Some(origin) = origin {
+    let hidden = settings.hidden.iter().find(|hidden| hidden.value == *name);
+    if let Some(Setting { origin, .. }) = hidden {
         return SplitRefusal::new(
             format!("`{shown}`, which {origin} removes from the server's environment"),
             format!("remove it from the command, or from {origin}"),

@@ -61,10 +61,9 @@ pub fn steps(
         StepValue::Command(command) => Some(&command.value.environment),
         StepValue::Folder(_) => None,
     });
-    let mut set = settings.step_env.iter().chain(own.flatten());
-    let mut copied = settings.step_env_from.iter();
-    let names_sessions = set.any(|pair| planner::names_sessions(&pair.value.0))
-        || copied.any(|variable| planner::names_sessions(&variable.value.name));
+    let shared = settings.step_env.iter().chain(&settings.step_env_from);
+    let mut set = shared.chain(own.flatten());
+    let names_sessions = set.any(|pair| planner::names_sessions(&pair.value.0));
     Ok(Steps {
         list,
         environment,
@@ -83,11 +82,8 @@ fn step_environment(
     if let Some(identity) = identity {
         environment.set(b"HOME", &identity.home);
     }
-    for pair in &settings.step_env {
+    for pair in settings.step_env.iter().chain(&settings.step_env_from) {
         environment.set(&pair.value.0, &pair.value.1);
-    }
-    for variable in &settings.step_env_from {
-        environment.set(&variable.value.name, &variable.value.value);
     }
     environment
 }

@@ -1,19 +1,15 @@
 //! The resolved settings of each command: what it uses, and nothing else.
 
 use std::ffi::{OsStr, OsString};
-use std::time::Duration;
 
 use super::coordination::CoordinationSettings;
-use super::database::{DatabaseChoice, DatabaseSettings};
-use super::parse::parse_limit;
+use super::database::DatabaseSettings;
+use super::embedded::EmbeddedSettings;
 use super::rows::Row;
-use super::run_variable::RunVariable;
 use super::server::ServerSettings;
-use super::sources::{RESULT_FD, SKIP, Sources};
+use super::sources::{SKIP, Sources};
 use super::steps::StepSettings;
 use crate::cli::{Document, Operand, SettingId, Verb};
-use crate::db::migrator::LayoutKind;
-use crate::db::url::DatabaseUrl;
 use crate::exit::Failure;
 use crate::output::options::HealthAddress;
 use crate::sys::environment::Environment;
@@ -147,29 +143,6 @@ pub struct PrintDdlSettings {
     pub role: Option<String>,
     /// The schema, or database, of the ledger.
     pub ledger: Option<String>,
-}
-
-/// The settings of an embedded step's process.
-#[derive(Debug)]
-pub struct EmbeddedSettings {
-    /// Which step.
-    pub step: OsString,
-    /// Its folder.
-    pub folder: OsString,
-    /// Which tool's folder it is, where the user says so.
-    pub layout: Option<LayoutKind>,
-    /// The database that it works on.
-    pub url: DatabaseUrl,
-    /// The app.
-    pub app: String,
-    /// How long to wait for the database; `None` is no limit.
-    pub wait_timeout: Option<Duration>,
-    /// The revision, from the environment of the step.
-    pub revision: Option<String>,
-    /// The name for its database sessions.
-    pub session_name: Option<String>,
-    /// The number of the descriptor to report its result on.
-    pub result: Option<i32>,
 }
 
 impl Sources<'_> {
@@ -314,33 +287,6 @@ impl Sources<'_> {
         })
     }
 
-    fn embedded(&self) -> Result<EmbeddedSettings, Failure> {
-        let database = self.database()?;
-        let DatabaseChoice::Url(url) = &database.choice else {
-            return Err(Failure::usage(
-                "this is how launchgate starts its own steps",
-                "use `launchgate run`",
-            ));
-        };
-        let variable = |name: &str| {
-            let value = self.environment.get_filled(name);
-            value.map(|value| value.to_string_lossy().into_owned())
-        };
-        let names = url.value.backend().driver().session_names;
-        Ok(EmbeddedSettings {
-            step: self.word(Operand::Step),
-            folder: self.word(Operand::Folder),
-            layout: variable(&SettingId::SqlLayout.variable())
-                .and_then(|name| LayoutKind::named(&name)),
-            url: url.value.clone(),
-            revision: variable(RunVariable::Revision.as_str()),
-            session_name: names.and_then(|names| variable(names.variable)),
-            result: variable(RESULT_FD).and_then(|number| number.parse().ok()),
-            app: database.app.value,
-            wait_timeout: self.limit(SettingId::WaitTimeout, parse_limit)?,
-        })
-    }
-
     fn document(&self) -> Result<Document, Failure> {
         let word = self.word(Operand::What);
         word.to_str().and_then(Document::named).ok_or_else(|| {
@@ -353,7 +299,7 @@ impl Sources<'_> {
     }
 
     /// The value of an argument that the parser requires.
-    fn word(&self, operand: Operand) -> OsString {
+    pub(super) fn word(&self, operand: Operand) -> OsString {
         let word = self.raw.words(operand).first();
         word.map_or_else(|| OsStr::new("").to_owned(), Clone::clone)
     }

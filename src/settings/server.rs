@@ -1,9 +1,9 @@
 //! The server: its command, environment and user, and whether launchgate stays as its init.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use super::origin::{Origin, Pair, Setting, UserSetting};
+use super::origin::{Origin, Setting, UserSetting};
 use super::sources::Sources;
 use super::start_commands::StartCommandSettings;
 use super::values::into_text;
@@ -19,10 +19,9 @@ pub struct ServerSettings {
     pub words: Vec<OsString>,
     /// Whether variables in its command are expanded.
     pub expand_env: bool,
-    /// Variables that it must not see.
-    pub unset_env: Vec<Setting<OsString>>,
-    /// The names of `--step-env-from`, whose second variable only the steps may see.
-    pub step_only: Vec<Pair>,
+    /// Variables that it must not see: those of `--unset-env`, and the sources of `--step-env-from`, which
+    /// only the steps may see.
+    pub hidden: Vec<Setting<Vec<u8>>>,
     /// The user that runs it, if it is not the current one.
     pub user: Option<UserSetting>,
     /// How launchgate stays as its init; `None` if it becomes the server.
@@ -43,11 +42,7 @@ impl Sources<'_> {
     pub(super) fn server(&self) -> Result<ServerSettings, Failure> {
         let words = self.raw.words(Operand::Server).to_vec();
         Ok(ServerSettings {
-            unset_env: self.unset_env()?,
-            step_only: match self.raw.verb {
-                Verb::Init => Vec::new(),
-                _ => self.pairs(SettingId::StepEnvFrom)?,
-            },
+            hidden: self.hidden()?,
             init: self.init()?,
             start_commands: self.start_commands()?,
             user: self.user(SettingId::User)?,
@@ -57,20 +52,29 @@ impl Sources<'_> {
         })
     }
 
-    fn unset_env(&self) -> Result<Vec<Setting<OsString>>, Failure> {
-        let names = self.many(SettingId::UnsetEnv)?;
-        for Setting { value, origin } in &names {
+    fn hidden(&self) -> Result<Vec<Setting<Vec<u8>>>, Failure> {
+        let mut hidden = Vec::new();
+        for Setting { value, origin } in self.many(SettingId::UnsetEnv)? {
             if value.as_bytes().contains(&b'=') {
                 return Err(Failure::usage(
                     format!(
                         "{origin}: `{}` is not a valid variable name",
-                        value.to_string_lossy()
+                        value.display()
                     ),
                     "write only the variable's name",
                 ));
             }
+            let value = value.into_vec();
+            hidden.push(Setting { value, origin });
         }
-        Ok(names)
+        if self.raw.verb != Verb::Init {
+            let pairs = self.pairs(SettingId::StepEnvFrom)?.into_iter();
+            hidden.extend(pairs.map(|pair| Setting {
+                value: pair.value.1,
+                origin: pair.origin,
+            }));
+        }
+        Ok(hidden)
     }
 
     fn init(&self) -> Result<Option<Init>, Failure> {

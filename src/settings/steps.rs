@@ -26,8 +26,8 @@ pub struct StepSettings {
     pub migrate_timeout: Option<Duration>,
     /// Variables for the steps, with their values.
     pub step_env: Vec<Pair>,
-    /// Variables for the steps whose values come from other variables.
-    pub step_env_from: Vec<Setting<StepVariable>>,
+    /// Variables for the steps whose values come from other variables, with those values. They win.
+    pub step_env_from: Vec<Pair>,
     /// The user that runs the steps, by `--step-user`, else by `--user`.
     pub user: Option<UserSetting>,
     /// Which tool's folder `--sql` has, where the user says so.
@@ -54,17 +54,6 @@ pub struct CommandStyle {
     pub expand_env: Setting<bool>,
     /// How long they may take to stop between TERM and KILL.
     pub stop_grace: Duration,
-}
-
-/// A variable for the steps that takes its value from another variable.
-#[derive(Debug, Clone)]
-pub struct StepVariable {
-    /// Its name.
-    pub name: Vec<u8>,
-    /// The variable that holds the value.
-    pub source: Vec<u8>,
-    /// The value.
-    pub value: Vec<u8>,
 }
 
 impl Sources<'_> {
@@ -153,47 +142,34 @@ impl Sources<'_> {
         Ok(())
     }
 
-    fn step_env_from(&self) -> Result<Vec<Setting<StepVariable>>, Failure> {
-        let pairs = self.pairs(SettingId::StepEnvFrom)?.into_iter();
-        let variable = |pair: Pair| {
-            let (name, source) = pair.value;
-            let origin = pair.origin;
-            let Some(value) = self.environment.get(&source) else {
-                let source = String::from_utf8_lossy(&source);
+    fn step_env_from(&self) -> Result<Vec<Pair>, Failure> {
+        let mut pairs = self.pairs(SettingId::StepEnvFrom)?;
+        for Setting { value, origin } in &mut pairs {
+            let (name, source) = (&value.0, &value.1);
+            let Some(found) = self.environment.get(source) else {
+                let source = String::from_utf8_lossy(source);
                 // Perhaps the end of a URL with a `=` in its password.
-                let whole = format!("{}={source}", String::from_utf8_lossy(&name));
+                let whole = format!("{}={source}", String::from_utf8_lossy(name));
                 let source = redact::part(&whole, &source);
                 return Err(Failure::usage(
                     format!("{origin}: the variable {source} is not set"),
                     format!("set {source}, or use the variable that holds the value"),
                 ));
             };
-            let value = StepVariable {
-                value: value.as_bytes().to_vec(),
-                name,
-                source,
-            };
-            Ok(Setting { value, origin })
-        };
-        pairs.map(variable).collect()
+            value.1 = found.as_bytes().to_vec();
+        }
+        Ok(pairs)
     }
 
     /// Parses the `DATABASE_URL` that is set for steps alone.
-    fn own_url(
-        &self,
-        step_env: &[Pair],
-        step_env_from: &[Setting<StepVariable>],
-    ) -> Result<Option<DatabaseUrl>, Failure> {
-        const NAME: &[u8] = b"DATABASE_URL";
-        // The steps' environment has the same precedence.
-        let from = step_env_from.iter().rfind(|pair| pair.value.name == NAME);
-        let from = from.map(|pair| (&pair.value.value, &pair.origin));
-        let set = step_env.iter().rfind(|pair| pair.value.0 == NAME);
-        let set = set.map(|pair| (&pair.value.1, &pair.origin));
-        let Some((value, origin)) = from.or(set) else {
+    fn own_url(&self, step_env: &[Pair], from: &[Pair]) -> Result<Option<DatabaseUrl>, Failure> {
+        let mut variables = step_env.iter().chain(from);
+        let Some(Setting { value, origin }) =
+            variables.rfind(|pair| pair.value.0 == b"DATABASE_URL")
+        else {
             return Ok(None);
         };
-        match self.complete(&String::from_utf8_lossy(value), origin) {
+        match self.complete(&String::from_utf8_lossy(&value.1), origin) {
             Ok(url) => Ok(Some(url)),
             Err(error) => Err(Failure::of_setting(
                 format_args!("{origin}: the steps' DATABASE_URL"),

@@ -2,15 +2,18 @@
 //! reason to keep the script.
 
 mod command;
+mod pattern;
 mod server;
 mod statement;
+mod wait;
 
+use self::pattern::Pattern;
 use super::input::{self, ChainForm, Given};
 use super::proposal::{ChainCommand, Kind, ParsedChain, Proposal, Server, User};
-use super::shell::{self, Dialect, Link, Piece, PieceShape, Simple};
+use super::shell::{self, Dialect, Piece};
 use super::tools;
-use super::words::{Word, source_of};
-use super::{Findings, KnownDatabase, Refusal, push, shorten};
+use super::words::Word;
+use super::{Findings, KnownDatabase, Refusal, shorten};
 
 /// The maximum nesting depth of shells.
 const MAX_DEPTH: usize = 4;
@@ -39,16 +42,6 @@ pub(super) struct Chain<'a> {
     is_release: bool,
     /// What the hint of a refusal needs: the migrations, the server, whether it needs `--init`.
     pattern: Pattern,
-}
-
-/// How a script is kept: what its last line has to be.
-#[derive(Debug, Default)]
-struct Pattern {
-    migrations: Vec<String>,
-    server: Option<String>,
-    /// What is assigned in front of the server, with a blank behind each.
-    variables: String,
-    needs_init: bool,
 }
 
 impl<'a> Chain<'a> {
@@ -163,7 +156,7 @@ impl<'a> Chain<'a> {
         }
         self.say_of_server(&server);
         ParsedChain {
-            commands: &commands,
+            commands,
             first,
             last,
             server: &server,
@@ -299,70 +292,6 @@ impl<'a> Chain<'a> {
     }
 }
 
-impl Pattern {
-    fn scan(&mut self, pieces: &[Piece]) {
-        let commands = || pieces.iter().flat_map(|piece| &piece.contents.commands);
-        let is_exec = |words: &[Word]| words.first().and_then(Word::text) == Some("exec");
-        for piece in pieces {
-            // Behind `||` is another way to migrate, not one more.
-            if piece.link == Link::Or && !self.migrations.is_empty() {
-                continue;
-            }
-            let migrations = piece.contents.commands.iter();
-            for simple in migrations.filter(|simple| tools::is_migration(&simple.words)) {
-                let front = if simple.assignments.is_empty() {
-                    ""
-                } else {
-                    "env "
-                };
-                let migration = format!("{front}{}{}", variables(simple), source_of(&simple.words));
-                push(&mut self.migrations, migration);
-            }
-        }
-        let mut execs = commands().filter(|simple| is_exec(&simple.words));
-        let last = pieces.iter().rev().find_map(|piece| match &piece.shape {
-            PieceShape::Simple(last) if !tools::ends_at_once(&last.words) => Some(last),
-            _ => None,
-        });
-        let (simple, server) = match (execs.next(), execs.next(), last) {
-            (Some(only), None, _) => (only, &only.words[1..]),
-            (None, _, Some(last)) => (last, &last.words[..]),
-            _ => return,
-        };
-        let is_server = !server.is_empty()
-            && !tools::changes_shell(server)
-            && !tools::is_migration(server)
-            && server.iter().all(|word| !word.source.starts_with("\"${@:"));
-        if is_server {
-            self.needs_init = tools::ignores_term(server);
-            self.server = Some(source_of(server));
-            self.variables = variables(simple);
-        }
-    }
-
-    fn hint(&self) -> String {
-        let mut line = format!("{}exec launchgate run ", self.variables);
-        if self.needs_init {
-            line.push_str("--init ");
-        }
-        let unknown = ["…".to_owned()];
-        let migrations = match self.migrations.as_slice() {
-            [] => &unknown[..],
-            known => known,
-        };
-        for migration in migrations {
-            line.push_str("--migrate ");
-            line.push_str(&shlex::try_quote(migration).unwrap_or_default());
-            line.push(' ');
-        }
-        let server = self.server.as_deref().unwrap_or("$@");
-        let server = if server == "$@" { "\"$@\"" } else { server };
-        format!(
-            "keep the script, take the migration out of it, and end it with `{line}-- {server}`"
-        )
-    }
-}
-
 fn between_migrations(other: &ChainCommand, first: &ChainCommand) -> Refusal {
     Refusal::new(
         format!(
@@ -374,11 +303,4 @@ fn between_migrations(other: &ChainCommand, first: &ChainCommand) -> Refusal {
             shorten(&first.source)
         ),
     )
-}
-
-/// What is assigned in front of a command, with a blank behind each.
-fn variables(simple: &Simple) -> String {
-    let assignments = simple.assignments.iter();
-    let words = assignments.flat_map(|(name, value)| [name, "=", &value.source, " "]);
-    words.collect()
 }

@@ -1,11 +1,12 @@
 //! The launchgate command that does what a chain did.
 
 mod found;
+mod users;
 
 pub(super) use found::{ChainCommand, Kind, Server, User};
 
 use super::shell::Dialect;
-use super::words::{Part, Word, source_of};
+use super::words::{Part, Word, has_variables, source_of};
 use super::{Findings, Refusal, shorten};
 use crate::shell_words::{self, Expansion};
 
@@ -34,7 +35,7 @@ enum Manner {
 /// The parsed chain, once everything in it is known to be convertible.
 #[derive(Debug)]
 pub(super) struct ParsedChain<'a> {
-    pub(super) commands: &'a [ChainCommand],
+    pub(super) commands: Vec<ChainCommand>,
     /// The first and the last migration.
     pub(super) first: usize,
     pub(super) last: usize,
@@ -51,9 +52,23 @@ impl ParsedChain<'_> {
     ///
     /// # Errors
     /// launchgate would not run the words that the shell ran.
-    pub(super) fn propose(&self, findings: &mut Findings) -> Result<Proposal, Refusal> {
+    pub(super) fn propose(mut self, findings: &mut Findings) -> Result<Proposal, Refusal> {
         let step_env = self.step_env();
-        let manner = self.manner(step_env.is_some());
+        let takes_cmd = self.server.takes_cmd;
+        for command in &mut self.commands {
+            let is_set = step_env.is_some() && command.kind == Kind::Migration;
+            let why = if !command.assignments.is_empty() && !is_set {
+                Some("a variable for one command")
+            } else if takes_cmd && has_variables(&command.words) {
+                // `--expand-env` would expand the dollars of the CMD too.
+                Some("a variable")
+            } else {
+                None
+            };
+            command.shell = command.shell.or(why);
+        }
+        let manner = self.manner();
+        let step_env = step_env.filter(|_| manner != Manner::Shell);
         let mut words = Vec::new();
         let mut flags = self.init.to_vec();
         let keeps_users = self.users(&mut words, &mut flags)?;
@@ -67,10 +82,8 @@ impl ParsedChain<'_> {
             Manner::Expanded => words.push("--expand-env".to_owned()),
             Manner::Shell => words.push("--shell".to_owned()),
         }
-        if manner != Manner::Shell {
-            for value in step_env.iter().flatten() {
-                words.extend(["--step-env".to_owned(), value.clone()]);
-            }
+        for value in step_env.iter().flatten() {
+            words.extend(["--step-env".to_owned(), value.clone()]);
         }
         for (number, command) in self.commands.iter().enumerate() {
             let flag = if number < self.first {
@@ -84,7 +97,7 @@ impl ParsedChain<'_> {
                 .user
                 .as_ref()
                 .filter(|_| number < self.first || keeps_users);
-            let text = self.text(command, user, manner, step_env.is_some())?;
+            let text = self.text(command, user, manner)?;
             // One that begins with a dash would be read as a flag.
             if text.starts_with('-') {
                 words.push(format!("{flag}={text}"));
@@ -94,7 +107,7 @@ impl ParsedChain<'_> {
         }
         words.push("--".to_owned());
         words.extend(self.server_words(manner)?);
-        self.say(manner, step_env.as_deref(), findings);
+        self.say(manner, step_env.as_deref().unwrap_or_default(), findings);
         Ok(Proposal {
             words,
             takes_cmd: self.server.takes_cmd,
@@ -116,96 +129,30 @@ impl ParsedChain<'_> {
             return None;
         }
         set.iter()
-            .map(
-                |(name, value)| match (value.text(), value.only_variable()) {
-                    (Some(text), _) => {
-                        let text = text.replace('{', "{{").replace('}', "}}");
-                        Some(format!("{name}={text}"))
-                    }
-                    (None, Some((from, _))) => Some(format!("{name}={{{from}}}")),
-                    (None, None) => None,
-                },
-            )
+            .map(|(name, value)| match value.parts()? {
+                [Part::Text(text)] => {
+                    let text = text.replace('{', "{{").replace('}', "}}");
+                    Some(format!("{name}={text}"))
+                }
+                [Part::Variable { name: from, .. }] => Some(format!("{name}={{{from}}}")),
+                _ => None,
+            })
             .collect()
     }
 
-    /// Why a command needs a shell.
-    fn needs_shell(&self, command: &ChainCommand, has_step_env: bool) -> Option<&'static str> {
-        let is_set = has_step_env && command.kind == Kind::Migration;
-        if let Some(what) = command.shell {
-            Some(what)
-        } else if !command.assignments.is_empty() && !is_set {
-            Some("a variable for one command")
-        } else if self.server.takes_cmd && command.has_variables() {
-            // `--expand-env` would expand the dollars of the CMD too.
-            Some("a variable")
-        } else {
-            None
-        }
-    }
-
-    fn manner(&self, has_step_env: bool) -> Manner {
-        let needs = |command: &ChainCommand| self.needs_shell(command, has_step_env).is_some();
-        if *self.dialect == Dialect::Posix && self.commands.iter().any(needs) {
+    fn manner(&self) -> Manner {
+        let needs = |command: &&ChainCommand| command.shell.is_some();
+        if *self.dialect == Dialect::Posix && self.commands.iter().any(|command| needs(&command)) {
             return Manner::Shell;
         }
         let mut plain = self.commands.iter().filter(|command| !needs(command));
-        let server = self
-            .server
-            .words
-            .iter()
-            .filter(|_| self.server.text.is_none());
-        let mut variables = server.flat_map(Word::variables);
-        if plain.any(ChainCommand::has_variables) || variables.next().is_some() {
+        let server = self.server;
+        if plain.any(|command| has_variables(&command.words))
+            || (server.text.is_none() && has_variables(&server.words))
+        {
             Manner::Expanded
         } else {
             Manner::Words
-        }
-    }
-
-    /// Who runs what. Returns whether the commands keep the words that change their user.
-    fn users(&self, front: &mut Vec<String>, flags: &mut Vec<String>) -> Result<bool, Refusal> {
-        let differs = |command: &ChainCommand| {
-            Err(Refusal::keep(
-                &command.source,
-                "and the server run as different users",
-            ))
-        };
-        if let Some(outer) = self.outer_user {
-            if let Some(command) = self.commands.iter().find(|command| command.user.is_some()) {
-                return differs(command);
-            }
-            if self.first == 0 {
-                flags.extend(["--user".to_owned(), outer.name.clone()]);
-            } else {
-                // A `--prepare` command runs as the user who started launchgate.
-                front.extend(outer.words.iter().filter_map(Word::text).map(str::to_owned));
-            }
-            return Ok(false);
-        }
-        let Some(user) = &self.server.user else {
-            return Ok(true);
-        };
-        flags.extend(["--user".to_owned(), user.name.clone()]);
-        let is_user = |command: &&ChainCommand| {
-            command
-                .user
-                .as_ref()
-                .is_some_and(|own| own.name == user.name)
-        };
-        let migrations = self.migrations();
-        if migrations.iter().all(|command| command.user.is_none()) {
-            // Only root may change to another user.
-            flags.extend(["--step-user".to_owned(), "0".to_owned()]);
-        } else if let Some(other) = migrations.iter().find(|command| !is_user(command)) {
-            return differs(other);
-        }
-        match self.commands[self.last + 1..]
-            .iter()
-            .find(|command| !is_user(command))
-        {
-            Some(other) => differs(other),
-            None => Ok(false),
         }
     }
 
@@ -215,11 +162,9 @@ impl ParsedChain<'_> {
         command: &ChainCommand,
         user: Option<&User>,
         manner: Manner,
-        has_step_env: bool,
     ) -> Result<String, Refusal> {
         let front = user.map(|user| user.words.as_slice()).unwrap_or_default();
-        let needs_shell = self.needs_shell(command, has_step_env).is_some();
-        if manner == Manner::Shell || needs_shell {
+        if manner == Manner::Shell || command.shell.is_some() {
             let mut source = source_of(front);
             if !source.is_empty() {
                 source.push(' ');
@@ -252,8 +197,7 @@ impl ParsedChain<'_> {
     /// The server's words behind `--`.
     fn server_words(&self, manner: Manner) -> Result<Vec<String>, Refusal> {
         let server = self.server;
-        let mut variables = server.words.iter().flat_map(Word::variables);
-        let has_variables = variables.next().is_some();
+        let has_variables = has_variables(&server.words);
         if has_variables && server.takes_cmd {
             return Err(Refusal::keep(
                 &server.name(),
@@ -288,19 +232,16 @@ impl ParsedChain<'_> {
         server.words.iter().map(expanded).collect()
     }
 
-    fn say(&self, manner: Manner, step_env: Option<&[String]>, findings: &mut Findings) {
-        for command in self.commands {
-            if let Some(what) = self.needs_shell(command, step_env.is_some()) {
+    fn say(&self, manner: Manner, step_env: &[String], findings: &mut Findings) {
+        for command in &self.commands {
+            if let Some(what) = command.shell {
                 findings.note(format!(
                     "`{}` needs a shell for {what}: the image must contain one",
                     shorten(&command.source)
                 ));
             }
         }
-        for value in step_env
-            .filter(|_| manner != Manner::Shell)
-            .unwrap_or_default()
-        {
+        for value in step_env {
             let name = value.split('=').next().unwrap_or_default();
             findings.note(format!(
                 "`--step-env` sets {name} for the steps but not for the server, as in the chain"

@@ -5,18 +5,8 @@
 pub(super) struct Word {
     /// As it is written, with its quotes.
     pub(super) source: String,
-    meaning: WordMeaning,
-}
-
-/// What a word means.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum WordMeaning {
-    /// This text, whichever shell reads it.
-    Literal(String),
-    /// Text and variables: `--expand-env` can expand it.
-    Variables(Vec<Part>),
-    /// Only a shell can expand it: what was found.
-    Shell(&'static str),
+    /// Text and variables, which `--expand-env` can expand; or what only a shell can.
+    parts: Result<Vec<Part>, &'static str>,
 }
 
 /// A part of a word.
@@ -38,7 +28,7 @@ impl Word {
     pub(super) fn read(source: &str) -> Self {
         Self {
             source: source.to_owned(),
-            meaning: meaning(source),
+            parts: parts(source),
         }
     }
 
@@ -47,53 +37,32 @@ impl Word {
         let source = shlex::try_quote(text).map_or_else(|_| String::new(), Into::into);
         Self {
             source,
-            meaning: WordMeaning::Literal(text.to_owned()),
+            parts: Ok(vec![Part::Text(text.to_owned())]),
         }
     }
 
     /// Its text, where it is plain text.
     pub(super) fn text(&self) -> Option<&str> {
-        match &self.meaning {
-            WordMeaning::Literal(text) => Some(text),
-            WordMeaning::Variables(_) | WordMeaning::Shell(_) => None,
+        match self.parts() {
+            Some([Part::Text(text)]) => Some(text),
+            _ => None,
         }
     }
 
     /// Why it needs a shell, where it does.
     pub(super) fn needs_shell(&self) -> Option<&'static str> {
-        match &self.meaning {
-            WordMeaning::Shell(what) => Some(what),
-            WordMeaning::Literal(_) | WordMeaning::Variables(_) => None,
-        }
+        self.parts.as_ref().err().copied()
     }
 
     /// Its parts: `None` where only a shell can tell.
-    pub(super) fn parts(&self) -> Option<Vec<Part>> {
-        match &self.meaning {
-            WordMeaning::Literal(text) => Some(vec![Part::Text(text.clone())]),
-            WordMeaning::Variables(parts) => Some(parts.clone()),
-            WordMeaning::Shell(_) => None,
-        }
-    }
-
-    /// The one variable that the word consists of, and whether a shell would split its value.
-    pub(super) fn only_variable(&self) -> Option<(&str, bool)> {
-        match &self.meaning {
-            WordMeaning::Variables(parts) => match parts.as_slice() {
-                [Part::Variable { name, splits }] => Some((name, *splits)),
-                _ => None,
-            },
-            WordMeaning::Literal(_) | WordMeaning::Shell(_) => None,
-        }
+    pub(super) fn parts(&self) -> Option<&[Part]> {
+        self.parts.as_deref().ok()
     }
 
     /// The variables in it, and whether a shell would split their values.
     pub(super) fn variables(&self) -> impl Iterator<Item = (&str, bool)> {
-        let parts: &[Part] = match &self.meaning {
-            WordMeaning::Variables(parts) => parts,
-            WordMeaning::Literal(_) | WordMeaning::Shell(_) => &[],
-        };
-        parts.iter().filter_map(|part| match part {
+        let parts = self.parts().unwrap_or_default().iter();
+        parts.filter_map(|part| match part {
             Part::Variable { name, splits } => Some((name.as_str(), *splits)),
             Part::Text(_) => None,
         })
@@ -161,12 +130,9 @@ enum Braces {
     Parted,
 }
 
-fn meaning(source: &str) -> WordMeaning {
-    if source == "[" {
-        return WordMeaning::Literal(source.to_owned());
-    }
+fn parts(source: &str) -> Result<Vec<Part>, &'static str> {
     if source.starts_with('~') {
-        return WordMeaning::Shell("`~`");
+        return Err("`~`");
     }
     let mut reader = Reader {
         rest: source,
@@ -175,19 +141,19 @@ fn meaning(source: &str) -> WordMeaning {
         text: String::new(),
         braces: Braces::None,
     };
-    if let Err(found) = reader.read() {
-        return WordMeaning::Shell(found);
+    // `[` alone is a program, and no glob.
+    if source == "[" {
+        reader.text.push('[');
+    } else {
+        reader.read()?;
     }
     let Reader {
         mut parts, text, ..
     } = reader;
-    if parts.is_empty() {
-        return WordMeaning::Literal(text);
-    }
-    if !text.is_empty() {
+    if !text.is_empty() || parts.is_empty() {
         parts.push(Part::Text(text));
     }
-    WordMeaning::Variables(parts)
+    Ok(parts)
 }
 
 impl Reader<'_> {
@@ -288,6 +254,16 @@ impl Reader<'_> {
             splits: !self.double,
         });
     }
+}
+
+/// Whether a variable is in one of them.
+pub(super) fn has_variables(words: &[Word]) -> bool {
+    words.iter().any(|word| word.variables().next().is_some())
+}
+
+/// The program's name, where it is plain text.
+pub(super) fn program(words: &[Word]) -> &str {
+    words.first().and_then(Word::text).unwrap_or_default()
 }
 
 /// Words as they are written, with a space between them.

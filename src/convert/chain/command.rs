@@ -1,12 +1,11 @@
 //! A command before the server.
 
-use super::super::proposal::{ChainCommand, Kind, User};
+use super::super::proposal::{ChainCommand, Kind};
 use super::super::shell::{self, Contents, Piece, PieceShape, Redirect, Simple};
-use super::super::tools::{self, Wrapper};
-use super::super::words::{Word, shell_state, source_of};
-use super::super::{Refusal, shorten};
+use super::super::words::{Word, has_variables, program, source_of};
+use super::super::{Refusal, shorten, tools};
 use super::Chain;
-use super::statement::{refuse_content, refuse_influence, refuse_program};
+use super::statement::{refuse_content, refuse_influence, refuse_program, refuse_state};
 
 impl Chain<'_> {
     pub(super) fn command(&mut self, piece: &Piece) -> Result<(), Refusal> {
@@ -40,7 +39,12 @@ impl Chain<'_> {
         options
     }
 
-    fn push_text(&mut self, piece: &Piece, kind: Kind, what: &'static str) -> Result<(), Refusal> {
+    pub(super) fn push_text(
+        &mut self,
+        piece: &Piece,
+        kind: Kind,
+        what: &'static str,
+    ) -> Result<(), Refusal> {
         for simple in &piece.contents.commands {
             if tools::is_migration(&simple.words) {
                 self.judge_tasks(&simple.words)?;
@@ -56,7 +60,7 @@ impl Chain<'_> {
     }
 
     /// Anything but a program with its arguments.
-    fn compound(&mut self, piece: &Piece, what: &'static str) -> Result<(), Refusal> {
+    pub(super) fn compound(&mut self, piece: &Piece, what: &'static str) -> Result<(), Refusal> {
         refuse_influence(piece)?;
         let contents = &piece.contents;
         let last = contents.commands.last();
@@ -87,72 +91,8 @@ impl Chain<'_> {
         self.push_text(piece, Kind::Migration, what)
     }
 
-    /// A retry loop: around a wait or a migration.
-    fn until(&mut self, piece: &Piece, condition: usize) -> Result<(), Refusal> {
-        const LOOP: &str = "a loop";
-        let (asked, meanwhile) = piece.contents.commands.split_at(condition);
-        let is_idle = meanwhile.iter().all(|simple| {
-            let name = simple.words.first().and_then(Word::text);
-            matches!(name, Some("sleep" | "echo" | "printf" | ":" | "true"))
-        });
-        let [asked] = asked else {
-            return self.compound(piece, LOOP);
-        };
-        let client = asked.words.first().and_then(Word::text).map(tools::base);
-        let is_client = matches!(client, Some("psql" | "mysql" | "mariadb"));
-        let is_wait = matches!(tools::wrapper(&asked.words)?, Some((Wrapper::Wait { .. }, _, rest)) if rest.is_empty());
-        if is_idle && (is_client || (is_wait && tools::about_database(&asked.words))) {
-            refuse_influence(piece)?;
-            if self.drops_wait(&piece.source) {
-                return Ok(());
-            }
-            self.push_text(piece, Kind::Wait, LOOP)
-        } else if is_idle && tools::is_migration(&asked.words) {
-            refuse_influence(piece)?;
-            self.findings.note(format!(
-                "`{}` retries the migration forever: `--max-attempts` sets a limit, and the ledger records each attempt",
-                shorten(&piece.source)
-            ));
-            self.push_text(piece, Kind::Migration, LOOP)
-        } else {
-            self.compound(piece, LOOP)
-        }
-    }
-
-    /// Whether a wait for the database can be dropped: launchgate waits itself if it knows the
-    /// database.
-    fn drops_wait(&mut self, source: &str) -> bool {
-        let source = shorten(source);
-        if self.knows_database {
-            self.findings.wrong(format!(
-                "removed `{source}`: launchgate waits for the database itself, and also checks that it can log in (`--wait-timeout`, 60s)"
-            ));
-        } else {
-            self.findings.note(format!(
-                "kept `{source}`: launchgate waits only for the database it is configured for; set DATABASE_URL or add `--database-url`, then remove this wait"
-            ));
-        }
-        self.knows_database
-    }
-
-    pub(super) fn take_wait(&mut self, own: Vec<Word>, timeout: Option<String>) {
-        let source = source_of(&own);
-        let is_database = tools::about_database(&own);
-        if is_database && self.drops_wait(&source) {
-            self.wait_timeout = timeout.or(self.wait_timeout.take());
-            return;
-        }
-        self.push(ChainCommand {
-            source,
-            words: own,
-            ..ChainCommand::new(if is_database { Kind::Wait } else { Kind::Other })
-        });
-    }
-
     fn simple(&mut self, mut simple: Simple, source: &str) -> Result<(), Refusal> {
-        if let Some(what) = shell_state(source) {
-            return Err(Refusal::keep(source, &format!("contains {what}")));
-        }
+        refuse_state(source, source)?;
         let count = simple.words.len();
         let user = self.take_wrappers(&mut simple)?;
         let rest = source_of(&simple.words);
@@ -259,26 +199,6 @@ impl Chain<'_> {
         Ok(())
     }
 
-    /// Strips wrappers that wait or change the user. Returns the user.
-    fn take_wrappers(&mut self, simple: &mut Simple) -> Result<Option<User>, Refusal> {
-        let is_plain = simple.assignments.is_empty()
-            && simple.redirects.is_empty()
-            && needs_shell(simple).is_none();
-        let mut user = None;
-        while let Some((wrapper, own, rest)) = tools::wrapper(&simple.words)? {
-            let is_alone = rest.is_empty() && tools::about_database(&own);
-            match wrapper {
-                Wrapper::Wait { timeout } if is_plain || is_alone => self.take_wait(own, timeout),
-                Wrapper::User { user: name, .. } if is_plain && user.is_none() => {
-                    user = Some(User { name, words: own });
-                }
-                Wrapper::Init { .. } | Wrapper::User { .. } | Wrapper::Wait { .. } => break,
-            }
-            simple.words = rest;
-        }
-        Ok(user)
-    }
-
     fn set(&mut self, options: &[Option<&str>], source: &str) -> Result<(), Refusal> {
         let options: Option<Vec<&str>> = options.iter().copied().collect();
         let options = options.and_then(|options| shell::options(&options));
@@ -348,14 +268,16 @@ pub(super) fn needs_shell(simple: &Simple) -> Option<&'static str> {
     if let Some(what) = simple.special.or_else(|| words.find_map(Word::needs_shell)) {
         return Some(what);
     }
-    let program = simple.words.first();
-    let name = program.and_then(Word::text).unwrap_or_default();
+    let first = &simple.words[..simple.words.len().min(1)];
     let mut variables = simple.words.iter().flat_map(Word::variables);
-    if program.is_some_and(|word| word.variables().next().is_some()) {
+    if has_variables(first) {
         Some("a program name that comes from a variable")
     } else if variables.any(|(name, splits)| splits && is_list(name)) {
         Some("a variable that may expand to several words")
-    } else if matches!(name, "hash" | "type" | "time" | "[[" | "command" | ":") {
+    } else if matches!(
+        program(&simple.words),
+        "hash" | "type" | "time" | "[[" | "command" | ":"
+    ) {
         Some("a builtin or keyword of the shell")
     } else {
         let leads = simple.redirects.contains(&Redirect::Elsewhere);

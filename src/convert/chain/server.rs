@@ -3,11 +3,11 @@
 use super::super::proposal::{Server, User};
 use super::super::shell::{self, Redirect, Simple};
 use super::super::tools::{self, Wrapped, Wrapper};
-use super::super::words::{Word, shell_state, source_of};
+use super::super::words::{Word, program, source_of};
 use super::super::{Refusal, shorten};
 use super::Chain;
 use super::command::needs_shell;
-use super::statement::refuse_program;
+use super::statement::{refuse_program, refuse_state};
 
 impl Chain<'_> {
     /// `arguments` are what the text calls `$0`, `$1` and so on, where that is known.
@@ -19,15 +19,13 @@ impl Chain<'_> {
         depth: usize,
     ) -> Result<(), Refusal> {
         let shown = shorten(source);
-        let has_exec = simple.words.first().and_then(Word::text) == Some("exec");
+        let has_exec = program(&simple.words) == "exec";
         if has_exec {
             simple.words.remove(0);
         }
         let takes_cmd = self.take_arguments(&mut simple.words, arguments)?;
-        if let Some(what) = shell_state(&source_of(&simple.words)) {
-            return Err(Refusal::keep(source, &format!("contains {what}")));
-        }
-        let is_empty = simple.words.is_empty() && takes_cmd.is_none();
+        refuse_state(&source_of(&simple.words), source)?;
+        let is_empty = simple.words.is_empty() && !takes_cmd;
         if is_empty || tools::changes_shell(&simple.words) || tools::ends_at_once(&simple.words) {
             return Err(Refusal::keep(
                 source,
@@ -42,7 +40,6 @@ impl Chain<'_> {
         if self.in_shell {
             self.say_exec(has_exec, &shown);
         }
-        let takes_cmd = takes_cmd.is_some();
         let Some(what) = shell else {
             return self.words(simple.words, takes_cmd, depth);
         };
@@ -59,13 +56,13 @@ impl Chain<'_> {
         Ok(())
     }
 
-    /// Replaces `"$@"` at the end by the arguments. Where there are none, the image's CMD takes
-    /// its place, which is what is returned.
+    /// Replaces `"$@"` at the end by the arguments. Returns whether there are none, so that the
+    /// image's CMD takes its place.
     fn take_arguments(
         &mut self,
         words: &mut Vec<Word>,
         arguments: Vec<Word>,
-    ) -> Result<Option<()>, Refusal> {
+    ) -> Result<bool, Refusal> {
         let last = words
             .last()
             .map(|word| word.source.as_str())
@@ -76,7 +73,7 @@ impl Chain<'_> {
             return if arguments.is_empty()
                 || matches!(arguments.as_slice(), [one] if is_unused(one))
             {
-                Ok(None)
+                Ok(false)
             } else {
                 Err(Refusal::new(
                     "`sh -c` takes one string, but more words follow it",
@@ -90,7 +87,7 @@ impl Chain<'_> {
             );
         }
         words.pop();
-        let takes_cmd = (arguments.len() <= 1).then_some(());
+        let takes_cmd = arguments.len() <= 1;
         words.extend(arguments.into_iter().skip(1));
         Ok(takes_cmd)
     }

@@ -2,7 +2,7 @@
 
 use super::super::proposal::{ChainCommand, Kind};
 use super::super::shell::{Link, Piece, PieceShape};
-use super::super::words::{Word, shell_state};
+use super::super::words::{Word, program, shell_state};
 use super::super::{Refusal, shorten, tools};
 use super::Chain;
 
@@ -157,12 +157,18 @@ pub(super) fn refuse_content(piece: &Piece) -> Result<(), Refusal> {
     }
 }
 
+/// What only the chain's own shell knows.
+pub(super) fn refuse_state(text: &str, source: &str) -> Result<(), Refusal> {
+    match shell_state(text) {
+        Some(what) => Err(Refusal::keep(source, &format!("contains {what}"))),
+        None => Ok(()),
+    }
+}
+
 /// Effects on the chain's shell that a separate shell can't have.
 pub(super) fn refuse_influence(piece: &Piece) -> Result<(), Refusal> {
     refuse_content(piece)?;
-    if let Some(what) = shell_state(&piece.source) {
-        return Err(Refusal::keep(&piece.source, &format!("contains {what}")));
-    }
+    refuse_state(&piece.source, &piece.source)?;
     for simple in &piece.contents.commands {
         let sets = simple.words.is_empty() && !simple.assignments.is_empty();
         if !simple.is_scoped && (sets || tools::changes_shell(&simple.words)) {
@@ -211,10 +217,6 @@ fn is_question(piece: &Piece) -> bool {
     }
 }
 
-fn name(words: &[Word]) -> &str {
-    words.first().and_then(Word::text).unwrap_or_default()
-}
-
 fn fallback(pieces: &[Piece]) -> Fallback<'_> {
     let [one] = pieces else {
         return Fallback::Choice;
@@ -222,7 +224,7 @@ fn fallback(pieces: &[Piece]) -> Fallback<'_> {
     let Some((last, before)) = one.contents.commands.split_last() else {
         return Fallback::Choice;
     };
-    let is_message = |words: &[Word]| matches!(name(words), "echo" | "printf");
+    let is_message = |words: &[Word]| matches!(program(words), "echo" | "printf");
     let only_messages = before.iter().all(|simple| is_message(&simple.words));
     if !only_messages || one.contents.refused.is_some() || last.is_scoped {
         return Fallback::Choice;
@@ -231,7 +233,7 @@ fn fallback(pieces: &[Piece]) -> Fallback<'_> {
         .words
         .get(1)
         .map(|word| word.text().unwrap_or_default());
-    match name(&last.words) {
+    match program(&last.words) {
         "exit" if code != Some("0") => Fallback::GivesUp(one),
         "true" | ":" | "echo" | "printf" => Fallback::Swallows(one),
         _ => Fallback::Choice,

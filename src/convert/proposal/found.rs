@@ -50,12 +50,6 @@ impl ChainCommand {
             user: None,
         }
     }
-
-    pub(super) fn has_variables(&self) -> bool {
-        self.words
-            .iter()
-            .any(|word| word.variables().next().is_some())
-    }
 }
 
 /// The last command.

@@ -3,7 +3,7 @@
 
 use super::super::Refusal;
 use super::super::words::Word;
-use super::base;
+use super::{base, behind_flags, texts};
 
 /// What a program in front of a command does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,36 +127,21 @@ fn init(name: String, words: &[Word]) -> Result<(Wrapper, usize), Refusal> {
 
 /// `dockerize -wait URL … [-timeout D] COMMAND`.
 fn dockerize(name: &str, words: &[Word]) -> Result<(Wrapper, usize), Refusal> {
-    let mut at = 1;
-    let mut waits = false;
-    while let Some(flag) = words
-        .get(at)
-        .and_then(Word::text)
-        .filter(|flag| flag.starts_with('-'))
-    {
-        at += 1;
-        let (flag, has_value) = match flag.split_once('=') {
-            Some((flag, _)) => (flag, true),
-            None => (flag, false),
-        };
-        match flag.trim_start_matches('-') {
-            "" => break,
-            "wait" => waits = true,
-            "timeout" | "wait-retry-interval" => {}
-            _ => return Err(not_understood(name)),
-        }
-        at += usize::from(!has_value);
-    }
-    let at = at.min(words.len());
-    if !waits {
+    const KNOWN: [&str; 3] = ["wait", "timeout", "wait-retry-interval"];
+    let bare = |flag: &str| KNOWN.contains(&flag.trim_start_matches('-'));
+    let texts = texts(words);
+    let valued: Vec<&str> = texts.iter().copied().filter(|flag| bare(flag)).collect();
+    let at = words.len() - behind_flags(&texts[1..], &valued).len();
+    let flags = texts[1..at].iter();
+    let mut names = flags
+        .filter(|word| word.starts_with('-') && **word != "--")
+        .map(|flag| flag.split_once('=').map_or(*flag, |(name, _)| name));
+    let waits = names.clone().any(|name| name.ends_with("-wait"));
+    if !waits || !names.all(bare) {
         return Err(not_understood(name));
     }
-    Ok((
-        Wrapper::Wait {
-            timeout: timeout(&words[..at]),
-        },
-        at,
-    ))
+    let timeout = timeout(&words[..at]);
+    Ok((Wrapper::Wait { timeout }, at))
 }
 
 fn timeout(words: &[Word]) -> Option<String> {

@@ -1,5 +1,6 @@
 //! `--sql`: applying a folder of migrations.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use tokio::time::{Instant, sleep};
@@ -85,35 +86,18 @@ impl Work {
         let shown = folder.path().display();
         let (layout, table) = (migrator.layout().as_str(), migrator.table());
         let pending = plan.pending.len();
-        if pending == 0 {
-            self.log.say(
-                Event::SqlDone,
-                "all migrations were already applied",
-                &[
-                    ("folder", &shown),
-                    ("layout", &layout),
-                    ("table", &table),
-                    ("applied", &plan.applied),
-                ],
-            );
-            self.warn(plan);
-            return;
+        let (event, what) = if pending == 0 {
+            (Event::SqlDone, "all migrations were already applied")
+        } else {
+            (Event::SqlPending, "applying migrations")
+        };
+        let mut fields: Vec<(&str, &dyn Display)> =
+            vec![("folder", &shown), ("layout", &layout), ("table", &table)];
+        if pending > 0 {
+            fields.push(("pending", &pending));
         }
-        self.log.say(
-            Event::SqlPending,
-            "applying migrations",
-            &[
-                ("folder", &shown),
-                ("layout", &layout),
-                ("table", &table),
-                ("pending", &pending),
-                ("applied", &plan.applied),
-            ],
-        );
-        self.warn(plan);
-    }
-
-    fn warn(&self, plan: &MigrationPlan<'_>) {
+        fields.push(("applied", &plan.applied));
+        self.log.say(event, what, &fields);
         for warning in &plan.warnings {
             let problem = Problem::new(&warning.what, &warning.hint);
             self.log.warn(Event::SqlLate, &problem, &[]);

@@ -1,5 +1,5 @@
 //! One file per command, each of which reads like the order of what it does. `every_start`,
-//! `embedded` and `init_loop` are the parts and the processes that several of them need.
+//! `embedded`, `init_loop` and `table` are the parts and the processes that several of them need.
 //!
 //! May use every other room; nothing imports this one but `lib.rs`.
 
@@ -15,4 +15,5 @@ pub mod probe;
 pub mod resolve;
 pub mod run;
 pub mod status;
+mod table;
 pub mod wait;

@@ -148,7 +148,7 @@ fn carry_out(host: &Host, log: &Log, settings: &Settings) -> Result<(), Failure>
 
 /// Prints the help or the version.
 fn print(host: &Host, log: &Log, text: &str) -> u8 {
-    match output::print::print(host, text.as_bytes()) {
+    match output::print::print(host, text) {
         Ok(()) => 0,
         Err(failure) => {
             log.fail(&failure);

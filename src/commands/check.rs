@@ -1,15 +1,12 @@
 //! `launchgate check`: changes nothing. Shows every setting and where it came from, the executables
 //! and the database. Fails exactly as `run` would.
 
-mod table;
-
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use table::{redacted, table};
-
 use crate::commands::embedded::{self, MigrationList};
 use crate::commands::every_start;
+use crate::commands::table::columns;
 use crate::db::migrator::LayoutKind;
 use crate::db::{ServerInfo, Target};
 use crate::exit::{Failure, FailureKind, Problem};
@@ -26,7 +23,7 @@ use crate::plan::gate_plan::GatePlan;
 use crate::plan::ledger_reference::LedgerReference;
 use crate::plan::run_plan::RunPlan;
 use crate::redact;
-use crate::settings::{CheckSettings, Row, Settings};
+use crate::settings::{CheckSettings, DatabaseChoice, Row, Settings};
 use crate::steps::{self, ReadyEveryStart, ReadySteps};
 use crate::sys::host::Host;
 
@@ -43,15 +40,12 @@ pub fn check(
     let every_start = every_start::plan(log, &settings.environment, &command.server)?;
     let mut rows = redacted(command);
     if command.is_skipped {
-        print::print(
-            host,
-            log.secrets().redact(&table("SETTING", &rows)).as_bytes(),
-        )?;
+        print::print(host, &*log.secrets().redact(&table(&rows)))?;
         let ready = steps::find_every_start(every_start, log)?;
-        print::print(host, programs(None, &ready).as_bytes())?;
+        print::print(host, programs(None, &ready))?;
         return print::print(
             host,
-            b"\nGATE      skipped: LAUNCHGATE_SKIP is set, so `run` starts the server at once\n",
+            "\nGATE      skipped: LAUNCHGATE_SKIP is set, so `run` starts the server at once\n",
         );
     }
     let RunPlan {
@@ -73,23 +67,41 @@ pub fn check(
             origin: source.clone(),
         });
     }
-    print::print(
-        host,
-        log.secrets().redact(&table("SETTING", &rows)).as_bytes(),
-    )?;
+    print::print(host, &*log.secrets().redact(&table(&rows)))?;
     let steps = steps::find(steps, log)?;
     let ready = steps::find_every_start(every_start, log)?;
-    print::print(host, programs(Some(&steps), &ready).as_bytes())?;
+    print::print(host, programs(Some(&steps), &ready))?;
     if !steps.list.is_empty() || !ready.has_no_commands() {
         Health::check(command.gate.health.as_ref())?;
     }
     match coordination {
         Coordination::Alone { .. } => print::print(
             host,
-            b"\nDATABASE  none: every replica runs the steps at every start\n",
+            "\nDATABASE  none: every replica runs the steps at every start\n",
         ),
         Coordination::Gate(gate) => database(host, log, &gate, steps.plan.embedded.as_ref()),
     }
+}
+
+/// Every setting, without passwords.
+fn redacted(settings: &CheckSettings) -> Vec<Row> {
+    let mut rows = settings.rows.clone();
+    for row in &mut rows {
+        if let DatabaseChoice::Url(url) = &settings.gate.ledger.database.choice {
+            row.value = url.value.redact(&row.value);
+        }
+        // The URL itself is shown by a type that hides its password.
+        row.value = redact::passwords(&row.value).into_owned();
+    }
+    rows
+}
+
+fn table(rows: &[Row]) -> String {
+    let cells = |row: &Row| {
+        let value = row.value.replace(char::is_control, " ");
+        [row.name.clone(), value, row.origin.clone()]
+    };
+    columns(["SETTING", "VALUE", "FROM"], rows.iter().map(cells))
 }
 
 /// What would be executed, in order.
@@ -130,7 +142,7 @@ fn database(
     let asked = Gate::new(plan.clone(), log.clone());
     let seen = runtime::run(host, |link| look(asked, reference, link))
         .map_err(|failure| plan.reference.locate(failure))?;
-    print::print(host, describe(plan, &seen).as_bytes())?;
+    print::print(host, describe(plan, &seen))?;
     let migrations = match embedded.and_then(|embedded| embedded::migrations(embedded, plan)) {
         Some((target, folder, layout)) => migrations(host, target, folder, layout),
         None => Ok(()),
@@ -159,10 +171,7 @@ fn rehearse(host: &Host, plan: &GatePlan, gate: Gate) -> Result<(), Failure> {
         Rehearsal::Unproven(why) => format!("unknown: {}", redact::passwords(&why)),
         Rehearsal::Held => "another replica holds it".to_owned(),
     };
-    print::print(
-        host,
-        format!("{:16}  {shown}\n", "lock excludes").as_bytes(),
-    )
+    print::print(host, format!("{:16}  {shown}\n", "lock excludes"))
 }
 
 /// What `--sql` would apply, in order.
@@ -191,7 +200,7 @@ fn migrations(
     for name in found.pending {
         let _ = writeln!(out, "  {name}");
     }
-    print::print(host, out.as_bytes())
+    print::print(host, out)
 }
 
 async fn look(

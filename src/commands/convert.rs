@@ -50,7 +50,7 @@ pub fn convert(host: &Host, words: &[OsString], environment: &Environment) -> Re
     for line in report.wrong.iter_mut().chain(&mut report.notes) {
         *line = redact::passwords(line).into_owned();
     }
-    print::print(host, report.page().as_bytes())?;
+    print::print(host, report.page())?;
     match report.outcome {
         Ok(_) => Ok(()),
         Err(refusal) => Err(Failure::usage(

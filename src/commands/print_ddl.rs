@@ -40,5 +40,5 @@ pub fn print_ddl(host: &Host, settings: &PrintDdlSettings) -> Result<(), Failure
         ));
     }
     let ddl = db::ddl(backend, ledger.as_deref(), role.as_deref());
-    print::print(host, ddl.as_bytes())
+    print::print(host, ddl)
 }

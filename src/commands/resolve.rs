@@ -75,7 +75,7 @@ pub fn resolve(host: &Host, log: &Log, settings: &ResolveSettings) -> Result<(),
         _ if had_succeeded => "reset the attempts",
         _ => "reset the attempts; the next start will run its steps",
     };
-    print::print(host, format!("revision {shown}: {said}\n").as_bytes())
+    print::print(host, format!("revision {shown}: {said}\n"))
 }
 
 fn text<'a>(name: &str, value: &'a OsStr) -> Result<&'a str, Failure> {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use crate::commands::table::columns;
 use crate::db::DatabaseUrl;
 use crate::db::ledger::Run;
 use crate::exit::{Failure, FailureKind, Problem};
@@ -58,7 +59,7 @@ pub fn status(
         let lines = text.lines().map(|line| printable(line) + "\n");
         lines.collect()
     };
-    print::print(host, text.as_bytes())
+    print::print(host, text)
 }
 
 async fn look(plan: GatePlan, log: Log, mut link: GateLink) -> Result<LedgerReport, Failure> {
@@ -253,7 +254,7 @@ fn render(seen: &LedgerReport) -> String {
         return out;
     }
     out.push('\n');
-    table(&mut out, &seen.runs);
+    out.push_str(&columns(HEADINGS, seen.runs.iter().map(cells)));
     if let Some(run) = seen.runs.iter().find(|run| run.state == "failed") {
         failure_of(&mut out, run);
     }
@@ -263,27 +264,6 @@ fn render(seen: &LedgerReport) -> String {
 const HEADINGS: [&str; 7] = [
     "STATE", "REVISION", "ATTEMPT", "STARTED", "TOOK", "HOLDER", "WHY",
 ];
-
-fn table(out: &mut String, runs: &[Run]) {
-    let mut rows = vec![HEADINGS.map(str::to_owned)];
-    rows.extend(runs.iter().map(cells));
-    let widths: Vec<usize> = (0..HEADINGS.len())
-        .map(|i| {
-            rows.iter()
-                .map(|row| row[i].chars().count())
-                .max()
-                .unwrap_or(0)
-        })
-        .collect();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            let _ = write!(line, "{cell:width$}  ");
-        }
-        out.push_str(line.trim_end());
-        out.push('\n');
-    }
-}
 
 fn cells(run: &Run) -> [String; 7] {
     let state = match (run.state.as_str(), run.lease_live) {

@@ -7,8 +7,8 @@ use crate::sys::host::Host;
 ///
 /// # Errors
 /// Standard output can't be written, or a signal arrived before all of it was read.
-pub fn print(host: &Host, text: &[u8]) -> Result<(), Failure> {
-    host.print(text).map_err(|stop| {
+pub fn print(host: &Host, text: impl AsRef<[u8]>) -> Result<(), Failure> {
+    host.print(text.as_ref()).map_err(|stop| {
         let what = format!("stopped by {stop} while printing");
         Failure::because(
             FailureKind::Stopped(stop),

@@ -95,13 +95,17 @@ impl TlsParams {
 
     /// Whether the mode is one that is known, where one is named.
     pub(super) fn check_mode(&self) -> Result<(), UrlError> {
-        match self.mode.as_deref() {
-            Some(text) if mode(text).is_none() => Err(UrlError::TlsValue {
-                parameter: "sslmode",
-                expected: MODES,
-            }),
-            _ => Ok(()),
-        }
+        self.named_mode().map(drop)
+    }
+
+    /// What `sslmode` says.
+    fn named_mode(&self) -> Result<Option<TlsMode>, UrlError> {
+        let error = UrlError::TlsValue {
+            parameter: "sslmode",
+            expected: MODES,
+        };
+        let text = self.mode.as_deref();
+        text.map(|text| mode(text).ok_or(error)).transpose()
     }
 
     /// What is not said here is taken from `lower`; of the mode only where nothing at all is said
@@ -168,7 +172,7 @@ impl TlsParams {
 
     /// Whether the host's name is compared with the certificate's, as far as `sslmode` says.
     pub(super) fn verifies_host(&self) -> bool {
-        self.full || self.mode.as_deref().and_then(mode) == Some(TlsMode::VerifyFull)
+        self.full || self.named_mode() == Ok(Some(TlsMode::VerifyFull))
     }
 
     /// The one meaning of them all. Where tools differ, the stronger one is taken, since a refused
@@ -247,12 +251,8 @@ impl TlsParams {
 
     /// `sslmode`, or else `ssl`, or else `useSSL`.
     fn stated(&self, scheme: Scheme) -> Result<Option<TlsMode>, UrlError> {
-        if let Some(text) = &self.mode {
-            let error = UrlError::TlsValue {
-                parameter: "sslmode",
-                expected: MODES,
-            };
-            return mode(text).map(Some).ok_or(error);
+        if let Some(mode) = self.named_mode()? {
+            return Ok(Some(mode));
         }
         if let Some(text) = &self.ssl {
             return self.ssl(text, scheme).map(Some);

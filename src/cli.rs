@@ -23,7 +23,6 @@ pub use document::Document;
 pub use nested::CommandLine;
 pub use operand::Operand;
 pub use parser::command;
-pub use pre_parsed::PreParsedArgs;
 pub use step_keys::{STEP_KEYS, StepKey, StepKeyId};
 pub use table::{DefaultValue, Definition, Group, SETTINGS, SettingId, Shape, Variant};
 pub use verb::Verb;
@@ -143,7 +142,7 @@ pub fn parse(args: &[OsString]) -> Result<Parsed, Failure> {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return Err(Failure::usage("no command", "see `launchgate --help`"));
     }
-    if let Some((flag, value)) = PreParsedArgs::of_words(args).dashed(&error) {
+    if let Some((flag, value)) = pre_parsed::dashed(args, &error) {
         return Err(Failure::usage(
             format!("{flag} needs a value: {value} begins with a dash, so it was read as a flag"),
             format!("if {value} is the value, write `{flag}={value}`; otherwise add a value"),

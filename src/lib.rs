@@ -34,7 +34,7 @@ pub mod sys;
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use cli::{CommandLine, Parsed, PreParsedArgs, Verb};
+use cli::{CommandLine, Parsed, Verb};
 use commands::{
     check, embedded, generate, init, init_loop, print_ddl, probe, resolve, run, status, wait,
 };
@@ -63,9 +63,8 @@ pub fn main(args: &[OsString]) -> u8 {
         Err(error) => return no_host(&error),
     };
     let line = CommandLine::new(args, &environment);
-    let pre_parsed = PreParsedArgs::new(line);
     let mut log = Log::new(Arc::clone(&host.stderr), Verbosity::Normal)
-        .in_format(pre_parsed.log_format(&environment))
+        .in_format(line.log_format(&environment))
         .painted(paint(host.stderr.number(), &environment));
     let entries = environment.entries().iter().map(|entry| entry.to_bytes());
     log.hide(|secrets| secrets.add_variables(entries));
@@ -83,7 +82,7 @@ pub fn main(args: &[OsString]) -> u8 {
             host.stderr.drain(Moment::now() + LAST_WORDS);
             0
         }
-        Err(failure) => fail(&host, &log, pre_parsed, &environment, &failure),
+        Err(failure) => fail(&host, &log, line, &environment, &failure),
     }
 }
 
@@ -161,17 +160,17 @@ fn print(host: &Host, log: &Log, text: &str) -> u8 {
 fn fail(
     host: &Host,
     log: &Log,
-    pre_parsed: PreParsedArgs<'_>,
+    line: CommandLine<'_>,
     environment: &Environment,
     failure: &Failure,
 ) -> u8 {
-    match pre_parsed.verb() {
+    match line.verb() {
         Some(Verb::Embedded) => {
             log.fail_step(failure);
             return end(host, failure.code());
         }
         Some(Verb::Run | Verb::Job | Verb::Wait) => {
-            let file = settings::termination_log_without_settings(pre_parsed, environment);
+            let file = settings::termination_log_without_settings(line, environment);
             termination::write(file, failure, log);
         }
         _ => {}

@@ -62,7 +62,7 @@ impl<'a> CommandLine<'a> {
     }
 
     /// The command, if its word is one.
-    pub(super) fn verb(self) -> Option<Verb> {
+    pub fn verb(self) -> Option<Verb> {
         verb_of(self.args)
     }
 }

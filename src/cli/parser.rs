@@ -42,7 +42,7 @@ pub(super) fn subcommand(verb: Verb) -> Command {
                 let (last, first): (Vec<Operand>, Vec<Operand>) = Operand::of(verb)
                     .iter()
                     .partition(|&&o| o == Operand::Server);
-                let flags = flags(verb).map(|flag| describe(arg(flag.row), &flag));
+                let flags = flags(verb).map(|(row, group, help)| describe(row, group, help));
                 let first = first.into_iter().map(|operand| operand.arg(verb));
                 let last = last.into_iter().map(|operand| operand.arg(verb));
                 first.chain(flags).chain(last).fold(command, Command::arg)
@@ -73,32 +73,14 @@ pub(super) fn parser(verb: Verb, words: &[OsString]) -> Command {
         .args(operands)
 }
 
-/// A setting as a flag of one command.
-struct Flag {
-    row: &'static Definition,
-    group: Group,
-    help: &'static str,
-}
-
-/// The flags of a command; those with a meaning of their own come last.
-fn flags(verb: Verb) -> impl Iterator<Item = Flag> {
-    let shared = SETTINGS
-        .iter()
-        .filter(move |row| row.verbs.contains(&verb))
-        .map(|row| Flag {
-            row,
-            group: row.group,
-            help: row.help,
-        });
+/// The flags of a command, each with its heading and its help; those with a meaning of their own come last.
+fn flags(verb: Verb) -> impl Iterator<Item = (&'static Definition, Group, &'static str)> {
+    let shared = SETTINGS.iter().filter(move |row| row.verbs.contains(&verb));
     let own = SETTINGS.iter().flat_map(move |row| {
         let variants = row.variants.iter().filter(move |other| other.verb == verb);
-        variants.map(move |other| Flag {
-            row,
-            group: other.group,
-            help: other.help,
-        })
+        variants.map(move |other| (row, other.group, other.help))
     });
-    shared.chain(own)
+    shared.map(|row| (row, row.group, row.help)).chain(own)
 }
 
 /// The argument, with only what parsing needs.
@@ -120,16 +102,17 @@ fn arg(row: &'static Definition) -> Arg {
     }
 }
 
-/// Adds what help, completions and error messages need.
-fn describe(arg: Arg, flag: &Flag) -> Arg {
-    let hint = match flag.row.value_name {
+/// The argument, with what help, completions and error messages need.
+fn describe(row: &'static Definition, group: Group, help: &str) -> Arg {
+    let hint = match row.value_name {
         "DIR" => ValueHint::DirPath,
         "FILE" => ValueHint::FilePath,
         "URL" => ValueHint::Url,
         _ => ValueHint::Unknown,
     };
-    arg.value_name(flag.row.value_name)
+    arg(row)
+        .value_name(row.value_name)
         .value_hint(hint)
-        .help(flag.row.help_with_default(flag.help))
-        .help_heading(Some(flag.group.as_str()).filter(|heading| !heading.is_empty()))
+        .help(row.help_with_default(help))
+        .help_heading(Some(group.as_str()).filter(|heading| !heading.is_empty()))
 }

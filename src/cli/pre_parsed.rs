@@ -9,47 +9,12 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::nested::CommandLine;
 use super::operand::Operand;
 use super::table::{SETTINGS, SettingId, Shape};
-use super::verb::Verb;
 use crate::output::options::Format;
 use crate::sys::environment::Environment;
 
-/// The words before `--`.
-#[derive(Debug, Clone, Copy)]
-pub struct PreParsedArgs<'a> {
-    words: &'a [OsString],
-    /// The arguments of the outer command, if this one follows its `--`.
-    outer: &'a [OsString],
-    verb: Option<Verb>,
-}
-
-impl<'a> PreParsedArgs<'a> {
-    /// From a command line.
-    pub fn new(line: CommandLine<'a>) -> Self {
-        let [words, outer] = line.words();
-        Self {
-            words,
-            outer,
-            verb: line.verb(),
-        }
-    }
-
-    /// From the words of one command, which begin with the program's name.
-    pub(super) fn of_words(words: &'a [OsString]) -> Self {
-        let end = words.iter().position(|word| word == "--");
-        Self {
-            words: &words[..end.unwrap_or(words.len())],
-            outer: &[],
-            verb: None,
-        }
-    }
-
-    /// The command, if the first word is one.
-    pub fn verb(&self) -> Option<Verb> {
-        self.verb
-    }
-
+impl<'a> CommandLine<'a> {
     /// The value of the setting's flag: `--flag VALUE` or `--flag=VALUE`.
-    pub fn value(&self, id: SettingId) -> Option<&'a OsStr> {
+    pub fn value(self, id: SettingId) -> Option<&'a OsStr> {
         let in_words = |words: &'a [OsString]| {
             words.iter().enumerate().find_map(|(at, word)| {
                 let rest = word.as_bytes().strip_prefix(id.flag().as_bytes())?;
@@ -60,11 +25,12 @@ impl<'a> PreParsedArgs<'a> {
                 }
             })
         };
-        in_words(self.words).or_else(|| in_words(self.outer))
+        let [own, outer] = self.words();
+        in_words(own).or_else(|| in_words(outer))
     }
 
     /// The value of the setting's flag, else of its variable.
-    pub fn given<'b>(&self, id: SettingId, environment: &'b Environment) -> Option<&'b OsStr>
+    pub fn given<'b>(self, id: SettingId, environment: &'b Environment) -> Option<&'b OsStr>
     where
         'a: 'b,
     {
@@ -76,7 +42,7 @@ impl<'a> PreParsedArgs<'a> {
     }
 
     /// How a log line looks.
-    pub fn log_format(&self, environment: &Environment) -> Format {
+    pub fn log_format(self, environment: &Environment) -> Format {
         match self.given(SettingId::LogFormat, environment) {
             Some(value) if value == "json" => Format::Json,
             _ => Format::Text,
@@ -84,27 +50,25 @@ impl<'a> PreParsedArgs<'a> {
     }
 }
 
-impl PreParsedArgs<'_> {
-    /// The flag and the value, if the parser failed at what may be a flag's value that begins with
-    /// a dash.
-    pub(super) fn dashed(&self, error: &clap::Error) -> Option<(String, String)> {
-        let Some(ContextValue::String(culprit)) = error.get(ContextKind::InvalidArg) else {
-            return None;
+/// The flag and the value, if the parser failed at what may be a flag's value that begins with a dash.
+pub(super) fn dashed<'a>(args: &'a [OsString], error: &clap::Error) -> Option<(&'a str, &'a str)> {
+    let Some(ContextValue::String(culprit)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let end = args.iter().position(|word| word == "--");
+    let words = &args[..end.unwrap_or(args.len())];
+    words.windows(2).find_map(|pair| {
+        let (flag, value) = (pair[0].to_str()?, pair[1].to_str()?);
+        let is_it = match error.kind() {
+            ErrorKind::UnknownArgument => value.starts_with(culprit.as_str()),
+            // The flag itself, followed by the placeholder for its value.
+            ErrorKind::InvalidValue => {
+                value.starts_with('-') && culprit.split(' ').next() == Some(flag)
+            }
+            _ => false,
         };
-        let pair = self.words.windows(2).find_map(|pair| {
-            let (flag, value) = (pair[0].to_str()?, pair[1].to_str()?);
-            let is_it = match error.kind() {
-                ErrorKind::UnknownArgument => value.starts_with(culprit.as_str()),
-                // The flag itself, followed by the placeholder for its value.
-                ErrorKind::InvalidValue => {
-                    value.starts_with('-') && culprit.split(' ').next() == Some(flag)
-                }
-                _ => false,
-            };
-            (is_it && value.starts_with('-') && takes_value(flag)).then_some((flag, value))
-        });
-        pair.map(|(flag, value)| (flag.to_owned(), value.to_owned()))
-    }
+        (is_it && value.starts_with('-') && takes_value(flag)).then_some((flag, value))
+    })
 }
 
 fn takes_value(flag: &str) -> bool {
@@ -123,7 +87,7 @@ mod tests {
         let args: Vec<OsString> = words.iter().map(OsString::from).collect();
         let entry = format!("LAUNCHGATE_LOG_FORMAT={variable}");
         let environment = Environment::new(vec![until_nul(entry.into_bytes()).into()]);
-        PreParsedArgs::of_words(&args).log_format(&environment)
+        CommandLine::new(&args, &environment).log_format(&environment)
     }
 
     #[test]

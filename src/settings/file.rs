@@ -19,7 +19,7 @@ pub(super) use value::{Item, Value};
 use super::nearest::nearest;
 use super::origin::Origin;
 use crate::cli::{
-    Definition, PreParsedArgs, Raw, SETTINGS, STEP_KEYS, SettingId, Shape, StepKey, Verb,
+    CommandLine, Definition, Raw, SETTINGS, STEP_KEYS, SettingId, Shape, StepKey, Verb,
 };
 use crate::exit::Failure;
 use crate::sys;
@@ -72,12 +72,8 @@ impl SettingsFile {
     }
 
     /// Reads one setting, whatever else is wrong with the file, as long as it is TOML.
-    fn peek(
-        pre_parsed: PreParsedArgs<'_>,
-        environment: &Environment,
-        id: SettingId,
-    ) -> Option<OsString> {
-        let bytes = match named(pre_parsed.value(CONFIG), environment).ok()? {
+    fn peek(line: CommandLine<'_>, environment: &Environment, id: SettingId) -> Option<OsString> {
+        let bytes = match named(line.value(CONFIG), environment).ok()? {
             Some((path, _)) => trusted(&path)?,
             None => PLACES.iter().find_map(|place| trusted(Path::new(place)))?,
         };
@@ -153,12 +149,12 @@ impl SettingsFile {
 /// The file that `--termination-log`, its variable or its key names, read without resolving the
 /// settings: they may be what failed.
 pub fn termination_log_without_settings(
-    pre_parsed: PreParsedArgs<'_>,
+    line: CommandLine<'_>,
     environment: &Environment,
 ) -> Option<PathBuf> {
     let id = SettingId::TerminationLog;
-    let given = pre_parsed.given(id, environment).map(PathBuf::from);
-    given.or_else(|| SettingsFile::peek(pre_parsed, environment, id).map(PathBuf::from))
+    let given = line.given(id, environment).map(PathBuf::from);
+    given.or_else(|| SettingsFile::peek(line, environment, id).map(PathBuf::from))
 }
 
 fn read(path: &Path) -> io::Result<(Vec<u8>, Option<Untrusted>)> {

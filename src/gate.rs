@@ -18,7 +18,7 @@ mod orphans;
 mod own_tries;
 mod poll;
 mod record;
-pub mod rehearse;
+mod rehearse;
 pub mod retry;
 pub mod runtime;
 mod serve;

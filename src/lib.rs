@@ -41,6 +41,7 @@ use commands::{
 use exit::{Failure, FailureKind, Problem};
 use output::log::{Event, LAST_WORDS, Log, Paint};
 use output::options::Verbosity;
+use output::print;
 use output::termination;
 use settings::{Command, Settings, Sources};
 use sys::clock::Moment;
@@ -70,7 +71,7 @@ pub fn main(args: &[OsString]) -> u8 {
     log.hide(|secrets| secrets.add_variables(entries));
     // 2. Resolve and run the command. If it becomes the server, this does not return.
     let done = match line.parse() {
-        Ok(Parsed::Print(text)) => return print(&host, &log, &text),
+        Ok(Parsed::Print(text)) => print::print(&host, text),
         Ok(Parsed::Command(raw)) => Sources::new(&raw, &environment)
             .and_then(|sources| resolve_settings(&mut log, &sources))
             .and_then(|settings| carry_out(&host, &log, &settings)),
@@ -142,17 +143,6 @@ fn carry_out(host: &Host, log: &Log, settings: &Settings) -> Result<(), Failure>
         Command::Convert(words) => commands::convert::convert(host, words, environment),
         Command::Generate(document) => generate::print(host, *document),
         Command::Embedded(command) => embedded::carry_out(host, log, command),
-    }
-}
-
-/// Prints the help or the version.
-fn print(host: &Host, log: &Log, text: &str) -> u8 {
-    match output::print::print(host, text) {
-        Ok(()) => 0,
-        Err(failure) => {
-            log.fail(&failure);
-            end(host, failure.code())
-        }
     }
 }
 

@@ -8,10 +8,9 @@ use crate::commands::embedded::{self, MigrationList};
 use crate::commands::every_start;
 use crate::commands::table::columns;
 use crate::db::migrator::LayoutKind;
-use crate::db::{ServerInfo, Target};
+use crate::db::{Proof, ServerInfo, Target};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::decide::Decision;
-use crate::gate::rehearse::Rehearsal;
 use crate::gate::runtime::{self, GateLink};
 use crate::gate::{Gate, call_failed, refused, revision_refused};
 use crate::output::health::Health;
@@ -165,11 +164,11 @@ fn rehearse(host: &Host, plan: &GatePlan, gate: Gate) -> Result<(), Failure> {
         return Ok(());
     }
     let rehearse = |mut link: GateLink| async move { gate.rehearse(&mut link).await };
-    let rehearsal = runtime::run(host, rehearse);
-    let shown = match rehearsal.map_err(|failure| plan.reference.locate(failure))? {
-        Rehearsal::Excludes => "yes: a second connection could not take it".to_owned(),
-        Rehearsal::Unproven(why) => format!("unknown: {}", redact::passwords(&why)),
-        Rehearsal::Held => "another replica holds it".to_owned(),
+    let proof = runtime::run(host, rehearse);
+    let shown = match proof.map_err(|failure| plan.reference.locate(failure))? {
+        Some(Proof::Proven) => "yes: a second connection could not take it".to_owned(),
+        Some(Proof::Unproven(why)) => format!("unknown: {}", redact::passwords(&why)),
+        None => "another replica holds it".to_owned(),
     };
     print::print(host, format!("{:16}  {shown}\n", "lock excludes"))
 }

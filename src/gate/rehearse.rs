@@ -8,28 +8,17 @@ use crate::gate::error::HoldError;
 use crate::gate::retry::ConnectRetry;
 use crate::gate::runtime::GateLink;
 
-/// What became of the lock.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rehearsal {
-    /// A second connection could not take it.
-    Excludes,
-    /// No second connection could be had for the proof, for this reason.
-    Unproven(String),
-    /// Another replica holds it.
-    Held,
-}
-
 impl Gate {
-    /// Does it, for as long as a run would try.
+    /// Does it, for as long as a run would try. `None`: another replica holds the lock.
     ///
     /// # Errors
     /// What a run would fail with before its first step.
-    pub async fn rehearse(&self, link: &mut GateLink) -> Result<Rehearsal, Failure> {
+    pub async fn rehearse(&self, link: &mut GateLink) -> Result<Option<Proof>, Failure> {
         let mut retry = ConnectRetry::under_lock(&self.limits, &self.reference);
         loop {
             let (session, _) = self.open(link).await?;
             match self.try_to_hold(session, link).await {
-                Ok(rehearsal) => return Ok(rehearsal),
+                Ok(proof) => return Ok(proof),
                 Err(HoldError::Final(failure)) => return Err(failure),
                 Err(HoldError::StartOver(error)) => self.wait_out(link, &mut retry, &error).await?,
             }
@@ -40,21 +29,18 @@ impl Gate {
         &self,
         session: Session,
         link: &mut GateLink,
-    ) -> Result<Rehearsal, HoldError> {
+    ) -> Result<Option<Proof>, HoldError> {
         let locking = link.unless_stopped("waiting for the lock", session.try_lock());
         let mut locked = match locking.await?? {
             Attempt::Locked(locked) => locked,
             Attempt::Busy(session) => {
                 session.close().await;
-                return Ok(Rehearsal::Held);
+                return Ok(None);
             }
         };
         let excludes = self.excludes(&mut locked).await;
         locked.release().await;
-        Ok(match excludes? {
-            Proof::Proven => Rehearsal::Excludes,
-            Proof::Unproven(why) => Rehearsal::Unproven(why),
-        })
+        Ok(Some(excludes?))
     }
 
     async fn excludes(&self, locked: &mut Locked) -> Result<Proof, Error> {

@@ -4,11 +4,16 @@
 //! had some (a sidecar that a shell started before `exec launchgate`), they and what they start
 //! are left alone, even if one becomes launchgate's child because its parent ended.
 
+use std::time::Duration;
+
 use nix::errno::Errno;
 
 use super::descendants::{self, Process};
 use super::signals::{self, Signal};
 use super::wait::{self, Reaped, Which};
+
+/// How soon a kill is repeated, for processes that were born meanwhile.
+pub(super) const AGAIN: Duration = Duration::from_millis(50);
 
 /// The descendants of this process before launchgate started anything.
 #[derive(Debug)]

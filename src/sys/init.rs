@@ -15,7 +15,7 @@ use libc::c_int;
 
 use super::child::{self, Input, Program, Streams};
 use super::clock::Moment;
-use super::family::Family;
+use super::family::{AGAIN, Family};
 use super::host::Host;
 use super::inherited;
 use super::launch::NotLaunched;
@@ -27,9 +27,6 @@ use super::wait::{Ended, Reaped};
 use crate::sys::environment::{EnvEntry, until_nul};
 use crate::sys::forwarding::{Aim, Init};
 use crate::sys::identity::Identity;
-
-/// How soon a kill is repeated, for processes that were born meanwhile.
-const AGAIN: Duration = Duration::from_millis(50);
 
 /// How long to wait for killed processes to disappear. They may be another user's, or be stuck
 /// in the kernel on a file system that is gone.

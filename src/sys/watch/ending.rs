@@ -1,17 +1,12 @@
 //! How a step ends: by itself, stopped or killed; and what happens to processes it left.
 
-use std::time::Duration;
-
 use super::{StepLeftovers, Watch};
 use crate::sys::clock::{Moment, earliest};
-use crate::sys::family::{Family, Stray};
+use crate::sys::family::{AGAIN, Family, Stray};
 use crate::sys::signals::Stop;
 use crate::sys::signals::{self, Signal};
 use crate::sys::step::{StepEvent, StopReason};
 use crate::sys::wait::{Ended, Reaped};
-
-/// How soon a kill is repeated, for processes that were born meanwhile.
-const AGAIN: Duration = Duration::from_millis(50);
 
 impl Watch<'_> {
     /// Asks the step to stop by sending `number`, and sets the time of the kill.

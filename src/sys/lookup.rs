@@ -81,9 +81,12 @@ fn find_at(name: &OsStr, path: Option<&OsStr>, depth: usize) -> Result<PathBuf, 
     }
     let mut refused = None;
     for file in candidates(name, path) {
-        match fit(&file, path, depth) {
+        let fit = match check_file(&file) {
+            Err(error) if error.is_missing => continue,
+            checked => checked.and_then(|()| check_contents(&file, path, depth)),
+        };
+        match fit {
             Ok(()) => return Ok(file),
-            Err(error) if error.is_missing && !file.exists() => {}
             // As in execvp: a file that may not be executed does not hide one further on.
             Err(error) => refused = refused.or(Some(error)),
         }
@@ -115,6 +118,11 @@ fn candidates(name: &OsStr, path: Option<&OsStr>) -> Vec<PathBuf> {
 
 fn fit(file: &Path, path: Option<&OsStr>, depth: usize) -> Result<(), Unfit> {
     check_file(file)?;
+    check_contents(file, path, depth)
+}
+
+/// Whether the kernel will run a file that may be executed.
+fn check_contents(file: &Path, path: Option<&OsStr>, depth: usize) -> Result<(), Unfit> {
     let Ok(opened) = File::open(file) else {
         return check_unreadable(file);
     };
@@ -164,10 +172,11 @@ fn check_file(file: &Path) -> Result<(), Unfit> {
             ));
         }
         Err(_) => {
-            let hint = format!(
-                "copy it into the image, or fix the path; relative paths are resolved against {}",
-                working_directory()
-            );
+            let mut hint = "copy it into the image, or fix the path".to_owned();
+            if file.is_relative() {
+                let folder = working_directory();
+                hint = format!("{hint}; relative paths are resolved against {folder}");
+            }
             return Err(Unfit::not_found(format!("{shown} does not exist"), hint));
         }
     };

@@ -10,7 +10,7 @@ use crate::arena::{Arena, Second};
 use crate::common::backends::Cut;
 use crate::common::servers::{MariaDb, Postgres};
 use crate::common::wire::Network;
-use crate::common::{Db, Scene, lock, until};
+use crate::common::{Db, Scene, lock, processes, until};
 use crate::dice::Dice;
 use crate::faults::Faults;
 use crate::{release, subject};
@@ -20,9 +20,6 @@ const FAR: i64 = 2 * 60 * 60;
 
 /// As long between two faults at most, however long a busy machine takes to restart a server.
 const LONG: Duration = Duration::from_secs(12);
-
-/// How long a jump ahead can matter: a holder that was cut at that moment has stopped its step by then.
-const SETTLED: Duration = Duration::from_secs(4);
 
 pub(crate) struct ServerFaults<'a> {
     pub(crate) arena: &'a Arena,
@@ -49,7 +46,7 @@ impl ServerFaults<'_> {
                 sleep(Duration::from_millis(20));
             }
             if self.dice.roll(3) == 0 {
-                self.jump();
+                self.jump(over);
                 continue;
             }
             let begun = Instant::now();
@@ -86,7 +83,7 @@ impl ServerFaults<'_> {
 
     /// The database's clock jumps. Where it jumps ahead by more than the lease, steps that run at a time may
     /// be those that the documentation excepts, until they have settled.
-    fn jump(&mut self) {
+    fn jump(&mut self, over: &AtomicBool) {
         self.faults.note("clock jumped");
         let (by, is_excepted) = match self.dice.roll(5) {
             0 => (1, false),
@@ -100,9 +97,38 @@ impl ServerFaults<'_> {
         }
         self.arena.clock.set(self.offset);
         if is_excepted {
-            sleep(SETTLED);
+            self.wait_for_older_steps(over);
             self.say("settled");
         }
+    }
+
+    /// A jump ahead matters until no run has a lease of before it, and then until the steps that go on have
+    /// ended. Those that are stopped with their replica are excepted anyway.
+    fn wait_for_older_steps(&self, over: &AtomicBool) {
+        let is_over = || over.load(Ordering::Relaxed);
+        let db = &self.arena.db;
+        let older = if db.is_postgres() {
+            "heartbeat_at < clock_timestamp() - interval '1 hour'"
+        } else {
+            "heartbeat_at < utc_timestamp() - interval 1 hour"
+        };
+        let exists =
+            "select count(*) from information_schema.tables where table_name = 'launchgate_runs'";
+        let running =
+            format!("select count(*) from launchgate_runs where state = 'running' and {older}");
+        until("leases that were renewed", || {
+            is_over() || db.sql(exists) == "0" || db.sql(&running) == "0"
+        });
+        let steps = || {
+            let folders = self.scenes.iter().map(|scene| scene.folder());
+            let all = folders.flat_map(processes::in_folder);
+            all.filter(|seen| seen.state != 'T' && seen.command.contains("/step"))
+                .map(|seen| seen.pid)
+        };
+        let older: Vec<i32> = steps().collect();
+        until("the end of older steps", || {
+            is_over() || !steps().any(|pid| older.contains(&pid))
+        });
     }
 
     /// Where steps and servers write, too.

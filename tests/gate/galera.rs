@@ -141,6 +141,20 @@ fn hold_inserts(db: &Db) -> Vec<Child> {
     sessions
 }
 
+#[test]
+fn group_replication_is_named() {
+    let db = Db::mysql_with(&[
+        "--plugin-load-add=group_replication.so",
+        "--group-replication-group-name=8a94f357-aab4-11df-86ab-c80aa9429562",
+    ]);
+    let scene = Scene::new(&db);
+    scene
+        .run("v1")
+        .finish()
+        .ends_with(0)
+        .says("cluster=\"Group Replication\"");
+}
+
 /// "A standby, a read-only session, a Galera node that is joining or a server in offline mode is waited
 /// for (`--wait-timeout`), then refused"
 #[test]

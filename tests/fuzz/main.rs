@@ -14,5 +14,6 @@ mod migrations;
 mod passwords;
 mod releases;
 mod settings;
+mod settings_inputs;
 mod urls;
 mod words;

@@ -8,9 +8,11 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
+use crate::common::backends::NAME;
 use crate::common::home::output;
-use crate::common::servers::postgres_15;
+use crate::common::servers::{PASSWORD, postgres_15};
 use crate::common::{Db, Scene, lock, on_each, until};
+use crate::database_urls::{job, refused};
 
 fn a_url_comes_from_any_variable_or_a_file(db: &Db) {
     let scene = Scene::new(db);
@@ -183,3 +185,86 @@ fn a_replica_whose_clock_is_wrong_by_a_day_changes_nothing(db: &Db) {
     assert_eq!(scene.count("start"), 2);
 }
 on_each!(a_replica_whose_clock_is_wrong_by_a_day_changes_nothing: each_server);
+
+/// CASES: a "secret file with a byte order mark, or with `DATABASE_URL=…` in it".
+#[test]
+fn a_file_that_holds_more_than_a_url_is_64_with_what_to_put_there() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    for (contents, words) in [
+        ("\u{feff}postgres://u:geheim@h/d", "byte order mark"),
+        (
+            "DATABASE_URL=postgres://u:geheim@h/d\n",
+            "begins with `DATABASE_URL=`",
+        ),
+        ("\"postgres://u:geheim@h/d\"", "quotation mark"),
+    ] {
+        scene.write("url", contents);
+        let replica = job(&scene, "v1").args(["--database-url-file", &scene.path("url")]);
+        refused(replica, 64, &["--database-url-file", words]);
+    }
+}
+
+/// "where a known part of one is set …, the hint is the `--database-url` line to write"
+#[test]
+fn without_a_url_the_hint_is_the_line_to_write() {
+    let db = Db::postgres_15();
+    let scene = Scene::new(&db);
+    let port = db.postgres().port.to_string();
+    let parts = |revision: &str| {
+        job(&scene, revision)
+            .env("DB_CONNECTION", "pgsql")
+            .env("DB_HOST", "127.0.0.1")
+            .env("DB_PORT", &port)
+            .env("DB_DATABASE", NAME)
+            .env("DB_USERNAME", "postgres")
+            .env("DB_PASSWORD", PASSWORD)
+    };
+    let mut asked = parts("v1").start();
+    asked.ends_with(64);
+    let log = asked.log();
+    let line = log
+        .split("--database-url '")
+        .nth(1)
+        .and_then(|rest| rest.split('\'').next());
+    let line = line.unwrap_or_else(|| panic!("no line in {log}"));
+    parts("v1")
+        .args(["--database-url", line])
+        .finish()
+        .ends_with(0);
+    assert_eq!(scene.states(), ["succeeded"]);
+}
+
+/// "Any other is an error (64), from an ambient variable too"
+#[test]
+fn each_variable_is_looked_at_in_order() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    let names = launchgate::settings::AMBIENT_URLS;
+    for (at, name) in names.iter().enumerate() {
+        let own = format!("sqlite:{}", scene.path(name));
+        let mut replica = job(&scene, "v1").env(name, &own);
+        for later in &names[at + 1..] {
+            replica = replica.env(later, "mongodb://u:geheim@h");
+        }
+        replica
+            .finish()
+            .ends_with(0)
+            .says(&format!("source={name}"));
+        refused(
+            job(&scene, "v1").env(name, "mongodb://u:geheim@h"),
+            64,
+            &[name, "--no-database"],
+        );
+    }
+    let url = "jdbc:mysql://h/d?serverTimezone=UTC";
+    let replica = job(&scene, "v1").env("SPRING_DATASOURCE_URL", url);
+    let replica = replica
+        .env("SPRING_DATASOURCE_USERNAME", "ann")
+        .env("SPRING_DATASOURCE_PASSWORD", "geheim");
+    refused(
+        replica.args(["--wait-timeout=1s"]),
+        69,
+        &["mysql://ann:***@h/d"],
+    );
+}

@@ -1,5 +1,5 @@
-//! The statements that read what decides about a revision. Each part is a search in an index, so that the
-//! size of the ledger doesn't matter.
+//! The statements that read. For what decides about a revision each part is a search in an index, so that
+//! the size of the ledger doesn't matter.
 
 use super::{ledger::LONGEST_LEASE, ledger_sql::LedgerSql};
 
@@ -67,5 +67,49 @@ impl LedgerSql {
         parts.push(newest(&(in_state("failed") + &unless), ATTEMPTS));
         parts.push(newest(&(in_state("interrupted") + &unless), ATTEMPTS));
         parts
+    }
+
+    pub(super) fn state_of(&self, run_id: &str) -> String {
+        format!(
+            "SELECT state FROM {} WHERE {}",
+            self.table,
+            self.is("run_id", run_id)
+        )
+    }
+
+    /// The apps that have rows, or rows of one revision.
+    pub(super) fn apps(&self, revision: Option<&str>, limit: u32) -> String {
+        let of = revision.map_or("1 = 1".to_owned(), |revision| self.is("revision", revision));
+        let suffix = self.app_suffix();
+        let scope = if suffix.is_empty() {
+            String::new()
+        } else {
+            let length = suffix.chars().count();
+            format!(" AND RIGHT(app, {length}) = {}", self.text(&suffix))
+        };
+        format!(
+            "SELECT DISTINCT app FROM {} WHERE {of}{scope} ORDER BY app LIMIT {limit}",
+            self.table
+        )
+    }
+
+    pub(super) fn history(&self, app: &str, limit: u32) -> String {
+        let time = |column| (self.dialect.rfc3339)(column);
+        format!(
+            "SELECT id, app, revision, release_id, release_source, run_id, attempt, state, step, exit_code, \
+             term_signal, command, holder, version, note, output_tail, {}, {}, {}, {}, {}, {} \
+             FROM {} WHERE {} ORDER BY id DESC LIMIT {limit}",
+            time("started_at"),
+            time("heartbeat_at"),
+            time("lease_until"),
+            time("finished_at"),
+            (self.dialect.milliseconds)(
+                "started_at",
+                &format!("COALESCE(finished_at, {})", self.now())
+            ),
+            (self.dialect.lease_state)(LONGEST_LEASE),
+            self.table,
+            self.of_app(app),
+        )
     }
 }

@@ -103,7 +103,7 @@ impl LedgerSql {
         (self.dialect.equals)(column, value)
     }
 
-    fn now(&self) -> &'static str {
+    pub(super) fn now(&self) -> &'static str {
         self.dialect.now
     }
 
@@ -313,53 +313,9 @@ impl LedgerSql {
         )
     }
 
-    pub(super) fn state_of(&self, run_id: &str) -> String {
-        format!(
-            "SELECT state FROM {} WHERE {}",
-            self.table,
-            self.is("run_id", run_id)
-        )
-    }
-
-    /// The apps that have rows, or rows of one revision.
-    pub(super) fn apps(&self, revision: Option<&str>, limit: u32) -> String {
-        let of = revision.map_or("1 = 1".to_owned(), |revision| self.is("revision", revision));
-        let suffix = self.app_suffix();
-        let scope = if suffix.is_empty() {
-            String::new()
-        } else {
-            let length = suffix.chars().count();
-            format!(" AND RIGHT(app, {length}) = {}", self.text(&suffix))
-        };
-        format!(
-            "SELECT DISTINCT app FROM {} WHERE {of}{scope} ORDER BY app LIMIT {limit}",
-            self.table
-        )
-    }
-
     /// What follows the app's name in the column, where databases share the ledger.
     pub(super) fn app_suffix(&self) -> String {
         let scope = self.scope.as_ref();
         scope.map_or(String::new(), |database| format!("@{database}"))
-    }
-
-    pub(super) fn history(&self, app: &str, limit: u32) -> String {
-        let time = |column| (self.dialect.rfc3339)(column);
-        format!(
-            "SELECT id, app, revision, release_id, release_source, run_id, attempt, state, step, exit_code, \
-             term_signal, command, holder, version, note, output_tail, {}, {}, {}, {}, {}, {} \
-             FROM {} WHERE {} ORDER BY id DESC LIMIT {limit}",
-            time("started_at"),
-            time("heartbeat_at"),
-            time("lease_until"),
-            time("finished_at"),
-            (self.dialect.milliseconds)(
-                "started_at",
-                &format!("COALESCE(finished_at, {})", self.now())
-            ),
-            (self.dialect.lease_state)(LONGEST_LEASE),
-            self.table,
-            self.of_app(app),
-        )
     }
 }

@@ -1,27 +1,24 @@
 //! The lock, held: the only way to write to the ledger as a run.
 
-use std::{os::fd::BorrowedFd, time::Duration};
+use std::os::fd::BorrowedFd;
 
 use tokio::time::Instant;
 
 use super::{
     Error, Target,
     begun_run::{BegunRun, DroppedLedger, beat},
-    dialect::Which,
     error::RecordError,
-    ledger::{Ledger, NewRun, Orphan, REVISION_MAX, RunOutcome, RunState},
+    ledger::{Ledger, NewRun, REVISION_MAX, RunOutcome, RunState},
     ledger_connection::LedgerConnection,
     ledger_creation::{CreationTime, LedgerCreation},
     lock::{Exclusion, HeldLock, RowWriter, RunEnd, TakenLock},
-    rows,
-    sessions::{EndedSessions, session_name},
 };
 
 /// The lock. Dropping it releases the lock too, without closing the connection cleanly.
 pub struct Locked {
-    lock: Box<dyn HeldLock>,
-    ledger: LedgerConnection,
-    lock_id: String,
+    pub(super) lock: Box<dyn HeldLock>,
+    pub(super) ledger: LedgerConnection,
+    pub(super) lock_id: String,
     cluster: Option<&'static str>,
     run: Option<BegunRun>,
 }
@@ -91,14 +88,6 @@ impl Locked {
     #[must_use]
     pub fn cluster(&self) -> Option<&'static str> {
         self.cluster
-    }
-
-    /// The variable that names the sessions of the steps of `run_id`, and their name, where the
-    /// server shows such names.
-    #[must_use]
-    pub fn session_name(&self, run_id: &str) -> Option<(&'static str, String)> {
-        let names = self.target().backend().driver().session_names?;
-        Some((names.variable, session_name(&self.lock_id, run_id)))
     }
 
     /// A lock file for the steps to inherit: the lock then lasts as long as they do.
@@ -324,49 +313,5 @@ impl Locked {
     pub async fn release(self) {
         self.lock.release(self.ledger.call()).await;
         self.ledger.close().await;
-    }
-
-    /// Sessions that steps of earlier runs left on the server: active, or in a transaction begun
-    /// before this holder took the lock. None where a server does not show them. `dead`: runs whose
-    /// holder died.
-    pub async fn orphans(&mut self, dead: &[String]) -> Result<Vec<Orphan>, Error> {
-        let names = self.names(dead);
-        let Self {
-            lock,
-            ledger,
-            lock_id,
-            ..
-        } = self;
-        // No ledger, no closed runs.
-        let Some(ask) = lock.orphans(ledger.sql(), lock_id, &names) else {
-            return Ok(Vec::new());
-        };
-        let answer = ledger.rows(ask, ledger.call()).await?;
-        answer.iter().map(rows::orphan).collect()
-    }
-
-    /// Ends the sessions that dead runs left idle, in a transaction or not, as far as this role may.
-    pub async fn end_idle_sessions(
-        &mut self,
-        dead: &[String],
-        limit: Duration,
-    ) -> Result<EndedSessions, Error> {
-        let names = self.names(dead);
-        self.ledger.end_sessions(&names, Which::Idle, limit).await
-    }
-
-    /// Ends the sessions that the steps of this run left.
-    pub async fn end_own_sessions(
-        &mut self,
-        run_id: &str,
-        limit: Duration,
-    ) -> Result<EndedSessions, Error> {
-        let names = [session_name(&self.lock_id, run_id)];
-        self.ledger.end_sessions(&names, Which::All, limit).await
-    }
-
-    fn names(&self, run_ids: &[String]) -> Vec<String> {
-        let name = |run_id: &String| session_name(&self.lock_id, run_id);
-        run_ids.iter().map(name).collect()
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Error, Target, dialect::Which, ledger::Orphan, ledger_connection::LedgerConnection, rows,
+    Error, Locked, Target, dialect::Which, ledger::Orphan, ledger_connection::LedgerConnection,
+    rows,
 };
 
 /// What became of the sessions that were to be ended.
@@ -74,6 +75,60 @@ impl LedgerConnection {
             }
             sleep(AGAIN).await;
         }
+    }
+}
+
+impl Locked {
+    /// The variable that names the sessions of the steps of `run_id`, and their name, where the
+    /// server shows such names.
+    #[must_use]
+    pub fn session_name(&self, run_id: &str) -> Option<(&'static str, String)> {
+        let names = self.target().backend().driver().session_names?;
+        Some((names.variable, session_name(&self.lock_id, run_id)))
+    }
+
+    /// Sessions that steps of earlier runs left on the server: active, or in a transaction begun
+    /// before this holder took the lock. None where a server does not show them. `dead`: runs whose
+    /// holder died.
+    pub async fn orphans(&mut self, dead: &[String]) -> Result<Vec<Orphan>, Error> {
+        let names = self.names(dead);
+        let Self {
+            lock,
+            ledger,
+            lock_id,
+            ..
+        } = self;
+        // No ledger, no closed runs.
+        let Some(ask) = lock.orphans(ledger.sql(), lock_id, &names) else {
+            return Ok(Vec::new());
+        };
+        let answer = ledger.rows(ask, ledger.call()).await?;
+        answer.iter().map(rows::orphan).collect()
+    }
+
+    /// Ends the sessions that dead runs left idle, in a transaction or not, as far as this role may.
+    pub async fn end_idle_sessions(
+        &mut self,
+        dead: &[String],
+        limit: Duration,
+    ) -> Result<EndedSessions, Error> {
+        let names = self.names(dead);
+        self.ledger.end_sessions(&names, Which::Idle, limit).await
+    }
+
+    /// Ends the sessions that the steps of this run left.
+    pub async fn end_own_sessions(
+        &mut self,
+        run_id: &str,
+        limit: Duration,
+    ) -> Result<EndedSessions, Error> {
+        let names = [session_name(&self.lock_id, run_id)];
+        self.ledger.end_sessions(&names, Which::All, limit).await
+    }
+
+    fn names(&self, run_ids: &[String]) -> Vec<String> {
+        let name = |run_id: &String| session_name(&self.lock_id, run_id);
+        run_ids.iter().map(name).collect()
     }
 }
 

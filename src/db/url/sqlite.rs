@@ -8,6 +8,7 @@ use percent_encoding::percent_decode_str;
 
 use super::error::UrlError;
 use super::scheme::Spelling;
+use crate::placeholder::{self, Context};
 use crate::redact::Secrets;
 
 /// Reads what follows `sqlite:` or `file:`.
@@ -48,6 +49,11 @@ pub(super) fn path(
     };
     if path.is_empty() || path.trim_start_matches('/').starts_with(":memory:") {
         return Err(UrlError::InMemory);
+    }
+    // A path holds no password that a `$` could belong to.
+    let placeholder = |name| placeholder::find(name, Context::Url);
+    if let Some(found) = path.split('/').find_map(placeholder) {
+        return Err(UrlError::Placeholder(Some(found.to_owned())));
     }
     let decoded: Vec<u8> = percent_decode_str(path).collect();
     if decoded.contains(&0) {

@@ -148,6 +148,8 @@ fn a_placeholder_that_nothing_replaced_is_refused() {
     for (text, shown) in [
         ("postgres://u:${DB_PASSWORD}@h/d", Some("${DB_PASSWORD}")),
         ("$DATABASE_URL", Some("$DATABASE_URL")),
+        ("sqlite:$DB", Some("$DB")),
+        ("sqlite:///$DATA_DIR/app.db", Some("$DATA_DIR")),
         ("${DATABASE_URL}", Some("${DATABASE_URL}")),
         ("{{ .Values.URL }}", None),
         ("postgres://u:$(cat pw)@h/d", None),

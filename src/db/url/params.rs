@@ -48,6 +48,8 @@ impl Params {
         let mut params = Self::default();
         let encoding = Encoding::Url(scheme.spelling);
         for pair in query.split('&') {
+            // To pgJDBC, the name alone means true.
+            let pair = if pair == "ssl" { "ssl=true" } else { pair };
             let Some((name, value)) = pair.split_once('=') else {
                 continue;
             };
@@ -108,6 +110,7 @@ impl Params {
             | "sslcrldir"
             | "requirepeer"
             | "requireauth"
+            | "sslcertmode"
             | "sslminprotocolversion" => refuse(name, &value()?)?,
             // The driver can't bind a login to its TLS channel. Verifying the server in full
             // protects from the same attack.
@@ -199,6 +202,7 @@ fn refuse(name: &str, value: &str) -> Result<(), UrlError> {
         ("sslcrldir", _) => "sslcrldir",
         ("requirepeer", _) => "requirepeer",
         ("requireauth", _) => "require_auth",
+        ("sslcertmode", "require") => "sslcertmode",
         ("sslminprotocolversion", "TLSv1.3") => "ssl_min_protocol_version",
         _ => return Ok(()),
     };

@@ -73,6 +73,7 @@ const SWITCH: &str = "true, false";
 pub(super) struct TlsParams {
     mode: Option<String>,
     ssl: Option<String>,
+    tls: Option<String>,
     use_ssl: Option<String>,
     require: Option<String>,
     verify_cert: Option<String>,
@@ -114,6 +115,7 @@ impl TlsParams {
         let says_how = [
             &self.mode,
             &self.ssl,
+            &self.tls,
             &self.use_ssl,
             &self.require,
             &self.verify_cert,
@@ -152,10 +154,14 @@ impl TlsParams {
         Some(match name {
             "sslmode" => &mut self.mode,
             "ssl" => &mut self.ssl,
+            // Go's MySQL driver, and dbmate with it.
+            "tls" => &mut self.tls,
             // MySQL Connector/J and MariaDB Connector/J.
             "usessl" => &mut self.use_ssl,
             "requiressl" => &mut self.require,
-            "verifyservercertificate" | "sslverifycert" => &mut self.verify_cert,
+            "verifyservercertificate" | "sslverifycert" | "sslverifyservercert" => {
+                &mut self.verify_cert
+            }
             // PyMySQL, mysqlclient, MySQL Connector/Python.
             "sslverifyidentity" | "sslcheckhostname" => &mut self.verify_host,
             // pgJDBC.
@@ -249,13 +255,16 @@ impl TlsParams {
         Ok(mode.unwrap_or(TlsMode::Prefer))
     }
 
-    /// `sslmode`, or else `ssl`, or else `useSSL`.
+    /// `sslmode`, or else `ssl`, or else `tls`, or else `useSSL`.
     fn stated(&self, scheme: Scheme) -> Result<Option<TlsMode>, UrlError> {
         if let Some(mode) = self.named_mode()? {
             return Ok(Some(mode));
         }
         if let Some(text) = &self.ssl {
             return self.ssl(text, scheme).map(Some);
+        }
+        if let Some(text) = &self.tls {
+            return go_tls(text).map(Some);
         }
         Ok(switch("useSSL", self.use_ssl.as_deref())?.map(|on| {
             if on {
@@ -298,6 +307,21 @@ impl TlsParams {
                 expected: "true, false, or an sslmode",
             }),
         }
+    }
+}
+
+/// Go's driver verifies in full unless it is asked not to. Any other value is the name of a configuration
+/// in the program.
+fn go_tls(text: &str) -> Result<TlsMode, UrlError> {
+    match (parse_switch(text), word(text).as_str()) {
+        (Some(true), _) => Ok(TlsMode::VerifyFull),
+        (Some(false), _) => Ok(TlsMode::Disable),
+        (None, "skipverify") => Ok(TlsMode::Require),
+        (None, "preferred") => Ok(TlsMode::Prefer),
+        (None, _) => Err(UrlError::TlsValue {
+            parameter: "tls",
+            expected: "true, false, skip-verify, preferred",
+        }),
     }
 }
 

@@ -24,6 +24,11 @@ fn reads_tls_modes_of_both_servers() {
         ("ssl=true", TlsMode::Require),
         ("ssl=false", TlsMode::Disable),
         ("ssl=require", TlsMode::Require),
+        ("ssl", TlsMode::Require),
+        ("tls=true", TlsMode::VerifyFull),
+        ("tls=skip-verify", TlsMode::Require),
+        ("tls=preferred", TlsMode::Prefer),
+        ("tls=false", TlsMode::Disable),
         ("useSSL=true", TlsMode::Require),
         ("useSSL=false", TlsMode::Disable),
         ("useSSL=false&requireSSL=true", TlsMode::Disable),
@@ -60,6 +65,7 @@ fn reads_tls_modes_of_both_servers() {
         TlsMode::Require
     );
     assert_eq!(mode("jdbc:postgresql://h/d?ssl=true"), TlsMode::VerifyFull);
+    assert_eq!(mode("jdbc:postgresql://h/d?ssl"), TlsMode::VerifyFull);
     assert_eq!(
         mode("jdbc:postgresql://h/d?ssl=true&sslfactory=org.postgresql.ssl.NonValidatingFactory"),
         TlsMode::Require
@@ -83,6 +89,7 @@ fn an_unknown_tls_value_is_an_error() {
     for parameter in [
         "sslmode=requre",
         "ssl=maybe",
+        "tls=custom",
         "useSSL=perhaps",
         "sslaccept=sometimes",
     ] {

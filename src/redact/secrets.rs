@@ -57,7 +57,8 @@ impl Secrets {
 
     /// Everything was added; `url` is where it came from.
     pub fn finish(&mut self, url: &str) {
-        if self.whole {
+        // `postgres://` alone stands for libpq's variables.
+        if self.whole && !url.ends_with("://") {
             self.add(url);
         }
         self.sort();

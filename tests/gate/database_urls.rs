@@ -119,6 +119,12 @@ fn libpqs_variables_and_files_name_the_database() {
         &["TLS", "sslmode"],
     );
     refused(by_tcp("v9").env("PGSSLMODE", "geheim"), 64, &["PGSSLMODE"]);
+    // The password is hidden, and nothing else.
+    refused(
+        by_tcp("v9").env("PGPASSWORD", "geheim-geheim"),
+        78,
+        &[" postgres://postgres:***@127.0.0.1:", "(PGHOST)"],
+    );
     refused(
         by_tcp("v9").env("PGREQUIREPEER", "postgres"),
         64,

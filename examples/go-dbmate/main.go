@@ -1,14 +1,23 @@
-// A server with nothing but the standard library. Yours would also talk to the database.
+// Serves the guests that the migrations made.
 package main
 
 import (
 	"context"
+	"database/sql"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
+
+	_ "github.com/lib/pq"
 )
+
+type guest struct {
+	ID   int    `json:"id"`
+	Name string `json:"name"`
+}
 
 func main() {
 	port := os.Getenv("PORT")
@@ -18,21 +27,49 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "health" {
 		os.Exit(health(port))
 	}
-	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, "process %d\n", os.Getpid())
+	database, err := sql.Open("postgres", os.Getenv("DATABASE_URL"))
+	if err != nil {
+		fail(err)
+	}
+	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		found, err := guests(r.Context(), database)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			http.Error(w, "no guests", http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(found)
 	})
 	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer cancel()
 	server := &http.Server{Addr: ":" + port}
 	go func() {
 		if err := server.ListenAndServe(); err != http.ErrServerClosed {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+			fail(err)
 		}
 	}()
 	fmt.Println("listening on port " + port)
 	<-stop.Done()
 	server.Shutdown(context.Background())
+	database.Close()
+}
+
+func guests(ctx context.Context, database *sql.DB) ([]guest, error) {
+	rows, err := database.QueryContext(ctx, "SELECT id, name FROM guests ORDER BY id")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var found []guest
+	for rows.Next() {
+		var one guest
+		if err := rows.Scan(&one.ID, &one.Name); err != nil {
+			return nil, err
+		}
+		found = append(found, one)
+	}
+	return found, rows.Err()
 }
 
 func health(port string) int {
@@ -41,4 +78,9 @@ func health(port string) int {
 		return 1
 	}
 	return 0
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
 }

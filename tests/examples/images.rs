@@ -11,6 +11,9 @@ use crate::common::servers::{PASSWORD, Postgres};
 use crate::common::until;
 use crate::reader::{Reader, free_port, repository};
 
+const GO_WORKSPACE: &str =
+    "go 1.19\n\nuse .\n\nreplace github.com/lib/pq => /usr/share/gocode/src/github.com/lib/pq\n";
+
 struct Example {
     folder: &'static str,
     /// Of its containers, whose names end in their ports.
@@ -166,8 +169,18 @@ impl Stage {
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("go");
         let mut command = Command::new("sh");
         command.args(["-ec", build.expect("a command")]);
-        let output = command.env("GOCACHE", cache).current_dir(folder).output();
-        succeeded(&["npm and golang-go"], &output.expect("sh"));
+        // The server's driver is Debian's package: Go's own proxy may be out of reach.
+        let workspace = folder.join("go.work");
+        fs::write(&workspace, GO_WORKSPACE).expect("Go's workspace");
+        command.env("GOCACHE", cache).env("GOPROXY", "off");
+        let output = command
+            .env("GOWORK", workspace)
+            .current_dir(folder)
+            .output();
+        succeeded(
+            &["npm, golang-go and golang-github-lib-pq-dev"],
+            &output.expect("sh"),
+        );
         let made = ["node_modules", "server"].map(|name| folder.join(name));
         let made = made
             .iter()

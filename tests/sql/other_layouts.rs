@@ -224,6 +224,30 @@ fn the_table_of_another_tool_is_refused_with_both_named() {
     replica.says("keep the migrations of one tool in the folder");
 }
 
+/// Its drivers for `SQLite` run one statement at a time, and those for `MySQL` refuse an empty message.
+fn a_part_that_drizzle_can_t_apply_is_refused(db: &Db) {
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    std::fs::create_dir(files.0.join("meta")).expect("a folder");
+    let journal = r#"{"entries":[{"idx":0,"when":1,"tag":"0000_a"}]}"#;
+    files.write("meta/_journal.json", journal);
+    let two = "create table a (x int);\ncreate table b (x int);\n";
+    let none = "create table c (x int);\n--> statement-breakpoint\n\n";
+    for (revision, text, line) in [("v1", two, 1), ("v2", none, 2)] {
+        files.write("0000_a.sql", text);
+        let mut replica = with_sql(&scene, revision).start();
+        if db.is_sqlite() || text == none {
+            replica.ends_with(65);
+            replica.says(&format!("migrations/0000_a.sql:{line}: "));
+            replica.says("put `--> statement-breakpoint` between statements, and only there");
+        } else {
+            replica.ends_with(0);
+            files.write("meta/_journal.json", &journal.replace(":1,", ":2,"));
+        }
+    }
+}
+on_each!(a_part_that_drizzle_can_t_apply_is_refused: [mariadb, sqlite]);
+
 /// A name that only dbmate explains counts for the revision too.
 #[test]
 fn a_new_file_of_any_name_makes_a_new_revision() {

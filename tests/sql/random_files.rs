@@ -60,7 +60,7 @@ fn statements(db: &Db) -> Vec<&'static str> {
 }
 
 /// As many random values as the environment says, `usual` where it says nothing.
-fn random<S: Strategy>(values: &S, usual: u32) -> Vec<S::Value> {
+pub(crate) fn random<S: Strategy>(values: &S, usual: u32) -> Vec<S::Value> {
     let rng_seed = match env::var_os("PROPTEST_RNG_SEED") {
         Some(_) => Config::default().rng_seed,
         None => RngSeed::Fixed(1),

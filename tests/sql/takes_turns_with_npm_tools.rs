@@ -17,11 +17,11 @@ pub(crate) struct Tool {
     /// The script that runs it.
     script: &'static str,
     /// Its layout, in launchgate's words.
-    layout: &'static str,
+    pub(crate) layout: &'static str,
     /// Makes the folder have so many of its four migrations.
     write: fn(&Migrations, &Db, usize),
     /// What its history says, times and random ids aside.
-    history: fn(&Db) -> &'static str,
+    pub(crate) history: fn(&Db) -> &'static str,
 }
 
 /// The statements of each migration: several, one, one that needs quotes, and one that only inserts.
@@ -41,7 +41,7 @@ fn statements(number: usize) -> &'static [&'static str] {
     }
 }
 
-fn provider(db: &Db) -> &'static str {
+pub(crate) fn provider(db: &Db) -> &'static str {
     match db {
         Db::Postgres(_) | Db::Pooled(..) => "postgresql",
         Db::Maria(_) => "mysql",
@@ -49,7 +49,7 @@ fn provider(db: &Db) -> &'static str {
     }
 }
 
-const PRISMA: Tool = Tool {
+pub(crate) const PRISMA: Tool = Tool {
     script: "prisma.mjs",
     layout: "prisma",
     write: |files, db, count| {
@@ -72,7 +72,7 @@ const PRISMA: Tool = Tool {
     },
 };
 
-const DRIZZLE: Tool = Tool {
+pub(crate) const DRIZZLE: Tool = Tool {
     script: "drizzle.mjs",
     layout: "drizzle",
     write: |files, db, count| {
@@ -149,9 +149,9 @@ fn with_sql<'a>(scene: &'a Scene<'a>, revision: &str) -> Gate<'a> {
     scene.bare(revision).args(["--sql", "migrations"])
 }
 
-/// Tables, columns, indexes and the history.
-fn dump(tool: &Tool, db: &Db) -> Vec<String> {
-    let schema = match db {
+/// Tables, columns and indexes.
+pub(crate) fn schema(db: &Db) -> String {
+    let ask = match db {
         Db::Postgres(_) | Db::Pooled(..) => {
             "select table_name, column_name, data_type, is_nullable, column_default, character_maximum_length \
              from information_schema.columns where table_schema in ('public', 'drizzle') \
@@ -167,20 +167,25 @@ fn dump(tool: &Tool, db: &Db) -> Vec<String> {
              where table_schema = database() and table_name <> 'launchgate_runs' order by 1, 2, 3"
         }
         Db::Sqlite(_) => {
-            "select type, name, sql from sqlite_master where name not like 'sqlite_%' \
+            "select type, name, replace(replace(sql, char(10), ' '), char(9), ' ') from sqlite_master where name not like 'sqlite_%' \
              and tbl_name <> 'launchgate_runs' order by name"
         }
     };
+    db.sql(ask)
+}
+
+/// Tables, columns, indexes and the history.
+fn dump(tool: &Tool, db: &Db) -> Vec<String> {
     let history = (tool.history)(db);
     let rows = "select x, name from a order by x; select x, y from b order by x";
-    let text = format!("{}\n{}\n{}", db.sql(schema), db.sql(history), db.sql(rows));
+    let text = format!("{}\n{}\n{}", schema(db), db.sql(history), db.sql(rows));
     // How a tool lays out its CREATE TABLE is its own affair.
     let words: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let words = words.replace("( ", "(").replace(" )", ")").replace('"', "");
     words.split(" | ").map(str::to_owned).collect()
 }
 
-fn wipe(db: &Db) {
+pub(crate) fn wipe(db: &Db) {
     match db {
         Db::Postgres(_) | Db::Pooled(..) => {
             db.sql(

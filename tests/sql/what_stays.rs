@@ -126,3 +126,22 @@ fn part_of_a_single_statement_may_stay() {
         "f"
     );
 }
+
+/// The write-ahead log is written in order, so the last commit takes the others to the disk.
+#[test]
+fn only_the_last_commit_waits_for_the_disk() {
+    let db = &Db::postgres_15();
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    files.write("1_a.sql", "create table a (n int, is_flushed text);");
+    for number in 2..5 {
+        let text =
+            format!("insert into a values ({number}, current_setting('synchronous_commit'));");
+        files.write(&format!("{number}_a.sql"), &text);
+    }
+    with_sql(&scene, "v1").start().ends_with(0);
+    assert_eq!(
+        db.sql("select is_flushed from a order by n"),
+        "off\noff\non"
+    );
+}

@@ -13,7 +13,7 @@ use super::{
     file::MigrationFile,
     folder::MigrationFolder,
     history::History,
-    layout::{Creation, LayoutKind, MigrationPlan, RowMoment, RowSql},
+    layout::{LayoutKind, MigrationPlan, RowMoment, RowSql},
     progress::{Progress, Stage},
     retry::changes_rows_only,
     statements::{Statement, statements},
@@ -34,6 +34,8 @@ pub struct Migrator {
     pub(super) connection: Box<dyn MigrationConnection>,
     pub(super) dialect: &'static MigrationDialect,
     pub(super) history: History,
+    /// How many transactions are still to come, with the one that is being applied.
+    units: usize,
 }
 
 impl Migrator {
@@ -51,6 +53,7 @@ impl Migrator {
             connection: target.open_to_migrate(name, CALL).await?,
             dialect: target.backend().driver().migrations,
             history: History::new(folder.layout, target),
+            units: 0,
         })
     }
 
@@ -63,7 +66,8 @@ impl Migrator {
         let mut connection = target.open(ConnectionPurpose::Read, CALL).await?;
         let (history, rows) = History::find(connection.as_mut(), target, folder).await?;
         connection.close().await;
-        Ok((history.plan(folder, rows)?, history.kind, history.table))
+        let plan = history.plan(folder, rows, target.backend())?;
+        Ok((plan, history.kind, history.table))
     }
 
     /// What is to be done; the table is created if it is missing.
@@ -78,7 +82,8 @@ impl Migrator {
         if rows.is_none() {
             self.create().await?;
         }
-        let plan = self.history.plan(folder, rows)?;
+        let plan = self.history.plan(folder, rows, self.target.backend())?;
+        self.units = plan.units().count();
         let session = self.history.layout.session;
         if let Some(sql) = session.and_then(|sql| sql(self.target.backend(), &plan.pending)) {
             self.run(sql.to_owned()).await?;
@@ -111,24 +116,15 @@ impl Migrator {
         (self.history.layout.row)(&self.rows(), file, moment)
     }
 
+    /// Creates the table, in a transaction that the next commit flushes.
     async fn create(&mut self) -> Result<(), Error> {
-        let statements = match self.history.layout.creation {
-            Creation::Statements(statements) => statements(&self.rows()),
-            Creation::BySqlx => {
-                let name = self.history.layout.table.name;
-                return match self.connection.create_table(name).await {
-                    Ok(()) => Ok(()),
-                    Err(sqlx::migrate::MigrateError::Execute(error)) => {
-                        Err(self.refused(&self.fault(&error)))
-                    }
-                    Err(other) => Err(Error::Broken(other.to_string())),
-                };
-            }
-        };
-        for statement in statements {
-            self.run(statement).await?;
+        let begin = self.dialect.begin_unflushed;
+        let create = (self.history.layout.creation)(&self.rows());
+        let created = self.run(format!("{begin}; {create}; COMMIT")).await;
+        if created.is_err() {
+            let _ = self.run("ROLLBACK".to_owned()).await;
         }
-        Ok(())
+        created
     }
 
     pub(super) fn fault(&self, error: &sqlx::Error) -> Fault {
@@ -168,12 +164,17 @@ impl Migrator {
                 }
             }
         }
+        self.units = self.units.saturating_sub(1);
         Ok(())
     }
 
     /// Opens the file's transaction, where it has one, and writes its row, where that comes first.
     async fn begin(&mut self, file: &MigrationFile, is_first: bool) -> Result<(), Error> {
-        let begin = self.dialect.begin;
+        let begin = if self.units > 1 {
+            self.dialect.begin_unflushed
+        } else {
+            self.dialect.begin
+        };
         let sql = match self.transaction(file) {
             FileTransaction::RowLast if is_first => begin.to_owned(),
             FileTransaction::None | FileTransaction::RowLast => return Ok(()),

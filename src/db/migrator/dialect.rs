@@ -67,6 +67,8 @@ pub(in crate::db) struct MigrationDialect {
     pub(in crate::db) bytes: fn(hex: &str) -> String,
     /// What opens a transaction.
     pub(in crate::db) begin: &'static str,
+    /// What opens one whose commit need not reach the disk, since that of a later one takes it along.
+    pub(in crate::db) begin_unflushed: &'static str,
     /// The transaction that sqlx-cli gives a file, if it asks for none or not.
     pub(in crate::db) sqlx_transaction: fn(has_none: bool) -> FileTransaction,
     /// A statement after each file, so that the next one starts in the same database.
@@ -102,12 +104,6 @@ pub(in crate::db) struct MigrationDialect {
 
 /// A connection for migrations.
 pub(in crate::db) trait MigrationConnection: Connection {
-    /// Creates the table where it is missing, by sqlx's own statement.
-    fn create_table<'a>(
-        &'a mut self,
-        name: &'a str,
-    ) -> Pending<'a, Result<(), sqlx::migrate::MigrateError>>;
-
     /// Sends a file, from statement `done` on where they are sent one by one. `done` counts those that
     /// were executed; with an error it is the number of the one that failed.
     fn send<'a>(

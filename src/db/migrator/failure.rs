@@ -152,8 +152,8 @@ pub(super) fn hint(
     }
     if may_leave_row(failed, effects) {
         return format!(
-            "fix the file and start again; if {table} has {}, first undo the remaining changes by hand and delete that row",
-            (layout.row_words)(file)
+            "fix the file and start again; if {table} has a row of version {}, first undo the remaining changes by hand and delete that row",
+            file.version
         );
     }
     effects.hint().to_owned()

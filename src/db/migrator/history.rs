@@ -3,12 +3,13 @@
 use super::{
     dialect::MigrationDialect,
     error::{MigrationError, refused},
+    file::MigrationFile,
     folder::MigrationFolder,
     layout::{EmptySchema, Layout, LayoutKind, MigrationPlan, RowSql},
     layouts::layout,
     tables::layout_in,
 };
-use crate::db::{Error, Target, connection::Connection, rows::TextRow, target::CALL};
+use crate::db::{Backend, Error, Target, connection::Connection, rows::TextRow, target::CALL};
 
 /// A tool's table in a database.
 pub(super) struct History {
@@ -56,10 +57,16 @@ impl History {
         &self,
         folder: &'a MigrationFolder,
         rows: Option<Vec<TextRow>>,
+        backend: Backend,
     ) -> Result<MigrationPlan<'a>, MigrationError> {
         let files = folder.files_for(self.kind);
         let plan = (self.layout.compare)(&folder.path, files, &rows.unwrap_or_default())?;
-        match plan.pending.iter().find_map(|file| file.refusal.clone()) {
+        let refuse = |file: &&MigrationFile| {
+            let by_layout = self.layout.refuse_file;
+            let refusal = file.refusal.clone();
+            refusal.or_else(|| by_layout.and_then(|refuse| refuse(file, backend)))
+        };
+        match plan.pending.iter().find_map(refuse) {
             Some(refusal) => Err(refusal),
             None => Ok(plan),
         }

@@ -30,14 +30,6 @@ enum_with_all! {
     }
 }
 
-/// How a history table is created.
-pub(super) enum Creation {
-    /// By sqlx's own statement.
-    BySqlx,
-    /// By these, in order.
-    Statements(fn(&RowSql<'_>) -> Vec<String>),
-}
-
 /// What the tool requires before it creates its history: a database without any other table.
 pub(super) struct EmptySchema {
     /// Asks for such a table.
@@ -215,13 +207,16 @@ pub(super) struct Layout {
     pub(super) read: fn(&Path) -> Result<Vec<MigrationFile>, MigrationError>,
     /// Refuses a folder that is for another kind of database.
     pub(super) refuse: Option<Refuse>,
-    pub(super) creation: Creation,
+    /// The statements that create the table.
+    pub(super) creation: fn(&RowSql<'_>) -> String,
     pub(super) empty_schema: Option<EmptySchema>,
     /// What is selected of the table.
     pub(super) columns: &'static [Column],
     /// Compares the folder with the rows, and changes nothing. Every applied file is checked before any
     /// is applied.
     pub(super) compare: Compare,
+    /// Why the tool can't apply a file that its reader accepts.
+    pub(super) refuse_file: Option<fn(&MigrationFile, Backend) -> Option<MigrationError>>,
     pub(super) transaction: fn(&MigrationFile, &MigrationDialect) -> FileTransaction,
     /// A statement for the session, before the first transaction.
     pub(super) session: Option<Session>,
@@ -233,8 +228,6 @@ pub(super) struct Layout {
     pub(super) failed_hint: Option<fn(&MigrationFile) -> String>,
     /// How a file asks for no transaction, if it can.
     pub(super) no_transaction_hint: Option<&'static str>,
-    /// A file's row, for people.
-    pub(super) row_words: fn(&MigrationFile) -> String,
     /// The condition for a file's rows.
     pub(super) row_key: fn(&RowSql<'_>, &MigrationFile) -> String,
     /// What to add to it for the one that is not completed, or is.

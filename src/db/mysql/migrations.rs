@@ -1,10 +1,6 @@
 //! Applying migrations to `MySQL` and `MariaDB`, which commit every change of the schema at once.
 
-use sqlx::{
-    MySql,
-    migrate::{Migrate, MigrateError},
-    mysql::MySqlDatabaseError,
-};
+use sqlx::{MySql, mysql::MySqlDatabaseError};
 
 use crate::db::{
     connection::{Pending, SqlxConnection},
@@ -47,6 +43,7 @@ pub(super) static MIGRATIONS: MigrationDialect = MigrationDialect {
     as_hex: |column| format!("HEX({column})"),
     bytes: |hex| format!("X'{hex}'"),
     begin: "BEGIN",
+    begin_unflushed: "BEGIN",
     sqlx_transaction: |_| FileTransaction::RowFirst,
     // The next file starts in the URL's database, wherever this one went.
     after_file: |database| database.map(|name| format!("USE {}", back_quoted(name))),
@@ -79,10 +76,6 @@ pub(super) static MIGRATIONS: MigrationDialect = MigrationDialect {
 };
 
 impl MigrationConnection for SqlxConnection<MySql> {
-    fn create_table<'a>(&'a mut self, name: &'a str) -> Pending<'a, Result<(), MigrateError>> {
-        self.0.ensure_migrations_table(name)
-    }
-
     fn send<'a>(
         &'a mut self,
         sql: &'a str,

@@ -2,7 +2,6 @@
 
 use sqlx::{
     Postgres as Sqlx,
-    migrate::{Migrate, MigrateError},
     postgres::{PgDatabaseError, PgErrorPosition},
 };
 
@@ -36,6 +35,8 @@ pub(super) static MIGRATIONS: MigrationDialect = MigrationDialect {
     as_hex: |column| format!("encode({column}, 'hex')"),
     bytes: |hex| format!("decode('{hex}', 'hex')"),
     begin: "BEGIN",
+    // The log is written in order: a commit that is flushed flushes those before it.
+    begin_unflushed: "BEGIN; SET LOCAL synchronous_commit TO off",
     sqlx_transaction: |has_none| {
         if has_none {
             FileTransaction::None
@@ -104,10 +105,6 @@ fn find_tables(tables: &[TableName], schema: Option<&str>) -> String {
 }
 
 impl MigrationConnection for SqlxConnection<Sqlx> {
-    fn create_table<'a>(&'a mut self, name: &'a str) -> Pending<'a, Result<(), MigrateError>> {
-        self.0.ensure_migrations_table(name)
-    }
-
     fn send<'a>(
         &'a mut self,
         sql: &'a str,

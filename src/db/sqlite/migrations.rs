@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{
-    Sqlite as Sqlx, SqliteConnection,
-    migrate::{Migrate, MigrateError},
-};
+use sqlx::{Sqlite as Sqlx, SqliteConnection};
 
 use crate::{
     db::{
@@ -50,6 +47,7 @@ pub(super) static MIGRATIONS: MigrationDialect = MigrationDialect {
     bytes: |hex| format!("X'{hex}'"),
     // All writing waits at one place, before anything was done.
     begin: "BEGIN IMMEDIATE",
+    begin_unflushed: "BEGIN IMMEDIATE",
     sqlx_transaction: |has_none| {
         if has_none {
             FileTransaction::None
@@ -88,10 +86,6 @@ pub(super) static MIGRATIONS: MigrationDialect = MigrationDialect {
 };
 
 impl MigrationConnection for SqlxConnection<Sqlx> {
-    fn create_table<'a>(&'a mut self, name: &'a str) -> Pending<'a, Result<(), MigrateError>> {
-        self.0.ensure_migrations_table(name)
-    }
-
     fn send<'a>(
         &'a mut self,
         sql: &'a str,

@@ -19,7 +19,8 @@ async function migrate() {
     const db = require("drizzle-orm/libsql").drizzle(client);
     await require("drizzle-orm/libsql/migrator").migrate(db, { migrationsFolder });
   } else {
-    const client = await require("mysql2/promise").createConnection(url);
+    // Like a URL with `?multipleStatements=true`: whatever a driver accepts is compared.
+    const client = await require("mysql2/promise").createConnection({ uri: url, multipleStatements: true });
     const db = require("drizzle-orm/mysql2").drizzle(client);
     await require("drizzle-orm/mysql2/migrator").migrate(db, { migrationsFolder });
   }

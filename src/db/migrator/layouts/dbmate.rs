@@ -10,7 +10,7 @@ use crate::db::{
         dialect::TableName,
         error::MigrationError,
         file::MigrationFile,
-        layout::{Column, Creation, Layout, MigrationPlan, PlanWarning},
+        layout::{Column, Layout, MigrationPlan, PlanWarning},
     },
 };
 
@@ -34,16 +34,14 @@ pub(super) static DBMATE: Layout = Layout {
         Ok(files.into_iter().map(migration).collect())
     },
     refuse: None,
-    creation: Creation::Statements(|rows| {
+    creation: |rows| {
         let version = match rows.backend {
             Backend::Postgres => "varchar",
             Backend::Mysql | Backend::Sqlite => "varchar(128)",
         };
         let table = rows.table;
-        vec![format!(
-            "create table if not exists {table} (version {version} primary key)"
-        )]
-    }),
+        format!("create table if not exists {table} (version {version} primary key)")
+    },
     empty_schema: None,
     columns: &[Column::Text("version")],
     // dbmate applies a file that is older than an applied one, and ignores a row without a file.
@@ -66,6 +64,7 @@ pub(super) static DBMATE: Layout = Layout {
             ..MigrationPlan::default()
         })
     },
+    refuse_file: None,
     transaction: |file, _| file.usual_transaction(),
     session: Some(go_session),
     row: |rows, file, _| {
@@ -76,7 +75,6 @@ pub(super) static DBMATE: Layout = Layout {
     failed_row: None,
     failed_hint: None,
     no_transaction_hint: Some("write `-- migrate:up transaction:false`"),
-    row_words: |file| format!("a row of version {}", file.label),
     row_key: |rows, file| format!("version = {}", rows.text(&file.label)),
     if_unfinished: "",
     if_done: "",

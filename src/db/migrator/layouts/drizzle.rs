@@ -16,7 +16,8 @@ use crate::db::{
         dialect::{FileTransaction, TableName},
         error::MigrationError,
         file::MigrationFile,
-        layout::{Column, Creation, Layout, MigrationPlan, PlanWarning, RowSql, unexpected_row},
+        layout::{Column, Layout, MigrationPlan, PlanWarning, RowSql, unexpected_row},
+        statements::{line, statements},
     },
     rows::TextRow,
 };
@@ -39,10 +40,11 @@ pub(super) static DRIZZLE: Layout = Layout {
     has_dirty: None,
     read,
     refuse: Some(refuse),
-    creation: Creation::Statements(creation),
+    creation,
     empty_schema: None,
     columns: &[Column::Text("hash"), Column::Other("created_at")],
     compare,
+    refuse_file: Some(refuse_file),
     transaction: |_, _| FileTransaction::RowLast,
     session: Some(session),
     row: |rows, file, _| {
@@ -54,7 +56,6 @@ pub(super) static DRIZZLE: Layout = Layout {
     failed_row: None,
     failed_hint: None,
     no_transaction_hint: None,
-    row_words: |file| format!("a row created at {}", file.version),
     row_key: |_, file| format!("created_at = {}", file.version),
     if_unfinished: "",
     if_done: "",
@@ -118,7 +119,7 @@ fn refuse(path: &Path, backend: Backend) -> Result<(), MigrationError> {
     })
 }
 
-fn creation(rows: &RowSql<'_>) -> Vec<String> {
+fn creation(rows: &RowSql<'_>) -> String {
     let table = rows.table;
     let created = match rows.backend {
         Backend::Postgres | Backend::Mysql => "bigint",
@@ -128,8 +129,8 @@ fn creation(rows: &RowSql<'_>) -> Vec<String> {
         "CREATE TABLE IF NOT EXISTS {table} (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at {created})"
     );
     match rows.backend {
-        Backend::Postgres => vec!["CREATE SCHEMA IF NOT EXISTS \"drizzle\"".to_owned(), create],
-        Backend::Mysql | Backend::Sqlite => vec![create],
+        Backend::Postgres => format!("CREATE SCHEMA IF NOT EXISTS \"drizzle\"; {create}"),
+        Backend::Mysql | Backend::Sqlite => create,
     }
 }
 
@@ -187,9 +188,7 @@ fn file(path: &Path, tag: &str, when: i64) -> Result<MigrationFile, MigrationErr
     let mut from = 0;
     for part in text.split(BREAKPOINT) {
         let to = from + part.len();
-        if !part.trim().is_empty() {
-            parts.push(from..to);
-        }
+        parts.push(from..to);
         from = to + BREAKPOINT.len();
     }
     Ok(MigrationFile {
@@ -203,6 +202,33 @@ fn file(path: &Path, tag: &str, when: i64) -> Result<MigrationFile, MigrationErr
         parts,
         ..MigrationFile::default()
     })
+}
+
+/// `SQLite` executes one statement at a time: some of drizzle-orm's drivers refuse a second one, some pass it
+/// over, and none accepts less than one. `MySQL` refuses an empty message, but not one of comments.
+fn refuse_file(file: &MigrationFile, backend: Backend) -> Option<MigrationError> {
+    let rules = backend.driver().migrations.lexical_rules;
+    for (part, range) in file.parts.iter().enumerate() {
+        let text = file.part(part);
+        let is_blank = text
+            .trim_matches(|c: char| c == ';' || c.is_whitespace())
+            .is_empty();
+        let what = match (backend, statements(text, rules).len()) {
+            (Backend::Mysql, _) if is_blank => "nothing stands",
+            (Backend::Sqlite, 0) => "no statement stands",
+            (Backend::Sqlite, 2..) => "several statements stand",
+            (Backend::Postgres | Backend::Mysql | Backend::Sqlite, _) => continue,
+        };
+        let line = line(&file.text, range.start);
+        return Some(MigrationError::migration(
+            format!(
+                "{}:{line}: {what} between two lines `{BREAKPOINT}`, which drizzle-orm can't apply on {backend}",
+                file.shown
+            ),
+            format!("put `{BREAKPOINT}` between statements, and only there"),
+        ));
+    }
+    None
 }
 
 fn applied(row: &TextRow) -> Result<(String, i64), MigrationError> {

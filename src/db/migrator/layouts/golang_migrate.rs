@@ -11,7 +11,7 @@ use crate::db::{
         dialect::{FileTransaction, MigrationDialect, TableName},
         error::MigrationError,
         file::MigrationFile,
-        layout::{Column, Creation, Layout, MigrationPlan, RESTORE, RowMoment, RowSql},
+        layout::{Column, Layout, MigrationPlan, RESTORE, RowMoment, RowSql},
     },
     rows::TextRow,
 };
@@ -26,21 +26,22 @@ pub(super) static GOLANG_MIGRATE: Layout = Layout {
     has_dirty: Some(true),
     read,
     refuse: None,
-    creation: Creation::Statements(|rows| {
+    creation: |rows| {
         let table = rows.table;
         match rows.backend {
-            Backend::Postgres | Backend::Mysql => vec![format!(
+            Backend::Postgres | Backend::Mysql => format!(
                 "CREATE TABLE {table} (version bigint not null primary key, dirty boolean not null)"
-            )],
-            Backend::Sqlite => vec![
-                format!("CREATE TABLE {table} (version uint64,dirty bool)"),
-                format!("CREATE UNIQUE INDEX version_unique ON {table} (version)"),
-            ],
+            ),
+            Backend::Sqlite => format!(
+                "CREATE TABLE {table} (version uint64,dirty bool); \
+                 CREATE UNIQUE INDEX version_unique ON {table} (version)"
+            ),
         }
-    }),
+    },
     empty_schema: None,
     columns: &[Column::Other("version"), Column::Other("dirty")],
     compare,
+    refuse_file: None,
     transaction,
     session: Some(go_session),
     row: |rows, file, moment| Ok(set_version(rows, file, moment)),
@@ -53,7 +54,6 @@ pub(super) static GOLANG_MIGRATE: Layout = Layout {
         )
     }),
     no_transaction_hint: None,
-    row_words: |file| format!("version {}, dirty", file.version),
     row_key: |_, file| format!("version = {}", file.version),
     if_unfinished: "",
     if_done: " AND NOT dirty",

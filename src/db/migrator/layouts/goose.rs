@@ -12,7 +12,7 @@ use crate::db::{
         dialect::TableName,
         error::MigrationError,
         file::MigrationFile,
-        layout::{Column, Creation, Layout, MigrationPlan, RowSql},
+        layout::{Column, Layout, MigrationPlan, RowSql},
     },
     rows::TextRow,
 };
@@ -33,10 +33,11 @@ pub(super) static GOOSE: Layout = Layout {
         Ok(files)
     },
     refuse: None,
-    creation: Creation::Statements(creation),
+    creation,
     empty_schema: None,
     columns: &[Column::Other("version_id")],
     compare,
+    refuse_file: None,
     transaction: |file, _| file.usual_transaction(),
     session: Some(go_session),
     row: |rows, file, _| {
@@ -48,14 +49,13 @@ pub(super) static GOOSE: Layout = Layout {
     failed_row: None,
     failed_hint: None,
     no_transaction_hint: Some("write the line `-- +goose NO TRANSACTION` at the top of the file"),
-    row_words: |file| format!("a row of version {}", file.version),
     row_key: |_, file| format!("version_id = {}", file.version),
     if_unfinished: "",
     if_done: "",
 };
 
-/// goose expects a row of version 0, and crashes without it: both in one message.
-fn creation(rows: &RowSql<'_>) -> Vec<String> {
+/// goose expects a row of version 0, and crashes without it.
+fn creation(rows: &RowSql<'_>) -> String {
     let table = rows.table;
     let columns = match rows.backend {
         Backend::Postgres => {
@@ -71,11 +71,9 @@ fn creation(rows: &RowSql<'_>) -> Vec<String> {
              is_applied INTEGER NOT NULL, tstamp TIMESTAMP DEFAULT (datetime('now'))"
         }
     };
-    let begin = rows.backend.driver().migrations.begin;
-    vec![format!(
-        "{begin}; CREATE TABLE {table} ({columns}); \
-         INSERT INTO {table} (version_id, is_applied) VALUES (0, TRUE); COMMIT"
-    )]
+    format!(
+        "CREATE TABLE {table} ({columns}); INSERT INTO {table} (version_id, is_applied) VALUES (0, TRUE)"
+    )
 }
 
 /// Every row counts, whatever it says of `is_applied`.

@@ -18,8 +18,7 @@ use crate::db::{
         error::MigrationError,
         file::MigrationFile,
         layout::{
-            Column, Creation, EmptySchema, Layout, MigrationPlan, PlanWarning, RESTORE, RowMoment,
-            RowSql,
+            Column, EmptySchema, Layout, MigrationPlan, PlanWarning, RESTORE, RowMoment, RowSql,
         },
     },
     rows::TextRow,
@@ -43,7 +42,7 @@ pub(super) static PRISMA: Layout = Layout {
     has_dirty: None,
     read,
     refuse: Some(refuse),
-    creation: Creation::Statements(creation),
+    creation,
     empty_schema: Some(EmptySchema {
         ask: other_table,
         refused: |table| {
@@ -64,6 +63,7 @@ pub(super) static PRISMA: Layout = Layout {
         Column::Other("started_at"),
     ],
     compare,
+    refuse_file: None,
     transaction: |file, dialect| {
         if is_atomic_file(dialect, &file.text) {
             FileTransaction::RowLast
@@ -83,7 +83,6 @@ pub(super) static PRISMA: Layout = Layout {
         format!("undo its changes by hand, fix the file, and {resolve}")
     }),
     no_transaction_hint: None,
-    row_words: |file| format!("a row of {}", file.label),
     row_key: |rows, file| format!("migration_name = {}", rows.text(&file.label)),
     if_unfinished: " AND finished_at IS NULL AND rolled_back_at IS NULL",
     if_done: " AND finished_at IS NOT NULL AND rolled_back_at IS NULL",
@@ -141,7 +140,7 @@ fn refuse(path: &Path, backend: Backend) -> Result<(), MigrationError> {
     })
 }
 
-fn creation(rows: &RowSql<'_>) -> Vec<String> {
+fn creation(rows: &RowSql<'_>) -> String {
     let (text, short, name, time, now, count, end) = match rows.backend {
         Backend::Postgres => (
             "VARCHAR(36)",
@@ -191,17 +190,16 @@ fn creation(rows: &RowSql<'_>) -> Vec<String> {
         Backend::Postgres | Backend::Mysql => rows.table.to_owned(),
         Backend::Sqlite => quote(rows.table),
     };
-    let mut statements = vec![format!("CREATE TABLE {table} ({columns}){end}")];
+    let create = format!("CREATE TABLE {table} ({columns}){end}");
     // Prisma creates the schema that the URL names. IF NOT EXISTS requires a privilege even if it exists.
     if let (Some(schema), Some((quoted, _))) = (rows.schema, table.rsplit_once('.')) {
-        let create = format!(
+        return format!(
             "DO $prisma$ BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = {}) \
-             THEN CREATE SCHEMA {quoted}; END IF; END $prisma$",
+             THEN CREATE SCHEMA {quoted}; END IF; END $prisma$; {create}",
             rows.text(schema)
         );
-        statements.insert(0, create);
     }
-    statements
+    create
 }
 
 /// Asks for a table that is not Prisma's.

@@ -1,9 +1,8 @@
 //! sqlx-cli's and `sqlx::migrate!`'s: `<VERSION>_<DESCRIPTION>.sql`, `.up.sql` and `.down.sql`; the table
 //! `_sqlx_migrations`.
 //!
-//! sqlx's own resolver reads the folder, and sqlx's own statement creates the table. The rest is plain
-//! SQL of ours, since sqlx's migrator prepares statements, which a pooler loses, takes a lock that
-//! blocks, and reports neither file nor line.
+//! sqlx's own resolver reads the folder. The rest is plain SQL of ours, since sqlx's migrator prepares
+//! statements, which a pooler loses, takes a lock that blocks, and reports neither file nor line.
 
 use std::{collections::HashMap, io, path::Path, time::Duration};
 
@@ -11,14 +10,14 @@ use sha2::{Digest, Sha384};
 use sqlx::migrate::resolve_blocking;
 
 use crate::db::{
+    Backend,
     hex::unhex,
     migrator::{
         dialect::TableName,
         error::MigrationError,
         file::MigrationFile,
         layout::{
-            Column, Creation, Layout, MigrationPlan, PlanWarning, RESTORE, RowMoment, RowSql,
-            unexpected_row,
+            Column, Layout, MigrationPlan, PlanWarning, RESTORE, RowMoment, RowSql, unexpected_row,
         },
     },
     rows::TextRow,
@@ -34,7 +33,24 @@ pub(super) static SQLX: Layout = Layout {
     has_dirty: None,
     read,
     refuse: None,
-    creation: Creation::BySqlx,
+    // As sqlx writes it.
+    creation: |rows| {
+        let (time, now, bytes) = match rows.backend {
+            Backend::Postgres => ("TIMESTAMPTZ", "now()", "BYTEA"),
+            Backend::Mysql | Backend::Sqlite => ("TIMESTAMP", "CURRENT_TIMESTAMP", "BLOB"),
+        };
+        format!(
+            "CREATE TABLE IF NOT EXISTS {} (
+    version BIGINT PRIMARY KEY,
+    description TEXT NOT NULL,
+    installed_on {time} NOT NULL DEFAULT {now},
+    success BOOLEAN NOT NULL,
+    checksum {bytes} NOT NULL,
+    execution_time BIGINT NOT NULL
+)",
+            rows.table
+        )
+    },
     empty_schema: None,
     columns: &[
         Column::Other("version"),
@@ -46,6 +62,7 @@ pub(super) static SQLX: Layout = Layout {
         let applied: Vec<Applied> = rows.iter().map(applied).collect::<Result<_, _>>()?;
         compare(path, files, &applied)
     },
+    refuse_file: None,
     transaction: |file, dialect| (dialect.sqlx_transaction)(file.has_no_transaction),
     session: None,
     row: |rows, file, moment| {
@@ -63,7 +80,6 @@ pub(super) static SQLX: Layout = Layout {
     failed_row: None,
     failed_hint: None,
     no_transaction_hint: Some("begin the file with the line `-- no-transaction`"),
-    row_words: |file| format!("a row of version {}", file.version),
     row_key: |_, file| format!("version = {}", file.version),
     if_unfinished: "",
     if_done: " AND success",

@@ -2,7 +2,11 @@
 //!
 //! If it does, the file and its row are one: a process that is killed leaves nothing to clean up.
 
-use super::{dialect::MigrationDialect, retry::is_atomic, statements::statements};
+use super::{
+    dialect::MigrationDialect,
+    retry::{first_word, is_atomic},
+    statements::statements,
+};
 use crate::db::Backend;
 
 /// Whether the file does the same in a transaction of its own.
@@ -28,7 +32,7 @@ pub(super) fn is_wrappable(sql: &str) -> bool {
     let rules = Backend::Sqlite.driver().migrations.lexical_rules;
     let refused = ["BEGIN", "COMMIT", "END", "ROLLBACK", "VACUUM", "DETACH"];
     let mut all = statements(sql, rules).into_iter();
-    !all.any(|statement| begins_with(&sql[statement.word..statement.end], &refused))
+    !all.any(|s| refused.contains(&&*first_word(&sql[s.word..s.end])))
 }
 
 /// Whether a statement begins or ends a transaction, or does nothing or fails in one.
@@ -50,13 +54,7 @@ fn needs_none(statement: &str) -> bool {
         "CALL",
         "DO",
     ];
-    begins_with(statement, &words)
-}
-
-fn begins_with(statement: &str, words: &[&str]) -> bool {
-    let end = statement.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    let first = &statement[..end.unwrap_or(statement.len())];
-    words.iter().any(|word| first.eq_ignore_ascii_case(word))
+    words.contains(&&*first_word(statement))
 }
 
 #[cfg(test)]

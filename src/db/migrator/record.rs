@@ -13,7 +13,6 @@ use super::{
 use crate::db::{
     Error,
     fault::{Fault, FaultKind},
-    target::CALL,
 };
 
 impl Migrator {
@@ -52,7 +51,8 @@ impl Migrator {
             Ok(_) => Ok(()),
             // It ended the transaction itself: with its row in it, all of it is there.
             Err(fault) if (self.dialect.is_committed_already)(&fault) => {
-                if self.has_done_row(file).await {
+                let done = self.history.layout.done_row_of(&self.rows(), file);
+                if self.has_row(&done).await.unwrap_or(false) {
                     Ok(())
                 } else {
                     Err(self.undone(file))
@@ -70,13 +70,6 @@ impl Migrator {
                 _ => Err(self.unrecorded(file, progress, fault).await),
             },
         }
-    }
-
-    async fn has_done_row(&mut self, file: &MigrationFile) -> bool {
-        let row = self.history.layout.done_row_of(&self.rows(), file);
-        let asked = format!("SELECT 1 FROM {} WHERE {row}", self.history.table);
-        let answer = self.connection.rows(asked, CALL).await;
-        answer.is_ok_and(|rows| !rows.is_empty())
     }
 
     /// What only shows at its commit, such as a deferred constraint, is the file's own failure.

@@ -146,7 +146,7 @@ pub(super) fn is_atomic(statement: &str) -> bool {
     is_plain && !has_own_steps
 }
 
-fn first_word(statement: &str) -> String {
+pub(super) fn first_word(statement: &str) -> String {
     let letters = statement.trim_start().chars();
     letters
         .take_while(char::is_ascii_alphabetic)

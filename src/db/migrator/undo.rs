@@ -179,7 +179,10 @@ impl Migrator {
         let executed = &failed.all[..failed.done.min(failed.all.len())];
         let remains = match failed.transaction {
             // Whatever was committed took the row along.
-            FileTransaction::RowFirst => self.has_row(failed.file).await,
+            FileTransaction::RowFirst => {
+                let row = self.history.layout.row_of(&self.rows(), failed.file);
+                self.has_row(&row).await.unwrap_or(true)
+            }
             FileTransaction::RowLast => failed.has_committed || self.commits(sql, executed),
             FileTransaction::None | FileTransaction::Marked => {
                 failed.part > 0 || !executed.is_empty()
@@ -192,10 +195,9 @@ impl Migrator {
         }
     }
 
-    async fn has_row(&mut self, file: &MigrationFile) -> bool {
-        let row = self.history.layout.row_of(&self.rows(), file);
-        let asked = format!("SELECT 1 FROM {} WHERE {row}", self.history.table);
-        let answer = self.connection.rows(asked, CALL).await;
-        answer.map_or(true, |rows| !rows.is_empty())
+    pub(super) async fn has_row(&mut self, condition: &str) -> Result<bool, Fault> {
+        let asked = format!("SELECT 1 FROM {} WHERE {condition}", self.history.table);
+        let rows = self.connection.rows(asked, CALL).await?;
+        Ok(!rows.is_empty())
     }
 }

@@ -1,9 +1,9 @@
 //! dbmate's: `<VERSION>….sql` with the sections `-- migrate:up` and `-- migrate:down`; the table
 //! `schema_migrations` with one column.
 
-use std::{collections::HashSet, ops::Range};
+use std::collections::HashSet;
 
-use super::versioned::{Listed, SQL, go_session, leading_digits, read_files};
+use super::versioned::{Listed, SQL, Sections, go_session, leading_digits, read_files};
 use crate::db::{
     Backend,
     migrator::{
@@ -81,31 +81,13 @@ pub(super) static DBMATE: Layout = Layout {
 };
 
 fn migration(listed: Listed<String>) -> MigrationFile {
-    let (up, refusal) = match up_section(&listed.text) {
-        Ok(up) => (up, None),
-        Err(why) => {
-            let what = format!("{}: {}", listed.shown, why.what());
-            let refusal = MigrationError::migration(what, why.hint());
-            (UpSection::default(), Some(refusal))
-        }
-    };
+    let read = up_section(&listed.text).map_err(|why| {
+        MigrationError::migration(format!("{}: {}", listed.shown, why.what()), why.hint())
+    });
     MigrationFile {
-        name: listed.name,
-        shown: listed.shown,
-        runs: true,
-        label: listed.version,
-        has_no_transaction: up.has_no_transaction,
-        parts: vec![up.range],
-        text: listed.text,
-        refusal,
-        ..MigrationFile::default()
+        label: listed.version.clone(),
+        ..listed.sections(read)
     }
-}
-
-#[derive(Debug, Default, PartialEq, Eq)]
-struct UpSection {
-    range: Range<usize>,
-    has_no_transaction: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -144,19 +126,15 @@ impl Malformed {
 }
 
 /// The section to apply: from its own line to that of the other one.
-fn up_section(text: &str) -> Result<UpSection, Malformed> {
-    let mut up: Option<UpSection> = None;
+fn up_section(text: &str) -> Result<Sections, Malformed> {
+    let mut up: Option<(usize, bool)> = None;
     let mut down = None;
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         if let Some(options) = directive(line, UP) {
-            if up.is_some() {
+            if up.replace((at, !has_transaction(options))).is_some() {
                 return Err(Malformed::SeveralUps);
             }
-            up = Some(UpSection {
-                range: at..text.len(),
-                has_no_transaction: !has_transaction(options),
-            });
         } else if directive(line, DOWN).is_some() {
             if up.is_some() && down.replace(at).is_some() {
                 return Err(Malformed::SeveralDowns);
@@ -169,9 +147,12 @@ fn up_section(text: &str) -> Result<UpSection, Malformed> {
         }
         at += line.len();
     }
-    let mut up = up.ok_or(Malformed::NoUp)?;
-    up.range.end = down.ok_or(Malformed::NoDown)?;
-    Ok(up)
+    let (start, has_no_transaction) = up.ok_or(Malformed::NoUp)?;
+    let end = down.ok_or(Malformed::NoDown)?;
+    Ok(Sections {
+        parts: std::iter::once(start..end).collect(),
+        has_no_transaction,
+    })
 }
 
 /// What follows the word in a line `-- WORD OPTIONS`.
@@ -194,7 +175,7 @@ mod tests {
     use super::*;
 
     fn up(text: &str) -> Result<&str, Malformed> {
-        up_section(text).map(|up| &text[up.range])
+        up_section(text).map(|up| &text[up.parts[0].clone()])
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, path::Path};
 
 use super::{
-    goose_file::{Malformed, Up, up},
+    goose_file::{Malformed, up},
     versioned::{Listed, SQL, go_session, read_files},
 };
 use crate::db::{
@@ -138,23 +138,13 @@ fn version(path: &Path, name: &str) -> Result<Option<i64>, MigrationError> {
 }
 
 fn migration(listed: Listed<i64>) -> MigrationFile {
-    let (up, refusal) = match up(&listed.text) {
-        Ok(up) => (up, None),
-        Err(Malformed { line, what, hint }) => {
-            let what = format!("{}:{line}: {what}", listed.shown);
-            (Up::default(), Some(MigrationError::migration(what, hint)))
-        }
-    };
+    let version = listed.version;
+    let read = up(&listed.text).map_err(|Malformed { line, what, hint }| {
+        MigrationError::migration(format!("{}:{line}: {what}", listed.shown), hint)
+    });
     MigrationFile {
-        name: listed.name,
-        shown: listed.shown,
-        runs: true,
-        version: listed.version,
-        parts: up.statements,
-        has_no_transaction: up.has_no_transaction,
-        text: listed.text,
-        refusal,
-        ..MigrationFile::default()
+        version,
+        ..listed.sections(read)
     }
 }
 

@@ -2,14 +2,10 @@
 
 use std::ops::Range;
 
+use super::versioned::Sections;
+
 /// Marks an annotation in a comment.
 const MARK: &str = "+goose";
-
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Up {
-    pub(super) statements: Vec<Range<usize>>,
-    pub(super) has_no_transaction: bool,
-}
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Malformed {
@@ -29,8 +25,8 @@ enum Section {
 
 /// The statements to apply, by goose's rules: one ends with a line whose last word, comments aside, ends
 /// with a semicolon; or it stands between `StatementBegin` and `StatementEnd`.
-pub(super) fn up(text: &str) -> Result<Up, Malformed> {
-    let mut up = Up::default();
+pub(super) fn up(text: &str) -> Result<Sections, Malformed> {
+    let mut up = Sections::default();
     let mut section = Section::None;
     let mut statement: Option<Range<usize>> = None;
     let mut at = 0;
@@ -72,7 +68,7 @@ pub(super) fn up(text: &str) -> Result<Up, Malformed> {
                                 ANNOTATIONS,
                             )
                         })?;
-                        up.statements.push(range);
+                        up.parts.push(range);
                     }
                 }
             }
@@ -95,7 +91,7 @@ pub(super) fn up(text: &str) -> Result<Up, Malformed> {
                 let range = statement.get_or_insert(start..end);
                 range.end = end;
                 if !in_block && ends_with_semicolon(line) {
-                    up.statements.extend(statement.take());
+                    up.parts.extend(statement.take());
                 }
             }
         }
@@ -184,11 +180,7 @@ mod tests {
 
     fn statements(text: &str) -> Result<Vec<&str>, String> {
         let up = up(text).map_err(|malformed| malformed.what)?;
-        Ok(up
-            .statements
-            .into_iter()
-            .map(|range| &text[range])
-            .collect())
+        Ok(up.parts.into_iter().map(|range| &text[range]).collect())
     }
 
     #[test]

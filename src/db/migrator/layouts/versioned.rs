@@ -1,6 +1,6 @@
 //! The files of a folder whose names begin with a version.
 
-use std::path::Path;
+use std::{ops::Range, path::Path};
 
 use super::files;
 use crate::db::{
@@ -18,6 +18,33 @@ pub(super) struct Listed<V> {
     pub(super) shown: String,
     pub(super) version: V,
     pub(super) text: String,
+}
+
+impl<V> Listed<V> {
+    /// The migration, of which these parts are run. One that can't be read is refused when it is due.
+    pub(super) fn sections(self, read: Result<Sections, MigrationError>) -> MigrationFile {
+        let (sections, refusal) = match read {
+            Ok(sections) => (sections, None),
+            Err(refusal) => (Sections::default(), Some(refusal)),
+        };
+        MigrationFile {
+            name: self.name,
+            shown: self.shown,
+            runs: true,
+            text: self.text,
+            parts: sections.parts,
+            has_no_transaction: sections.has_no_transaction,
+            refusal,
+            ..MigrationFile::default()
+        }
+    }
+}
+
+/// What of a file is run.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Sections {
+    pub(super) parts: Vec<Range<usize>>,
+    pub(super) has_no_transaction: bool,
 }
 
 /// Reads the files that `version` knows, ordered by their names.

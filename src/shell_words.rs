@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use self::dollar::{Dollar, dollar, lookup};
+use self::dollar::{Dollar, dollar, lookup, unexpanded_at};
 
 pub use builtin::instead_of;
 pub use dollar::{expand, unexpanded};
@@ -190,10 +190,8 @@ impl Scan<'_> {
             return Err(refusal::substitution("`$(`"));
         }
         let Expansion::On(get) = self.expansion else {
-            if self.unexpanded.is_none()
-                && let Ok((Dollar::Variable(name), _)) = dollar(&self.text[self.at..])
-            {
-                self.unexpanded = Some(String::from_utf8_lossy(name).into_owned());
+            if self.unexpanded.is_none() {
+                self.unexpanded = unexpanded_at(&self.text[self.at..]);
             }
             self.take(1);
             return Ok(());

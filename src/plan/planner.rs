@@ -137,7 +137,6 @@ impl Planner<'_> {
             .map_err(|refusal| (self.explain)(hide_name(refusal, shown)))
             .map_err(|refusal| refused(kind, shown, origin, &refusal))?;
         if let Some(name) = split.unexpanded {
-            let name = format!("${name}");
             let name = redact::part(shown, &name);
             (self.warn)(Problem::new(
                 format!(

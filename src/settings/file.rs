@@ -53,7 +53,8 @@ impl SettingsFile {
         let given = raw.values(CONFIG).and_then(|v| v.first());
         let given = given.map(OsString::as_os_str);
         if let Some((path, origin)) = named(given, environment)? {
-            let (bytes, untrusted) = read(&path).map_err(|error| unreadable(&path, &error))?;
+            let shown = format!("{} ({origin})", path.display());
+            let (bytes, untrusted) = read(&path).map_err(|error| unreadable(&shown, &error))?;
             refuse_untrusted(&path, untrusted)?;
             return Self::parse(raw.verb, &path, origin, &bytes).map(Some);
         }
@@ -65,7 +66,7 @@ impl SettingsFile {
                     return Self::parse(raw.verb, path, Origin::Default, &bytes).map(Some);
                 }
                 Err(error) if is_absent(&error) => {}
-                Err(error) => return Err(unreadable(path, &error)),
+                Err(error) => return Err(unreadable(place, &error)),
             }
         }
         Ok(None)
@@ -219,8 +220,7 @@ fn refuse_untrusted(path: &Path, found: Option<Untrusted>) -> Result<(), Failure
     ))
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    let path = path.display();
+fn unreadable(path: &str, error: &io::Error) -> Failure {
     let hint = match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
             "fix the path; relative paths are resolved against the working directory"

@@ -32,12 +32,15 @@ pub fn expand(
 /// The first `$NAME` or `${NAME}` in one argument of the server.
 pub fn unexpanded(argument: &[u8]) -> Option<String> {
     let mut dollars = (0..argument.len()).filter(|&at| argument[at] == b'$');
-    dollars.find_map(|at| match dollar(&argument[at..]) {
-        Ok((Dollar::Variable(_), len)) => {
-            Some(String::from_utf8_lossy(&argument[at..at + len]).into_owned())
-        }
+    dollars.find_map(|at| unexpanded_at(&argument[at..]))
+}
+
+/// The `$NAME` or `${NAME}` that `text` begins with, as it is written.
+pub(super) fn unexpanded_at(text: &[u8]) -> Option<String> {
+    match dollar(text) {
+        Ok((Dollar::Variable(_), len)) => Some(String::from_utf8_lossy(&text[..len]).into_owned()),
         _ => None,
-    })
+    }
 }
 
 pub(super) enum Dollar<'a> {

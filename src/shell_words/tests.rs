@@ -112,7 +112,7 @@ fn quoted_operators_are_ordinary() {
 fn without_expansion_a_variable_stays_and_is_reported() {
     let split = split(b"a $HOME '$X'", Expansion::Off).unwrap();
     assert_eq!(strings(&split), ["a", "$HOME", "$X"]);
-    assert_eq!(split.unexpanded.as_deref(), Some("HOME"));
+    assert_eq!(split.unexpanded.as_deref(), Some("$HOME"));
     let quoted = super::split(b"a '$X' \\$Y 5$", Expansion::Off).unwrap();
     assert_eq!(quoted.unexpanded, None);
 }

@@ -7,6 +7,7 @@ use super::{ReadyServer, Verdict};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::log::{Event, Log};
 use crate::plan::Step;
+use crate::sys::child;
 use crate::sys::signals::Stop;
 use crate::sys::signals::{self, signal_code};
 use crate::sys::step::{StepReport, StopReason};
@@ -183,6 +184,10 @@ pub(super) fn not_started(step: &Step, error: &io::Error) -> Failure {
             FailureKind::System,
             what,
             "raise the process or memory limit",
+        ),
+        _ if child::is_out_of_descriptors(error) => Failure::new(
+            FailureKind::System,
+            Problem::new(what, "raise the open file limit (`ulimit -n`)"),
         ),
         _ => exec_failed(what, error),
     }

@@ -69,6 +69,12 @@ struct Start<'a> {
     errno: c_int,
 }
 
+/// Whether this process, or the system, has no file descriptor left.
+#[must_use]
+pub fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
 /// Starts `program` as the leader of its own process group, which becomes the foreground group
 /// of `terminal` if one is given. It gets the signal mask and dispositions that launchgate
 /// inherited, is killed when launchgate dies, inherits the descriptors `inherit` under

@@ -9,7 +9,7 @@
 use std::ffi::OsStr;
 
 use crate::both_modes;
-use crate::common::{Finished, Given, Mode, Place, migrate, stub};
+use crate::common::{Ended, Finished, Given, Mode, Place, migrate, stub};
 
 both_modes!(
     what_is_not_there_is_127_and_nothing_ran,
@@ -261,6 +261,35 @@ fn without_room_for_another_process_nothing_starts(mode: Mode) {
     ]);
     let end = place.run(mode, &words).end();
     end.code(71).says(&["error", "migrate", "limit"]);
+}
+
+/// "71: the system refuses" (contract, section 6)
+#[test]
+fn where_descriptors_run_out_the_hint_is_their_limit() {
+    let place = Place::new();
+    let words = [
+        "./launchgate",
+        "job",
+        "--database-url=sqlite:shop.db",
+        "--release=v1",
+        "--migrate=true",
+    ];
+    // With one more each time, a start gets further: to the step, and past it.
+    let ends = (6..40).map(|limit| {
+        let run = place.run(Mode::Ordinary, &words);
+        let end = run.given(Given::Limit(libc::RLIMIT_NOFILE, limit, limit));
+        end.end()
+    });
+    let failed: Vec<Finished> = ends.take_while(|end| end.ended != Ended::Code(0)).collect();
+    assert!(failed.len() < 30);
+    let at_the_step = failed
+        .iter()
+        .filter(|end| end.stderr.contains("failed to start migrate"));
+    let at_the_step: Vec<&Finished> = at_the_step.collect();
+    assert!(!at_the_step.is_empty());
+    for end in at_the_step {
+        end.code(71).says(&["error", "ulimit -n"]);
+    }
 }
 
 fn without_a_descriptor_to_spare_the_failure_is_told(mode: Mode) {

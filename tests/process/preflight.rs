@@ -227,6 +227,12 @@ fn a_variable_that_nothing_expands_is_warned_of() {
     end(&["true", "--port", "$PORT"]).says(&["warning", "`$PORT`", warning, "--expand-env"]);
     end(&["true", "--port=${PORT}"]).says(&["`${PORT}`", warning]);
     end(&["true", "--url=redis://u:pa$$word@h"]).never_says("$word");
+    for (command, shown) in [("true $HOST", "`$HOST`"), ("true x${HOST}y", "`${HOST}`")] {
+        let place = Place::new();
+        let gate = place.gate(Mode::Ordinary, &["--migrate", command]);
+        let end = gate.server(&["true"]).end();
+        end.code(0).says(&["--migrate", shown, warning]);
+    }
     for words in [
         &["true", "$", "$1", "50%"][..],
         &["sh", "-c", "exit ${PORT:-0}"],

@@ -431,8 +431,11 @@ fn a_file_that_is_none_is_told() {
     let step = "--migrate=true";
     refused(
         &[step, "--config", "gone.toml"],
-        &["gone.toml", "No such file"],
+        &["gone.toml (--config)", "No such file"],
     );
+    let gate = place.gate(Mode::Ordinary, &[step]);
+    let end = gate.env("LAUNCHGATE_CONFIG", "gone.toml").end();
+    end.code(64).says(&["gone.toml (LAUNCHGATE_CONFIG)"]);
     refused(&[step, "--config="], &["--config is empty"]);
     refused(&[step, "--config", "/dev/zero"], &["not a regular file"]);
     refused(&[step, "--config", "/"], &["it is a folder"]);

@@ -65,7 +65,8 @@ impl SettingsFile {
                     refuse_untrusted(path, untrusted)?;
                     return Self::parse(raw.verb, path, Origin::Default, &bytes).map(Some);
                 }
-                Err(error) if is_absent(&error) => {}
+                // A link that leads nowhere was meant to be a file.
+                Err(error) if is_absent(&error) && !path.is_symlink() => {}
                 Err(error) => return Err(unreadable(place, &error)),
             }
         }

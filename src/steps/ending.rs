@@ -6,7 +6,8 @@ use super::result::{OWN_FAILURES, StepResult};
 use super::{ReadyServer, Verdict};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::output::log::{Event, Log};
-use crate::plan::Step;
+use crate::plan::{Stage, Step};
+
 use crate::sys::child;
 use crate::sys::signals::Stop;
 use crate::sys::signals::{self, signal_code};
@@ -39,7 +40,7 @@ pub(super) fn step_result(
     result: Option<&StepResult>,
 ) -> Result<(), Verdict> {
     log_ended(log, step, report);
-    let stopped = report.stop.map(|stop| stopped_step(stop, &step.name));
+    let stopped = report.stop.map(|stop| stopped_step(stop, step));
     match (&report.stop_reason, stopped) {
         (Some(StopReason::Lost(why)), stopped) => {
             Err(Verdict::Lost(stopped.unwrap_or_else(|| lock_lost(why))))
@@ -81,12 +82,17 @@ pub fn stopped(stop: Stop, phase: &str) -> Failure {
 
 /// A stop closed the gate while a step ran, which did not succeed. What it had asked of a database may
 /// still be carried out.
-fn stopped_step(stop: Stop, name: &str) -> Failure {
-    Failure::because(
-        FailureKind::Stopped(stop),
-        format!("stopped by {stop} during {name}"),
-        "the next start runs the steps again; a statement that this step sent may still be running in the database",
-    )
+fn stopped_step(stop: Stop, step: &Step) -> Failure {
+    let what = format!("stopped by {stop} during {}", step.name);
+    let hint = match step.kind.definition().stage {
+        Stage::BeforeGate | Stage::AfterGate => {
+            "the next start runs this command again; what it sent to a database may still be running there"
+        }
+        Stage::InGate => {
+            "the next start runs the steps again; a statement that this step sent may still be running in the database"
+        }
+    };
+    Failure::because(FailureKind::Stopped(stop), what, hint)
 }
 
 /// A stop arrived after something else had closed the gate: the exit code is the signal's, the

@@ -42,11 +42,16 @@ pub(super) fn processes() -> Option<Vec<Process>> {
     let found = entries.filter_map(|entry| {
         let name = entry.ok()?.file_name();
         let pid: i32 = name.to_str()?.parse().ok()?;
-        // A command's name is arbitrary bytes, cut after fifteen, perhaps within a character.
-        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-        parse(pid, &String::from_utf8_lossy(&stat))
+        process(pid)
     });
     Some(found.collect())
+}
+
+/// The process of this number, if /proc shows one.
+pub(super) fn process(pid: i32) -> Option<Process> {
+    // A command's name is arbitrary bytes, cut after fifteen, perhaps within a character.
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    parse(pid, &String::from_utf8_lossy(&stat))
 }
 
 /// Every descendant of this process, parents first, except those that `skips` selects and

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::lookup;
+use super::{descendants, lookup};
 
 /// The file to execute to start this program again: the running one, even if its file has been
 /// replaced or removed.
@@ -34,9 +34,9 @@ pub fn is_file_of(program: &OsStr, path: Option<&OsStr>) -> bool {
         .is_some_and(|found| inode(&self::program()) == Some(found))
 }
 
-/// Whether there is such a process, a zombie included.
+/// Whether there is such a process. A zombie has ended.
 pub fn lives(pid: i32) -> bool {
-    Path::new(&format!("/proc/{pid}")).exists()
+    descendants::process(pid).is_some_and(|process| process.state != 'Z')
 }
 
 /// Whether process `pid` exists and is this program, started with one of `words` as its first

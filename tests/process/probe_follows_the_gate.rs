@@ -7,12 +7,13 @@
 use std::process::Command;
 
 use crate::both_modes;
-use crate::common::{Mode, Place, migrate, stub};
+use crate::common::{Mode, Place, migrate, stub, wait_until};
 
 both_modes!(
     a_closed_gate_is_healthy,
     behind_the_gate_the_command_decides,
     what_is_no_process_is_no_gate,
+    a_zombie_does_not_live,
 );
 
 /// Its exit code and what it says. Beside the gate, so not by the harness, which ends all that
@@ -56,6 +57,18 @@ fn behind_the_gate_the_command_decides(mode: Mode) {
         std::fs::remove_file(place.path("end")).unwrap();
         std::fs::remove_file(place.path("at")).unwrap();
     }
+}
+
+fn a_zombie_does_not_live(_: Mode) {
+    let place = Place::new();
+    let mut ended = Command::new("true").spawn().expect("it starts");
+    let pid = ended.id();
+    wait_until("a zombie", || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("/proc");
+        stat.contains(") Z ").then_some(())
+    });
+    assert_eq!(probe(&place, pid.cast_signed(), &[]).0, Some(1));
+    ended.wait().expect("it has ended");
 }
 
 fn what_is_no_process_is_no_gate(mode: Mode) {

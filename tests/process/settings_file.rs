@@ -31,6 +31,19 @@ fn refused(file: impl AsRef<[u8]>, words: &[&str]) {
 }
 
 #[test]
+fn a_link_that_leads_nowhere_is_no_missing_file() {
+    let place = Place::new();
+    std::os::unix::fs::symlink("gone.toml", place.path("launchgate.toml")).expect("a link");
+    let gate = place.gate(Mode::Ordinary, &["--migrate=./stub append started migrate"]);
+    let end = gate
+        .server(&["./stub", "append", "started", "server"])
+        .end();
+    end.code(64)
+        .says(&["launchgate.toml", "No such file", "hint="]);
+    assert!(!place.has("started"), "{end}");
+}
+
+#[test]
 fn every_flag_of_the_steps_has_its_key() {
     let place = Place::new();
     place.write("step.txt", "");

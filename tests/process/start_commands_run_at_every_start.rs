@@ -20,6 +20,7 @@ four_modes!(
 
 both_modes!(
     a_signal_stops_one_and_the_start,
+    one_that_was_stopped_runs_again,
     nothing_of_one_is_left_behind,
     one_has_no_time_limit,
     prepare_runs_as_the_starter_and_warm_up_as_the_server,
@@ -142,6 +143,21 @@ fn a_signal_stops_one_and_the_start(mode: Mode) {
         let end = run.end();
         end.code(143).says(&["error", "SIGTERM", name]);
         assert!(!place.text("order").contains("server"), "{end}");
+    }
+}
+
+/// Behind the gate the steps have succeeded, and do not run again.
+fn one_that_was_stopped_runs_again(mode: Mode) {
+    for name in ["prepare", "warm-up"] {
+        let place = Place::new();
+        let command = stub().append_pid("pid").wait_forever();
+        let flags = [flag(name, command), migrate(note("migrate"))];
+        let run = place.gate(mode, &flags).server(note("server")).start();
+        place.wait_for_pid("pid");
+        run.signal(Signal::SIGTERM);
+        let end = run.end();
+        end.code(143)
+            .says(&[name, "the next start runs this command again"]);
     }
 }
 

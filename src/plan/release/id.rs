@@ -147,7 +147,10 @@ fn useless(source: &str, name: &str) -> Option<&'static str> {
     // An env file's quotation marks may have become part of the value.
     let name = name.trim_matches(['"', '\'']);
     // A digest tells releases apart. A URL is not the name of an image.
-    if name.contains("@sha256:") || name.contains("://") {
+    if let Some((_, digest)) = name.split_once("@sha256:") {
+        return digest.is_empty().then_some(MOVES);
+    }
+    if name.contains("://") {
         return None;
     }
     // Of an image's name, `registry/app:tag`, the tag counts; of a ref, its last part.
@@ -352,6 +355,7 @@ mod tests {
             ("app:1:latest", false),
             ("registry.fly.io/app:latest@sha256:0123", true),
             ("app@sha256:0123", true),
+            ("app@sha256:", false),
         ] {
             for variable in ["FLY_IMAGE_REF", "GIT_SHA"] {
                 let result = found(&[(variable, reference)]);

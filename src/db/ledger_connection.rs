@@ -11,7 +11,7 @@ use super::{
     fault::{Fault, FaultKind},
     hints,
     ledger::Ledger,
-    ledger_read::Question,
+    ledger_read::{Question, Reader},
     ledger_sql::LedgerSql,
     place::Found,
     purpose::ConnectionPurpose,
@@ -92,7 +92,7 @@ impl LedgerConnection {
         let question = Question {
             app: &app,
             revision,
-            counts_readers: false,
+            reader: Reader::Holder,
         };
         self.search(Some(question), bound).await?.ledger()
     }

@@ -9,24 +9,33 @@ const NEWEST: u32 = 100;
 /// As long as a revision has not succeeded, its attempts are counted up to this many rows.
 const ATTEMPTS: u32 = 2000;
 
+/// Who reads the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// A start. Most find that the revision has succeeded, and that should take one round trip.
+    Start,
+    /// A replica that waits, again and again: it also counts the connections that read the ledger now.
+    Waiter,
+    /// The holder of the lock.
+    Holder,
+}
+
 /// What a reader wants to know.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Question<'a> {
     pub(super) app: &'a str,
     /// Without one, only what runs now is read.
     pub(super) revision: Option<&'a str>,
-    /// Whether to count the connections that read the ledger now.
-    pub(super) counts_readers: bool,
+    pub(super) reader: Reader,
 }
 
 impl LedgerSql {
     /// Reads what decides about a revision: what runs now, the newest success, block and reset, and its
     /// newest rows. Each part is a search in an index, so that the size of the ledger doesn't matter.
     pub(super) fn read(&self, question: &Question<'_>) -> String {
-        let readers = if question.counts_readers {
-            (self.dialect.reader_count)()
-        } else {
-            String::new()
+        let readers = match question.reader {
+            Reader::Waiter => (self.dialect.reader_count)(),
+            Reader::Start | Reader::Holder => String::new(),
         };
         let chosen = self.decisive(question).join(" UNION ");
         format!(

@@ -9,7 +9,7 @@ use super::{
     ledger::{ForeignLedger, Ledger, Run, RunState},
     ledger_connection::LedgerConnection,
     ledger_creation::CreationTime,
-    ledger_read::Question,
+    ledger_read::{Question, Reader},
     ledger_sql::LedgerSql,
     lock::LockAttempt,
     place::Found,
@@ -73,7 +73,7 @@ impl Session {
     /// Reads the ledger: nothing is written, nothing locked. One round trip if the revision has succeeded;
     /// otherwise one or two more may follow.
     pub async fn read_ledger(&mut self, revision: Option<&str>) -> Result<Ledger, Error> {
-        self.search(revision, false).await?.ledger()
+        self.search(revision, Reader::Start).await?.ledger()
     }
 
     /// The same for a waiter, and how many connections read the ledger at this moment, this one
@@ -82,19 +82,15 @@ impl Session {
         &mut self,
         revision: Option<&str>,
     ) -> Result<(Ledger, Option<u32>), Error> {
-        let found = self.search(revision, true).await?;
+        let found = self.search(revision, Reader::Waiter).await?;
         Ok((found.ledger()?, found.readers()))
     }
 
-    async fn search(
-        &mut self,
-        revision: Option<&str>,
-        counts_readers: bool,
-    ) -> Result<&Found, Error> {
+    async fn search(&mut self, revision: Option<&str>, reader: Reader) -> Result<&Found, Error> {
         let question = Question {
             app: &self.target.app,
             revision,
-            counts_readers,
+            reader,
         };
         let driver = self.target.backend().driver();
         let connection = self.connection.as_mut();
@@ -119,7 +115,7 @@ impl Session {
 
     async fn ledgers(&mut self) -> Result<Vec<LedgerSql>, Error> {
         if self.found.is_none() {
-            self.search(None, false).await?;
+            self.search(None, Reader::Start).await?;
         }
         let found = self.found.as_ref();
         Ok(found.map_or_else(Vec::new, |found| found.ledgers.clone()))
@@ -194,7 +190,7 @@ impl Session {
 
     /// Asks the database about itself. Changes nothing.
     pub async fn describe(&mut self) -> Result<ServerInfo, Error> {
-        self.search(None, false).await?;
+        self.search(None, Reader::Start).await?;
         let found = self.found.take().unwrap_or_default();
         let driver = self.target.backend().driver();
         let connection = self.connection.as_mut();

@@ -1,5 +1,6 @@
 //! The steps: what each setting that names one gives, and what they share.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
@@ -26,7 +27,8 @@ pub struct StepSettings {
     pub migrate_timeout: Option<Duration>,
     /// Variables for the steps, with their values.
     pub step_env: Vec<Pair>,
-    /// Variables for the steps whose values come from other variables, with those values. They win.
+    /// Variables for the steps whose values come from other variables, with those values. None of them is
+    /// in `step_env` too.
     pub step_env_from: Vec<Pair>,
     /// The user that runs the steps, by `--step-user`, else by `--user`.
     pub user: Option<UserSetting>,
@@ -61,6 +63,7 @@ impl Sources<'_> {
         let is_step = |shape| matches!(shape, Shape::Step | Shape::Steps | Shape::StepFolder);
         let values = self.step_values(is_step)?;
         let mut step_env = self.pairs(SettingId::StepEnv)?;
+        refuse_two_values(&step_env, &self.pairs(SettingId::StepEnvFrom)?)?;
         self.expand_pairs(&mut step_env)?;
         let step_env_from = self.step_env_from()?;
         let is_folder = |(_, value): &(_, StepValue)| matches!(value, StepValue::Folder(_));
@@ -177,6 +180,29 @@ impl Sources<'_> {
             )),
         }
     }
+}
+
+/// Refuses a variable that is set twice: which of its values counts is not for launchgate to guess. Saying
+/// the same twice is fine.
+fn refuse_two_values(step_env: &[Pair], from: &[Pair]) -> Result<(), Failure> {
+    let mut seen = HashMap::new();
+    let all = [step_env, from].into_iter().enumerate();
+    for (setting, pair) in all.flat_map(|(at, pairs)| pairs.iter().map(move |pair| (at, pair))) {
+        let (name, value) = &pair.value;
+        let Some((meant, origin)) = seen.insert(name, ((setting, value), &pair.origin)) else {
+            continue;
+        };
+        if meant != (setting, value) {
+            let name = String::from_utf8_lossy(name);
+            let what = if *origin == pair.origin {
+                format!("{origin} sets {name} to two different values")
+            } else {
+                format!("both {origin} and {} set {name}", pair.origin)
+            };
+            return Err(Failure::usage(what, "keep one of them"));
+        }
+    }
+    Ok(())
 }
 
 impl StepSettings {

@@ -313,6 +313,46 @@ fn names_and_pairs_are_checked() {
     }
 }
 
+#[test]
+fn a_variable_for_the_steps_has_one_value() {
+    let both = ["--step-env", "--step-env-from", "set A"];
+    for (variables, flags, words) in [
+        (
+            &[][..],
+            &["--step-env=A=x", "--step-env-from=A=SOURCE"][..],
+            &both[..],
+        ),
+        (
+            &[("LAUNCHGATE_STEP_ENV_FROM", "A=SOURCE")],
+            &["--step-env=A=x"],
+            &["--step-env", "LAUNCHGATE_STEP_ENV_FROM", "set A"],
+        ),
+        (
+            &[],
+            &["--step-env=A=x", "--step-env=A=y"],
+            &["--step-env sets A"],
+        ),
+        (
+            &[("LAUNCHGATE_STEP_ENV_FROM", "A=SOURCE\nA=HOME")],
+            &[],
+            &["LAUNCHGATE_STEP_ENV_FROM sets A"],
+        ),
+    ] {
+        let flags = [flags, &["--migrate=./stub append started x"]].concat();
+        let variables = [variables, &[("SOURCE", "x"), ("HOME", "/")]].concat();
+        let (place, end) = with(&variables, &flags);
+        end.code(64).says(words).says(&["hint=", "keep one"]);
+        assert!(!place.has("started") && !place.has("served"));
+    }
+    let twice = ["--step-env=A=x", "--step-env=B=y", "--step-env=A=x"];
+    let flags = [&twice[..], &["--migrate=./stub report step"]].concat();
+    let (place, end) = with(&[("LAUNCHGATE_STEP_ENV", "A=other")], &flags);
+    end.code(0);
+    let environment = place.report("step").environment();
+    let of_a = environment.iter().filter(|entry| entry.starts_with("A="));
+    assert_eq!(of_a.collect::<Vec<_>>(), ["A=x"]);
+}
+
 /// "Without it and without a URL, `run` and `job` with steps are refused (64)."
 #[test]
 fn without_a_database_steps_run_only_where_no_database_says_so() {

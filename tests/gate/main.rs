@@ -31,5 +31,6 @@ mod stays_closed;
 mod steps_run_once;
 mod unusable_databases;
 mod url_and_revision_sources;
+mod urls_from_parts;
 mod waits_for_orphans;
 mod waits_for_servers_that_hang_up;

@@ -32,6 +32,7 @@ mod says_what_to_do;
 mod server_sees_no_difference;
 mod settings;
 mod settings_file;
+mod settings_file_mistakes;
 mod signals_stop_the_step;
 mod start_commands_run_at_every_start;
 mod step_commands_become_words;

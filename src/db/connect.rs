@@ -11,7 +11,7 @@ use super::{
     Error, Target,
     connection::{Connection, Pending},
     fault::{Fault, FaultKind, FaultPhase},
-    migrator::dialect::MigrationConnection,
+    migrator::send::MigrationConnection,
     purpose::ConnectionPurpose,
     target::{CALL, CONNECT},
     unreachable,

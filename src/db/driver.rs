@@ -10,7 +10,7 @@ use super::{
     fault::{ErrorCodes, Fault},
     ledger_read::Question,
     lock::LockAttempt,
-    migrator::dialect::{MigrationConnection, MigrationDialect},
+    migrator::{dialect::MigrationDialect, send::MigrationConnection},
     place::{Found, Home},
     purpose::ConnectionPurpose,
     server_info::ServerInfo,

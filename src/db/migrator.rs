@@ -4,7 +4,6 @@
 //! A layout (`layouts/`) knows one tool's folder and table. Everything else is the same for all.
 
 mod apply;
-mod atomic;
 pub(super) mod dialect;
 mod error;
 mod failure;
@@ -13,13 +12,13 @@ mod folder;
 mod history;
 mod layout;
 mod layouts;
-pub(super) mod partial_effects;
 mod progress;
 mod record;
 mod retry;
 pub(super) mod send;
 pub(super) mod statements;
 mod tables;
+mod transactions;
 mod undo;
 
 pub use apply::Migrator;

@@ -11,7 +11,7 @@ mod places;
 mod socket_login;
 
 use super::{
-    connection::Connection, driver::Driver, hints, migrator::dialect::MigrationConnection,
+    connection::Connection, driver::Driver, hints, migrator::send::MigrationConnection,
     place::probe, server_info::ask,
 };
 

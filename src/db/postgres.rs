@@ -14,7 +14,7 @@ use super::{
     connection::Connection,
     driver::{Driver, SessionNames},
     hints,
-    migrator::dialect::MigrationConnection,
+    migrator::send::MigrationConnection,
     server_info::ask,
     target::CALL,
 };

@@ -13,7 +13,7 @@ use super::{
     driver::Driver,
     lock::{LockAttempt, TakenLock},
     lock_id::lock_id,
-    migrator::dialect::MigrationConnection,
+    migrator::send::MigrationConnection,
     place::{Candidate, Home, probe},
     purpose::ConnectionPurpose,
     server_info::ServerInfo,

@@ -7,23 +7,18 @@
 use std::time::Duration;
 
 use super::{
-    dialect::{FileTransaction, MigrationConnection, MigrationDialect},
+    dialect::{FileTransaction, MigrationDialect},
     error::{MigrationError, refused},
-    failure::ends_transaction,
     file::MigrationFile,
     folder::MigrationFolder,
     history::History,
     layout::{LayoutKind, MigrationPlan, RowMoment, RowSql},
     progress::{Progress, Stage},
-    retry::changes_rows_only,
-    statements::{Statement, statements},
+    send::MigrationConnection,
+    statements::statements,
+    transactions::commits,
 };
-use crate::db::{
-    Error, Target,
-    fault::{Fault, FaultPhase},
-    purpose::ConnectionPurpose,
-    target::CALL,
-};
+use crate::db::{Error, Target, fault::Fault, purpose::ConnectionPurpose, target::CALL};
 
 /// The time limit for launchgate's own statements, which wait only for the server.
 pub(super) const OWN: Duration = Duration::from_mins(10);
@@ -127,11 +122,6 @@ impl Migrator {
         created
     }
 
-    pub(super) fn fault(&self, error: &sqlx::Error) -> Fault {
-        let codes = self.target.backend().driver().codes;
-        Fault::new(codes, FaultPhase::Call, error)
-    }
-
     pub(super) fn refused(&self, fault: &Fault) -> Error {
         refused(fault, &self.history.table)
     }
@@ -196,40 +186,25 @@ impl Migrator {
         progress: &mut Progress,
     ) -> Result<(), MigrationError> {
         self.refuse_nul(file).await?;
-        let transaction = self.transaction(file);
+        let has_none = !self.transaction(file).is_open();
         while progress.part < file.parts.len() {
             let sql = file.part(progress.part);
             let all = statements(sql, self.dialect.lexical_rules);
-            let alone = !transaction.is_open();
-            // MySQL refuses a message of nothing but comments.
-            let sent = if all.is_empty() {
-                Ok(())
-            } else {
-                let send = self.connection.send(sql, &all, alone, &mut progress.done);
-                send.await
-            };
-            if let Err(error) = sent {
-                return Err(self.interrupted(file, &all, progress, &error).await);
+            let done = &mut progress.done;
+            let sent = self
+                .connection
+                .send(self.dialect, sql, &all, has_none, done);
+            if let Err(error) = sent.await {
+                return Err(self.interrupted(file, progress, error).await);
             }
-            progress.has_committed |= self.commits(sql, &all);
+            progress.has_committed |= commits(self.dialect, sql, &all);
             progress.part += 1;
             progress.done = 0;
         }
-        if transaction.is_open() {
-            Ok(())
-        } else {
-            self.refuse_open(file).await
+        if has_none {
+            self.refuse_open(file).await?;
         }
-    }
-
-    /// Whether these statements end the transaction that they are executed in.
-    pub(super) fn commits(&self, sql: &str, all: &[Statement]) -> bool {
-        let rollback_ends = self.dialect.rollback_ends_transaction;
-        let changes_commit = self.dialect.commits_schema_changes;
-        all.iter().map(|s| &sql[s.word..s.end]).any(|statement| {
-            ends_transaction(statement, rollback_ends)
-                || changes_commit && !changes_rows_only(statement)
-        })
+        Ok(())
     }
 
     pub(super) async fn run(&mut self, sql: String) -> Result<(), Error> {

@@ -2,10 +2,7 @@
 
 use sqlx::error::DatabaseError;
 
-use super::{
-    partial_effects::PartialEffects,
-    statements::{LexicalRules, Statement},
-};
+use super::statements::{LexicalRules, Statement};
 use crate::db::{
     DatabaseUrl,
     connection::{Connection, Pending},
@@ -50,7 +47,6 @@ impl FileTransaction {
 }
 
 /// One backend's way to apply a file. Every field has to be given, so a new backend has to decide on each.
-#[expect(clippy::struct_excessive_bools, reason = "facts, not states")]
 pub(in crate::db) struct MigrationDialect {
     /// How its lexer finds the ends of statements.
     pub(in crate::db) lexical_rules: LexicalRules,
@@ -69,8 +65,6 @@ pub(in crate::db) struct MigrationDialect {
     pub(in crate::db) begin: &'static str,
     /// What opens one whose commit need not reach the disk, since that of a later one takes it along.
     pub(in crate::db) begin_unflushed: &'static str,
-    /// The transaction that sqlx-cli gives a file, if it asks for none or not.
-    pub(in crate::db) sqlx_transaction: fn(has_none: bool) -> FileTransaction,
     /// A statement after each file, so that the next one starts in the same database.
     pub(in crate::db) after_file: fn(database: Option<&str>) -> Option<String>,
     /// Every change of the schema commits by itself.
@@ -79,13 +73,10 @@ pub(in crate::db) struct MigrationDialect {
     pub(in crate::db) allows_nul: bool,
     /// A file may begin with a byte order mark.
     pub(in crate::db) allows_byte_order_mark: bool,
-    /// ROLLBACK ends a transaction for good: what follows commits by itself.
-    pub(in crate::db) rollback_ends_transaction: bool,
-    /// A statement of a file without a transaction that has to wait was not begun, so that it can be
-    /// sent again.
-    pub(in crate::db) can_repeat_statement: bool,
-    /// What remains of a file without a transaction that has so many statements, after one failed.
-    pub(in crate::db) effects_without_transaction: fn(statements: usize) -> PartialEffects,
+    /// Each statement is executed for itself, though this many bytes of them may be sent at once. Where
+    /// ROLLBACK ended a transaction, what follows commits by itself, and a statement that has to wait was
+    /// not begun. `None`: what is sent together is one transaction, or commits as the server likes.
+    pub(in crate::db) one_by_one: Option<usize>,
     /// Whether the file left a transaction open.
     pub(in crate::db) has_open_transaction:
         for<'a> fn(&'a mut dyn Connection) -> Pending<'a, Result<bool, Fault>>,
@@ -97,20 +88,7 @@ pub(in crate::db) struct MigrationDialect {
     pub(in crate::db) refuses_transaction: Option<&'static str>,
     /// The byte of the file that an error is about, if the database says so.
     pub(in crate::db) error_position:
-        fn(error: &dyn DatabaseError, sql: &str, statement: Option<Statement>) -> Option<usize>,
+        fn(error: &dyn DatabaseError, sql: &str, statement: Statement) -> Option<usize>,
     /// What the database says of an error besides its message.
     pub(in crate::db) error_details: fn(&dyn DatabaseError) -> String,
-}
-
-/// A connection for migrations.
-pub(in crate::db) trait MigrationConnection: Connection {
-    /// Sends a file, from statement `done` on where they are sent one by one. `done` counts those that
-    /// were executed; with an error it is the number of the one that failed.
-    fn send<'a>(
-        &'a mut self,
-        sql: &'a str,
-        all: &'a [Statement],
-        has_no_transaction: bool,
-        done: &'a mut usize,
-    ) -> Pending<'a, sqlx::Result<()>>;
 }

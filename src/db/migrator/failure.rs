@@ -1,11 +1,13 @@
-//! The error message for a failed file: position, database message, hint. Pure.
+//! A file that failed: how far it got, what of it remains, and what to say about it. Pure.
 
 use super::{
     dialect::{FileTransaction, MigrationDialect},
     file::MigrationFile,
     layout::Layout,
-    partial_effects::PartialEffects,
-    statements::{Statement, line},
+    progress::Progress,
+    send::StatementFault,
+    statements::{Statement, line, statements},
+    transactions::ends_transaction,
 };
 use crate::db::fault::Fault;
 
@@ -13,177 +15,209 @@ use crate::db::fault::Fault;
 const SHOWN: usize = 160;
 
 /// A file that failed, and how far it got.
-#[derive(Clone, Copy)]
 pub(super) struct FailedFile<'a> {
     pub(super) file: &'a MigrationFile,
-    pub(super) layout: &'static Layout,
     pub(super) dialect: &'static MigrationDialect,
     pub(super) transaction: FileTransaction,
-    /// The statements of the part that was sent, and the part's number.
-    pub(super) all: &'a [Statement],
+    /// The part that was sent; the last one if its commit failed.
+    sql: &'a str,
+    /// Where the part begins in the file, and its number.
+    offset: usize,
     pub(super) part: usize,
+    pub(super) all: Vec<Statement>,
     /// So many of them were executed.
-    pub(super) done: usize,
+    done: usize,
+    /// Everything was executed, and the commit failed.
+    is_at_end: bool,
     /// A transaction that the file had was ended before this part.
     pub(super) has_committed: bool,
 }
 
-impl FailedFile<'_> {
-    fn sql(&self) -> &str {
-        self.file.part(self.part)
+impl<'a> FailedFile<'a> {
+    pub(super) fn new(
+        file: &'a MigrationFile,
+        dialect: &'static MigrationDialect,
+        transaction: FileTransaction,
+        progress: &Progress,
+    ) -> Self {
+        let is_at_end = progress.part >= file.parts.len();
+        let part = progress.part.min(file.parts.len().saturating_sub(1));
+        let sql = file.part(part);
+        let all = statements(sql, dialect.lexical_rules);
+        Self {
+            file,
+            dialect,
+            transaction,
+            sql,
+            offset: file.offset(part),
+            part,
+            done: if is_at_end { all.len() } else { progress.done },
+            all,
+            is_at_end,
+            has_committed: progress.has_committed,
+        }
+    }
+
+    /// The statements that were executed.
+    pub(super) fn executed(&self) -> impl Iterator<Item = &'a str> {
+        self.all.iter().take(self.done).map(|s| s.of(self.sql))
+    }
+
+    fn failed(&self) -> Option<Statement> {
+        self.all.get(self.done).or(self.all.last()).copied()
     }
 
     /// The statement that failed.
-    pub(super) fn statement(&self) -> Option<Statement> {
-        self.all.get(self.done).or(self.all.last()).copied()
+    pub(super) fn statement(&self) -> Option<&'a str> {
+        self.failed().map(|statement| statement.of(self.sql))
+    }
+
+    /// Whether the file ended its transaction in this part.
+    pub(super) fn has_ended(&self) -> bool {
+        let one_by_one = self.dialect.one_by_one.is_some();
+        self.executed().any(|s| ends_transaction(s, one_by_one))
     }
 
     /// What remains of the file. Not for a database that commits changes of the schema by itself.
     pub(super) fn partial_effects(&self) -> PartialEffects {
-        let sql = self.sql();
-        let rollback_ends = self.dialect.rollback_ends_transaction;
-        let mut ran = self.all.iter().take(self.done);
-        let has_ended = ran.any(|s| ends_transaction(&sql[s.word..s.end], rollback_ends));
-        if has_ended || self.has_committed && self.transaction.is_open() {
-            return PartialEffects::Committed;
-        }
-        if self.transaction.is_open() {
+        let is_open = self.transaction.is_open();
+        if self.has_ended() || self.has_committed && is_open {
+            PartialEffects::Committed
+        } else if is_open {
             PartialEffects::Nothing
-        } else if self.part > 0 {
+        } else if self.part > 0 || self.dialect.one_by_one.is_some() {
             PartialEffects::Before
+        } else if self.all.len() == 1 {
+            // Several statements in one message are one transaction; some statements alone are several.
+            PartialEffects::Part
         } else {
-            (self.dialect.effects_without_transaction)(self.all.len())
+            PartialEffects::Nothing
         }
     }
-}
 
-/// Whether what came before this statement remains. A ROLLBACK undoes that; where it ends the
-/// transaction for good, what follows commits by itself.
-pub(super) fn ends_transaction(statement: &str, rollback_ends: bool) -> bool {
-    let words = statement.split(|c: char| !c.is_ascii_alphanumeric());
-    let words = words.filter(|word| !word.is_empty());
-    let words: Vec<String> = words.take(4).map(str::to_ascii_uppercase).collect();
-    match words.first().map(String::as_str) {
-        Some("COMMIT" | "END") => true,
-        Some("PREPARE") => words.get(1).is_some_and(|word| word == "TRANSACTION"),
-        Some("ROLLBACK") => rollback_ends && !words.iter().any(|word| word == "TO"),
-        _ => false,
-    }
-}
-
-/// The line of the failed statement in the file, and what stands there.
-pub(super) fn place(failed: &FailedFile<'_>, error: &sqlx::Error) -> (usize, String) {
-    let (sql, statement) = (failed.sql(), failed.statement());
-    let position = match error {
-        sqlx::Error::Database(error) => {
-            (failed.dialect.error_position)(error.as_ref(), sql, statement)
+    /// Place, the database's words, and what remains.
+    pub(super) fn what(&self, error: &StatementFault, effects: Option<PartialEffects>) -> String {
+        let (shown, words) = (&self.file.shown, self.words(error));
+        let rest = effects.map_or("", PartialEffects::words);
+        if self.is_at_end {
+            return format!("{shown}: failed to commit: {words}{rest}");
         }
-        _ => None,
-    };
-    let at = position.or(statement.map(|s| s.word)).unwrap_or(0);
-    let text = &failed.file.text;
-    let number = line(text, failed.file.offset(failed.part) + at);
-    let text = text.lines().nth(number - 1).unwrap_or_default().trim();
-    if text.is_empty() || statement.is_some_and(|s| has_secret(sql, s)) {
-        return (number, String::new());
+        let text = &self.file.text;
+        let at = error.at.or(self.failed().map(|s| s.word)).unwrap_or(0);
+        let number = line(text, self.offset + at);
+        let text = text.lines().nth(number - 1).unwrap_or_default().trim();
+        let cut = text.floor_char_boundary(text.len().min(SHOWN));
+        let quoted = match text {
+            "" => String::new(),
+            _ if self.has_secret() => String::new(),
+            _ if cut < text.len() => format!("; at `{}…`", &text[..cut]),
+            _ => format!("; at `{text}`"),
+        };
+        format!("{shown}:{number}: {words}{rest}{quoted}")
     }
-    let cut = text.floor_char_boundary(text.len().min(SHOWN));
-    let more = if cut < text.len() { "…" } else { "" };
-    (number, format!("; at `{}{more}`", &text[..cut]))
-}
 
-/// Whether a statement sets a role's password, which does not belong in a log.
-pub(super) fn has_secret(sql: &str, statement: Statement) -> bool {
-    let text = sql[statement.from..statement.end].to_ascii_lowercase();
-    ["password", "identified"]
-        .iter()
-        .any(|word| text.contains(word))
-}
-
-/// The phrases that precede a server's quotation from a statement.
-pub(super) fn without_quotes(words: &str) -> &str {
-    let end = [" at or near ", " near "]
-        .iter()
-        .filter_map(|near| words.find(near))
-        .min();
-    &words[..end.unwrap_or(words.len())]
-}
-
-/// The database's full message.
-pub(super) fn words(dialect: &MigrationDialect, error: &sqlx::Error, fault: &Fault) -> String {
-    let details = match error {
-        sqlx::Error::Database(error) => (dialect.error_details)(error.as_ref()),
-        _ => String::new(),
-    };
-    format!("{}{details}", fault.message)
-}
-
-/// What to do. `table` is the history's.
-pub(super) fn hint(
-    failed: &FailedFile<'_>,
-    fault: &Fault,
-    is_lost: bool,
-    effects: PartialEffects,
-    table: &str,
-) -> String {
-    let (file, layout) = (failed.file, failed.layout);
-    if is_lost {
-        return "check in the database what it did, and in the server's log why the connection broke; then start again".to_owned();
+    /// The database's full message; without its quotation from the statement, if that has a secret.
+    pub(super) fn words(&self, error: &StatementFault) -> String {
+        let mut words = format!("{}{}", error.fault.message, error.details);
+        if self.has_secret() {
+            let quotes = [" at or near ", " near "];
+            let end = quotes.iter().filter_map(|near| words.find(near)).min();
+            words.truncate(end.unwrap_or(words.len()));
+        }
+        words
     }
-    if failed.dialect.refuses_transaction == Some(&*fault.code) {
-        match (failed.transaction.is_open(), layout.no_transaction_hint) {
-            (true, Some(hint)) => {
-                return format!("{hint}, and keep only this statement in the file");
+
+    /// Whether a statement sets a role's password, which does not belong in a log.
+    fn has_secret(&self) -> bool {
+        self.failed().is_some_and(|statement| {
+            let text = self.sql[statement.from..statement.end].to_ascii_lowercase();
+            text.contains("password") || text.contains("identified")
+        })
+    }
+
+    /// What to do. `effects` is what remains, unless the connection was lost; `table` is the history's.
+    pub(super) fn hint(
+        &self,
+        fault: &Fault,
+        effects: Option<PartialEffects>,
+        layout: &Layout,
+        table: &str,
+    ) -> String {
+        let file = self.file;
+        let Some(effects) = effects else {
+            return "check in the database what it did, and in the server's log why the connection broke; then start again".to_owned();
+        };
+        if self.dialect.refuses_transaction == Some(&*fault.code) {
+            return match layout.no_transaction_hint.filter(|_| self.transaction.is_open()) {
+                Some(hint) => format!("{hint}, and keep only this statement in the file"),
+                None => "put this statement in a file of its own: several statements in one file run as one transaction".to_owned(),
+            };
+        }
+        if self.transaction == FileTransaction::Marked
+            && let Some(hint) = layout.failed_hint
+        {
+            return hint(file);
+        }
+        if file.has_byte_order_mark() && !self.dialect.allows_byte_order_mark {
+            return "save the file as UTF-8 without a byte order mark (BOM), and start again"
+                .to_owned();
+        }
+        // The row which says that the file is unfinished may be there.
+        if self.transaction == FileTransaction::RowFirst
+            && (self.dialect.commits_schema_changes || effects == PartialEffects::Committed)
+        {
+            return format!(
+                "fix the file and start again; if {table} has a row of version {}, first undo the remaining changes by hand and delete that row",
+                file.version
+            );
+        }
+        effects.hint().to_owned()
+    }
+}
+
+/// How much of a file is still there after one of its statements failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PartialEffects {
+    /// Nothing.
+    Nothing,
+    /// All that came before the statement.
+    Before,
+    /// The same, in spite of the file's transaction.
+    SchemaChanges,
+    /// What the statement itself did in steps of its own.
+    Part,
+    /// What the file committed.
+    Committed,
+}
+
+impl PartialEffects {
+    /// The end of a sentence that says what failed.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Nothing => "; none of this file's changes remain",
+            Self::Before => {
+                "; the file has no transaction, so the changes before this statement remain"
             }
-            (true, None) | (false, _) => {
-                return "put this statement in a file of its own: several statements in one file run as one transaction"
-                    .to_owned();
+            Self::SchemaChanges => {
+                "; this database commits each schema change immediately, so the changes before this statement remain"
+            }
+            Self::Part => "; the file has no transaction, so some of its changes may remain",
+            Self::Committed => {
+                "; the file ends its own transaction, so the changes before that remain"
             }
         }
     }
-    if failed.transaction == FileTransaction::Marked
-        && let Some(hint) = layout.failed_hint
-    {
-        return hint(file);
-    }
-    if file.has_byte_order_mark() && !failed.dialect.allows_byte_order_mark {
-        return "save the file as UTF-8 without a byte order mark (BOM), and start again"
-            .to_owned();
-    }
-    if may_leave_row(failed, effects) {
-        return format!(
-            "fix the file and start again; if {table} has a row of version {}, first undo the remaining changes by hand and delete that row",
-            file.version
-        );
-    }
-    effects.hint().to_owned()
-}
 
-/// Whether the row which says that the file is unfinished may be there.
-fn may_leave_row(failed: &FailedFile<'_>, effects: PartialEffects) -> bool {
-    failed.transaction == FileTransaction::RowFirst
-        && (failed.dialect.commits_schema_changes || effects == PartialEffects::Committed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn statements_that_end_a_transaction_are_known() {
-        for (text, is_end, is_end_with_rollback) in [
-            ("commit", true, true),
-            ("COMMIT AND CHAIN", true, true),
-            ("end transaction", true, true),
-            ("prepare transaction 'x'", true, true),
-            ("prepare x as select 1", false, false),
-            ("rollback", false, true),
-            ("rollback transaction to savepoint a", false, false),
-            ("comment on table commit is 'x'", false, false),
-            ("", false, false),
-        ] {
-            assert_eq!(ends_transaction(text, false), is_end, "{text}");
-            assert_eq!(ends_transaction(text, true), is_end_with_rollback, "{text}");
+    /// What to do.
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Nothing => "fix the file and start again",
+            Self::Before | Self::SchemaChanges | Self::Committed => {
+                "undo the remaining changes by hand, fix the file and start again"
+            }
+            Self::Part => {
+                "undo the remaining changes by hand, such as an invalid index; then fix the file and start again"
+            }
         }
     }
 }

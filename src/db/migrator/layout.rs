@@ -230,19 +230,4 @@ pub(super) struct Layout {
     pub(super) no_transaction_hint: Option<&'static str>,
     /// The condition for a file's rows.
     pub(super) row_key: fn(&RowSql<'_>, &MigrationFile) -> String,
-    /// What to add to it for the one that is not completed, or is.
-    pub(super) if_unfinished: &'static str,
-    pub(super) if_done: &'static str,
-}
-
-impl Layout {
-    /// The condition for the row of a file that is being applied.
-    pub(super) fn row_of(&self, rows: &RowSql<'_>, file: &MigrationFile) -> String {
-        (self.row_key)(rows, file) + self.if_unfinished
-    }
-
-    /// The condition for a file's row that says that it is done.
-    pub(super) fn done_row_of(&self, rows: &RowSql<'_>, file: &MigrationFile) -> String {
-        (self.row_key)(rows, file) + self.if_done
-    }
 }

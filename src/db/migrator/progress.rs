@@ -27,8 +27,9 @@ pub struct Progress {
     pub(super) done: usize,
     /// Something of these files was committed already, in spite of their transaction or for lack of one.
     pub(super) has_committed: bool,
-    started: Option<Instant>,
-    elapsed: Duration,
+    pub(super) started: Option<Instant>,
+    /// What the file's own statements took, once they were executed.
+    pub(super) elapsed: Duration,
 }
 
 impl Progress {
@@ -37,33 +38,15 @@ impl Progress {
         self.part > 0 || self.done > 0
     }
 
-    /// What the file's own statements took, or have taken so far.
-    pub(super) fn elapsed(&self) -> Duration {
-        match self.stage {
-            Stage::Record | Stage::Commit => self.elapsed,
-            Stage::Begin | Stage::Execute => self
-                .started
-                .map_or(Duration::ZERO, |started| started.elapsed()),
-        }
-    }
-
-    /// A file of which everything was executed.
-    pub(super) fn at_end(part: usize, done: usize, has_committed: bool) -> Self {
-        Self {
-            part,
-            done,
-            has_committed,
-            ..Self::default()
-        }
-    }
-
     pub(super) fn begun(&mut self) {
         self.started = Some(Instant::now());
         self.stage = Stage::Execute;
     }
 
     pub(super) fn executed(&mut self) {
-        self.elapsed = self.elapsed();
+        self.elapsed = self
+            .started
+            .map_or(Duration::ZERO, |started| started.elapsed());
         self.stage = Stage::Record;
     }
 

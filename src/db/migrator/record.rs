@@ -4,15 +4,9 @@ use super::{
     apply::{Migrator, OWN},
     dialect::FileTransaction,
     error::MigrationError,
-    failure::hint,
     file::MigrationFile,
     layout::RowMoment,
     progress::{Progress, Stage},
-    statements::statements,
-};
-use crate::db::{
-    Error,
-    fault::{Fault, FaultKind},
 };
 
 impl Migrator {
@@ -26,7 +20,7 @@ impl Migrator {
         progress: &mut Progress,
         is_last: bool,
     ) -> Result<(), MigrationError> {
-        let elapsed = progress.elapsed();
+        let elapsed = progress.elapsed;
         let transaction = self.transaction(file);
         let mut sql = match transaction {
             // The row is in it already.
@@ -51,8 +45,7 @@ impl Migrator {
             Ok(_) => Ok(()),
             // It ended the transaction itself: with its row in it, all of it is there.
             Err(fault) if (self.dialect.is_committed_already)(&fault) => {
-                let done = self.history.layout.done_row_of(&self.rows(), file);
-                if self.has_row(&done).await.unwrap_or(false) {
+                if self.has_row(file).await.unwrap_or(false) {
                     Ok(())
                 } else {
                     Err(self.undone(file))
@@ -70,43 +63,6 @@ impl Migrator {
                 _ => Err(self.unrecorded(file, progress, fault).await),
             },
         }
-    }
-
-    /// What only shows at its commit, such as a deferred constraint, is the file's own failure.
-    async fn unrecorded(
-        &mut self,
-        file: &MigrationFile,
-        progress: &mut Progress,
-        fault: Fault,
-    ) -> MigrationError {
-        if fault.kind != FaultKind::Server {
-            return self.refused(&fault).into();
-        }
-        let transaction = self.transaction(file);
-        if let error @ Error::NotYet(_) = fault.clone().into() {
-            if transaction == FileTransaction::RowLast {
-                progress.stage = Stage::Commit;
-            }
-            return error.into();
-        }
-        if fault.is_transient() {
-            if transaction.is_open() && !progress.has_committed {
-                let _ = self.run("ROLLBACK".to_owned()).await;
-                *progress = Progress::default();
-            }
-            return Error::NotYet(fault.message).into();
-        }
-        let part = file.parts.len().saturating_sub(1);
-        let all = statements(file.part(part), self.dialect.lexical_rules);
-        let end = Progress::at_end(part, all.len(), progress.has_committed);
-        let failed = self.failed_file(file, &all, &end);
-        let effects = failed.partial_effects();
-        let rest = self.undo(&failed, effects).await;
-        self.note_failure(&failed, &fault.message).await;
-        MigrationError::migration(
-            format!("{}: failed to commit: {}{rest}", file.shown, fault.message),
-            hint(&failed, &fault, false, effects, &self.history.table),
-        )
     }
 
     fn undone(&self, file: &MigrationFile) -> MigrationError {

@@ -1,9 +1,8 @@
 //! What can be tried again after a statement failed because another session was in the way. Pure.
 
 use super::{
-    dialect::{FileTransaction, MigrationDialect},
-    failure::ends_transaction,
-    statements::Statement,
+    failure::FailedFile,
+    transactions::{changes_rows_only, controls_transactions, is_atomic},
 };
 
 /// What is tried again.
@@ -19,156 +18,66 @@ pub(super) enum Retry {
     Nothing,
 }
 
-/// Which statements of a part were executed, and which one failed.
-#[derive(Clone, Copy)]
-pub(super) struct Executed<'a> {
-    pub(super) sql: &'a str,
-    pub(super) all: &'a [Statement],
-    pub(super) done: usize,
-    /// Something was committed before this part.
-    pub(super) has_committed: bool,
-}
-
-impl Executed<'_> {
-    fn text(&self, statement: &Statement) -> &str {
-        &self.sql[statement.word..statement.end]
-    }
-
-    fn before(&self) -> impl Iterator<Item = &str> {
-        self.all.iter().take(self.done).map(|s| self.text(s))
-    }
-
-    fn failed(&self) -> &str {
-        self.all.get(self.done).map_or("", |s| self.text(s))
-    }
-}
-
-/// What can be tried again.
-pub(super) fn retry(
-    dialect: &MigrationDialect,
-    transaction: FileTransaction,
-    executed: Executed<'_>,
-) -> Retry {
-    if dialect.commits_schema_changes {
-        return where_changes_commit(transaction, executed);
-    }
-    let rollback_ends = dialect.rollback_ends_transaction;
-    let ended = executed
-        .before()
-        .any(|s| ends_transaction(s, rollback_ends));
-    if transaction.is_open() {
-        return if ended || executed.has_committed {
+impl FailedFile<'_> {
+    /// What can be tried again.
+    pub(super) fn retry(&self) -> Retry {
+        if self.dialect.commits_schema_changes {
+            return self.where_changes_commit();
+        }
+        let ended = self.has_ended();
+        if self.transaction.is_open() {
+            return if ended || self.has_committed {
+                Retry::Nothing
+            } else {
+                Retry::Unit
+            };
+        }
+        if self.dialect.one_by_one.is_some() {
+            return Retry::Statement;
+        }
+        let is_single = self.all.len() == 1;
+        if ended || is_single && !self.statement().is_some_and(is_atomic) {
             Retry::Nothing
         } else {
+            Retry::Part
+        }
+    }
+
+    /// Every change of the schema commits what came before it, and ends the transaction: from there on each
+    /// statement is a transaction of its own. So is each one of a file that has none.
+    fn where_changes_commit(&self) -> Retry {
+        let tried = || self.executed().chain(self.statement());
+        if tried().any(controls_transactions) {
+            return Retry::Nothing;
+        }
+        let is_open = self.transaction.is_open() && !self.has_committed;
+        if is_open && tried().all(changes_rows_only) {
             Retry::Unit
-        };
+        } else {
+            Retry::Statement
+        }
     }
-    if dialect.can_repeat_statement {
-        return Retry::Statement;
-    }
-    if ended || executed.all.len() == 1 && !is_atomic(executed.failed()) {
-        Retry::Nothing
-    } else {
-        Retry::Part
-    }
-}
-
-/// Every change of the schema commits what came before it, and ends the transaction: from there on each
-/// statement is a transaction of its own. So is each one of a file that has none.
-fn where_changes_commit(transaction: FileTransaction, executed: Executed<'_>) -> Retry {
-    let mut all = executed.before().chain([executed.failed()]);
-    if all.any(controls_transactions) {
-        return Retry::Nothing;
-    }
-    let has_committed = executed.has_committed
-        || !transaction.is_open()
-        || executed.before().any(|s| !changes_rows_only(s))
-        || !changes_rows_only(executed.failed());
-    if has_committed {
-        Retry::Statement
-    } else {
-        Retry::Unit
-    }
-}
-
-/// Whether a statement may begin or end transactions, or hide statements that do.
-fn controls_transactions(statement: &str) -> bool {
-    match first_word(statement).as_str() {
-        "SET" => statement.to_ascii_lowercase().contains("autocommit"),
-        word => [
-            "BEGIN",
-            "START",
-            "COMMIT",
-            "ROLLBACK",
-            "SAVEPOINT",
-            "RELEASE",
-            "XA",
-            "LOCK",
-            "UNLOCK",
-            "CALL",
-            "EXECUTE",
-            "DELIMITER",
-        ]
-        .contains(&word),
-    }
-}
-
-/// Whether a statement leaves the transaction open, on a database that commits changes of the schema.
-pub(super) fn changes_rows_only(statement: &str) -> bool {
-    let word = first_word(statement);
-    [
-        "INSERT", "UPDATE", "DELETE", "REPLACE", "SELECT", "WITH", "VALUES", "SET", "DO", "USE",
-        "SHOW", "",
-    ]
-    .contains(&word.as_str())
-}
-
-/// Whether a statement that is sent alone is done as a whole or not at all.
-pub(super) fn is_atomic(statement: &str) -> bool {
-    let is_plain = [
-        "CREATE", "ALTER", "DROP", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "COMMENT", "GRANT",
-        "REVOKE", "SELECT", "WITH",
-    ]
-    .contains(&first_word(statement).as_str());
-    let mut words = statement.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    let has_own_steps = words.any(|word| {
-        [
-            "CONCURRENTLY",
-            "DATABASE",
-            "TABLESPACE",
-            "SUBSCRIPTION",
-            "SYSTEM",
-            "VALUE",
-        ]
-        .iter()
-        .any(|own| word.eq_ignore_ascii_case(own))
-    });
-    is_plain && !has_own_steps
-}
-
-pub(super) fn first_word(statement: &str) -> String {
-    let letters = statement.trim_start().chars();
-    letters
-        .take_while(char::is_ascii_alphabetic)
-        .map(|letter| letter.to_ascii_uppercase())
-        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::db::{Backend, migrator::statements::statements};
+    use crate::db::{
+        Backend,
+        migrator::{dialect::FileTransaction, file::MigrationFile, progress::Progress},
+    };
 
     fn after(backend: Backend, transaction: FileTransaction, sql: &str, done: usize) -> Retry {
-        let dialect = backend.driver().migrations;
-        let all = statements(sql, dialect.lexical_rules);
-        let executed = Executed {
-            sql,
-            all: &all,
-            done,
-            has_committed: false,
+        let file = MigrationFile {
+            text: sql.to_owned(),
+            ..MigrationFile::default()
         };
-        retry(dialect, transaction, executed)
+        let dialect = backend.driver().migrations;
+        let progress = Progress {
+            done,
+            ..Progress::default()
+        };
+        FailedFile::new(&file.whole(), dialect, transaction, &progress).retry()
     }
 
     #[test]

@@ -53,6 +53,12 @@ pub(in crate::db) struct Statement {
     pub(in crate::db) end: usize,
 }
 
+impl Statement {
+    pub(super) fn of(self, sql: &str) -> &str {
+        &sql[self.word..self.end]
+    }
+}
+
 /// The statements of a file, those that are nothing but comments left out.
 pub(in crate::db) fn statements(sql: &str, rules: LexicalRules) -> Vec<Statement> {
     let mut found = Vec::new();

@@ -4,16 +4,17 @@ use super::{
     apply::Migrator,
     dialect::FileTransaction,
     error::MigrationError,
-    failure::{FailedFile, has_secret, hint, place, without_quotes, words},
+    failure::{FailedFile, PartialEffects},
     file::MigrationFile,
-    partial_effects::PartialEffects,
-    progress::Progress,
-    retry::{Executed, Retry, retry},
-    statements::{Statement, line, statements},
+    progress::{Progress, Stage},
+    retry::Retry,
+    send::StatementFault,
+    statements::line,
+    transactions::changes_rows_only,
 };
 use crate::db::{
     Error,
-    fault::{Fault, FaultKind},
+    fault::{Fault, FaultKind, FaultPhase},
     target::CALL,
 };
 
@@ -22,34 +23,54 @@ impl Migrator {
     pub(super) async fn interrupted(
         &mut self,
         file: &MigrationFile,
-        all: &[Statement],
         progress: &mut Progress,
-        error: &sqlx::Error,
+        error: StatementFault,
     ) -> MigrationError {
-        let fault = self.fault(error);
-        if fault.is_transient() {
-            let executed = Executed {
-                sql: file.part(progress.part),
-                all,
-                done: progress.done,
-                has_committed: progress.has_committed,
-            };
-            let transaction = self.transaction(file);
-            match retry(self.dialect, transaction, executed) {
+        let failed = self.failed_file(file, progress);
+        if error.fault.is_transient() {
+            match failed.retry() {
                 Retry::Unit => {
                     let _ = self.run("ROLLBACK".to_owned()).await;
                     *progress = Progress::default();
-                    return Error::NotYet(fault.message).into();
+                    return Error::NotYet(error.fault.message).into();
                 }
                 Retry::Part => {
                     progress.done = 0;
-                    return Error::NotYet(fault.message).into();
+                    return Error::NotYet(error.fault.message).into();
                 }
-                Retry::Statement => return Error::NotYet(fault.message).into(),
+                Retry::Statement => return Error::NotYet(error.fault.message).into(),
                 Retry::Nothing => {}
             }
         }
-        self.failed(file, all, progress, (error, &fault)).await
+        self.failed(&failed, &error).await
+    }
+
+    /// What only shows at its commit, such as a deferred constraint, is the file's own failure.
+    pub(super) async fn unrecorded(
+        &mut self,
+        file: &MigrationFile,
+        progress: &mut Progress,
+        fault: Fault,
+    ) -> MigrationError {
+        if fault.kind != FaultKind::Server {
+            return self.refused(&fault).into();
+        }
+        let transaction = self.transaction(file);
+        if let error @ Error::NotYet(_) = fault.clone().into() {
+            if transaction == FileTransaction::RowLast {
+                progress.stage = Stage::Commit;
+            }
+            return error.into();
+        }
+        if fault.is_transient() {
+            if transaction.is_open() && !progress.has_committed {
+                let _ = self.run("ROLLBACK".to_owned()).await;
+                *progress = Progress::default();
+            }
+            return Error::NotYet(fault.message).into();
+        }
+        let failed = self.failed_file(file, progress);
+        self.failed(&failed, &fault.into()).await
     }
 
     pub(super) async fn refuse_nul(&mut self, file: &MigrationFile) -> Result<(), MigrationError> {
@@ -74,74 +95,43 @@ impl Migrator {
         progress: &Progress,
         why: &str,
     ) -> Option<MigrationError> {
-        let file = unit.get(progress.file)?;
-        let all = statements(file.part(progress.part), self.dialect.lexical_rules);
-        let error = sqlx::Error::Protocol(why.to_owned());
+        let failed = self.failed_file(unit.get(progress.file)?, progress);
         let fault = Fault {
+            codes: self.target.backend().driver().codes,
+            phase: FaultPhase::Call,
             kind: FaultKind::Server,
+            code: String::new(),
             message: why.to_owned(),
-            ..self.fault(&error)
         };
-        Some(self.failed(file, &all, progress, (&error, &fault)).await)
+        Some(self.failed(&failed, &fault.into()).await)
+    }
+
+    fn failed_file<'a>(&self, file: &'a MigrationFile, progress: &Progress) -> FailedFile<'a> {
+        FailedFile::new(file, self.dialect, self.transaction(file), progress)
     }
 
     /// Undoes what can be undone, and says what failed, where, what remains and what to do.
-    async fn failed(
-        &mut self,
-        file: &MigrationFile,
-        all: &[Statement],
-        progress: &Progress,
-        (error, fault): (&sqlx::Error, &Fault),
-    ) -> MigrationError {
-        let failed = self.failed_file(file, all, progress);
+    async fn failed(&mut self, failed: &FailedFile<'_>, error: &StatementFault) -> MigrationError {
         // Nobody knows what a lost connection has done; the server undoes its transaction.
-        let is_lost = fault.kind != FaultKind::Server || fault.ends_session();
-        let effects = failed.partial_effects();
-        let words = words(self.dialect, error, fault);
-        let words = match failed.statement() {
-            Some(statement) if has_secret(file.part(progress.part), statement) => {
-                without_quotes(&words)
-            }
-            _ => &words,
-        };
-        let rest = if is_lost {
-            ""
+        let fault = &error.fault;
+        let effects = if fault.kind != FaultKind::Server || fault.ends_session() {
+            None
         } else {
-            self.undo(&failed, effects).await
+            let effects = self.undo(failed).await;
+            self.note_failure(failed, &failed.words(error)).await;
+            Some(effects)
         };
-        if !is_lost {
-            self.note_failure(&failed, words).await;
-        }
-        let (line, shown) = place(&failed, error);
-        let what = format!("{}:{line}: {words}{rest}{shown}", file.shown);
-        let hint = hint(&failed, fault, is_lost, effects, &self.history.table);
+        let what = failed.what(error, effects);
+        let hint = failed.hint(fault, effects, self.history.layout, &self.history.table);
         MigrationError::migration(self.target.url.redact(&what), hint)
     }
 
-    pub(super) fn failed_file<'a>(
-        &self,
-        file: &'a MigrationFile,
-        all: &'a [Statement],
-        progress: &Progress,
-    ) -> FailedFile<'a> {
-        FailedFile {
-            file,
-            layout: self.history.layout,
-            dialect: self.dialect,
-            transaction: self.transaction(file),
-            all,
-            part: progress.part.min(file.parts.len().saturating_sub(1)),
-            done: progress.done,
-            has_committed: progress.has_committed,
-        }
-    }
-
     /// Leaves the note that the tool would leave. Without it the failure is the same.
-    pub(super) async fn note_failure(&mut self, failed: &FailedFile<'_>, words: &str) {
+    async fn note_failure(&mut self, failed: &FailedFile<'_>, words: &str) {
         if failed.transaction != FileTransaction::Marked {
             return;
         }
-        if let Some(note) = failed.layout.failed_row {
+        if let Some(note) = self.history.layout.failed_row {
             let _ = self.run(note(&self.rows(), failed.file, words)).await;
         }
     }
@@ -165,38 +155,34 @@ impl Migrator {
     }
 
     /// Undoes what can be undone, and says what remains.
-    pub(super) async fn undo(
-        &mut self,
-        failed: &FailedFile<'_>,
-        effects: PartialEffects,
-    ) -> &'static str {
+    async fn undo(&mut self, failed: &FailedFile<'_>) -> PartialEffects {
         // Where the file ended the transaction itself there is nothing to undo.
         let _ = self.run("ROLLBACK".to_owned()).await;
         if !self.dialect.commits_schema_changes {
-            return effects.words();
+            return failed.partial_effects();
         }
-        let sql = failed.file.part(failed.part);
-        let executed = &failed.all[..failed.done.min(failed.all.len())];
         let remains = match failed.transaction {
             // Whatever was committed took the row along.
-            FileTransaction::RowFirst => {
-                let row = self.history.layout.row_of(&self.rows(), failed.file);
-                self.has_row(&row).await.unwrap_or(true)
+            FileTransaction::RowFirst => self.has_row(failed.file).await.unwrap_or(true),
+            FileTransaction::RowLast => {
+                let mut executed = failed.executed();
+                failed.has_committed || failed.has_ended() || !executed.all(changes_rows_only)
             }
-            FileTransaction::RowLast => failed.has_committed || self.commits(sql, executed),
             FileTransaction::None | FileTransaction::Marked => {
-                failed.part > 0 || !executed.is_empty()
+                failed.part > 0 || failed.executed().next().is_some()
             }
         };
         if remains {
-            "; this database commits each schema change immediately, so the changes before this statement remain"
+            PartialEffects::SchemaChanges
         } else {
-            PartialEffects::Nothing.words()
+            PartialEffects::Nothing
         }
     }
 
-    pub(super) async fn has_row(&mut self, condition: &str) -> Result<bool, Fault> {
-        let asked = format!("SELECT 1 FROM {} WHERE {condition}", self.history.table);
+    /// Whether the file has a row.
+    pub(super) async fn has_row(&mut self, file: &MigrationFile) -> Result<bool, Fault> {
+        let row = (self.history.layout.row_key)(&self.rows(), file);
+        let asked = format!("SELECT 1 FROM {} WHERE {row}", self.history.table);
         let rows = self.connection.rows(asked, CALL).await?;
         Ok(!rows.is_empty())
     }

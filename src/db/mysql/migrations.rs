@@ -1,15 +1,10 @@
 //! Applying migrations to `MySQL` and `MariaDB`, which commit every change of the schema at once.
 
-use sqlx::{MySql, mysql::MySqlDatabaseError};
+use sqlx::mysql::MySqlDatabaseError;
 
-use crate::db::{
-    connection::{Pending, SqlxConnection},
-    migrator::{
-        dialect::{FileTransaction, MigrationConnection, MigrationDialect, TableName},
-        partial_effects::PartialEffects,
-        send::send,
-        statements::{Backslashes, Comments, LexicalRules, Statement},
-    },
+use crate::db::migrator::{
+    dialect::{MigrationDialect, TableName},
+    statements::{Backslashes, Comments, LexicalRules},
 };
 
 /// `name` as a quoted identifier.
@@ -44,15 +39,12 @@ pub(super) static MIGRATIONS: MigrationDialect = MigrationDialect {
     bytes: |hex| format!("X'{hex}'"),
     begin: "BEGIN",
     begin_unflushed: "BEGIN",
-    sqlx_transaction: |_| FileTransaction::RowFirst,
     // The next file starts in the URL's database, wherever this one went.
     after_file: |database| database.map(|name| format!("USE {}", back_quoted(name))),
     commits_schema_changes: true,
     allows_nul: true,
     allows_byte_order_mark: false,
-    rollback_ends_transaction: false,
-    can_repeat_statement: false,
-    effects_without_transaction: |_| PartialEffects::Nothing,
+    one_by_one: None,
     // The commit behind each file's row ends whatever the file left open.
     has_open_transaction: |_| Box::pin(std::future::ready(Ok(false))),
     is_committed_already: |_| false,
@@ -60,7 +52,6 @@ pub(super) static MIGRATIONS: MigrationDialect = MigrationDialect {
     refuses_transaction: None,
     // `… at line 3`, within the statement.
     error_position: |error, sql, statement| {
-        let statement = statement?;
         let text = &sql[statement.from..statement.end];
         let (_, number) = error.message().rsplit_once(" at line ")?;
         let number: usize = number.trim().parse().ok()?;
@@ -74,17 +65,3 @@ pub(super) static MIGRATIONS: MigrationDialect = MigrationDialect {
         None => String::new(),
     },
 };
-
-impl MigrationConnection for SqlxConnection<MySql> {
-    fn send<'a>(
-        &'a mut self,
-        sql: &'a str,
-        all: &'a [Statement],
-        _has_no_transaction: bool,
-        done: &'a mut usize,
-    ) -> Pending<'a, sqlx::Result<()>> {
-        let from = all.get(*done).filter(|_| *done > 0);
-        let rest = &sql[from.map_or(0, |statement| statement.from)..];
-        Box::pin(send::<MySql>(&mut self.0, rest, done))
-    }
-}

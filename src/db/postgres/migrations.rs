@@ -1,18 +1,12 @@
 //! Applying migrations to Postgres.
 
-use sqlx::{
-    Postgres as Sqlx,
-    postgres::{PgDatabaseError, PgErrorPosition},
-};
+use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
 use super::quoting::{literal, quoted};
 use crate::db::{
-    connection::{Pending, SqlxConnection},
     migrator::{
-        dialect::{FileTransaction, MigrationConnection, MigrationDialect, TableName},
-        partial_effects::PartialEffects,
-        send::send,
-        statements::{Backslashes, Comments, LexicalRules, Statement, byte_of_character},
+        dialect::{MigrationDialect, TableName},
+        statements::{Backslashes, Comments, LexicalRules, byte_of_character},
     },
     target::CALL,
 };
@@ -37,27 +31,11 @@ pub(super) static MIGRATIONS: MigrationDialect = MigrationDialect {
     begin: "BEGIN",
     // The log is written in order: a commit that is flushed flushes those before it.
     begin_unflushed: "BEGIN; SET LOCAL synchronous_commit TO off",
-    sqlx_transaction: |has_none| {
-        if has_none {
-            FileTransaction::None
-        } else {
-            FileTransaction::RowLast
-        }
-    },
     after_file: |_| None,
     commits_schema_changes: false,
     allows_nul: false,
     allows_byte_order_mark: false,
-    rollback_ends_transaction: false,
-    can_repeat_statement: false,
-    // Several statements in one message are one transaction; some statements alone are several.
-    effects_without_transaction: |statements| {
-        if statements == 1 {
-            PartialEffects::Part
-        } else {
-            PartialEffects::Nothing
-        }
-    },
+    one_by_one: None,
     // A transaction's clock stands still from its beginning.
     has_open_transaction: |connection| {
         let ask = "SELECT transaction_timestamp() < statement_timestamp()";
@@ -102,16 +80,4 @@ fn find_tables(tables: &[TableName], schema: Option<&str>) -> String {
          WHERE {}",
         places.join(" OR ")
     )
-}
-
-impl MigrationConnection for SqlxConnection<Sqlx> {
-    fn send<'a>(
-        &'a mut self,
-        sql: &'a str,
-        _all: &'a [Statement],
-        _has_no_transaction: bool,
-        done: &'a mut usize,
-    ) -> Pending<'a, sqlx::Result<()>> {
-        Box::pin(send::<Sqlx>(&mut self.0, sql, done))
-    }
 }

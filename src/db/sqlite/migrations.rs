@@ -2,16 +2,11 @@
 
 use std::time::Duration;
 
-use sqlx::{Sqlite as Sqlx, SqliteConnection};
-
 use crate::{
     db::{
-        connection::{Pending, SqlxConnection},
         migrator::{
-            dialect::{FileTransaction, MigrationConnection, MigrationDialect, TableName},
-            partial_effects::PartialEffects,
-            send::send,
-            statements::{Backslashes, Comments, LexicalRules, Statement},
+            dialect::{MigrationDialect, TableName},
+            statements::{Backslashes, Comments, LexicalRules},
         },
         target::CALL,
     },
@@ -20,10 +15,6 @@ use crate::{
 
 /// The limit for opening the file; the driver waits for a lock half as long.
 pub(super) const OPEN: Duration = Duration::from_secs(2);
-
-/// How much of a file is handed over at once. `SQLite` copies everything behind a statement before it
-/// looks at it, so that a file of megabytes handed over whole would take minutes.
-const AT_ONCE: usize = 16 * 1024;
 
 pub(super) static MIGRATIONS: MigrationDialect = MigrationDialect {
     lexical_rules: LexicalRules {
@@ -48,20 +39,13 @@ pub(super) static MIGRATIONS: MigrationDialect = MigrationDialect {
     // All writing waits at one place, before anything was done.
     begin: "BEGIN IMMEDIATE",
     begin_unflushed: "BEGIN IMMEDIATE",
-    sqlx_transaction: |has_none| {
-        if has_none {
-            FileTransaction::None
-        } else {
-            FileTransaction::RowFirst
-        }
-    },
     after_file: |_| None,
     commits_schema_changes: false,
     allows_nul: false,
     allows_byte_order_mark: true,
-    rollback_ends_transaction: true,
-    can_repeat_statement: true,
-    effects_without_transaction: |_| PartialEffects::Before,
+    // SQLite copies everything behind a statement before it looks at it, so that a file of megabytes sent
+    // whole would take minutes.
+    one_by_one: Some(16 * 1024),
     has_open_transaction: |connection| {
         Box::pin(async move {
             let answer = connection.run("BEGIN; COMMIT".to_owned(), CALL).await;
@@ -73,7 +57,6 @@ pub(super) static MIGRATIONS: MigrationDialect = MigrationDialect {
     refuses_transaction: None,
     // `near "x"`, if that is only once in the statement.
     error_position: |error, sql, statement| {
-        let statement = statement?;
         let text = &sql[statement.from..statement.end];
         let near = error.message().strip_prefix("near \"")?.split('"').next()?;
         let mut places = text.match_indices(near);
@@ -84,45 +67,3 @@ pub(super) static MIGRATIONS: MigrationDialect = MigrationDialect {
     },
     error_details: |_| String::new(),
 };
-
-impl MigrationConnection for SqlxConnection<Sqlx> {
-    fn send<'a>(
-        &'a mut self,
-        sql: &'a str,
-        all: &'a [Statement],
-        has_no_transaction: bool,
-        done: &'a mut usize,
-    ) -> Pending<'a, sqlx::Result<()>> {
-        Box::pin(send_in_parts(
-            &mut self.0,
-            sql,
-            all,
-            has_no_transaction,
-            done,
-        ))
-    }
-}
-
-/// Sends the statements from number `done` on, several at once unless each is `alone`, in no
-/// transaction.
-async fn send_in_parts(
-    connection: &mut SqliteConnection,
-    sql: &str,
-    all: &[Statement],
-    alone: bool,
-    done: &mut usize,
-) -> sqlx::Result<()> {
-    while let Some(first) = all.get(*done) {
-        let together = all[*done..].iter();
-        let together = together.take_while(|s| !alone && s.end < first.from + AT_ONCE);
-        let next = *done + together.count().max(1);
-        let end = all.get(next).map_or(sql.len(), |statement| statement.from);
-        let mut ended = 0;
-        if let Err(error) = send::<Sqlx>(connection, &sql[first.from..end], &mut ended).await {
-            *done = (*done + ended).min(next - 1);
-            return Err(error);
-        }
-        *done = next;
-    }
-    Ok(())
-}

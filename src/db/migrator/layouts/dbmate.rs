@@ -76,8 +76,6 @@ pub(super) static DBMATE: Layout = Layout {
     failed_hint: None,
     no_transaction_hint: Some("write `-- migrate:up transaction:false`"),
     row_key: |rows, file| format!("version = {}", rows.text(&file.label)),
-    if_unfinished: "",
-    if_done: "",
 };
 
 fn migration(listed: Listed<String>) -> MigrationFile {

@@ -57,8 +57,6 @@ pub(super) static DRIZZLE: Layout = Layout {
     failed_hint: None,
     no_transaction_hint: None,
     row_key: |_, file| format!("created_at = {}", file.version),
-    if_unfinished: "",
-    if_done: "",
 };
 
 fn read(path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {

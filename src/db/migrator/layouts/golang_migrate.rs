@@ -7,11 +7,11 @@ use super::versioned::{SQL, go_session, leading_digits, read_files};
 use crate::db::{
     Backend,
     migrator::{
-        atomic::{is_atomic_file, is_wrappable},
         dialect::{FileTransaction, MigrationDialect, TableName},
         error::MigrationError,
         file::MigrationFile,
         layout::{Column, Layout, MigrationPlan, RESTORE, RowMoment, RowSql},
+        transactions::{is_atomic_file, is_wrappable},
     },
     rows::TextRow,
 };
@@ -55,8 +55,6 @@ pub(super) static GOLANG_MIGRATE: Layout = Layout {
     }),
     no_transaction_hint: None,
     row_key: |_, file| format!("version = {}", file.version),
-    if_unfinished: "",
-    if_done: " AND NOT dirty",
 };
 
 /// Any other name is passed over. A version with a `.down.` file alone is a migration that does nothing.
@@ -119,7 +117,7 @@ fn read(path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
 
 /// On `SQLite` the tool wraps each file of the folder in a transaction, or, with `x-no-tx-wrap`, none.
 fn transaction(file: &MigrationFile, dialect: &MigrationDialect) -> FileTransaction {
-    let is_wrapped = if dialect.rollback_ends_transaction {
+    let is_wrapped = if dialect.one_by_one.is_some() {
         !file.has_no_transaction
     } else {
         is_atomic_file(dialect, &file.text)

@@ -50,8 +50,6 @@ pub(super) static GOOSE: Layout = Layout {
     failed_hint: None,
     no_transaction_hint: Some("write the line `-- +goose NO TRANSACTION` at the top of the file"),
     row_key: |_, file| format!("version_id = {}", file.version),
-    if_unfinished: "",
-    if_done: "",
 };
 
 /// goose expects a row of version 0, and crashes without it.

@@ -13,13 +13,13 @@ use crate::db::{
     Backend, Error,
     hex::hex,
     migrator::{
-        atomic::is_atomic_file,
         dialect::{FileTransaction, TableName},
         error::MigrationError,
         file::MigrationFile,
         layout::{
             Column, EmptySchema, Layout, MigrationPlan, PlanWarning, RESTORE, RowMoment, RowSql,
         },
+        transactions::is_atomic_file,
     },
     rows::TextRow,
 };
@@ -74,7 +74,7 @@ pub(super) static PRISMA: Layout = Layout {
     session: None,
     row,
     failed_row: Some(|rows, file, words| {
-        let (table, row) = (rows.table, PRISMA.row_of(rows, file));
+        let (table, row) = (rows.table, unfinished_row(rows, file));
         let logs = rows.text(words);
         format!("UPDATE {table} SET logs = {logs} WHERE {row}")
     }),
@@ -84,9 +84,12 @@ pub(super) static PRISMA: Layout = Layout {
     }),
     no_transaction_hint: None,
     row_key: |rows, file| format!("migration_name = {}", rows.text(&file.label)),
-    if_unfinished: " AND finished_at IS NULL AND rolled_back_at IS NULL",
-    if_done: " AND finished_at IS NOT NULL AND rolled_back_at IS NULL",
 };
+
+fn unfinished_row(rows: &RowSql<'_>, file: &MigrationFile) -> String {
+    let row = (PRISMA.row_key)(rows, file);
+    format!("{row} AND finished_at IS NULL AND rolled_back_at IS NULL")
+}
 
 fn read(path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
     let mut all = Vec::new();
@@ -279,7 +282,7 @@ fn row(rows: &RowSql<'_>, file: &MigrationFile, moment: RowMoment) -> Result<Str
         RowMoment::Before => insert("", &now),
         RowMoment::Completed(_) => Ok(format!(
             "UPDATE {table} SET applied_steps_count = 1, finished_at = {now} WHERE {}",
-            PRISMA.row_of(rows, file)
+            unfinished_row(rows, file)
         )),
         RowMoment::After(elapsed) => {
             // Prisma orders its rows by this: no earlier than the end of the file before.

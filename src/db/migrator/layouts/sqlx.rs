@@ -13,7 +13,7 @@ use crate::db::{
     Backend,
     hex::unhex,
     migrator::{
-        dialect::TableName,
+        dialect::{FileTransaction, TableName},
         error::MigrationError,
         file::MigrationFile,
         layout::{
@@ -63,7 +63,11 @@ pub(super) static SQLX: Layout = Layout {
         compare(path, files, &applied)
     },
     refuse_file: None,
-    transaction: |file, dialect| (dialect.sqlx_transaction)(file.has_no_transaction),
+    transaction: |file, dialect| match file.usual_transaction() {
+        _ if dialect.commits_schema_changes => FileTransaction::RowFirst,
+        FileTransaction::RowLast if dialect.one_by_one.is_some() => FileTransaction::RowFirst,
+        usual => usual,
+    },
     session: None,
     row: |rows, file, moment| {
         Ok(match moment {
@@ -81,8 +85,6 @@ pub(super) static SQLX: Layout = Layout {
     failed_hint: None,
     no_transaction_hint: Some("begin the file with the line `-- no-transaction`"),
     row_key: |_, file| format!("version = {}", file.version),
-    if_unfinished: "",
-    if_done: " AND success",
 };
 
 /// The statement for the file's row. The time is what it took until here, in nanoseconds.

@@ -1,4 +1,4 @@
-//! Bytes as hexadecimal digits, and back.
+//! Bytes as hexadecimal digits.
 
 use std::fmt::Write as _;
 
@@ -11,12 +11,4 @@ pub(super) fn hex(bytes: &[u8]) -> String {
             let _ = write!(hex, "{byte:02x}");
             hex
         })
-}
-
-/// The bytes, `None` where the text is not such digits.
-pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
-        .collect()
 }

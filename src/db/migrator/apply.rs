@@ -10,9 +10,9 @@ use super::{
     dialect::{FileTransaction, MigrationDialect},
     error::{MigrationError, refused},
     file::MigrationFile,
-    folder::MigrationFolder,
     history::History,
     layout::{LayoutKind, MigrationPlan, RowMoment, RowSql},
+    layouts::MigrationFolder,
     progress::{Progress, Stage},
     send::MigrationConnection,
     statements::statements,
@@ -79,9 +79,10 @@ impl Migrator {
         }
         let plan = self.history.plan(folder, rows, self.target.backend())?;
         self.units = plan.units().count();
-        let session = self.history.layout.session;
-        if let Some(sql) = session.and_then(|sql| sql(self.target.backend(), &plan.pending)) {
-            self.run(sql.to_owned()).await?;
+        if let Some(off) = self.dialect.foreign_keys_off
+            && (self.history.layout.without_foreign_keys)(&plan.pending)
+        {
+            self.run(off.to_owned()).await?;
         }
         Ok(plan)
     }

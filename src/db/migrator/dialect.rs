@@ -18,6 +18,10 @@ pub(in crate::db) struct TableName {
 }
 
 impl TableName {
+    pub(super) const fn named(name: &'static str) -> Self {
+        Self { schema: None, name }
+    }
+
     /// The names as literals, for `IN (…)`.
     pub(in crate::db) fn list(tables: &[Self]) -> String {
         let names: Vec<String> = tables.iter().map(|t| format!("'{}'", t.name)).collect();
@@ -65,6 +69,8 @@ pub(in crate::db) struct MigrationDialect {
     pub(in crate::db) begin: &'static str,
     /// What opens one whose commit need not reach the disk, since that of a later one takes it along.
     pub(in crate::db) begin_unflushed: &'static str,
+    /// Turns foreign keys off for the session, if they can be: before the first transaction.
+    pub(in crate::db) foreign_keys_off: Option<&'static str>,
     /// A statement after each file, so that the next one starts in the same database.
     pub(in crate::db) after_file: fn(database: Option<&str>) -> Option<String>,
     /// Every change of the schema commits by itself.

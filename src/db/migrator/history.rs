@@ -1,13 +1,9 @@
 //! The history table that a folder continues, and its rows.
 
 use super::{
-    dialect::MigrationDialect,
     error::{MigrationError, refused},
-    file::MigrationFile,
-    folder::MigrationFolder,
-    layout::{EmptySchema, Layout, LayoutKind, MigrationPlan, RowSql},
-    layouts::layout,
-    tables::layout_in,
+    layout::{Compared, Layout, LayoutKind, MigrationPlan, RowSql},
+    layouts::{MigrationFolder, layout},
 };
 use crate::db::{Backend, Error, Target, connection::Connection, rows::TextRow, target::CALL};
 
@@ -41,13 +37,19 @@ impl History {
         folder: &MigrationFolder,
     ) -> Result<(Self, Option<Vec<TextRow>>), MigrationError> {
         let found = Self::new(layout_in(connection, target, folder).await?, target);
-        if let Some(refuse) = found.layout.refuse {
-            refuse(&folder.path, target.backend())?;
-        }
-        let dialect = target.backend().driver().migrations;
-        let rows = found.read(connection, dialect).await?;
-        if let (None, Some(empty)) = (&rows, &found.layout.empty_schema) {
-            found.refuse_not_empty(connection, target, empty).await?;
+        MigrationFolder::check_backend(&folder.path, target.backend())?;
+        let rows = found.read(connection, target.backend()).await?;
+        if let (None, Some((ask, refuse))) = (&rows, found.layout.empty_schema) {
+            let ask = ask(&RowSql::of(target, &found.table));
+            match connection.rows(ask, CALL).await {
+                Ok(rows) => {
+                    let other = rows.first().map(|row| refuse(&row.text(0)));
+                    other.map_or(Ok(()), Err)?;
+                }
+                // There is no file yet.
+                Err(fault) if fault.is_missing_table() => {}
+                Err(fault) => return Err(refused(&fault, &found.table).into()),
+            }
         }
         Ok((found, rows))
     }
@@ -59,14 +61,15 @@ impl History {
         rows: Option<Vec<TextRow>>,
         backend: Backend,
     ) -> Result<MigrationPlan<'a>, MigrationError> {
-        let files = folder.files_for(self.kind);
-        let plan = (self.layout.compare)(&folder.path, files, &rows.unwrap_or_default())?;
-        let refuse = |file: &&MigrationFile| {
-            let by_layout = self.layout.refuse_file;
-            let refusal = file.refusal.clone();
-            refusal.or_else(|| by_layout.and_then(|refuse| refuse(file, backend)))
-        };
-        match plan.pending.iter().find_map(refuse) {
+        let plan = (self.layout.compare)(&Compared {
+            path: &folder.path,
+            backend,
+            layout: self.layout,
+            files: folder.files_for(self.kind),
+            rows: rows.unwrap_or_default(),
+        })?;
+        let mut refusals = plan.pending.iter().filter_map(|file| file.refusal.clone());
+        match refusals.next() {
             Some(refusal) => Err(refusal),
             None => Ok(plan),
         }
@@ -75,10 +78,13 @@ impl History {
     async fn read(
         &self,
         connection: &mut dyn Connection,
-        dialect: &MigrationDialect,
+        backend: Backend,
     ) -> Result<Option<Vec<TextRow>>, Error> {
+        let dialect = backend.driver().migrations;
         let columns = self.layout.columns.iter();
-        let columns: Vec<String> = columns.map(|column| column.select(dialect)).collect();
+        let columns = columns.map(|column| (dialect.as_text)(column));
+        let columns = columns.chain(self.layout.bytes.map(dialect.as_hex));
+        let columns: Vec<String> = columns.collect();
         let ask = format!("SELECT {} FROM {}", columns.join(", "), self.table);
         match connection.rows(ask, CALL).await {
             Ok(rows) => Ok(Some(rows)),
@@ -86,23 +92,61 @@ impl History {
             Err(fault) => Err(refused(&fault, &self.table)),
         }
     }
+}
 
-    /// Refuses to create a history beside another table.
-    async fn refuse_not_empty(
-        &self,
-        connection: &mut dyn Connection,
-        target: &Target,
-        empty: &EmptySchema,
-    ) -> Result<(), MigrationError> {
-        let ask = (empty.ask)(&RowSql::of(target, &self.table));
-        match connection.rows(ask, CALL).await {
-            Ok(rows) => match rows.first() {
-                Some(other) => Err((empty.refused)(&other.text(0))),
-                None => Ok(()),
-            },
-            // There is no file yet.
-            Err(fault) if fault.is_missing_table() => Ok(()),
-            Err(fault) => Err(refused(&fault, &self.table).into()),
-        }
+/// Whose layout the folder has in this database. Refuses a folder of one layout where the database has the
+/// table of another one only, unless `--sql-layout` has decided.
+async fn layout_in(
+    connection: &mut dyn Connection,
+    target: &Target,
+    folder: &MigrationFolder,
+) -> Result<LayoutKind, MigrationError> {
+    if folder.is_decided {
+        return Ok(folder.layout);
     }
+    let found = find(connection, target).await?;
+    let Some(first) = found.first() else {
+        return Ok(folder.layout);
+    };
+    let other = folder.other.as_ref().map(|(kind, _)| *kind);
+    let mut possible = std::iter::once(folder.layout).chain(other);
+    if let Some(kind) = possible.find(|kind| found.contains(kind)) {
+        return Ok(kind);
+    }
+    let (mine, shown) = (folder.layout.as_str(), folder.path.display());
+    let table = |kind: LayoutKind| layout(kind).table.name;
+    Err(MigrationError::Layout {
+        what: format!(
+            "{shown} has the layout of {mine}, and the database has the table {} of {}, but not {}",
+            table(*first),
+            first.as_str(),
+            table(folder.layout)
+        ),
+        hint: format!(
+            "name the folder of {}; if another app of the same database uses that, set --sql-layout {mine}",
+            first.as_str()
+        ),
+    })
+}
+
+/// The layouts whose tables are there.
+async fn find(
+    connection: &mut dyn Connection,
+    target: &Target,
+) -> Result<Vec<LayoutKind>, MigrationError> {
+    let tables = LayoutKind::ALL.map(|kind| layout(kind).table);
+    let ask = (target.backend().driver().migrations.find_tables)(&tables, target.url.schema());
+    let rows = match connection.rows(ask, CALL).await {
+        Ok(rows) => rows,
+        Err(fault) if fault.is_missing_table() => return Ok(Vec::new()),
+        Err(fault) => return Err(refused(&fault, "the history").into()),
+    };
+    let is_there = |kind: &LayoutKind| {
+        let layout = layout(*kind);
+        rows.iter().any(|row| {
+            row.text(0) == layout.table.name
+                && layout.has_dirty.is_none_or(|has_it| has_it == row.flag(1))
+        })
+    };
+    Ok(LayoutKind::ALL.into_iter().filter(is_there).collect())
 }

@@ -30,14 +30,6 @@ enum_with_all! {
     }
 }
 
-/// What the tool requires before it creates its history: a database without any other table.
-pub(super) struct EmptySchema {
-    /// Asks for such a table.
-    pub(super) ask: fn(&RowSql<'_>) -> String,
-    /// The refusal, by the table's name.
-    pub(super) refused: fn(&str) -> MigrationError,
-}
-
 /// What statements about a history table are made of.
 pub(super) struct RowSql<'a> {
     /// The table's name, as far as it has to be qualified.
@@ -123,61 +115,88 @@ pub struct PlanWarning {
     pub hint: String,
 }
 
-impl PlanWarning {
-    /// The file is applied although `newer` is applied already.
-    pub(super) fn out_of_order(file: &MigrationFile, newer: &str, tool: &str) -> Self {
-        Self {
-            what: format!(
-                "{} is out of order: {newer} is already applied; applying it now, as {tool} does",
-                file.shown
-            ),
-            hint: "rename it to a newer version if it depends on newer migrations".to_owned(),
-        }
-    }
-
-    /// The file is not the one that was applied, and the tool does not care.
-    pub(super) fn edited(file: &MigrationFile, tool: &str) -> Self {
-        Self {
-            what: format!(
-                "{} was changed after it was applied; launchgate ignores that, as {tool} does",
-                file.shown
-            ),
-            hint: "put the change in a new migration".to_owned(),
-        }
-    }
-}
-
 /// What to do about an applied migration that the folder lacks.
 pub(super) const RESTORE: &str =
     "restore the file; if this image is older than the database, deploy a newer image";
 
-/// A row that the tool would not have written.
-pub(super) fn unexpected_row(table: &str, contents: &str, tool: &str) -> MigrationError {
-    let what = format!("the table {table} has unexpected contents: {contents}");
-    let hint = format!("compare {table} with the table that {tool} creates");
-    Error::refused(what, hint).into()
+/// More missing files than this are only counted: the message must fit into the recorded output.
+const NAMED: usize = 5;
+
+/// A folder's files and the rows of the table, to be compared.
+pub(super) struct Compared<'a> {
+    pub(super) path: &'a Path,
+    pub(super) backend: Backend,
+    pub(super) layout: &'static Layout,
+    pub(super) files: &'a [MigrationFile],
+    pub(super) rows: Vec<TextRow>,
 }
 
-/// A column of a history table, selected as text.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Column {
-    Text(&'static str),
-    /// Of another type.
-    Other(&'static str),
-    /// Bytes, as hexadecimal digits.
-    Hex(&'static str),
-    /// Whether there is a value.
-    IsSet(&'static str),
-}
-
-impl Column {
-    pub(super) fn select(self, dialect: &MigrationDialect) -> String {
-        match self {
-            Self::Text(name) => name.to_owned(),
-            Self::Other(name) => (dialect.as_text)(name),
-            Self::Hex(name) => (dialect.as_hex)(name),
-            Self::IsSet(name) => format!("CASE WHEN {name} IS NULL THEN 'false' ELSE 'true' END"),
+impl<'a> Compared<'a> {
+    /// The files that are to run and are not applied. Warns of those that something `newer` is applied than.
+    pub(super) fn plan(
+        &self,
+        is_applied: impl Fn(&MigrationFile) -> bool,
+        newer: impl Fn(&MigrationFile) -> Option<String>,
+    ) -> MigrationPlan<'a> {
+        let files = self.files.iter().filter(|file| file.runs);
+        let (applied, pending): (Vec<_>, Vec<_>) = files.partition(|file| is_applied(file));
+        let warn = |file: &&MigrationFile| {
+            Some(PlanWarning {
+                what: format!(
+                    "{} is out of order: {} is already applied; applying it now, as {} does",
+                    file.shown,
+                    newer(file)?,
+                    self.layout.tool
+                ),
+                hint: "rename it to a newer version if it depends on newer migrations".to_owned(),
+            })
+        };
+        MigrationPlan {
+            applied: applied.len(),
+            warnings: pending.iter().filter_map(warn).collect(),
+            pending,
+            is_one_transaction: false,
         }
+    }
+
+    /// The file is not the one that was applied, and the tool does not care.
+    pub(super) fn edited(&self, file: &MigrationFile) -> PlanWarning {
+        PlanWarning {
+            what: format!(
+                "{} was changed after it was applied; launchgate ignores that, as {} does",
+                file.shown, self.layout.tool
+            ),
+            hint: "put the change in a new migration".to_owned(),
+        }
+    }
+
+    /// Says that the folder lacks these files.
+    pub(super) fn missing(&self, files: &[String]) -> String {
+        let named = &files[..files.len().min(NAMED)];
+        let more = match files.len() - named.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!(
+            "applied to this database but missing from {}: {}{more}",
+            self.path.display(),
+            named.join(", ")
+        )
+    }
+
+    /// A whole number of a row, which `SQLite` may give a fraction.
+    pub(super) fn number(&self, row: &TextRow, column: usize) -> Result<i64, MigrationError> {
+        let text = row.text(column);
+        let whole = text.split('.').next().unwrap_or_default();
+        whole.parse().map_err(|_| {
+            let (table, column) = (self.layout.table.name, self.layout.columns[column]);
+            let what = format!("the table {table} has unexpected contents: {column} {text:?}");
+            let hint = format!(
+                "compare {table} with the table that {} creates",
+                self.layout.tool
+            );
+            Error::refused(what, hint).into()
+        })
     }
 }
 
@@ -192,34 +211,34 @@ pub(super) enum RowMoment {
     After(Duration),
 }
 
-type Refuse = fn(&Path, Backend) -> Result<(), MigrationError>;
-type Compare =
-    for<'a> fn(&Path, &'a [MigrationFile], &[TextRow]) -> Result<MigrationPlan<'a>, MigrationError>;
-type Session = fn(Backend, &[&MigrationFile]) -> Option<&'static str>;
+type Sql = fn(&RowSql<'_>) -> String;
+type Refuse = fn(&str) -> MigrationError;
 
 /// One tool's layout. Every field has to be given, so a new layout has to decide on each.
 pub(super) struct Layout {
+    /// The program that wrote the table, for messages.
+    pub(super) tool: &'static str,
     pub(super) table: TableName,
     /// Whether the table has a column `dirty`, if that tells it from another tool's of the same name.
     pub(super) has_dirty: Option<bool>,
     /// Reads the folder's files, in the order in which the tool applies them. Refuses what the tool
     /// refuses, and what launchgate can't explain.
     pub(super) read: fn(&Path) -> Result<Vec<MigrationFile>, MigrationError>,
-    /// Refuses a folder that is for another kind of database.
-    pub(super) refuse: Option<Refuse>,
     /// The statements that create the table.
-    pub(super) creation: fn(&RowSql<'_>) -> String,
-    pub(super) empty_schema: Option<EmptySchema>,
-    /// What is selected of the table.
-    pub(super) columns: &'static [Column],
-    /// Compares the folder with the rows, and changes nothing. Every applied file is checked before any
-    /// is applied.
-    pub(super) compare: Compare,
-    /// Why the tool can't apply a file that its reader accepts.
-    pub(super) refuse_file: Option<fn(&MigrationFile, Backend) -> Option<MigrationError>>,
+    pub(super) creation: Sql,
+    /// Where the tool creates its table only if there is no other one: asks for one, and refuses it by
+    /// its name.
+    pub(super) empty_schema: Option<(Sql, Refuse)>,
+    /// What is selected of the table, as text.
+    pub(super) columns: &'static [&'static str],
+    /// One column more, whose bytes are selected as hexadecimal digits.
+    pub(super) bytes: Option<&'static str>,
+    /// What is to be done. Every applied file is checked before any is applied.
+    pub(super) compare: for<'a> fn(&Compared<'a>) -> Result<MigrationPlan<'a>, MigrationError>,
     pub(super) transaction: fn(&MigrationFile, &MigrationDialect) -> FileTransaction,
-    /// A statement for the session, before the first transaction.
-    pub(super) session: Option<Session>,
+    /// Whether `SQLite` enforces no foreign keys while these files are applied. The Go tools' sessions never do:
+    /// dropping a table in order to recreate it would delete the rows that refer to it.
+    pub(super) without_foreign_keys: fn(pending: &[&MigrationFile]) -> bool,
     /// The statement that writes a file's row, at the moments that `transaction` asks for.
     pub(super) row: fn(&RowSql<'_>, &MigrationFile, RowMoment) -> Result<String, Error>,
     /// Notes in a row that was written before the file that the file failed, in the database's words.

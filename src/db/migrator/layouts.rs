@@ -10,17 +10,19 @@ mod locale;
 mod prisma;
 mod recognize;
 mod sqlx;
-mod sqlx_names;
 mod versioned;
 
-use std::{ffi::OsString, path::Path};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
-use recognize::{Recognized, declared, recognize};
-use sqlx_names::quick_names;
+use recognize::{declared, recognize};
+use sqlx::quick_names;
 
 use super::{
     error::MigrationError,
-    folder::MigrationFolder,
+    file::MigrationFile,
     layout::{Layout, LayoutKind},
 };
 use crate::db::Backend;
@@ -36,7 +38,33 @@ pub(super) fn layout(kind: LayoutKind) -> &'static Layout {
     }
 }
 
+/// A folder's migrations, in the order in which they are applied.
+#[derive(Debug)]
+pub struct MigrationFolder {
+    pub(super) path: PathBuf,
+    pub(super) layout: LayoutKind,
+    /// `--sql-layout` names the layout.
+    pub(super) is_decided: bool,
+    pub(super) files: Vec<MigrationFile>,
+    /// The same files as another tool would apply them, if the database has its table.
+    pub(super) other: Option<(LayoutKind, Vec<MigrationFile>)>,
+}
+
 impl MigrationFolder {
+    /// The path as it was given.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its files as the tool applies them.
+    pub(super) fn files_for(&self, kind: LayoutKind) -> &[MigrationFile] {
+        match &self.other {
+            Some((other, files)) if *other == kind => files,
+            _ => &self.files,
+        }
+    }
+
     /// Reads a folder's migrations, by the layout that its files have; `wanted` decides where they leave
     /// it open.
     ///
@@ -84,8 +112,26 @@ impl MigrationFolder {
     /// # Errors
     /// It is for another one, or that file can't be read.
     pub fn check_backend(path: &Path, backend: Backend) -> Result<(), MigrationError> {
-        let refuse = declared(path).and_then(|kind| layout(kind).refuse);
-        refuse.map_or(Ok(()), |refuse| refuse(path, backend))
+        let (file, found, code) = match declared(path) {
+            Some(LayoutKind::Drizzle) => (drizzle::JOURNAL, drizzle::dialect(path)?, ""),
+            Some(LayoutKind::Prisma) => (prisma::LOCK, prisma::provider(path), " (P3019)"),
+            _ => return Ok(()),
+        };
+        let names: &[&str] = match backend {
+            Backend::Postgres => &["postgresql", "postgres", "pg", "cockroachdb"],
+            Backend::Mysql => &["mysql"],
+            Backend::Sqlite => &["sqlite", "turso"],
+        };
+        match found.filter(|found| !names.contains(&&**found)) {
+            None => Ok(()),
+            Some(found) => Err(MigrationError::Layout {
+                what: format!(
+                    "{file} says that the migrations in {} are for {found}, and the database is {backend}{code}",
+                    path.display()
+                ),
+                hint: "name the other database, or the folder for this one".to_owned(),
+            }),
+        }
     }
 
     /// The names of the files that a folder's migrations consist of, in no order; `None` where there are
@@ -109,20 +155,20 @@ impl MigrationFolder {
 
 fn choose(path: &Path, wanted: Option<LayoutKind>) -> Result<LayoutKind, MigrationError> {
     let shown = path.display();
-    let found = recognize(path)?;
-    let name = found.kind().as_str();
-    match (found, wanted) {
-        (Recognized::Certain(kind), None) => Ok(kind),
-        (found, Some(wanted)) if found.kind() == wanted => Ok(wanted),
-        // Both have files such as 1_guests.up.sql.
-        (Recognized::Certain(LayoutKind::Sqlx), Some(LayoutKind::GolangMigrate)) => {
-            Ok(LayoutKind::GolangMigrate)
-        }
-        (Recognized::Likely(_), None) => Err(MigrationError::Layout {
+    let (found, is_certain) = recognize(path)?;
+    let name = found.as_str();
+    match wanted {
+        None if is_certain => Ok(found),
+        None => Err(MigrationError::Layout {
             what: format!("the files in {shown} don't say which tool they belong to"),
             hint: format!("set --sql-layout {name}"),
         }),
-        (_, Some(wanted)) => Err(MigrationError::Layout {
+        Some(wanted) if wanted == found => Ok(found),
+        // Both have files such as 1_guests.up.sql.
+        Some(LayoutKind::GolangMigrate) if found == LayoutKind::Sqlx => {
+            Ok(LayoutKind::GolangMigrate)
+        }
+        Some(wanted) => Err(MigrationError::Layout {
             what: format!(
                 "{shown} has the layout of {name}, but --sql-layout is {}",
                 wanted.as_str()

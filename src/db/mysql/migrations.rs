@@ -39,6 +39,7 @@ pub(super) static MIGRATIONS: MigrationDialect = MigrationDialect {
     bytes: |hex| format!("X'{hex}'"),
     begin: "BEGIN",
     begin_unflushed: "BEGIN",
+    foreign_keys_off: None,
     // The next file starts in the URL's database, wherever this one went.
     after_file: |database| database.map(|name| format!("USE {}", back_quoted(name))),
     commits_schema_changes: true,

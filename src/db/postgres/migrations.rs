@@ -31,6 +31,7 @@ pub(super) static MIGRATIONS: MigrationDialect = MigrationDialect {
     begin: "BEGIN",
     // The log is written in order: a commit that is flushed flushes those before it.
     begin_unflushed: "BEGIN; SET LOCAL synchronous_commit TO off",
+    foreign_keys_off: None,
     after_file: |_| None,
     commits_schema_changes: false,
     allows_nul: false,

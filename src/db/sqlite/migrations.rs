@@ -39,6 +39,7 @@ pub(super) static MIGRATIONS: MigrationDialect = MigrationDialect {
     // All writing waits at one place, before anything was done.
     begin: "BEGIN IMMEDIATE",
     begin_unflushed: "BEGIN IMMEDIATE",
+    foreign_keys_off: Some("PRAGMA foreign_keys = OFF"),
     after_file: |_| None,
     commits_schema_changes: false,
     allows_nul: false,

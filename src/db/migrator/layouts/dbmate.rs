@@ -3,15 +3,10 @@
 
 use std::collections::HashSet;
 
-use super::versioned::{Listed, SQL, Sections, go_session, leading_digits, read_files};
+use super::versioned::{Malformed, SQL, Sections, leading_digits, read_files, with_sections};
 use crate::db::{
     Backend,
-    migrator::{
-        dialect::TableName,
-        error::MigrationError,
-        file::MigrationFile,
-        layout::{Column, Layout, MigrationPlan, PlanWarning},
-    },
+    migrator::{dialect::TableName, file::MigrationFile, layout::Layout},
 };
 
 /// Begins a section.
@@ -19,21 +14,23 @@ const UP: &str = "migrate:up";
 const DOWN: &str = "migrate:down";
 
 pub(super) static DBMATE: Layout = Layout {
-    table: TableName {
-        schema: None,
-        name: "schema_migrations",
-    },
+    tool: "dbmate",
+    table: TableName::named("schema_migrations"),
     has_dirty: Some(false),
     read: |path| {
         // Any other name is ignored.
         let files = read_files(path, |name| {
             let version = leading_digits(name);
             let is_one = !version.is_empty() && name.ends_with(SQL);
-            Ok(is_one.then(|| version.to_owned()))
+            Ok(is_one.then(|| MigrationFile {
+                runs: true,
+                label: version.to_owned(),
+                ..MigrationFile::default()
+            }))
         })?;
-        Ok(files.into_iter().map(migration).collect())
+        let files = files.into_iter();
+        Ok(files.map(|file| with_sections(file, up_section)).collect())
     },
-    refuse: None,
     creation: |rows| {
         let version = match rows.backend {
             Backend::Postgres => "varchar",
@@ -43,30 +40,20 @@ pub(super) static DBMATE: Layout = Layout {
         format!("create table if not exists {table} (version {version} primary key)")
     },
     empty_schema: None,
-    columns: &[Column::Text("version")],
+    columns: &["version"],
+    bytes: None,
     // dbmate applies a file that is older than an applied one, and ignores a row without a file.
-    compare: |_, files, rows| {
-        let applied: HashSet<String> = rows.iter().map(|row| row.text(0)).collect();
+    compare: |found| {
+        let applied: HashSet<String> = found.rows.iter().map(|row| row.text(0)).collect();
         let newest = applied.iter().max();
-        let pending: Vec<_> = files
-            .iter()
-            .filter(|file| !applied.contains(&file.label))
-            .collect();
-        let late = pending
-            .iter()
-            .filter(|file| newest.is_some_and(|newest| file.label < *newest));
-        Ok(MigrationPlan {
-            applied: files.len() - pending.len(),
-            warnings: late
-                .map(|file| PlanWarning::out_of_order(file, "a newer version", "dbmate"))
-                .collect(),
-            pending,
-            ..MigrationPlan::default()
-        })
+        let is_late = |file: &MigrationFile| newest.is_some_and(|newest| file.label < *newest);
+        Ok(found.plan(
+            |file| applied.contains(&file.label),
+            |file| is_late(file).then(|| "a newer version".to_owned()),
+        ))
     },
-    refuse_file: None,
     transaction: |file, _| file.usual_transaction(),
-    session: Some(go_session),
+    without_foreign_keys: |_| true,
     row: |rows, file, _| {
         let version = rows.text(&file.label);
         let table = rows.table;
@@ -78,75 +65,53 @@ pub(super) static DBMATE: Layout = Layout {
     row_key: |rows, file| format!("version = {}", rows.text(&file.label)),
 };
 
-fn migration(listed: Listed<String>) -> MigrationFile {
-    let read = up_section(&listed.text).map_err(|why| {
-        MigrationError::migration(format!("{}: {}", listed.shown, why.what()), why.hint())
-    });
-    MigrationFile {
-        label: listed.version.clone(),
-        ..listed.sections(read)
-    }
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Malformed {
-    NoUp,
-    NoDown,
-    StatementBefore,
-    SeveralUps,
-    SeveralDowns,
-}
-
-impl Malformed {
-    fn what(&self) -> &'static str {
-        match self {
-            Self::NoUp => "it has no line `-- migrate:up`",
-            Self::NoDown => "it has no line `-- migrate:down`, which dbmate requires",
-            Self::StatementBefore => "a statement stands before `-- migrate:up`",
-            Self::SeveralUps => "it has several lines `-- migrate:up`",
-            Self::SeveralDowns => "it has several lines `-- migrate:down`",
-        }
-    }
-
-    fn hint(&self) -> &'static str {
-        match self {
-            Self::NoUp => {
-                "write `-- migrate:up` above its statements, or move the file out of the folder"
-            }
-            Self::NoDown => {
-                "write `-- migrate:down` at its end; what follows that line is never run"
-            }
-            Self::StatementBefore => "move the statement below `-- migrate:up`",
-            // Its row can be written only once, so dbmate fails at the second section.
-            Self::SeveralUps | Self::SeveralDowns => "give each section a file of its own",
-        }
-    }
-}
-
 /// The section to apply: from its own line to that of the other one.
 fn up_section(text: &str) -> Result<Sections, Malformed> {
+    let malformed = |line, what: &str, hint| Malformed {
+        line,
+        what: what.to_owned(),
+        hint,
+    };
+    // Its row can be written only once, so dbmate fails at the second section.
+    let several = "give each section a file of its own";
     let mut up: Option<(usize, bool)> = None;
     let mut down = None;
     let mut at = 0;
-    for line in text.split_inclusive('\n') {
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        let here = Some(number + 1);
         if let Some(options) = directive(line, UP) {
             if up.replace((at, !has_transaction(options))).is_some() {
-                return Err(Malformed::SeveralUps);
+                let what = "it has several lines `-- migrate:up`";
+                return Err(malformed(here, what, several));
             }
         } else if directive(line, DOWN).is_some() {
             if up.is_some() && down.replace(at).is_some() {
-                return Err(Malformed::SeveralDowns);
+                let what = "it has several lines `-- migrate:down`";
+                return Err(malformed(here, what, several));
             }
         } else if up.is_none() {
             let words = line.trim_ascii_start();
             if !words.is_empty() && !words.starts_with("--") {
-                return Err(Malformed::StatementBefore);
+                let what = "a statement stands before `-- migrate:up`";
+                return Err(malformed(here, what, "move it below that line"));
             }
         }
         at += line.len();
     }
-    let (start, has_no_transaction) = up.ok_or(Malformed::NoUp)?;
-    let end = down.ok_or(Malformed::NoDown)?;
+    let (start, has_no_transaction) = up.ok_or_else(|| {
+        malformed(
+            None,
+            "it has no line `-- migrate:up`",
+            "write `-- migrate:up` above its statements, or move the file out of the folder",
+        )
+    })?;
+    let end = down.ok_or_else(|| {
+        malformed(
+            None,
+            "it has no line `-- migrate:down`, which dbmate requires",
+            "write `-- migrate:down` at its end; what follows that line is never run",
+        )
+    })?;
     Ok(Sections {
         parts: std::iter::once(start..end).collect(),
         has_no_transaction,
@@ -172,8 +137,9 @@ fn has_transaction(options: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn up(text: &str) -> Result<&str, Malformed> {
-        up_section(text).map(|up| &text[up.parts[0].clone()])
+    fn up(text: &str) -> Result<&str, String> {
+        let up = up_section(text).map_err(|malformed| malformed.what)?;
+        Ok(&text[up.parts[0].clone()])
     }
 
     #[test]
@@ -204,14 +170,24 @@ mod tests {
 
     #[test]
     fn what_dbmate_refuses_is_refused() {
-        use Malformed::{NoDown, NoUp, SeveralDowns, SeveralUps, StatementBefore};
         let both = "-- migrate:up\n-- migrate:down\n";
-        assert_eq!(up("select 1;"), Err(StatementBefore));
-        assert_eq!(up("-- migrate:upper\n"), Err(NoUp));
-        assert_eq!(up(" -- migrate:up\n"), Err(NoUp));
-        assert_eq!(up("-- migrate:up\nselect 1;"), Err(NoDown));
-        assert_eq!(up("-- migrate:down\n-- migrate:up\n"), Err(NoDown));
-        assert_eq!(up(&format!("{both}{both}")), Err(SeveralUps));
-        assert_eq!(up(&format!("{both}-- migrate:down\n")), Err(SeveralDowns));
+        for (text, what) in [
+            ("select 1;", "a statement stands before"),
+            ("-- migrate:upper\n", "no line `-- migrate:up`"),
+            (" -- migrate:up\n", "no line `-- migrate:up`"),
+            ("-- migrate:up\nselect 1;", "no line `-- migrate:down`"),
+            (
+                "-- migrate:down\n-- migrate:up\n",
+                "no line `-- migrate:down`",
+            ),
+            (&both.repeat(2), "several lines `-- migrate:up`"),
+            (
+                &format!("{both}-- migrate:down\n"),
+                "several lines `-- migrate:down`",
+            ),
+        ] {
+            let refused = up(text).unwrap_err();
+            assert!(refused.contains(what), "{text:?}: {refused}");
+        }
     }
 }

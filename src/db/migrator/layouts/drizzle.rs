@@ -3,7 +3,7 @@
 //! drizzle-orm's migrator, which drizzle-kit uses too, applies what the journal dates later than the newest
 //! row, all of it in one transaction.
 
-use std::path::Path;
+use std::{fmt::Display, path::Path};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -16,15 +16,10 @@ use crate::db::{
         dialect::{FileTransaction, TableName},
         error::MigrationError,
         file::MigrationFile,
-        layout::{Column, Layout, MigrationPlan, PlanWarning, RowSql, unexpected_row},
+        layout::{Compared, Layout, MigrationPlan, PlanWarning, RowSql},
         statements::{line, statements},
     },
-    rows::TextRow,
 };
-
-const TABLE: &str = "__drizzle_migrations";
-
-const TOOL: &str = "drizzle-kit";
 
 /// The list of the files, in the order in which they are applied.
 pub(super) const JOURNAL: &str = "meta/_journal.json";
@@ -33,20 +28,20 @@ pub(super) const JOURNAL: &str = "meta/_journal.json";
 const BREAKPOINT: &str = "--> statement-breakpoint";
 
 pub(super) static DRIZZLE: Layout = Layout {
+    tool: "drizzle-kit",
     table: TableName {
         schema: Some("drizzle"),
-        name: TABLE,
+        name: "__drizzle_migrations",
     },
     has_dirty: None,
     read,
-    refuse: Some(refuse),
     creation,
     empty_schema: None,
-    columns: &[Column::Text("hash"), Column::Other("created_at")],
+    columns: &["hash", "created_at"],
+    bytes: None,
     compare,
-    refuse_file: Some(refuse_file),
     transaction: |_, _| FileTransaction::RowLast,
-    session: Some(session),
+    without_foreign_keys: |pending| pending.iter().any(|file| turns_foreign_keys_off(file)),
     row: |rows, file, _| {
         let (table, hash, when) = (rows.table, hex(&file.checksum), file.version);
         Ok(format!(
@@ -60,25 +55,20 @@ pub(super) static DRIZZLE: Layout = Layout {
 };
 
 fn read(path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
-    let shown = path.join(JOURNAL);
-    let text = files::text(&shown)?;
-    let journal: Value = serde_json::from_str(&text).map_err(|error| {
+    let shown = path.join(JOURNAL).display().to_string();
+    let unusable = |what: &dyn Display| {
         MigrationError::migration(
-            format!("{}: {error}", shown.display()),
-            "restore the file as drizzle-kit wrote it",
-        )
-    })?;
-    let unusable = |what: &str| {
-        MigrationError::migration(
-            format!("{}: {what}", shown.display()),
+            format!("{shown}: {what}"),
             "restore the file as drizzle-kit wrote it",
         )
     };
+    let journal: Result<Value, _> = serde_json::from_str(&files::text(&path.join(JOURNAL))?);
+    let journal = journal.map_err(|error| unusable(&error))?;
     let entries = journal.get("entries").and_then(Value::as_array);
-    let entries = entries.ok_or_else(|| unusable("there are no `entries`"))?;
+    let entries = entries.ok_or_else(|| unusable(&"there are no `entries`"))?;
     let mut all = vec![MigrationFile {
         name: JOURNAL.to_owned(),
-        shown: shown.display().to_string(),
+        shown: shown.clone(),
         ..MigrationFile::default()
     }];
     for entry in entries {
@@ -94,27 +84,12 @@ fn read(path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
     Ok(all)
 }
 
-fn refuse(path: &Path, backend: Backend) -> Result<(), MigrationError> {
+/// The kind of database that the journal is for, if it says so.
+pub(super) fn dialect(path: &Path) -> Result<Option<String>, MigrationError> {
     let text = files::text(&path.join(JOURNAL))?;
     let journal: Value = serde_json::from_str(&text).unwrap_or_default();
-    let Some(found) = journal.get("dialect").and_then(Value::as_str) else {
-        return Ok(());
-    };
-    let fits = match backend {
-        Backend::Postgres => ["postgresql", "pg"].contains(&found),
-        Backend::Mysql => found == "mysql",
-        Backend::Sqlite => ["sqlite", "turso"].contains(&found),
-    };
-    if fits {
-        return Ok(());
-    }
-    Err(MigrationError::Layout {
-        what: format!(
-            "{JOURNAL} says that the migrations in {} are for {found}, and the database is {backend}",
-            path.display()
-        ),
-        hint: "name the other database, or the folder for this one".to_owned(),
-    })
+    let dialect = journal.get("dialect").and_then(Value::as_str);
+    Ok(dialect.map(str::to_owned))
 }
 
 fn creation(rows: &RowSql<'_>) -> String {
@@ -132,44 +107,41 @@ fn creation(rows: &RowSql<'_>) -> String {
     }
 }
 
-fn compare<'a>(
-    _path: &Path,
-    files: &'a [MigrationFile],
-    rows: &[TextRow],
-) -> Result<MigrationPlan<'a>, MigrationError> {
-    let rows: Vec<(String, i64)> = rows.iter().map(applied).collect::<Result<_, _>>()?;
+fn compare<'a>(found: &Compared<'a>) -> Result<MigrationPlan<'a>, MigrationError> {
+    // SQLite's `numeric` may hold a number with a fraction.
+    let rows: Vec<(String, i64)> = found
+        .rows
+        .iter()
+        .map(|row| Ok((row.text(0), found.number(row, 1)?)))
+        .collect::<Result<_, MigrationError>>()?;
     let newest = rows.iter().map(|(_, when)| *when).max();
-    let mut plan = MigrationPlan {
-        is_one_transaction: true,
-        ..MigrationPlan::default()
-    };
-    for file in files.iter().filter(|file| file.runs) {
-        if newest.is_none_or(|newest| newest < file.version) {
-            plan.pending.push(file);
-            continue;
-        }
-        plan.applied += 1;
+    let is_applied = |file: &MigrationFile| newest.is_some_and(|newest| file.version <= newest);
+    let mut plan = found.plan(is_applied, |_| None);
+    plan.is_one_transaction = true;
+    for file in found
+        .files
+        .iter()
+        .filter(|file| file.runs && is_applied(file))
+    {
         let mut same_time = rows.iter().filter(|(_, when)| *when == file.version);
         match same_time.next() {
             Some((hash, _)) if *hash == hex(&file.checksum) => {}
-            Some(_) => plan.warnings.push(PlanWarning::edited(file, TOOL)),
+            Some(_) => plan.warnings.push(found.edited(file)),
             None => plan.warnings.push(passed_over(file)),
         }
     }
-    Ok(plan)
+    let mut pending = plan.pending.iter();
+    match pending.find_map(|file| refuse(file, found.backend)) {
+        Some(refusal) => Err(refusal),
+        None => Ok(plan),
+    }
 }
 
 /// drizzle-kit writes this pragma around a table that it recreates. In a transaction it does nothing,
 /// and dropping the old table would delete what refers to it.
-fn session(backend: Backend, pending: &[&MigrationFile]) -> Option<&'static str> {
-    let turns_off = |file: &&MigrationFile| {
-        let text: String = file.text.split_whitespace().collect();
-        text.to_ascii_lowercase().contains("pragmaforeign_keys=off")
-    };
-    match backend {
-        Backend::Sqlite if pending.iter().any(turns_off) => Some("PRAGMA foreign_keys = OFF"),
-        Backend::Sqlite | Backend::Postgres | Backend::Mysql => None,
-    }
+fn turns_foreign_keys_off(file: &MigrationFile) -> bool {
+    let text: String = file.text.split_whitespace().collect();
+    text.to_ascii_lowercase().contains("pragmaforeign_keys=off")
 }
 
 fn file(path: &Path, tag: &str, when: i64) -> Result<MigrationFile, MigrationError> {
@@ -204,7 +176,7 @@ fn file(path: &Path, tag: &str, when: i64) -> Result<MigrationFile, MigrationErr
 
 /// `SQLite` executes one statement at a time: some of drizzle-orm's drivers refuse a second one, some pass it
 /// over, and none accepts less than one. `MySQL` refuses an empty message, but not one of comments.
-fn refuse_file(file: &MigrationFile, backend: Backend) -> Option<MigrationError> {
+fn refuse(file: &MigrationFile, backend: Backend) -> Option<MigrationError> {
     let rules = backend.driver().migrations.lexical_rules;
     for (part, range) in file.parts.iter().enumerate() {
         let text = file.part(part);
@@ -227,16 +199,6 @@ fn refuse_file(file: &MigrationFile, backend: Backend) -> Option<MigrationError>
         ));
     }
     None
-}
-
-fn applied(row: &TextRow) -> Result<(String, i64), MigrationError> {
-    let created = row.text(1);
-    // SQLite's `numeric` may hold a number with a fraction.
-    let whole = created.split('.').next().unwrap_or_default();
-    let when = whole
-        .parse()
-        .map_err(|_| unexpected_row(TABLE, &format!("created_at {created:?}"), TOOL))?;
-    Ok((row.text(0), when))
 }
 
 fn passed_over(file: &MigrationFile) -> PlanWarning {

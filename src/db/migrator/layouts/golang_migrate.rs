@@ -3,29 +3,25 @@
 
 use std::path::Path;
 
-use super::versioned::{SQL, go_session, leading_digits, read_files};
+use super::versioned::{SQL, leading_digits, read_files};
 use crate::db::{
     Backend,
     migrator::{
         dialect::{FileTransaction, MigrationDialect, TableName},
         error::MigrationError,
         file::MigrationFile,
-        layout::{Column, Layout, MigrationPlan, RESTORE, RowMoment, RowSql},
+        layout::{Compared, Layout, MigrationPlan, RESTORE, RowMoment, RowSql},
         transactions::{is_atomic_file, is_wrappable},
     },
-    rows::TextRow,
 };
 
 const TABLE: &str = "schema_migrations";
 
 pub(super) static GOLANG_MIGRATE: Layout = Layout {
-    table: TableName {
-        schema: None,
-        name: TABLE,
-    },
+    tool: "golang-migrate",
+    table: TableName::named(TABLE),
     has_dirty: Some(true),
     read,
-    refuse: None,
     creation: |rows| {
         let table = rows.table;
         match rows.backend {
@@ -39,11 +35,11 @@ pub(super) static GOLANG_MIGRATE: Layout = Layout {
         }
     },
     empty_schema: None,
-    columns: &[Column::Other("version"), Column::Other("dirty")],
+    columns: &["version", "dirty"],
+    bytes: None,
     compare,
-    refuse_file: None,
     transaction,
-    session: Some(go_session),
+    without_foreign_keys: |_| true,
     row: |rows, file, moment| Ok(set_version(rows, file, moment)),
     failed_row: None,
     failed_hint: Some(|file| {
@@ -59,60 +55,50 @@ pub(super) static GOLANG_MIGRATE: Layout = Layout {
 
 /// Any other name is passed over. A version with a `.down.` file alone is a migration that does nothing.
 fn read(path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
-    let listed = read_files(path, |name| match direction(name) {
-        Some(_) if !name.ends_with(SQL) => Err(MigrationError::migration(
-            format!(
-                "{}: golang-migrate would run it, and it is no `.sql` file",
-                path.join(name).display()
+    let mut files = read_files(path, |name| {
+        let refused = |what: &str, hint| {
+            let what = format!("{}: {what}", path.join(name).display());
+            Err(MigrationError::migration(what, hint))
+        };
+        match version(name) {
+            None => Ok(None),
+            Some(_) if !name.ends_with(SQL) => refused(
+                "golang-migrate would run it, and it is no `.sql` file",
+                "rename it, or move it out of the folder",
             ),
-            "rename it, or move it out of the folder",
-        )),
-        Some((version, direction)) => {
-            let version = i64::try_from(version).map_err(|_| {
-                MigrationError::migration(
-                    format!(
-                        "{}: its version is too large for the table",
-                        path.join(name).display()
-                    ),
+            Some((version, is_up)) => match i64::try_from(version) {
+                Ok(version) => Ok(Some(MigrationFile {
+                    runs: is_up,
+                    version,
+                    ..MigrationFile::default()
+                })),
+                Err(_) => refused(
+                    "its version is too large for the table",
                     "give it a smaller version",
-                )
-            })?;
-            Ok(Some((version, direction)))
+                ),
+            },
         }
-        None => Ok(None),
     })?;
-    let ups: Vec<i64> = listed
-        .iter()
-        .filter(|file| file.version.1 == Direction::Up)
-        .map(|file| file.version.0)
-        .collect();
-    let mut files: Vec<MigrationFile> = listed
-        .into_iter()
-        .map(|file| {
-            let (version, direction) = file.version;
-            let is_up = direction == Direction::Up;
-            let migration = MigrationFile {
-                name: file.name,
-                shown: file.shown,
-                runs: is_up || !ups.contains(&version),
-                version,
-                text: if is_up { file.text } else { String::new() },
-                ..MigrationFile::default()
-            };
-            // An empty query is not sent.
-            if migration.text.trim().is_empty() {
-                migration
-            } else {
-                migration.whole()
-            }
-        })
-        .collect();
+    let ups = files.iter().filter(|file| file.runs);
+    let ups: Vec<i64> = ups.map(|file| file.version).collect();
+    for file in &mut files {
+        if !file.runs {
+            file.text.clear();
+            file.runs = !ups.contains(&file.version);
+        }
+    }
     files.sort_by_key(|file| file.version);
     let is_wrapped = files.iter().all(|file| is_wrappable(&file.text));
-    for file in &mut files {
+    let files = files.into_iter().map(|mut file| {
         file.has_no_transaction = !is_wrapped;
-    }
-    Ok(files)
+        // An empty query is not sent.
+        if file.text.trim().is_empty() {
+            file
+        } else {
+            file.whole()
+        }
+    });
+    Ok(files.collect())
 }
 
 /// On `SQLite` the tool wraps each file of the folder in a transaction, or, with `x-no-tx-wrap`, none.
@@ -129,14 +115,11 @@ fn transaction(file: &MigrationFile, dialect: &MigrationDialect) -> FileTransact
     }
 }
 
-fn compare<'a>(
-    path: &Path,
-    files: &'a [MigrationFile],
-    rows: &[TextRow],
-) -> Result<MigrationPlan<'a>, MigrationError> {
+fn compare<'a>(found: &Compared<'a>) -> Result<MigrationPlan<'a>, MigrationError> {
+    let (files, row) = (found.files, found.rows.first());
     // The tool's own words for a version before the first.
-    let current = rows.first().map_or(Ok(-1), |row| row.int(0))?;
-    if rows.first().is_some_and(|row| row.flag(1)) {
+    let current = row.map_or(Ok(-1), |row| found.number(row, 0))?;
+    if row.is_some_and(|row| row.flag(1)) {
         return Err(MigrationError::migration(
             format!("Dirty database version {current}. Fix and force version."),
             format!(
@@ -150,25 +133,17 @@ fn compare<'a>(
         return Err(MigrationError::migration(
             format!(
                 "no migration found for version {current}, which this database has, in {}",
-                path.display()
+                found.path.display()
             ),
             RESTORE,
         ));
     }
-    let (done, pending): (Vec<_>, Vec<_>) = files
-        .iter()
-        .filter(|file| file.runs)
-        .partition(|file| file.version <= current);
-    Ok(MigrationPlan {
-        pending,
-        applied: done.len(),
-        ..MigrationPlan::default()
-    })
+    Ok(found.plan(|file| file.version <= current, |_| None))
 }
 
 /// Whether the tool would read all these files, and others have none.
 pub(super) fn can_be(files: &[MigrationFile]) -> bool {
-    files.iter().all(|file| direction(&file.name).is_some())
+    files.iter().all(|file| version(&file.name).is_some())
 }
 
 /// The version before this one; the tool's -1 where there is none.
@@ -201,22 +176,14 @@ fn set_version(rows: &RowSql<'_>, file: &MigrationFile, moment: RowMoment) -> St
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Direction {
-    Up,
-    Down,
-}
-
-/// `<VERSION>_<NAME>.up.<ANYTHING>`, or down; the last of several such words counts.
-fn direction(name: &str) -> Option<(u64, Direction)> {
+/// `<VERSION>_<NAME>.up.<ANYTHING>`, or down; the last of several such words counts. The version, and
+/// whether it is up.
+fn version(name: &str) -> Option<(u64, bool)> {
     let digits = leading_digits(name);
     let rest = name.get(digits.len()..)?.strip_prefix('_')?;
-    let direction = match (rest.rfind(".up."), rest.rfind(".down.")) {
-        (Some(up), down) if down.is_none_or(|down| down < up) => Direction::Up,
-        (_, Some(_)) => Direction::Down,
-        _ => return None,
-    };
-    Some((digits.parse().ok()?, direction))
+    let (up, down) = (rest.rfind(".up."), rest.rfind(".down."));
+    up.or(down)?;
+    Some((digits.parse().ok()?, up > down))
 }
 
 #[cfg(test)]
@@ -225,12 +192,12 @@ mod tests {
 
     #[test]
     fn names_tell_version_and_direction() {
-        assert_eq!(direction("1_a.up.sql"), Some((1, Direction::Up)));
-        assert_eq!(direction("0020_.down.sql"), Some((20, Direction::Down)));
-        assert_eq!(direction("1_a.down.up.sql"), Some((1, Direction::Up)));
-        assert_eq!(direction("1_a.up.down.x"), Some((1, Direction::Down)));
-        assert_eq!(direction("1_a.sql"), None);
-        assert_eq!(direction("a_1.up.sql"), None);
-        assert_eq!(direction("1.up.sql"), None);
+        assert_eq!(version("1_a.up.sql"), Some((1, true)));
+        assert_eq!(version("0020_.down.sql"), Some((20, false)));
+        assert_eq!(version("1_a.down.up.sql"), Some((1, true)));
+        assert_eq!(version("1_a.up.down.x"), Some((1, false)));
+        assert_eq!(version("1_a.sql"), None);
+        assert_eq!(version("a_1.up.sql"), None);
+        assert_eq!(version("1.up.sql"), None);
     }
 }

@@ -3,8 +3,8 @@
 use std::{collections::HashSet, path::Path};
 
 use super::{
-    goose_file::{Malformed, up},
-    versioned::{Listed, SQL, go_session, read_files},
+    goose_file::up,
+    versioned::{SQL, read_files, unversioned, with_sections},
 };
 use crate::db::{
     Backend,
@@ -12,34 +12,31 @@ use crate::db::{
         dialect::TableName,
         error::MigrationError,
         file::MigrationFile,
-        layout::{Column, Layout, MigrationPlan, RowSql},
+        layout::{Compared, Layout, MigrationPlan, RowSql},
     },
-    rows::TextRow,
 };
 
 /// What the names of migrations in Go end with.
 const GO: &str = ".go";
 
 pub(super) static GOOSE: Layout = Layout {
-    table: TableName {
-        schema: None,
-        name: "goose_db_version",
-    },
+    tool: "goose",
+    table: TableName::named("goose_db_version"),
     has_dirty: None,
     read: |path| {
-        let files = read_files(path, |name| version(path, name))?;
-        let mut files: Vec<_> = files.into_iter().map(migration).collect();
+        let files = read_files(path, |name| known(path, name))?;
+        let files = files.into_iter().map(|file| with_sections(file, up));
+        let mut files: Vec<_> = files.collect();
         files.sort_by_key(|file| file.version);
         Ok(files)
     },
-    refuse: None,
     creation,
     empty_schema: None,
-    columns: &[Column::Other("version_id")],
+    columns: &["version_id"],
+    bytes: None,
     compare,
-    refuse_file: None,
     transaction: |file, _| file.usual_transaction(),
-    session: Some(go_session),
+    without_foreign_keys: |_| true,
     row: |rows, file, _| {
         let (table, version) = (rows.table, file.version);
         Ok(format!(
@@ -75,74 +72,53 @@ fn creation(rows: &RowSql<'_>) -> String {
 }
 
 /// Every row counts, whatever it says of `is_applied`.
-fn compare<'a>(
-    _path: &Path,
-    files: &'a [MigrationFile],
-    rows: &[TextRow],
-) -> Result<MigrationPlan<'a>, MigrationError> {
+fn compare<'a>(found: &Compared<'a>) -> Result<MigrationPlan<'a>, MigrationError> {
+    let rows = found.rows.iter();
     let applied: HashSet<i64> = rows
-        .iter()
-        .map(|row| row.int(0))
+        .map(|row| found.number(row, 0))
         .collect::<Result<_, _>>()?;
     let newest = applied.iter().copied().max().unwrap_or(0);
-    let (done, open): (Vec<_>, Vec<_>) = files
-        .iter()
-        .partition(|file| applied.contains(&file.version));
-    let (late, pending): (Vec<_>, Vec<_>) =
-        open.into_iter().partition(|file| file.version < newest);
-    if !late.is_empty() {
-        let named: Vec<&str> = late.iter().map(|file| &*file.shown).collect();
-        return Err(MigrationError::migration(
-            format!(
-                "found {} missing migrations before current version {newest}: {}",
-                late.len(),
-                named.join(", ")
-            ),
-            "goose refuses them too: give them newer versions (`goose fix`), or apply them once with \
-             `goose up --allow-missing`",
-        ));
+    let plan = found.plan(|file| applied.contains(&file.version), |_| None);
+    let late = plan.pending.iter().filter(|file| file.version < newest);
+    let late: Vec<&str> = late.map(|file| &*file.shown).collect();
+    if late.is_empty() {
+        return Ok(plan);
     }
-    Ok(MigrationPlan {
-        pending,
-        applied: done.len(),
-        ..MigrationPlan::default()
-    })
+    Err(MigrationError::migration(
+        format!(
+            "found {} missing migrations before current version {newest}: {}",
+            late.len(),
+            late.join(", ")
+        ),
+        "goose refuses them too: give them newer versions (`goose fix`), or apply them once with \
+         `goose up --allow-missing`",
+    ))
 }
 
-/// The version of a file that goose reads; `None` for one that it passes over.
-fn version(path: &Path, name: &str) -> Result<Option<i64>, MigrationError> {
+/// A file that goose reads; `None` for one that it passes over.
+fn known(path: &Path, name: &str) -> Result<Option<MigrationFile>, MigrationError> {
     let version = name.split_once('_').map(|(version, _)| version.parse());
-    let shown = path.join(name).display().to_string();
     if name.ends_with(GO) {
         // One without a version, or a test, is no migration.
         return match version {
             Some(Ok(1_i64..)) if !name.ends_with("_test.go") => Err(MigrationError::migration(
-                format!("{shown} is a migration in Go, which only your own program can run"),
+                format!(
+                    "{} is a migration in Go, which only your own program can run",
+                    path.join(name).display()
+                ),
                 "run that program with --migrate instead of --sql",
             )),
             _ => Ok(None),
         };
     }
-    if !name.ends_with(SQL) {
-        return Ok(None);
-    }
     match version {
-        Some(Ok(version @ 1_i64..)) => Ok(Some(version)),
-        _ => Err(MigrationError::migration(
-            format!("{shown}: its name does not start with a version and an underscore"),
-            format!("rename it, such as 20260131120000_{name}, or move it out of the folder"),
-        )),
-    }
-}
-
-fn migration(listed: Listed<i64>) -> MigrationFile {
-    let version = listed.version;
-    let read = up(&listed.text).map_err(|Malformed { line, what, hint }| {
-        MigrationError::migration(format!("{}:{line}: {what}", listed.shown), hint)
-    });
-    MigrationFile {
-        version,
-        ..listed.sections(read)
+        _ if !name.ends_with(SQL) => Ok(None),
+        Some(Ok(version @ 1_i64..)) => Ok(Some(MigrationFile {
+            runs: true,
+            version,
+            ..MigrationFile::default()
+        })),
+        _ => Err(unversioned(path, name)),
     }
 }
 
@@ -152,7 +128,7 @@ mod tests {
 
     #[test]
     fn files_are_known_by_their_names() {
-        let known = |name| version(Path::new("m"), name);
+        let known = |name| known(Path::new("m"), name).map(|file| file.map(|file| file.version));
         assert_eq!(known("00001_a.sql"), Ok(Some(1)));
         assert_eq!(known("README.md"), Ok(None));
         assert_eq!(known("main.go"), Ok(None));

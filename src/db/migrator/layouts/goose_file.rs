@@ -2,74 +2,78 @@
 
 use std::ops::Range;
 
-use super::versioned::Sections;
+use super::versioned::{Malformed, Sections};
 
 /// Marks an annotation in a comment.
 const MARK: &str = "+goose";
 
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Malformed {
-    pub(super) line: usize,
-    pub(super) what: String,
-    pub(super) hint: &'static str,
-}
+const UNFINISHED: &str = "the last statement does not end with a semicolon";
+const SEMICOLON: &str = "end it with a semicolon, the last word of its line";
+const ANNOTATIONS: &str = "goose's annotations are lines such as `-- +goose Up`, `-- +goose Down`, \
+     `-- +goose StatementBegin` and `-- +goose StatementEnd`, without blanks in front";
 
-/// Where the reader is: before any section, or in one, and there between `StatementBegin` and `StatementEnd`
-/// or not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where the reader is.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Section {
     None,
-    Up { in_block: bool },
-    Down { in_block: bool },
+    Up,
+    Down,
 }
 
 /// The statements to apply, by goose's rules: one ends with a line whose last word, comments aside, ends
 /// with a semicolon; or it stands between `StatementBegin` and `StatementEnd`.
 pub(super) fn up(text: &str) -> Result<Sections, Malformed> {
     let mut up = Sections::default();
-    let mut section = Section::None;
+    let (mut section, mut in_block) = (Section::None, false);
     let mut statement: Option<Range<usize>> = None;
+    let is_unfinished = |statement: &Option<Range<usize>>| {
+        let range = statement.clone();
+        range.is_some_and(|range| !text[range].trim().is_empty())
+    };
     let mut at = 0;
     for (number, line) in text.split_inclusive('\n').enumerate() {
         let start = at;
         at += line.len();
         let line = line.trim_end_matches(['\n', '\r']);
-        let malformed = |what: String, hint| Malformed {
-            line: number + 1,
-            what,
-            hint,
-        };
+        let malformed = |what: &str, hint| malformed(number + 1, what, hint);
         let is_comment = line.trim_start().starts_with("--");
         if is_comment && line.contains(MARK) {
-            statement = statement.filter(|range| !text[range.clone()].trim().is_empty());
-            let is_unfinished = statement.is_some();
-            match annotation(line).map_err(|what| malformed(what, ANNOTATIONS))? {
-                Annotation::NoTransaction => up.has_no_transaction = true,
-                Annotation::Envsub => {
+            if !is_unfinished(&statement) {
+                statement = None;
+            }
+            if line.starts_with(char::is_whitespace) {
+                return Err(malformed("the annotation has blanks in front", ANNOTATIONS));
+            }
+            let words = line.replace("--", "").replacen(MARK, "", 1);
+            let words = words.trim();
+            match (words.to_ascii_lowercase().as_str(), section) {
+                ("no transaction", _) => up.has_no_transaction = true,
+                ("envsub on" | "envsub off", _) => {
                     return Err(malformed(
-                        "ENVSUB puts variables into the SQL, which launchgate does not do"
-                            .to_owned(),
+                        "ENVSUB puts variables into the SQL, which launchgate does not do",
                         "run goose itself with --migrate, or write the values into the file",
                     ));
                 }
-                next => {
-                    let ends = next == Annotation::StatementEnd;
-                    if next == Annotation::Down && is_unfinished {
-                        return Err(malformed(UNFINISHED.to_owned(), SEMICOLON));
-                    }
-                    section = section.after(next).ok_or_else(|| {
-                        malformed(format!("{next:?} does not belong here"), ANNOTATIONS)
-                    })?;
-                    if ends && matches!(section, Section::Up { .. }) {
-                        // goose loses the line after an empty block.
-                        let range = statement.take().ok_or_else(|| {
-                            malformed(
-                                "nothing stands between StatementBegin and StatementEnd".to_owned(),
-                                ANNOTATIONS,
-                            )
-                        })?;
-                        up.parts.push(range);
-                    }
+                ("up", Section::None) => section = Section::Up,
+                ("down", _) if statement.is_some() => return Err(malformed(UNFINISHED, SEMICOLON)),
+                ("down", Section::Up) if !in_block => section = Section::Down,
+                ("statementbegin", Section::Up | Section::Down) if !in_block => in_block = true,
+                ("statementend", Section::Down) if in_block => in_block = false,
+                ("statementend", Section::Up) if in_block => {
+                    in_block = false;
+                    // goose loses the line after an empty block.
+                    let nothing = "nothing stands between StatementBegin and StatementEnd";
+                    let block = statement.take();
+                    up.parts
+                        .push(block.ok_or_else(|| malformed(nothing, ANNOTATIONS))?);
+                }
+                ("up" | "down" | "statementbegin" | "statementend", _) => {
+                    let what = format!("{words} does not belong here");
+                    return Err(malformed(&what, ANNOTATIONS));
+                }
+                (other, _) => {
+                    let what = format!("goose knows no annotation {other:?}");
+                    return Err(malformed(&what, ANNOTATIONS));
                 }
             }
             continue;
@@ -81,90 +85,34 @@ pub(super) fn up(text: &str) -> Result<Sections, Malformed> {
             Section::None if line.trim().is_empty() => {}
             Section::None => {
                 return Err(malformed(
-                    "a statement stands before `-- +goose Up`".to_owned(),
+                    "a statement stands before `-- +goose Up`",
                     "move it below that line",
                 ));
             }
-            Section::Down { .. } => {}
-            Section::Up { in_block } => {
+            Section::Down => {}
+            Section::Up => {
                 let end = start + line.len();
-                let range = statement.get_or_insert(start..end);
-                range.end = end;
+                statement.get_or_insert(start..end).end = end;
                 if !in_block && ends_with_semicolon(line) {
                     up.parts.extend(statement.take());
                 }
             }
         }
     }
-    let line = text.lines().count();
     let (what, hint) = match section {
         Section::None => ("it has no line `-- +goose Up`", ANNOTATIONS),
-        Section::Up { in_block: true } | Section::Down { in_block: true } => {
-            ("`-- +goose StatementEnd` is missing", ANNOTATIONS)
-        }
-        _ if statement.is_some_and(|range| !text[range].trim().is_empty()) => {
-            (UNFINISHED, SEMICOLON)
-        }
+        _ if in_block => ("`-- +goose StatementEnd` is missing", ANNOTATIONS),
+        _ if is_unfinished(&statement) => (UNFINISHED, SEMICOLON),
         _ => return Ok(up),
     };
-    Err(Malformed {
-        line,
+    Err(malformed(text.lines().count(), what, hint))
+}
+
+fn malformed(line: usize, what: &str, hint: &'static str) -> Malformed {
+    Malformed {
+        line: Some(line),
         what: what.to_owned(),
         hint,
-    })
-}
-
-const UNFINISHED: &str = "the last statement does not end with a semicolon";
-const SEMICOLON: &str = "end it with a semicolon, the last word of its line";
-const ANNOTATIONS: &str = "goose's annotations are lines such as `-- +goose Up`, `-- +goose Down`, \
-     `-- +goose StatementBegin` and `-- +goose StatementEnd`, without blanks in front";
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Annotation {
-    Up,
-    Down,
-    StatementBegin,
-    StatementEnd,
-    NoTransaction,
-    Envsub,
-}
-
-impl Section {
-    /// `None` where the annotation does not belong.
-    fn after(self, next: Annotation) -> Option<Self> {
-        Some(match (self, next) {
-            (Self::Up { in_block: false }, Annotation::Down) => Self::Down { in_block: false },
-            (Self::Up { in_block: false }, Annotation::StatementBegin) => {
-                Self::Up { in_block: true }
-            }
-            (Self::Down { in_block: false }, Annotation::StatementBegin) => {
-                Self::Down { in_block: true }
-            }
-            (Self::None, Annotation::Up)
-            | (Self::Up { in_block: true }, Annotation::StatementEnd) => {
-                Self::Up { in_block: false }
-            }
-            (Self::Down { in_block: true }, Annotation::StatementEnd) => {
-                Self::Down { in_block: false }
-            }
-            _ => return None,
-        })
-    }
-}
-
-fn annotation(line: &str) -> Result<Annotation, String> {
-    if line.starts_with(char::is_whitespace) {
-        return Err("the annotation has blanks in front".to_owned());
-    }
-    let words = line.replace("--", "").replacen(MARK, "", 1);
-    match words.trim().to_ascii_lowercase().as_str() {
-        "up" => Ok(Annotation::Up),
-        "down" => Ok(Annotation::Down),
-        "statementbegin" => Ok(Annotation::StatementBegin),
-        "statementend" => Ok(Annotation::StatementEnd),
-        "no transaction" => Ok(Annotation::NoTransaction),
-        "envsub on" | "envsub off" => Ok(Annotation::Envsub),
-        other => Err(format!("goose knows no annotation {other:?}")),
     }
 }
 

@@ -16,17 +16,13 @@ use crate::db::{
         dialect::{FileTransaction, TableName},
         error::MigrationError,
         file::MigrationFile,
-        layout::{
-            Column, EmptySchema, Layout, MigrationPlan, PlanWarning, RESTORE, RowMoment, RowSql,
-        },
+        layout::{Compared, Layout, MigrationPlan, PlanWarning, RESTORE, RowMoment, RowSql},
         transactions::is_atomic_file,
     },
     rows::TextRow,
 };
 
 const TABLE: &str = "_prisma_migrations";
-
-const TOOL: &str = "`prisma migrate deploy`";
 
 /// The file that says which database the folder is for.
 pub(super) const LOCK: &str = "migration_lock.toml";
@@ -35,35 +31,29 @@ pub(super) const LOCK: &str = "migration_lock.toml";
 pub(super) const SCRIPT: &str = "migration.sql";
 
 pub(super) static PRISMA: Layout = Layout {
-    table: TableName {
-        schema: None,
-        name: TABLE,
-    },
+    tool: "`prisma migrate deploy`",
+    table: TableName::named(TABLE),
     has_dirty: None,
     read,
-    refuse: Some(refuse),
     creation,
-    empty_schema: Some(EmptySchema {
-        ask: other_table,
-        refused: |table| {
-            MigrationError::migration(
-                format!(
-                    "the database schema is not empty: it has the table {table}, but no {TABLE} (P3005)"
-                ),
-                "baseline the database with `prisma migrate resolve --applied NAME`, as https://pris.ly/d/migrate-baseline describes",
-            )
-        },
-    }),
+    empty_schema: Some((other_table, |table| {
+        MigrationError::migration(
+            format!(
+                "the database schema is not empty: it has the table {table}, but no {TABLE} (P3005)"
+            ),
+            "baseline the database with `prisma migrate resolve --applied NAME`, as https://pris.ly/d/migrate-baseline describes",
+        )
+    })),
     columns: &[
-        Column::Text("migration_name"),
-        Column::Text("checksum"),
-        Column::IsSet("finished_at"),
-        Column::IsSet("rolled_back_at"),
-        Column::Text("logs"),
-        Column::Other("started_at"),
+        "migration_name",
+        "checksum",
+        "finished_at",
+        "rolled_back_at",
+        "logs",
+        "started_at",
     ],
+    bytes: None,
     compare,
-    refuse_file: None,
     transaction: |file, dialect| {
         if is_atomic_file(dialect, &file.text) {
             FileTransaction::RowLast
@@ -71,7 +61,7 @@ pub(super) static PRISMA: Layout = Layout {
             FileTransaction::Marked
         }
     },
-    session: None,
+    without_foreign_keys: |_| false,
     row,
     failed_row: Some(|rows, file, words| {
         let (table, row) = (rows.table, unfinished_row(rows, file));
@@ -121,79 +111,30 @@ fn read(path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
     Ok(all)
 }
 
-fn refuse(path: &Path, backend: Backend) -> Result<(), MigrationError> {
-    let Some(found) = provider(path) else {
-        return Ok(());
-    };
-    let fits = match backend {
-        Backend::Postgres => ["postgresql", "postgres", "cockroachdb"].contains(&&*found),
-        Backend::Mysql => found == "mysql",
-        Backend::Sqlite => found == "sqlite",
-    };
-    if fits {
-        return Ok(());
-    }
-    Err(MigrationError::Layout {
-        what: format!(
-            "{LOCK} says that the migrations in {} are for {found}, and the database is {backend} (P3019)",
-            path.display()
-        ),
-        hint: "name the other database, or start a new history with `prisma migrate dev`"
-            .to_owned(),
-    })
-}
-
+/// As Prisma's engine writes it.
 fn creation(rows: &RowSql<'_>) -> String {
-    let (text, short, name, time, now, count, end) = match rows.backend {
-        Backend::Postgres => (
-            "VARCHAR(36)",
-            "VARCHAR(64)",
-            "VARCHAR(255)",
-            "TIMESTAMPTZ",
-            "now()",
-            "INTEGER",
-            "",
+    let table = rows.table;
+    let create = match rows.backend {
+        Backend::Postgres => format!(
+            "CREATE TABLE {table} (id VARCHAR(36) PRIMARY KEY NOT NULL, checksum VARCHAR(64) NOT NULL, \
+             finished_at TIMESTAMPTZ, migration_name VARCHAR(255) NOT NULL, logs TEXT, \
+             rolled_back_at TIMESTAMPTZ, started_at TIMESTAMPTZ NOT NULL DEFAULT now(), \
+             applied_steps_count INTEGER NOT NULL DEFAULT 0)"
         ),
-        Backend::Mysql => (
-            "VARCHAR(36)",
-            "VARCHAR(64)",
-            "VARCHAR(255)",
-            "DATETIME(3)",
-            "CURRENT_TIMESTAMP(3)",
-            "INTEGER UNSIGNED",
-            " DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
+        Backend::Mysql => format!(
+            "CREATE TABLE {table} (id VARCHAR(36) PRIMARY KEY NOT NULL, checksum VARCHAR(64) NOT NULL, \
+             finished_at DATETIME(3), migration_name VARCHAR(255) NOT NULL, logs TEXT, \
+             rolled_back_at DATETIME(3), started_at DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), \
+             applied_steps_count INTEGER UNSIGNED NOT NULL DEFAULT 0) \
+             DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci"
         ),
-        Backend::Sqlite => (
-            "TEXT",
-            "TEXT",
-            "TEXT",
-            "DATETIME",
-            "current_timestamp",
-            "INTEGER UNSIGNED",
-            "",
+        Backend::Sqlite => format!(
+            "CREATE TABLE \"{table}\" (\"id\" TEXT PRIMARY KEY NOT NULL, \"checksum\" TEXT NOT NULL, \
+             \"finished_at\" DATETIME, \"migration_name\" TEXT NOT NULL, \"logs\" TEXT, \
+             \"rolled_back_at\" DATETIME, \"started_at\" DATETIME NOT NULL DEFAULT current_timestamp, \
+             \"applied_steps_count\" INTEGER UNSIGNED NOT NULL DEFAULT 0)"
         ),
     };
-    let quote = |column: &str| match rows.backend {
-        Backend::Postgres | Backend::Mysql => column.to_owned(),
-        Backend::Sqlite => format!("\"{column}\""),
-    };
-    let columns = [
-        ("id", format!("{text} PRIMARY KEY NOT NULL")),
-        ("checksum", format!("{short} NOT NULL")),
-        ("finished_at", time.to_owned()),
-        ("migration_name", format!("{name} NOT NULL")),
-        ("logs", "TEXT".to_owned()),
-        ("rolled_back_at", time.to_owned()),
-        ("started_at", format!("{time} NOT NULL DEFAULT {now}")),
-        ("applied_steps_count", format!("{count} NOT NULL DEFAULT 0")),
-    ]
-    .map(|(column, kind)| format!("{} {kind}", quote(column)))
-    .join(", ");
-    let table = match rows.backend {
-        Backend::Postgres | Backend::Mysql => rows.table.to_owned(),
-        Backend::Sqlite => quote(rows.table),
-    };
-    let create = format!("CREATE TABLE {table} ({columns}){end}");
     // Prisma creates the schema that the URL names. IF NOT EXISTS requires a privilege even if it exists.
     if let (Some(schema), Some((quoted, _))) = (rows.schema, table.rsplit_once('.')) {
         return format!(
@@ -230,40 +171,38 @@ fn other_table(rows: &RowSql<'_>) -> String {
     }
 }
 
-fn compare<'a>(
-    path: &Path,
-    files: &'a [MigrationFile],
-    rows: &[TextRow],
-) -> Result<MigrationPlan<'a>, MigrationError> {
+fn compare<'a>(found: &Compared<'a>) -> Result<MigrationPlan<'a>, MigrationError> {
     let mut applied: HashMap<String, String> = HashMap::new();
-    for row in rows.iter().filter(|row| !row.flag(3)) {
-        if !row.flag(2) {
+    for row in found.rows.iter().filter(|row| row.opt(3).is_none()) {
+        if row.opt(2).is_none() {
             return Err(unfinished(row));
         }
         applied.insert(row.text(0), row.text(1));
     }
     let newest = applied.keys().max_by(|one, other| by_locale(one, other));
-    let mut plan = MigrationPlan::default();
-    for file in files {
-        if let Some(checksum) = applied.get(&file.label) {
-            plan.applied += 1;
-            if !matches(file, checksum) {
-                plan.warnings.push(PlanWarning::edited(file, TOOL));
-            }
-            continue;
+    let newer =
+        |file: &MigrationFile| newest.filter(|newest| by_locale(&file.label, newest).is_lt());
+    let mut plan = found.plan(
+        |file| applied.contains_key(&file.label),
+        |file| newer(file).map(|newest| format!("the newer {newest}")),
+    );
+    for file in found.files {
+        let checksum = applied.remove(&file.label);
+        if checksum.is_some_and(|checksum| !matches(file, &checksum)) {
+            plan.warnings.push(found.edited(file));
         }
-        if let Some(newest) = newest.filter(|newest| by_locale(&file.label, newest).is_lt()) {
-            let newer = format!("the newer {newest}");
-            let late = PlanWarning::out_of_order(file, &newer, TOOL);
-            plan.warnings.push(late);
-        }
-        plan.pending.push(file);
     }
-    let known = |name: &String| files.iter().any(|file| file.label == *name);
-    let mut gone: Vec<&String> = applied.keys().filter(|name| !known(name)).collect();
+    let mut gone: Vec<String> = applied.into_keys().collect();
     gone.sort();
-    if let Some(first) = gone.first() {
-        plan.warnings.push(missing(path, first, gone.len()));
+    if !gone.is_empty() {
+        plan.warnings.push(PlanWarning {
+            what: format!(
+                "{}; launchgate ignores that, as {} does",
+                found.missing(&gone),
+                PRISMA.tool
+            ),
+            hint: RESTORE.to_owned(),
+        });
     }
     Ok(plan)
 }
@@ -335,20 +274,6 @@ fn unfinished(row: &TextRow) -> MigrationError {
     )
 }
 
-fn missing(path: &Path, first: &str, count: usize) -> PlanWarning {
-    let more = match count {
-        1 => String::new(),
-        count => format!(" and {} more", count - 1),
-    };
-    PlanWarning {
-        what: format!(
-            "applied to this database but missing from {}: {first}{more}; launchgate ignores that, as {TOOL} does",
-            path.display()
-        ),
-        hint: RESTORE.to_owned(),
-    }
-}
-
 /// Whether a row's checksum is that of the file, whatever its line endings. Old versions of Prisma wrote
 /// no leading zeros.
 fn matches(file: &MigrationFile, checksum: &str) -> bool {
@@ -370,8 +295,8 @@ fn without_zeros(hex: &str) -> String {
         .collect()
 }
 
-/// What the lock file says.
-fn provider(path: &Path) -> Option<String> {
+/// The kind of database that the lock file is for.
+pub(super) fn provider(path: &Path) -> Option<String> {
     let text = fs::read_to_string(path.join(LOCK)).ok()?;
     let line = text.lines().find(|line| line.starts_with("provider"))?;
     let (_, value) = line.split_once('=')?;

@@ -2,44 +2,28 @@
 
 use std::path::Path;
 
-use super::{drizzle::JOURNAL, files, prisma};
+use super::{drizzle::JOURNAL, files, prisma, sqlx};
 use crate::db::migrator::{error::MigrationError, layout::LayoutKind};
-
-/// What a folder's files say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Recognized {
-    Certain(LayoutKind),
-    /// The user has to confirm it.
-    Likely(LayoutKind),
-}
-
-impl Recognized {
-    pub(super) fn kind(self) -> LayoutKind {
-        match self {
-            Self::Certain(kind) | Self::Likely(kind) => kind,
-        }
-    }
-}
 
 /// The layout that a file of the tool's own names; looks at no migration.
 pub(super) fn declared(path: &Path) -> Option<LayoutKind> {
-    let files = [
-        (JOURNAL, LayoutKind::Drizzle),
-        (prisma::LOCK, LayoutKind::Prisma),
-    ];
-    let found = files
-        .into_iter()
-        .find(|(file, _)| path.join(file).is_file());
-    found.map(|(_, kind)| kind)
+    if path.join(JOURNAL).is_file() {
+        Some(LayoutKind::Drizzle)
+    } else if path.join(prisma::LOCK).is_file() {
+        Some(LayoutKind::Prisma)
+    } else {
+        None
+    }
 }
 
-/// Recognizes a folder's layout. Reads its files as far as it has to.
+/// Recognizes a folder's layout, and whether that is certain; else the user has to confirm it. Reads its
+/// files as far as it has to.
 ///
 /// # Errors
 /// A folder that can't be read, or of a layout that launchgate does not know.
-pub(super) fn recognize(path: &Path) -> Result<Recognized, MigrationError> {
+pub(super) fn recognize(path: &Path) -> Result<(LayoutKind, bool), MigrationError> {
     if let Some(kind) = declared(path) {
-        return Ok(Recognized::Certain(kind));
+        return Ok((kind, true));
     }
     let folders = files::folders(path)?;
     let has = |file: &str| {
@@ -63,7 +47,7 @@ pub(super) fn recognize(path: &Path) -> Result<Recognized, MigrationError> {
             .parent()
             .is_some_and(|parent| parent.join(prisma::LOCK).is_file());
         if is_beside {
-            return Ok(Recognized::Certain(LayoutKind::Prisma));
+            return Ok((LayoutKind::Prisma, true));
         }
         return only_folders(path, folder);
     }
@@ -71,10 +55,11 @@ pub(super) fn recognize(path: &Path) -> Result<Recognized, MigrationError> {
 }
 
 /// Folders such as Prisma's without the file that tells: the user has to say so.
-fn only_folders(path: &Path, folder: &str) -> Result<Recognized, MigrationError> {
+fn only_folders(path: &Path, folder: &str) -> Result<(LayoutKind, bool), MigrationError> {
     let names = files::sql_files(path)?;
-    let Some(file) = names.iter().find(|name| is_versioned(name)) else {
-        return Ok(Recognized::Likely(LayoutKind::Prisma));
+    let is_sqlx_s = |name: &&String| matches!(sqlx::known(path, name), Ok(Some(_)));
+    let Some(file) = names.iter().find(is_sqlx_s) else {
+        return Ok((LayoutKind::Prisma, false));
     };
     Err(MigrationError::Layout {
         what: format!(
@@ -87,7 +72,7 @@ fn only_folders(path: &Path, folder: &str) -> Result<Recognized, MigrationError>
 }
 
 /// By the marks in `.sql` files.
-fn by_markers(path: &Path) -> Result<Recognized, MigrationError> {
+fn by_markers(path: &Path) -> Result<(LayoutKind, bool), MigrationError> {
     let mut marked: Option<(LayoutKind, String)> = None;
     let names = files::sql_files(path)?;
     for name in &names {
@@ -114,10 +99,8 @@ fn by_markers(path: &Path) -> Result<Recognized, MigrationError> {
             None => marked = Some((found, name.clone())),
         }
     }
-    match marked {
-        Some((kind, _)) => Ok(Recognized::Certain(kind)),
-        None => Ok(Recognized::Certain(LayoutKind::Sqlx)),
-    }
+    let kind = marked.map_or(LayoutKind::Sqlx, |(kind, _)| kind);
+    Ok((kind, true))
 }
 
 /// The mark of a file's sections, where it has one.
@@ -133,12 +116,6 @@ fn marker(text: &str) -> Option<LayoutKind> {
             None
         }
     })
-}
-
-/// Whether sqlx takes a file for a migration.
-fn is_versioned(name: &str) -> bool {
-    name.split_once('_')
-        .is_some_and(|(version, _)| version.parse::<i64>().is_ok())
 }
 
 #[cfg(test)]

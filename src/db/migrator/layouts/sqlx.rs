@@ -1,38 +1,35 @@
 //! sqlx-cli's and `sqlx::migrate!`'s: `<VERSION>_<DESCRIPTION>.sql`, `.up.sql` and `.down.sql`; the table
 //! `_sqlx_migrations`.
 //!
-//! sqlx's own resolver reads the folder. The rest is plain SQL of ours, since sqlx's migrator prepares
-//! statements, which a pooler loses, takes a lock that blocks, and reports neither file nor line.
+//! All of it is ours: sqlx's migrator prepares statements, which a pooler loses, takes a lock that blocks, and
+//! reports neither file nor line; its resolver can't list a folder without reading every file.
 
-use std::{collections::HashMap, io, path::Path, time::Duration};
+use std::{collections::HashMap, ffi::OsString, path::Path, time::Duration};
 
 use sha2::{Digest, Sha384};
-use sqlx::migrate::resolve_blocking;
 
+use super::{
+    drizzle::JOURNAL,
+    versioned::{SQL, read_files, unversioned},
+};
 use crate::db::{
     Backend,
-    hex::unhex,
+    hex::hex,
     migrator::{
         dialect::{FileTransaction, TableName},
         error::MigrationError,
         file::MigrationFile,
-        layout::{
-            Column, Layout, MigrationPlan, PlanWarning, RESTORE, RowMoment, RowSql, unexpected_row,
-        },
+        layout::{Compared, Layout, MigrationPlan, RESTORE, RowMoment, RowSql},
     },
-    rows::TextRow,
 };
 
 const TABLE: &str = "_sqlx_migrations";
 
 pub(super) static SQLX: Layout = Layout {
-    table: TableName {
-        schema: None,
-        name: TABLE,
-    },
+    tool: "sqlx-cli",
+    table: TableName::named(TABLE),
     has_dirty: None,
     read,
-    refuse: None,
     // As sqlx writes it.
     creation: |rows| {
         let (time, now, bytes) = match rows.backend {
@@ -52,23 +49,15 @@ pub(super) static SQLX: Layout = Layout {
         )
     },
     empty_schema: None,
-    columns: &[
-        Column::Other("version"),
-        Column::Text("description"),
-        Column::Other("success"),
-        Column::Hex("checksum"),
-    ],
-    compare: |path, files, rows| {
-        let applied: Vec<Applied> = rows.iter().map(applied).collect::<Result<_, _>>()?;
-        compare(path, files, &applied)
-    },
-    refuse_file: None,
+    columns: &["version", "description", "success"],
+    bytes: Some("checksum"),
+    compare,
     transaction: |file, dialect| match file.usual_transaction() {
         _ if dialect.commits_schema_changes => FileTransaction::RowFirst,
         FileTransaction::RowLast if dialect.one_by_one.is_some() => FileTransaction::RowFirst,
         usual => usual,
     },
-    session: None,
+    without_foreign_keys: |_| false,
     row: |rows, file, moment| {
         Ok(match moment {
             RowMoment::Before => insert(rows, file, Duration::ZERO, "FALSE"),
@@ -100,201 +89,130 @@ fn insert(rows: &RowSql<'_>, file: &MigrationFile, elapsed: Duration, success: &
     )
 }
 
-/// A row.
-struct Applied {
-    version: i64,
-    /// The rest of the file's name.
-    description: String,
-    /// False if it was started and not finished.
-    success: bool,
-    /// SHA-384 of the file.
-    checksum: Vec<u8>,
-}
+/// The end of a migration that undoes another one.
+const DOWN: &str = ".down.sql";
 
-fn applied(row: &TextRow) -> Result<Applied, MigrationError> {
-    let (version, checksum) = (row.text(0), row.text(3));
-    let (Ok(number), Some(digest)) = (version.parse(), unhex(&checksum)) else {
-        let found = format!("version {version:?}, checksum {checksum:?}");
-        return Err(unexpected_row(TABLE, &found, "sqlx-cli"));
+/// A file that sqlx takes for a migration; it passes over every other name.
+pub(super) fn known(path: &Path, name: &str) -> Result<Option<MigrationFile>, MigrationError> {
+    let Some((version, rest)) = name.split_once('_').filter(|(_, rest)| rest.ends_with(SQL)) else {
+        return Ok(None);
     };
-    Ok(Applied {
-        version: number,
-        description: row.text(1),
-        success: row.flag(2),
-        checksum: digest,
-    })
+    let runs = !rest.ends_with(DOWN);
+    Ok(Some(MigrationFile {
+        runs,
+        version: version.parse().map_err(|_| unversioned(path, name))?,
+        // Only of those that run, one version may have one.
+        label: if runs { String::new() } else { rest.to_owned() },
+        ..MigrationFile::default()
+    }))
 }
 
-/// Reads the folder as sqlx does: links are followed, everything with another name is ignored.
 fn read(path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
-    let found = resolve_blocking(path).map_err(|error| unreadable(path, &error))?;
-    let files: Vec<_> = found
-        .into_iter()
-        .map(|(migration, file)| {
-            let name = file.file_name().unwrap_or_default().to_string_lossy();
-            MigrationFile {
-                name: name.clone().into_owned(),
-                shown: path.join(&*name).display().to_string(),
-                runs: !migration.migration_type.is_down_migration(),
-                version: migration.version,
-                label: migration.description.into_owned(),
-                checksum: migration.checksum.into_owned(),
-                text: migration.sql.as_str().to_owned(),
-                has_no_transaction: migration.no_tx,
-                ..MigrationFile::default()
-            }
-            .whole()
-        })
-        .collect();
-    refuse_twins(&files)?;
+    let files = read_files(path, |name| {
+        let is_other = || {
+            path.join(name)
+                .metadata()
+                .is_ok_and(|other| !other.is_file())
+        };
+        Ok(known(path, name)?.filter(|_| !is_other()))
+    })?;
+    let files = files.into_iter().map(|file| {
+        let (_, rest) = file.name.split_once('_').unwrap_or_default();
+        let ends = [".up.sql", DOWN, SQL];
+        let end = ends.into_iter().find(|end| rest.ends_with(end));
+        MigrationFile {
+            // The end goes as often as it is there.
+            label: rest.trim_end_matches(end.unwrap_or(SQL)).replace('_', " "),
+            checksum: Sha384::digest(file.text.as_bytes()).to_vec(),
+            has_no_transaction: file.text.starts_with("-- no-transaction"),
+            ..file
+        }
+        .whole()
+    });
+    let mut files: Vec<_> = files.collect();
+    files.sort_by_key(|file| file.version);
     Ok(files)
 }
 
-fn unreadable(path: &Path, error: &(dyn std::error::Error + 'static)) -> MigrationError {
-    let source = error.source();
-    let said = error.to_string();
-    // sqlx usually includes the source's words in its own.
-    let why = source.map(ToString::to_string);
-    let why = why.filter(|why| !said.contains(why));
-    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-    if let Some(name) = unversioned(&said) {
-        return MigrationError::migration(
-            format!(
-                "{}: its name does not start with a version",
-                path.join(name).display()
-            ),
-            format!(
-                "rename it to {}_{name}, or move it out of the folder",
-                next_version(path)
-            ),
-        );
-    }
-    let hint = match source.and_then(|e| e.downcast_ref()).map(io::Error::kind) {
-        Some(io::ErrorKind::InvalidData) => "save the file as UTF-8",
-        Some(io::ErrorKind::PermissionDenied) => {
-            "give the user who runs the steps read access to the folder and its files"
-        }
-        _ => "pass a folder with files such as 1_guests.sql or 20260131120000_guests.up.sql",
-    };
-    MigrationError::migration(
-        format!(
-            "failed to read the migrations in {}: {said}{why}",
-            path.display()
-        ),
-        hint,
-    )
-}
-
-/// The table can't hold two files of one version.
-fn refuse_twins(files: &[MigrationFile]) -> Result<(), MigrationError> {
-    let ups: Vec<_> = files.iter().filter(|file| file.runs).collect();
-    let twins = ups.windows(2).find(|two| two[0].version == two[1].version);
-    let Some([file, next]) = twins else {
-        return Ok(());
-    };
-    Err(MigrationError::migration(
-        format!(
-            "{} and {} have the same version, {}",
-            file.shown, next.name, file.version
-        ),
-        "give the newer one a different version",
-    ))
-}
-
-/// The file of which sqlx says that its name has no version.
-fn unversioned(said: &str) -> Option<&str> {
-    let (_, rest) = said.split_once("error parsing migration filename \"")?;
-    Some(rest.split_once('"')?.0)
-}
-
-/// A version that is newer than those in the folder.
-fn next_version(folder: &Path) -> i64 {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let versions = entries.filter_map(|entry| {
+/// The names of a folder's migrations, without reading any; the first `most` and one if there are more. `None`
+/// if the folder may be another layout's, or is to be refused.
+pub(super) fn quick_names(path: &Path, most: usize) -> Option<Vec<OsString>> {
+    let mut names = Vec::new();
+    let mut ups = Vec::new();
+    for entry in path.read_dir().ok()? {
+        let entry = entry.ok()?;
         let name = entry.file_name();
-        name.to_str()?.split_once('_')?.0.parse::<i64>().ok()
-    });
-    versions.max().unwrap_or(0).saturating_add(1)
-}
-
-/// More missing files than this are only counted: the message must fit into the recorded output.
-const NAMED: usize = 5;
-
-/// Compares, and changes nothing. Every applied file is checked before any is applied.
-///
-/// # Errors
-/// A migration that was begun and never finished; an applied one that is missing or was changed.
-fn compare<'a>(
-    path: &Path,
-    files: &'a [MigrationFile],
-    applied: &[Applied],
-) -> Result<MigrationPlan<'a>, MigrationError> {
-    let shown = path.display();
-    let name_of = |row: &Applied| {
-        files
-            .iter()
-            .find(|file| file.version == row.version)
-            .map_or_else(
-                || format!("version {} ({})", row.version, row.description),
-                |file| file.shown.clone(),
-            )
-    };
-    if let Some(row) = applied.iter().find(|row| !row.success) {
-        let version = row.version;
-        return Err(MigrationError::migration(
-            format!("{} was started but never finished", name_of(row)),
-            format!(
-                "undo its changes in the database, then run `DELETE FROM {TABLE} WHERE version = {version}`; \
-                 or finish it by hand, then run `UPDATE {TABLE} SET success = true WHERE version = {version}`"
-            ),
-        ));
-    }
-    let mut missing = applied
-        .iter()
-        .filter(|row| !files.iter().any(|file| file.version == row.version));
-    let named: Vec<String> = missing
-        .by_ref()
-        .take(NAMED)
-        .map(|row| format!("{} ({})", row.version, row.description))
-        .collect();
-    if !named.is_empty() {
-        let more = match missing.count() {
-            0 => String::new(),
-            more => format!(" and {more} more"),
+        let text = name.to_str()?;
+        let Some(file) = known(path, text).ok()? else {
+            // Drizzle's files have such names too, but its journal counts.
+            if text.ends_with(SQL) || JOURNAL.strip_suffix("/_journal.json") == Some(text) {
+                return None;
+            }
+            continue;
         };
-        return Err(MigrationError::migration(
-            format!(
-                "applied to this database but missing from {shown}: version {}{more}",
-                named.join(", ")
-            ),
-            RESTORE,
-        ));
-    }
-    let by_version: HashMap<i64, &Applied> = applied.iter().map(|row| (row.version, row)).collect();
-    let newest = applied.iter().map(|row| row.version).max();
-    let mut plan = MigrationPlan {
-        applied: applied.len(),
-        ..MigrationPlan::default()
-    };
-    for file in files.iter().filter(|file| file.runs) {
-        match by_version.get(&file.version) {
-            Some(row) if *row.checksum == *file.checksum => {}
-            Some(row) => return Err(changed(file, row)),
-            None => {
-                if let Some(newest) = newest.filter(|newest| file.version < *newest) {
-                    let newer = format!("the newer version {newest}");
-                    let late = PlanWarning::out_of_order(file, &newer, "sqlx-cli");
-                    plan.warnings.push(late);
-                }
-                plan.pending.push(file);
+        let mut kind = entry.file_type().ok()?;
+        if kind.is_symlink() {
+            kind = entry.path().metadata().ok()?.file_type();
+        }
+        if kind.is_file() {
+            ups.extend(file.runs.then_some(file.version));
+            names.push(name);
+            if names.len() > most {
+                return Some(names);
             }
         }
     }
-    Ok(plan)
+    ups.sort_unstable();
+    let has_twins = ups.windows(2).any(|two| two[0] == two[1]);
+    (!ups.is_empty() && !has_twins).then_some(names)
 }
 
-fn changed(file: &MigrationFile, row: &Applied) -> MigrationError {
-    if differs_in_line_endings_only(file, &row.checksum) {
+/// Refuses a migration that was begun and never finished, and an applied one that is missing or was
+/// changed.
+fn compare<'a>(found: &Compared<'a>) -> Result<MigrationPlan<'a>, MigrationError> {
+    // The checksum of each version.
+    let mut applied: HashMap<i64, String> = HashMap::new();
+    let mut missing = Vec::new();
+    for row in &found.rows {
+        let version = found.number(row, 0)?;
+        let file = found.files.iter().find(|file| file.version == version);
+        let described = format!("{version} ({})", row.text(1));
+        if !row.flag(2) {
+            let name = file.map_or(format!("version {described}"), |file| file.shown.clone());
+            return Err(MigrationError::migration(
+                format!("{name} was started but never finished"),
+                format!(
+                    "undo its changes in the database, then run `DELETE FROM {TABLE} WHERE version = {version}`; \
+                     or finish it by hand, then run `UPDATE {TABLE} SET success = true WHERE version = {version}`"
+                ),
+            ));
+        }
+        if file.is_none() {
+            missing.push(described);
+        }
+        applied.insert(version, row.text(3).to_ascii_lowercase());
+    }
+    if !missing.is_empty() {
+        missing[0].insert_str(0, "version ");
+        return Err(MigrationError::migration(found.missing(&missing), RESTORE));
+    }
+    let changed = found.files.iter().filter(|file| file.runs).find(|file| {
+        let checksum = applied.get(&file.version);
+        checksum.is_some_and(|checksum| *checksum != hex(&file.checksum))
+    });
+    if let Some(file) = changed {
+        return Err(changed_after(file, &applied[&file.version]));
+    }
+    let newest = applied.keys().max();
+    let newer = |file: &MigrationFile| newest.filter(|newest| file.version < **newest);
+    Ok(found.plan(
+        |file| applied.contains_key(&file.version),
+        |file| newer(file).map(|newest| format!("the newer version {newest}")),
+    ))
+}
+
+fn changed_after(file: &MigrationFile, applied: &str) -> MigrationError {
+    if differs_in_line_endings_only(file, applied) {
         return MigrationError::migration(
             format!(
                 "the line endings of {} changed after it was applied",
@@ -310,10 +228,10 @@ fn changed(file: &MigrationFile, row: &Applied) -> MigrationError {
 }
 
 /// Whether the applied file had the same lines with other line endings.
-fn differs_in_line_endings_only(file: &MigrationFile, applied: &[u8]) -> bool {
+fn differs_in_line_endings_only(file: &MigrationFile, applied: &str) -> bool {
     let unix = file.text.replace("\r\n", "\n");
     let windows = unix.replace('\n', "\r\n");
     [unix, windows]
         .iter()
-        .any(|text| Sha384::digest(text.as_bytes())[..] == *applied)
+        .any(|text| hex(&Sha384::digest(text.as_bytes())) == applied)
 }

@@ -3,42 +3,10 @@
 use std::{ops::Range, path::Path};
 
 use super::files;
-use crate::db::{
-    Backend,
-    migrator::{error::MigrationError, file::MigrationFile},
-};
+use crate::db::migrator::{error::MigrationError, file::MigrationFile};
 
 /// What the names of migrations end with.
 pub(super) const SQL: &str = ".sql";
-
-/// A file of a folder, and the version in its name.
-pub(super) struct Listed<V> {
-    pub(super) name: String,
-    /// For messages: the folder as it was given, and the name.
-    pub(super) shown: String,
-    pub(super) version: V,
-    pub(super) text: String,
-}
-
-impl<V> Listed<V> {
-    /// The migration, of which these parts are run. One that can't be read is refused when it is due.
-    pub(super) fn sections(self, read: Result<Sections, MigrationError>) -> MigrationFile {
-        let (sections, refusal) = match read {
-            Ok(sections) => (sections, None),
-            Err(refusal) => (Sections::default(), Some(refusal)),
-        };
-        MigrationFile {
-            name: self.name,
-            shown: self.shown,
-            runs: true,
-            text: self.text,
-            parts: sections.parts,
-            has_no_transaction: sections.has_no_transaction,
-            refusal,
-            ..MigrationFile::default()
-        }
-    }
-}
 
 /// What of a file is run.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -47,43 +15,92 @@ pub(super) struct Sections {
     pub(super) has_no_transaction: bool,
 }
 
-/// Reads the files that `version` knows, ordered by their names.
+/// Why a file has no such sections.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Malformed {
+    pub(super) line: Option<usize>,
+    pub(super) what: String,
+    pub(super) hint: &'static str,
+}
+
+/// The migration, of which the sections are run that `read` finds. One that can't be read is refused when
+/// it is due.
+pub(super) fn with_sections(
+    mut file: MigrationFile,
+    read: fn(&str) -> Result<Sections, Malformed>,
+) -> MigrationFile {
+    match read(&file.text) {
+        Ok(sections) => {
+            file.parts = sections.parts;
+            file.has_no_transaction = sections.has_no_transaction;
+        }
+        Err(Malformed { line, what, hint }) => {
+            let line = line.map(|line| format!(":{line}")).unwrap_or_default();
+            let what = format!("{}{line}: {what}", file.shown);
+            file.refusal = Some(MigrationError::migration(what, hint));
+        }
+    }
+    file
+}
+
+/// Reads the files whose names `known` knows, ordered by these. `known` gives what follows from the name.
 ///
 /// # Errors
-/// A name that `version` refuses; a file that can't be read; two files of one version.
-pub(super) fn read_files<V: PartialEq>(
+/// A name that `known` refuses; a file that can't be read; two files of one version.
+pub(super) fn read_files(
     path: &Path,
-    version: impl Fn(&str) -> Result<Option<V>, MigrationError>,
-) -> Result<Vec<Listed<V>>, MigrationError> {
-    let mut found: Vec<Listed<V>> = Vec::new();
+    known: impl Fn(&str) -> Result<Option<MigrationFile>, MigrationError>,
+) -> Result<Vec<MigrationFile>, MigrationError> {
+    let mut found: Vec<MigrationFile> = Vec::new();
     for name in files::files(path)? {
-        let Some(version) = version(&name)? else {
+        let Some(file) = known(&name)? else {
             continue;
         };
-        let file = path.join(&name);
-        if let Some(twin) = found.iter().find(|other| other.version == version) {
+        let (version, label) = (file.version, &file.label);
+        let mut others = found.iter().filter(|other| other.runs == file.runs);
+        if let Some(twin) = others.find(|one| one.version == version && one.label == *label) {
+            let version = version.to_string();
             return Err(MigrationError::migration(
-                format!("{} and {name} have the same version", twin.shown),
+                format!(
+                    "{} and {name} have the same version, {}",
+                    twin.shown,
+                    if label.is_empty() { &version } else { label }
+                ),
                 "give the newer one a different version",
             ));
         }
-        found.push(Listed {
-            shown: file.display().to_string(),
-            text: files::text(&file)?,
+        let shown = path.join(&name);
+        found.push(MigrationFile {
+            text: files::text(&shown)?,
+            shown: shown.display().to_string(),
             name,
-            version,
+            ..file
         });
     }
     Ok(found)
 }
 
-/// What the Go tools' sessions have and launchgate's don't: their `SQLite` does not enforce foreign keys unless
-/// it is asked to. Otherwise, dropping a table in order to recreate it would delete the rows that refer to it.
-pub(super) fn go_session(backend: Backend, _pending: &[&MigrationFile]) -> Option<&'static str> {
-    match backend {
-        Backend::Sqlite => Some("PRAGMA foreign_keys = OFF"),
-        Backend::Postgres | Backend::Mysql => None,
-    }
+/// A file that the tool would take for a migration, if only it had a version.
+pub(super) fn unversioned(path: &Path, name: &str) -> MigrationError {
+    MigrationError::migration(
+        format!(
+            "{}: its name does not start with a version and an underscore",
+            path.join(name).display()
+        ),
+        format!(
+            "rename it to {}_{name}, or move it out of the folder",
+            next_version(path)
+        ),
+    )
+}
+
+/// A version that is newer than those in the folder.
+fn next_version(folder: &Path) -> i64 {
+    let names = files::files(folder).unwrap_or_default();
+    let versions = names
+        .iter()
+        .filter_map(|name| name.split_once('_')?.0.parse().ok());
+    versions.max().unwrap_or(0_i64).saturating_add(1)
 }
 
 /// The digits that a name begins with.

@@ -4,10 +4,10 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use crate::commands::embedded::{self, MigrationList};
+use crate::commands::embedded;
 use crate::commands::every_start;
 use crate::commands::table::columns;
-use crate::db::migrator::LayoutKind;
+use crate::db::migrator::{LayoutKind, MigrationList};
 use crate::db::{Proof, ServerInfo, Target};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::decide::Decision;

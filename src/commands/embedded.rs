@@ -22,7 +22,7 @@ use crate::steps::result::encode;
 use crate::sys::host::Host;
 use crate::sys::result;
 
-pub use sql::{MigrationList, list};
+pub use sql::list;
 
 /// Which migrations a planned gate would apply, and where.
 pub fn migrations(

@@ -19,7 +19,7 @@ pub(super) mod statements;
 mod transactions;
 mod undo;
 
-pub use apply::Migrator;
+pub use apply::{MigrationList, Migrator};
 pub use error::MigrationError;
 pub use file::MigrationFile;
 pub use layout::{LayoutKind, MigrationPlan, PlanWarning};

@@ -1,5 +1,6 @@
 //! `--snapshot`: a copy of a `SQLite` database as of one moment, checked and synced to disk.
 
+use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -35,12 +36,19 @@ const REVISION: usize = 80;
 const LONGEST: usize = 255;
 
 enum SnapshotError {
-    Lite(&'static str, LiteError),
-    Io(String, io::Error),
-    Damaged(String),
     Stopped(Stop),
-    /// The database holds nothing but the ledger.
-    Empty,
+    /// Another process keeps the database locked.
+    Busy(String),
+    /// What went wrong, and what to do.
+    Failed(String, &'static str),
+}
+
+impl SnapshotError {
+    fn failed(doing: &str, path: &Path, error: &dyn Display) -> Self {
+        let error = error.to_string();
+        let what = format!("failed to {doing} {}: {error}", path.display());
+        Self::Failed(what, hint(&error))
+    }
 }
 
 /// A snapshot that was taken.
@@ -66,7 +74,7 @@ impl Snapshot {
     }
 }
 
-/// Takes one; `None` where there is nothing to copy yet.
+/// Takes one; `None` if there is nothing to copy yet.
 pub(super) fn make(
     host: &Host,
     log: &Log,
@@ -75,36 +83,45 @@ pub(super) fn make(
     revision: &str,
     folder: &Path,
 ) -> Result<Option<Snapshot>, Failure> {
-    let needless = || {
-        log.say(
-            Event::SnapshotNeedless,
-            "the database is empty, taking no snapshot",
-            &[("database", &file.display())],
-        );
-        Ok(None)
-    };
-    let Ok(file) = file.canonicalize() else {
-        return needless();
-    };
     let started = Moment::now();
     let mut retry = ConnectRetry::new(limits, &LedgerReference::default());
-    loop {
-        let error = match attempt(host, &file, revision, folder) {
-            Ok(snapshot) => {
-                log_made(log, &snapshot, started);
-                return Ok(Some(snapshot));
-            }
-            Err(SnapshotError::Empty) => return needless(),
-            Err(SnapshotError::Lite(_, error)) if error.is_busy() => error,
-            Err(error) => return Err(failure(error, &file)),
+    let found = file.canonicalize();
+    let taken = loop {
+        let Ok(file) = &found else {
+            break None;
         };
-        let pause = retry.next(log, &Error::NotYet(error.to_string()));
+        let error = match attempt(host, file, revision, folder) {
+            Ok(taken) => break taken,
+            Err(SnapshotError::Busy(error)) => error,
+            Err(SnapshotError::Stopped(stop)) => return Err(stopped(stop)),
+            Err(SnapshotError::Failed(what, hint)) => {
+                let what = format!("could not take the snapshot, so nothing was migrated: {what}");
+                return Err(Failure::new(
+                    FailureKind::Snapshot,
+                    Problem::new(what, hint),
+                ));
+            }
+        };
+        let pause = retry.next(log, &Error::NotYet(error));
         let pause = pause
             .map_err(|failure| Failure::new(FailureKind::Snapshot, failure.problem().clone()))?;
         if let Wake::Stop(stop) = host.wait(None, Some(Moment::now() + pause)) {
-            return Err(steps::stopped(stop, "taking the snapshot"));
+            return Err(stopped(stop));
         }
+    };
+    match &taken {
+        Some(snapshot) => log_made(log, snapshot, started),
+        None => log.say(
+            Event::SnapshotNeedless,
+            "the database is empty, taking no snapshot",
+            &[("database", &found.as_deref().unwrap_or(file).display())],
+        ),
     }
+    Ok(taken)
+}
+
+fn stopped(stop: Stop) -> Failure {
+    steps::stopped(stop, "taking the snapshot")
 }
 
 fn log_made(log: &Log, snapshot: &Snapshot, started: Moment) {
@@ -133,41 +150,10 @@ pub(super) fn check(folder: &Path) -> Result<(), Failure> {
     let Some(there) = there.into_iter().find(|path| path.exists()) else {
         return Ok(());
     };
-    let refused = |why: &dyn std::fmt::Display| {
-        let what = format!("can't take a snapshot in {}: {why}", folder.display());
-        Err(Failure::new(
-            FailureKind::Snapshot,
-            Problem::new(what, hint("")),
-        ))
-    };
-    may_make_files(there).or_else(|error| refused(&error))
-}
-
-fn failure(error: SnapshotError, file: &Path) -> Failure {
-    let file = file.display();
-    let (what, hint) = match error {
-        SnapshotError::Stopped(stop) => return steps::stopped(stop, "taking the snapshot"),
-        SnapshotError::Lite(doing, error) => (
-            format!("failed to {doing} {file}: {error}"),
-            hint(&error.to_string()),
-        ),
-        SnapshotError::Io(doing, error) => (
-            format!("failed to {doing}: {error}"),
-            hint(&error.to_string()),
-        ),
-        SnapshotError::Empty => (format!("{file} is empty"), "please report this bug"),
-        SnapshotError::Damaged(what) => (
-            format!("the copy of {file} is corrupt: {what}"),
-            "the database itself is corrupt: see `PRAGMA integrity_check`, and restore it from a backup",
-        ),
-    };
-    Failure::new(
-        FailureKind::Snapshot,
-        Problem::new(
-            format!("could not take the snapshot, so nothing was migrated: {what}"),
-            hint,
-        ),
-    )
+    may_make_files(there).map_err(|error| {
+        let what = format!("can't take a snapshot in {}: {error}", folder.display());
+        Failure::new(FailureKind::Snapshot, Problem::new(what, hint("")))
+    })
 }
 
 fn hint(error: &str) -> &'static str {
@@ -183,15 +169,16 @@ fn hint(error: &str) -> &'static str {
     }
 }
 
+/// `None` if the database holds nothing but the ledger.
 fn attempt(
     host: &Host,
     file: &Path,
     revision: &str,
     folder: &Path,
-) -> Result<Snapshot, SnapshotError> {
-    let io = |doing: &str, path: &Path| {
-        let doing = format!("{doing} {}", path.display());
-        move |error| SnapshotError::Io(doing, error)
+) -> Result<Option<Snapshot>, SnapshotError> {
+    let io = |doing: &'static str, path: &Path| {
+        let path = path.to_owned();
+        move |error| SnapshotError::failed(doing, &path, &error)
     };
     let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
     let made = folder.ancestors().take_while(is_missing).count();
@@ -202,7 +189,9 @@ fn attempt(
     let (copy, partial) = (folder.join(name), Partial(folder.join(partial)));
     // A killed run may have left one behind.
     partial.remove();
-    partial.fill(host, file)?;
+    if !partial.fill(host, file)? {
+        return Ok(None);
+    }
     let meta = fs::metadata(file).map_err(io("stat", file))?;
     let bytes = fs::metadata(&partial.0)
         .map_err(io("stat", &partial.0))?
@@ -217,11 +206,11 @@ fn attempt(
     for folder in folder.ancestors().take(made + 1) {
         sync(folder).map_err(io("write to the disk", folder))?;
     }
-    Ok(Snapshot {
+    Ok(Some(Snapshot {
         database: file.to_owned(),
         copy,
         bytes,
-    })
+    }))
 }
 
 /// Writes a folder's entries to the disk. One that may be written to but not read can't be
@@ -259,15 +248,17 @@ fn names(file: &Path, revision: &str) -> (String, String) {
 struct Partial(PathBuf);
 
 impl Partial {
-    fn fill(&self, host: &Host, file: &Path) -> Result<(), SnapshotError> {
+    /// Copies the database; returns whether there is anything in it but the ledger.
+    fn fill(&self, host: &Host, file: &Path) -> Result<bool, SnapshotError> {
         let keep_going = || {
             let _ = host.wait(None, Some(Moment::now()));
             host.signals.stopped().is_none()
         };
         let lite = |doing| {
-            move |error| {
-                let stopped = host.signals.stopped().map(SnapshotError::Stopped);
-                stopped.unwrap_or(SnapshotError::Lite(doing, error))
+            move |error: LiteError| match host.signals.stopped() {
+                Some(stop) => SnapshotError::Stopped(stop),
+                None if error.is_busy() => SnapshotError::Busy(error.to_string()),
+                None => SnapshotError::failed(doing, file, &error),
             }
         };
         let from = Database::open(file).map_err(lite("open"))?;
@@ -276,7 +267,7 @@ impl Partial {
               WHERE tbl_name <> 'launchgate_runs' AND tbl_name NOT LIKE 'sqlite@_%' ESCAPE '@' LIMIT 1";
         let tables = from.ask(tables, &keep_going).map_err(lite("read"))?;
         if tables.is_empty() {
-            return Err(SnapshotError::Empty);
+            return Ok(false);
         }
         // The database's own mode may hide it from other users, so this one does too.
         OpenOptions::new()
@@ -284,7 +275,7 @@ impl Partial {
             .create_new(true)
             .mode(0o600)
             .open(&self.0)
-            .map_err(|error| SnapshotError::Io(format!("make {}", self.0.display()), error))?;
+            .map_err(|error| SnapshotError::failed("make", &self.0, &error))?;
         let to = Database::open(&self.0).map_err(lite("copy"))?;
         // The copy is valid only once it has its final name, so sync it before renaming.
         to.ask(
@@ -307,10 +298,12 @@ impl Partial {
             .ask(c"PRAGMA integrity_check", &keep_going)
             .map_err(lite("check the copy of"))?;
         if found == ["ok"] {
-            return Ok(());
+            return Ok(true);
         }
-        Err(SnapshotError::Damaged(
-            found.join("; ").chars().take(300).collect(),
+        let found: String = found.join("; ").chars().take(300).collect();
+        Err(SnapshotError::Failed(
+            format!("the copy of {} is corrupt: {found}", file.display()),
+            "the database itself is corrupt: see `PRAGMA integrity_check`, and restore it from a backup",
         ))
     }
 

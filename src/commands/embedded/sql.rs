@@ -6,7 +6,8 @@ use std::path::Path;
 use tokio::time::{Instant, sleep};
 
 use crate::db::migrator::{
-    LayoutKind, MigrationError, MigrationFile, MigrationFolder, MigrationPlan, Migrator, Progress,
+    LayoutKind, MigrationError, MigrationFile, MigrationFolder, MigrationList, MigrationPlan,
+    Migrator, Progress,
 };
 use crate::db::{Error, Target};
 use crate::exit::{Failure, FailureKind, Problem};
@@ -30,47 +31,50 @@ pub(super) fn apply(
     (folder, layout): (&Path, Option<LayoutKind>),
 ) -> Result<(), Failure> {
     let folder = MigrationFolder::read(folder, layout).map_err(failure)?;
-    let work = Work {
-        log: log.clone(),
-        retry: ConnectRetry::new(&limits, &LedgerReference::default()),
-        limits,
-        target,
-        name,
-    };
-    runtime::run(host, |link| work.apply(folder, link))
+    let (log, reference) = (log.clone(), LedgerReference::default());
+    runtime::run(host, async move |link| {
+        let retry = ConnectRetry::new(&limits, &reference);
+        let mut work = Work { log, retry, link };
+        let mut migrator = loop {
+            let connect = Migrator::connect(&target, &name, &folder);
+            match work.link.unless_stopped(PHASE, connect).await? {
+                Ok(migrator) => break migrator,
+                Err(error) => work.wait_out(error.into()).await?,
+            }
+        };
+        work.retry.served(&work.log);
+        work.retry = ConnectRetry::of_migration(&limits, &reference);
+        work.migrate(&mut migrator, &folder).await?;
+        migrator.close().await;
+        Ok(())
+    })
 }
 
 struct Work {
     log: Log,
-    limits: Limits,
     retry: ConnectRetry,
-    target: Target,
-    name: String,
+    link: GateLink,
 }
 
 impl Work {
-    async fn apply(mut self, folder: MigrationFolder, mut link: GateLink) -> Result<(), Failure> {
-        let (target, name) = (self.target.clone(), self.name.clone());
-        let connect = async || {
-            Migrator::connect(&target, &name, &folder)
-                .await
-                .map_err(MigrationError::from)
-        };
-        let mut migrator = self.patiently(&mut link, connect).await?;
-        self.retry = ConnectRetry::of_migration(&self.limits, &LedgerReference::default());
+    async fn migrate(
+        &mut self,
+        migrator: &mut Migrator,
+        folder: &MigrationFolder,
+    ) -> Result<(), Failure> {
         // Nothing has been changed yet, so there is no result to wait for.
         let plan = loop {
-            match link.unless_stopped(PHASE, migrator.plan(&folder)).await? {
+            let plan = migrator.plan(folder);
+            match self.link.unless_stopped(PHASE, plan).await? {
                 Ok(plan) => break plan,
-                Err(trouble) => self.wait_out(&mut link, trouble).await?,
+                Err(trouble) => self.wait_out(trouble).await?,
             }
         };
-        self.say(&folder, &migrator, &plan);
+        self.say(folder, migrator, &plan);
         let started = Instant::now();
         for unit in plan.units() {
-            self.unit(&mut migrator, &mut link, unit).await?;
+            self.unit(migrator, unit).await?;
         }
-        migrator.close().await;
         if !plan.pending.is_empty() {
             let seconds = format!("{:.3}", started.elapsed().as_secs_f64());
             self.log.say(
@@ -108,18 +112,17 @@ impl Work {
     async fn unit(
         &mut self,
         migrator: &mut Migrator,
-        link: &mut GateLink,
         unit: &[&MigrationFile],
     ) -> Result<(), Failure> {
         let started = Instant::now();
         let mut progress = Progress::default();
         loop {
             let apply = migrator.apply(unit, &mut progress);
-            match link.unless_stopped(PHASE, apply).await? {
+            match self.link.unless_stopped(PHASE, apply).await? {
                 Ok(()) => break,
                 Err(MigrationError::Database(error @ Error::NotYet(_))) => {
                     let why = error.to_string();
-                    match self.wait_out(link, error.into()).await {
+                    match self.wait_out(error.into()).await {
                         Err(error)
                             if error.kind() == FailureKind::Unreachable && progress.has_begun() =>
                         {
@@ -144,33 +147,13 @@ impl Work {
         Ok(())
     }
 
-    async fn patiently<T>(
-        &mut self,
-        link: &mut GateLink,
-        call: impl AsyncFn() -> Result<T, MigrationError>,
-    ) -> Result<T, Failure> {
-        loop {
-            match link.unless_stopped(PHASE, call()).await? {
-                Ok(value) => {
-                    self.retry.served(&self.log);
-                    return Ok(value);
-                }
-                Err(trouble) => self.wait_out(link, trouble).await?,
-            }
-        }
-    }
-
     /// Waits briefly, if retrying can help.
-    async fn wait_out(
-        &mut self,
-        link: &mut GateLink,
-        trouble: MigrationError,
-    ) -> Result<(), Failure> {
+    async fn wait_out(&mut self, trouble: MigrationError) -> Result<(), Failure> {
         let MigrationError::Database(error @ (Error::NotYet(_) | Error::Full(_))) = trouble else {
             return Err(failure(trouble));
         };
         let pause = self.retry.next(&self.log, &error)?;
-        link.unless_stopped(PHASE, sleep(pause)).await
+        self.link.unless_stopped(PHASE, sleep(pause)).await
     }
 }
 
@@ -192,19 +175,7 @@ fn failure(trouble: MigrationError) -> Failure {
     }
 }
 
-/// For `check`: what would be applied, in which layout, and into which table.
-pub struct MigrationList {
-    /// The tool's name.
-    pub layout: LayoutKind,
-    /// Its history table.
-    pub table: String,
-    /// The names of the files, in order.
-    pub pending: Vec<String>,
-    /// How many are applied.
-    pub applied: usize,
-}
-
-/// Lists the migrations, and changes nothing.
+/// For `check`: lists the migrations, and changes nothing.
 ///
 /// # Errors
 /// What the step would fail with.
@@ -213,12 +184,7 @@ pub async fn list(
     folder: &Path,
     layout: Option<LayoutKind>,
 ) -> Result<MigrationList, Failure> {
-    let folder = MigrationFolder::read(folder, layout).map_err(failure)?;
-    let (plan, layout, table) = Migrator::look(target, &folder).await.map_err(failure)?;
-    Ok(MigrationList {
-        layout,
-        table,
-        pending: plan.pending.iter().map(|file| file.name.clone()).collect(),
-        applied: plan.applied,
-    })
+    Migrator::look(target, folder, layout)
+        .await
+        .map_err(failure)
 }

@@ -4,7 +4,7 @@
 //! in the table, or as its layout says. Whatever can be waited for (a database file that another process
 //! has locked, a deadlock) is an [`Error::NotYet`]: the same call goes on from where it stopped.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use super::{
     dialect::{FileTransaction, MigrationDialect},
@@ -33,6 +33,18 @@ pub struct Migrator {
     units: usize,
 }
 
+/// What would be applied, in which layout, and into which table.
+pub struct MigrationList {
+    /// The tool.
+    pub layout: LayoutKind,
+    /// Its history table.
+    pub table: String,
+    /// The names of the files, in order.
+    pub pending: Vec<String>,
+    /// How many are applied.
+    pub applied: usize,
+}
+
 impl Migrator {
     /// One attempt to connect. A database file that is missing is created.
     ///
@@ -52,17 +64,23 @@ impl Migrator {
         })
     }
 
-    /// What is to be done, and the table's name, without changing anything; a database file that is
-    /// missing is not created.
-    pub async fn look<'a>(
+    /// What is to be done, without changing anything; a database file that is missing is not created.
+    pub async fn look(
         target: &Target,
-        folder: &'a MigrationFolder,
-    ) -> Result<(MigrationPlan<'a>, LayoutKind, String), MigrationError> {
+        folder: &Path,
+        layout: Option<LayoutKind>,
+    ) -> Result<MigrationList, MigrationError> {
+        let folder = MigrationFolder::read(folder, layout)?;
         let mut connection = target.open(ConnectionPurpose::Read, CALL).await?;
-        let (history, rows) = History::find(connection.as_mut(), target, folder).await?;
+        let (history, rows) = History::find(connection.as_mut(), target, &folder).await?;
         connection.close().await;
-        let plan = history.plan(folder, rows, target.backend())?;
-        Ok((plan, history.kind, history.table))
+        let plan = history.plan(&folder, rows, target.backend())?;
+        Ok(MigrationList {
+            layout: history.kind,
+            table: history.table,
+            pending: plan.pending.iter().map(|file| file.name.clone()).collect(),
+            applied: plan.applied,
+        })
     }
 
     /// What is to be done; the table is created if it is missing.

@@ -7,12 +7,11 @@
 mod snapshot;
 mod sql;
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use crate::db::Target;
 use crate::db::migrator::LayoutKind;
-use crate::exit::{Failure, FailureKind, Problem};
+use crate::exit::Failure;
 use crate::output::log::Log;
 use crate::plan::StepKind;
 use crate::plan::embedded::EmbeddedPlan;
@@ -68,8 +67,8 @@ fn step(host: &Host, log: &Log, settings: &EmbeddedSettings) -> Result<Option<St
         ..Limits::default()
     };
     match StepKind::named(&settings.step) {
-        Some(StepKind::Snapshot) => snapshot(host, log, limits, settings),
-        Some(StepKind::Sql) => sql(host, log, limits, settings).map(|()| None),
+        Some(StepKind::Snapshot) => snapshot::make(host, log, &limits, settings),
+        Some(StepKind::Sql) => sql::apply(host, log, limits, settings).map(|()| None),
         Some(
             StepKind::Prepare
             | StepKind::Backup
@@ -85,39 +84,4 @@ fn step(host: &Host, log: &Log, settings: &EmbeddedSettings) -> Result<Option<St
             ))
         }
     }
-}
-
-fn snapshot(
-    host: &Host,
-    log: &Log,
-    limits: Limits,
-    settings: &EmbeddedSettings,
-) -> Result<Option<String>, Failure> {
-    let revision = settings.revision.as_deref().unwrap_or("unnamed");
-    let Some(file) = settings.url.sqlite_path() else {
-        return Err(Failure::new(
-            FailureKind::Bug,
-            Problem::new(
-                "a snapshot of a database that is not a file",
-                "please report this bug",
-            ),
-        ));
-    };
-    let folder = Path::new(&settings.folder);
-    let taken = snapshot::make(host, log, &limits, file, revision, folder)?;
-    Ok(taken.and_then(|snapshot| snapshot.restore_hint()))
-}
-
-fn sql(host: &Host, log: &Log, limits: Limits, settings: &EmbeddedSettings) -> Result<(), Failure> {
-    let target = Target {
-        url: settings.url.clone(),
-        ledger: None,
-        app: settings.app.clone(),
-        // It takes no lock, so it has no lease.
-        lease: Duration::ZERO,
-    };
-    let name = settings.session_name.clone();
-    let name = name.unwrap_or_else(|| "launchgate/sql".to_owned());
-    let folder = Path::new(&settings.folder);
-    sql::apply(host, log, limits, target, name, (folder, settings.layout))
 }

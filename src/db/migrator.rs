@@ -22,6 +22,5 @@ mod undo;
 pub use apply::{MigrationList, Migrator};
 pub use error::MigrationError;
 pub use file::MigrationFile;
-pub use layout::{LayoutKind, MigrationPlan, PlanWarning};
+pub use layout::{LayoutKind, MigrationPlan};
 pub use layouts::MigrationFolder;
-pub use progress::Progress;

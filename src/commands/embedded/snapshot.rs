@@ -11,11 +11,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
 use crate::db::Error;
-use crate::exit::{Failure, FailureKind, Problem};
+use crate::exit::{Failure, FailureKind};
 use crate::gate::retry::ConnectRetry;
 use crate::output::log::{Event, Log};
 use crate::plan::gate_plan::Limits;
 use crate::plan::ledger_reference::LedgerReference;
+use crate::settings::EmbeddedSettings;
 use crate::steps;
 use crate::sys::access::may_make_files;
 use crate::sys::clock::Moment;
@@ -52,7 +53,7 @@ impl SnapshotError {
 }
 
 /// A snapshot that was taken.
-pub(super) struct Snapshot {
+struct Snapshot {
     database: PathBuf,
     copy: PathBuf,
     bytes: u64,
@@ -60,7 +61,7 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     /// The command that restores it; `None` if a path can't be quoted for a shell.
-    pub(super) fn restore_hint(&self) -> Option<String> {
+    fn restore_hint(&self) -> Option<String> {
         let quoted = |text: &str| shlex::try_quote(text).map(std::borrow::Cow::into_owned);
         let database = self.database.to_str()?;
         let (copy, file) = (quoted(self.copy.to_str()?).ok()?, quoted(database).ok()?);
@@ -74,32 +75,32 @@ impl Snapshot {
     }
 }
 
-/// Takes one; `None` if there is nothing to copy yet.
+/// Takes one; returns the command that restores it. Takes none if there is nothing to copy yet.
 pub(super) fn make(
     host: &Host,
     log: &Log,
     limits: &Limits,
-    file: &Path,
-    revision: &str,
-    folder: &Path,
-) -> Result<Option<Snapshot>, Failure> {
+    settings: &EmbeddedSettings,
+) -> Result<Option<String>, Failure> {
     let started = Moment::now();
-    let mut retry = ConnectRetry::new(limits, &LedgerReference::default());
+    let revision = settings.revision.as_deref().unwrap_or("unnamed");
+    let file = settings.url.sqlite_path().ok_or_else(|| {
+        let what = "a snapshot of a database that is not a file";
+        Failure::because(FailureKind::Bug, what, "please report this bug")
+    })?;
     let found = file.canonicalize();
+    let mut retry = ConnectRetry::new(limits, &LedgerReference::default());
     let taken = loop {
         let Ok(file) = &found else {
             break None;
         };
-        let error = match attempt(host, file, revision, folder) {
+        let error = match attempt(host, file, revision, Path::new(&settings.folder)) {
             Ok(taken) => break taken,
             Err(SnapshotError::Busy(error)) => error,
             Err(SnapshotError::Stopped(stop)) => return Err(stopped(stop)),
             Err(SnapshotError::Failed(what, hint)) => {
                 let what = format!("could not take the snapshot, so nothing was migrated: {what}");
-                return Err(Failure::new(
-                    FailureKind::Snapshot,
-                    Problem::new(what, hint),
-                ));
+                return Err(Failure::because(FailureKind::Snapshot, what, hint));
             }
         };
         let pause = retry.next(log, &Error::NotYet(error));
@@ -109,22 +110,14 @@ pub(super) fn make(
             return Err(stopped(stop));
         }
     };
-    match &taken {
-        Some(snapshot) => log_made(log, snapshot, started),
-        None => log.say(
+    let Some(snapshot) = taken else {
+        log.say(
             Event::SnapshotNeedless,
             "the database is empty, taking no snapshot",
             &[("database", &found.as_deref().unwrap_or(file).display())],
-        ),
-    }
-    Ok(taken)
-}
-
-fn stopped(stop: Stop) -> Failure {
-    steps::stopped(stop, "taking the snapshot")
-}
-
-fn log_made(log: &Log, snapshot: &Snapshot, started: Moment) {
+        );
+        return Ok(None);
+    };
     let seconds = format!("{:.3}", Moment::now().since(started).as_secs_f64());
     log.say(
         Event::SnapshotMade,
@@ -136,6 +129,11 @@ fn log_made(log: &Log, snapshot: &Snapshot, started: Moment) {
             ("seconds", &seconds),
         ],
     );
+    Ok(snapshot.restore_hint())
+}
+
+fn stopped(stop: Stop) -> Failure {
+    steps::stopped(stop, "taking the snapshot")
 }
 
 /// Whether a file could be created in the folder, or the folder itself. Creates neither.
@@ -152,7 +150,7 @@ pub(super) fn check(folder: &Path) -> Result<(), Failure> {
     };
     may_make_files(there).map_err(|error| {
         let what = format!("can't take a snapshot in {}: {error}", folder.display());
-        Failure::new(FailureKind::Snapshot, Problem::new(what, hint("")))
+        Failure::because(FailureKind::Snapshot, what, hint(""))
     })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Each file goes to the server as it is, by the simple query protocol, in a transaction with its row
 //! in the table, or as its layout says. Whatever can be waited for (a database file that another process
-//! has locked, a deadlock) is an [`Error::NotYet`]: the same call goes on from where it stopped.
+//! has locked, a deadlock) is an [`Error::NotYet`], after which it goes on from where it stopped.
 
 use std::{path::Path, time::Duration};
 
@@ -18,7 +18,10 @@ use super::{
     statements::statements,
     transactions::commits,
 };
-use crate::db::{Error, Target, fault::Fault, purpose::ConnectionPurpose, target::CALL};
+use crate::{
+    db::{Error, Target, fault::Fault, purpose::ConnectionPurpose, target::CALL},
+    exit::{Failure, FailureKind},
+};
 
 /// The time limit for launchgate's own statements, which wait only for the server.
 pub(super) const OWN: Duration = Duration::from_mins(10);
@@ -145,13 +148,42 @@ impl Migrator {
         refused(fault, &self.history.table)
     }
 
-    /// Applies files that share a transaction, or one, from where `progress` says that an earlier call got
-    /// to.
+    /// Applies files that share a transaction, or one. `wait` is called where what comes next has to wait for
+    /// another session, and fails once that has taken too long.
     ///
     /// # Errors
-    /// [`Error::NotYet`]: what comes next has to wait for another session, and `progress` says what that is.
-    /// A statement failed: what the transaction holds is undone.
+    /// A statement failed, or could not wait any longer: what the transaction holds is undone.
     pub async fn apply(
+        &mut self,
+        unit: &[&MigrationFile],
+        mut wait: impl AsyncFnMut(Error) -> Result<(), Failure>,
+    ) -> Result<(), MigrationError> {
+        let mut progress = Progress::default();
+        loop {
+            let error = match self.go_on(unit, &mut progress).await {
+                Err(MigrationError::Database(error @ Error::NotYet(_))) => error,
+                done => return done,
+            };
+            let why = error.to_string();
+            let Err(failure) = wait(error).await else {
+                continue;
+            };
+            return Err(match unit.get(progress.file) {
+                Some(file)
+                    if failure.kind() == FailureKind::Unreachable && progress.has_begun() =>
+                {
+                    self.give_up(file, &progress, why).await
+                }
+                _ => MigrationError::Folder(failure),
+            });
+        }
+    }
+
+    /// From where `progress` says that an earlier call got to.
+    ///
+    /// # Errors
+    /// [`Error::NotYet`]: what comes next has to wait, and `progress` says what that is.
+    async fn go_on(
         &mut self,
         unit: &[&MigrationFile],
         progress: &mut Progress,
@@ -208,7 +240,7 @@ impl Migrator {
         let has_none = !self.transaction(file).is_open();
         while progress.part < file.parts.len() {
             let sql = file.part(progress.part);
-            let all = statements(sql, self.dialect.lexical_rules);
+            let all = statements(sql, self.dialect.lexer);
             let done = &mut progress.done;
             let sent = self
                 .connection

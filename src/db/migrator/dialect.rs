@@ -2,7 +2,7 @@
 
 use sqlx::error::DatabaseError;
 
-use super::statements::{LexicalRules, Statement};
+use super::statements::{Lexer, Statement};
 use crate::db::{
     DatabaseUrl,
     connection::{Connection, Pending},
@@ -53,7 +53,7 @@ impl FileTransaction {
 /// One backend's way to apply a file. Every field has to be given, so a new backend has to decide on each.
 pub(in crate::db) struct MigrationDialect {
     /// How its lexer finds the ends of statements.
-    pub(in crate::db) lexical_rules: LexicalRules,
+    pub(in crate::db) lexer: Lexer,
     /// A history table's name in statements, with the schema or database that the URL names.
     pub(in crate::db) table: fn(TableName, &DatabaseUrl) -> String,
     /// Asks which of these tables exist: name, and whether it has a column `dirty`. `schema` is where

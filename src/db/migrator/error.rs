@@ -1,44 +1,38 @@
 //! Why migrations are not applied.
 
-use crate::db::{
-    Error,
-    fault::{Fault, FaultKind},
+use crate::{
+    db::{
+        Error,
+        fault::{Fault, FaultKind},
+    },
+    exit::{Failure, FailureKind},
 };
 
 /// Why the migrations of a folder were not all applied.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum MigrationError {
-    /// The migrations themselves: one failed, or they don't match what was applied.
-    Migration {
-        /// File, line and the database's own words.
-        what: String,
-        /// What to do about it.
-        hint: String,
-    },
-    /// The folder has another layout than the database's table. Nothing was touched.
-    Layout {
-        /// Both layouts.
-        what: String,
-        /// How to say which one is meant.
-        hint: String,
-    },
+    /// The folder.
+    Folder(Failure),
     /// The database.
     Database(Error),
 }
 
 impl MigrationError {
-    /// The folder or its files are at fault.
+    /// The migrations themselves: one failed, or they don't match what was applied. `what` is file, line and
+    /// the database's own words.
     pub(super) fn migration(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Migration {
-            what: what.into(),
-            hint: hint.into(),
-        }
+        Self::Folder(Failure::because(FailureKind::Sql, what, hint))
+    }
+
+    /// The folder has another layout than the database's table, or none. Nothing was touched.
+    pub(super) fn layout(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Folder(Failure::usage(what, hint))
     }
 
     /// What is wrong.
     pub fn what(&self) -> String {
         match self {
-            Self::Migration { what, .. } | Self::Layout { what, .. } => what.clone(),
+            Self::Folder(failure) => failure.problem().what().to_owned(),
             Self::Database(error) => error.to_string(),
         }
     }
@@ -46,7 +40,7 @@ impl MigrationError {
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::Migration { hint, .. } | Self::Layout { hint, .. } => hint.clone(),
+            Self::Folder(failure) => failure.problem().hint().to_owned(),
             Self::Database(error) => error.hint().unwrap_or("start again").to_owned(),
         }
     }

@@ -43,7 +43,7 @@ impl<'a> FailedFile<'a> {
         let is_at_end = progress.part >= file.parts.len();
         let part = progress.part.min(file.parts.len().saturating_sub(1));
         let sql = file.part(part);
-        let all = statements(sql, dialect.lexical_rules);
+        let all = statements(sql, dialect.lexer);
         Self {
             file,
             dialect,

@@ -115,18 +115,18 @@ async fn layout_in(
     }
     let (mine, shown) = (folder.layout.as_str(), folder.path.display());
     let table = |kind: LayoutKind| layout(kind).table.name;
-    Err(MigrationError::Layout {
-        what: format!(
+    Err(MigrationError::layout(
+        format!(
             "{shown} has the layout of {mine}, and the database has the table {} of {}, but not {}",
             table(*first),
             first.as_str(),
             table(folder.layout)
         ),
-        hint: format!(
+        format!(
             "name the folder of {}; if another app of the same database uses that, set --sql-layout {mine}",
             first.as_str()
         ),
-    })
+    ))
 }
 
 /// The layouts whose tables are there.

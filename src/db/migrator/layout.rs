@@ -10,7 +10,10 @@ use super::{
     error::MigrationError,
     file::MigrationFile,
 };
-use crate::db::{Backend, Error, Target, hex::hex, rows::TextRow};
+use crate::{
+    db::{Backend, Error, Target, hex::hex, rows::TextRow},
+    exit::Problem,
+};
 
 enum_with_all! {
     /// The tools whose folders are known.
@@ -64,15 +67,11 @@ impl<'a> RowSql<'a> {
             .map_err(|error| Error::Broken(format!("no random numbers: {error}")))?;
         bytes[6] = bytes[6] & 0x0f | 0x40;
         bytes[8] = bytes[8] & 0x3f | 0x80;
-        let text = hex(&bytes);
-        let parts = [
-            &text[..8],
-            &text[8..12],
-            &text[12..16],
-            &text[16..20],
-            &text[20..],
-        ];
-        Ok(parts.join("-"))
+        let mut text = hex(&bytes);
+        for dash in [20, 16, 12, 8] {
+            text.insert(dash, '-');
+        }
+        Ok(text)
     }
 
     /// A literal for bytes.
@@ -89,7 +88,7 @@ pub struct MigrationPlan<'a> {
     /// How many are applied already.
     pub applied: usize,
     /// What the tool warns of, or what a reader of the log should know.
-    pub warnings: Vec<PlanWarning>,
+    pub warnings: Vec<Problem>,
     /// All pending files share one transaction.
     pub is_one_transaction: bool,
 }
@@ -104,15 +103,6 @@ impl<'a> MigrationPlan<'a> {
         };
         self.pending.chunks(length.max(1))
     }
-}
-
-/// A pending or applied file that someone should look at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlanWarning {
-    /// What is unusual.
-    pub what: String,
-    /// What to do about it.
-    pub hint: String,
 }
 
 /// What to do about an applied migration that the folder lacks.
@@ -141,15 +131,15 @@ impl<'a> Compared<'a> {
         let files = self.files.iter().filter(|file| file.runs);
         let (applied, pending): (Vec<_>, Vec<_>) = files.partition(|file| is_applied(file));
         let warn = |file: &&MigrationFile| {
-            Some(PlanWarning {
-                what: format!(
+            Some(Problem::new(
+                format!(
                     "{} is out of order: {} is already applied; applying it now, as {} does",
                     file.shown,
                     newer(file)?,
                     self.layout.tool
                 ),
-                hint: "rename it to a newer version if it depends on newer migrations".to_owned(),
-            })
+                "rename it to a newer version if it depends on newer migrations",
+            ))
         };
         MigrationPlan {
             applied: applied.len(),
@@ -160,14 +150,14 @@ impl<'a> Compared<'a> {
     }
 
     /// The file is not the one that was applied, and the tool does not care.
-    pub(super) fn edited(&self, file: &MigrationFile) -> PlanWarning {
-        PlanWarning {
-            what: format!(
+    pub(super) fn edited(&self, file: &MigrationFile) -> Problem {
+        Problem::new(
+            format!(
                 "{} was changed after it was applied; launchgate ignores that, as {} does",
                 file.shown, self.layout.tool
             ),
-            hint: "put the change in a new migration".to_owned(),
-        }
+            "put the change in a new migration",
+        )
     }
 
     /// Says that the folder lacks these files.

@@ -124,13 +124,13 @@ impl MigrationFolder {
         };
         match found.filter(|found| !names.contains(&&**found)) {
             None => Ok(()),
-            Some(found) => Err(MigrationError::Layout {
-                what: format!(
+            Some(found) => Err(MigrationError::layout(
+                format!(
                     "{file} says that the migrations in {} are for {found}, and the database is {backend}{code}",
                     path.display()
                 ),
-                hint: "name the other database, or the folder for this one".to_owned(),
-            }),
+                "name the other database, or the folder for this one",
+            )),
         }
     }
 
@@ -159,21 +159,21 @@ fn choose(path: &Path, wanted: Option<LayoutKind>) -> Result<LayoutKind, Migrati
     let name = found.as_str();
     match wanted {
         None if is_certain => Ok(found),
-        None => Err(MigrationError::Layout {
-            what: format!("the files in {shown} don't say which tool they belong to"),
-            hint: format!("set --sql-layout {name}"),
-        }),
+        None => Err(MigrationError::layout(
+            format!("the files in {shown} don't say which tool they belong to"),
+            format!("set --sql-layout {name}"),
+        )),
         Some(wanted) if wanted == found => Ok(found),
         // Both have files such as 1_guests.up.sql.
         Some(LayoutKind::GolangMigrate) if found == LayoutKind::Sqlx => {
             Ok(LayoutKind::GolangMigrate)
         }
-        Some(wanted) => Err(MigrationError::Layout {
-            what: format!(
+        Some(wanted) => Err(MigrationError::layout(
+            format!(
                 "{shown} has the layout of {name}, but --sql-layout is {}",
                 wanted.as_str()
             ),
-            hint: format!("set --sql-layout {name}, leave it out, or pass another folder"),
-        }),
+            format!("set --sql-layout {name}, leave it out, or pass another folder"),
+        )),
     }
 }

@@ -17,7 +17,7 @@ pub(super) enum Stage {
 
 /// How far the files that share a transaction were applied. It outlives a wait for others.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub(super) struct Progress {
     /// The number of the file that is being applied.
     pub(super) file: usize,
     pub(super) stage: Stage,
@@ -34,7 +34,7 @@ pub struct Progress {
 
 impl Progress {
     /// Whether a file was begun and its outcome is not recorded.
-    pub fn has_begun(&self) -> bool {
+    pub(super) fn has_begun(&self) -> bool {
         self.part > 0 || self.done > 0
     }
 

@@ -5,41 +5,14 @@
 //! dollar quotes, and bodies of triggers and routines between BEGIN and END. `SQLite`, which gets
 //! statements one by one, says itself where one ends.
 
-/// What a server's lexer knows, where they differ.
-#[derive(Clone, Copy)]
-pub(in crate::db) struct LexicalRules {
-    pub(in crate::db) comments: Comments,
-    /// Which quotes a backslash escapes in.
-    pub(in crate::db) backslashes: Backslashes,
-    /// What quotes a name besides `"`: `` ` ``, or `[` up to `]`.
-    pub(in crate::db) name_quotes: &'static [u8],
-    /// `$tag$ … $tag$`
-    pub(in crate::db) dollar_quotes: bool,
-    /// Triggers and routines have bodies between BEGIN and END, with semicolons in them.
-    pub(in crate::db) routine_bodies: bool,
-    /// Whether a text that ends with a semicolon is complete, where the database's own lexer can be
-    /// asked.
-    pub(in crate::db) is_complete: Option<fn(&str) -> bool>,
-}
+use crate::sys::sqlite::is_complete;
 
-/// The comments besides `--` and `/* */`.
+/// Whose lexer reads a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::db) enum Comments {
-    Standard,
-    /// `/* /* */ */` is one comment.
-    Nested,
-    /// `#` begins one.
-    Hash,
-}
-
-/// Where a backslash escapes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::db) enum Backslashes {
-    Nowhere,
-    /// In `E'…'`.
-    InEscapeStrings,
-    /// In every string.
-    Everywhere,
+pub(in crate::db) enum Lexer {
+    Postgres,
+    Mysql,
+    Sqlite,
 }
 
 /// A statement of a file, by bytes.
@@ -60,7 +33,7 @@ impl Statement {
 }
 
 /// The statements of a file, those that are nothing but comments left out.
-pub(in crate::db) fn statements(sql: &str, rules: LexicalRules) -> Vec<Statement> {
+pub(in crate::db) fn statements(sql: &str, lexer: Lexer) -> Vec<Statement> {
     let mut found = Vec::new();
     let mut open: Option<Statement> = None;
     let mut from = None;
@@ -68,15 +41,15 @@ pub(in crate::db) fn statements(sql: &str, rules: LexicalRules) -> Vec<Statement
     let mut at = 0;
     let bytes = sql.as_bytes();
     while at < bytes.len() {
-        let length = token(&sql[at..], at, bytes, rules);
+        let length = token(&sql[at..], at, bytes, lexer);
         let text = &sql[at..at + length];
         let is_blank = text.trim().is_empty();
         if !is_blank {
             from.get_or_insert(at);
         }
-        if is_blank || is_comment(text, rules) {
+        if is_blank || is_comment(text, lexer) {
             // Between two words.
-        } else if text == ";" && ends(&sql[from.unwrap_or(at)..=at], &body, rules) {
+        } else if text == ";" && body.ends(&sql[from.unwrap_or(at)..=at], lexer) {
             found.extend(open.take().map(|statement| Statement {
                 end: at,
                 ..statement
@@ -88,20 +61,12 @@ pub(in crate::db) fn statements(sql: &str, rules: LexicalRules) -> Vec<Statement
                 word: at,
                 end: bytes.len(),
             });
-            body.see(text, rules);
+            body.see(text, lexer);
         }
         at += length;
     }
     found.extend(open);
     found
-}
-
-/// Whether the semicolon at the end of `text` is the end of a statement.
-fn ends(text: &str, body: &RoutineBody, rules: LexicalRules) -> bool {
-    match rules.is_complete {
-        Some(is_complete) => is_complete(text),
-        None => body.depth == 0,
-    }
 }
 
 /// The line, from 1, of a byte.
@@ -126,7 +91,15 @@ struct RoutineBody {
 }
 
 impl RoutineBody {
-    fn see(&mut self, text: &str, rules: LexicalRules) {
+    /// Whether the semicolon at the end of `text` is the end of a statement.
+    fn ends(&self, text: &str, lexer: Lexer) -> bool {
+        match lexer {
+            Lexer::Sqlite => is_complete(text),
+            Lexer::Postgres | Lexer::Mysql => self.depth == 0,
+        }
+    }
+
+    fn see(&mut self, text: &str, lexer: Lexer) {
         if !text.starts_with(|c: char| c.is_ascii_alphabetic()) {
             self.last.clear();
             return;
@@ -135,7 +108,7 @@ impl RoutineBody {
         match word.as_str() {
             "CREATE" | "ALTER" if self.depth == 0 => self.creates = true,
             "TRIGGER" | "PROCEDURE" | "FUNCTION" | "EVENT" | "PACKAGE" => {
-                self.nests |= self.creates && rules.routine_bodies;
+                self.nests |= self.creates && lexer == Lexer::Mysql;
             }
             // The only body that Postgres does not write as a string.
             "ATOMIC" if self.last == "BEGIN" && self.creates => {
@@ -157,46 +130,44 @@ impl RoutineBody {
     }
 }
 
-fn is_comment(text: &str, rules: LexicalRules) -> bool {
+fn is_comment(text: &str, lexer: Lexer) -> bool {
     text.starts_with("--")
-        || text.starts_with("/*") && !is_executed(text, rules)
-        || rules.comments == Comments::Hash && text.starts_with('#')
+        || text.starts_with("/*") && !is_executed(text, lexer)
+        || lexer == Lexer::Mysql && text.starts_with('#')
 }
 
 /// Whether a comment is SQL for MySQL (`/*!`) or only `MariaDB` (`/*M!`).
-fn is_executed(text: &str, rules: LexicalRules) -> bool {
-    rules.comments == Comments::Hash && (text.starts_with("/*!") || text.starts_with("/*M!"))
+fn is_executed(text: &str, lexer: Lexer) -> bool {
+    lexer == Lexer::Mysql && (text.starts_with("/*!") || text.starts_with("/*M!"))
 }
 
 /// How long the token is that `rest` begins with; at least one character.
-fn token(rest: &str, at: usize, all: &[u8], rules: LexicalRules) -> usize {
+fn token(rest: &str, at: usize, all: &[u8], lexer: Lexer) -> usize {
     let bytes = rest.as_bytes();
     match bytes[0] {
-        b'-' if rest.starts_with("--") && begins_comment(bytes.get(2), rules) => {
-            to_end_of_line(rest, rules)
+        b'-' if rest.starts_with("--") && begins_comment(bytes.get(2), lexer) => {
+            to_end_of_line(rest, lexer)
         }
-        b'#' if rules.comments == Comments::Hash => to_end_of_line(rest, rules),
-        b'/' if rest.starts_with("/*") => comment(bytes, rules.comments == Comments::Nested),
+        b'#' if lexer == Lexer::Mysql => to_end_of_line(rest, lexer),
+        b'/' if rest.starts_with("/*") => comment(bytes, lexer == Lexer::Postgres),
         b'\'' => {
-            let escapes = match rules.backslashes {
-                Backslashes::Nowhere => false,
-                Backslashes::InEscapeStrings => {
-                    at > 0
-                        && matches!(all[at - 1], b'e' | b'E')
-                        && (at < 2 || !is_word(all[at - 2]))
+            let escapes = match lexer {
+                Lexer::Postgres => {
+                    let before = &all[..at];
+                    let is_escape = before.last().is_some_and(|b| b"eE".contains(b));
+                    is_escape && !before.iter().rev().nth(1).is_some_and(|b| is_word(*b))
                 }
-                Backslashes::Everywhere => true,
+                Lexer::Mysql => true,
+                Lexer::Sqlite => false,
             };
             quoted(bytes, b'\'', escapes)
         }
-        b'"' => quoted(bytes, b'"', rules.backslashes == Backslashes::Everywhere),
-        b'`' if rules.name_quotes.contains(&b'`') => quoted(bytes, b'`', false),
-        b'[' if rules.name_quotes.contains(&b'[') => {
-            rest.find(']').map_or(rest.len(), |end| end + 1)
-        }
-        b'$' if rules.dollar_quotes => dollar(rest),
+        b'"' => quoted(bytes, b'"', lexer == Lexer::Mysql),
+        b'`' if lexer != Lexer::Postgres => quoted(bytes, b'`', false),
+        b'[' if lexer == Lexer::Sqlite => rest.find(']').map_or(rest.len(), |end| end + 1),
+        b'$' if lexer == Lexer::Postgres => dollar(rest),
         // In a name, a dollar is a letter to Postgres, and so is whatever is not ASCII.
-        first if rules.dollar_quotes && !first.is_ascii_digit() && is_letter(first) => {
+        first if lexer == Lexer::Postgres && !first.is_ascii_digit() && is_letter(first) => {
             let letters = bytes.iter().take_while(|&&b| is_letter(b) || b == b'$');
             letters.count()
         }
@@ -214,14 +185,14 @@ fn is_word(byte: u8) -> bool {
 }
 
 /// For MySQL, `--` begins a comment only in front of a blank: `5--1` is 6.
-fn begins_comment(next: Option<&u8>, rules: LexicalRules) -> bool {
+fn begins_comment(next: Option<&u8>, lexer: Lexer) -> bool {
     let is_blank = |byte: &u8| *byte <= b' ' || *byte == 0x7f;
-    rules.comments != Comments::Hash || next.is_none_or(is_blank)
+    lexer != Lexer::Mysql || next.is_none_or(is_blank)
 }
 
 /// For Postgres, a carriage return alone ends a line too.
-fn to_end_of_line(rest: &str, rules: LexicalRules) -> usize {
-    let ends = |c: char| c == '\n' || c == '\r' && rules.comments == Comments::Nested;
+fn to_end_of_line(rest: &str, lexer: Lexer) -> usize {
+    let ends = |c: char| c == '\n' || c == '\r' && lexer == Lexer::Postgres;
     rest.find(ends).unwrap_or(rest.len())
 }
 
@@ -281,12 +252,12 @@ mod tests {
     use super::*;
     use crate::db::Backend;
 
-    fn rules(backend: Backend) -> LexicalRules {
-        backend.driver().migrations.lexical_rules
+    fn lexer(backend: Backend) -> Lexer {
+        backend.driver().migrations.lexer
     }
 
     fn split(sql: &str, backend: Backend) -> Vec<&str> {
-        statements(sql, rules(backend))
+        statements(sql, lexer(backend))
             .into_iter()
             .map(|s| sql[s.word..s.end].trim())
             .collect()
@@ -354,7 +325,7 @@ mod tests {
     #[test]
     fn lines_are_counted_from_one() {
         let sql = "\n-- first\nselect 1;\n\n  select\n2";
-        let found = statements(sql, rules(Backend::Sqlite));
+        let found = statements(sql, lexer(Backend::Sqlite));
         let lines: Vec<_> = found
             .iter()
             .map(|s| (line(sql, s.from), line(sql, s.word)))
@@ -369,7 +340,7 @@ mod tests {
             for text in [&sql, &quotes] {
                 for backend in Backend::ALL {
                     let mut before = 0;
-                    for s in statements(text, rules(backend)) {
+                    for s in statements(text, lexer(backend)) {
                         prop_assert!(before <= s.from && s.from <= s.word && s.word <= s.end);
                         prop_assert!(s.end <= text.len());
                         before = s.end;

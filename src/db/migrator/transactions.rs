@@ -57,7 +57,7 @@ pub(super) fn is_atomic(statement: &str) -> bool {
 pub(super) fn is_atomic_file(dialect: &MigrationDialect, sql: &str) -> bool {
     // These begin or end a transaction, or do nothing or fail in one.
     let outside = "BEGIN START COMMIT END ROLLBACK ABORT SAVEPOINT RELEASE PREPARE PRAGMA VACUUM ATTACH DETACH CALL DO";
-    let all = statements(sql, dialect.lexical_rules);
+    let all = statements(sql, dialect.lexer);
     match all[..] {
         _ if dialect.commits_schema_changes => false,
         // Postgres makes one transaction of several statements anyway; of a single one, some make their own.
@@ -68,9 +68,9 @@ pub(super) fn is_atomic_file(dialect: &MigrationDialect, sql: &str) -> bool {
 
 /// Whether `SQLite` accepts all statements of a file in a transaction that was begun before.
 pub(super) fn is_wrappable(sql: &str) -> bool {
-    let rules = Backend::Sqlite.driver().migrations.lexical_rules;
+    let lexer = Backend::Sqlite.driver().migrations.lexer;
     let refused = "BEGIN COMMIT END ROLLBACK VACUUM DETACH";
-    let all = statements(sql, rules);
+    let all = statements(sql, lexer);
     !all.iter().any(|s| begins_with(s.of(sql), refused))
 }
 

@@ -88,22 +88,22 @@ impl Migrator {
         ))
     }
 
-    /// What became of files whose next statement could not wait any longer.
-    pub async fn give_up(
+    /// What became of a file whose next statement could not wait any longer.
+    pub(super) async fn give_up(
         &mut self,
-        unit: &[&MigrationFile],
+        file: &MigrationFile,
         progress: &Progress,
-        why: &str,
-    ) -> Option<MigrationError> {
-        let failed = self.failed_file(unit.get(progress.file)?, progress);
+        why: String,
+    ) -> MigrationError {
+        let failed = self.failed_file(file, progress);
         let fault = Fault {
             codes: self.target.backend().driver().codes,
             phase: FaultPhase::Call,
             kind: FaultKind::Server,
             code: String::new(),
-            message: why.to_owned(),
+            message: why,
         };
-        Some(self.failed(&failed, &fault.into()).await)
+        self.failed(&failed, &fault.into()).await
     }
 
     fn failed_file<'a>(&self, file: &'a MigrationFile, progress: &Progress) -> FailedFile<'a> {

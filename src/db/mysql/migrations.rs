@@ -4,7 +4,7 @@ use sqlx::mysql::MySqlDatabaseError;
 
 use crate::db::migrator::{
     dialect::{MigrationDialect, TableName},
-    statements::{Backslashes, Comments, LexicalRules},
+    statements::Lexer,
 };
 
 /// `name` as a quoted identifier.
@@ -13,14 +13,7 @@ fn back_quoted(name: &str) -> String {
 }
 
 pub(super) static MIGRATIONS: MigrationDialect = MigrationDialect {
-    lexical_rules: LexicalRules {
-        comments: Comments::Hash,
-        backslashes: Backslashes::Everywhere,
-        name_quotes: b"`",
-        dollar_quotes: false,
-        routine_bodies: true,
-        is_complete: None,
-    },
+    lexer: Lexer::Mysql,
     table: |table, url| match url.database() {
         Some(database) => format!("{}.{}", back_quoted(database), table.name),
         None => table.name.to_owned(),

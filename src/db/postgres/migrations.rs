@@ -6,20 +6,13 @@ use super::quoting::{literal, quoted};
 use crate::db::{
     migrator::{
         dialect::{MigrationDialect, TableName},
-        statements::{Backslashes, Comments, LexicalRules, byte_of_character},
+        statements::{Lexer, byte_of_character},
     },
     target::CALL,
 };
 
 pub(super) static MIGRATIONS: MigrationDialect = MigrationDialect {
-    lexical_rules: LexicalRules {
-        comments: Comments::Nested,
-        backslashes: Backslashes::InEscapeStrings,
-        name_quotes: b"",
-        dollar_quotes: true,
-        routine_bodies: false,
-        is_complete: None,
-    },
+    lexer: Lexer::Postgres,
     table: |table, url| match table.schema.or(url.schema()) {
         Some(schema) => format!("{}.{}", quoted(schema), table.name),
         None => table.name.to_owned(),

@@ -2,29 +2,19 @@
 
 use std::time::Duration;
 
-use crate::{
-    db::{
-        migrator::{
-            dialect::{MigrationDialect, TableName},
-            statements::{Backslashes, Comments, LexicalRules},
-        },
-        target::CALL,
+use crate::db::{
+    migrator::{
+        dialect::{MigrationDialect, TableName},
+        statements::Lexer,
     },
-    sys::sqlite::is_complete,
+    target::CALL,
 };
 
 /// The limit for opening the file; the driver waits for a lock half as long.
 pub(super) const OPEN: Duration = Duration::from_secs(2);
 
 pub(super) static MIGRATIONS: MigrationDialect = MigrationDialect {
-    lexical_rules: LexicalRules {
-        comments: Comments::Standard,
-        backslashes: Backslashes::Nowhere,
-        name_quotes: b"`[",
-        dollar_quotes: false,
-        routine_bodies: true,
-        is_complete: Some(is_complete),
-    },
+    lexer: Lexer::Sqlite,
     table: |table, _| table.name.to_owned(),
     find_tables: |tables, _| {
         format!(

@@ -9,16 +9,19 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::files;
-use crate::db::{
-    Backend,
-    hex::hex,
-    migrator::{
-        dialect::{FileTransaction, TableName},
-        error::MigrationError,
-        file::MigrationFile,
-        layout::{Compared, Layout, MigrationPlan, PlanWarning, RowSql},
-        statements::{line, statements},
+use crate::{
+    db::{
+        Backend,
+        hex::hex,
+        migrator::{
+            dialect::{FileTransaction, TableName},
+            error::MigrationError,
+            file::MigrationFile,
+            layout::{Compared, Layout, MigrationPlan, RowSql},
+            statements::{line, statements},
+        },
     },
+    exit::Problem,
 };
 
 /// The list of the files, in the order in which they are applied.
@@ -177,13 +180,13 @@ fn file(path: &Path, tag: &str, when: i64) -> Result<MigrationFile, MigrationErr
 /// `SQLite` executes one statement at a time: some of drizzle-orm's drivers refuse a second one, some pass it
 /// over, and none accepts less than one. `MySQL` refuses an empty message, but not one of comments.
 fn refuse(file: &MigrationFile, backend: Backend) -> Option<MigrationError> {
-    let rules = backend.driver().migrations.lexical_rules;
+    let lexer = backend.driver().migrations.lexer;
     for (part, range) in file.parts.iter().enumerate() {
         let text = file.part(part);
         let is_blank = text
             .trim_matches(|c: char| c == ';' || c.is_whitespace())
             .is_empty();
-        let what = match (backend, statements(text, rules).len()) {
+        let what = match (backend, statements(text, lexer).len()) {
             (Backend::Mysql, _) if is_blank => "nothing stands",
             (Backend::Sqlite, 0) => "no statement stands",
             (Backend::Sqlite, 2..) => "several statements stand",
@@ -201,12 +204,12 @@ fn refuse(file: &MigrationFile, backend: Backend) -> Option<MigrationError> {
     None
 }
 
-fn passed_over(file: &MigrationFile) -> PlanWarning {
-    PlanWarning {
-        what: format!(
+fn passed_over(file: &MigrationFile) -> Problem {
+    Problem::new(
+        format!(
             "{} was never applied, and {JOURNAL} dates it before the newest one that was: like drizzle-kit, launchgate passes it over",
             file.shown
         ),
-        hint: format!("generate it again, or set its `when` in {JOURNAL} to a later time"),
-    }
+        format!("generate it again, or set its `when` in {JOURNAL} to a later time"),
+    )
 }

@@ -9,17 +9,20 @@ use std::{collections::HashMap, fs, path::Path, time::Duration};
 use sha2::{Digest, Sha256};
 
 use super::{files, locale::by_locale};
-use crate::db::{
-    Backend, Error,
-    hex::hex,
-    migrator::{
-        dialect::{FileTransaction, TableName},
-        error::MigrationError,
-        file::MigrationFile,
-        layout::{Compared, Layout, MigrationPlan, PlanWarning, RESTORE, RowMoment, RowSql},
-        transactions::is_atomic_file,
+use crate::{
+    db::{
+        Backend, Error,
+        hex::hex,
+        migrator::{
+            dialect::{FileTransaction, TableName},
+            error::MigrationError,
+            file::MigrationFile,
+            layout::{Compared, Layout, MigrationPlan, RESTORE, RowMoment, RowSql},
+            transactions::is_atomic_file,
+        },
+        rows::TextRow,
     },
-    rows::TextRow,
+    exit::Problem,
 };
 
 const TABLE: &str = "_prisma_migrations";
@@ -195,14 +198,14 @@ fn compare<'a>(found: &Compared<'a>) -> Result<MigrationPlan<'a>, MigrationError
     let mut gone: Vec<String> = applied.into_keys().collect();
     gone.sort();
     if !gone.is_empty() {
-        plan.warnings.push(PlanWarning {
-            what: format!(
+        plan.warnings.push(Problem::new(
+            format!(
                 "{}; launchgate ignores that, as {} does",
                 found.missing(&gone),
                 PRISMA.tool
             ),
-            hint: RESTORE.to_owned(),
-        });
+            RESTORE,
+        ));
     }
     Ok(plan)
 }

@@ -34,13 +34,13 @@ pub(super) fn recognize(path: &Path) -> Result<(LayoutKind, bool), MigrationErro
     if let Some(folder) = has("snapshot.json")
         && path.join(folder).join(prisma::SCRIPT).is_file()
     {
-        return Err(MigrationError::Layout {
-            what: format!(
+        return Err(MigrationError::layout(
+            format!(
                 "{} is a migration of drizzle-kit 1.0, which launchgate can't apply yet",
                 path.join(folder).display()
             ),
-            hint: "apply the folder with --migrate and drizzle-orm's own migrator".to_owned(),
-        });
+            "apply the folder with --migrate and drizzle-orm's own migrator",
+        ));
     }
     if let Some(folder) = has(prisma::SCRIPT) {
         let is_beside = path
@@ -61,14 +61,14 @@ fn only_folders(path: &Path, folder: &str) -> Result<(LayoutKind, bool), Migrati
     let Some(file) = names.iter().find(is_sqlx_s) else {
         return Ok((LayoutKind::Prisma, false));
     };
-    Err(MigrationError::Layout {
-        what: format!(
+    Err(MigrationError::layout(
+        format!(
             "{} has migrations such as {file} and such as {folder}/{}: no tool's layout has both",
             path.display(),
             prisma::SCRIPT
         ),
-        hint: "keep the migrations of one tool in the folder".to_owned(),
-    })
+        "keep the migrations of one tool in the folder",
+    ))
 }
 
 /// By the marks in `.sql` files.
@@ -85,15 +85,15 @@ fn by_markers(path: &Path) -> Result<(LayoutKind, bool), MigrationError> {
         };
         match &marked {
             Some((kind, first)) if *kind != found => {
-                return Err(MigrationError::Layout {
-                    what: format!(
+                return Err(MigrationError::layout(
+                    format!(
                         "{} is a migration of {}, and {name} beside it is one of {}",
                         path.join(first).display(),
                         kind.as_str(),
                         found.as_str()
                     ),
-                    hint: "keep the migrations of one tool in the folder".to_owned(),
-                });
+                    "keep the migrations of one tool in the folder",
+                ));
             }
             Some(_) => {}
             None => marked = Some((found, name.clone())),

@@ -20,6 +20,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod tls_mode;
 mod unknown_scheme;
 
 use std::fmt;
@@ -34,7 +35,8 @@ pub use scheme::Backend;
 pub use secret::{Secret, password_of_file, text_of_file};
 pub use surroundings::Surroundings;
 pub use template::{expand, expand_value};
-pub use tls::{Tls, TlsMode};
+pub use tls::Tls;
+pub use tls_mode::TlsMode;
 
 use scheme::UrlRules;
 use server::ServerUrl;
@@ -98,12 +100,11 @@ impl DatabaseUrl {
                 }
                 Location::File(path)
             }
-            UrlRules::Libpq | UrlRules::Mysql => Location::Server(Box::new(ServerUrl::read(
-                scheme,
-                rest,
-                around,
-                &mut secrets,
-            )?)),
+            UrlRules::Libpq | UrlRules::Mysql => {
+                let (server, of_server) = ServerUrl::read(scheme, rest, around)?;
+                secrets = of_server;
+                Location::Server(Box::new(server))
+            }
         };
         secrets.finish(text);
         let text = Secret::new(text.to_owned());
@@ -304,6 +305,11 @@ fn decode(text: &str) -> Result<String, UrlError> {
         return Err(UrlError::ControlCharacter);
     }
     Ok(decoded.into_owned())
+}
+
+/// A name or a value in lower case, without hyphens and underscores.
+fn word(text: &str) -> String {
+    text.replace(['-', '_'], "").to_ascii_lowercase()
 }
 
 fn non_empty(text: String) -> Option<String> {

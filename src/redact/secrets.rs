@@ -111,6 +111,7 @@ impl Secrets {
     /// Adds what others keep secret.
     pub fn add_all(&mut self, others: &Self) {
         self.texts.extend_from_slice(&others.texts);
+        self.whole |= others.whole;
         self.sort();
     }
 

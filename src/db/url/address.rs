@@ -4,13 +4,13 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::error::UrlError;
-use super::non_empty;
-use super::params::Params;
+use super::params::{Param, Params};
+use super::scheme::UrlRules;
 use super::secret::Secret;
 use super::split::{UrlHost, parse_port};
 
 /// One place to connect to. Deliberately without `Debug`.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Address {
     /// `None`: the driver's default.
     pub(super) host: Option<UrlHost>,
@@ -20,56 +20,27 @@ pub(super) struct Address {
 }
 
 impl Address {
-    pub(super) fn new(host: Option<UrlHost>, port: Option<u16>) -> Self {
-        Self {
+    fn new(host: Option<UrlHost>, port: Option<&str>) -> Result<Self, UrlError> {
+        let port = port.filter(|port| !port.is_empty());
+        Ok(Self {
             host,
-            port,
+            port: port.map(parse_port).transpose()?,
             password: None,
-        }
+        })
     }
 }
 
-/// `MySQL`'s one server.
-pub(super) fn of_mysql(
-    front: &[(Option<UrlHost>, Option<u16>)],
-    params: &Params,
-) -> Result<Vec<Address>, UrlError> {
-    let [(front_host, front_port)] = front else {
+/// The servers, as libpq pairs them: a host for each `hostaddr`, and one port for all or one for each
+/// (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-MULTIPLE-HOSTS>). `MySQL` has one.
+pub(super) fn addresses(params: &Params, verifies_host: bool) -> Result<Vec<Address>, UrlError> {
+    if let Some(path) = params.get(Param::Socket) {
+        return socket(params, path).map(|address| vec![address]);
+    }
+    let [names, numbers, ports] =
+        [Param::Host, Param::HostAddress, Param::Port].map(|param| list(params.get(param)));
+    if params.rules() == UrlRules::Mysql && names.len() > 1 {
         return Err(UrlError::SeveralHosts);
-    };
-    let host = match (&params.socket, &params.host) {
-        (Some(path), _) => Some(UrlHost::Socket(PathBuf::from(path))),
-        (None, Some(host)) if host.contains(',') => return Err(UrlError::SeveralHosts),
-        (None, Some(host)) => Some(UrlHost::from_decoded(host)?),
-        (None, None) => front_host.clone(),
-    };
-    let port = params.port.as_deref().map(parse_port).transpose()?;
-    Ok(vec![Address::new(host, port.or(*front_port))])
-}
-
-/// Puts the hosts in front of a URL into its parameters, where libpq has them too; parameters win.
-pub(super) fn add_front(params: &mut Params, front: &[(Option<UrlHost>, Option<u16>)]) {
-    let join = |list: Vec<String>| non_empty(list.join(",")).filter(|list| list != ",");
-    let hosts = front.iter().map(|(host, _)| match host {
-        Some(UrlHost::Name(name)) => name.clone(),
-        Some(UrlHost::Socket(path)) => path.to_string_lossy().into_owned(),
-        None => String::new(),
-    });
-    let ports = front.iter().map(|(_, port)| match port {
-        Some(port) => port.to_string(),
-        None => String::new(),
-    });
-    let (hosts, ports) = (join(hosts.collect()), join(ports.collect()));
-    params.host = params.host.take().or(hosts);
-    params.port = params.port.take().or(ports);
-}
-
-/// Postgres' servers, as libpq pairs them: a host for each `hostaddr`, and one port for all or one for
-/// each (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-MULTIPLE-HOSTS>).
-pub(super) fn of_postgres(params: &Params) -> Result<Vec<Address>, UrlError> {
-    let names = list(params.host.as_deref());
-    let numbers = list(params.address.as_deref());
-    let ports = list(params.port.as_deref());
+    }
     if !names.is_empty() && !numbers.is_empty() && names.len() != numbers.len() {
         return Err(UrlError::Address);
     }
@@ -77,16 +48,23 @@ pub(super) fn of_postgres(params: &Params) -> Result<Vec<Address>, UrlError> {
     if ports.len() > 1 && ports.len() != count {
         return Err(UrlError::Port);
     }
-    let mut addresses = Vec::with_capacity(count);
-    for at in 0..count {
+    let address = |at: usize| {
         let name = names.get(at).copied().unwrap_or_default();
         let number = numbers.get(at).copied().unwrap_or_default();
-        let host = host(name, number, params.tls.verifies_host())?;
-        let port = ports.get(at).or(ports.first()).copied().unwrap_or_default();
-        let port = Some(port).filter(|port| !port.is_empty());
-        addresses.push(Address::new(host, port.map(parse_port).transpose()?));
-    }
-    Ok(addresses)
+        let host = host(name, number, verifies_host)?;
+        Address::new(host, ports.get(at).or(ports.first()).copied())
+    };
+    (0..count).map(address).collect()
+}
+
+fn socket(params: &Params, path: &str) -> Result<Address, UrlError> {
+    // pg8000 names the socket itself, where libpq has a folder and a port.
+    let (path, port) = match (params.rules(), path.rsplit_once("/.s.PGSQL.")) {
+        (UrlRules::Libpq, _) if !path.starts_with('/') => return Err(UrlError::Host),
+        (UrlRules::Libpq, Some((folder, port))) => (folder, Some(port)),
+        _ => (path, params.get(Param::Port)),
+    };
+    Address::new(Some(UrlHost::Socket(PathBuf::from(path))), port)
 }
 
 fn list(text: Option<&str>) -> Vec<&str> {

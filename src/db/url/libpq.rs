@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::address::Address;
 use super::error::UrlError;
-use super::params::{Encoding, Params};
+use super::params::{Param, Params};
 use super::scheme::UrlRules;
 use super::secret::Secret;
 use super::split::UrlHost;
 use super::surroundings::Surroundings;
-use crate::redact::Secrets;
 
 /// The variables, and the parameter that each of them stands for.
 const VARIABLES: [(&str, &str); 22] = [
@@ -39,37 +38,39 @@ const VARIABLES: [(&str, &str); 22] = [
 ];
 
 /// Fills in what a URL of Postgres leaves out.
-pub(super) fn fill(
-    params: Params,
-    around: &Surroundings<'_>,
-    secrets: &mut Secrets,
-) -> Result<Params, UrlError> {
-    let mut variables = Params::default();
+pub(super) fn fill(params: Params, around: &Surroundings<'_>) -> Result<Params, UrlError> {
+    let mut variables = Params::raw(UrlRules::Libpq);
     for (variable, parameter) in VARIABLES {
-        let Some(value) = (around.variable)(variable) else {
-            continue;
-        };
-        value
-            .to_str()
-            .ok_or(UrlError::NotUtf8)
-            .and_then(|value| {
-                let value = (value, Encoding::Raw);
-                variables.set(parameter, value, UrlRules::Libpq, secrets)?;
-                variables.tls.check_mode()
-            })
-            .map_err(|error| error.of(variable))?;
+        if let Some(value) = (around.variable)(variable) {
+            let value = value.to_str().ok_or(UrlError::NotUtf8);
+            value
+                .and_then(|value| variables.set(parameter, value))
+                .map_err(|error| error.of(variable))?;
+        }
     }
-    let service = params.service.clone().or(variables.service.clone());
+    let service = params.get(Param::Service).or(variables.get(Param::Service));
     let section = match service {
-        Some(name) => service_section(&name, around, secrets)?,
-        None => Params::default(),
+        Some(name) => service_section(name, around)?,
+        None => Params::raw(UrlRules::Libpq),
     };
     let mut params = params.or(section).or(variables);
-    if let Some(home) = home(around) {
-        params.tls.default_files(|name| {
-            let path = home.join(".postgresql").join(name);
-            (around.exists)(&path).then(|| path.to_string_lossy().into_owned())
-        });
+    let default = |name: &str| {
+        let path = home(around)?.join(".postgresql").join(name);
+        (around.exists)(&path).then(|| path.to_string_lossy().into_owned())
+    };
+    let has = |param| params.get(param).is_some();
+    let has_client = has(Param::ClientCert) || has(Param::ClientKey);
+    if !has(Param::RootCert)
+        && let Some(root) = default("root.crt")
+    {
+        params.put(Param::DefaultRootCert, root);
+    }
+    if !has_client
+        && let Some(cert) = default("postgresql.crt")
+        && let Some(key) = default("postgresql.key")
+    {
+        params.put(Param::ClientCert, cert);
+        params.put(Param::ClientKey, key);
     }
     Ok(params)
 }
@@ -80,11 +81,7 @@ fn home(around: &Surroundings<'_>) -> Option<PathBuf> {
 
 /// A section of the user's service file, else of the system's
 /// (<https://www.postgresql.org/docs/current/libpq-pgservice.html>).
-fn service_section(
-    name: &str,
-    around: &Surroundings<'_>,
-    secrets: &mut Secrets,
-) -> Result<Params, UrlError> {
+fn service_section(name: &str, around: &Surroundings<'_>) -> Result<Params, UrlError> {
     let own = match (around.variable)("PGSERVICEFILE") {
         Some(file) => Some(PathBuf::from(file)),
         None => home(around).map(|home| home.join(".pg_service.conf")),
@@ -100,7 +97,7 @@ fn service_section(
             file: file.clone(),
             problem: error.to_string(),
         })?;
-        if let Some(params) = section(&contents, name, secrets)
+        if let Some(params) = section(&contents, name)
             .map_err(|error| error.of(&format!("service {name} in {}", file.display())))?
         {
             return Ok(params);
@@ -109,7 +106,7 @@ fn service_section(
     Err(UrlError::Service(name.to_owned()))
 }
 
-fn section(contents: &[u8], name: &str, secrets: &mut Secrets) -> Result<Option<Params>, UrlError> {
+fn section(contents: &[u8], name: &str) -> Result<Option<Params>, UrlError> {
     let contents = std::str::from_utf8(contents).map_err(|_| UrlError::NotUtf8)?;
     let lines = contents.lines().map(str::trim);
     let mut lines = lines.skip_while(|line| {
@@ -121,7 +118,7 @@ fn section(contents: &[u8], name: &str, secrets: &mut Secrets) -> Result<Option<
     if lines.next().is_none() {
         return Ok(None);
     }
-    let mut params = Params::default();
+    let mut params = Params::raw(UrlRules::Libpq);
     for line in lines.take_while(|line| !line.starts_with('[')) {
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -130,8 +127,7 @@ fn section(contents: &[u8], name: &str, secrets: &mut Secrets) -> Result<Option<
         let Some((key, value)) = line.split_once('=').filter(|_| !line.starts_with("ldap")) else {
             return Err(UrlError::ServiceLine);
         };
-        let value = (value, Encoding::Raw);
-        params.set(key, value, UrlRules::Libpq, secrets)?;
+        params.set(key, value)?;
     }
     Ok(Some(params))
 }
@@ -140,12 +136,12 @@ fn section(contents: &[u8], name: &str, secrets: &mut Secrets) -> Result<Option<
 /// (<https://www.postgresql.org/docs/current/libpq-pgpass.html>).
 pub(super) fn add_passwords(
     addresses: &mut [Address],
-    params: &Params,
-    (user, database): (&str, &str),
+    params: &mut Params,
     around: &Surroundings<'_>,
-    secrets: &mut Secrets,
 ) -> Result<(), UrlError> {
-    let named = params.passfile.as_ref().map(PathBuf::from);
+    let user = params.get(Param::User).unwrap_or_default().to_owned();
+    let database = params.get(Param::Database).unwrap_or(&user).to_owned();
+    let named = params.get(Param::PassFile).map(PathBuf::from);
     let Some(file) = named.or_else(|| home(around).map(|home| home.join(".pgpass"))) else {
         return Ok(());
     };
@@ -169,10 +165,10 @@ pub(super) fn add_passwords(
             _ => "localhost".to_owned(),
         };
         let port = address.port.unwrap_or(5432).to_string();
-        let wanted = [host.as_str(), &port, database, user];
+        let wanted = [host.as_str(), &port, &database, &user];
         let password = contents.lines().find_map(|line| password(line, wanted));
         if let Some(password) = password {
-            secrets.add_password(&password, &password);
+            params.secrets.add_password(&password, &password);
             address.password = Some(Secret::new(password));
         }
     }

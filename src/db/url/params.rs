@@ -1,228 +1,285 @@
-//! The parameters that mean something to launchgate: behind a URL's `?`, in a section of libpq's
-//! service file, in libpq's variables. All others are ignored.
+//! The parameters that mean something to launchgate: behind a URL's `?`, in front of it, in a section of
+//! libpq's service file, in libpq's variables. All others are ignored.
 
 use super::error::UrlError;
 use super::scheme::{Scheme, Spelling, UrlRules};
-use super::tls::TlsParams;
-use super::{decode, non_empty};
-use crate::redact::Secrets;
+use super::split::Parts;
+use super::tls_mode::TlsMode;
+use super::{decode, non_empty, word};
+use crate::redact::{self, Secrets};
 
-/// What the parameters say, decoded; of a parameter given twice, the last. An empty value counts as not given.
-#[derive(Default)]
-pub(super) struct Params {
-    pub(super) user: Option<String>,
-    pub(super) password: Option<String>,
-    /// Postgres: a list.
-    pub(super) host: Option<String>,
-    /// A list, as `host`.
-    pub(super) address: Option<String>,
+/// What a parameter says, under whichever of its names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Param {
+    User,
+    Password,
+    /// Postgres: a list, as `HostAddress`.
+    Host,
+    HostAddress,
     /// Postgres: a list, one for each host or one for all.
-    pub(super) port: Option<String>,
-    pub(super) socket: Option<String>,
-    pub(super) database: Option<String>,
-    pub(super) schema: Option<String>,
-    pub(super) options: Option<String>,
-    pub(super) service: Option<String>,
-    pub(super) passfile: Option<String>,
-    pub(super) session_attrs: Option<String>,
-    pub(super) tls: TlsParams,
+    Port,
+    Socket,
+    Database,
+    Schema,
+    Options,
+    Service,
+    PassFile,
+    SessionAttrs,
+    ChannelBinding,
+    SslMode,
+    Ssl,
+    Tls,
+    UseSsl,
+    RequireSsl,
+    VerifyCert,
+    VerifyHost,
+    SslFactory,
+    SslAccept,
+    SslIdentity,
+    RootCert,
+    /// The file that libpq looks for where no `RootCert` is named.
+    DefaultRootCert,
+    ClientCert,
+    ClientKey,
 }
 
-/// How a value is written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
+impl Param {
+    /// The one of a name in lower case, without hyphens and underscores: `ssl-mode`, `ssl_mode`, `sslMode` and
+    /// `sslmode` are one word in four tools.
+    fn named(name: &str, rules: UrlRules) -> Option<Self> {
+        let is_libpq = rules == UrlRules::Libpq;
+        Some(match name {
+            "user" => Self::User,
+            "password" => Self::Password,
+            "port" => Self::Port,
+            "host" => Self::Host,
+            "dbname" => Self::Database,
+            "unixsock" | "unixsocket" | "socketpath" => Self::Socket,
+            "socket" | "localsocket" if !is_libpq => Self::Socket,
+            "hostaddr" if is_libpq => Self::HostAddress,
+            "schema" | "currentschema" | "searchpath" if is_libpq => Self::Schema,
+            "options" if is_libpq => Self::Options,
+            "service" if is_libpq => Self::Service,
+            "passfile" if is_libpq => Self::PassFile,
+            // pgJDBC calls it targetServerType.
+            "targetsessionattrs" | "targetservertype" if is_libpq => Self::SessionAttrs,
+            "channelbinding" if is_libpq => Self::ChannelBinding,
+            "sslmode" => Self::SslMode,
+            "ssl" => Self::Ssl,
+            // Go's MySQL driver, and dbmate with it.
+            "tls" => Self::Tls,
+            // MySQL Connector/J and MariaDB Connector/J.
+            "usessl" => Self::UseSsl,
+            "requiressl" => Self::RequireSsl,
+            "verifyservercertificate" | "sslverifycert" | "sslverifyservercert" => Self::VerifyCert,
+            // PyMySQL, mysqlclient, MySQL Connector/Python.
+            "sslverifyidentity" | "sslcheckhostname" => Self::VerifyHost,
+            // pgJDBC.
+            "sslfactory" => Self::SslFactory,
+            // Prisma.
+            "sslaccept" => Self::SslAccept,
+            "sslidentity" => Self::SslIdentity,
+            "sslrootcert" | "sslca" | "serversslcert" => Self::RootCert,
+            "sslcert" => Self::ClientCert,
+            "sslkey" => Self::ClientKey,
+            _ => return None,
+        })
+    }
+
+    /// Whether it says how much TLS has to protect.
+    fn is_tls_mode(self) -> bool {
+        matches!(
+            self,
+            Self::SslMode
+                | Self::Ssl
+                | Self::Tls
+                | Self::UseSsl
+                | Self::RequireSsl
+                | Self::VerifyCert
+                | Self::VerifyHost
+                | Self::SslAccept
+        )
+    }
+}
+
+/// Parameters by which libpq protects a connection and the driver can't: the name as in [`Param::named`], as
+/// libpq spells it, and the value that asks for it; any where it is empty.
+const UNSUPPORTED: [(&str, &str, &str); 7] = [
+    ("gssencmode", "gssencmode", "require"),
+    ("sslcrl", "sslcrl", ""),
+    ("sslcrldir", "sslcrldir", ""),
+    ("requirepeer", "requirepeer", ""),
+    ("requireauth", "require_auth", ""),
+    ("sslcertmode", "sslcertmode", "require"),
+    (
+        "sslminprotocolversion",
+        "ssl_min_protocol_version",
+        "TLSv1.3",
+    ),
+];
+
+/// How the values of a place are written.
+#[derive(Clone, Copy)]
+enum Encoding {
     /// Percent-encoded, by the rules of a URL's spelling.
     Url(Spelling),
-    /// As it is: a variable, or a file's line.
+    /// As they are: variables, or a file's lines.
     Raw,
 }
 
+impl Encoding {
+    /// The value. To Python, Go, JavaScript and JDBC a `+` is a space; in users and passwords it is itself to
+    /// libpq, and outside JDBC, parameters are written for libpq.
+    fn decode(self, written: &str, is_credential: bool) -> Result<String, UrlError> {
+        match self {
+            Self::Url(spelling) if is_credential && spelling != Spelling::Jdbc => decode(written),
+            Self::Url(_) => decode(&written.replace('+', " ")),
+            Self::Raw => Ok(written.to_owned()),
+        }
+    }
+}
+
+/// What the parameters of one place say, decoded, or of several where the first that says anything wins. Of a
+/// parameter given twice, the last counts; an empty value counts as not given. Deliberately without `Debug`.
+pub(super) struct Params {
+    rules: UrlRules,
+    encoding: Encoding,
+    values: Vec<(Param, String)>,
+    /// What is secret in them, and in what they were read from.
+    pub(super) secrets: Secrets,
+}
+
 impl Params {
+    /// None yet, of a variable or a file.
+    pub(super) fn raw(rules: UrlRules) -> Self {
+        Self {
+            rules,
+            encoding: Encoding::Raw,
+            values: Vec::new(),
+            secrets: Secrets::default(),
+        }
+    }
+
     /// Reads what follows a URL's `?`.
-    pub(super) fn read(
-        query: &str,
-        scheme: Scheme,
-        secrets: &mut Secrets,
-    ) -> Result<Self, UrlError> {
-        secrets.add_query(query);
-        let mut params = Self::default();
-        let encoding = Encoding::Url(scheme.spelling);
+    pub(super) fn of_query(query: &str, scheme: Scheme) -> Result<Self, UrlError> {
+        let mut params = Self::raw(scheme.rules());
+        params.encoding = Encoding::Url(scheme.spelling);
+        params.secrets.add_query(query);
         for pair in query.split('&') {
             // To pgJDBC, the name alone means true.
             let pair = if pair == "ssl" { "ssl=true" } else { pair };
-            let Some((name, value)) = pair.split_once('=') else {
-                continue;
-            };
-            params.set(name, (value, encoding), scheme.rules(), secrets)?;
+            if let Some((name, value)) = pair.split_once('=') {
+                params.set(name, value)?;
+            }
         }
         Ok(params)
     }
 
-    /// Sets one parameter.
-    pub(super) fn set(
-        &mut self,
-        name: &str,
-        (written, encoding): (&str, Encoding),
-        rules: UrlRules,
-        secrets: &mut Secrets,
-    ) -> Result<(), UrlError> {
-        // `ssl-mode`, `ssl_mode`, `sslMode` and `sslmode` are one word in four tools.
-        let name = &*name.replace(['-', '_'], "").to_ascii_lowercase();
-        // Also `sslpassword` and JDBC's key stores'.
-        if ["password", "passwd", "passphrase", "pass", "pwd"]
+    /// Reads what stands in front of a URL's `?`: the same parts, in other words.
+    pub(super) fn of_front(parts: &Parts<'_>, rules: UrlRules) -> Result<Self, UrlError> {
+        let mut params = Self::raw(rules);
+        if let Some(userinfo) = parts.userinfo {
+            let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+            let decoded = decode(password)?;
+            params.secrets.add_userinfo(userinfo);
+            params.secrets.add_password(password, &decoded);
+            params.put(Param::User, decode(user)?);
+            params.put(Param::Password, decoded);
+        }
+        let (hosts, ports): (Vec<&str>, Vec<&str>) = parts
+            .hosts
             .iter()
-            .any(|ending| name.ends_with(ending))
-        {
-            let value = match name {
-                "password" => credential(written, encoding)?,
-                _ => credential(written, encoding).unwrap_or_default(),
-            };
-            secrets.add_password(written, &value);
-            if name == "password" {
-                self.password = non_empty(value);
+            .map(|(host, port)| (&**host, *port))
+            .unzip();
+        for (param, list) in [(Param::Host, hosts), (Param::Port, ports)] {
+            if list.iter().any(|one| !one.is_empty()) {
+                params.put(param, list.join(","));
             }
-            return Ok(());
+        }
+        let path = parts.path.trim_start_matches('/');
+        params.put(
+            Param::Database,
+            decode(path.strip_suffix('/').unwrap_or(path))?,
+        );
+        Ok(params)
+    }
+
+    /// Whose rules they follow.
+    pub(super) fn rules(&self) -> UrlRules {
+        self.rules
+    }
+
+    /// The value of a parameter, never empty.
+    pub(super) fn get(&self, param: Param) -> Option<&str> {
+        let found = self.values.iter().find(|(known, _)| *known == param)?;
+        Some(&found.1)
+    }
+
+    /// The value of a parameter, which is not given any more.
+    pub(super) fn take(&mut self, param: Param) -> Option<String> {
+        let at = self.values.iter().position(|(known, _)| *known == param)?;
+        Some(self.values.swap_remove(at).1)
+    }
+
+    /// Sets a parameter, whatever it was.
+    pub(super) fn put(&mut self, param: Param, value: String) {
+        self.take(param);
+        self.values
+            .extend(non_empty(value).map(|value| (param, value)));
+    }
+
+    /// Sets the parameter of this name.
+    pub(super) fn set(&mut self, name: &str, written: &str) -> Result<(), UrlError> {
+        let name = &*word(name);
+        // Also `sslpassword` and JDBC's key stores'.
+        let is_password = redact::is_password(name);
+        let value = self.encoding.decode(written, is_password || name == "user");
+        if is_password {
+            let value = value.as_deref().unwrap_or_default();
+            self.secrets.add_password(written, value);
+        }
+        if self.rules == UrlRules::Libpq {
+            let mut unsupported = UNSUPPORTED.iter();
+            if let Some((_, parameter, refused)) = unsupported.find(|(known, ..)| *known == name) {
+                let value = value?;
+                if !value.is_empty() && (refused.is_empty() || value == *refused) {
+                    return Err(UrlError::Unsupported { parameter });
+                }
+                return Ok(());
+            }
         }
         // Of a parameter that is ignored, not even the encoding matters.
-        let value = match name {
-            "user" => credential(written, encoding),
-            _ => value(written, encoding),
-        };
-        if rules.are_libpq() && self.set_for_libpq(name, &value)? {
+        let Some(param) = Param::named(name, self.rules) else {
             return Ok(());
-        }
-        if let Some(slot) = self.slot(name, rules) {
-            *slot = non_empty(value?);
-        }
+        };
+        let value = value?;
+        let value = match (param, self.take(param)) {
+            (Param::Options, Some(options)) if value.is_empty() => options,
+            (Param::Options, Some(options)) => format!("{options} {value}"),
+            (Param::Schema, _) => {
+                let first = value.split(',').next().unwrap_or_default().trim();
+                first.trim_matches('"').to_owned()
+            }
+            (Param::SslMode, _) if !value.is_empty() => {
+                TlsMode::named(&value)?;
+                value
+            }
+            _ => value,
+        };
+        self.put(param, value);
         Ok(())
     }
 
-    /// Whether it was one of the parameters that are more than a value.
-    fn set_for_libpq(
-        &mut self,
-        name: &str,
-        value: &Result<String, UrlError>,
-    ) -> Result<bool, UrlError> {
-        let value = || value.clone();
-        match name {
-            "gssencmode"
-            | "sslcrl"
-            | "sslcrldir"
-            | "requirepeer"
-            | "requireauth"
-            | "sslcertmode"
-            | "sslminprotocolversion" => refuse(name, &value()?)?,
-            // The driver can't bind a login to its TLS channel. Verifying the server in full
-            // protects from the same attack.
-            "channelbinding" => {
-                if value()? == "require" {
-                    self.tls.require_full();
-                }
+    /// What is not said here is taken from `lower`; how much TLS has to protect only where nothing at all is
+    /// said about it, since libpq knows but one parameter for it.
+    pub(super) fn or(mut self, lower: Self) -> Self {
+        let says_how = self.values.iter().any(|(param, _)| param.is_tls_mode());
+        for (param, value) in lower.values {
+            if self.get(param).is_none() && !(says_how && param.is_tls_mode()) {
+                self.values.push((param, value));
             }
-            "options" => {
-                self.options = match (self.options.take(), non_empty(value()?)) {
-                    (Some(options), Some(more)) => Some(format!("{options} {more}")),
-                    (options, more) => options.or(more),
-                };
-            }
-            "schema" | "currentschema" | "searchpath" => {
-                let path = value()?;
-                let first = path.split(',').next().unwrap_or_default().trim();
-                self.schema = non_empty(first.trim_matches('"').to_owned());
-            }
-            "unixsock" | "socketpath" | "unixsocket" => self.set_postgres_socket(&value()?)?,
-            _ => return Ok(false),
         }
-        Ok(true)
-    }
-
-    fn slot(&mut self, name: &str, rules: UrlRules) -> Option<&mut Option<String>> {
-        let (libpq, mysql) = (rules.are_libpq(), rules.are_mysql());
-        Some(match name {
-            "user" => &mut self.user,
-            "port" => &mut self.port,
-            "host" => &mut self.host,
-            "dbname" => &mut self.database,
-            "hostaddr" if libpq => &mut self.address,
-            "service" if libpq => &mut self.service,
-            "passfile" if libpq => &mut self.passfile,
-            // pgJDBC calls it targetServerType.
-            "targetsessionattrs" | "targetservertype" if libpq => &mut self.session_attrs,
-            "socket" | "unixsock" | "unixsocket" | "socketpath" | "localsocket" if mysql => {
-                &mut self.socket
-            }
-            _ => return self.tls.slot(name),
-        })
-    }
-
-    /// pg8000 names the socket itself, where libpq has a folder and a port.
-    fn set_postgres_socket(&mut self, path: &str) -> Result<(), UrlError> {
-        let Some(path) = non_empty(path.to_owned()) else {
-            return Ok(());
-        };
-        if !path.starts_with('/') {
-            return Err(UrlError::Host);
-        }
-        match path.rsplit_once("/.s.PGSQL.") {
-            Some((folder, port)) => {
-                self.host = Some(folder.to_owned());
-                self.port = Some(port.to_owned());
-            }
-            None => self.host = Some(path),
-        }
-        Ok(())
-    }
-
-    /// What is not said here is taken from `lower`.
-    pub(super) fn or(self, lower: Self) -> Self {
-        Self {
-            user: self.user.or(lower.user),
-            password: self.password.or(lower.password),
-            host: self.host.or(lower.host),
-            address: self.address.or(lower.address),
-            port: self.port.or(lower.port),
-            socket: self.socket.or(lower.socket),
-            database: self.database.or(lower.database),
-            schema: self.schema.or(lower.schema),
-            options: self.options.or(lower.options),
-            service: self.service.or(lower.service),
-            passfile: self.passfile.or(lower.passfile),
-            session_attrs: self.session_attrs.or(lower.session_attrs),
-            tls: self.tls.or(lower.tls),
-        }
-    }
-}
-
-/// Parameters by which libpq protects a connection and the driver can't.
-fn refuse(name: &str, value: &str) -> Result<(), UrlError> {
-    let parameter = match (name, value) {
-        (_, "") => return Ok(()),
-        ("gssencmode", "require") => "gssencmode",
-        ("sslcrl", _) => "sslcrl",
-        ("sslcrldir", _) => "sslcrldir",
-        ("requirepeer", _) => "requirepeer",
-        ("requireauth", _) => "require_auth",
-        ("sslcertmode", "require") => "sslcertmode",
-        ("sslminprotocolversion", "TLSv1.3") => "ssl_min_protocol_version",
-        _ => return Ok(()),
-    };
-    Err(UrlError::Unsupported { parameter })
-}
-
-/// A value as Python, Go, JavaScript and JDBC read it: a `+` is a space.
-fn value(written: &str, encoding: Encoding) -> Result<String, UrlError> {
-    match encoding {
-        Encoding::Url(_) => decode(&written.replace('+', " ")),
-        Encoding::Raw => Ok(written.to_owned()),
-    }
-}
-
-/// User and password: a `+` is a space to JDBC, but itself to libpq, and outside JDBC, parameters
-/// are written for libpq.
-fn credential(written: &str, encoding: Encoding) -> Result<String, UrlError> {
-    match encoding {
-        Encoding::Url(Spelling::Jdbc) => value(written, encoding),
-        Encoding::Url(Spelling::Plain | Spelling::File) => decode(written),
-        Encoding::Raw => Ok(written.to_owned()),
+        self.secrets.add_all(&lower.secrets);
+        self
     }
 }

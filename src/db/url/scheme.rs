@@ -66,18 +66,6 @@ impl Backend {
     }
 }
 
-impl UrlRules {
-    /// Whether they are libpq's.
-    pub(super) fn are_libpq(self) -> bool {
-        self == Self::Libpq
-    }
-
-    /// Whether they are those of `MySQL`'s clients.
-    pub(super) fn are_mysql(self) -> bool {
-        self == Self::Mysql
-    }
-}
-
 impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -8,13 +8,13 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode
 use super::address::{self, Address};
 use super::error::UrlError;
 use super::libpq;
-use super::params::{Encoding, Params};
+use super::params::{Param, Params};
 use super::scheme::{Backend, Scheme, Spelling, UrlRules};
 use super::secret::Secret;
-use super::split::{self, Parts, UrlHost};
+use super::split::{self, UrlHost};
 use super::surroundings::Surroundings;
 use super::tls::{self, Tls};
-use super::{decode, non_empty};
+use super::tls_mode::TlsMode;
 use crate::redact::Secrets;
 
 /// What stays encoded when a part is shown: what would end the part, control characters, and what
@@ -48,69 +48,53 @@ pub(super) struct ServerUrl {
 }
 
 impl ServerUrl {
-    /// Reads what follows `postgres:` or `mysql:`. As in libpq, parameters win over the same part in
-    /// front of them, and for Postgres what surrounds the URL fills in what it leaves out.
+    /// Reads what follows `postgres:` or `mysql:`, and what is secret in it. As in libpq, parameters win over the
+    /// same part in front of them, and for Postgres what surrounds the URL fills in what it leaves out.
     pub(super) fn read(
         scheme: Scheme,
         rest: &str,
         around: Option<&Surroundings<'_>>,
-        secrets: &mut Secrets,
-    ) -> Result<Self, UrlError> {
+    ) -> Result<(Self, Secrets), UrlError> {
+        let rules = scheme.rules();
         let Some(rest) = rest.strip_prefix("//") else {
-            return jdbc_local(scheme, rest, around, secrets);
+            return jdbc_local(scheme, rest, around);
         };
         let parts = split::split(rest)?;
-        let (user, password) = match parts.userinfo {
-            Some(userinfo) => credentials(userinfo, secrets)?,
-            None => (None, None),
-        };
-        let mut params = Params::read(parts.query, scheme, secrets)?;
-        params.user = params.user.or(user);
-        params.password = params.password.or(password);
-        if params.database.is_none() {
-            params.database = database(&parts)?;
+        if rules == UrlRules::Mysql && parts.hosts.len() > 1 {
+            return Err(UrlError::SeveralHosts);
         }
+        let front = Params::of_front(&parts, rules)?;
+        let mut params = Params::of_query(parts.query, scheme)?.or(front);
         if let Some(around) = around {
-            add_beside(&mut params, around, scheme.rules(), secrets)?;
-        }
-        let addresses = match scheme.rules() {
-            UrlRules::Libpq => {
-                address::add_front(&mut params, &parts.hosts);
-                if let Some(around) = around {
-                    params = libpq::fill(params, around, secrets)?;
-                }
-                postgres_addresses(&mut params, around, secrets)?
+            params = params.or(beside(around, rules)?);
+            if rules == UrlRules::Libpq {
+                params = libpq::fill(params, around)?;
             }
-            UrlRules::Mysql | UrlRules::File => address::of_mysql(&parts.hosts, &params)?,
-        };
-        Ok(Self {
+        }
+        let tls = tls::resolve(&mut params, scheme)?;
+        check_session_attrs(params.get(Param::SessionAttrs))?;
+        let mut addresses = address::addresses(&params, tls.mode == TlsMode::VerifyFull)?;
+        if let (UrlRules::Libpq, Some(around)) = (rules, around) {
+            complete(&mut addresses, &mut params, around)?;
+        }
+        let server = Self {
             backend: scheme.backend,
             addresses,
-            tls: params.tls.resolve(scheme)?,
-            user: params.user,
-            password: params.password.map(Secret::new),
-            database: params.database,
-            schema: params.schema,
-            options: params.options,
-        })
+            tls,
+            user: params.take(Param::User),
+            password: params.take(Param::Password).map(Secret::new),
+            database: params.take(Param::Database),
+            schema: params.take(Param::Schema),
+            options: params.take(Param::Options),
+        };
+        Ok((server, params.secrets))
     }
 
     /// A URL that says all of this, whatever surrounds it.
     pub(super) fn written(&self) -> String {
-        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        let mut url = format!("{}://", self.backend);
         let password = self.password.as_ref().or(self.first().password.as_ref());
-        url += &encoded(self.user.as_deref().unwrap_or_default());
-        url.push(':');
-        url += &encoded(password.map(Secret::expose).unwrap_or_default());
-        url.push('@');
-        let addresses = self
-            .addresses
-            .iter()
-            .map(|address| Shown(address).to_string());
-        url += &addresses.collect::<Vec<_>>().join(",");
-        url.push('/');
-        url += &encoded(self.database.as_deref().unwrap_or_default());
+        let password = password.map(Secret::expose).unwrap_or_default();
+        let mut url = self.in_front(Some(&utf8_percent_encode(password, NON_ALPHANUMERIC)));
         url += "?sslmode=";
         url += self.tls.mode.as_str();
         let file = |path: &Option<PathBuf>| {
@@ -125,8 +109,30 @@ impl ServerUrl {
             ("schema", self.schema.clone()),
         ] {
             if let Some(value) = value {
-                url.extend(["&", name, "=", &encoded(&value)]);
+                let value = utf8_percent_encode(&value, NON_ALPHANUMERIC).to_string();
+                url.extend(["&", name, "=", &value]);
             }
+        }
+        url
+    }
+
+    /// What stands in front of the parameters, with this in the place of the password.
+    fn in_front(&self, password: Option<&dyn fmt::Display>) -> String {
+        let mut url = format!("{}://", self.backend);
+        if self.user.is_some() || password.is_some() {
+            let user = self.user.as_deref().unwrap_or_default();
+            url.extend(utf8_percent_encode(user, SHOWN));
+            if let Some(password) = password {
+                url.extend([":", &password.to_string()]);
+            }
+            url.push('@');
+        }
+        let addresses = self.addresses.iter();
+        let addresses = addresses.map(|address| Shown(address).to_string());
+        url += &addresses.collect::<Vec<_>>().join(",");
+        if let Some(database) = &self.database {
+            url.push('/');
+            url.extend(utf8_percent_encode(database, SHOWN));
         }
         url
     }
@@ -145,56 +151,40 @@ impl ServerUrl {
     }
 }
 
-/// Adds what variables beside the URL's say.
-fn add_beside(
-    params: &mut Params,
-    around: &Surroundings<'_>,
-    rules: UrlRules,
-    secrets: &mut Secrets,
-) -> Result<(), UrlError> {
-    let mut beside = Params::default();
+/// What variables beside the URL's say.
+fn beside(around: &Surroundings<'_>, rules: UrlRules) -> Result<Params, UrlError> {
+    let mut beside = Params::raw(rules);
     for (name, value) in [("user", around.user), ("password", around.password)] {
         if let Some(value) = value {
-            let value = value.to_str().ok_or(UrlError::NotUtf8)?;
-            beside.set(name, (value, Encoding::Raw), rules, secrets)?;
+            beside.set(name, value.to_str().ok_or(UrlError::NotUtf8)?)?;
         }
     }
-    *params = std::mem::take(params).or(beside);
-    Ok(())
+    Ok(beside)
 }
 
-fn postgres_addresses(
+/// Adds what libpq finds out about the addresses and the user by itself.
+fn complete(
+    addresses: &mut [Address],
     params: &mut Params,
-    around: Option<&Surroundings<'_>>,
-    secrets: &mut Secrets,
-) -> Result<Vec<Address>, UrlError> {
-    check_session_attrs(params.session_attrs.as_deref())?;
-    let mut addresses = address::of_postgres(params)?;
-    let Some(around) = around else {
-        return Ok(addresses);
-    };
-    for address in &mut addresses {
+    around: &Surroundings<'_>,
+) -> Result<(), UrlError> {
+    for address in &mut *addresses {
         if address.host.is_none() {
             address.host = Some(address::default_host(address.port, around.exists));
         }
     }
-    if params.user.is_none() {
-        params.user = (around.own_user)();
+    if params.get(Param::User).is_none() {
+        params.put(Param::User, (around.own_user)().unwrap_or_default());
     }
-    if params.password.is_none() {
-        let user = params.user.as_deref().unwrap_or_default();
-        let database = params.database.as_deref().unwrap_or(user);
-        libpq::add_passwords(&mut addresses, params, (user, database), around, secrets)?;
+    match params.get(Param::Password) {
+        Some(_) => Ok(()),
+        None => libpq::add_passwords(addresses, params, around),
     }
-    Ok(addresses)
 }
 
 /// The ledger is written, so a server that takes writes is preferred whatever else would do.
 fn check_session_attrs(wanted: Option<&str>) -> Result<(), UrlError> {
-    match wanted
-        .map(|wanted| wanted.replace(['-', '_'], "").to_ascii_lowercase())
-        .as_deref()
-    {
+    match wanted.map(super::word).as_deref() {
         None
         | Some(
             "any" | "readwrite" | "primary" | "preferstandby" | "prefersecondary" | "preferprimary"
@@ -209,55 +199,21 @@ fn jdbc_local(
     scheme: Scheme,
     rest: &str,
     around: Option<&Surroundings<'_>>,
-    secrets: &mut Secrets,
-) -> Result<ServerUrl, UrlError> {
+) -> Result<(ServerUrl, Secrets), UrlError> {
     let name = rest.split('?').next().unwrap_or_default();
     // Nothing that could be a user and a password with the slashes forgotten.
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    let is_known = scheme.rules().are_libpq() && scheme.spelling == Spelling::Jdbc;
+    let is_known = scheme.rules() == UrlRules::Libpq && scheme.spelling == Spelling::Jdbc;
     if !is_known || name.is_empty() || !name.chars().all(plain) {
         return Err(UrlError::NoSlashes);
     }
-    ServerUrl::read(scheme, &format!("//localhost/{rest}"), around, secrets)
-}
-
-fn credentials(
-    userinfo: &str,
-    secrets: &mut Secrets,
-) -> Result<(Option<String>, Option<String>), UrlError> {
-    let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
-    let decoded = decode(password)?;
-    secrets.add_userinfo(userinfo);
-    secrets.add_password(password, &decoded);
-    Ok((non_empty(decode(user)?), non_empty(decoded)))
-}
-
-fn database(parts: &Parts<'_>) -> Result<Option<String>, UrlError> {
-    let path = parts.path.trim_start_matches('/');
-    Ok(non_empty(decode(path.strip_suffix('/').unwrap_or(path))?))
+    ServerUrl::read(scheme, &format!("//localhost/{rest}"), around)
 }
 
 impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://", self.backend)?;
-        if self.user.is_some() || self.password.is_some() {
-            let user = self.user.as_deref().unwrap_or_default();
-            write!(f, "{}", utf8_percent_encode(user, SHOWN))?;
-            if let Some(password) = &self.password {
-                write!(f, ":{password}")?;
-            }
-            f.write_str("@")?;
-        }
-        for (number, address) in self.addresses.iter().enumerate() {
-            if number > 0 {
-                f.write_str(",")?;
-            }
-            write!(f, "{}", Shown(address))?;
-        }
-        match &self.database {
-            Some(database) => write!(f, "/{}", utf8_percent_encode(database, SHOWN)),
-            None => Ok(()),
-        }
+        let password = self.password.as_ref().map(|password| password as _);
+        f.write_str(&self.in_front(password))
     }
 }
 

@@ -4,8 +4,8 @@
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
+use super::decode;
 use super::error::UrlError;
-use super::{decode, non_empty};
 
 /// Where the server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,11 +16,11 @@ pub(super) enum UrlHost {
     Socket(PathBuf),
 }
 
-/// What stands between `//` and the end, still encoded but for the host.
+/// What stands between `//` and the end, still encoded but for the hosts.
 pub(super) struct Parts<'a> {
     pub(super) userinfo: Option<&'a str>,
-    /// One at least.
-    pub(super) hosts: Vec<(Option<UrlHost>, Option<u16>)>,
+    /// Hosts, decoded and without brackets, and ports; one pair at least, either part of which may be empty.
+    pub(super) hosts: Vec<(String, &'a str)>,
     /// With the slash in front.
     pub(super) path: &'a str,
     /// Without the question mark.
@@ -126,31 +126,32 @@ impl<'a> Cut<'a> {
     }
 }
 
-fn host_and_port(authority: &str) -> Result<(Option<UrlHost>, Option<u16>), UrlError> {
+fn host_and_port(authority: &str) -> Result<(String, &str), UrlError> {
     let (host, port) = if let Some(bracketed) = authority.strip_prefix('[') {
         let (address, rest) = bracketed.split_once(']').ok_or(UrlError::Host)?;
+        let address = decode(address)?;
+        UrlHost::ipv6(&address)?;
         let port = if rest.is_empty() {
             ""
         } else {
             rest.strip_prefix(':').ok_or(UrlError::Host)?
         };
-        (Some(UrlHost::ipv6(&decode(address)?)?), port)
+        (address, port)
     } else {
         let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
         // An IPv6 address without brackets, perhaps: where its port begins can't be told.
         if port.contains(':') {
             return Err(UrlError::Host);
         }
-        let host = non_empty(decode(host)?)
-            .map(|host| UrlHost::from_decoded(&host))
-            .transpose()?;
+        let host = decode(host)?;
+        if !host.is_empty() {
+            UrlHost::from_decoded(&host)?;
+        }
         (host, port)
     };
-    let port = if port.is_empty() {
-        None
-    } else {
-        Some(parse_port(port)?)
-    };
+    if !port.is_empty() {
+        parse_port(port)?;
+    }
     Ok((host, port))
 }
 

@@ -1,46 +1,12 @@
-//! TLS: what the parameters of many tools ask for, as one of libpq's six modes.
+//! TLS: the one meaning of the parameters of many tools.
 
 use std::path::PathBuf;
 
 use super::error::UrlError;
-use super::scheme::{Scheme, Spelling};
-
-/// How much protection is asked for, weakest first: libpq's modes, `MySQL`'s in brackets.
-/// <https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION>
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TlsMode {
-    /// None (DISABLED).
-    Disable,
-    /// Only if the server insists. Never `MySQL`'s.
-    Allow,
-    /// If the server can (PREFERRED).
-    Prefer,
-    /// Encrypted, to whoever answers (REQUIRED).
-    Require,
-    /// Encrypted, to a server with a certificate of a known authority (`VERIFY_CA`).
-    VerifyCa,
-    /// Encrypted, to the very host that was meant (`VERIFY_IDENTITY`).
-    VerifyFull,
-}
-
-impl TlsMode {
-    /// Whether the server's certificate has to be an authority's.
-    pub fn verifies(self) -> bool {
-        self >= Self::VerifyCa
-    }
-
-    /// As libpq's `sslmode` has it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Disable => "disable",
-            Self::Allow => "allow",
-            Self::Prefer => "prefer",
-            Self::Require => "require",
-            Self::VerifyCa => "verify-ca",
-            Self::VerifyFull => "verify-full",
-        }
-    }
-}
+use super::params::{Param, Params};
+use super::scheme::{Scheme, Spelling, UrlRules};
+use super::tls_mode::TlsMode;
+use super::word;
 
 /// How the connection is to be protected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,249 +30,157 @@ pub(super) static NONE: Tls = Tls {
     client_key: None,
 };
 
-const MODES: &str = "disable, allow, prefer, require, verify-ca, verify-full (MySQL: disabled, preferred, required, \
-                     verify_ca, verify_identity)";
 const SWITCH: &str = "true, false";
 
-/// The parameters about TLS, as they were given.
-#[derive(Default)]
-pub(super) struct TlsParams {
-    mode: Option<String>,
-    ssl: Option<String>,
-    tls: Option<String>,
-    use_ssl: Option<String>,
-    require: Option<String>,
-    verify_cert: Option<String>,
-    verify_host: Option<String>,
-    factory: Option<String>,
-    accept: Option<String>,
-    identity: Option<String>,
-    root_cert: Option<String>,
-    client_cert: Option<String>,
-    client_key: Option<String>,
-    full: bool,
-    root_cert_is_default: bool,
+/// The one meaning of all parameters about TLS. Where tools differ, the stronger one is taken, since a refused
+/// connection is noticed and a weak one is not.
+pub(super) fn resolve(params: &mut Params, scheme: Scheme) -> Result<Tls, UrlError> {
+    // Prisma calls the authority's certificate `sslcert`, and the client's `sslidentity`.
+    let [accept, identity, root, key] = [
+        Param::SslAccept,
+        Param::SslIdentity,
+        Param::RootCert,
+        Param::ClientKey,
+    ]
+    .map(|param| params.get(param).is_some());
+    if (accept || identity)
+        && !key
+        && !root
+        && let Some(cert) = params.take(Param::ClientCert)
+    {
+        params.put(Param::RootCert, cert);
+    }
+    let mut mode = mode(params, scheme)?;
+    let default = params.take(Param::DefaultRootCert);
+    let mut root_cert = params.take(Param::RootCert).or(default);
+    if scheme.rules() == UrlRules::Libpq && root_cert.as_deref() == Some("system") {
+        // libpq: verified against the machine's authorities, and nothing less than in full.
+        root_cert = None;
+        mode = TlsMode::VerifyFull;
+    }
+    // The driver can't bind a login to its TLS channel. Verifying the server in full protects from the same attack.
+    let is_bound = params.get(Param::ChannelBinding) == Some("require");
+    if is_bound || mode == TlsMode::VerifyCa && root_cert.is_none() {
+        // Any of the public authorities would do for any server, which is why libpq refuses the latter.
+        mode = TlsMode::VerifyFull;
+    }
+    if scheme.rules() == UrlRules::Mysql && mode == TlsMode::Allow {
+        mode = TlsMode::Prefer;
+    }
+    let mut path = |param| params.take(param).map(PathBuf::from);
+    Ok(Tls {
+        mode,
+        root_cert: root_cert.map(PathBuf::from),
+        client_cert: path(Param::ClientCert),
+        client_key: path(Param::ClientKey),
+    })
 }
 
-impl TlsParams {
-    /// The server's identity has to be verified, whatever else is said.
-    pub(super) fn require_full(&mut self) {
-        self.full = true;
-    }
-
-    /// Whether the mode is one that is known, where one is named.
-    pub(super) fn check_mode(&self) -> Result<(), UrlError> {
-        self.named_mode().map(drop)
-    }
-
-    /// What `sslmode` says.
-    fn named_mode(&self) -> Result<Option<TlsMode>, UrlError> {
-        let error = UrlError::TlsValue {
-            parameter: "sslmode",
-            expected: MODES,
-        };
-        let text = self.mode.as_deref();
-        text.map(|text| mode(text).ok_or(error)).transpose()
-    }
-
-    /// What is not said here is taken from `lower`; of the mode only where nothing at all is said
-    /// about it, since libpq knows but one parameter for it.
-    pub(super) fn or(self, lower: Self) -> Self {
-        let says_how = [
-            &self.mode,
-            &self.ssl,
-            &self.tls,
-            &self.use_ssl,
-            &self.require,
-            &self.verify_cert,
-            &self.verify_host,
-            &self.accept,
-        ]
-        .into_iter()
-        .any(Option::is_some);
-        Self {
-            mode: self.mode.or(lower.mode.filter(|_| !says_how)),
-            root_cert: self.root_cert.or(lower.root_cert),
-            client_cert: self.client_cert.or(lower.client_cert),
-            client_key: self.client_key.or(lower.client_key),
-            full: self.full || lower.full,
-            ..self
+fn mode(params: &Params, scheme: Scheme) -> Result<TlsMode, UrlError> {
+    let mut mode = stated(params, scheme)?;
+    let at_least = |mode: Option<TlsMode>, least| match mode {
+        Some(TlsMode::Disable) => mode,
+        _ => mode.max(Some(least)),
+    };
+    for (param, name, least) in [
+        (Param::RequireSsl, "requireSSL", TlsMode::Require),
+        (
+            Param::VerifyCert,
+            "verifyServerCertificate",
+            TlsMode::VerifyCa,
+        ),
+        (
+            Param::VerifyHost,
+            "ssl_verify_identity",
+            TlsMode::VerifyFull,
+        ),
+    ] {
+        if switch(name, params.get(param))? == Some(true) {
+            mode = at_least(mode, least);
         }
     }
-
-    /// The files that libpq looks for where none is named.
-    pub(super) fn default_files(&mut self, found: impl Fn(&str) -> Option<String>) {
-        if self.root_cert.is_none() {
-            self.root_cert = found("root.crt");
-            self.root_cert_is_default = true;
-        }
-        if self.client_cert.is_none()
-            && self.client_key.is_none()
-            && let Some(cert) = found("postgresql.crt")
-            && let Some(key) = found("postgresql.key")
-        {
-            (self.client_cert, self.client_key) = (Some(cert), Some(key));
-        }
-    }
-
-    /// Where the parameter of this name goes, in lower case, without hyphens and underscores.
-    pub(super) fn slot(&mut self, name: &str) -> Option<&mut Option<String>> {
-        Some(match name {
-            "sslmode" => &mut self.mode,
-            "ssl" => &mut self.ssl,
-            // Go's MySQL driver, and dbmate with it.
-            "tls" => &mut self.tls,
-            // MySQL Connector/J and MariaDB Connector/J.
-            "usessl" => &mut self.use_ssl,
-            "requiressl" => &mut self.require,
-            "verifyservercertificate" | "sslverifycert" | "sslverifyservercert" => {
-                &mut self.verify_cert
-            }
-            // PyMySQL, mysqlclient, MySQL Connector/Python.
-            "sslverifyidentity" | "sslcheckhostname" => &mut self.verify_host,
-            // pgJDBC.
-            "sslfactory" => &mut self.factory,
-            // Prisma.
-            "sslaccept" => &mut self.accept,
-            "sslidentity" => &mut self.identity,
-            "sslrootcert" | "sslca" | "serversslcert" => &mut self.root_cert,
-            "sslcert" => &mut self.client_cert,
-            "sslkey" => &mut self.client_key,
-            _ => return None,
-        })
-    }
-
-    /// Whether the host's name is compared with the certificate's, as far as `sslmode` says.
-    pub(super) fn verifies_host(&self) -> bool {
-        self.full || self.named_mode() == Ok(Some(TlsMode::VerifyFull))
-    }
-
-    /// The one meaning of them all. Where tools differ, the stronger one is taken, since a refused
-    /// connection is noticed and a weak one is not.
-    pub(super) fn resolve(mut self, scheme: Scheme) -> Result<Tls, UrlError> {
-        // Prisma calls the authority's certificate `sslcert`, and the client's `sslidentity`.
-        let prisma = self.accept.is_some() || self.identity.is_some();
-        if prisma && self.client_key.is_none() && self.root_cert.is_none() {
-            self.root_cert = self.client_cert.take();
-        }
-        let mut mode = self.mode(scheme)?;
-        let system = scheme.rules().are_libpq() && self.root_cert.as_deref() == Some("system");
-        if system {
-            // libpq: verified against the machine's authorities, and nothing less than in full.
-            self.root_cert = None;
-            mode = TlsMode::VerifyFull;
-        }
-        if self.full || mode == TlsMode::VerifyCa && self.root_cert.is_none() {
-            // Any of the public authorities would do for any server, which is why libpq refuses this.
-            mode = TlsMode::VerifyFull;
-        }
-        if scheme.rules().are_mysql() && mode == TlsMode::Allow {
-            mode = TlsMode::Prefer;
-        }
-        Ok(Tls {
-            mode,
-            root_cert: self.root_cert.map(PathBuf::from),
-            client_cert: self.client_cert.map(PathBuf::from),
-            client_key: self.client_key.map(PathBuf::from),
-        })
-    }
-
-    fn mode(&self, scheme: Scheme) -> Result<TlsMode, UrlError> {
-        let mut mode = self.stated(scheme)?;
-        let at_least = |mode: Option<TlsMode>, least| match mode {
-            Some(TlsMode::Disable) => mode,
-            _ => mode.max(Some(least)),
-        };
-        if switch("requireSSL", self.require.as_deref())? == Some(true) {
-            mode = at_least(mode, TlsMode::Require);
-        }
-        if switch("verifyServerCertificate", self.verify_cert.as_deref())? == Some(true) {
-            mode = at_least(mode, TlsMode::VerifyCa);
-        }
-        if switch("ssl_verify_identity", self.verify_host.as_deref())? == Some(true) {
-            mode = at_least(mode, TlsMode::VerifyFull);
-        }
-        let unverified = match self.accept.as_deref().map(word).as_deref() {
-            None | Some("strict") => false,
-            Some("acceptinvalidcerts") => true,
-            Some(_) => {
-                return Err(UrlError::TlsValue {
-                    parameter: "sslaccept",
-                    expected: "strict, accept_invalid_certs",
-                });
-            }
-        };
-        if self.accept.is_some() && !unverified && mode != Some(TlsMode::Prefer) {
-            mode = at_least(mode, TlsMode::VerifyFull);
-        }
-        // For MySQL's clients, node-postgres and libpq (with `require`), naming a CA means
-        // verifying against it.
-        let verifiable = match mode {
-            None => !self.root_cert_is_default,
-            Some(TlsMode::Require) => scheme.rules().are_libpq(),
-            Some(_) => false,
-        };
-        if self.root_cert.is_some() && verifiable && !unverified {
-            return Ok(TlsMode::VerifyCa);
-        }
-        if unverified && mode.is_none() && scheme.rules().are_mysql() {
-            return Ok(TlsMode::Require);
-        }
-        Ok(mode.unwrap_or(TlsMode::Prefer))
-    }
-
-    /// `sslmode`, or else `ssl`, or else `tls`, or else `useSSL`.
-    fn stated(&self, scheme: Scheme) -> Result<Option<TlsMode>, UrlError> {
-        if let Some(mode) = self.named_mode()? {
-            return Ok(Some(mode));
-        }
-        if let Some(text) = &self.ssl {
-            return self.ssl(text, scheme).map(Some);
-        }
-        if let Some(text) = &self.tls {
-            return go_tls(text).map(Some);
-        }
-        Ok(switch("useSSL", self.use_ssl.as_deref())?.map(|on| {
-            if on {
-                TlsMode::Require
-            } else {
-                TlsMode::Disable
-            }
-        }))
-    }
-
-    /// `ssl` is a switch (libpq, JDBC), a mode (asyncpg) or an object (mysql2 for Node, as `PlanetScale`
-    /// hands it out).
-    fn ssl(&self, text: &str, scheme: Scheme) -> Result<TlsMode, UrlError> {
-        if text.starts_with('{') {
-            let object: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-            let anyone = object.contains("\"rejectUnauthorized\":false");
-            return Ok(if anyone {
-                TlsMode::Require
-            } else {
-                TlsMode::VerifyFull
+    let accept = params.get(Param::SslAccept).map(word);
+    let unverified = match accept.as_deref() {
+        None | Some("strict") => false,
+        Some("acceptinvalidcerts") => true,
+        Some(_) => {
+            return Err(UrlError::TlsValue {
+                parameter: "sslaccept",
+                expected: "strict, accept_invalid_certs",
             });
         }
-        match parse_switch(text) {
-            Some(false) => Ok(TlsMode::Disable),
-            Some(true) => {
-                // To libpq it means `require`; to pgJDBC since 42.2.5 `verify-full`, unless told otherwise.
-                let jdbc = scheme.rules().are_libpq() && scheme.spelling == Spelling::Jdbc;
-                let anyone = self
-                    .factory
-                    .as_deref()
-                    .is_some_and(|factory| factory.contains("NonValidating"));
-                Ok(if jdbc && !anyone {
-                    TlsMode::VerifyFull
-                } else {
-                    TlsMode::Require
-                })
-            }
-            None => mode(text).ok_or(UrlError::TlsValue {
-                parameter: "ssl",
-                expected: "true, false, or an sslmode",
-            }),
+    };
+    if accept.is_some() && !unverified && mode != Some(TlsMode::Prefer) {
+        mode = at_least(mode, TlsMode::VerifyFull);
+    }
+    // For MySQL's clients, node-postgres and libpq (with `require`), naming a CA means verifying against it.
+    let is_named = params.get(Param::RootCert).is_some();
+    let verifies = match mode {
+        None => is_named,
+        Some(TlsMode::Require) if scheme.rules() == UrlRules::Libpq => {
+            is_named || params.get(Param::DefaultRootCert).is_some()
         }
+        Some(_) => false,
+    };
+    if verifies && !unverified {
+        return Ok(TlsMode::VerifyCa);
+    }
+    if unverified && mode.is_none() && scheme.rules() == UrlRules::Mysql {
+        return Ok(TlsMode::Require);
+    }
+    Ok(mode.unwrap_or(TlsMode::Prefer))
+}
+
+/// `sslmode`, or else `ssl`, or else `tls`, or else `useSSL`.
+fn stated(params: &Params, scheme: Scheme) -> Result<Option<TlsMode>, UrlError> {
+    if let Some(text) = params.get(Param::SslMode) {
+        return TlsMode::named(text).map(Some);
+    }
+    if let Some(text) = params.get(Param::Ssl) {
+        return ssl(text, params, scheme).map(Some);
+    }
+    if let Some(text) = params.get(Param::Tls) {
+        return go_tls(text).map(Some);
+    }
+    let on = switch("useSSL", params.get(Param::UseSsl))?;
+    Ok(on.map(|on| {
+        if on {
+            TlsMode::Require
+        } else {
+            TlsMode::Disable
+        }
+    }))
+}
+
+/// `ssl` is a switch (libpq, JDBC), a mode (asyncpg) or an object (mysql2 for Node, as `PlanetScale`
+/// hands it out).
+fn ssl(text: &str, params: &Params, scheme: Scheme) -> Result<TlsMode, UrlError> {
+    if text.starts_with('{') {
+        let object: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+        let anyone = object.contains("\"rejectUnauthorized\":false");
+        return Ok(if anyone {
+            TlsMode::Require
+        } else {
+            TlsMode::VerifyFull
+        });
+    }
+    match parse_switch(text) {
+        Some(false) => Ok(TlsMode::Disable),
+        Some(true) => {
+            // To libpq it means `require`; to pgJDBC since 42.2.5 `verify-full`, unless told otherwise.
+            let jdbc = scheme.rules() == UrlRules::Libpq && scheme.spelling == Spelling::Jdbc;
+            let factory = params.get(Param::SslFactory);
+            let anyone = factory.is_some_and(|factory| factory.contains("NonValidating"));
+            Ok(if jdbc && !anyone {
+                TlsMode::VerifyFull
+            } else {
+                TlsMode::Require
+            })
+        }
+        None => TlsMode::known(text).ok_or(UrlError::TlsValue {
+            parameter: "ssl",
+            expected: "true, false, or an sslmode",
+        }),
     }
 }
 
@@ -322,24 +196,6 @@ fn go_tls(text: &str) -> Result<TlsMode, UrlError> {
             parameter: "tls",
             expected: "true, false, skip-verify, preferred",
         }),
-    }
-}
-
-fn word(text: &str) -> String {
-    text.replace(['-', '_'], "").to_ascii_lowercase()
-}
-
-/// A mode by the names of libpq, `MySQL`, `MariaDB` Connector/J (`trust`) and node-postgres
-/// (`no-verify`), on any server: the words don't contradict each other.
-fn mode(text: &str) -> Option<TlsMode> {
-    match word(text).as_str() {
-        "disable" | "disabled" => Some(TlsMode::Disable),
-        "allow" => Some(TlsMode::Allow),
-        "prefer" | "preferred" => Some(TlsMode::Prefer),
-        "require" | "required" | "trust" | "noverify" => Some(TlsMode::Require),
-        "verifyca" => Some(TlsMode::VerifyCa),
-        "verifyfull" | "verifyidentity" => Some(TlsMode::VerifyFull),
-        _ => None,
     }
 }
 

@@ -183,6 +183,19 @@ fn surroundings_never_weaken_what_the_url_asks_for() {
             &[],
             TlsMode::VerifyFull,
         ),
+        (
+            "postgres://h",
+            &[("PGREQUIRESSL", "1")],
+            &[],
+            TlsMode::Require,
+        ),
+        // A service says more than `sslmode`.
+        (
+            "postgres://?service=shop",
+            &[("PGSERVICEFILE", "/services"), ("PGSSLMODE", "disable")],
+            &[("/services", "[shop]\nhost=h\nrequiressl=1\n")],
+            TlsMode::Require,
+        ),
         // As psql: a file that nobody named verifies for `require`.
         (
             "postgres://h?sslmode=require",

@@ -96,6 +96,27 @@ fn a_release_that_succeeded_starts_at_once_ever_after(db: &Db) {
 }
 on_each!(a_release_that_succeeded_starts_at_once_ever_after: each_version);
 
+/// "more than 2,000 newer rows of other states for a succeeded revision: the success counts" (CASES, 1.10)
+fn a_success_counts_however_many_rows_are_newer(db: &Db) {
+    let scene = Scene::new(db);
+    scene.run("v1").finish().ends_with(0);
+    // MariaDB recurses 1,000 times at most.
+    for hundred in 0..21 {
+        db.sql(&format!(
+            "insert into launchgate_runs (app, revision, run_id, attempt, state, holder, version, started_at) \
+             with recursive numbers(n) as (select 1 union all select n + 1 from numbers where n < 100) \
+             select app, revision, {hundred}00 + n, attempt, 'reset', holder, version, started_at \
+             from launchgate_runs, numbers where app = '{}' and state = 'succeeded'",
+            scene.app
+        ));
+    }
+    assert_eq!(scene.states().len(), 2101);
+    scene.run("v1").finish().ends_with(0);
+    assert_eq!(scene.count("start"), 1);
+    assert_eq!(scene.count("server"), 2);
+}
+on_each!(a_success_counts_however_many_rows_are_newer: each);
+
 fn without_a_revision_the_steps_run_at_every_start_one_at_a_time(db: &Db) {
     let scene = Scene::new(db);
     let mut replicas: Vec<Run> = (0..4)

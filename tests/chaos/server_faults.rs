@@ -187,7 +187,7 @@ fn wait_for_standby(primary: &Postgres, waits: bool) {
 /// end with each change, as behind a balancer: two of one replica must not be with different nodes.
 fn replace_node(db: &Db, node: &Mutex<MariaDb>, ways: &[Vec<Network>]) {
     let Db::Maria(first) = db else { return };
-    let (first, mut second) = (lock(first).port, lock(node));
+    let mut second = lock(node);
     second.stop_immediate();
     let lead_to = |port| {
         for way in ways {
@@ -195,13 +195,23 @@ fn replace_node(db: &Db, node: &Mutex<MariaDb>, ways: &[Vec<Network>]) {
             way[1].reset();
         }
     };
-    lead_to(first);
-    sleep(Duration::from_secs(1));
+    lead_to(lock(first).port);
+    until("a cluster that has noticed", || {
+        has_status(&lock(first), "wsrep_cluster_size", "1")
+    });
     second.restart();
     until("a node that has joined", || {
-        let status = "SHOW STATUS LIKE 'wsrep_local_state_comment'";
-        let answer = second.client().args(["-e", status]).output();
-        answer.is_ok_and(|answer| String::from_utf8_lossy(&answer.stdout).contains("Synced"))
+        has_status(&second, "wsrep_local_state_comment", "Synced")
     });
     lead_to(second.port);
+}
+
+fn has_status(node: &MariaDb, name: &str, value: &str) -> bool {
+    let status = format!("SHOW STATUS LIKE '{name}'");
+    let answer = node.client().args(["-e", &status]).output();
+    answer.is_ok_and(|answer| {
+        String::from_utf8_lossy(&answer.stdout)
+            .trim_end()
+            .ends_with(value)
+    })
 }

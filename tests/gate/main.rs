@@ -18,6 +18,7 @@ mod logs_in_to_mysql;
 mod migrations_may_change_postgres;
 mod next_start_recovers;
 mod notices_a_silent_network;
+mod proves_that_the_lock_excludes;
 mod proxies_and_balancers;
 mod records_every_run;
 mod recovers_between_steps;

@@ -123,11 +123,7 @@ fn a_holder_that_thaws_late_in_its_lease_kills_its_step_before_the_next_one_runs
             .env("LAUNCHGATE_LEASE", "12s")
             .env("LAUNCHGATE_STOP_GRACE", "7s")
     };
-    let port = db.postgres().port;
-    let network = Network::to(port);
-    let url = scene
-        .url
-        .replace(&port.to_string(), &network.port.to_string());
+    let (network, url) = Network::to_server_of(&scene.url);
     let mut holder = replica().env("DATABASE_URL", url).start();
     until("the step", || scene.count("start") == 1);
     let mut waiter = replica().start();

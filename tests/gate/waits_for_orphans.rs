@@ -351,10 +351,9 @@ fn sessions_of_a_stopped_step_that_cannot_be_ended_are_named() {
         .says("may still be running in the database");
     db.sql(&format!("select pg_terminate_backend({pid})"));
     // The connection breaks meanwhile.
-    let wire = Network::to(db.postgres().port);
     let direct = scene.url.clone();
-    let behind = db.postgres().port.to_string();
-    scene.url = direct.replace(&behind, &wire.port.to_string());
+    let wire;
+    (wire, scene.url) = Network::to_server_of(&direct);
     let mut holder = at_the_first_of_several(&scene, &direct, &["--lease=30s"]);
     wire.cut();
     holder.signal(Signal::SIGTERM);

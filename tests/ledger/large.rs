@@ -35,7 +35,10 @@ fn a_start_reads_little(scene: &Scene<'_>) {
         let read = read_so_far(scene.db) - before;
         assert!(read < all / 20, "{revision}: {read} of {all}");
     }
-    assert_eq!(scene.db.sql("SELECT count(*) FROM launchgate_runs"), "100002");
+    assert_eq!(
+        scene.db.sql("SELECT count(*) FROM launchgate_runs"),
+        "100002"
+    );
 }
 
 /// Adds 100,000 rows of other revisions, and returns how much there is to read.

@@ -108,14 +108,8 @@ async fn a_silent_holder_is_freed_by_the_server_after_its_lease(db: Db) {
 
 /// The database, seen through a network; its lease is six seconds, so a beat is one.
 fn through_a_network(db: &Db) -> (Network, launchgate::db::Target) {
-    let direct = db.target();
-    let port = direct.url.port().expect("a port");
-    let network = Network::to(port);
-    let mut target = target(
-        &db.url()
-            .replace(&format!(":{port}/"), &format!(":{}/", network.port)),
-        "default",
-    );
+    let (network, url) = Network::to_server_of(&db.url());
+    let mut target = target(&url, "default");
     target.lease = Duration::from_secs(6);
     (network, target)
 }

@@ -10,7 +10,7 @@ use std::{
 use launchgate::db::{DatabaseUrl, Target};
 
 use super::{
-    home::output,
+    home::{fast_folder, output},
     servers::{MariaDb, PASSWORD, Postgres, Proxy, postgres_15, postgres_18},
 };
 
@@ -133,7 +133,7 @@ impl Db {
         Self::Sqlite(
             tempfile::Builder::new()
                 .prefix("launchgate-sqlite-")
-                .tempdir()
+                .tempdir_in(fast_folder())
                 .expect("a folder"),
         )
     }

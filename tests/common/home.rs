@@ -81,7 +81,7 @@ impl Drop for Home {
 
 /// In memory where there is room for the data of many servers. On a disk, creating and removing
 /// a thousand files for each server costs more than everything that a test does with them.
-fn fast_folder() -> PathBuf {
+pub fn fast_folder() -> PathBuf {
     const ROOM: u64 = 4 << 30;
     let memory = Path::new("/dev/shm");
     match nix::sys::statvfs::statvfs(memory) {

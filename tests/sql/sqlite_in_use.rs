@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use crate::common::{Db, Scene, until};
+use crate::common::{Db, Run, Scene, until};
 use crate::disk::Disk;
 use crate::folder::{Migrations, applied};
 use crate::snapshots::{Session, ask, served, with_both};
@@ -28,6 +28,21 @@ fn a_database_with_a_write_ahead_log_is_migrated_beside_its_readers() {
     assert_eq!(db.sql("pragma journal_mode"), "wal");
 }
 
+/// A replica whose `--sql` step begins when a session of another process has begun with `statements`.
+fn beside(scene: &Scene<'_>, revision: &str, flags: &[&str], statements: &str) -> (Run, Session) {
+    scene.touch("hold-migrate");
+    let before = scene.count("start");
+    let replica = scene
+        .run(revision)
+        .args(["--sql", "migrations"])
+        .args(flags);
+    let replica = replica.start();
+    until("the step before", || scene.count("start") > before);
+    let session = Session::on(&scene.db.sqlite_file(), statements);
+    scene.remove("hold-migrate");
+    (replica, session)
+}
+
 /// Another process has the file while the migrations are to be applied: waited for, and said.
 #[test]
 fn a_locked_database_is_waited_for() {
@@ -35,25 +50,7 @@ fn a_locked_database_is_waited_for() {
     let scene = Scene::new(&db);
     let files = served(&db, &scene);
     files.write("2_b.sql", "insert into a values (2);");
-    scene.touch("hold-migrate");
-    let step = scene.path("step");
-    let start = |revision: &str, wait: &str| {
-        scene
-            .bare(revision)
-            .args([
-                "--migrate",
-                &step,
-                "--sql",
-                "migrations",
-                "--wait-timeout",
-                wait,
-            ])
-            .start()
-    };
-    let mut replica = start("v2", "60s");
-    until("the step before", || scene.count("start") == 1);
-    let session = Session::on(&db.sqlite_file(), "begin immediate;");
-    scene.remove("hold-migrate");
+    let (mut replica, session) = beside(&scene, "v2", &["--wait-timeout=60s"], "begin immediate;");
     replica.wait_for_log("waiting for the database");
     replica.says("database is locked");
     drop(session);
@@ -63,11 +60,7 @@ fn a_locked_database_is_waited_for() {
         .says("applied 2_b.sql");
     // Not for ever.
     files.write("3_c.sql", "insert into a values (3);");
-    scene.touch("hold-migrate");
-    let mut replica = start("v3", "3s");
-    until("the step before", || scene.count("start") == 2);
-    let session = Session::on(&db.sqlite_file(), "begin immediate;");
-    scene.remove("hold-migrate");
+    let (mut replica, session) = beside(&scene, "v3", &["--wait-timeout=3s"], "begin immediate;");
     until("the step's failure", || {
         replica.log().contains("sql exited with code 69")
     });
@@ -86,15 +79,7 @@ fn a_commit_waits_for_readers() {
     let scene = Scene::new(&db);
     let files = served(&db, &scene);
     files.write("2_b.sql", "insert into a values (2);");
-    scene.touch("hold-migrate");
-    let step = scene.path("step");
-    let mut replica = scene
-        .bare("v2")
-        .args(["--migrate", &step, "--sql", "migrations"])
-        .start();
-    until("the step before", || scene.count("start") == 1);
-    let session = Session::on(&db.sqlite_file(), "begin; select * from a;");
-    scene.remove("hold-migrate");
+    let (mut replica, session) = beside(&scene, "v2", &[], "begin; select * from a;");
     replica.wait_for_log("waiting for the database");
     drop(session);
     replica.ends_with(0);
@@ -176,24 +161,8 @@ fn a_lock_in_the_way_of_a_file_without_a_transaction_is_waited_for() {
         "2_b.sql",
         "-- no-transaction\ncreate table b (x int);\ninsert into b values (1);\n",
     );
-    scene.script("wait", "#!/bin/sh\nuntil [ -e go ]; do sleep 0.05; done\n");
-    let wait = scene.path("wait");
-    let run = |release: &str| {
-        let _ = fs::remove_file(scene.folder().join("go"));
-        let replica = scene
-            .bare(release)
-            .args([
-                "--migrate",
-                &wait,
-                "--sql",
-                "migrations",
-                "--wait-timeout",
-                "4s",
-            ])
-            .start();
-        replica.wait_for_log("migrate started");
-        let other = Session::on(&db.sqlite_file(), "begin immediate;");
-        scene.touch("go");
+    let run = |revision: &str| {
+        let (replica, other) = beside(&scene, revision, &["--wait-timeout=4s"], "begin immediate;");
         replica.wait_for_log("waiting for the database");
         (replica, other)
     };

@@ -190,7 +190,6 @@ impl Gate {
                 return Err(error.into());
             }
         }
-        self.log.timeline().attempt(attempt);
         let fields: [Field<'_>; 2] = [("attempt", &attempt), ("run", &run_id)];
         self.log.say(
             Event::LockTaken,

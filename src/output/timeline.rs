@@ -31,30 +31,18 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// The names of all states, in the order in which a gate goes through them.
-    pub const STATES: [&'static str; 8] = [
-        "starting",
-        "waiting-for-database",
-        "waiting-for-lock",
-        "waiting-for-release",
-        "waiting-for-retry",
-        "preparing",
-        "running",
-        "recording",
-    ];
-
     /// The name of its state. It is an interface.
     pub fn state(&self) -> &'static str {
-        Self::STATES[match self {
-            Self::Starting => 0,
-            Self::Database => 1,
-            Self::Lock => 2,
-            Self::Release => 3,
-            Self::Delay(_) => 4,
-            Self::Preparing => 5,
-            Self::Step(_) => 6,
-            Self::Recording => 7,
-        }]
+        match self {
+            Self::Starting => "starting",
+            Self::Database => "waiting-for-database",
+            Self::Lock => "waiting-for-lock",
+            Self::Release => "waiting-for-release",
+            Self::Delay(_) => "waiting-for-retry",
+            Self::Preparing => "preparing",
+            Self::Step(_) => "running",
+            Self::Recording => "recording",
+        }
     }
 
     /// How long the delay after a failed attempt still lasts.
@@ -98,8 +86,6 @@ pub struct Past {
     pub delay: Duration,
     /// How long each step took, in order, including the running one so far.
     pub steps: Vec<(String, Duration)>,
-    /// The number of this replica's attempt at the revision.
-    pub attempt: Option<i32>,
 }
 
 impl Past {
@@ -116,7 +102,6 @@ impl Past {
             lock: Duration::ZERO,
             delay: Duration::ZERO,
             steps: Vec::new(),
-            attempt: None,
         }
     }
 
@@ -178,11 +163,6 @@ impl Timeline {
         past.elapsed = Duration::ZERO;
     }
 
-    /// Sets the number of the attempt.
-    pub fn attempt(&self, attempt: i32) {
-        self.past().get_or_insert_with(Past::new).attempt = Some(attempt);
-    }
-
     /// The times as of now; `None` if no gate has begun.
     pub fn look(&self) -> Option<Past> {
         let mut past = self.past();
@@ -220,10 +200,8 @@ mod tests {
         ] {
             timeline.enter(phase);
         }
-        timeline.attempt(2);
         let past = timeline.look().unwrap();
         assert_eq!(past.phase.state(), "recording");
-        assert_eq!(past.attempt, Some(2));
         assert_eq!(past.steps.len(), 2);
         let steps: Duration = past.steps.iter().map(|(_, time)| *time).sum();
         assert!(past.database + past.lock + steps <= past.total);

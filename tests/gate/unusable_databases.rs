@@ -70,7 +70,7 @@ fn a_file_that_a_holders_step_keeps_busy_is_waited_for(db: &Db) {
     let log = late.log();
     let address = log.split("address=").nth(1).expect("an address");
     let address = address.split_whitespace().next().expect("an address");
-    until("a longer wait", || waited(address) > 1.5);
+    until("a longer wait", || waited(address) >= 2);
     scene.touch("release");
     holder.ends_with(0);
     late.ends_with(0);
@@ -78,16 +78,17 @@ fn a_file_that_a_holders_step_keeps_busy_is_waited_for(db: &Db) {
     assert_eq!(scene.states(), ["succeeded", "succeeded"]);
 }
 /// The seconds that a gate says it has waited for the lock.
-fn waited(address: &str) -> f64 {
+fn waited(address: &str) -> u64 {
     let mut stream = std::net::TcpStream::connect(address).expect("a listener");
-    let request = b"GET /metrics HTTP/1.0\r\n\r\n";
+    let request = b"GET / HTTP/1.0\r\n\r\n";
     stream.write_all(request).expect("a request");
     let mut text = String::new();
     // The gate resets whoever waits for it to close.
     let _ = stream.read_to_string(&mut text);
-    let series = "launchgate_wait_seconds{for=\"lock\"} ";
-    let value = text.lines().find_map(|line| line.strip_prefix(series));
-    value.expect("the series").parse().expect("a number")
+    let (_, body) = text.split_once("\r\n\r\n").expect("a body");
+    let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
+    assert_eq!(body["state"], "waiting-for-lock", "{body}");
+    body["seconds"].as_u64().expect("a number")
 }
 on_each!(a_file_that_a_holders_step_keeps_busy_is_waited_for: [sqlite]);
 

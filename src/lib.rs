@@ -43,6 +43,7 @@ use output::log::{Event, LAST_WORDS, Log, Paint};
 use output::options::Verbosity;
 use output::print;
 use output::termination;
+use redact::Secrets;
 use settings::{Command, Settings, Sources};
 use sys::clock::Moment;
 use sys::environment::Environment;
@@ -50,29 +51,30 @@ use sys::host::Host;
 use sys::inherited::{self, Inherited};
 
 /// Runs the command line and returns the exit code. Does not return if it starts a server.
-pub fn main(args: &[OsString]) -> u8 {
+pub fn main(args: &'static [OsString]) -> u8 {
     // 0. After the gate: launchgate executed itself to use less memory.
     if let Some(code) = init_loop::resume(args) {
         return code;
     }
     // 1. Record what was inherited, before anything changes it.
-    sys::panic::exit_with(FailureKind::Bug.code());
-    let environment = inherited::environment();
-    inherited::replace_environment(&environment);
+    let environment: &'static Environment = Box::leak(Box::new(inherited::environment()));
+    sys::panic::exit_with(FailureKind::Bug.code(), |what| {
+        leave_bug(args, environment, what);
+    });
+    inherited::replace_environment(environment);
     let host = match Inherited::capture().and_then(Host::new) {
         Ok(host) => host,
-        Err(error) => return no_host(&error),
+        Err(error) => return no_host(args, environment, &error),
     };
-    let line = CommandLine::new(args, &environment);
+    let line = CommandLine::new(args, environment);
     let mut log = Log::new(Arc::clone(&host.stderr), Verbosity::Normal)
-        .in_format(line.log_format(&environment))
-        .painted(paint(host.stderr.number(), &environment));
-    let entries = environment.entries().iter().map(|entry| entry.to_bytes());
-    log.hide(|secrets| secrets.add_variables(entries));
+        .in_format(line.log_format(environment))
+        .painted(paint(host.stderr.number(), environment));
+    log.hide(|secrets| secrets.add_variables(entries(environment)));
     // 2. Resolve and run the command. If it becomes the server, this does not return.
     let done = match line.parse() {
         Ok(Parsed::Print(text)) => print::print(&host, text),
-        Ok(Parsed::Command(raw)) => Sources::new(&raw, &environment)
+        Ok(Parsed::Command(raw)) => Sources::new(&raw, environment)
             .and_then(|sources| resolve_settings(&mut log, &sources))
             .and_then(|settings| carry_out(&host, &log, &settings)),
         Err(failure) => Err(failure),
@@ -83,7 +85,7 @@ pub fn main(args: &[OsString]) -> u8 {
             host.stderr.drain(Moment::now() + LAST_WORDS);
             0
         }
-        Err(failure) => fail(&host, &log, line, &environment, &failure),
+        Err(failure) => fail(&host, &log, line, environment, &failure),
     }
 }
 
@@ -117,16 +119,57 @@ fn paint(number: i32, environment: &Environment) -> Paint {
     }
 }
 
+/// The entries of an environment, in which secrets may be.
+fn entries(environment: &Environment) -> impl Iterator<Item = &[u8]> {
+    environment.entries().iter().map(|entry| entry.to_bytes())
+}
+
 /// Reports that not even the descriptors for an orderly report could be created.
-fn no_host(error: &std::io::Error) -> u8 {
+fn no_host(args: &[OsString], environment: &Environment, error: &std::io::Error) -> u8 {
     let output = sys::output::Output::stderr();
     let failure = Failure::because(
         FailureKind::System,
         format!("failed to set up signal handling: {error}"),
         "raise the open file limit (`ulimit -n`)",
     );
-    Log::new(Arc::new(output), Verbosity::Normal).fail(&failure);
+    let log = Log::new(Arc::new(output), Verbosity::Normal);
+    log.hide(|secrets| secrets.add_variables(entries(environment)));
+    // Writing a file takes a descriptor too.
+    inherited::close_input();
+    leave_reason(
+        &log,
+        CommandLine::new(args, environment),
+        environment,
+        &failure,
+    );
+    log.fail(&failure);
     failure.code()
+}
+
+/// The part of a panic's report that a platform reads. No log: a lock of its may be held.
+fn leave_bug(args: &[OsString], environment: &Environment, what: &str) {
+    let line = CommandLine::new(args, environment);
+    if has_gate(line) {
+        let mut secrets = Secrets::default();
+        secrets.add_variables(entries(environment));
+        let failure = Failure::because(FailureKind::Bug, what, sys::panic::HINT);
+        let file = settings::termination_log_without_settings(line, environment);
+        let _ = termination::write(file, &failure, &secrets);
+    }
+}
+
+/// Leaves the reason why a gate stays closed where a platform looks for it.
+fn leave_reason(log: &Log, line: CommandLine<'_>, environment: &Environment, failure: &Failure) {
+    if has_gate(line) {
+        let file = settings::termination_log_without_settings(line, environment);
+        if let Err(problem) = termination::write(file, failure, &log.secrets()) {
+            log.warn(Event::ConfigWarning, &problem, &[]);
+        }
+    }
+}
+
+fn has_gate(line: CommandLine<'_>) -> bool {
+    matches!(line.verb(), Some(Verb::Run | Verb::Job | Verb::Wait))
 }
 
 fn carry_out(host: &Host, log: &Log, settings: &Settings) -> Result<(), Failure> {
@@ -154,24 +197,45 @@ fn fail(
     environment: &Environment,
     failure: &Failure,
 ) -> u8 {
-    match line.verb() {
-        Some(Verb::Embedded) => {
-            log.fail_step(failure);
-            return end(host, failure.code());
-        }
-        Some(Verb::Run | Verb::Job | Verb::Wait) => {
-            let file = settings::termination_log_without_settings(line, environment);
-            termination::write(file, failure, log);
-        }
-        _ => {}
+    if line.verb() == Some(Verb::Embedded) {
+        log.fail_step(failure);
+    } else {
+        leave_reason(log, line, environment, failure);
+        log.fail(failure);
     }
-    log.fail(failure);
-    end(host, failure.code())
-}
-
-/// Waits until the last lines are written.
-fn end(host: &Host, code: u8) -> u8 {
+    // Waits until the last lines are written.
     host.stdout.drain(Moment::now() + LAST_WORDS);
     host.stderr.drain(Moment::now() + LAST_WORDS);
-    code
+    failure.code()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::ffi::CString;
+    use std::fs;
+
+    use super::*;
+
+    /// "every gate that fails, whatever the reason, writes one short paragraph there" (contract, section 3)
+    #[test]
+    fn a_panic_leaves_its_reason_where_a_gate_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("why");
+        let entry = |text: String| Cow::Owned(CString::new(text).unwrap());
+        let environment = Environment::new(vec![
+            entry(format!("LAUNCHGATE_TERMINATION_LOG={}", file.display())),
+            entry("TOKEN=in-the-message".to_owned()),
+        ]);
+        let panic = |verb: &str| {
+            let args = ["launchgate", verb, "--", "server"].map(OsString::from);
+            leave_bug(&args, &environment, "panicked at x.rs:1:2: in-the-message");
+        };
+        panic("probe");
+        assert!(!file.exists());
+        panic("run");
+        let text = fs::read_to_string(&file).unwrap();
+        let wanted = "launchgate: panicked at x.rs:1:2: ***; a bug in launchgate: report it (exit code 70)\n";
+        assert_eq!(text, wanted);
+    }
 }

@@ -18,5 +18,5 @@ static MEMORY: Memory = Memory::new();
 pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     // SAFETY: these are `main`'s own arguments.
     let args = unsafe { launchgate::sys::inherited::arguments(argc, argv) };
-    c_int::from(launchgate::main(&args))
+    c_int::from(launchgate::main(args.leak()))
 }

@@ -10,6 +10,7 @@ use crate::sys::clock::Moment;
 use crate::sys::environment::Environment;
 use crate::sys::host::Host;
 use crate::sys::launch::{self, NotLaunched};
+use crate::sys::signals::Stop;
 
 /// Plans it.
 ///
@@ -62,7 +63,7 @@ pub fn around(
     steps::run_start_commands(host, log, &ready.warm_up)
 }
 
-/// Becomes the server, where there is one. The point of no return is in `sys::launch`.
+/// Becomes the server, where there is one, unless a stop arrived.
 ///
 /// # Errors
 /// The server can't be started, or a stop arrived.
@@ -71,6 +72,18 @@ pub fn leave(host: &Host, log: &Log, server: Option<&ReadyServer>) -> Result<(),
         log.say(Event::GateDone, "done", &[]);
         return Ok(());
     };
+    match host.signals.next_stop() {
+        Some(stop) => Err(server_stopped(stop)),
+        None => start(host, log, ready),
+    }
+}
+
+/// Becomes the server, or starts it and stays in front of it. The point of no return is in
+/// `sys::launch`. With `--init`, every signal from here on is the server's.
+///
+/// # Errors
+/// The server can't be started, or a stop arrived.
+pub fn start(host: &Host, log: &Log, ready: &ReadyServer) -> Result<(), Failure> {
     let ReadyServer { program, text, .. } = ready;
     log.say(
         Event::ServerStarting,
@@ -82,10 +95,14 @@ pub fn leave(host: &Host, log: &Log, server: Option<&ReadyServer>) -> Result<(),
     let identity = ready.identity.as_ref();
     let why = match &ready.init {
         None => launch::launch(program, identity, &host.inherited, &host.signals),
-        Some(init) => init_loop::serve(host, log, ready, init),
+        Some(init) => NotLaunched::Exec(init_loop::serve(host, log, ready, init)),
     };
     Err(match why {
-        NotLaunched::Stopped(stop) => steps::stopped(stop, "starting the server"),
+        NotLaunched::Stopped(stop) => server_stopped(stop),
         NotLaunched::Exec(error) => steps::server_not_started(ready, &error),
     })
+}
+
+fn server_stopped(stop: Stop) -> Failure {
+    steps::stopped(stop, "starting the server")
 }

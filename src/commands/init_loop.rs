@@ -5,6 +5,7 @@
 mod state;
 
 use std::ffi::{CString, OsStr};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
@@ -19,7 +20,6 @@ use crate::sys::environment::until_nul;
 use crate::sys::forwarding::Init;
 use crate::sys::host::Host;
 use crate::sys::init::{self, InitEvent, InitLoop};
-use crate::sys::launch::NotLaunched;
 use crate::sys::output::Output;
 use crate::sys::signals;
 
@@ -34,7 +34,7 @@ pub fn prepare(server: &ServerPlan) {
 }
 
 /// Starts the server and stays in front of it to its end. Returns only where it did not start.
-pub fn serve(host: &Host, log: &Log, server: &ReadyServer, init: &Init) -> NotLaunched {
+pub fn serve(host: &Host, log: &Log, server: &ReadyServer, init: &Init) -> io::Error {
     let (pid, had_terminal) = match host.start_server(&server.program, server.identity.as_ref()) {
         Ok(started) => started,
         Err(why) => return why,
@@ -70,7 +70,7 @@ pub fn resume<W: AsRef<OsStr>>(args: &[W]) -> Option<u8> {
         return None;
     }
     let state = InitState::from_words(words)?;
-    crate::sys::panic::exit_with(FailureKind::Bug.code());
+    crate::sys::panic::exit_with(FailureKind::Bug.code(), |_| {});
     init::settle();
     let stderr = Arc::new(Output::stderr());
     let log = Log::new(Arc::clone(&stderr), state.verbosity).in_format(state.format);

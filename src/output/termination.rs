@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::exit::{Failure, Problem};
-use crate::output::log::{Event, Log};
+use crate::redact::Secrets;
 use crate::sys::NONBLOCK;
 
 /// Where Kubernetes mounts the file (`terminationMessagePath`).
@@ -18,18 +18,20 @@ const MOST: usize = 4096;
 
 /// Writes why the gate failed. A file named by a setting is created if it is missing; the default
 /// one is only written if it exists.
-pub fn write(named: Option<PathBuf>, failure: &Failure, log: &Log) {
+///
+/// # Errors
+/// It could not be written.
+pub fn write(named: Option<PathBuf>, failure: &Failure, secrets: &Secrets) -> Result<(), Problem> {
     let is_default = named.is_none();
     let path = named.unwrap_or_else(|| PathBuf::from(DEFAULT));
-    if let Err(error) = put(
-        &path,
-        is_default,
-        &log.secrets().redact(&paragraph(failure)),
-    ) && !(is_default && error.kind() == std::io::ErrorKind::NotFound)
-    {
-        let what = format!("failed to write {}: {error}", path.display());
-        let hint = "set --termination-log to a file that this user can write";
-        log.warn(Event::ConfigWarning, &Problem::new(what, hint), &[]);
+    match put(&path, is_default, &secrets.redact(&paragraph(failure))) {
+        Err(error) if !is_default || error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Problem::new(
+                format!("failed to write {}: {error}", path.display()),
+                "set --termination-log to a file that this user can write",
+            ))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -81,6 +81,12 @@ pub(super) fn occupy_standard_streams() {
     }
 }
 
+/// Gives up standard input, for a process that has no other descriptor to spare.
+pub fn close_input() {
+    // SAFETY: closing a number touches no memory, and nothing of launchgate's reads this one.
+    unsafe { libc::close(libc::STDIN_FILENO) };
+}
+
 fn is_open(fd: RawFd) -> bool {
     // SAFETY: this fcntl asks about a number and touches no memory.
     unsafe { libc::fcntl(fd, libc::F_GETFD) >= 0 }

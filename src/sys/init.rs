@@ -7,6 +7,7 @@
 //! Signals stay pending, since all of them are blocked before and after it.
 
 use std::ffi::CString;
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
@@ -18,7 +19,6 @@ use super::clock::Moment;
 use super::family::{AGAIN, Family};
 use super::host::Host;
 use super::inherited;
-use super::launch::NotLaunched;
 use super::own;
 use super::poll::{self, Interest};
 use super::signals::{self, Signal, SignalInfo, SignalQueue};
@@ -74,7 +74,7 @@ impl<'a> InitLoop<'a> {
     ///
     /// # Errors
     /// The process is out of descriptors.
-    pub fn new(server: i32, init: &'a Init, had_terminal: bool) -> std::io::Result<Self> {
+    pub fn new(server: i32, init: &'a Init, had_terminal: bool) -> io::Result<Self> {
         let mut terminal = Terminal::controlling();
         if let Some(terminal) = &mut terminal {
             terminal.is_lent = had_terminal;
@@ -248,15 +248,12 @@ impl Host {
     /// foreground if launchgate has it. Returns its process id, and whether it got the terminal.
     ///
     /// # Errors
-    /// It could not be started, or a signal stops the gate.
+    /// It could not be started.
     pub fn start_server(
         &self,
         program: &Program,
         identity: Option<&Identity>,
-    ) -> Result<(i32, bool), NotLaunched> {
-        if let Some(stop) = self.signals.next_stop() {
-            return Err(NotLaunched::Stopped(stop));
-        }
+    ) -> io::Result<(i32, bool)> {
         if std::process::id() != 1 {
             self.inherited.adopt_orphans();
         }
@@ -267,10 +264,7 @@ impl Host {
         };
         let terminal = Terminal::controlling().filter(Terminal::is_ours);
         let fd = terminal.as_ref().map(AsFd::as_fd);
-        let started = child::start(program, streams, &[], fd, identity, &self.inherited);
-        match started {
-            Ok(pid) => Ok((pid, terminal.is_some())),
-            Err(error) => Err(NotLaunched::Exec(error)),
-        }
+        let pid = child::start(program, streams, &[], fd, identity, &self.inherited)?;
+        Ok((pid, terminal.is_some()))
     }
 }

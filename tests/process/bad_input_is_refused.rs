@@ -295,7 +295,13 @@ fn where_descriptors_run_out_the_hint_is_their_limit() {
 fn without_a_descriptor_to_spare_the_failure_is_told(mode: Mode) {
     let place = Place::new();
     // The dynamic loader needs one more than launchgate itself: it is closed again by then.
-    let gate = place.gate(mode, &["--migrate=true"]).closed(0);
+    let flags = ["--migrate=true", "--termination-log=why"];
+    let gate = place.gate(mode, &flags).closed(0);
     let end = gate.given(Given::Limit(libc::RLIMIT_NOFILE, 3, 3)).end();
-    end.code(71).says(&["error", "hint="]);
+    end.code(71).says(&["error", "hint="]).never_says("warning");
+    let why = place.text("why");
+    assert!(
+        why.contains("failed to set up") && why.contains("(exit code 71)"),
+        "{why}\n{end}"
+    );
 }

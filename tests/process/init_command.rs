@@ -4,12 +4,13 @@
 
 use crate::both_modes;
 use crate::common::stub::ALL;
-use crate::common::{Gate, Mode, Place, Stub, stub};
+use crate::common::{Gate, Given, Mode, Place, Stub, stub};
 
 both_modes!(
     no_setting_of_the_gate_matters,
     signals_are_forwarded_and_the_servers_end_is_its_own,
     its_own_settings_count_wherever_they_come_from,
+    a_signal_from_before_the_server_is_forwarded_too,
 );
 
 /// `launchgate init` with flags and a server.
@@ -83,6 +84,17 @@ fn its_own_settings_count_wherever_they_come_from(mode: Mode) {
     );
     let gate = gate.args(["--", "sh", "-c", "exit $${A:-$$0}", "$CODE"]);
     gate.env("CODE", "4").env("A", "5").end().code(4);
+}
+
+/// "every signal forwarded" (contract, section 7)
+fn a_signal_from_before_the_server_is_forwarded_too(mode: Mode) {
+    for signal in [libc::SIGTERM, libc::SIGUSR1] {
+        let place = Place::new();
+        let server = stub().wait_for_signal("heard", signal).exit(143);
+        let gate = init(&place, mode, &["--remap-exit=143:0"], &server);
+        gate.given(Given::Pending(signal)).end().code(0);
+        assert!(place.has("heard"));
+    }
 }
 
 #[test]

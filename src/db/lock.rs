@@ -55,7 +55,12 @@ pub(super) struct RunEnd<'a> {
     pub(super) outcome: &'a RunOutcome,
     /// Where the ledger has no row of this run: the statements that write all of it, and the table.
     pub(super) recreate: Option<Vec<String>>,
+    /// Gets the reason for every try that failed and is repeated.
+    pub(super) on_wait: OnWait<'a>,
 }
+
+/// What hears of a wait.
+pub type OnWait<'a> = &'a mut (dyn FnMut(&Error) + Send);
 
 impl RunEnd<'_> {
     /// The statement that records it. `guard` must hold for it to be written.

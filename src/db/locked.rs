@@ -11,7 +11,7 @@ use super::{
     ledger::{Ledger, NewRun, REVISION_MAX, RunOutcome, RunState},
     ledger_connection::LedgerConnection,
     ledger_creation::{CreationTime, LedgerCreation},
-    lock::{Exclusion, HeldLock, RowWriter, RunEnd, TakenLock},
+    lock::{Exclusion, HeldLock, OnWait, RowWriter, RunEnd, TakenLock},
 };
 
 /// The lock. Dropping it releases the lock too, without closing the connection cleanly.
@@ -273,6 +273,16 @@ impl Locked {
     /// Records how the run ended, by what holds the lock, and gives the lock back. Where it fails the
     /// lock is given back too, or lost.
     pub async fn record(self, run_id: &str, outcome: &RunOutcome) -> Result<Recorded, RecordError> {
+        self.record_or_wait(run_id, outcome, &mut |_| {}).await
+    }
+
+    /// The same. `on_wait` hears why a file is waited for; a server is not.
+    pub async fn record_or_wait(
+        self,
+        run_id: &str,
+        outcome: &RunOutcome,
+        on_wait: OnWait<'_>,
+    ) -> Result<Recorded, RecordError> {
         let Self {
             lock, ledger, run, ..
         } = self;
@@ -303,6 +313,7 @@ impl Locked {
             run_id,
             outcome,
             recreate,
+            on_wait,
         };
         let answer = lock.record(end, bound).await;
         ledger.close().await;

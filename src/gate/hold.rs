@@ -207,7 +207,7 @@ impl Gate {
         let identity = self.identity(&locked, &run_id, attempt);
         let outcome = self.keep(&mut locked, &lease, &identity, link).await?;
         let has_failed = matches!(outcome.verdict, Verdict::Failed(_));
-        let concluded = self.conclude(locked, &lease, &run_id, outcome).await;
+        let concluded = self.conclude(locked, &lease, &run_id, outcome, link).await;
         match (concluded, failed) {
             (Err((failure, true)), Some(earlier)) if has_failed => {
                 let end_it = self.reference.retry_command(self.revision());

@@ -3,21 +3,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Gate, LockOutcome, Passed};
-use crate::db::ledger::RunState;
-use crate::db::{self, DroppedLedger, Error, Locked, RecordError, Recorded, Renewal};
+use crate::db::ledger::{RunOutcome, RunState};
+use crate::db::{DroppedLedger, Error, Locked, OnWait, RecordError, Recorded, Renewal};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::decide;
 use crate::gate::error;
 use crate::gate::lease::{Lease, LeasePermit};
 use crate::gate::record;
+use crate::gate::retry;
 use crate::gate::runtime::{GateLink, Progress, StepsRequest};
+use crate::gate::wait_clock::WaitClock;
 use crate::output::log::{Event, Field};
 use crate::steps::{RunIdentity, StepsOutcome, Verdict};
 use crate::sys::clock::Moment;
+
+/// How long the write of a run's end may still take after a stop.
+const LAST_WRITE: Duration = Duration::from_millis(500);
 
 impl Gate {
     /// Has the steps run, and renews lock and lease until they have ended.
@@ -142,6 +147,7 @@ impl Gate {
         lease: &Lease,
         run_id: &str,
         mut ended: StepsOutcome,
+        link: &mut GateLink,
     ) -> Result<LockOutcome, (Failure, bool)> {
         if let Verdict::Lost(failure) = &mut ended.verdict
             && lease.missed_row_alone()
@@ -158,44 +164,99 @@ impl Gate {
         let mut locked = Some(locked).filter(|_| !matches!(ended.verdict, Verdict::Lost(_)));
         self.end_stopped(locked.as_mut(), &lock_id, run_id, &mut ended)
             .await;
-        if let Some(locked) = &mut locked {
-            // If this fails, recording the run will fail too, and say why.
-            if let Ok(dropped) = locked.keep_row(run_id).await {
-                self.log_dropped(dropped);
-            }
-        }
-        let (mut failure, is_done) = match ended.verdict {
-            Verdict::Done => (None, true),
-            Verdict::Failed(failure) | Verdict::Interrupted(failure) | Verdict::Lost(failure) => {
-                (Some(failure), false)
-            }
-            Verdict::Stopped { failure, done } => (Some(failure), done),
+        let failure = match ended.verdict {
+            Verdict::Done => None,
+            Verdict::Failed(failure)
+            | Verdict::Interrupted(failure)
+            | Verdict::Lost(failure)
+            | Verdict::Stopped { failure, .. } => Some(failure),
         };
-        let Some(mut locked) = locked else {
+        let Some(locked) = locked else {
             self.record_lost(run_id, &row).await;
             return Err((failure.unwrap_or_else(error::no_answer), true));
         };
-        if failure.is_none() {
-            failure = self.blocked_meanwhile(&mut locked, run_id).await;
+        match self
+            .record_unless_stopped(locked, lease, run_id, &row, link)
+            .await
+        {
+            Ok((recorded, refusal)) => match failure.or(refusal) {
+                None => Ok(LockOutcome::Passed(Passed::Here)),
+                Some(failure) => Err((failure, recorded == Recorded::Written)),
+            },
+            Err(why) => Err((failure.unwrap_or_else(|| error::unrecorded(&why)), true)),
         }
-        let failure = match self.record(locked, lease, run_id, &row, is_done).await {
-            Ok(recorded) => {
-                self.log_recorded(recorded, run_id, row.state);
-                let Some(failure) = failure else {
-                    return Ok(LockOutcome::Passed(Passed::Here));
-                };
-                return Err((failure, recorded == Recorded::Written));
-            }
-            Err(why) if is_done => {
-                self.take_back(run_id, &why).await;
-                failure.unwrap_or_else(|| error::unrecorded(&why))
-            }
-            Err(_) => {
-                self.record_lost(run_id, &row).await;
-                failure.unwrap_or_else(error::no_answer)
-            }
+    }
+
+    /// Writes the run's end. A stop ends the wait for a file that is busy or full, but it leaves time
+    /// for a write that is under way, and for the first one if it came while the steps ran.
+    async fn record_unless_stopped(
+        &self,
+        locked: Locked,
+        lease: &Lease,
+        run_id: &str,
+        row: &RunOutcome,
+        link: &mut GateLink,
+    ) -> Result<(Recorded, Option<Failure>), String> {
+        let (mut clock, mut why) = (WaitClock::new(None), None);
+        let failed_once = Notify::new();
+        let mut on_wait = |error: &Error| {
+            let _ = clock.go_on(|waited| retry::log_waiting(&self.log, waited, error));
+            why = Some(error.to_string());
+            failed_once.notify_one();
         };
-        Err((failure, true))
+        let given_up = async {
+            if link.is_stopped() {
+                failed_once.notified().await;
+            }
+            link.stopped().await;
+            sleep(LAST_WRITE).await;
+        };
+        tokio::select! {
+            biased;
+            recorded = self.record(locked, lease, run_id, row, &mut on_wait) => return recorded,
+            () = given_up, if self.target.backend().driver().may_drop_calls => {}
+        }
+        Err(why.unwrap_or_else(|| "the database did not answer".to_owned()))
+    }
+
+    /// Writes the run's end under the lock, unless a success would come from a lost lock. Returns the
+    /// refusal of a revision that was blocked meanwhile, too.
+    async fn record(
+        &self,
+        mut locked: Locked,
+        lease: &Lease,
+        run_id: &str,
+        row: &RunOutcome,
+        on_wait: OnWait<'_>,
+    ) -> Result<(Recorded, Option<Failure>), String> {
+        let is_done = row.state == RunState::Succeeded;
+        // If this fails, recording the run will fail too, and say why.
+        if let Ok(dropped) = locked.keep_row(run_id).await {
+            self.log_dropped(dropped);
+        }
+        let refusal = if is_done {
+            self.blocked_meanwhile(&mut locked, run_id).await
+        } else {
+            None
+        };
+        let lost = lease.lost(Moment::now()).filter(|_| is_done);
+        let recorded = match lost {
+            Some(why) => Err(why),
+            None => match locked.record_or_wait(run_id, row, on_wait).await {
+                Ok(recorded) => Ok(recorded),
+                Err(RecordError::NotRecorded(error)) => Err(error.to_string()),
+                Err(RecordError::Unknown(error)) => {
+                    let written = self.find_out(lease, run_id, row.state, &error).await;
+                    written.map(|()| Recorded::Written)
+                }
+            },
+        };
+        match &recorded {
+            Ok(recorded) => self.log_recorded(*recorded, run_id, row.state),
+            Err(why) if is_done => self.take_back(run_id, why).await,
+            Err(_) => self.record_lost(run_id, row).await,
+        }
+        recorded.map(|recorded| (recorded, refusal))
     }
 
     fn log_recorded(&self, recorded: Recorded, run_id: &str, state: RunState) {
@@ -208,28 +269,6 @@ impl Gate {
         };
         let fields: [Field<'_>; 2] = [("run", &run_id), ("state", &state)];
         self.log.say(event, message, &fields);
-    }
-
-    /// Writes the run's end under the lock, unless a success would come from a lost lock.
-    async fn record(
-        &self,
-        locked: Locked,
-        lease: &Lease,
-        run_id: &str,
-        row: &db::ledger::RunOutcome,
-        is_done: bool,
-    ) -> Result<Recorded, String> {
-        if is_done && let Some(why) = lease.lost(Moment::now()) {
-            return Err(why);
-        }
-        match locked.record(run_id, row).await {
-            Ok(recorded) => Ok(recorded),
-            Err(RecordError::NotRecorded(error)) => Err(error.to_string()),
-            Err(RecordError::Unknown(error)) => {
-                let written = self.find_out(lease, run_id, row.state, &error).await;
-                written.map(|()| Recorded::Written)
-            }
-        }
     }
 
     /// An operator may have blocked the revision while its steps ran: their success is recorded,
@@ -260,7 +299,7 @@ impl Gate {
     }
 
     /// Closes the row of a run that lost its lock; its step is gone by now.
-    async fn record_lost(&self, run_id: &str, row: &db::ledger::RunOutcome) {
+    async fn record_lost(&self, run_id: &str, row: &RunOutcome) {
         match self.target.interrupt_own(run_id, row).await {
             Ok(true) => self.log_recorded(Recorded::Written, run_id, row.state),
             Ok(false) => {}

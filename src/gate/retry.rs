@@ -193,7 +193,8 @@ impl ConnectRetry {
     }
 }
 
-fn log_waiting(log: &Log, waited: Duration, error: &Error) {
+/// Logs what the database is waited for.
+pub(super) fn log_waiting(log: &Log, waited: Duration, error: &Error) {
     log.say(
         Event::DatabaseWaiting,
         "waiting for the database",

@@ -315,6 +315,19 @@ impl Small {
         while file.write(&[0; 4096]).is_ok_and(|written| written > 0) {}
     }
 
+    /// Not even the file's own free pages are left.
+    fn fill_with(&self, db: &Db) {
+        self.fill();
+        let fill = "create table if not exists fill (a); insert into fill values (zeroblob(500))";
+        while Command::new("sqlite3")
+            .arg(db.sqlite_file())
+            .arg(fill)
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|s| s.success())
+        {}
+    }
+
     fn free(&self) {
         fs::remove_file(self.0.join("filler")).expect("the filler");
     }
@@ -340,14 +353,7 @@ fn a_full_disk_keeps_the_gate_closed_until_there_is_room() {
     disk.free();
     scene.run("v1").finish().ends_with(0);
     // Before the run's row.
-    disk.fill();
-    while Command::new("sqlite3")
-        .arg(db.sqlite_file())
-        .arg("create table if not exists fill (a); insert into fill values (zeroblob(500))")
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|s| s.success())
-    {}
+    disk.fill_with(&db);
     let mut replica = scene.run("v2").args(["--wait-timeout", "2s"]).start();
     replica.ends_with(69).says("full");
     assert_eq!(scene.count("start"), 1);
@@ -357,14 +363,7 @@ fn a_full_disk_keeps_the_gate_closed_until_there_is_room() {
     scene.touch("hold-migrate");
     let mut replica: Run = scene.run("v3").start();
     until("the step", || scene.count("start") == 3);
-    disk.fill();
-    while Command::new("sqlite3")
-        .arg(db.sqlite_file())
-        .arg("insert into fill values (zeroblob(500))")
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|s| s.success())
-    {}
+    disk.fill_with(&db);
     scene.remove("hold-migrate");
     until("the step's end", || scene.count("end") == 3);
     scene
@@ -372,7 +371,39 @@ fn a_full_disk_keeps_the_gate_closed_until_there_is_room() {
         .args(["--lock-timeout", "3s"])
         .finish()
         .ends_with(75);
+    replica.wait_for_log("waiting for the database seconds=0 error=");
+    replica.says("full");
     disk.free();
     replica.ends_with(0);
     scene.check_settled("v3");
+}
+
+/// "Before the server starts, in every phase: SIGTERM, SIGINT, SIGHUP, SIGQUIT stop the gate. While
+/// waiting, at once" (contract, section 6)
+#[test]
+fn a_stop_ends_the_wait_for_a_full_disk_too() {
+    let db = Db::sqlite();
+    let disk = Small::at(db.sqlite_file().parent().expect("a folder"));
+    let scene = Scene::new(&db);
+    scene.run("v1").finish().ends_with(0);
+    for stopped_during_step in [false, true] {
+        scene.touch("hold-migrate");
+        let mut replica: Run = scene.run("v2").start();
+        let started = scene.count("start") + 1;
+        until("the step", || scene.count("start") == started);
+        disk.fill_with(&db);
+        if stopped_during_step {
+            replica.signal(libc::SIGTERM);
+        } else {
+            scene.remove("hold-migrate");
+            replica.wait_for_log("waiting for the database");
+            replica.signal(libc::SIGTERM);
+            replica.ends_with(143).says("could not be recorded");
+        }
+        replica.ends_with(143);
+        assert!(!replica.log().contains("calling the database"));
+        disk.free();
+    }
+    scene.remove("hold-migrate");
+    scene.run("v2").finish().ends_with(0);
 }

@@ -131,7 +131,10 @@ impl HeldLock for LockFile {
                     Ok(_) if end.recreate.is_some() => return Ok(()),
                     Ok(_) if asked_before => return Err(RecordError::Unknown(not_running())),
                     Ok(_) => return Err(RecordError::NotRecorded(not_running())),
-                    Err(Error::NotYet(_) | Error::Broken(_)) if since.elapsed() < RECORDING => {
+                    Err(error @ (Error::NotYet(_) | Error::Broken(_)))
+                        if since.elapsed() < RECORDING =>
+                    {
+                        (end.on_wait)(&error);
                         asked_before = true;
                         sleep(Duration::from_millis(300)).await;
                     }

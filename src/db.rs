@@ -52,6 +52,7 @@ pub use ddl::ddl;
 pub use driver::{Driver, SessionNames};
 pub use error::{Error, RecordError};
 pub use ledger_creation::LedgerCreation;
+pub use lock::OnWait;
 pub use locked::{Appended, Locked, Proof, Recorded, Renewal};
 pub use server_info::ServerInfo;
 pub use session::{Attempt, Session};

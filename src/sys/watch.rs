@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::capture::{Capture, StepOutput};
 use super::child::{self, Input, Streams};
 use super::clock::{Moment, earliest};
+use super::family::Stray;
 use super::host::Host;
 use super::inherited::is_terminal;
 use super::poll::{self, Interest};
@@ -46,7 +47,10 @@ struct Watch<'a> {
     left: StepLeftovers,
     stop_reason: Option<StopReason>,
     kill_at: Option<Moment>,
-    killed: bool,
+    /// When everything that could be found was killed first.
+    killed_at: Option<Moment>,
+    /// One that even that did not reach, the last time.
+    stray: Option<Stray>,
     /// When to check again for processes that are left.
     look_at: Option<Moment>,
     said_stray: bool,
@@ -114,7 +118,8 @@ impl Host {
             left: StepLeftovers::Unknown,
             stop_reason: None,
             kill_at: None,
-            killed: false,
+            killed_at: None,
+            stray: None,
             look_at: None,
             said_stray: false,
             timeout_at: step.timeout.map(|limit| now + limit),
@@ -143,7 +148,7 @@ impl Watch<'_> {
                 }
             }
             if let Some((ended, elapsed)) = self.ended
-                && self.is_childless()
+                && (self.is_childless() || self.gives_up(now))
                 && self.is_written()
             {
                 return self.report(ended, elapsed);

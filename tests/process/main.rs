@@ -7,6 +7,7 @@ mod common;
 mod bad_input_is_refused;
 mod behind_entrypoint;
 mod check_changes_nothing;
+mod children_from_before_are_left_alone;
 mod colours_only_at_a_terminal;
 mod convert;
 mod convert_corpus;

@@ -1,12 +1,11 @@
-//! Nothing of a step outlives it, and nothing else is touched.
+//! Nothing of a step outlives it.
 //!
 //! "Nothing of a step outlives it: what it left running is stopped (TERM, grace, KILL) and reaped
 //! before the next step, also where it left its process group or session." (contract, section 4)
 
 use crate::both_modes;
-use crate::common::{
-    Given, Mode, Place, Stub, backup, migrate, processes, stub, verify, wait_until,
-};
+use crate::common::processes::Seen;
+use crate::common::{Given, Mode, Place, Run, Stub, backup, migrate, processes, stub, verify};
 
 both_modes!(
     a_background_child_is_stopped_before_the_next_step,
@@ -23,13 +22,8 @@ both_modes!(
     zombies_are_no_leftovers,
     leftovers_do_not_change_the_steps_own_code,
     a_failed_step_leaves_nothing_either,
-    children_from_before_are_left_alone,
-    what_a_child_from_before_started_is_left_alone_when_that_dies,
-    a_child_from_before_that_died_is_the_servers_to_reap,
-    with_sigchld_ignored_no_zombie_waits_for_the_server,
     a_stop_while_leftovers_are_stopped_is_obeyed,
     what_was_inherited_as_ignored_is_no_way_to_survive,
-    what_a_child_from_before_starts_meanwhile_is_left_alone,
     a_leftover_that_may_not_be_signalled_is_named,
 );
 
@@ -214,109 +208,6 @@ fn a_failed_step_leaves_nothing_either(mode: Mode) {
     end.code(128 + 11).leaves_nothing().says(&["SIGSEGV"]);
 }
 
-fn children_from_before_are_left_alone(mode: Mode) {
-    let place = Place::new();
-    let parent = stub()
-        .append_pid("before2")
-        .child(stub().wait_forever())
-        .wait_forever();
-    let backup = stub().child(stub().new_session().wait_forever());
-    let words = format!(
-        "./stub append-pid before wait-forever & {parent} & \
-        exec ./launchgate run --no-database --backup '{backup}' \
-        --migrate './stub wait-for before wait-for before2 report step' -- ./stub report seen wait-for go"
-    );
-    let run = place.run(mode, &["sh", "-c", &words]).start();
-    wait_until("the server", || place.has("seen").then_some(()));
-    let children = place.report("seen");
-    let mut pids: Vec<_> = children
-        .list("children")
-        .iter()
-        .map(|child| child["pid"].clone())
-        .collect();
-    let mut before = [place.wait_for_pid("before"), place.wait_for_pid("before2")];
-    before.sort_unstable();
-    pids.sort_by_key(serde_json::Value::as_i64);
-    assert_eq!(pids, before.map(serde_json::Value::from));
-    for pid in before {
-        assert_eq!(run.find(pid).expect("the child from before").state, 'S');
-    }
-    place.write("go", "");
-    run.end().code(0);
-}
-
-fn what_a_child_from_before_started_is_left_alone_when_that_dies(mode: Mode) {
-    let place = Place::new();
-    // launchgate is started when all of the tree is there, and the middle ends during the step.
-    let middle = stub()
-        .child(stub().append_pid("below").wait_forever())
-        .wait_for("below")
-        .append("there", "x")
-        .wait_for("go");
-    let words = format!(
-        "{middle} & ./stub wait-for there; \
-        exec ./launchgate run --no-database --migrate './stub append go x wait-for gone' \
-        -- ./stub append served x wait-forever"
-    );
-    let run = place.run(mode, &["sh", "-c", &words]).start();
-    let below = place.wait_for_pid("below");
-    wait_until("the end of the one between", || {
-        (run.find(below)?.parent == run.pid()).then_some(())
-    });
-    place.write("gone", "");
-    wait_until("the server", || place.has("served").then_some(()));
-    assert_eq!(run.find(below).expect("what was there before").state, 'S');
-}
-
-fn a_child_from_before_that_died_is_the_servers_to_reap(mode: Mode) {
-    let place = Place::new();
-    let step = stub().child(stub().wait_forever()).wait_for("before");
-    let words = format!(
-        "./stub append-pid before exit 7 & \
-        exec ./launchgate run --no-database --migrate '{step}' -- ./stub report seen"
-    );
-    let run = place.run(mode, &["sh", "-c", &words]).start();
-    run.end().code(0);
-    let seen = place.report("seen");
-    let children = seen.list("children");
-    assert_eq!(children.len(), 1, "{children:#?}");
-    assert_eq!(children[0]["pid"], place.wait_for_pid("before"));
-    assert_eq!(children[0]["state"], "Z");
-}
-
-fn with_sigchld_ignored_no_zombie_waits_for_the_server(mode: Mode) {
-    let place = Place::new();
-    let launchgate = [
-        "./launchgate",
-        "run",
-        "--no-database",
-        migrate(stub().append("go", "x").wait_for("gone")),
-        "--",
-        "./stub",
-        "report",
-        "seen",
-    ];
-    let words = stub()
-        .ignore_signals(libc::SIGCHLD)
-        .child(stub().wait_for("go").append_pid("before"))
-        .exec(&launchgate);
-    let run = place.run(mode, words).start();
-    let child = place.wait_for_pid("before");
-    wait_until("the child's end", || {
-        run.find(child)
-            .is_none_or(|seen| seen.state == 'Z')
-            .then_some(())
-    });
-    place.write("gone", "");
-    run.end().code(0);
-    let seen = place.report("seen");
-    assert!(
-        seen.list("children").is_empty(),
-        "{:#?}",
-        seen.list("children")
-    );
-}
-
 fn a_stop_while_leftovers_are_stopped_is_obeyed(mode: Mode) {
     let place = Place::new();
     let flags = [
@@ -359,52 +250,6 @@ fn what_was_inherited_as_ignored_is_no_way_to_survive(mode: Mode) {
         .leaves_nothing();
 }
 
-fn what_a_child_from_before_starts_meanwhile_is_left_alone(mode: Mode) {
-    let place = Place::new();
-    // Two orphans of it, of which one ends, and one of the step's.
-    let before = stub()
-        .append_pid("before")
-        .wait_for("go")
-        .child(stub().detach().append_pid("ended"))
-        .child(stub().detach().append_pid("late").wait_for("end"))
-        .wait_forever();
-    let leftover = stub()
-        .new_session()
-        .detach()
-        .append_pid("left")
-        .wait_forever();
-    let step = stub()
-        .wait_for("before")
-        .append("go", "x")
-        .wait_for("adopted")
-        .child(leftover)
-        .wait_for("left");
-    let words = format!(
-        "{before} & exec ./launchgate run --no-database --stop-grace=1h --migrate '{step}' \
-        -- ./stub report seen wait-for end"
-    );
-    let run = place.run(mode, &["sh", "-c", &words]).start();
-    place.wait_for_pid("ended");
-    let late = place.wait_for_pid("late");
-    wait_until("the adoption of what is no step's", || {
-        (run.find(late)?.parent == run.pid()).then_some(())
-    });
-    place.write("adopted", "");
-    wait_until("the server", || place.has("seen").then_some(()));
-    let mut pids: Vec<i64> = place
-        .report("seen")
-        .list("children")
-        .iter()
-        .map(|child| child["pid"].as_i64().unwrap())
-        .collect();
-    pids.sort_unstable();
-    let mut before = [place.wait_for_pid("before"), late].map(i64::from);
-    before.sort_unstable();
-    assert_eq!(pids, before, "neither the step's nor a zombie");
-    place.write("end", "");
-    run.end().code(0).says(&["migrate", "left", "processes=1"]);
-}
-
 fn a_leftover_that_may_not_be_signalled_is_named(mode: Mode) {
     let place = Place::new();
     place.write_program(
@@ -442,7 +287,7 @@ fn a_leftover_that_may_not_be_signalled_is_named(mode: Mode) {
 }
 
 /// A stub needs /proc, so shells have to do.
-const NO_OWN_PROC: [Given; 2] = [Given::NoProc, Given::OuterProc];
+pub(crate) const NO_OWN_PROC: [Given; 2] = [Given::NoProc, Given::OuterProc];
 
 #[test]
 fn a_pid_one_needs_no_proc_of_its_own_to_stop_leftovers() {
@@ -473,40 +318,50 @@ fn a_pid_one_needs_no_proc_of_its_own_to_stop_leftovers() {
     }
 }
 
+/// A shell that is PID 1 and has launchgate run a step without a /proc of its own. The step leaves one
+/// process in its group, and one in a session of its own, which is returned once launchgate misses it.
+fn hidden_daemon(place: &Place, given: Given) -> (Run, Seen) {
+    place.write_program(
+        "daemon",
+        "#!/bin/sh\nsleep 999 &\nsetsid sh -c 'echo up >up; exec sleep 1000' &\nuntil [ -e up ]; do sleep 0.01; done\n",
+    );
+    let words = "./launchgate job --no-database --stop-grace=50ms --migrate=./daemon; exit $?";
+    let run = place
+        .run(Mode::PidOne, &["sh", "-c", words])
+        .given(given)
+        .start();
+    run.wait_for_log("can't find the processes");
+    let mut left = run.others();
+    left.retain(|seen| seen.command.starts_with("sleep"));
+    assert_eq!(left.len(), 1, "{left:#?}");
+    let left = left.remove(0);
+    assert_eq!(left.command, "sleep 1000 ");
+    (run, left)
+}
+
 #[test]
 fn without_a_proc_of_its_own_the_group_is_stopped_and_the_rest_waited_for() {
     for given in NO_OWN_PROC {
         let place = Place::new();
-        place.write_program(
-            "daemon",
-            "#!/bin/sh\nsleep 999 &\nsetsid sh -c 'echo up >up; exec sleep 1000' &\nuntil [ -e up ]; do sleep 0.01; done\n",
-        );
-        let words = "./launchgate job --no-database --stop-grace=50ms --migrate=./daemon; exit $?";
-        let run = place
-            .run(Mode::PidOne, &["sh", "-c", words])
-            .given(given)
-            .start();
-        run.wait_for_log("can't find the processes");
-        let mut left = run.others();
-        left.retain(|seen| seen.command.starts_with("sleep"));
-        let [left] = left.as_slice() else {
-            panic!("{left:#?}")
-        };
-        assert_eq!(left.command, "sleep 1000 ");
+        let (run, left) = hidden_daemon(&place, given);
         processes::signal(left.pid, libc::SIGKILL);
         run.end().code(0).says(&["migrate", "/proc", "hint="]);
     }
 }
 
+/// "SIGTERM, SIGINT, SIGHUP, SIGQUIT stop the gate […] then grace, then KILL" (contract, section 6)
 #[test]
-fn without_a_proc_of_its_own_a_child_from_before_is_left_alone_too() {
+fn a_stop_does_not_wait_for_what_can_not_be_found() {
     for given in NO_OWN_PROC {
         let place = Place::new();
-        let words = "sleep 1000 & echo $! >before; \
-            exec ./launchgate run --no-database --migrate='sleep 0.01' \
-            -- sh -c 'kill -0 $(cat before) && echo served >served'";
-        let run = place.run(Mode::PidOne, &["sh", "-c", words]);
-        run.given(given).end().code(0);
-        assert!(place.has("served"), "{given:?}");
+        let (run, _) = hidden_daemon(&place, given);
+        let others = run.others();
+        let launchgate = others
+            .iter()
+            .find(|seen| seen.command.contains("launchgate job"));
+        processes::signal(launchgate.expect("launchgate").pid, libc::SIGTERM);
+        let end = run.end();
+        end.code(143)
+            .says(&["migrate", "giving up on them", "hint="]);
     }
 }

@@ -12,7 +12,6 @@ mod history;
 mod layout;
 mod layouts;
 mod progress;
-mod record;
 mod retry;
 pub(super) mod send;
 pub(super) mod statements;

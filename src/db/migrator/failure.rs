@@ -49,7 +49,7 @@ impl<'a> FailedFile<'a> {
             dialect,
             transaction,
             sql,
-            offset: file.offset(part),
+            offset: file.parts.get(part).map_or(0, |range| range.start),
             part,
             done: if is_at_end { all.len() } else { progress.done },
             all,
@@ -98,7 +98,7 @@ impl<'a> FailedFile<'a> {
     /// Place, the database's words, and what remains.
     pub(super) fn what(&self, error: &StatementFault, effects: Option<PartialEffects>) -> String {
         let (shown, words) = (&self.file.shown, self.words(error));
-        let rest = effects.map_or("", PartialEffects::words);
+        let rest = effects.map_or("", |effects| effects.words().0);
         if self.is_at_end {
             return format!("{shown}: failed to commit: {words}{rest}");
         }
@@ -158,7 +158,8 @@ impl<'a> FailedFile<'a> {
         {
             return hint(file);
         }
-        if file.has_byte_order_mark() && !self.dialect.allows_byte_order_mark {
+        // Some editors write it, and only SQLite accepts it.
+        if file.text.starts_with('\u{feff}') && !self.dialect.allows_byte_order_mark {
             return "save the file as UTF-8 without a byte order mark (BOM), and start again"
                 .to_owned();
         }
@@ -171,7 +172,7 @@ impl<'a> FailedFile<'a> {
                 file.version
             );
         }
-        effects.hint().to_owned()
+        effects.words().1.to_owned()
     }
 }
 
@@ -191,33 +192,30 @@ pub(super) enum PartialEffects {
 }
 
 impl PartialEffects {
-    /// The end of a sentence that says what failed.
-    fn words(self) -> &'static str {
+    /// The end of a sentence that says what failed, and what to do.
+    fn words(self) -> (&'static str, &'static str) {
+        let undo = "undo the remaining changes by hand, fix the file and start again";
         match self {
-            Self::Nothing => "; none of this file's changes remain",
-            Self::Before => {
-                "; the file has no transaction, so the changes before this statement remain"
-            }
-            Self::SchemaChanges => {
-                "; this database commits each schema change immediately, so the changes before this statement remain"
-            }
-            Self::Part => "; the file has no transaction, so some of its changes may remain",
-            Self::Committed => {
-                "; the file ends its own transaction, so the changes before that remain"
-            }
-        }
-    }
-
-    /// What to do.
-    fn hint(self) -> &'static str {
-        match self {
-            Self::Nothing => "fix the file and start again",
-            Self::Before | Self::SchemaChanges | Self::Committed => {
-                "undo the remaining changes by hand, fix the file and start again"
-            }
-            Self::Part => {
-                "undo the remaining changes by hand, such as an invalid index; then fix the file and start again"
-            }
+            Self::Nothing => (
+                "; none of this file's changes remain",
+                "fix the file and start again",
+            ),
+            Self::Before => (
+                "; the file has no transaction, so the changes before this statement remain",
+                undo,
+            ),
+            Self::SchemaChanges => (
+                "; this database commits each schema change immediately, so the changes before this statement remain",
+                undo,
+            ),
+            Self::Part => (
+                "; the file has no transaction, so some of its changes may remain",
+                "undo the remaining changes by hand, such as an invalid index; then fix the file and start again",
+            ),
+            Self::Committed => (
+                "; the file ends its own transaction, so the changes before that remain",
+                undo,
+            ),
         }
     }
 }

@@ -44,11 +44,6 @@ impl MigrationFile {
             .unwrap_or_default()
     }
 
-    /// Where in the text a part begins.
-    pub(super) fn offset(&self, part: usize) -> usize {
-        self.parts.get(part).map_or(0, |range| range.start)
-    }
-
     /// The transaction of a tool that gives a file one unless the file asks for none.
     pub(super) fn usual_transaction(&self) -> FileTransaction {
         if self.has_no_transaction {
@@ -56,10 +51,5 @@ impl MigrationFile {
         } else {
             FileTransaction::RowLast
         }
-    }
-
-    /// Begins with the mark that some editors write and all databases but SQLite refuse.
-    pub(super) fn has_byte_order_mark(&self) -> bool {
-        self.text.starts_with('\u{feff}')
     }
 }

@@ -73,34 +73,27 @@ fn only_folders(path: &Path, folder: &str) -> Result<(LayoutKind, bool), Migrati
 
 /// By the marks in `.sql` files.
 fn by_markers(path: &Path) -> Result<(LayoutKind, bool), MigrationError> {
-    let mut marked: Option<(LayoutKind, String)> = None;
     let names = files::sql_files(path)?;
-    for name in &names {
+    let mut marked = names.iter().filter_map(|name| {
         // What can't be read is its layout's business.
-        let Ok(text) = files::text(&path.join(name)) else {
-            continue;
-        };
-        let Some(found) = marker(&text) else {
-            continue;
-        };
-        match &marked {
-            Some((kind, first)) if *kind != found => {
-                return Err(MigrationError::layout(
-                    format!(
-                        "{} is a migration of {}, and {name} beside it is one of {}",
-                        path.join(first).display(),
-                        kind.as_str(),
-                        found.as_str()
-                    ),
-                    "keep the migrations of one tool in the folder",
-                ));
-            }
-            Some(_) => {}
-            None => marked = Some((found, name.clone())),
-        }
+        let text = files::text(&path.join(name)).ok()?;
+        Some((marker(&text)?, name))
+    });
+    let Some((kind, first)) = marked.next() else {
+        return Ok((LayoutKind::Sqlx, true));
+    };
+    match marked.find(|(other, _)| *other != kind) {
+        None => Ok((kind, true)),
+        Some((other, name)) => Err(MigrationError::layout(
+            format!(
+                "{} is a migration of {}, and {name} beside it is one of {}",
+                path.join(first).display(),
+                kind.as_str(),
+                other.as_str()
+            ),
+            "keep the migrations of one tool in the folder",
+        )),
     }
-    let kind = marked.map_or(LayoutKind::Sqlx, |(kind, _)| kind);
-    Ok((kind, true))
 }
 
 /// The mark of a file's sections, where it has one.

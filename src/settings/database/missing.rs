@@ -3,8 +3,6 @@
 //! The hint is a `--database-url` line to paste. Values are shown only of a connection string's host,
 //! port, user and database: all else is a name in braces, which launchgate replaces.
 
-use std::fmt::Write as _;
-
 use crate::db::Backend;
 use crate::db::url::DatabaseUrl;
 use crate::sys::environment::Environment;
@@ -72,6 +70,39 @@ fn whole_url(environment: &Environment) -> Option<String> {
     ))
 }
 
+/// The parts of a URL to write, as far as they are known.
+struct Parts {
+    backend: Option<Backend>,
+    user: Option<String>,
+    password: Option<String>,
+    host: Option<String>,
+    port: Option<String>,
+    name: Option<String>,
+}
+
+impl Parts {
+    fn url(&self) -> String {
+        let or =
+            |part: &Option<String>, word: &str| part.clone().unwrap_or_else(|| word.to_owned());
+        if self.backend == Some(Backend::Sqlite) {
+            return format!("sqlite:{}", or(&self.name, "PATH"));
+        }
+        let with_colon = |part: &Option<String>| {
+            let part = part.as_ref();
+            part.map(|part| format!(":{part}")).unwrap_or_default()
+        };
+        format!(
+            "{}://{}{}@{}{}/{}",
+            self.backend.unwrap_or(Backend::Postgres),
+            or(&self.user, "USER"),
+            with_colon(&self.password),
+            or(&self.host, "HOST"),
+            with_colon(&self.port),
+            or(&self.name, "DATABASE")
+        )
+    }
+}
+
 /// The parts under one prefix.
 fn parts(environment: &Environment, (prefix, backend): (&str, Option<Backend>)) -> Option<String> {
     let get = |name: &str| environment.get_filled(name)?.to_str();
@@ -85,37 +116,34 @@ fn parts(environment: &Environment, (prefix, backend): (&str, Option<Backend>)) 
     };
     let value = |name: &Option<String>| name.as_deref().and_then(get).unwrap_or_default();
     let (host, port, user) = (find(&HOST), find(&PORT), find(&USER));
-    let (name, engine) = (find(&NAME), find(&ENGINE));
-    let backend = engine_backend(value(&engine))
+    let (name, password) = (find(&NAME), find(&PASSWORD));
+    let backend = engine_backend(value(&find(&ENGINE)))
         .or(backend)
         .or_else(|| port_backend(value(&port)));
-    if backend == Some(Backend::Sqlite) {
-        let path = name.map_or_else(|| "PATH".to_owned(), |name| format!("{{{name}}}"));
-        return Some(said(&format!("sqlite:{path}"), "", None));
-    }
-    if host.is_none() && (name.is_none() || user.is_none()) {
+    let is_file = backend == Some(Backend::Sqlite);
+    if !is_file && host.is_none() && (name.is_none() || user.is_none()) {
         return None;
     }
-    let braced = |name: Option<String>, else_: &str| {
-        name.map_or(else_.to_owned(), |name| format!("{{{name}}}"))
+    let file = find(&PASSWORD_FILE).filter(|_| !is_file && password.is_none());
+    let braced = |name: Option<String>| name.map(|name| format!("{{{name}}}"));
+    let parts = Parts {
+        backend,
+        user: braced(user),
+        password: braced(password),
+        host: braced(host),
+        port: braced(port),
+        name: braced(name),
     };
-    let mut url = format!("{}://{}", scheme(backend), braced(user, "USER"));
-    let mut more = String::new();
-    if let Some(password) = find(&PASSWORD) {
-        let _ = write!(url, ":{{{password}}}");
-    } else if let Some(file) = find(&PASSWORD_FILE) {
-        let _ = write!(
-            more,
-            " --database-password-file {}",
-            quoted(value(&Some(file)))
-        );
+    let mut flags = quoted(&parts.url());
+    if file.is_some() {
+        flags += " --database-password-file ";
+        flags += &quoted(value(&file));
     }
-    let _ = write!(url, "@{}", braced(host, "HOST"));
-    if let Some(port) = port {
-        let _ = write!(url, ":{{{port}}}");
-    }
-    let _ = write!(url, "/{}", braced(name, "DATABASE"));
-    Some(said(&url, &more, backend))
+    let or_mysql = match backend {
+        Some(_) => "",
+        None => " (mysql:// if it is MySQL or MariaDB)",
+    };
+    Some(format!("write `--database-url {flags}`{or_mysql}"))
 }
 
 /// .NET's connection strings and Go's data source names.
@@ -130,74 +158,52 @@ fn connection_string(environment: &Environment) -> Option<String> {
     })?;
     let text = environment.get(name)?.to_str()?;
     let shown = String::from_utf8_lossy(name);
-    let found = Keywords::of(text);
-    let url = found.url().unwrap_or_else(|| {
-        let backend = if text.contains("@tcp(") || text.contains("@unix(") {
-            Some(Backend::Mysql)
-        } else {
-            found.backend()
-        };
-        format!("{}://USER:PASSWORD@HOST/DATABASE", scheme(backend))
-    });
     Some(format!(
         "{shown} is not a URL: write its parts as `--database-url {}`, with {{NAME}} for a variable's value",
-        quoted(&url)
+        quoted(&keywords(text).url())
     ))
 }
 
-/// `Host=db;Database=shop;…`, by lower-case keys.
-struct Keywords<'a>(Vec<(String, &'a str)>);
-
-impl<'a> Keywords<'a> {
-    fn of(text: &'a str) -> Self {
-        let is_spaced = !text.contains(';') && text.matches('=').count() > 1;
-        let separator = if is_spaced { ' ' } else { ';' };
-        let pairs = text.split(separator).filter_map(|pair| {
-            let (key, value) = pair.split_once('=')?;
-            Some((key.trim().to_ascii_lowercase(), value.trim()))
-        });
-        Self(pairs.collect())
-    }
-
-    /// A value that is surely no password's part.
-    fn get(&self, keys: &[&str]) -> Option<&'a str> {
-        let (_, value) = self
-            .0
-            .iter()
-            .find(|(key, _)| keys.contains(&key.as_str()))?;
+/// The parts that `Host=db;Database=shop;…` has. Only values that are surely no part of a password are shown.
+fn keywords(text: &str) -> Parts {
+    let is_spaced = !text.contains(';') && text.matches('=').count() > 1;
+    let pairs = text.split(if is_spaced { ' ' } else { ';' });
+    let pairs = pairs.filter_map(|pair| {
+        let (key, value) = pair.split_once('=')?;
+        Some((key.trim().to_ascii_lowercase(), value.trim()))
+    });
+    let pairs: Vec<(String, &str)> = pairs.collect();
+    let find = |keys: &[&str]| pairs.iter().find(|(key, _)| keys.contains(&key.as_str()));
+    let has = |keys: &[&str]| find(keys).is_some();
+    let get = |keys: &[&str]| {
+        let (_, value) = find(keys)?;
         let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '/');
-        (!value.is_empty() && value.chars().all(is_plain)).then_some(*value)
-    }
-
-    fn backend(&self) -> Option<Backend> {
-        let has = |keys: &[&str]| self.0.iter().any(|(key, _)| keys.contains(&key.as_str()));
-        if has(&["data source", "datasource", "filename"])
-            && !has(&["user id", "uid", "initial catalog"])
-        {
-            return Some(Backend::Sqlite);
-        }
-        let by_port = self.get(&["port"]).and_then(port_backend);
-        by_port.or_else(|| has(&["host", "username", "dbname"]).then_some(Backend::Postgres))
-    }
-
-    fn url(&self) -> Option<String> {
-        if self.backend() == Some(Backend::Sqlite) {
-            let path = self.get(&["data source", "datasource", "filename"])?;
-            return Some(format!("sqlite:{path}"));
-        }
-        let host = self.get(&["host", "server", "addr", "address"])?;
-        let user = self.get(&["username", "user id", "userid", "uid", "user"]);
-        let mut url = format!(
-            "{}://{}:PASSWORD@{host}",
-            scheme(self.backend()),
-            user.unwrap_or("USER")
-        );
-        if let Some(port) = self.get(&["port"]) {
-            let _ = write!(url, ":{port}");
-        }
-        let name = self.get(&["database", "dbname", "initial catalog"]);
-        let _ = write!(url, "/{}", name.unwrap_or("DATABASE"));
-        Some(url)
+        let is_shown = !value.is_empty() && value.chars().all(is_plain);
+        is_shown.then(|| (*value).to_owned())
+    };
+    let path = ["data source", "datasource", "filename"];
+    let is_file = has(&path) && !has(&["user id", "uid", "initial catalog"]);
+    let port = get(&["port"]);
+    let backend = if is_file {
+        Some(Backend::Sqlite)
+    } else if text.contains("@tcp(") || text.contains("@unix(") {
+        Some(Backend::Mysql)
+    } else {
+        let is_postgres = has(&["host", "username", "dbname"]);
+        let by_port = port.as_deref().and_then(port_backend);
+        by_port.or_else(|| is_postgres.then_some(Backend::Postgres))
+    };
+    Parts {
+        backend,
+        user: get(&["username", "user id", "userid", "uid", "user"]),
+        password: Some("PASSWORD".to_owned()),
+        host: get(&["host", "server", "addr", "address"]),
+        port,
+        name: get(if is_file {
+            &path
+        } else {
+            &["database", "dbname", "initial catalog"]
+        }),
     }
 }
 
@@ -222,18 +228,6 @@ fn port_backend(port: &str) -> Option<Backend> {
         "3306" | "3307" => Some(Backend::Mysql),
         _ => None,
     }
-}
-
-fn scheme(backend: Option<Backend>) -> &'static str {
-    backend.unwrap_or(Backend::Postgres).as_str()
-}
-
-fn said(url: &str, more: &str, backend: Option<Backend>) -> String {
-    let mut hint = format!("write `--database-url {}{more}`", quoted(url));
-    if backend.is_none() && !url.starts_with("sqlite:") {
-        hint.push_str(" (mysql:// if it is MySQL or MariaDB)");
-    }
-    hint
 }
 
 fn quoted(text: &str) -> String {

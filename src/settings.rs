@@ -26,7 +26,6 @@ mod sources;
 mod start_commands;
 mod step_spec;
 mod steps;
-mod user;
 mod values;
 
 pub use coordination::{CoordinationSettings, Limits};

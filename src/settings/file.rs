@@ -6,7 +6,7 @@
 mod source;
 mod value;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -17,10 +17,8 @@ use source::Source;
 pub(super) use value::{Item, Value};
 
 use super::nearest::nearest;
-use super::origin::Origin;
-use crate::cli::{
-    CommandLine, Definition, Raw, SETTINGS, STEP_KEYS, SettingId, Shape, StepKey, Verb,
-};
+use super::origin::{Origin, Setting};
+use crate::cli::{CommandLine, Definition, SETTINGS, STEP_KEYS, SettingId, Shape, StepKey, Verb};
 use crate::exit::Failure;
 use crate::sys;
 use crate::sys::environment::Environment;
@@ -44,39 +42,33 @@ pub(super) struct SettingsFile {
 }
 
 impl SettingsFile {
-    /// Reads the file that `--config` or its variable names, else the first of [`PLACES`] that
-    /// exists.
+    /// Reads the file that is named, else the first of [`PLACES`] that exists.
     ///
     /// # Errors
     /// It can't be read, is not TOML, or has an unknown key.
-    pub(super) fn load(raw: &Raw, environment: &Environment) -> Result<Option<Self>, Failure> {
-        let given = raw.values(CONFIG).and_then(|v| v.first());
-        let given = given.map(OsString::as_os_str);
-        if let Some((path, origin)) = named(given, environment)? {
-            let shown = format!("{} ({origin})", path.display());
-            let (bytes, untrusted) = read(&path).map_err(|error| unreadable(&shown, &error))?;
-            refuse_untrusted(&path, untrusted)?;
-            return Self::parse(raw.verb, &path, origin, &bytes).map(Some);
-        }
-        for place in PLACES {
-            let path = Path::new(place);
-            match read(path) {
-                Ok((bytes, untrusted)) => {
-                    refuse_untrusted(path, untrusted)?;
-                    return Self::parse(raw.verb, path, Origin::Default, &bytes).map(Some);
-                }
-                // A link that leads nowhere was meant to be a file.
-                Err(error) if is_absent(&error) && !path.is_symlink() => {}
-                Err(error) => return Err(unreadable(place, &error)),
-            }
-        }
-        Ok(None)
+    pub(super) fn load(
+        verb: Verb,
+        named: Option<Setting<OsString>>,
+    ) -> Result<Option<Self>, Failure> {
+        let (path, origin, found) = if let Some(Setting { value, origin }) = named {
+            let found = read(Path::new(&value));
+            (PathBuf::from(value), origin, found)
+        } else {
+            let mut places = PLACES.iter().map(|place| (place, read(Path::new(place))));
+            let Some((path, found)) = places.find(|(path, found)| exists(path, found)) else {
+                return Ok(None);
+            };
+            (PathBuf::from(path), Origin::Default, found)
+        };
+        let (bytes, untrusted) = found.map_err(|error| unreadable(&path, &origin, &error))?;
+        refuse_untrusted(&path, untrusted)?;
+        Self::parse(verb, &path, origin, &bytes).map(Some)
     }
 
     /// Reads one setting, whatever else is wrong with the file, as long as it is TOML.
     fn peek(line: CommandLine<'_>, environment: &Environment, id: SettingId) -> Option<OsString> {
-        let bytes = match named(line.value(CONFIG), environment).ok()? {
-            Some((path, _)) => trusted(&path)?,
+        let bytes = match line.given(CONFIG, environment) {
+            Some(path) => trusted(Path::new(path))?,
             None => PLACES.iter().find_map(|place| trusted(Path::new(place)))?,
         };
         let source = Source::new("", &bytes).ok()?;
@@ -159,37 +151,23 @@ pub fn termination_log_without_settings(
     given.or_else(|| SettingsFile::peek(line, environment, id).map(PathBuf::from))
 }
 
-fn read(path: &Path) -> io::Result<(Vec<u8>, Option<Untrusted>)> {
+/// The contents, and whom they may be from besides those who may say what root runs.
+type Found = io::Result<(Vec<u8>, Option<Untrusted>)>;
+
+fn read(path: &Path) -> Found {
     sys::files::read_trusted(path, LIMIT)
 }
 
-fn named(
-    given: Option<&OsStr>,
-    environment: &Environment,
-) -> Result<Option<(PathBuf, Origin)>, Failure> {
-    if let Some(value) = given {
-        if value.is_empty() {
-            return Err(Failure::usage(
-                format!("{} is empty", CONFIG.flag()),
-                "set the path of a settings file, or remove it",
-            ));
-        }
-        return Ok(Some((PathBuf::from(value), Origin::Flag(CONFIG.flag()))));
-    }
-    if !environment.has_own() {
-        return Ok(None);
-    }
-    let name = CONFIG.variable();
-    let value = environment.get_filled(&name).map(OsString::from);
-    Ok(value.map(|value| (PathBuf::from(value), Origin::Variable(name))))
-}
-
-/// `ENOTDIR`: a part of the path is not a folder, so the file can't exist.
-fn is_absent(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
+/// Whether there is anything at a path. A link that leads nowhere was meant to be a file.
+fn exists(path: &str, found: &Found) -> bool {
+    let is_absent = |error: &io::Error| {
+        // Or a part of the path is not a folder.
+        matches!(
+            error.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+        )
+    };
+    !found.as_ref().is_err_and(is_absent) || Path::new(path).is_symlink()
 }
 
 fn trusted(path: &Path) -> Option<Vec<u8>> {
@@ -221,7 +199,11 @@ fn refuse_untrusted(path: &Path, found: Option<Untrusted>) -> Result<(), Failure
     ))
 }
 
-fn unreadable(path: &str, error: &io::Error) -> Failure {
+fn unreadable(path: &Path, origin: &Origin, error: &io::Error) -> Failure {
+    let path = match origin {
+        Origin::Default => path.display().to_string(),
+        _ => format!("{} ({origin})", path.display()),
+    };
     let hint = match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
             "fix the path; relative paths are resolved against the working directory"

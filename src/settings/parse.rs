@@ -9,6 +9,9 @@ use crate::exit::Problem;
 use crate::output::options::{Format, HealthAddress};
 use crate::placeholder::{self, Context};
 use crate::redact;
+use crate::sys;
+use crate::sys::identity::{Identity, UserSpec};
+use crate::sys::signals;
 
 pub(super) fn parse_switch(text: &str) -> Result<bool, Problem> {
     match text.to_ascii_lowercase().as_str() {
@@ -186,6 +189,67 @@ pub(super) fn parse_pid(text: &str) -> Result<i32, Problem> {
 pub(super) fn parse_format(text: &str) -> Result<Format, Problem> {
     let wrong = || Problem::new("is not a valid log format", "write `text` or `json`");
     Format::named(text).ok_or_else(wrong)
+}
+
+/// A user and who that is, looked up.
+pub(super) fn parse_user(text: &str) -> Result<(String, Identity), Problem> {
+    match UserSpec::parse(text).and_then(|spec| sys::user::find(&spec)) {
+        Ok(identity) => Ok((text.to_owned(), identity)),
+        Err(error) => Err(Problem::new(error.what, error.hint)),
+    }
+}
+
+const SIGNAL: &str = "write a name, as in TERM, SIGQUIT or RTMIN+3, or a number from 1 to 64";
+
+pub(super) fn parse_signal(text: &str) -> Result<i32, Problem> {
+    signals::number(text).ok_or_else(|| Problem::new("is not a signal", SIGNAL))
+}
+
+/// `TERM:QUIT`, `15:3`; `15:0` drops 15.
+pub(super) fn parse_rewrite(text: &str) -> Result<(i32, i32), Problem> {
+    let Some((from, to)) = text.split_once(':') else {
+        return Err(Problem::new(
+            "is not FROM:TO",
+            "write two signals, as in TERM:QUIT or 15:3; FROM:0 drops FROM",
+        ));
+    };
+    let signal = |name: &str| {
+        let what = || format!("contains `{name}`, which is not a signal");
+        signals::number(name).ok_or_else(|| Problem::new(what(), SIGNAL))
+    };
+    let (from, to) = (signal(from)?, if to == "0" { 0 } else { signal(to)? });
+    // They can't be caught, blocked or ignored (signal(7)).
+    let mut names = [from, to].map(signals::name).into_iter();
+    if let Some(name) = names.find(|name| matches!(name.as_str(), "SIGKILL" | "SIGSTOP")) {
+        return Err(Problem::new(
+            format!("contains {name}, which no program can catch"),
+            "use a signal that can reach the server, such as TERM, INT or QUIT",
+        ));
+    }
+    if signals::name(from) == "SIGCHLD" {
+        return Err(Problem::new(
+            "has SIGCHLD, which launchgate handles itself, so it is not forwarded",
+            "remove it",
+        ));
+    }
+    Ok((from, to))
+}
+
+/// `143:0`: two exit codes, without signs.
+pub(super) fn parse_remap(text: &str) -> Result<(u8, u8), Problem> {
+    let code = |text: &str| {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|_| digits)
+    };
+    let pair = text
+        .split_once(':')
+        .and_then(|(from, to)| Some((code(from)?, code(to)?)));
+    pair.ok_or_else(|| {
+        Problem::new(
+            "is not FROM:TO",
+            "write two exit codes from 0 to 255, as in 143:0",
+        )
+    })
 }
 
 #[cfg(test)]

@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use super::origin::{Origin, Setting, UserSetting};
+use super::origin::{Setting, UserSetting};
+use super::parse::{parse_remap, parse_rewrite, parse_signal, parse_user};
 use super::sources::Sources;
 use super::start_commands::StartCommandSettings;
-use super::values::into_text;
+use super::values::{into_text, parse_from};
 use crate::cli::{Operand, SettingId, Verb};
-use crate::exit::Failure;
+use crate::exit::{Failure, Problem};
 use crate::sys::forwarding::{Aim, Init};
 use crate::sys::signals;
 
@@ -82,35 +83,18 @@ impl Sources<'_> {
             self.refuse_parts()?;
             return Ok(None);
         }
-        let mut rewrites = Vec::new();
-        for text in self.texts(SettingId::RewriteSignal)? {
-            let (from, to) = rewrite(&text.value, &text.origin)?;
-            if rewrites.iter().any(|(seen, _)| *seen == from) {
-                return Err(twice(&text, &signals::name(from)));
-            }
-            rewrites.push((from, to));
-        }
-        let mut remaps = Vec::new();
-        for text in self.texts(SettingId::RemapExit)? {
-            let (from, to) = remap(&text.value, &text.origin)?;
-            if remaps.iter().any(|(seen, _)| *seen == from) {
-                return Err(twice(&text, &from.to_string()));
-            }
-            remaps.push((from, to));
-        }
-        let death_signal = self.text(SettingId::ParentDeathSignal)?;
         Ok(Some(Init {
             aim: if self.switch(SettingId::InitGroup)?.value {
                 Aim::Group
             } else {
                 Aim::Server
             },
-            rewrites,
-            remaps,
+            rewrites: self.rules(SettingId::RewriteSignal, parse_rewrite, signals::name)?,
+            remaps: self.rules(SettingId::RemapExit, parse_remap, |code| code.to_string())?,
             grace: self.stop_grace()?.value,
-            death_signal: death_signal
-                .map(|text| signal(&text.value, &text.value, &text.origin))
-                .transpose()?,
+            death_signal: self
+                .parsed_if_set(SettingId::ParentDeathSignal, parse_signal)?
+                .map(|signal| signal.value),
         }))
     }
 
@@ -132,86 +116,32 @@ impl Sources<'_> {
         Ok(())
     }
 
-    fn texts(&self, id: SettingId) -> Result<Vec<Setting<String>>, Failure> {
-        self.many(id)?.into_iter().map(into_text).collect()
-    }
-}
-
-/// Two rules for one signal or exit code: which of them counts is not for launchgate to guess.
-fn twice(text: &Setting<String>, from: &str) -> Failure {
-    Failure::usage(
-        format!(
-            "{}: `{}` is the second rule for {from}",
-            text.origin, text.value
-        ),
-        "keep one of them",
-    )
-}
-
-fn rewrite(text: &str, origin: &Origin) -> Result<(i32, i32), Failure> {
-    let Some((from, to)) = text.split_once(':') else {
-        return Err(Failure::usage(
-            format!("{origin}: `{text}` is not FROM:TO"),
-            "write two signals, as in TERM:QUIT or 15:3; FROM:0 drops FROM",
-        ));
-    };
-    let from = signal(from, text, origin)?;
-    let to = if to == "0" {
-        0
-    } else {
-        signal(to, text, origin)?
-    };
-    for number in [from, to] {
-        // They can't be caught, blocked or ignored (signal(7)).
-        if matches!(signals::name(number).as_str(), "SIGKILL" | "SIGSTOP") {
-            return Err(Failure::usage(
-                format!(
-                    "{origin}: `{text}` contains {}, which no program can catch",
-                    signals::name(number)
-                ),
-                "use a signal that can reach the server, such as TERM, INT or QUIT",
-            ));
+    /// The rules of a setting that makes one number of another. Two for one number are refused: which of them
+    /// counts is not for launchgate to guess.
+    fn rules<T: Copy + PartialEq>(
+        &self,
+        id: SettingId,
+        parser: fn(&str) -> Result<(T, T), Problem>,
+        name: impl Fn(T) -> String,
+    ) -> Result<Vec<(T, T)>, Failure> {
+        let mut rules: Vec<(T, T)> = Vec::new();
+        for setting in self.many(id)? {
+            let Setting { value, origin } = into_text(setting)?;
+            let rule = parse_from(&value, &origin, |text| {
+                let (from, to) = parser(text)?;
+                if rules.iter().any(|(seen, _)| *seen == from) {
+                    let what = format!("is the second rule for {}", name(from));
+                    return Err(Problem::new(what, "keep one of them"));
+                }
+                Ok((from, to))
+            })?;
+            rules.push(rule);
         }
+        Ok(rules)
     }
-    if signals::name(from) == "SIGCHLD" {
-        return Err(Failure::usage(
-            format!(
-                "{origin}: `{text}` has SIGCHLD, which launchgate handles itself, so it is not forwarded"
-            ),
-            "remove it",
-        ));
+
+    /// The user that a setting names, looked up.
+    pub(super) fn user(&self, id: SettingId) -> Result<Option<UserSetting>, Failure> {
+        self.parsed_if_set(id, parse_user)
     }
-    Ok((from, to))
-}
-
-fn signal(name: &str, text: &str, origin: &Origin) -> Result<i32, Failure> {
-    signals::number(name).ok_or_else(|| {
-        let what = if name == text {
-            format!("{origin}: `{text}` is not a signal")
-        } else {
-            format!("{origin}: `{name}` in `{text}` is not a signal")
-        };
-        Failure::usage(
-            what,
-            "write a name, as in TERM, SIGQUIT or RTMIN+3, or a number from 1 to 64",
-        )
-    })
-}
-
-fn remap(text: &str, origin: &Origin) -> Result<(u8, u8), Failure> {
-    let pair = text
-        .split_once(':')
-        .and_then(|(from, to)| Some((code(from)?, code(to)?)));
-    pair.ok_or_else(|| {
-        Failure::usage(
-            format!("{origin}: `{text}` is not FROM:TO"),
-            "write two exit codes from 0 to 255, as in 143:0",
-        )
-    })
-}
-
-/// An exit code, without a sign.
-fn code(text: &str) -> Option<u8> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|_| digits)
 }

@@ -41,16 +41,20 @@ impl<'a> Sources<'a> {
     /// # Errors
     /// The file can't be read, is not TOML, or has an unknown key.
     pub fn new(raw: &'a Raw, environment: &'a Environment) -> Result<Self, Failure> {
-        let file = match raw.verb {
-            Verb::PrintDdl | Verb::Generate | Verb::Convert | Verb::Embedded => None,
-            _ => SettingsFile::load(raw, environment)?,
-        };
-        Ok(Self {
+        let mut sources = Self {
             raw,
             environment,
-            file,
+            file: None,
             rows: Rows::default(),
-        })
+        };
+        if !matches!(
+            raw.verb,
+            Verb::PrintDdl | Verb::Generate | Verb::Convert | Verb::Embedded
+        ) {
+            let named = sources.find(SettingId::Config)?;
+            sources.file = SettingsFile::load(raw.verb, named)?;
+        }
+        Ok(sources)
     }
 
     /// The `LAUNCHGATE_*` variables that mean nothing, each with the one that it may be meant for.
@@ -79,31 +83,34 @@ impl<'a> Sources<'a> {
         Ok(values)
     }
 
+    /// The values of a setting, from the first source that has any; several only where it is repeatable.
     fn find_all(&self, id: SettingId) -> Result<Vec<Setting<OsString>>, Failure> {
-        if let Some(values) = self.given_many(id)? {
+        if let Some(values) = self.given(id)? {
             return Ok(values);
         }
         let Some((file, item)) = self.in_file(id) else {
             return Ok(Vec::new());
         };
-        match &item.value {
-            Value::List(items) => items
-                .iter()
-                .map(|item| from_file(file.origin_of(id, item), item.value.filled()))
-                .collect(),
-            Value::Table(pairs) if id.definition().shape == Shape::Pairs => pairs
-                .iter()
-                .map(|(name, item)| from_file(file.origin_of(id, item), joined(name, item)))
-                .collect(),
-            value => Ok(vec![from_file(file.origin_of(id, item), value.filled())?]),
+        let of_file = |item, value| from_file(file.origin_of(id, item), value);
+        match (&item.value, id.definition().shape) {
+            (Value::List(items), shape) if shape.is_repeatable() => {
+                let values = items.iter();
+                values
+                    .map(|item| of_file(item, item.value.filled()))
+                    .collect()
+            }
+            (Value::Table(pairs), Shape::Pairs) => {
+                let pairs = pairs.iter();
+                pairs
+                    .map(|(name, item)| of_file(item, joined(name, item)))
+                    .collect()
+            }
+            (value, _) => Ok(vec![of_file(item, value.filled())?]),
         }
     }
 
-    /// The values from flags, else from the variable, one per line.
-    pub(super) fn given_many(
-        &self,
-        id: SettingId,
-    ) -> Result<Option<Vec<Setting<OsString>>>, Failure> {
+    /// The values from flags, else from the variable; one per line there where it is repeatable.
+    pub(super) fn given(&self, id: SettingId) -> Result<Option<Vec<Setting<OsString>>>, Failure> {
         if let Some(values) = self.raw.values(id) {
             let origin = Origin::Flag(id.flag());
             let values = values.iter().map(|value| filled(value, &origin));
@@ -113,10 +120,11 @@ impl<'a> Sources<'a> {
             return Ok(None);
         };
         let origin = Origin::Variable(name);
+        let is_list = id.definition().shape.is_repeatable();
         let lines = value
             .as_bytes()
-            .split(|&byte| byte == b'\n')
-            .filter(|line| !line.trim_ascii().is_empty())
+            .split(|&byte| is_list && byte == b'\n')
+            .filter(|line| !is_list || !line.trim_ascii().is_empty())
             .map(|line| Setting {
                 value: OsStr::from_bytes(line).to_owned(),
                 origin: origin.clone(),
@@ -124,27 +132,9 @@ impl<'a> Sources<'a> {
         Ok(Some(lines.collect()))
     }
 
-    /// The value from the flag, else from the variable.
-    pub(super) fn given(&self, id: SettingId) -> Result<Option<Setting<OsString>>, Failure> {
-        if let Some(value) = self.raw.values(id).and_then(|values| values.first()) {
-            return filled(value, &Origin::Flag(id.flag())).map(Some);
-        }
-        let variable = self.own_variable(id);
-        Ok(variable.map(|(name, value)| Setting {
-            value: value.to_owned(),
-            origin: Origin::Variable(name),
-        }))
-    }
-
     /// The value of a setting, without a row for `check`.
     pub(super) fn find(&self, id: SettingId) -> Result<Option<Setting<OsString>>, Failure> {
-        if let Some(setting) = self.given(id)? {
-            return Ok(Some(setting));
-        }
-        let Some((file, item)) = self.in_file(id) else {
-            return Ok(None);
-        };
-        from_file(file.origin_of(id, item), item.value.filled()).map(Some)
+        Ok(self.find_all(id)?.into_iter().next())
     }
 
     /// The precedence of the source that has a value, as [`Origin::rank`] has it.

@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use super::file::{Item, SettingsFile, Value};
 use super::origin::{Origin, Pair, Setting, UserSetting};
-use super::parse::{parse_limit, parse_name};
+use super::parse::{parse_limit, parse_name, parse_user};
 use super::rows::Row;
 use super::sources::Sources;
-use super::user::find_user;
-use super::values::{from_file, joined, pair};
+use super::values::{from_file, joined, pair, parse_from};
 use crate::cli::{STEP_KEYS, SettingId, StepKeyId};
 use crate::exit::{Failure, Problem};
 
@@ -82,12 +81,7 @@ impl Sources<'_> {
     }
 
     fn find_commands(&self, id: SettingId) -> Result<Vec<Setting<StepSpec>>, Failure> {
-        let given = if id.definition().shape.is_repeatable() {
-            self.given_many(id)?
-        } else {
-            self.given(id)?.map(|setting| vec![setting])
-        };
-        if let Some(settings) = given {
+        if let Some(settings) = self.given(id)? {
             return Ok(settings.into_iter().map(from_text).collect());
         }
         let Some((file, item)) = self.in_file(id) else {
@@ -148,7 +142,7 @@ fn step(place: StepPlace<'_>, item: &Item) -> Result<Setting<StepSpec>, Failure>
             }
             StepKeyId::Env => spec.environment = environment(place, item)?,
             StepKeyId::User => {
-                let value = find_user(text()?, &origin)?;
+                let value = parse_from(&text()?, &origin, parse_user)?;
                 spec.identity = Some(Setting { value, origin });
             }
         }

@@ -212,6 +212,19 @@ fn an_empty_variable_counts_as_unset() {
 }
 
 #[test]
+fn a_variable_of_blanks_is_a_value() {
+    for name in [
+        "LAUNCHGATE_APP",
+        "LAUNCHGATE_STOP_GRACE",
+        "LAUNCHGATE_SHELL",
+    ] {
+        let (place, end) = with(&[(name, " ")], &["--migrate=./stub append started x"]);
+        end.code(64).says(&["error", name, "hint="]);
+        assert!(!place.has("started") && !place.has("served"));
+    }
+}
+
+#[test]
 fn an_empty_flag_is_an_error() {
     for flag in [
         "--migrate-timeout=",

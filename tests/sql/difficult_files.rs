@@ -4,12 +4,9 @@
 //! "65: `--sql`: a migration failed, or an applied file was changed or is missing" (contract,
 //! section 6)
 
-use crate::common::{Db, Gate, Scene, on_each};
+use crate::common::{Db, Scene, on_each};
+use crate::every_database::with_sql;
 use crate::folder::{Migrations, applied};
-
-fn with_sql<'a>(scene: &'a Scene<'a>, revision: &str) -> Gate<'a> {
-    scene.bare(revision).args(["--sql", "migrations"])
-}
 
 /// What a file undoes is not applied, however often it is tried.
 fn a_file_that_undoes_its_transaction_never_counts(db: &Db) {

@@ -5,10 +5,12 @@ mod common;
 
 mod disk;
 mod folder;
+mod npm_tools;
 
 mod difficult_files;
 mod every_database;
 mod other_layouts;
+mod prisma;
 mod random_files;
 mod random_folders;
 mod snapshots;

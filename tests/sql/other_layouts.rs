@@ -6,11 +6,9 @@
 //! goose and golang-migrate can't be had as programs here, so what their sources write is the judge.
 
 use crate::common::{Db, Gate, Scene, on_each};
+use crate::every_database::with_sql;
 use crate::folder::Migrations;
-
-fn with_sql<'a>(scene: &'a Scene<'a>, revision: &str) -> Gate<'a> {
-    scene.bare(revision).args(["--sql", "migrations"])
-}
+use crate::npm_tools::DRIZZLE;
 
 fn the_down_section_of_dbmate_is_never_run(db: &Db) {
     let scene = Scene::new(db);
@@ -273,3 +271,57 @@ fn a_new_file_of_any_name_makes_a_new_revision() {
     start().ends_with(0);
     assert_eq!(db.sql("select x from a"), "2");
 }
+
+/// "a folder of one layout with the table of another in the database is refused (64) with both named"
+fn a_folder_of_another_layout_than_the_table_is_refused(db: &Db) {
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    files.write("1_z.sql", "create table z (x int);");
+    with_sql(&scene, "v1").start().ends_with(0);
+    files.remove("1_z.sql");
+    (DRIZZLE.write)(&files, db, 2);
+    let mut replica = with_sql(&scene, "v2").start();
+    replica.ends_with(64);
+    replica
+        .says("migrations has the layout of drizzle, and the database has the table _sqlx_migrations of sqlx, but not __drizzle_migrations")
+        .says("set --sql-layout drizzle");
+    let mut replica = scene
+        .command("check")
+        .args(["--release", "v3", "--sql", "migrations"])
+        .start();
+    replica.ends_with(64);
+    let mut replica = with_sql(&scene, "v4")
+        .args(["--sql-layout", "prisma"])
+        .start();
+    replica.ends_with(64);
+    replica.says("migrations has the layout of drizzle, but --sql-layout is prisma");
+    let mut replica = with_sql(&scene, "v5")
+        .args(["--sql-layout", "other"])
+        .start();
+    replica.ends_with(64);
+    replica.says("--sql-layout: `other` is not a valid layout of migrations");
+    let check = scene.command("check").args([
+        "--release",
+        "v6",
+        "--sql",
+        "migrations",
+        "--sql-layout",
+        "drizzle",
+    ]);
+    let mut check = check.start();
+    check.ends_with(0);
+    let table = match db {
+        Db::Postgres(_) | Db::Pooled(..) => "\"drizzle\".__drizzle_migrations",
+        Db::Maria(_) => "`shop`.__drizzle_migrations",
+        Db::Sqlite(_) => "__drizzle_migrations",
+    };
+    let listed = format!(
+        "\nMIGRATIONS in migrations\nlayout          drizzle\ntable           {table}\napplied         0\npending         2\n  0000_m0.sql\n  0001_m1.sql\n"
+    );
+    assert!(check.out().contains(&listed), "{}", check.out());
+    with_sql(&scene, "v7")
+        .args(["--sql-layout", "drizzle"])
+        .start()
+        .ends_with(0);
+}
+on_each!(a_folder_of_another_layout_than_the_table_is_refused: each);

@@ -15,7 +15,7 @@ use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 use crate::common::{Db, Scene, on_each};
 use crate::folder::Migrations;
-use crate::takes_turns_with_npm_tools::{DBMATE, run};
+use crate::npm_tools::{DBMATE, run};
 
 /// Statements, with everything that hides a semicolon from a splitter.
 const ANY: &[&str] = &[

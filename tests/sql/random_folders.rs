@@ -13,8 +13,8 @@ use proptest::sample::select;
 
 use crate::common::{Db, Scene, on_each};
 use crate::folder::Migrations;
+use crate::npm_tools::{DRIZZLE, PRISMA, Tool, provider, run, schema, wipe};
 use crate::random_files::random;
-use crate::takes_turns_with_npm_tools::{DRIZZLE, PRISMA, Tool, provider, run, schema, wipe};
 
 /// What files are made of. `N` becomes the file's number.
 struct Pieces {

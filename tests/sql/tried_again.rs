@@ -8,9 +8,12 @@
 //! table in an engine that has none. `a_busy_table_is_waited_for` has a lock in the way, `sqlite_in_use.rs` a busy
 //! database.
 
-use crate::common::{Db, Scene, on_each};
+use std::process::Command;
+
+use crate::common::{Db, Scene, on_each, until};
 use crate::every_database::with_sql;
 use crate::folder::Migrations;
+use crate::npm_tools::DRIZZLE;
 
 /// Inserts a row and fails twice; how often it was run.
 fn fails_twice(db: &Db, code: &str) -> (String, &'static str) {
@@ -52,3 +55,62 @@ fn what_another_session_undid_is_tried_again(db: &Db) {
     }
 }
 on_each!(what_another_session_undid_is_tried_again: [postgres_15, mariadb]);
+
+fn a_busy_table_is_waited_for(db: &Db) {
+    let scene = Scene::new(db);
+    let files = Migrations::new(&scene);
+    (DRIZZLE.write)(&files, db, 1);
+    with_sql(&scene, "v1").start().ends_with(0);
+    (DRIZZLE.write)(&files, db, 2);
+    let (limit, lock) = if db.is_postgres() {
+        (
+            "set lock_timeout = '300ms';",
+            "begin; lock table a; select pg_sleep(4); commit",
+        )
+    } else {
+        (
+            "set session lock_wait_timeout = 1;",
+            "lock tables a write; select sleep(4)",
+        )
+    };
+    let text = format!("{limit}\n--> statement-breakpoint\nalter table a add column z int;\n");
+    files.write("0001_m1.sql", &text);
+    let mut holder = Command::new(scene.path("ask"))
+        .arg(lock)
+        .spawn()
+        .expect("a client");
+    let is_locked = if db.is_postgres() {
+        "select count(*) from pg_locks where relation = 'a'::regclass and mode = 'AccessExclusiveLock'"
+    } else {
+        "select count(*) from information_schema.processlist where state = 'User sleep'"
+    };
+    until("the lock", || db.sql(is_locked) == "1");
+    let mut replica = with_sql(&scene, "v2").start();
+    replica.ends_with(0);
+    replica.says("applied 0001_m1.sql");
+    holder.wait().expect("the client");
+    assert_eq!(scene.ledger("state"), ["succeeded", "succeeded"]);
+    // Past the limit it fails.
+    if !db.is_postgres() {
+        return;
+    }
+    (DRIZZLE.write)(&files, db, 3);
+    files.write(
+        "0002_m2.sql",
+        "set lock_timeout = '100ms';\nalter table a add column w int;\n",
+    );
+    let mut holder = Command::new(scene.path("ask"))
+        .arg(lock)
+        .spawn()
+        .expect("a client");
+    until("the lock", || db.sql(is_locked) == "1");
+    let mut replica = with_sql(&scene, "v3")
+        .args(["--wait-timeout", "1s"])
+        .start();
+    replica.ends_with(69);
+    replica
+        .says("the database kept the migration waiting")
+        .says("lock timeout");
+    holder.wait().expect("the client");
+}
+on_each!(a_busy_table_is_waited_for: [postgres_15, mariadb]);

@@ -4,48 +4,22 @@ use nix::sys::signal::Signal;
 
 use super::{Db, Gate, Run, Scene, until};
 
-/// A rule, in the words of the table in docs/databases.md.
-pub struct Rule {
-    pub name: &'static str,
-    pub check: fn(&Db),
-}
-
-pub const RULES: [Rule; 7] = [
-    Rule {
-        name: "first start, then the fast path",
-        check: first_start,
-    },
-    Rule {
-        name: "five replicas, one run",
-        check: replicas,
-    },
-    Rule {
-        name: "kill -9",
-        check: killed_holder,
-    },
-    Rule {
-        name: "failed step",
-        check: failed_step,
-    },
-    Rule {
-        name: "`check`, `status`",
-        check: check_and_status,
-    },
-    Rule {
-        name: "`resolve`",
-        check: resolve,
-    },
-    Rule {
-        name: "`--sql`",
-        check: sql_folder,
-    },
+/// Each rule, in the words of the table in docs/databases.md.
+pub const RULES: [(&str, fn(&Db)); 7] = [
+    ("first start, then the fast path", first_start),
+    ("five replicas, one run", replicas),
+    ("kill -9", killed_holder),
+    ("failed step", failed_step),
+    ("`check`, `status`", check_and_status),
+    ("`resolve`", resolve),
+    ("`--sql`", sql_folder),
 ];
 
 /// Every rule on one database.
 pub fn all(db: &Db) {
-    for rule in &RULES {
-        eprintln!("--- rule: {}", rule.name);
-        (rule.check)(db);
+    for (name, check) in RULES {
+        eprintln!("--- rule: {name}");
+        check(db);
     }
 }
 

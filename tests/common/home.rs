@@ -4,10 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     net::TcpListener,
-    os::unix::{
-        fs::{PermissionsExt, chown},
-        process::CommandExt,
-    },
+    os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -40,11 +37,8 @@ impl Home {
             .expect("a temporary folder")
             .keep();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("permissions");
-        if let Some(owner) = owner.filter(|_| is_root()) {
-            let user = nix::unistd::User::from_name(owner)
-                .expect("users")
-                .expect("the server's user");
-            chown(&path, Some(user.uid.as_raw()), Some(user.gid.as_raw())).expect("chown");
+        if let Some(owner) = owner {
+            give(&path, owner);
         }
         let janitor = Command::new("sh")
             .arg("-c")
@@ -63,12 +57,17 @@ impl Home {
         Self { path, janitor }
     }
 
-    pub fn remember(&self, pid: u32) {
-        fs::write(self.path.join("server.pid"), pid.to_string()).expect("server.pid");
+    /// One with a copy of a template's `data`.
+    pub fn with_data(name: &str, owner: &str, template: &Path) -> Self {
+        let home = Self::new(name, Some(owner));
+        let mut copy = Command::new("cp");
+        output(copy.arg("-a").arg(template.join("data")).arg(&home.path));
+        home
     }
 
-    pub fn forget(&self) {
-        fs::write(self.path.join("server.pid"), "").expect("server.pid");
+    /// What the janitor is to end: the server with this process id, or none.
+    fn remember(&self, pid: &str) {
+        fs::write(self.path.join("server.pid"), pid).expect("server.pid");
     }
 }
 
@@ -96,8 +95,16 @@ pub fn tool(variable: &str, folder: &str) -> PathBuf {
     std::env::var_os(variable).map_or_else(|| tools.join(folder), PathBuf::from)
 }
 
-pub fn is_root() -> bool {
+fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
+}
+
+/// Gives a folder and what is in it to a server's user.
+pub fn give(folder: &Path, user: &str) {
+    if is_root() {
+        let mut chown = Command::new("chown");
+        output(chown.args(["-R", &format!("{user}:")]).arg(folder));
+    }
 }
 
 /// `program`, as `user` where this process is root and the server would refuse to run.
@@ -106,13 +113,10 @@ pub fn command_as(user: &str, program: &Path) -> Command {
         return Command::new(program);
     }
     let mut command = Command::new("setpriv");
+    let ids = ["--reuid", "--regid"].map(|id| format!("{id}={user}"));
     command
-        .args([
-            &format!("--reuid={user}"),
-            &format!("--regid={user}"),
-            "--clear-groups",
-            "--",
-        ])
+        .args(ids)
+        .args(["--clear-groups", "--"])
         .arg(program);
     command
 }
@@ -158,7 +162,7 @@ impl Server {
             let _ = child.wait();
             // Pgpool's processes outlive the first one.
             let _ = killpg(pid, Signal::SIGKILL);
-            self.home.forget();
+            self.home.remember("");
         }
     }
 
@@ -190,7 +194,7 @@ fn spawn(home: &Home, command: &mut Command, ready: &str) -> Child {
         .process_group(0)
         .spawn()
         .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-    home.remember(child.id());
+    home.remember(&child.id().to_string());
     let (tell, told) = mpsc::channel();
     let stderr = BufReader::new(child.stderr.take().expect("piped"));
     let log = home.path.join("log");

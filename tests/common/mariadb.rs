@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 
 use super::{
     clock::Clock,
-    home::{Home, Server, command_as, free_port, is_root, output, template},
+    home::{Home, Server, command_as, free_port, give, output, template},
     servers::{ENCODED, PASSWORD},
     until,
 };
@@ -71,13 +71,7 @@ impl MariaDb {
             .unwrap_or("some")
             .to_owned();
         let made = template(&format!("mariadb-{word}"), mariadb_install_db);
-        let home = Home::new("mariadb", Some("mysql"));
-        output(
-            Command::new("cp")
-                .arg("-a")
-                .arg(made.join("data"))
-                .arg(&home.path),
-        );
+        let home = Home::with_data("mariadb", "mysql", &made);
         let port = free_port();
         let mut command = command_as("mysql", Path::new("/usr/sbin/mariadbd"));
         command
@@ -193,9 +187,7 @@ fn galera_node(port: u16, address: &str, more: &[&str]) -> Vec<String> {
 fn mariadb_install_db(folder: &Path) {
     let data = folder.join("data");
     fs::create_dir(&data).expect("data folder");
-    if is_root() {
-        output(Command::new("chown").arg("-R").arg("mysql:").arg(folder));
-    }
+    give(folder, "mysql");
     let mut install = command_as("mysql", Path::new("mariadb-install-db"));
     install
         .arg("--no-defaults")

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::Command};
 
 use super::{
-    home::{Home, Server, free_port, is_root, output, template},
+    home::{Home, Server, free_port, give, output, template},
     mariadb::MariaDb,
     servers::PASSWORD,
     sid,
@@ -19,13 +19,7 @@ impl MariaDb {
             .skip_while(|word| *word != "Ver")
             .nth(1);
         let made = template(&format!("mysql-{}", word.unwrap_or("some")), initialize);
-        let home = Home::new("mysql", Some("mysql"));
-        output(
-            Command::new("cp")
-                .arg("-a")
-                .arg(made.join("data"))
-                .arg(&home.path),
-        );
+        let home = Home::with_data("mysql", "mysql", &made);
         let port = free_port();
         let mut command = mysqld(&home.path);
         command
@@ -75,9 +69,7 @@ fn initialize(folder: &Path) {
          GRANT ALL ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION;\n"
     );
     fs::write(&users, statements).expect("users.sql");
-    if is_root() {
-        output(Command::new("chown").arg("-R").arg("mysql:").arg(folder));
-    }
+    give(folder, "mysql");
     output(
         mysqld(folder)
             .arg("--initialize-insecure")

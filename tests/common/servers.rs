@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 
 use super::{
     clock::Clock,
-    home::{Home, Server, command_as, free_port, output, template, tool},
+    home::{Home, Server, command_as, free_port, give, output, template, tool},
     until,
 };
 
@@ -128,13 +128,7 @@ impl Postgres {
         let version = output(Command::new(bin.join("postgres")).arg("--version"))
             .replace([' ', '(', ')', '/'], "-");
         let made = template(&format!("{version}-1"), |folder| initdb(bin, folder));
-        let home = Home::new("postgres", Some("postgres"));
-        output(
-            Command::new("cp")
-                .arg("-a")
-                .arg(made.join("data"))
-                .arg(&home.path),
-        );
+        let home = Home::with_data("postgres", "postgres", &made);
         prepare(&home.path.join("data"));
         let port = free_port();
         let mut command = command_as("postgres", &bin.join("postgres"));
@@ -302,9 +296,7 @@ fn initdb(bin: &Path, folder: &Path) {
     fs::write(&password, PASSWORD).expect("password file");
     let data = folder.join("data");
     fs::create_dir(&data).expect("data folder");
-    if super::home::is_root() {
-        output(Command::new("chown").arg("-R").arg("postgres:").arg(folder));
-    }
+    give(folder, "postgres");
     let mut initdb = command_as("postgres", &bin.join("initdb"));
     initdb
         .env("LC_ALL", "C")

@@ -88,50 +88,10 @@ impl<const N: usize> Signals for [i32; N] {
 }
 
 impl Stub {
-    fn then<W: Display>(mut self, action: &str, arguments: impl IntoIterator<Item = W>) -> Self {
-        self.words.push(action.to_owned());
-        let arguments = arguments.into_iter();
-        self.words.extend(arguments.map(|word| word.to_string()));
+    fn then(mut self, action: &str, arguments: &[String]) -> Self {
+        self.words.push(action.replace('_', "-"));
+        self.words.extend_from_slice(arguments);
         self
-    }
-
-    fn does(self, action: &str) -> Self {
-        self.then(action, [""; 0])
-    }
-
-    /// Appends a line to a file.
-    pub fn append(self, file: &str, line: impl Display) -> Self {
-        self.then("append", [file.to_owned(), line.to_string()])
-    }
-
-    /// Appends its process id to a file, as a line.
-    pub fn append_pid(self, file: &str) -> Self {
-        self.then("append-pid", [file])
-    }
-
-    /// Writes a line to standard output.
-    pub fn print(self, line: impl Display) -> Self {
-        self.then("print", [line])
-    }
-
-    /// Writes a line to standard error.
-    pub fn eprint(self, line: impl Display) -> Self {
-        self.then("eprint", [line])
-    }
-
-    /// Writes what it sees of itself to a file, for [`super::Place::report`].
-    pub fn report(self, file: &str) -> Self {
-        self.then("report", [file])
-    }
-
-    /// Waits until a file is there.
-    pub fn wait_for(self, file: &str) -> Self {
-        self.then("wait-for", [file])
-    }
-
-    /// Waits for a signal that ends it.
-    pub fn wait_forever(self) -> Self {
-        self.does("wait-forever")
     }
 
     /// Blocks signals, appends `ready` to a file, waits for one of them and appends its number.
@@ -142,37 +102,23 @@ impl Stub {
     /// Blocks signals, appends `ready` to a file, then the number of each one that comes, until
     /// one of `last` comes.
     pub fn record_signals(self, file: &str, which: impl Signals, last: impl Signals) -> Self {
-        self.then("record-signals", [file, &which.list(), &last.list()])
+        self.then(
+            "record_signals",
+            &[file.to_owned(), which.list(), last.list()],
+        )
     }
 
     /// The same without an end.
     pub fn record_signals_forever(self, file: &str, which: impl Signals) -> Self {
-        self.then("record-signals", [file, &which.list(), "none"])
-    }
-
-    /// Blocks a signal, appends `ready` to a file, then the value that comes with the signal.
-    pub fn record_signal_value(self, file: &str, signal: i32) -> Self {
-        self.then("record-signal-value", [file, &signal.to_string()])
+        self.then(
+            "record_signals",
+            &[file.to_owned(), which.list(), "none".to_owned()],
+        )
     }
 
     /// Ignores signals from here on.
     pub fn ignore_signals(self, which: impl Signals) -> Self {
-        self.then("ignore-signals", [which.list()])
-    }
-
-    /// Exits.
-    pub fn exit(self, code: i32) -> Self {
-        self.then("exit", [code])
-    }
-
-    /// Dies of a signal.
-    pub fn die_of(self, signal: i32) -> Self {
-        self.then("die-of", [signal])
-    }
-
-    /// Stops itself, until it gets SIGCONT.
-    pub fn stop_itself(self) -> Self {
-        self.does("stop-itself")
+        self.then("ignore_signals", &[which.list()])
     }
 
     /// Forks a child that does this, and goes on.
@@ -180,67 +126,21 @@ impl Stub {
         clippy::needless_pass_by_value,
         reason = "a stub is made where it is used"
     )]
-    pub fn child(mut self, child: Stub) -> Self {
-        self = self.then("child", [child.words.len()]);
-        self.words.extend(child.words);
-        self
-    }
-
-    /// Begins a session.
-    pub fn new_session(self) -> Self {
-        self.does("new-session")
-    }
-
-    /// Begins a process group.
-    pub fn new_group(self) -> Self {
-        self.does("new-group")
-    }
-
-    /// Begins a process group and makes it the terminal's foreground group.
-    pub fn take_foreground(self) -> Self {
-        self.does("take-foreground")
-    }
-
-    /// Has a child begin a process group, and moves into it.
-    pub fn move_to_group_of_a_child(self) -> Self {
-        self.does("move-to-group-of-a-child")
-    }
-
-    /// Goes on in a child and exits, so that the child is an orphan.
-    pub fn detach(self) -> Self {
-        self.does("detach")
-    }
-
-    /// Has a child that exits and is never waited for.
-    pub fn leave_zombie(self) -> Self {
-        self.does("leave-zombie")
-    }
-
-    /// Leaves orphans behind, appends `ready` to `FILE.ready`, and ends all of them at once when
-    /// the file is there.
-    pub fn leave_orphans(self, count: u32, file: &str) -> Self {
-        self.then("leave-orphans", [&count.to_string(), file])
-    }
-
-    /// Executes itself without any environment, and goes on.
-    pub fn drop_environment(self) -> Self {
-        self.does("drop-environment")
-    }
-
-    /// Becomes a user who may start no further process; root has no such limit.
-    pub fn become_user_who_may_not_fork(self) -> Self {
-        self.does("become-user-who-may-not-fork")
+    pub fn child(self, child: Stub) -> Self {
+        let length = child.words.len().to_string();
+        self.then("child", &[&[length], &child.words[..]].concat())
     }
 
     /// Sets its command name to these bytes.
     pub fn set_name(self, name: &[u8]) -> Self {
         let hex = name.iter().map(|byte| format!("{byte:02x}"));
-        self.then("set-name", [hex.collect::<String>()])
+        self.then("set_name", &[hex.collect()])
     }
 
     /// Executes a program.
     pub fn exec(self, words: &[&str]) -> Self {
-        self.then("exec", words)
+        let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+        self.then("exec", &words)
     }
 
     /// Its command line, word by word.
@@ -248,6 +148,61 @@ impl Stub {
         let program = std::iter::once("./stub".to_owned());
         program.chain(self.words.iter().cloned()).collect()
     }
+}
+
+/// A method for each action whose arguments are words as they are.
+macro_rules! actions {
+    ($($(#[$doc:meta])+ $action:ident($($argument:ident: $kind:ty),*);)+) => {
+        impl Stub {
+            $($(#[$doc])+
+            pub fn $action(self $(, $argument: $kind)*) -> Self {
+                self.then(stringify!($action), &[$($argument.to_string()),*])
+            })+
+        }
+    };
+}
+actions! {
+    /// Appends a line to a file.
+    append(file: &str, line: impl Display);
+    /// Appends its process id to a file, as a line.
+    append_pid(file: &str);
+    /// Writes a line to standard output.
+    print(line: impl Display);
+    /// Writes a line to standard error.
+    eprint(line: impl Display);
+    /// Writes what it sees of itself to a file, for [`super::Place::report`].
+    report(file: &str);
+    /// Waits until a file is there.
+    wait_for(file: &str);
+    /// Waits for a signal that ends it.
+    wait_forever();
+    /// Blocks a signal, appends `ready` to a file, then the value that comes with the signal.
+    record_signal_value(file: &str, signal: i32);
+    /// Exits.
+    exit(code: i32);
+    /// Dies of a signal.
+    die_of(signal: i32);
+    /// Stops itself, until it gets SIGCONT.
+    stop_itself();
+    /// Begins a session.
+    new_session();
+    /// Begins a process group.
+    new_group();
+    /// Begins a process group and makes it the terminal's foreground group.
+    take_foreground();
+    /// Has a child begin a process group, and moves into it.
+    move_to_group_of_a_child();
+    /// Goes on in a child and exits, so that the child is an orphan.
+    detach();
+    /// Has a child that exits and is never waited for.
+    leave_zombie();
+    /// Leaves orphans behind, appends `ready` to `FILE.ready`, and ends all of them at once when the file
+    /// is there.
+    leave_orphans(count: u32, file: &str);
+    /// Executes itself without any environment, and goes on.
+    drop_environment();
+    /// Becomes a user who may start no further process; root has no such limit.
+    become_user_who_may_not_fork();
 }
 
 /// Its command line as text, quoted for a POSIX shell.
@@ -282,14 +237,14 @@ impl<W: AsRef<OsStr>> CommandLine for &Vec<W> {
     }
 }
 
-impl CommandLine for Stub {
+impl CommandLine for &Stub {
     fn command_line(self) -> Vec<OsString> {
-        (&self).command_line()
+        (&self.words()).command_line()
     }
 }
 
-impl CommandLine for &Stub {
+impl CommandLine for Stub {
     fn command_line(self) -> Vec<OsString> {
-        self.words().into_iter().map(OsString::from).collect()
+        (&self).command_line()
     }
 }

@@ -120,11 +120,11 @@ fn ask(system: &System) -> Row {
             let cells = match system.expected {
                 Expected::Works => RULES
                     .iter()
-                    .map(|rule| {
-                        if holds(&|| (rule.check)(db)) {
+                    .map(|(name, check)| {
+                        if holds(&|| check(db)) {
                             Cell::Holds
                         } else {
-                            eprintln!("=== {}: broken: {}", system.name, rule.name);
+                            eprintln!("=== {}: broken: {}", system.name, name);
                             Cell::Broken
                         }
                     })

@@ -21,7 +21,7 @@ pub fn write(page: &str, rows: &[Row]) {
 
 fn table(rows: &[Row]) -> String {
     let date = output(Command::new("date").args(["-u", "+%F"]));
-    let names: Vec<&str> = RULES.iter().map(|rule| rule.name).collect();
+    let names: Vec<&str> = RULES.iter().map(|(name, _)| *name).collect();
     let mut lines = vec![
         format!(
             "Run on {date} with launchgate {}.\n",

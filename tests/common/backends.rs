@@ -26,6 +26,15 @@ pub enum Db {
 /// The name of its database.
 pub const NAME: &str = "shop";
 
+/// How `PgBouncer` is set up in most tests.
+const TRANSACTIONS: &str = "pool_mode = transaction\n";
+
+fn server(bin: &Path, settings: &[&str]) -> Postgres {
+    let server = Postgres::with(bin, settings);
+    server.create_database(NAME);
+    server
+}
+
 impl Db {
     pub fn postgres_15() -> Self {
         Self::postgres_with(&postgres_15(), &[])
@@ -36,26 +45,24 @@ impl Db {
     }
 
     pub fn postgres_with(bin: &Path, settings: &[&str]) -> Self {
-        let server = Postgres::with(bin, settings);
-        server.create_database(NAME);
-        Self::Postgres(Mutex::new(server))
+        Self::Postgres(Mutex::new(server(bin, settings)))
     }
 
     pub fn pgbouncer() -> Self {
-        Self::pgbouncer_with(&[], "pool_mode = transaction\n")
+        Self::pgbouncer_with(&[], TRANSACTIONS)
     }
 
     pub fn pgbouncer_18() -> Self {
-        Self::pooled(&postgres_18(), &[], "pool_mode = transaction\n")
+        Self::pooled(server(&postgres_18(), &[]), Proxy::pgbouncer, TRANSACTIONS)
     }
 
     pub fn pgbouncer_with(settings: &[&str], pooler: &str) -> Self {
-        Self::pooled(&postgres_15(), settings, pooler)
+        Self::pooled(server(&postgres_15(), settings), Proxy::pgbouncer, pooler)
     }
 
     /// `PgBouncer` 1.26 with prepared statements, as installed.
     pub fn pgbouncer_new() -> Self {
-        Self::behind(Proxy::pgbouncer_new, "pool_mode = transaction\n")
+        Self::behind(Proxy::pgbouncer_new, TRANSACTIONS)
     }
 
     pub fn odyssey() -> Self {
@@ -64,7 +71,14 @@ impl Db {
 
     /// A server behind a pooler with these settings.
     pub fn behind(pooler: impl FnOnce(&Postgres, &str) -> Proxy, settings: &str) -> Self {
-        let server = Self::server(&postgres_15());
+        Self::pooled(server(&postgres_15(), &[]), pooler, settings)
+    }
+
+    fn pooled(
+        server: Postgres,
+        pooler: impl FnOnce(&Postgres, &str) -> Proxy,
+        settings: &str,
+    ) -> Self {
         let pooler = pooler(&server, settings);
         Self::Pooled(Mutex::new(server), Mutex::new(pooler))
     }
@@ -79,24 +93,11 @@ impl Db {
     }
 
     fn replicated(proxy: impl FnOnce(&Postgres, &Postgres) -> Proxy) -> Self {
-        let primary = Self::server(&postgres_15());
+        let primary = server(&postgres_15(), &[]);
         let standby = Postgres::standby_of(&primary, &[]);
         let mut proxy = proxy(&primary, &standby);
         proxy.standby = Some(Box::new(standby));
         Self::Pooled(Mutex::new(primary), Mutex::new(proxy))
-    }
-
-    fn server(bin: &Path) -> Postgres {
-        let server = Postgres::with(bin, &[]);
-        server.create_database(NAME);
-        server
-    }
-
-    fn pooled(bin: &Path, settings: &[&str], pooler: &str) -> Self {
-        let server = Postgres::with(bin, settings);
-        server.create_database(NAME);
-        let pooler = Proxy::pgbouncer(&server, pooler);
-        Self::Pooled(Mutex::new(server), Mutex::new(pooler))
     }
 
     pub fn mariadb() -> Self {

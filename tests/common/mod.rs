@@ -35,7 +35,6 @@ pub mod servers;
 pub mod sid;
 pub mod start;
 pub mod stub;
-pub mod terminal;
 pub mod wire;
 
 use std::thread::sleep;

@@ -93,6 +93,27 @@ pub fn signal(pid: i32, number: i32) -> bool {
     unsafe { libc::kill(pid, number) == 0 }
 }
 
+/// Adds signals to the mask or takes them out, by the kernel's own 64 bits: the C library hides some. A
+/// system call and nothing else, for a process between clone and execve.
+pub fn change_mask(how: i32, signals: u64) -> i32 {
+    // SAFETY: the pointer lives through the call; eight bytes are the kernel's signal set.
+    let result = unsafe {
+        let before = std::ptr::null_mut::<u64>();
+        libc::syscall(libc::SYS_rt_sigprocmask, how, &raw const signals, before, 8)
+    };
+    -i32::from(result < 0)
+}
+
+/// Limits a resource; the same goes for this.
+pub fn limit(resource: u32, soft: u64, hard: u64) -> i32 {
+    let limit = libc::rlimit {
+        rlim_cur: soft,
+        rlim_max: hard,
+    };
+    // SAFETY: the pointer lives through the call.
+    unsafe { libc::setrlimit(resource, &raw const limit) }
+}
+
 /// A signal, as a number or by its name.
 pub trait Number {
     fn number(self) -> i32;

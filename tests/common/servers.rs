@@ -212,13 +212,8 @@ impl Postgres {
 
     /// The major version of its programs, with the point behind it: `15.`
     pub fn major(&self) -> String {
-        let version = output(Command::new(self.bin.join("postgres")).arg("--version"));
-        let number = version
-            .split_whitespace()
-            .find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
-        let (major, _) = number
-            .and_then(|number| number.split_once('.'))
-            .expect("a version");
+        let version = self.sql("postgres", "show server_version");
+        let (major, _) = version.split_once('.').expect("a version");
         format!("{major}.")
     }
 
@@ -245,18 +240,8 @@ impl Postgres {
             .env("LC_ALL", "C")
             // the ledger, wherever it is
             .env("PGOPTIONS", "-c search_path=public,launchgate")
-            .args([
-                "-X",
-                "-q",
-                "-A",
-                "-t",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-U",
-                "postgres",
-                "-d",
-                database,
-            ])
+            .args(["-XqAt", "-v", "ON_ERROR_STOP=1"])
+            .args(["-U", "postgres", "-d", database])
             .args(["-p", &self.port.to_string(), "-h"])
             .arg(&self.server.home.path)
             .args(["-c", statements]);
@@ -304,17 +289,9 @@ fn initdb(bin: &Path, folder: &Path) {
         .arg("-D")
         .arg(&data)
         .arg("--pwfile")
-        .arg(&password);
-    initdb.args([
-        "-U",
-        "postgres",
-        "-E",
-        "UTF8",
-        "--locale=C",
-        "-N",
-        "--auth-local=trust",
-        "--auth-host=scram-sha-256",
-    ]);
+        .arg(&password)
+        .args(["-N", "-U", "postgres", "-E", "UTF8", "--locale=C"])
+        .args(["--auth-local=trust", "--auth-host=scram-sha-256"]);
     output(&mut initdb);
     let mut single = command_as("postgres", &bin.join("postgres"));
     single.args(["--single", "-D"]).arg(&data).arg("postgres");

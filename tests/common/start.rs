@@ -15,6 +15,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::pipe2;
 
 use super::Mode;
+use super::processes::{change_mask, limit};
 
 /// What a process is given besides its arguments and streams.
 #[derive(Debug, Clone, Copy)]
@@ -254,15 +255,8 @@ unsafe fn reset_signals() {
                 8,
             );
         }
-        let none = 0u64;
-        libc::syscall(
-            libc::SYS_rt_sigprocmask,
-            libc::SIG_SETMASK,
-            &raw const none,
-            ptr::null::<u64>(),
-            8,
-        );
     }
+    change_mask(libc::SIG_SETMASK, 0);
 }
 
 unsafe fn give(report: RawFd, given: Given) {
@@ -275,13 +269,7 @@ unsafe fn give(report: RawFd, given: Given) {
                 libc::signal(number, libc::SIG_IGN);
                 0
             }
-            Given::Limit(resource, soft, hard) => {
-                let limit = libc::rlimit {
-                    rlim_cur: soft,
-                    rlim_max: hard,
-                };
-                libc::setrlimit(resource, &raw const limit)
-            }
+            Given::Limit(resource, soft, hard) => limit(resource, soft, hard),
             Given::Umask(mask) => {
                 libc::umask(mask);
                 0
@@ -299,19 +287,8 @@ unsafe fn give(report: RawFd, given: Given) {
     }
 }
 
-unsafe fn block(number: c_int) -> c_int {
-    let mask = 1u64 << (number - 1);
-    // SAFETY: the pointer lives through the call; eight bytes are the kernel's signal set.
-    let blocked = unsafe {
-        libc::syscall(
-            libc::SYS_rt_sigprocmask,
-            libc::SIG_BLOCK,
-            &raw const mask,
-            ptr::null::<u64>(),
-            8,
-        )
-    };
-    -c_int::from(blocked < 0)
+fn block(number: c_int) -> c_int {
+    change_mask(libc::SIG_BLOCK, 1 << (number - 1))
 }
 
 /// Nothing is left there.

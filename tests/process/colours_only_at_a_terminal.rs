@@ -5,8 +5,8 @@
 
 use std::net::TcpListener;
 
-use crate::common::terminal::Terminal;
 use crate::common::{Gate, Given, Mode, Place, Run, migrate, stub, wait_until};
+use crate::terminal::Terminal;
 
 /// A database that accepts connections and says nothing.
 fn silent() -> (TcpListener, String) {

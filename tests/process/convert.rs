@@ -8,8 +8,8 @@ use std::fs::File;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::common::terminal::Terminal;
 use crate::common::{Finished, Mode, Place, wait_until};
+use crate::terminal::Terminal;
 
 fn convert(place: &Place, words: &[&str]) -> Finished {
     let words = [&["./launchgate", "convert"], words].concat();

@@ -3,10 +3,9 @@
 //! "the terminal's foreground group handed over, stop and continue handled" (contract, section 7)
 
 use super::step_has_the_terminal::{shell, sits, wait_for_states};
-use crate::common::{
-    Given, Mode, Place, Run, Signals, Stub, processes, stub, terminal::Terminal, wait_until,
-};
+use crate::common::{Given, Mode, Place, Run, Signals, Stub, processes, stub, wait_until};
 use crate::init_modes;
+use crate::terminal::Terminal;
 
 init_modes!(
     the_server_is_in_the_foreground,

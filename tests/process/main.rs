@@ -39,6 +39,7 @@ mod start_commands_run_at_every_start;
 mod step_commands_become_words;
 mod step_has_the_terminal;
 mod steps_run_in_order;
+mod terminal;
 mod termination_log;
 mod trust;
 mod unwritable_log_changes_nothing;

@@ -9,9 +9,8 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::common::{
-    Gate, Given, Mode, Place, Stub, migrate, report::Report, stub, terminal::Terminal,
-};
+use crate::common::{Gate, Given, Mode, Place, Stub, migrate, report::Report, stub};
+use crate::terminal::Terminal;
 use crate::{both_modes, four_modes};
 
 both_modes!(

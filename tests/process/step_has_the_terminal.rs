@@ -4,9 +4,8 @@
 //! counts as a stop; Ctrl-Z and `fg` work." (contract, section 6)
 
 use crate::both_modes;
-use crate::common::{
-    Gate, Given, Mode, Place, Run, migrate, processes, stub, terminal::Terminal, verify, wait_until,
-};
+use crate::common::{Gate, Given, Mode, Place, Run, migrate, processes, stub, verify, wait_until};
+use crate::terminal::Terminal;
 
 both_modes!(
     the_step_is_in_the_foreground_and_reads_the_terminal,

@@ -12,6 +12,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 
+use crate::common::processes::{change_mask, limit};
 use crate::common::wait_until;
 
 #[used]
@@ -140,16 +141,12 @@ impl Actions {
                 }
             }
             "become-user-who-may-not-fork" => {
-                let limit = libc::rlimit {
-                    rlim_cur: 0,
-                    rlim_max: 0,
-                };
-                // SAFETY: the pointer lives through the call.
+                // SAFETY: these touch no memory.
                 unsafe {
                     libc::setgid(54321);
                     libc::setuid(54321);
-                    libc::setrlimit(libc::RLIMIT_NPROC, &raw const limit);
                 }
+                limit(libc::RLIMIT_NPROC, 0, 0);
             }
             "set-name" => {
                 let hex = self.text();
@@ -221,57 +218,40 @@ fn mask(list: &str) -> u64 {
     }
 }
 
-fn record_signals(file: &Path, heard: u64, last: u64) {
-    // SAFETY: the pointers live through the calls; eight bytes are the kernel's signal set.
-    unsafe {
-        let none = std::ptr::null_mut::<u64>();
-        libc::syscall(
-            libc::SYS_rt_sigprocmask,
-            libc::SIG_BLOCK,
-            &raw const heard,
-            none,
-            8,
-        );
-        append(file, b"ready");
-        loop {
-            let nothing = std::ptr::null_mut::<u8>();
-            let number = libc::syscall(
-                libc::SYS_rt_sigtimedwait,
-                &raw const heard,
-                nothing,
-                nothing,
-                8,
-            );
-            if number <= 0 {
-                continue;
-            }
-            append(file, number.to_string().as_bytes());
-            if last & (1 << (number - 1)) != 0 {
-                return;
+/// Waits for one of these signals.
+fn next_signal(signals: u64) -> libc::siginfo_t {
+    loop {
+        // SAFETY: all zeroes is a value of this structure, and the pointers live through the call.
+        unsafe {
+            let mut info: libc::siginfo_t = std::mem::zeroed();
+            let for_ever = std::ptr::null::<u8>();
+            let (set, seen) = (&raw const signals, &raw mut info);
+            if libc::syscall(libc::SYS_rt_sigtimedwait, set, seen, for_ever, 8) > 0 {
+                return info;
             }
         }
     }
 }
 
-fn record_signal_value(file: &Path, number: i32) {
-    let mask = 1u64 << (number - 1);
-    // SAFETY: the pointers live through the calls; eight bytes are the kernel's signal set.
-    unsafe {
-        let none = std::ptr::null_mut::<u64>();
-        let how = libc::SIG_BLOCK;
-        libc::syscall(libc::SYS_rt_sigprocmask, how, &raw const mask, none, 8);
-        append(file, b"ready");
-        let mut info: libc::siginfo_t = std::mem::zeroed();
-        libc::syscall(
-            libc::SYS_rt_sigtimedwait,
-            &raw const mask,
-            &raw mut info,
-            none,
-            8,
-        );
-        let value = info.si_value().sival_ptr as usize;
-        append(file, value.to_string().as_bytes());
+fn record_signals(file: &Path, heard: u64, last: u64) {
+    change_mask(libc::SIG_BLOCK, heard);
+    append(file, b"ready");
+    loop {
+        let number = next_signal(heard).si_signo;
+        append(file, number.to_string().as_bytes());
+        if last & (1 << (number - 1)) != 0 {
+            return;
+        }
     }
+}
+
+fn record_signal_value(file: &Path, number: i32) {
+    let signal = 1 << (number - 1);
+    change_mask(libc::SIG_BLOCK, signal);
+    append(file, b"ready");
+    // SAFETY: a queued signal has a value.
+    let value = unsafe { next_signal(signal).si_value().sival_ptr } as usize;
+    append(file, value.to_string().as_bytes());
 }
 
 fn wait_forever() -> ! {
@@ -332,23 +312,9 @@ fn raise(number: i32) {
 }
 
 fn die(number: i32) {
-    let mask = 1u64 << (number - 1);
-    // SAFETY: the pointer lives through the call.
-    unsafe {
-        libc::signal(number, libc::SIG_DFL);
-        let limit = libc::rlimit {
-            rlim_cur: 0,
-            rlim_max: 0,
-        };
-        libc::setrlimit(libc::RLIMIT_CORE, &raw const limit);
-        let none = std::ptr::null_mut::<u64>();
-        libc::syscall(
-            libc::SYS_rt_sigprocmask,
-            libc::SIG_UNBLOCK,
-            &raw const mask,
-            none,
-            8,
-        );
-    }
+    // SAFETY: a constant disposition.
+    unsafe { libc::signal(number, libc::SIG_DFL) };
+    limit(libc::RLIMIT_CORE, 0, 0);
+    change_mask(libc::SIG_UNBLOCK, 1 << (number - 1));
     raise(number);
 }

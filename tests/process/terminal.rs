@@ -8,11 +8,20 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::pty::{Winsize, openpty};
 
-use super::wait_until;
+use crate::common::wait_until;
+
+fn size(lines: u16, columns: u16) -> Winsize {
+    Winsize {
+        ws_row: lines,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    }
+}
 
 /// The keyboard's and screen's side of a terminal.
 #[derive(Debug)]
-pub struct Terminal {
+pub(crate) struct Terminal {
     master: File,
     slave: OwnedFd,
     shown: Vec<u8>,
@@ -20,13 +29,8 @@ pub struct Terminal {
 
 impl Terminal {
     /// A new one of 37 lines and 91 columns.
-    pub fn new() -> Self {
-        let size = Winsize {
-            ws_row: 37,
-            ws_col: 91,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
+    pub(crate) fn new() -> Self {
+        let size = size(37, 91);
         let pty = openpty(Some(&size), None).unwrap();
         fcntl(&pty.master, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
         Self {
@@ -37,24 +41,19 @@ impl Terminal {
     }
 
     /// The program's side.
-    pub fn slave(&self) -> OwnedFd {
+    pub(crate) fn slave(&self) -> OwnedFd {
         self.slave.try_clone().unwrap()
     }
 
     /// Presses keys.
-    pub fn press(&mut self, keys: &str) {
+    pub(crate) fn press(&mut self, keys: &str) {
         self.master.write_all(keys.as_bytes()).unwrap();
     }
 
     /// Makes the window this large.
     #[allow(unsafe_code, reason = "no wrapper has this ioctl")]
-    pub fn resize(&self, lines: u16, columns: u16) {
-        let size = Winsize {
-            ws_row: lines,
-            ws_col: columns,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
+    pub(crate) fn resize(&self, lines: u16, columns: u16) {
+        let size = size(lines, columns);
         let fd = std::os::fd::AsRawFd::as_raw_fd(&self.master);
         // SAFETY: the pointer lives through the call.
         assert_eq!(
@@ -64,12 +63,12 @@ impl Terminal {
     }
 
     /// The foreground process group; the master's side answers to strangers too.
-    pub fn foreground(&self) -> i32 {
+    pub(crate) fn foreground(&self) -> i32 {
         nix::unistd::tcgetpgrp(self.master.as_fd()).map_or(-1, nix::unistd::Pid::as_raw)
     }
 
     /// Everything shown so far.
-    pub fn shown(&mut self) -> String {
+    pub(crate) fn shown(&mut self) -> String {
         let mut buffer = [0; 4096];
         loop {
             match self.master.read(&mut buffer) {
@@ -87,7 +86,7 @@ impl Terminal {
 
     /// Waits until `text` is shown `times` times.
     #[track_caller]
-    pub fn wait_for(&mut self, text: &str, times: usize) {
+    pub(crate) fn wait_for(&mut self, text: &str, times: usize) {
         let mut last = String::new();
         let shown = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             wait_until(&format!("{text:?} on the terminal"), || {

@@ -4,8 +4,10 @@ use nix::sys::signal::Signal;
 
 use super::{Db, Gate, Run, Scene, until};
 
-/// Each rule, in the words of the table in docs/databases.md.
-pub const RULES: [(&str, fn(&Db)); 7] = [
+/// A rule, in the words of the table in docs/databases.md.
+type Rule = (&'static str, fn(&Db));
+
+pub const RULES: [Rule; 7] = [
     ("first start, then the fast path", first_start),
     ("five replicas, one run", replicas),
     ("kill -9", killed_holder),
@@ -51,7 +53,7 @@ fn replicas(db: &Db) {
         let waiting = replicas.iter().filter(|r| r.log().contains("waiting"));
         waiting.count() == 4
     });
-    scene.remove("hold-migrate");
+    scene.let_go();
     for replica in &mut replicas {
         replica.wait();
         replica.ends_with(0);
@@ -63,14 +65,12 @@ fn replicas(db: &Db) {
 
 fn killed_holder(db: &Db) {
     let scene = Scene::new(db);
-    scene.touch("hold-migrate");
-    let mut holder = scene.run("v1").start();
-    until("the step", || scene.count("start") == 1);
+    let mut holder = scene.start_held(scene.run("v1"));
     let mut waiter = scene.run("v1").start();
     waiter.wait_for_log("waiting");
     holder.signal(Signal::SIGKILL);
     holder.ends_with(137);
-    scene.remove("hold-migrate");
+    scene.let_go();
     waiter.ends_with(0);
     assert_eq!(scene.states(), ["interrupted", "succeeded"]);
     assert_eq!(scene.count("server"), 1);

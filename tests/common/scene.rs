@@ -12,7 +12,7 @@ use std::{
 
 use launchgate::db::{Backend, ddl};
 
-use super::{Gate, Mode, Place, backends::Db};
+use super::{Gate, Mode, Place, Run, backends::Db, until};
 
 const STEP: &str = r#"#!/bin/sh
 dir=${0%/*}
@@ -170,6 +170,21 @@ impl<'a> Scene<'a> {
         let step = self.path("step");
         let flags = steps.iter().map(|kind| format!("--{kind}={step}"));
         self.bare(revision).args(flags)
+    }
+
+    /// Starts it and waits for its step, which is held until [`Scene::let_go`].
+    #[track_caller]
+    pub fn start_held(&self, replica: Gate<'_>) -> Run {
+        self.touch("hold-migrate");
+        let earlier = self.count("start");
+        let holder = replica.start();
+        until("the step", || self.count("start") > earlier);
+        holder
+    }
+
+    /// Lets a step go on that was held.
+    pub fn let_go(&self) {
+        self.remove("hold-migrate");
     }
 
     /// `launchgate run` with a server and no step yet.

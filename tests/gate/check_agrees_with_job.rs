@@ -201,7 +201,7 @@ fn what_the_ledger_decides() {
     told(&check, "run would", "wait for another replica");
     told(&check, "lock excludes", "another replica holds it");
     assert_eq!(scene.ledger("id").len(), rows);
-    scene.remove("hold-migrate");
+    scene.let_go();
     holder.ends_with(0);
 }
 

@@ -137,7 +137,7 @@ fn an_index_is_built_concurrently_while_replicas_wait() {
         db.sql("select n_dead_tup from pg_stat_all_tables where relname = 't'"),
         "0"
     );
-    scene.remove("hold-migrate");
+    scene.let_go();
     for replica in &mut replicas {
         replica.ends_with(0);
     }
@@ -175,7 +175,7 @@ fn waiters_hold_no_connection(db: &Db) {
     let mut seen: Vec<String> = (0..30).map(|_| sessions()).collect();
     seen.sort();
     assert_eq!(seen[20], "2", "{seen:?}");
-    scene.remove("hold-migrate");
+    scene.let_go();
     for replica in &mut replicas {
         replica.ends_with(0);
     }

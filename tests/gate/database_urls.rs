@@ -165,9 +165,7 @@ fn of_several_hosts_the_one_that_takes_writes_is_used() {
         .sql("postgres", "select state from launchgate_runs");
     assert_eq!(rows, "succeeded");
     // A holder's heartbeat stays with the server that has its lock.
-    scene.touch("hold-migrate");
-    let mut holder = with("v2").start();
-    until("the step", || scene.count("start") == 2);
+    let mut holder = scene.start_held(with("v2"));
     let beats = || {
         db.postgres().sql(
             "postgres",
@@ -178,7 +176,7 @@ fn of_several_hosts_the_one_that_takes_writes_is_used() {
         let before = beats();
         until("a heartbeat", || beats() != before);
     }
-    scene.remove("hold-migrate");
+    scene.let_go();
     holder.ends_with(0);
     // None takes writes: as with one server.
     let both = [&hosts[0], &hosts[1]].map(String::as_str).join(",");
@@ -218,9 +216,7 @@ fn a_password_file_is_read_for_each_connection(db: &Db) {
         let job = job(&scene, revision).env("DATABASE_URL", &url);
         job.args(["--database-password-file", &scene.path("password")])
     };
-    scene.touch("hold-migrate");
-    let mut holder = with("v1").start();
-    until("the step", || scene.count("start") == 1);
+    let mut holder = scene.start_held(with("v1"));
     set("geheim-2");
     let beat = || scene.ledger("heartbeat_at");
     let before = beat();
@@ -229,17 +225,15 @@ fn a_password_file_is_read_for_each_connection(db: &Db) {
     until("a heartbeat on another connection", || {
         beat() != before && Instant::now() > until_later
     });
-    scene.remove("hold-migrate");
+    scene.let_go();
     holder.ends_with(0);
     with("v1").finish().ends_with(0);
     assert_eq!(scene.count("start"), 1);
     // What it is now is hidden too, in the output that is kept of a step.
     scene.write("do-migrate", "cat \"$dir/password\"; exit 3\n");
-    scene.touch("hold-migrate");
-    let mut failing = with("v3").start();
-    until("the step", || scene.count("start") == 2);
+    let mut failing = scene.start_held(with("v3"));
     set("geheim-3");
-    scene.remove("hold-migrate");
+    scene.let_go();
     failing.ends_with(3);
     let tail = scene.ledger("output_tail").pop().expect("a row");
     assert!(tail.contains("***") && !tail.contains("geheim"), "{tail}");

@@ -12,7 +12,6 @@ use crate::common::{
     backends::NAME,
     lock,
     servers::{Postgres, Proxy, postgres_15},
-    until,
 };
 
 /// A primary, and the standby that a scene asks about everything once it is the primary.
@@ -72,14 +71,12 @@ fn a_standby_is_waited_for_until_it_is_promoted() {
 /// more on the new primary.
 fn a_failover_ends_the_run(scene: &Scene<'_>, url: &str, fail_over: impl FnOnce()) {
     job(scene, url, "v1").finish().ends_with(0);
-    scene.touch("hold-migrate");
-    let mut holder = job(scene, url, "v2").start();
-    until("the step", || scene.count("start") == 2);
+    let mut holder = scene.start_held(job(scene, url, "v2"));
     let mut waiter: Run = job(scene, url, "v2").start();
     waiter.wait_for_log("waiting");
     fail_over();
     holder.ends_with(76);
-    scene.remove("hold-migrate");
+    scene.let_go();
     waiter.ends_with(0);
     job(scene, url, "v1").finish().ends_with(0);
     assert_eq!(scene.count("start"), 3);

@@ -28,7 +28,7 @@ fn replicas_on_two_nodes_run_the_steps_once() {
             let waiting = replicas.iter().filter(|r| r.log().contains("waiting"));
             waiting.count() == 5
         });
-        scene.remove("hold-migrate");
+        scene.let_go();
         for replica in &mut replicas {
             replica.ends_with(0);
         }
@@ -74,7 +74,7 @@ fn of_two_holders_that_insert_at_the_same_moment_one_runs() {
     until("the other replica, which waits", || {
         replicas.iter().any(|r| r.log().contains("waiting"))
     });
-    scene.remove("hold-migrate");
+    scene.let_go();
     for replica in &mut replicas {
         replica.ends_with(0);
     }

@@ -38,9 +38,7 @@ impl Opens {
 fn waiters_open_nothing_but_the_lock_file() {
     let db = Db::sqlite();
     let scene = Scene::new(&db);
-    scene.touch("hold-migrate");
-    let mut holder = scene.run("v1").start();
-    until("the step", || scene.count("start") == 1);
+    let mut holder = scene.start_held(scene.run("v1"));
     let wait = |revision| {
         let command = scene.command("wait").args(["--release", revision]);
         command.without_server().start()
@@ -53,7 +51,7 @@ fn waiters_open_nothing_but_the_lock_file() {
     let mut lock = Opens::of(&lock_file(&scene));
     until("each one's looks at the lock file", || lock.count() > 24);
     assert_eq!(database.count(), 0);
-    scene.remove("hold-migrate");
+    scene.let_go();
     holder.ends_with(0);
     let mut last = waiters.pop().expect("a waiter");
     for waiter in &mut waiters {
@@ -117,14 +115,12 @@ fn a_lock_file_that_went_at_the_last_moment_is_missed() {
 fn an_app_with_a_long_name_has_a_lock_too() {
     let db = Db::sqlite();
     let scene = Scene::named(&db, &"long-".repeat(50));
-    scene.touch("hold-migrate");
-    let mut holder = scene.run("v1").start();
-    until("the step", || scene.count("start") == 1);
+    let mut holder = scene.start_held(scene.run("v1"));
     let mut waiter = scene.run("v1").start();
     waiter.wait_for_log("another replica holds the lock");
     let other = Scene::named(&db, &format!("{}x", scene.app));
     other.run("v1").finish().ends_with(0);
-    scene.remove("hold-migrate");
+    scene.let_go();
     holder.ends_with(0);
     waiter.ends_with(0);
     scene.check_settled("v1");

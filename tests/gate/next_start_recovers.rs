@@ -136,7 +136,7 @@ fn a_holder_that_thaws_late_in_its_lease_kills_its_step_before_the_next_one_runs
     });
     signal_tree(holder.pid(), Signal::SIGCONT);
     until("the next step", || scene.count("start") == 2);
-    scene.remove("hold-migrate");
+    scene.let_go();
     waiter.ends_with(0);
     network.restore();
     holder.ends_with(76);
@@ -150,7 +150,7 @@ fn a_frozen_holder_on_sqlite_keeps_its_lock() {
     let scene = Scene::new(&db);
     let (mut holder, mut waiter) = at_step(&scene, "migrate");
     signal_tree(holder.pid(), Signal::SIGSTOP);
-    scene.remove("hold-migrate");
+    scene.let_go();
     let mut impatient = scene
         .run_steps("v1", &STEPS)
         .args(["--lock-timeout", "4s"])
@@ -218,7 +218,7 @@ fn loses(db: &Db, how: Cut) {
         let (mut holder, mut waiter) = at_step(&scene, "migrate");
         cut(db, how);
         holder.ends_with(76);
-        scene.remove("hold-migrate");
+        scene.let_go();
         waiter.ends_with(0);
         assert_eq!(
             scene.states(),
@@ -254,7 +254,7 @@ fn a_holder_whose_heartbeat_session_is_ended_goes_on(db: &Db) {
     let beat = || scene.ledger("heartbeat_at")[0].clone();
     let before = beat();
     until("another heartbeat", || beat() != before);
-    scene.remove("hold-migrate");
+    scene.let_go();
     holder.ends_with(0);
     waiter.ends_with(0);
     assert_eq!(scene.states(), ["succeeded"]);
@@ -300,13 +300,11 @@ fn a_step_that_locks_the_ledger_is_told_so(db: &Db) {
     }
     assert_eq!(scene.count("start"), 0);
     // Another reason is no table's.
-    scene.touch("hold-migrate");
-    let mut holder = scene.run("v1").start();
-    until("the step", || scene.count("start") == 1);
+    let mut holder = scene.start_held(scene.run("v1"));
     cut(db, Cut::Lock);
     holder.ends_with(76);
     assert!(!holder.log().contains("can't be written"));
-    scene.remove("hold-migrate");
+    scene.let_go();
     scene.run("v1").finish().ends_with(0);
     scene.check_settled("v1");
 }

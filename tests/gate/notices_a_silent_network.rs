@@ -119,7 +119,7 @@ fn loses(which: &str, number: u32, stubborn: bool) {
     waiter.wait_for_log("waiting");
     namespace.cut();
     holder.ends_with(76);
-    scene.remove("hold-migrate");
+    scene.let_go();
     waiter.ends_with(0);
     assert_eq!(scene.states(), ["interrupted", "succeeded"]);
     assert_eq!(scene.count("server"), 1);
@@ -170,7 +170,7 @@ fn recovers(which: &str, number: u32) {
     let beat = || scene.ledger("heartbeat_at")[0].clone();
     let before = beat();
     until("another heartbeat", || beat() != before);
-    scene.remove("hold-migrate");
+    scene.let_go();
     holder.ends_with(0);
     assert_eq!(scene.states(), ["succeeded"]);
     scene.check_settled("v1");

@@ -1,10 +1,7 @@
-//! What a run leaves in the ledger, and what an operator and other roles do with it.
+//! What a run leaves in the ledger.
 //!
 //! "A failed attempt stores the step, exit code or signal, duration and the last 4 KiB of output."
 //! (contract, section 5)
-//!
-//! "failed attempts of one revision, over all replicas, after which it is refused." (contract,
-//! section 3)
 
 use crate::common::backends::Cut;
 use crate::common::{Db, Run, Scene, on_each, until};
@@ -65,9 +62,7 @@ fn status_shows_the_holder_and_every_run(db: &Db) {
     scene.script("do-migrate", "echo why it failed; exit 9\n");
     scene.run("v1").finish().ends_with(9);
     scene.remove("do-migrate");
-    scene.touch("hold-migrate");
-    let mut holder = scene.run("v2").start();
-    until("the step", || scene.count("start") == 2);
+    let mut holder = scene.start_held(scene.run("v2"));
     let status = |flags: &[&str]| {
         let mut status = scene.command("status").args(flags).finish();
         status.ends_with(0);
@@ -118,7 +113,7 @@ fn status_shows_the_holder_and_every_run(db: &Db) {
     }
     assert_eq!(runs[1]["exit_code"], 9);
     assert_eq!(runs[1]["output_tail"], "why it failed\n");
-    scene.remove("hold-migrate");
+    scene.let_go();
     holder.ends_with(0);
     let json: Value = serde_json::from_str(&status(&["--json"])).expect("JSON");
     assert_eq!(json["lock"]["held"], false);
@@ -181,38 +176,16 @@ fn a_row_leaves_running_once() {
          create trigger noted after update on launchgate_runs for each row execute function noted()",
     );
     for fault in [Signal::SIGKILL, Signal::SIGTERM, Signal::SIGSTOP] {
-        scene.touch("hold-migrate");
         let revision = format!("v-{fault}");
-        let mut holder = scene.run(&revision).start();
-        let pid = holder.name().to_owned();
-        until("the step", || {
-            scene
-                .evidence()
-                .last()
-                .is_some_and(|l| l.word() == "start" && l.get("replica") == pid)
-        });
+        let mut holder = scene.start_held(scene.run(&revision));
         if fault == Signal::SIGSTOP {
             crate::common::signal_tree(holder.pid(), fault);
             scene.remove("exclusive");
         } else {
             holder.signal(fault);
         }
-        let follower = scene.run(&revision).start();
-        until("the follower", || {
-            scene
-                .evidence()
-                .last()
-                .is_some_and(|l| l.get("replica") == follower.name())
-                || {
-                    scene.remove("hold-migrate");
-                    scene.count("server") > 0
-                        && scene
-                            .evidence()
-                            .last()
-                            .is_some_and(|l| l.get("replica") == follower.name())
-                }
-        });
-        let mut follower: Run = follower;
+        let mut follower = scene.start_held(scene.run(&revision));
+        scene.let_go();
         follower.ends_with(0);
         holder.signal(Signal::SIGCONT);
         holder.wait();
@@ -224,95 +197,6 @@ fn a_row_leaves_running_once() {
     assert_eq!(db.sql("select count(*) from (select run_id from changes where now <> 'running' group by 1 having count(*) > 1) x"), "0");
     scene.check_rules();
 }
-
-fn failed_attempts_are_counted_over_replicas_and_reset_by_an_operator(db: &Db) {
-    let scene = Scene::new(db);
-    scene.touch("fail-migrate");
-    let mut replicas: Vec<Run> = (0..5).map(|_| scene.run("v1").start()).collect();
-    let mut codes: Vec<i32> = replicas.iter_mut().map(Run::wait).collect();
-    codes.sort_unstable();
-    assert_eq!(codes, [3, 3, 3, 77, 77]);
-    assert_eq!(scene.states(), ["failed"; 3]);
-    assert_eq!(scene.ledger("attempt"), ["1", "2", "3"]);
-    scene.run("v1").finish().ends_with(77).says(&format!(
-        "launchgate resolve --app {} v1 --as retry",
-        scene.app
-    ));
-    scene
-        .run("v1")
-        .args(["--max-attempts", "4"])
-        .finish()
-        .ends_with(3);
-    scene
-        .run("v1")
-        .args(["--max-attempts", "0"])
-        .finish()
-        .ends_with(3);
-    let resolve = |how: &str| {
-        let replica = scene
-            .command("resolve")
-            .args(["v1", "--as", how, "--note", "it's `mine`"]);
-        replica.without_server().finish().ends_with(0);
-    };
-    resolve("retry");
-    // Interrupted attempts are not failed ones.
-    scene.remove("fail-migrate");
-    scene.touch("hold-migrate");
-    for n in 1..=4 {
-        let mut holder = scene.run("v1").args(["--max-attempts", "1"]).start();
-        until("the step", || {
-            scene
-                .evidence()
-                .last()
-                .is_some_and(|l| l.word() == "start" && l.get("replica") == holder.name())
-        });
-        assert_eq!(
-            scene.evidence().last().expect("a step").get("attempt"),
-            n.to_string()
-        );
-        holder.signal(Signal::SIGTERM);
-        holder.ends_with(143);
-    }
-    resolve("blocked");
-    scene.run("v1").finish().ends_with(77).says("it's `mine`");
-    resolve("retry");
-    scene.remove("hold-migrate");
-    scene.touch("fail-migrate");
-    scene.run("v1").finish().ends_with(3);
-    resolve("succeeded");
-    let starts = scene.count("start");
-    scene.run("v1").finish().ends_with(0);
-    assert_eq!(scene.count("start"), starts);
-    resolve("blocked");
-    scene.run("v1").finish().ends_with(77);
-    let operator = scene.command("resolve").args(["v1", "--as", "retry"]);
-    operator
-        .without_server()
-        .finish()
-        .ends_with(0)
-        .says("warning: revision v1 has succeeded");
-    scene.run("v1").finish().ends_with(0);
-    assert_eq!(scene.count("start"), starts);
-}
-on_each!(failed_attempts_are_counted_over_replicas_and_reset_by_an_operator: each_and_pooler);
-
-/// An operator who blocks a revision while its steps run means its server too.
-fn a_block_during_a_run_keeps_its_server_away(db: &Db) {
-    let scene = Scene::new(db);
-    scene.run("v0").finish().ends_with(0);
-    scene.touch("hold-migrate");
-    let mut holder = scene.run("v1").start();
-    until("the step", || scene.count("start") == 2);
-    let words = ["v1", "--as", "blocked", "--note", "it loses orders"];
-    let operator = scene.command("resolve").args(words);
-    operator.without_server().finish().ends_with(0);
-    scene.remove("hold-migrate");
-    holder.ends_with(77).says("it loses orders");
-    scene.run("v1").finish().ends_with(77);
-    assert_eq!(scene.states(), ["succeeded", "succeeded", "blocked"]);
-    assert_eq!((scene.count("start"), scene.count("server")), (2, 1));
-}
-on_each!(a_block_during_a_run_keeps_its_server_away: each_server_and_pooler);
 
 /// The row is about the step that could not be started, not about the one before.
 fn a_step_that_can_not_be_started_is_in_the_row(db: &Db) {
@@ -331,16 +215,15 @@ on_each!(a_step_that_can_not_be_started_is_in_the_row: server_and_file);
 fn a_stop_during_a_step_that_ends_well_is_a_success(db: &Db) {
     let scene = Scene::new(db);
     scene.touch("stubborn");
-    scene.touch("hold-migrate");
-    let mut holder = scene
-        .run("v1")
-        .env("LAUNCHGATE_LEASE", "30s")
-        .env("LAUNCHGATE_STOP_GRACE", "15s")
-        .start();
-    until("the step", || scene.count("start") == 1);
+    let mut holder = scene.start_held(
+        scene
+            .run("v1")
+            .env("LAUNCHGATE_LEASE", "30s")
+            .env("LAUNCHGATE_STOP_GRACE", "15s"),
+    );
     holder.signal(Signal::SIGTERM);
     holder.wait_for_log("stopping migrate");
-    scene.remove("hold-migrate");
+    scene.let_go();
     holder
         .ends_with(143)
         .says("stopped by SIGTERM while migrate ran");
@@ -350,74 +233,6 @@ fn a_stop_during_a_step_that_ends_well_is_a_success(db: &Db) {
     scene.check_settled("v1");
 }
 on_each!(a_stop_during_a_step_that_ends_well_is_a_success: each);
-
-/// Roles: one that may write the ledger and make nothing, one that may only read it.
-fn a_ledger_that_exists_is_used_whatever_a_role_may_create(db: &Db) {
-    let mut scene = Scene::new(db);
-    let (kind, place) = if db.is_postgres() {
-        ("postgres", "launchgate")
-    } else {
-        ("mysql", "shop")
-    };
-    let mut ddl = scene
-        .command("print-ddl")
-        .args(["--database", kind, "--ledger", place])
-        .without_server()
-        .start();
-    ddl.ends_with(0);
-    db.sql(&ddl.out());
-    db.sql(match db {
-        Db::Maria(_) => {
-            "create user writer@'%' identified by 'w'; create user reader@'%' identified by 'r'; \
-             grant select, insert, update on shop.launchgate_runs to writer@'%'; grant select on shop.launchgate_runs to reader@'%'"
-        }
-        _ => {
-            "create role writer login password 'w'; create role reader login password 'r'; \
-             grant usage on schema launchgate to writer, reader; \
-             grant select, insert, update on launchgate_runs to writer; grant select on launchgate_runs to reader"
-        }
-    });
-    scene.url = db.url_as("writer", "w");
-    let reader = db.url_as("reader", "r");
-    let wait = |revision: &str| {
-        let replica = scene.command("wait").args(["--release", revision]);
-        let server = scene.path("server");
-        replica
-            .env("DATABASE_URL", &reader)
-            .env("REVISION", revision)
-            .args(["--", &server])
-            .start()
-    };
-    let mut early = wait("v1");
-    early.wait_for_log("waiting for the release");
-    scene.touch("hold-migrate");
-    let mut job = scene.run("v1").start();
-    until("the step", || scene.count("start") == 1);
-    scene.remove("hold-migrate");
-    job.ends_with(0);
-    early.ends_with(0);
-    wait("v1").ends_with(0);
-    scene
-        .command("wait")
-        .args(["--release", "v1"])
-        .env("DATABASE_URL", &reader)
-        .finish()
-        .ends_with(0);
-    assert_eq!(scene.count("server"), 3);
-    // The fast path needs no more than that either.
-    scene
-        .run("v1")
-        .env("DATABASE_URL", &reader)
-        .finish()
-        .ends_with(0);
-    scene
-        .run("v2")
-        .env("DATABASE_URL", &reader)
-        .finish()
-        .ends_with(78);
-    scene.check_settled("v1");
-}
-on_each!(a_ledger_that_exists_is_used_whatever_a_role_may_create: [postgres_15, postgres_18, mariadb]);
 
 /// "every gate that fails, whatever the reason, writes one short paragraph there" (contract, section 3)
 #[test]
@@ -448,7 +263,7 @@ fn every_ending_is_in_the_termination_log() {
     ends(&mut waiter, 75, "--lock-timeout");
     db.cut(Cut::Lock);
     ends(&mut holder, 76, "this run is over");
-    scene.remove("hold-migrate");
+    scene.let_go();
     scene.touch("fail-migrate");
     ends(&mut run("v3", "--max-attempts=1"), 3, "code 3");
     ends(&mut run("v3", "--max-attempts=1"), 77, "v3");

@@ -342,7 +342,7 @@ fn a_slow_ledger_costs_no_lock(db: &Db) {
     until("a heartbeat, or the end", || {
         beat() != first || holder.has_ended()
     });
-    scene.remove("hold-migrate");
+    scene.let_go();
     holder.ends_with(0);
     assert_eq!(scene.states(), ["succeeded", "succeeded"]);
 }

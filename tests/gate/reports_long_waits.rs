@@ -11,9 +11,7 @@ fn a_wait_or_a_step_that_goes_on_says_so() {
     scene.touch("fail-migrate");
     scene.run("v0").finish().ends_with(3);
     scene.remove("fail-migrate");
-    scene.touch("hold-migrate");
-    let holder = scene.run("v1").start();
-    until("the step", || scene.count("start") == 2);
+    let holder = scene.start_held(scene.run("v1"));
     let away = format!("postgres://u:p@127.0.0.1:{}/x", free_port());
     let wait = scene.command("wait").args(["--release=v2"]);
     let waits: [(&str, Run); 4] = [

@@ -147,9 +147,7 @@ fn a_holder_of_this_version_keeps_the_older_one_out(db: &Db) {
     }
     create_older_ledger(db);
     let scene = Scene::named(db, "default");
-    scene.touch("hold-migrate");
-    let mut holder = scene.run("v1").env("LAUNCHGATE_LEASE", "30s").start();
-    until("the step", || scene.count("start") == 1);
+    let mut holder = scene.start_held(scene.run("v1").env("LAUNCHGATE_LEASE", "30s"));
     assert!(
         holds(db),
         "the lock that an older replica would try to take"
@@ -161,7 +159,7 @@ fn a_holder_of_this_version_keeps_the_older_one_out(db: &Db) {
         _ => "select revision, state from public.launchgate_runs",
     };
     assert_eq!(db.sql(states), "v1|running");
-    scene.remove("hold-migrate");
+    scene.let_go();
     holder.ends_with(0);
     assert_eq!(db.sql(states), "v1|succeeded");
     // Its next release, in a ledger with the key that this version added.

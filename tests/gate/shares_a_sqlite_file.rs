@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::common::home::output;
-use crate::common::{Db, Run, Scene, is_alive, signal_tree, until};
+use crate::common::{Db, Scene, is_alive, signal_tree, until};
 use nix::sys::signal::Signal;
 
 /// A session that has the whole database for itself.
@@ -95,9 +95,7 @@ fn waiters_do_not_touch_the_database() {
     let db = Db::sqlite();
     let scene = Scene::new(&db);
     scene.run("v0").finish().ends_with(0);
-    scene.touch("hold-migrate");
-    let mut replicas = vec![scene.run("v1").start()];
-    until("the step", || scene.count("start") == 2);
+    let mut replicas = vec![scene.start_held(scene.run("v1"))];
     replicas.extend((0..3).map(|_| scene.run("v1").start()));
     for waiter in &mut replicas[1..] {
         waiter.wait_for_log("waiting");
@@ -106,7 +104,7 @@ fn waiters_do_not_touch_the_database() {
     // An impatient one's time is up while nobody else can read.
     scene_waits(&scene);
     drop(session);
-    scene.remove("hold-migrate");
+    scene.let_go();
     for replica in &mut replicas {
         replica.ends_with(0);
         assert!(
@@ -169,14 +167,12 @@ fn a_stop_is_obeyed_while_the_gate_waits_to_write() {
     };
     // The ledger is to be made.
     stopped();
-    scene.touch("hold-migrate");
-    let mut killed = scene.run("v1").start();
-    until("the step", || scene.count("start") == 1);
+    let mut killed = scene.start_held(scene.run("v1"));
     signal_tree(killed.pid(), Signal::SIGKILL);
     killed.ends_with(137);
     // A dead run is to be marked.
     stopped();
-    scene.remove("hold-migrate");
+    scene.let_go();
     scene.run("v1").finish().ends_with(0);
     assert_eq!(scene.states(), ["interrupted", "succeeded"]);
     scene.check_settled("v1");
@@ -216,11 +212,9 @@ fn a_stop_is_obeyed_while_the_ledger_is_to_be_told_of_the_next_step() {
 fn a_database_that_is_busy_when_the_steps_end_costs_no_success() {
     let db = Db::sqlite();
     let scene = Scene::new(&db);
-    scene.touch("hold-migrate");
-    let mut replica = scene.run("v1").start();
-    until("the step", || scene.count("start") == 1);
+    let mut replica = scene.start_held(scene.run("v1"));
     let session = Exclusive::on(&db);
-    scene.remove("hold-migrate");
+    scene.let_go();
     until("the step's end", || scene.count("end") == 1);
     scene_waits(&scene);
     scene_waits(&scene);
@@ -360,11 +354,9 @@ fn a_full_disk_keeps_the_gate_closed_until_there_is_room() {
     disk.free();
     scene.run("v2").finish().ends_with(0);
     // While the step runs: no server starts, and nobody else runs, until the success stands.
-    scene.touch("hold-migrate");
-    let mut replica: Run = scene.run("v3").start();
-    until("the step", || scene.count("start") == 3);
+    let mut replica = scene.start_held(scene.run("v3"));
     disk.fill_with(&db);
-    scene.remove("hold-migrate");
+    scene.let_go();
     until("the step's end", || scene.count("end") == 3);
     scene
         .run("v3")
@@ -387,15 +379,12 @@ fn a_stop_ends_the_wait_for_a_full_disk_too() {
     let scene = Scene::new(&db);
     scene.run("v1").finish().ends_with(0);
     for stopped_during_step in [false, true] {
-        scene.touch("hold-migrate");
-        let mut replica: Run = scene.run("v2").start();
-        let started = scene.count("start") + 1;
-        until("the step", || scene.count("start") == started);
+        let mut replica = scene.start_held(scene.run("v2"));
         disk.fill_with(&db);
         if stopped_during_step {
             replica.signal(libc::SIGTERM);
         } else {
-            scene.remove("hold-migrate");
+            scene.let_go();
             replica.wait_for_log("waiting for the database");
             replica.signal(libc::SIGTERM);
             replica.ends_with(143).says("could not be recorded");
@@ -404,6 +393,6 @@ fn a_stop_ends_the_wait_for_a_full_disk_too() {
         assert!(!replica.log().contains("calling the database"));
         disk.free();
     }
-    scene.remove("hold-migrate");
+    scene.let_go();
     scene.run("v2").finish().ends_with(0);
 }

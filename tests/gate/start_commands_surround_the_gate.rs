@@ -4,7 +4,7 @@
 //!
 //! "They are never recorded, have no lock and no time limit" (contract, section 3)
 
-use crate::common::{Db, Gate, Scene, on_each, until};
+use crate::common::{Db, Gate, Scene, on_each};
 
 /// Start commands that note which of them ran, in which replica.
 fn with_commands<'a>(scene: &'a Scene<'_>, gate: Gate<'a>) -> Gate<'a> {
@@ -14,16 +14,14 @@ fn with_commands<'a>(scene: &'a Scene<'_>, gate: Gate<'a>) -> Gate<'a> {
 
 fn they_run_at_every_start_of_every_replica(db: &Db) {
     let scene = Scene::new(db);
-    scene.touch("hold-migrate");
-    let mut holder = with_commands(&scene, scene.run("v1")).start();
-    until("the step", || scene.count("start") == 1);
+    let mut holder = scene.start_held(with_commands(&scene, scene.run("v1")));
     let wait = scene.command("wait").args(["--release", "v1"]);
     let wait = with_commands(&scene, wait).env("REVISION", "v1");
     let mut waiter = wait.args(["--", &scene.path("server")]).start();
     waiter.wait_for_log("another replica ");
     let lines = scene.lines("notes");
     assert_eq!(lines, ["prepare 0", "prepare 1"]);
-    scene.remove("hold-migrate");
+    scene.let_go();
     holder.ends_with(0);
     waiter.ends_with(0);
     let mut restart = with_commands(&scene, scene.run("v1")).start();

@@ -7,7 +7,7 @@
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
 use crate::common::home::free_port;
-use crate::common::{Db, Gate, Run, Scene, on_each, until};
+use crate::common::{Db, Gate, Run, Scene, on_each};
 use nix::sys::signal::Signal;
 
 /// Ends with `code` before any step or server, says why and what to do, and shows no password.
@@ -245,9 +245,7 @@ fn a_database_that_comes_up_later_is_waited_for() {
 
 fn the_wait_for_a_holder_has_a_limit(db: &Db) {
     let scene = Scene::new(db);
-    scene.touch("hold-migrate");
-    let mut holder = scene.run("v1").start();
-    until("the step", || scene.count("start") == 1);
+    let mut holder = scene.start_held(scene.run("v1"));
     refused(
         scene.run("v1").args(["--lock-timeout", "1s"]),
         75,
@@ -265,7 +263,7 @@ fn the_wait_for_a_holder_has_a_limit(db: &Db) {
     stopped.wait_for_log("waiting");
     stopped.signal(Signal::SIGTERM);
     stopped.ends_with(143);
-    scene.remove("hold-migrate");
+    scene.let_go();
     holder.ends_with(0);
     assert_eq!(scene.states(), ["succeeded"]);
     scene.check_settled("v1");

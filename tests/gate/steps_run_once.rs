@@ -41,7 +41,7 @@ fn fifty(db: &Db) {
     let mut samples: Vec<usize> = (0..40).map(|_| connections(db)).collect();
     samples.sort_unstable();
     assert!(samples[35] < 10, "connections at a time: {samples:?}");
-    scene.remove("hold-migrate");
+    scene.let_go();
     for replica in &mut replicas {
         replica.wait();
         replica.ends_with(0);
@@ -153,7 +153,7 @@ fn two_apps_in_one_database_run_at_the_same_time(db: &Db) {
         one.count("start") == 1 && two.count("start") == 1
     });
     for scene in [&one, &two] {
-        scene.remove("hold-migrate");
+        scene.let_go();
     }
     first.ends_with(0);
     second.ends_with(0);
@@ -167,10 +167,7 @@ on_each!(two_apps_in_one_database_run_at_the_same_time: each_and_pooler);
 fn a_pooler_without_room_for_clients_is_busy_not_away() {
     let db = Db::pgbouncer_with(&[], "pool_mode = transaction\nmax_client_conn = 5\n");
     let scene = Scene::new(&db);
-    scene.touch("hold-migrate");
-    let lease = "30s";
-    let mut holder = scene.run("v1").env("LAUNCHGATE_LEASE", lease).start();
-    until("the step", || scene.count("start") == 1);
+    let mut holder = scene.start_held(scene.run("v1").env("LAUNCHGATE_LEASE", "30s"));
     let mut waiter = scene.run("v1").args(["--wait-timeout", "1s"]).start();
     waiter.wait_for_log("waiting");
     let client = || {
@@ -198,7 +195,7 @@ fn a_pooler_without_room_for_clients_is_busy_not_away() {
         let _ = client.kill();
         let _ = client.wait();
     }
-    scene.remove("hold-migrate");
+    scene.let_go();
     holder.ends_with(0);
     waiter.ends_with(0);
     scene.check_settled("v1");

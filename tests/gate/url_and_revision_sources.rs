@@ -177,7 +177,7 @@ fn a_replica_whose_clock_is_wrong_by_a_day_changes_nothing(db: &Db) {
             let before = lease();
             until("a renewal", || lease() != before);
         }
-        scene.remove("hold-migrate");
+        scene.let_go();
         ahead.ends_with(0);
         behind.ends_with(0);
         scene.check_settled(revision);

@@ -6,8 +6,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::common::backends::Cut;
-use crate::common::wire::Network;
 use crate::common::{Db, Run, Scene, on_each, until};
 use nix::sys::signal::Signal;
 use sqlx::{ConnectOptions, postgres::PgConnectOptions};
@@ -24,7 +22,7 @@ fn psql(scene: &Scene<'_>, replica_url: &str, sql: &str) -> String {
     format!("{} {file}", scene.path("psql"))
 }
 
-fn count(db: &Db, condition: &str) -> String {
+pub(crate) fn count(db: &Db, condition: &str) -> String {
     db.sql(&format!("select count(*) from pg_stat_activity where application_name like 'launchgate/%' and {condition}"))
 }
 
@@ -218,16 +216,14 @@ fn its_own_sessions_have_names_of_their_own(db: &Db) {
         "create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.4); return new; end $$; \
          create trigger slow before update on launchgate_runs for each row execute function slow()",
     );
-    scene.touch("hold-migrate");
-    let mut holder = scene.run("v2").env("LAUNCHGATE_LEASE", "6s").start();
-    until("the step", || scene.count("start") == 2);
+    let mut holder = scene.start_held(scene.run("v2").env("LAUNCHGATE_LEASE", "6s"));
     let holds = "select application_name from pg_stat_activity join pg_locks using (pid) where locktype = 'advisory'";
     assert_eq!(db.sql(holds), "launchgate:lock");
     until("a heartbeat", || {
         let beats = "select application_name from pg_stat_activity where wait_event = 'PgSleep'";
         db.sql(beats) == "launchgate:ledger"
     });
-    scene.remove("hold-migrate");
+    scene.let_go();
     holder.ends_with(0);
 }
 on_each!(its_own_sessions_have_names_of_their_own: [postgres_15, pgbouncer]);
@@ -268,100 +264,6 @@ fn a_signal_ends_the_wait_for_orphans(db: &Db) {
     });
 }
 on_each!(a_signal_ends_the_wait_for_orphans: [postgres_15, pgbouncer]);
-
-/// A step that hands the server several statements in one message, and is at the first of them.
-fn at_the_first_of_several(scene: &Scene<'_>, url: &str, flags: &[&str]) -> Run {
-    scene.script(
-        "several",
-        &format!(
-            "#!/bin/sh\nexec psql -Xqw '{url}' -c 'select pg_sleep(6); create table half (a int)'\n"
-        ),
-    );
-    let step = scene.path("several");
-    let holder = scene.bare("v1").args(["--migrate", &step]).args(flags);
-    // KILL at once: psql sends no cancel then.
-    let holder = holder.env("LAUNCHGATE_STOP_GRACE", "0").start();
-    until("the statement", || {
-        count(scene.db, "state = 'active'") == "1"
-    });
-    holder
-}
-
-/// The server neither goes on with the statements nor commits them.
-fn nothing_goes_on(scene: &Scene<'_>) {
-    assert_eq!(count(scene.db, "state = 'active'"), "0");
-    scene.run("v1").finish().ends_with(0);
-    assert_eq!(scene.db.sql("select to_regclass('half') is null"), "t");
-    scene.check_settled("v1");
-}
-
-/// "A step that launchgate stops (signal, time limit, lost lock) is stopped in the database too: on
-/// Postgres the sessions it leaves are ended, so that the server does not go on and commit."
-fn a_step_that_a_signal_stops_is_stopped_in_the_database_too(db: &Db) {
-    let scene = Scene::new(db);
-    let mut holder = at_the_first_of_several(&scene, &scene.url, &[]);
-    holder.signal(Signal::SIGTERM);
-    holder
-        .ends_with(143)
-        .says("terminated the database sessions of the stopped step")
-        .says("hint=\"the next start runs the steps again\"");
-    nothing_goes_on(&scene);
-}
-on_each!(a_step_that_a_signal_stops_is_stopped_in_the_database_too: [postgres_15, pgbouncer]);
-
-#[test]
-fn a_step_that_its_limit_or_a_lost_lock_stops_is_stopped_in_the_database_too() {
-    let db = Db::postgres_15();
-    for is_lost in [false, true] {
-        let scene = Scene::new(&db);
-        let flags: &[&str] = if is_lost {
-            &[]
-        } else {
-            &["--migrate-timeout=1s"]
-        };
-        let mut holder = at_the_first_of_several(&scene, &scene.url, flags);
-        if is_lost {
-            db.cut(Cut::Lock);
-        }
-        holder
-            .ends_with(if is_lost { 76 } else { 124 })
-            .says("terminated the database sessions of the stopped step");
-        nothing_goes_on(&scene);
-    }
-}
-
-/// What is not known is not promised.
-#[test]
-fn sessions_of_a_stopped_step_that_cannot_be_ended_are_named() {
-    let db = Db::postgres_15();
-    db.sql(
-        "create role app login password 'app'; grant create, usage on schema public to app; \
-         create role admin login superuser password 'admin'",
-    );
-    let mut scene = Scene::new(&db);
-    scene.url = db.url_as("app", "app");
-    let mut holder = at_the_first_of_several(&scene, &db.url_as("admin", "admin"), &[]);
-    let pid = db.sql("select pid from pg_stat_activity where application_name like 'launchgate/%'");
-    holder.signal(Signal::SIGTERM);
-    holder
-        .ends_with(143)
-        .says("could not terminate the database sessions of the stopped step: pid ")
-        .says(&pid)
-        .says("pg_signal_backend")
-        .says("may still be running in the database");
-    db.sql(&format!("select pg_terminate_backend({pid})"));
-    // The connection breaks meanwhile.
-    let direct = scene.url.clone();
-    let wire;
-    (wire, scene.url) = Network::to_server_of(&direct);
-    let mut holder = at_the_first_of_several(&scene, &direct, &["--lease=30s"]);
-    wire.cut();
-    holder.signal(Signal::SIGTERM);
-    holder
-        .ends_with(143)
-        .says("could not terminate the database sessions of the stopped step: no answer within ")
-        .says("may still be running in the database");
-}
 
 /// A server connection that a pooler lent to a step keeps the step's name where the
 /// application that gets it next has none of its own.

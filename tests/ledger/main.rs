@@ -21,3 +21,4 @@ mod rules;
 mod running_key;
 mod sqlite;
 mod table;
+mod trusted_owners;

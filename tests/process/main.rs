@@ -13,6 +13,7 @@ mod convert;
 mod convert_corpus;
 mod exit_codes_and_limits;
 mod generate;
+mod health_addresses;
 mod health_answers_until_the_server_starts;
 mod init_command;
 mod init_forwards_signals;

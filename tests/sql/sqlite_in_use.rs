@@ -39,7 +39,7 @@ fn beside(scene: &Scene<'_>, revision: &str, flags: &[&str], statements: &str) -
     let replica = replica.start();
     until("the step before", || scene.count("start") > before);
     let session = Session::on(&scene.db.sqlite_file(), statements);
-    scene.remove("hold-migrate");
+    scene.let_go();
     (replica, session)
 }
 

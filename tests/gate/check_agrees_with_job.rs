@@ -91,6 +91,11 @@ fn postgres() {
     db.sql("grant select, insert on launchgate_runs to reader");
     // Its owner is nobody that the reader has to trust.
     alike(&scene, &reader, "v2", 78, &["passing over", "print-ddl"]);
+    // Where that table is, the reader can't create one either.
+    db.sql("grant create on schema public to reader");
+    let check = alike(&scene, &reader, "v2", 78, &["passing over", "print-ddl"]);
+    told(&check, "may create it", "no");
+    db.sql("revoke create on schema public from reader");
     db.sql("alter database shop owner to owner");
     let check = alike(&scene, &reader, "v2", 78, &["launchgate_runs"]);
     told(&check, "may write to it", "no");

@@ -235,10 +235,12 @@ fn files_that_cannot_be_used_are_78() {
     )
     .expect("a file");
     fs::create_dir(folder.join("folder.db")).expect("a folder");
+    let _socket = std::os::unix::net::UnixListener::bind(folder.join("socket.db"));
     for (path, words) in [
         ("missing/shop.db", "missing"),
         ("text.db", "not a database"),
         ("folder.db", "is a folder"),
+        ("socket.db", "is a device, pipe or socket"),
     ] {
         let url = format!("sqlite://{}", folder.join(path).display());
         scene

@@ -21,10 +21,18 @@ pub(super) async fn describe(
     )
     .await?;
     let read_only = row.flag(1) || row.flag(2);
-    let homes = ledger_place::homes(
+    let mut homes = ledger_place::homes(
         target,
         &ask(connection, ledger_place::ask_homes(target)).await?,
     )?;
+    // Another's table of that name is in the way of a new one.
+    let taken = |schema: &str| {
+        found
+            .passed_over
+            .iter()
+            .any(|ledger| ledger.schema == schema)
+    };
+    homes.retain(|home| !home.sql.schema.as_deref().is_some_and(taken));
     let ledger = found.ledgers.first();
     let can_write_ledger = match ledger {
         Some(sql) if !read_only => Some(can_write(connection, sql).await?),

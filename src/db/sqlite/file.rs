@@ -59,9 +59,14 @@ impl DatabaseFile {
     pub(super) fn new(path: &Path) -> Result<Self, Fault> {
         use_own_memory();
         let path = resolve(path)?;
-        if path.is_dir() {
+        if path.exists() && !path.is_file() {
+            let kind = if path.is_dir() {
+                "folder"
+            } else {
+                "device, pipe or socket"
+            };
             return Err(no_file(format!(
-                "{} is a folder, not a database file",
+                "{} is a {kind}, not a database file",
                 path.display()
             )));
         }

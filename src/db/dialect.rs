@@ -50,9 +50,6 @@ pub(super) struct SqlDialect {
     pub(super) time_text: fn(column: &str) -> String,
     /// A column's time as RFC 3339, UTC, to the millisecond.
     pub(super) rfc3339: fn(column: &str) -> String,
-    /// A column, with a leading comma, that counts the connections reading the ledger now; empty if
-    /// the server can't tell.
-    pub(super) reader_count: fn() -> String,
     /// A prefix for statements on a connection that a pooler may have lent to another client. Its
     /// effect ends with the batch.
     pub(super) preamble: fn(bound: Duration) -> String,

@@ -92,7 +92,7 @@ impl LedgerConnection {
         let question = Question {
             app: &app,
             revision,
-            reader: Reader::Holder,
+            reader: Reader::Later,
         };
         self.search(Some(question), bound).await?.ledger()
     }

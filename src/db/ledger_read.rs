@@ -14,10 +14,8 @@ const ATTEMPTS: u32 = 2000;
 pub(super) enum Reader {
     /// A start. Most find that the revision has succeeded, and that should take one round trip.
     Start,
-    /// A replica that waits, again and again: it also counts the connections that read the ledger now.
-    Waiter,
-    /// The holder of the lock.
-    Holder,
+    /// A replica that waits, or the holder of the lock.
+    Later,
 }
 
 /// What a reader wants to know.
@@ -33,13 +31,9 @@ impl LedgerSql {
     /// Reads what decides about a revision: what runs now, the newest success, block and reset, and its
     /// newest rows. Each part is a search in an index, so that the size of the ledger doesn't matter.
     pub(super) fn read(&self, question: &Question<'_>) -> String {
-        let readers = match question.reader {
-            Reader::Waiter => (self.dialect.reader_count)(),
-            Reader::Start | Reader::Holder => String::new(),
-        };
         let chosen = self.decisive(question).join(" UNION ");
         format!(
-            "SELECT id, revision, run_id, state, {lease}, holder, {age}, note, {ended}, {until}{readers} \
+            "SELECT id, revision, run_id, state, {lease}, holder, {age}, note, {ended}, {until} \
              FROM ({chosen}) chosen JOIN {table} ON id = chosen_id ORDER BY id DESC",
             lease = (self.dialect.lease_state)(LONGEST_LEASE),
             age = (self.dialect.seconds_since)("started_at"),

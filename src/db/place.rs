@@ -13,7 +13,7 @@ use super::{
     ledger::{ForeignLedger, Ledger, LedgerRow, RunState},
     ledger_read::Question,
     ledger_sql::LedgerSql,
-    rows::{self, READERS, TextRow},
+    rows::{self, TextRow},
 };
 
 /// The ledgers that count, and what they say.
@@ -64,12 +64,6 @@ impl Found {
     /// Fails where no step may run.
     pub(super) fn allow_steps(&self) -> Result<(), Error> {
         self.refusal.clone().map_or(Ok(()), Err)
-    }
-
-    /// How many connections read the ledger now, where they were counted.
-    pub(super) fn readers(&self) -> Option<u32> {
-        let mut rows = self.answers.iter().flatten();
-        rows.next().and_then(|row| row.opt(READERS)?.parse().ok())
     }
 }
 

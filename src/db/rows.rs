@@ -89,9 +89,6 @@ fn ledger_row(row: &TextRow) -> Result<LedgerRow, Error> {
     })
 }
 
-/// The column behind those of a ledger row that counts the readers.
-pub(super) const READERS: usize = 10;
-
 /// A whole row, as `LedgerSql::history` selects it.
 pub(super) fn run(row: &TextRow) -> Result<Run, Error> {
     Ok(Run {

@@ -76,14 +76,9 @@ impl Session {
         self.search(revision, Reader::Start).await?.ledger()
     }
 
-    /// The same for a waiter, and how many connections read the ledger at this moment, this one
-    /// included, where the server tells: Postgres does, for sessions of the same role.
-    pub async fn read_ledger_and_count(
-        &mut self,
-        revision: Option<&str>,
-    ) -> Result<(Ledger, Option<u32>), Error> {
-        let found = self.search(revision, Reader::Waiter).await?;
-        Ok((found.ledger()?, found.readers()))
+    /// The same for a replica that waits: the revision has probably not succeeded yet.
+    pub async fn read_ledger_again(&mut self, revision: Option<&str>) -> Result<Ledger, Error> {
+        self.search(revision, Reader::Later).await?.ledger()
     }
 
     async fn search(&mut self, revision: Option<&str>, reader: Reader) -> Result<&Found, Error> {

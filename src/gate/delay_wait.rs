@@ -2,9 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::gate::backoff::{self, Contention};
 use crate::gate::decide::RetryDelay;
-use crate::gate::wait_clock::{WaitClock, random_byte};
+use crate::gate::wait_clock::{self, WaitClock, random_byte};
 use crate::output::log::{Event, Field, Log};
 use crate::sys::clock::Moment;
 
@@ -49,10 +48,10 @@ impl DelayWait {
 
     /// The pause before the next read. An operator may end the delay earlier, so this replica keeps
     /// polling. Those that wait for its end do not all return at once.
-    pub(super) fn pause(&self, delay: RetryDelay, contention: Contention) -> Duration {
+    pub(super) fn pause(&self, delay: RetryDelay) -> Duration {
         let since = self.began.map(|(_, since)| since);
         let waited = since.map_or(Duration::ZERO, |since| Moment::now().since(since));
-        let pause = backoff::pause(waited, contention, random_byte());
+        let pause = wait_clock::pause(waited);
         if pause < delay.remaining {
             return pause;
         }

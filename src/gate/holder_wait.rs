@@ -29,7 +29,7 @@ impl LedgerPoll<'_> {
                 &format!("see who holds it with `{status}`"),
             )
         })?;
-        Ok(self.clock.pause(waited, self.retry.contention()))
+        Ok(self.clock.pause(waited))
     }
 
     /// The pause before `launchgate wait` reads again, for a release that nobody is migrating.
@@ -53,7 +53,7 @@ impl LedgerPoll<'_> {
                 &format!("check that the job that migrates it is running, and see `{status}`"),
             )
         })?;
-        Ok(self.clock.pause(waited, self.retry.contention()))
+        Ok(self.clock.pause(waited))
     }
 }
 

@@ -48,12 +48,12 @@ impl Gate {
                 Some(early) => early.await?,
                 None => Box::pin(self.target.connect_within(bound)).await?,
             };
-            let (ledger, pollers) = if is_first {
-                (session.read_ledger(revision).await?, None)
+            let ledger = if is_first {
+                session.read_ledger(revision).await?
             } else {
-                session.read_ledger_and_count(revision).await?
+                session.read_ledger_again(revision).await?
             };
-            Ok((session, ledger, pollers))
+            Ok((session, ledger))
         };
         let read = link.attempt("waiting for the database", limit, read);
         let read = read.await?.unwrap_or_else(|| {
@@ -61,12 +61,11 @@ impl Gate {
             Err(Error::NotYet(format!("no answer within {limit} ms")))
         });
         match read {
-            Ok((session, ledger, pollers)) => {
+            Ok((session, ledger)) => {
                 if is_first {
                     self.log_passed_over(session.passed_over());
                 }
                 retry.served(&self.log);
-                retry.sample(pollers);
                 Ok(Ok((session, ledger)))
             }
             Err(Error::Refused { what, hint }) => Err(refused(what, hint)),
@@ -231,7 +230,7 @@ impl<'a> LedgerPoll<'a> {
     ) -> Result<(), Failure> {
         self.log_delay(delay);
         let began = Moment::now();
-        let pause = self.delay.pause(delay, self.retry.contention());
+        let pause = self.delay.pause(delay);
         link.unless_stopped("waiting before the next attempt", sleep(pause))
             .await?;
         self.clock.leave_out(Moment::now().since(began));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::db::Error;
 use crate::exit::{Failure, FailureKind};
-use crate::gate::backoff::{self, Contention};
+use crate::gate::backoff;
 use crate::gate::error;
 use crate::gate::wait_clock::{WaitClock, pause, random_byte, shown, timed_out};
 use crate::output::log::{Event, Log};
@@ -29,7 +29,6 @@ pub struct ConnectRetry {
     served: bool,
     /// How often in a row it had no connection to spare, or did not answer in time.
     refusals: u32,
-    contention: Contention,
     fullness: Fullness,
     what: &'static str,
     hint: &'static str,
@@ -56,7 +55,6 @@ impl ConnectRetry {
             busy: WaitClock::new(limits.lock_timeout),
             served: false,
             refusals: 0,
-            contention: Contention::default(),
             fullness: Fullness::Busy,
             what: "the database did not accept a connection",
             hint: "check that it is running and that the URL points to it",
@@ -161,18 +159,6 @@ impl ConnectRetry {
     /// Whether it has served us at all.
     pub fn has_served(&self) -> bool {
         self.served
-    }
-
-    /// Notes how many replicas were polling at the time of the last read, if the database knows.
-    pub fn sample(&mut self, pollers: Option<u32>) {
-        if let Some(pollers) = pollers {
-            self.contention.sample(pollers);
-        }
-    }
-
-    /// How many others poll at the same time.
-    pub fn contention(&self) -> Contention {
-        self.contention
     }
 
     /// It served us. Logged if the outage was: of many short ones, one in 30 s is.

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use crate::exit::{Failure, FailureKind};
-use crate::gate::backoff::{self, Contention};
+use crate::gate::backoff;
 use crate::sys::clock::Moment;
 use crate::sys::step::PROGRESS_INTERVAL;
 
-/// The next pause after `waited`, where nobody else polls.
+/// The next pause after `waited`.
 pub(super) fn pause(waited: Duration) -> Duration {
-    backoff::pause(waited, Contention::default(), random_byte())
+    backoff::pause(waited, random_byte())
 }
 
 pub(super) fn random_byte() -> u8 {
@@ -69,8 +69,8 @@ impl WaitClock {
     }
 
     /// The pause after `waited`, no longer than until the limit.
-    pub(super) fn pause(&self, waited: Duration, contention: Contention) -> Duration {
-        self.up_to_limit(waited, backoff::pause(waited, contention, random_byte()))
+    pub(super) fn pause(&self, waited: Duration) -> Duration {
+        self.up_to_limit(waited, pause(waited))
     }
 
     pub(super) fn up_to_limit(&self, waited: Duration, pause: Duration) -> Duration {

@@ -240,7 +240,7 @@ fn no_statement_calls_what_a_search_path_offers() {
             .expect("recorded");
         let mut session = connect(&deploy).await;
         session
-            .read_ledger_and_count(Some("größe"))
+            .read_ledger_again(Some("größe"))
             .await
             .expect("a look");
         session.history(3).await.expect("history");

@@ -36,7 +36,6 @@ pub(super) static SQL: SqlDialect = SqlDialect {
     rfc3339: |column| {
         format!("CONCAT(LEFT(DATE_FORMAT({column}, '%Y-%m-%dT%H:%i:%s.%f'), 23), 'Z')")
     },
-    reader_count: || String::new(),
     preamble: |_| String::new(),
     // Regardless of server defaults: autocommit, no silent truncation, and a lock wait no longer
     // than our own.

@@ -40,13 +40,6 @@ pub(super) static SQL: SqlDialect = SqlDialect {
     rfc3339: |column| {
         format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')")
     },
-    // By the function behind `pg_stat_activity`, without the view's joins.
-    reader_count: || {
-        format!(
-            ", (SELECT count(*) FROM pg_catalog.pg_stat_get_activity(NULL) WHERE application_name = '{}')",
-            ConnectionPurpose::Read.application_name()
-        )
-    },
     preamble,
     writer_session: |_, _| None,
     takes_writes: "SELECT NOT pg_catalog.pg_is_in_recovery() \

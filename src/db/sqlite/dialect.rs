@@ -35,7 +35,6 @@ pub(super) static SQL: SqlDialect = SqlDialect {
     seconds_since,
     time_text: |column| column.to_owned(),
     rfc3339: |column| column.to_owned(),
-    reader_count: || String::new(),
     preamble: |_| String::new(),
     writer_session: |_, _| None,
     takes_writes: "SELECT 1",

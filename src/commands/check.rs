@@ -9,7 +9,7 @@ use crate::commands::every_start;
 use crate::commands::table::columns;
 use crate::db::migrator::{LayoutKind, MigrationList};
 use crate::db::{Proof, ServerInfo, Target};
-use crate::exit::{Failure, FailureKind, Problem};
+use crate::exit::{Failure, FailureKind};
 use crate::gate::decide::Decision;
 use crate::gate::runtime::{self, GateLink};
 use crate::gate::{Gate, call_failed, refused, revision_refused};
@@ -307,12 +307,10 @@ fn verdict(plan: &GatePlan, seen: &DatabaseReport) -> Result<(), Failure> {
         ));
     }
     if info.ledger_exists && info.can_write_ledger == Some(false) {
-        return Err(Failure::new(
+        return Err(Failure::because(
             FailureKind::Database,
-            Problem::new(
-                "this role may not write to the ledger",
-                "grant it SELECT, INSERT and UPDATE on launchgate_runs",
-            ),
+            "this role may not write to the ledger",
+            "grant it SELECT, INSERT and UPDATE on launchgate_runs",
         ));
     }
     Ok(())

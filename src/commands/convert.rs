@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::os::fd::AsFd as _;
 
 use crate::convert::{self, KnownDatabase, WHAT_TO_PASS};
-use crate::exit::{Failure, FailureKind, Problem};
+use crate::exit::{Failure, FailureKind};
 use crate::output::print;
 use crate::redact;
 use crate::settings::AMBIENT_URLS;
@@ -85,9 +85,10 @@ fn read_standard_input(host: &Host) -> Result<Vec<u8>, Failure> {
         let wake = host.wait(Some(std::io::stdin().as_fd()), None);
         if let Wake::Stop(stop) = wake {
             let what = format!("stopped by {stop} while reading");
-            return Err(Failure::new(
+            return Err(Failure::because(
                 FailureKind::Stopped(stop),
-                Problem::new(what, "check the program that writes to standard input"),
+                what,
+                "check the program that writes to standard input",
             ));
         }
         match stdin.read(&mut part) {

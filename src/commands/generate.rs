@@ -11,7 +11,7 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 
 use crate::cli::{self, Document};
-use crate::exit::{Failure, FailureKind, Problem};
+use crate::exit::{Failure, FailureKind};
 use crate::sys::host::Host;
 
 /// Prints the requested file on standard output.
@@ -35,9 +35,10 @@ fn completions(shell: Shell) -> Vec<u8> {
 /// One page for everything: the general part, then a section per command.
 fn man() -> Result<Vec<u8>, Failure> {
     render_man().map_err(|error| {
-        Failure::new(
+        Failure::because(
             FailureKind::Bug,
-            Problem::new(format!("{error:#}"), "please report this bug"),
+            format!("{error:#}"),
+            "please report this bug",
         )
     })
 }

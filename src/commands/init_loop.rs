@@ -83,12 +83,10 @@ fn stay(state: &InitState, log: &Log) -> u8 {
     let front = match InitLoop::new(state.server, &state.init, state.had_terminal) {
         Ok(front) => front,
         Err(error) => {
-            let failure = Failure::new(
+            let failure = Failure::because(
                 FailureKind::System,
-                Problem::new(
-                    format!("failed to supervise the server: {error}"),
-                    "raise the open file limit (`ulimit -n`)",
-                ),
+                format!("failed to supervise the server: {error}"),
+                "raise the open file limit (`ulimit -n`)",
             );
             // The server dies with this process.
             log.fail(&failure);

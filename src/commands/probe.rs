@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 
 use crate::cli::Verb;
-use crate::exit::{Failure, FailureKind, Problem};
+use crate::exit::{Failure, FailureKind};
 use crate::output::log::Log;
 use crate::plan::ServerPlan;
 use crate::shell_words::Argv;
@@ -48,12 +48,10 @@ pub fn probe(
 
 /// Neither a gate nor a server.
 fn absent(pid: i32) -> Failure {
-    Failure::new(
+    Failure::because(
         FailureKind::Step(1),
-        Problem::new(
-            format!("there is no process {pid}"),
-            "set --pid to the process ID of launchgate",
-        ),
+        format!("there is no process {pid}"),
+        "set --pid to the process ID of launchgate",
     )
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::commands::table::columns;
 use crate::db::DatabaseUrl;
 use crate::db::ledger::Run;
-use crate::exit::{Failure, FailureKind, Problem};
+use crate::exit::{Failure, FailureKind};
 use crate::gate::decide::{Decision, RetryDelay};
 use crate::gate::runtime::{self, GateLink};
 use crate::gate::{Gate, call_failed, delay_wait};
@@ -165,12 +165,10 @@ fn render_json(seen: &LedgerReport) -> Result<String, Failure> {
         "runs": seen.runs.iter().map(run_json).collect::<Vec<Value>>(),
     });
     let text = serde_json::to_string_pretty(&value).map_err(|error| {
-        Failure::new(
+        Failure::because(
             FailureKind::Bug,
-            Problem::new(
-                format!("failed to write JSON: {error}"),
-                "please report this bug",
-            ),
+            format!("failed to write JSON: {error}"),
+            "please report this bug",
         )
     })?;
     Ok(escaped(&text) + "\n")

@@ -191,9 +191,10 @@ pub(super) fn not_started(step: &Step, error: &io::Error) -> Failure {
             what,
             "raise the process or memory limit",
         ),
-        _ if child::is_out_of_descriptors(error) => Failure::new(
+        _ if child::is_out_of_descriptors(error) => Failure::because(
             FailureKind::System,
-            Problem::new(what, "raise the open file limit (`ulimit -n`)"),
+            what,
+            "raise the open file limit (`ulimit -n`)",
         ),
         _ => exec_failed(what, error),
     }

@@ -10,7 +10,7 @@ use crate::db::migrator::{
     LayoutKind, MigrationError, MigrationFolder, MigrationList, MigrationPlan, Migrator,
 };
 use crate::db::{Error, Target};
-use crate::exit::{Failure, FailureKind, Problem};
+use crate::exit::{Failure, FailureKind};
 use crate::gate::refused;
 use crate::gate::retry::ConnectRetry;
 use crate::gate::runtime;
@@ -129,12 +129,10 @@ fn failure(trouble: MigrationError) -> Failure {
     match trouble {
         MigrationError::Folder(failure) => failure,
         MigrationError::Database(Error::Refused { what, hint }) => refused(what, hint),
-        MigrationError::Database(error) => Failure::new(
+        MigrationError::Database(error) => Failure::because(
             FailureKind::Unreachable,
-            Problem::new(
-                error.to_string(),
-                "check the database's log, then start again",
-            ),
+            error.to_string(),
+            "check the database's log, then start again",
         ),
     }
 }

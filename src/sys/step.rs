@@ -16,41 +16,36 @@ use super::wait::Ended;
 /// How often a step that is still running is reported.
 pub const PROGRESS_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Holds the right to run. The loop that watches a step asks it first after every wake-up.
+/// Holds the right to run, which is never lost unless a method says so. The loop that watches a step
+/// asks it first after every wake-up.
 pub trait RunPermit {
     /// Becomes readable when there is news.
-    fn descriptor(&self) -> Option<BorrowedFd<'_>>;
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
     /// Why the right to run is lost, if it is.
-    fn lost(&mut self, now: Moment) -> Option<String>;
+    fn lost(&mut self, _now: Moment) -> Option<String> {
+        None
+    }
     /// When to ask again at the latest.
-    fn next_look(&self) -> Option<Moment>;
+    fn next_look(&self) -> Option<Moment> {
+        None
+    }
     /// When a step that lost the right to run is killed at the latest.
-    fn kill_at(&self) -> Option<Moment>;
+    fn kill_at(&self) -> Option<Moment> {
+        None
+    }
     /// A descriptor that the step keeps open, so that a lock on it outlives launchgate.
-    fn inheritable(&self) -> Option<BorrowedFd<'_>>;
+    fn inheritable(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 }
 
 /// The permit of a run that has no lock to lose.
 #[derive(Debug, Clone, Copy)]
 pub struct AlwaysPermitted;
 
-impl RunPermit for AlwaysPermitted {
-    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        None
-    }
-    fn lost(&mut self, _: Moment) -> Option<String> {
-        None
-    }
-    fn next_look(&self) -> Option<Moment> {
-        None
-    }
-    fn kill_at(&self) -> Option<Moment> {
-        None
-    }
-    fn inheritable(&self) -> Option<BorrowedFd<'_>> {
-        None
-    }
-}
+impl RunPermit for AlwaysPermitted {}
 
 /// What to start as a step, and its limits.
 #[derive(Debug)]

@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::{Gate, HoldError, error, record, wait_clock};
+use super::{Gate, HoldError, error, record};
 use crate::db::ledger::Orphan;
 use crate::db::{EndedSessions, Error, Locked};
 use crate::exit::{FailureKind, Problem};
 use crate::gate::runtime::GateLink;
+use crate::gate::wait_clock::WaitClock;
 use crate::output::log::{Event, Field};
 use crate::steps::{StepsOutcome, Verdict};
-use crate::sys::clock::Moment;
-use crate::sys::step::PROGRESS_INTERVAL;
 
 /// How long the server may take to end sessions that it was asked to end.
 const SESSION_END: Duration = Duration::from_secs(2);
@@ -30,8 +29,7 @@ impl Gate {
         dead: &[String],
         link: &mut GateLink,
     ) -> Result<(), HoldError> {
-        let started = Moment::now();
-        let mut logged: Option<Moment> = None;
+        let mut clock = WaitClock::new(self.limits.orphan_timeout);
         let mut is_refused = false;
         loop {
             is_refused = self.end_idle(locked, dead, is_refused).await?;
@@ -39,22 +37,18 @@ impl Gate {
             if orphans.is_empty() {
                 return Ok(());
             }
-            let waited = Moment::now().since(started);
-            let limit = self.limits.orphan_timeout.unwrap_or(Duration::MAX);
-            if waited >= limit {
-                return self.give_up_waiting(&orphans, waited);
-            }
-            if logged.is_none_or(|at| Moment::now().since(at) >= PROGRESS_INTERVAL) {
-                logged = Some(Moment::now());
+            let waited = clock.go_on(|waited| {
                 let list = record::list_orphans(&orphans);
                 let message = "waiting for active database sessions left by an earlier run";
                 let fields: [Field<'_>; 2] = [("seconds", &waited.as_secs()), ("sessions", &list)];
                 self.log.say(Event::OrphansWaiting, message, &fields);
-            }
+            });
+            let waited = match waited {
+                Ok(waited) => waited,
+                Err(waited) => return self.give_up_waiting(&orphans, waited),
+            };
             locked.confirm().await?;
-            let pause = wait_clock::pause(waited)
-                .min(limit.saturating_sub(waited))
-                .min(self.target.lease / 6);
+            let pause = clock.pause(waited).min(self.target.lease / 6);
             link.unless_stopped("waiting for orphaned sessions", sleep(pause))
                 .await?;
         }

@@ -1,5 +1,7 @@
 //! Reading the ledger, again and again, until the database answers or it is this replica's turn.
 
+use std::time::Duration;
+
 use tokio::time::sleep;
 
 use super::{EarlyConnection, Gate, refused};
@@ -210,12 +212,13 @@ impl<'a> LedgerPoll<'a> {
         self.current = phase;
     }
 
-    fn log_delay(&mut self, delay: RetryDelay) {
+    /// The pause before the next read, during a delay.
+    fn delay_pause(&mut self, delay: RetryDelay) -> Duration {
         self.enter(Phase::Delay(Moment::now() + delay.remaining));
         let gate = self.gate;
         let end_it = || gate.reference.retry_command(gate.revision());
         let end_it = gate.is_counted().then(end_it);
-        self.delay.log(&gate.log, delay, end_it.as_deref());
+        self.delay.go_on(&gate.log, delay, end_it.as_deref())
     }
 
     /// Waits for the next read while an attempt that failed delays the next one. That is no wait for a
@@ -228,9 +231,8 @@ impl<'a> LedgerPoll<'a> {
         link: &mut GateLink,
         delay: RetryDelay,
     ) -> Result<(), Failure> {
-        self.log_delay(delay);
         let began = Moment::now();
-        let pause = self.delay.pause(delay);
+        let pause = self.delay_pause(delay);
         link.unless_stopped("waiting before the next attempt", sleep(pause))
             .await?;
         self.clock.leave_out(Moment::now().since(began));
@@ -247,9 +249,10 @@ impl<'a> LedgerPoll<'a> {
         link: &mut GateLink,
         delay: Option<RetryDelay>,
     ) -> Result<(), Failure> {
-        match delay {
-            Some(delay) => self.log_delay(delay),
-            None => self.enter(self.phase.clone()),
+        if let Some(delay) = delay {
+            let _ = self.delay_pause(delay);
+        } else {
+            self.enter(self.phase.clone());
         }
         if !self.gate.is_file_held() {
             let pause = self.release_pause()?;

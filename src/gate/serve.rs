@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Gate, Passed, error, record};
 use crate::exit::Failure;
 use crate::gate::decide::Attempts;
-use crate::gate::delay_wait::DelayWait;
+use crate::gate::delay_wait::log_delay;
 use crate::gate::own_tries::{OwnTries, counted};
 use crate::gate::runtime::{self, Progress, StepAnnounced, StepsRequest};
 use crate::output::log::Log;
@@ -71,7 +71,7 @@ fn wait_alone(host: &Host, log: &Log, tries: &OwnTries) -> Result<(), Failure> {
     };
     let end = Moment::now() + delay.remaining;
     log.timeline().enter(Phase::Delay(end));
-    DelayWait::new().log(log, delay, None);
+    log_delay(log, delay, None);
     match host.wait(None, Some(end)) {
         Wake::Stop(stop) => Err(steps::stopped(stop, "waiting before the next attempt")),
         Wake::Ready | Wake::Time => Ok(()),

@@ -46,21 +46,14 @@ impl WaitClock {
         if self.limit.is_some_and(|limit| waited >= limit) {
             return Err(waited);
         }
-        if self.is_log_due(now) {
+        if self
+            .logged
+            .is_none_or(|at| now.since(at) >= PROGRESS_INTERVAL)
+        {
+            self.logged = Some(now);
             log(waited);
         }
         Ok(waited)
-    }
-
-    /// Whether it is time to log the wait; if so, that is noted.
-    pub(super) fn is_log_due(&mut self, now: Moment) -> bool {
-        let is_due = self
-            .logged
-            .is_none_or(|at| now.since(at) >= PROGRESS_INTERVAL);
-        if is_due {
-            self.logged = Some(now);
-        }
-        is_due
     }
 
     /// Leaves out `time` that was spent on another wait.

@@ -229,18 +229,19 @@ fn mariadb_says_what_stays() {
     let db = Db::mariadb();
     let scene = Scene::new(&db);
     let files = Migrations::new(&scene);
-    files.write("1_a.sql", "create table a (x int);\nbogus statement;\n");
+    files.write("1_a.down.sql", "drop table a;");
+    files.write("1_a.up.sql", "create table a (x int);\nbogus statement;\n");
     let mut replica = with_sql(&scene, "v1").start();
     replica.ends_with(65);
     replica
-        .says("migrations/1_a.sql:2: ")
+        .says("migrations/1_a.up.sql:2: ")
         .says("commits each schema change immediately, so the changes before this statement remain")
         .says("delete that row");
-    files.write("1_a.sql", "create table a (x int);\n");
+    files.write("1_a.up.sql", "create table a (x int);\n");
     let mut replica = with_sql(&scene, "v2").start();
     replica.ends_with(65);
     replica
-        .says("migrations/1_a.sql was started but never finished")
+        .says("migrations/1_a.up.sql was started but never finished")
         .says("DELETE FROM _sqlx_migrations WHERE version = 1");
     db.sql("drop table a; delete from _sqlx_migrations where version = 1");
     with_sql(&scene, "v3").start().ends_with(0);

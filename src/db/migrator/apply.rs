@@ -236,7 +236,6 @@ impl Migrator {
         file: &MigrationFile,
         progress: &mut Progress,
     ) -> Result<(), MigrationError> {
-        self.refuse_nul(file).await?;
         let has_none = !self.transaction(file).is_open();
         while progress.part < file.parts.len() {
             let sql = file.part(progress.part);

@@ -2,8 +2,10 @@
 
 use super::{
     error::{MigrationError, refused},
+    file::MigrationFile,
     layout::{Compared, Layout, LayoutKind, MigrationPlan, RowSql},
     layouts::{MigrationFolder, layout},
+    statements::line,
 };
 use crate::db::{Backend, Error, Target, connection::Connection, rows::TextRow, target::CALL};
 
@@ -68,8 +70,16 @@ impl History {
             files: folder.files_for(self.kind),
             rows: rows.unwrap_or_default(),
         })?;
-        let mut refusals = plan.pending.iter().filter_map(|file| file.refusal.clone());
-        match refusals.next() {
+        let allows_nul = backend.driver().migrations.allows_nul;
+        let nul = |file: &MigrationFile| {
+            let at = file.text.find('\0').filter(|_| !allows_nul)?;
+            let line = line(&file.text, at);
+            let what = format!("{}:{line}: NUL byte in the file", file.shown);
+            let hint = "remove the NUL byte, save the file as UTF-8 and start again";
+            Some(MigrationError::migration(what, hint))
+        };
+        let mut pending = plan.pending.iter();
+        match pending.find_map(|file| file.refusal.clone().or_else(|| nul(file))) {
             Some(refusal) => Err(refusal),
             None => Ok(plan),
         }

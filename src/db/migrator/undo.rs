@@ -9,7 +9,6 @@ use super::{
     progress::{Progress, Stage},
     retry::Retry,
     send::StatementFault,
-    statements::line,
     transactions::changes_rows_only,
 };
 use crate::db::{
@@ -71,21 +70,6 @@ impl Migrator {
         }
         let failed = self.failed_file(file, progress);
         self.failed(&failed, &fault.into()).await
-    }
-
-    pub(super) async fn refuse_nul(&mut self, file: &MigrationFile) -> Result<(), MigrationError> {
-        let Some(at) = file.text.find('\0').filter(|_| !self.dialect.allows_nul) else {
-            return Ok(());
-        };
-        let _ = self.run("ROLLBACK".to_owned()).await;
-        Err(MigrationError::migration(
-            format!(
-                "{}:{}: NUL byte in the file",
-                file.shown,
-                line(&file.text, at)
-            ),
-            "remove the NUL byte, save the file as UTF-8 and start again",
-        ))
     }
 
     /// What became of a file whose next statement could not wait any longer.

@@ -130,7 +130,7 @@ fn read(path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
         .whole()
     });
     let mut files: Vec<_> = files.collect();
-    files.sort_by_key(|file| file.version);
+    files.sort_by_key(|file| (file.version, !file.runs));
     Ok(files)
 }
 

@@ -75,7 +75,8 @@ pub(super) static MYSQL: Driver = Driver {
     find: |connection, target, question, preamble, bound| {
         Box::pin(async move {
             let candidates = places::candidates(target);
-            Ok(probe(connection, candidates, question, &preamble, bound).await?)
+            let found = probe(connection, candidates, question, &preamble, bound).await;
+            found.map_err(|fault| places::unreadable(fault, target))
         })
     },
     homes: |_, target, _| Box::pin(std::future::ready(Ok(places::homes(target)))),

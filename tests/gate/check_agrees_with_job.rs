@@ -213,7 +213,7 @@ fn what_the_ledger_decides() {
 #[test]
 fn mariadb() {
     let db = Db::mariadb();
-    for user in ["reader", "member", "guest", "wild"] {
+    for user in ["reader", "member", "guest", "wild", "narrow"] {
         db.sql(&format!("create user {user}@'%' identified by 'geheim'"));
     }
     // A role counts where it is in force, and a grant may name the database by a pattern.
@@ -222,10 +222,13 @@ fn mariadb() {
          grant select, insert, update, create on shop.* to makers; \
          grant makers to member@'%'; set default role makers for member@'%'; \
          grant makers to guest@'%'; grant select on shop.* to guest@'%'; \
-         grant select, insert, update, create on `sh_p`.* to wild@'%'",
+         grant select, insert, update, create on `sh_p`.* to wild@'%'; \
+         create table guests (id int); grant select on shop.guests to narrow@'%'",
     );
     let scene = Scene::new(&db);
     let url = |user: &str| db.url_as(user, "geheim");
+    let said = ["SELECT command denied", "print-ddl --database mysql"];
+    alike(&scene, &url("narrow"), "v1", 78, &said);
     for user in ["reader", "guest"] {
         let said = ["print-ddl --database mysql"];
         let check = alike(&scene, &url(user), "v1", 78, &said);

@@ -2,9 +2,13 @@
 //!
 //! Statements name the database: a step may drop the one that the connection is in.
 
-use super::dialect::{SQL, quoted};
+use super::{
+    MYSQL,
+    dialect::{SQL, quoted},
+};
 use crate::db::{
-    Target,
+    Error, Target,
+    fault::Fault,
     ledger_sql::{HOME, LedgerSql},
     place::{Candidate, Home},
 };
@@ -31,6 +35,21 @@ pub(super) fn candidates(target: &Target) -> Vec<Candidate> {
     match target.url.database() {
         Some(own) if own != HOME => vec![candidate(own, false), candidate(HOME, true)],
         Some(_) | None => vec![candidate(HOME, false)],
+    }
+}
+
+/// Why the ledger can't be read. A role that may not read a table gets the same answer where there is none.
+pub(super) fn unreadable(fault: Fault, target: &Target) -> Error {
+    let may_be_missing = fault.is_privilege();
+    match Error::from(fault) {
+        Error::Refused { what, hint } if may_be_missing => {
+            let create = (MYSQL.create_hint)(target);
+            Error::refused(
+                what,
+                format!("{hint}, or if it does not exist yet, {create}"),
+            )
+        }
+        error => error,
     }
 }
 

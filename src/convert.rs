@@ -69,23 +69,9 @@ impl Refusal {
     }
 }
 
-#[derive(Debug, Default)]
-struct Findings {
-    wrong: Vec<String>,
-    notes: Vec<String>,
-}
-
-impl Findings {
-    fn wrong(&mut self, text: impl Into<String>) {
-        push(&mut self.wrong, text.into());
-    }
-
-    fn note(&mut self, text: impl Into<String>) {
-        push(&mut self.notes, text.into());
-    }
-}
-
-fn push(list: &mut Vec<String>, text: String) {
+/// Adds what is not there yet.
+fn push(list: &mut Vec<String>, text: impl Into<String>) {
+    let text = text.into();
     if !list.contains(&text) {
         list.push(text);
     }
@@ -96,13 +82,7 @@ fn push(list: &mut Vec<String>, text: String) {
 pub fn convert(words: &[String], surroundings: &KnownDatabase<'_>) -> Report {
     let mut chain = chain::Chain::new(surroundings);
     let outcome = input::read(words).and_then(|given| chain.convert(given));
-    let outcome = outcome.map_err(|refusal| chain.with_pattern(refusal));
-    let Findings { wrong, notes } = chain.findings;
-    Report {
-        wrong,
-        notes,
-        outcome,
-    }
+    chain.report(outcome)
 }
 
 /// A command, shortened to fit in a sentence.

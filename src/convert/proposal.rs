@@ -1,13 +1,11 @@
 //! The launchgate command that does what a chain did.
 
-mod found;
-mod users;
+mod notes;
 
-pub(super) use found::{ChainCommand, Kind, Server, User};
-
+use super::chain::{Chain, ChainCommand, User};
 use super::shell::Dialect;
 use super::words::{Part, Word, has_variables, source_of};
-use super::{Findings, Refusal, shorten};
+use super::{Refusal, shorten};
 use crate::shell_words::{self, Expansion};
 
 /// What to write instead.
@@ -32,100 +30,145 @@ enum Manner {
     Shell,
 }
 
-/// The parsed chain, once everything in it is known to be convertible.
-#[derive(Debug)]
-pub(super) struct ParsedChain<'a> {
-    pub(super) commands: Vec<ChainCommand>,
-    /// The first and the last migration.
-    pub(super) first: usize,
-    pub(super) last: usize,
-    pub(super) server: &'a Server,
-    pub(super) dialect: &'a Dialect,
-    pub(super) init: &'a [String],
-    pub(super) wait_timeout: Option<&'a str>,
-    pub(super) outer_user: Option<&'a User>,
-    pub(super) folder: Option<&'a str>,
-}
-
-impl ParsedChain<'_> {
-    /// The command.
+impl Chain<'_> {
+    /// The launchgate command, if everything in the chain can be preserved.
     ///
     /// # Errors
-    /// launchgate would not run the words that the shell ran.
-    pub(super) fn propose(mut self, findings: &mut Findings) -> Result<Proposal, Refusal> {
-        let step_env = self.step_env();
-        let takes_cmd = self.server.takes_cmd;
-        for command in &mut self.commands {
-            let is_set = step_env.is_some() && command.kind == Kind::Migration;
-            let why = if !command.assignments.is_empty() && !is_set {
-                Some("a variable for one command")
-            } else if takes_cmd && has_variables(&command.words) {
-                // `--expand-env` would expand the dollars of the CMD too.
-                Some("a variable")
-            } else {
-                None
-            };
-            command.shell = command.shell.or(why);
+    /// Something can't be, or no command is known to migrate.
+    pub(super) fn propose(&mut self) -> Result<Proposal, Refusal> {
+        let Some(server) = self.server.clone() else {
+            return Err(Refusal::keep_script("the chain starts no server"));
+        };
+        if self.migrate.is_empty() {
+            return self.without_migration(&server);
         }
-        let manner = self.manner();
+        self.say_what_runs_when();
+        self.say_of_server(&server);
+        let step_env = self.step_env();
+        let takes_cmd = self.takes_cmd;
+        let is_set = step_env.is_some();
+        for (list, is_set) in [
+            (&mut self.prepare, false),
+            (&mut self.migrate, is_set),
+            (&mut self.warm_up, false),
+        ] {
+            for command in list {
+                let why = if !command.assignments.is_empty() && !is_set {
+                    Some("a variable for one command")
+                } else if takes_cmd && has_variables(&command.words) {
+                    // `--expand-env` would expand the dollars of the CMD too.
+                    Some("a variable")
+                } else {
+                    None
+                };
+                command.shell = command.shell.or(why);
+            }
+        }
+        let manner = self.manner(&server);
         let step_env = step_env.filter(|_| manner != Manner::Shell);
-        let mut words = Vec::new();
-        let mut flags = self.init.to_vec();
-        let keeps_users = self.users(&mut words, &mut flags)?;
-        words.extend(["launchgate".to_owned(), "run".to_owned()]);
+        let step_env = step_env.unwrap_or_default();
+        self.say_how_they_run(&server, manner, &step_env);
+        let words = self.command_words(&server, manner, step_env)?;
+        Ok(self.proposal(words))
+    }
+
+    fn proposal(&self, words: Vec<String>) -> Proposal {
+        Proposal {
+            words,
+            takes_cmd: self.takes_cmd,
+            folder: self.folder.clone(),
+        }
+    }
+
+    fn command_words(
+        &mut self,
+        server: &ChainCommand,
+        manner: Manner,
+        step_env: Vec<String>,
+    ) -> Result<Vec<String>, Refusal> {
+        let mut flags = self.init.clone();
+        let mut words = self.users(server.user.as_ref(), &mut flags)?;
+        words.extend(["launchgate", "run"].map(str::to_owned));
         words.append(&mut flags);
-        if let Some(timeout) = self.wait_timeout {
-            words.extend(["--wait-timeout".to_owned(), timeout.to_owned()]);
+        if let Some(timeout) = &self.wait_timeout {
+            words.extend(["--wait-timeout".to_owned(), timeout.clone()]);
         }
         match manner {
             Manner::Words => {}
             Manner::Expanded => words.push("--expand-env".to_owned()),
             Manner::Shell => words.push("--shell".to_owned()),
         }
-        for value in step_env.iter().flatten() {
-            words.extend(["--step-env".to_owned(), value.clone()]);
+        for value in step_env {
+            words.extend(["--step-env".to_owned(), value]);
         }
-        for (number, command) in self.commands.iter().enumerate() {
-            let flag = if number < self.first {
-                "--prepare"
-            } else if number <= self.last {
-                "--migrate"
-            } else {
-                "--warm-up"
-            };
-            let user = command
-                .user
-                .as_ref()
-                .filter(|_| number < self.first || keeps_users);
-            let text = self.text(command, user, manner)?;
-            // One that begins with a dash would be read as a flag.
-            if text.starts_with('-') {
-                words.push(format!("{flag}={text}"));
-            } else {
-                words.extend([flag.to_owned(), text]);
+        for (flag, list) in [
+            ("--prepare", &self.prepare),
+            ("--migrate", &self.migrate),
+            ("--warm-up", &self.warm_up),
+        ] {
+            for command in list {
+                let text = self.command_text(command, manner)?;
+                // One that begins with a dash would be read as a flag.
+                if text.starts_with('-') {
+                    words.push(format!("{flag}={text}"));
+                } else {
+                    words.extend([flag.to_owned(), text]);
+                }
             }
         }
         words.push("--".to_owned());
-        words.extend(self.server_words(manner)?);
-        self.say(manner, step_env.as_deref().unwrap_or_default(), findings);
-        Ok(Proposal {
-            words,
-            takes_cmd: self.server.takes_cmd,
-            folder: self.folder.map(str::to_owned),
-        })
+        words.extend(self.server_words(server, manner)?);
+        Ok(words)
     }
 
-    fn migrations(&self) -> &[ChainCommand] {
-        &self.commands[self.first..=self.last]
+    /// Who runs what: adds the flags, and returns the words in front of launchgate. What launchgate runs as
+    /// the server's user no longer switches to that user itself.
+    fn users(
+        &mut self,
+        server: Option<&User>,
+        flags: &mut Vec<String>,
+    ) -> Result<Vec<String>, Refusal> {
+        let differs = |command: Option<&ChainCommand>| {
+            let what = "and the server run as different users";
+            command.map_or(Ok(()), |command| Err(Refusal::keep(&command.source, what)))
+        };
+        let mut flag = |name: &str, value: &str| flags.extend([name, value].map(str::to_owned));
+        if let Some(outer) = &self.outer_user {
+            differs(self.commands().find(|command| command.user.is_some()))?;
+            // A `--prepare` command runs as the user who started launchgate.
+            if !self.prepare.is_empty() {
+                let words = outer.words.iter().filter_map(Word::text);
+                return Ok(words.map(str::to_owned).collect());
+            }
+            flag("--user", &outer.name);
+        } else if let Some(user) = server {
+            flag("--user", &user.name);
+            let is_other = |command: &&ChainCommand| {
+                command
+                    .user
+                    .as_ref()
+                    .is_none_or(|own| own.name != user.name)
+            };
+            if self.migrate.iter().all(|command| command.user.is_none()) {
+                // Only root may change to another user.
+                flag("--step-user", "0");
+            } else {
+                differs(self.migrate.iter().find(is_other))?;
+            }
+            differs(self.warm_up.iter().find(is_other))?;
+            for command in self.migrate.iter_mut().chain(&mut self.warm_up) {
+                command.user = None;
+            }
+        }
+        Ok(Vec::new())
     }
 
     /// What `NAME=value` in front of the migrations is for `--step-env`: it is set for all of
     /// them, so they all have to agree.
     fn step_env(&self) -> Option<Vec<String>> {
-        let migrations = self.migrations();
-        let set = &migrations.first()?.assignments;
+        let set = &self.migrate.first()?.assignments;
         let agree = |command: &ChainCommand| command.assignments == *set && command.shell.is_none();
-        if set.is_empty() || !migrations.iter().all(agree) {
+        if set.is_empty() || !self.migrate.iter().all(agree) {
             return None;
         }
         set.iter()
@@ -140,16 +183,13 @@ impl ParsedChain<'_> {
             .collect()
     }
 
-    fn manner(&self) -> Manner {
-        let needs = |command: &&ChainCommand| command.shell.is_some();
-        if *self.dialect == Dialect::Posix && self.commands.iter().any(|command| needs(&command)) {
+    fn manner(&self, server: &ChainCommand) -> Manner {
+        let mut in_shell = self.commands().filter(|command| command.shell.is_some());
+        if self.dialect == Dialect::Posix && in_shell.next().is_some() {
             return Manner::Shell;
         }
-        let mut plain = self.commands.iter().filter(|command| !needs(command));
-        let server = self.server;
-        if plain.any(|command| has_variables(&command.words))
-            || (server.text.is_none() && has_variables(&server.words))
-        {
+        let mut plain = self.commands().chain([server]);
+        if plain.any(|command| command.shell.is_none() && has_variables(&command.words)) {
             Manner::Expanded
         } else {
             Manner::Words
@@ -157,13 +197,11 @@ impl ParsedChain<'_> {
     }
 
     /// The text behind `--prepare`, `--migrate` or `--warm-up`.
-    fn text(
-        &self,
-        command: &ChainCommand,
-        user: Option<&User>,
-        manner: Manner,
-    ) -> Result<String, Refusal> {
-        let front = user.map(|user| user.words.as_slice()).unwrap_or_default();
+    fn command_text(&self, command: &ChainCommand, manner: Manner) -> Result<String, Refusal> {
+        let front = command
+            .user
+            .as_ref()
+            .map_or(&[][..], |user| user.words.as_slice());
         if manner == Manner::Shell || command.shell.is_some() {
             let mut source = source_of(front);
             if !source.is_empty() {
@@ -173,7 +211,7 @@ impl ParsedChain<'_> {
             let mut options = command.options.clone();
             options.sort_unstable();
             options.dedup();
-            return match self.dialect {
+            return match &self.dialect {
                 Dialect::Bash(bash) if manner != Manner::Shell => {
                     let mut words = vec![bash.as_str()];
                     words.extend(options.iter().flat_map(|option| ["-o", option]));
@@ -195,30 +233,26 @@ impl ParsedChain<'_> {
     }
 
     /// The server's words behind `--`.
-    fn server_words(&self, manner: Manner) -> Result<Vec<String>, Refusal> {
-        let server = self.server;
+    fn server_words(&self, server: &ChainCommand, manner: Manner) -> Result<Vec<String>, Refusal> {
         let has_variables = has_variables(&server.words);
-        if has_variables && server.takes_cmd {
+        if has_variables && self.takes_cmd {
             return Err(Refusal::keep(
-                &server.name(),
+                &self.server_name(),
                 "sets a variable and is followed by the CMD",
             ));
         }
-        if server.text.is_some() || (manner == Manner::Shell && has_variables) {
-            let text = server
-                .text
-                .clone()
-                .unwrap_or_else(|| source_of(&server.words));
-            let shell = match self.dialect {
+        if server.shell.is_some() || (manner == Manner::Shell && has_variables) {
+            let shell = match &self.dialect {
                 Dialect::Posix => "sh",
                 Dialect::Bash(bash) => bash,
             };
-            let nounset = self
-                .commands
-                .iter()
-                .any(|command| command.options.contains(&"nounset"));
-            let set = if nounset { "set -o nounset; " } else { "" };
-            let words = [shell, "-c", &format!("{set}exec {text}")];
+            let mut options = self.commands().flat_map(|command| &command.options);
+            let set = if options.any(|option| *option == "nounset") {
+                "set -o nounset; "
+            } else {
+                ""
+            };
+            let words = [shell, "-c", &format!("{set}exec {}", self.server_name())];
             return Ok(words.map(|word| plain(word, manner)).to_vec());
         }
         let expanded = |word: &Word| {
@@ -232,72 +266,31 @@ impl ParsedChain<'_> {
         server.words.iter().map(expanded).collect()
     }
 
-    fn say(&self, manner: Manner, step_env: &[String], findings: &mut Findings) {
-        for command in &self.commands {
-            if let Some(what) = command.shell {
-                findings.note(format!(
-                    "`{}` needs a shell for {what}: the image must contain one",
-                    shorten(&command.source)
-                ));
-            }
+    /// No command is recognized as a migration: either only an init is wanted, or the user has to
+    /// say which one migrates.
+    fn without_migration(&mut self, server: &ChainCommand) -> Result<Proposal, Refusal> {
+        if self.prepare.is_empty()
+            && let Some((front, behind)) = self.around_init.take()
+        {
+            self.say_of_server(server);
+            let mut words = texts(&front)?;
+            words.extend(["launchgate", "init"].map(str::to_owned));
+            words.extend(self.init.iter().filter(|flag| *flag != "--init").cloned());
+            words.push("--".to_owned());
+            words.extend(texts(&behind)?);
+            return Ok(self.proposal(words));
         }
-        for value in step_env {
-            let name = value.split('=').next().unwrap_or_default();
-            findings.note(format!(
-                "`--step-env` sets {name} for the steps but not for the server, as in the chain"
-            ));
-        }
-        if self.server.user.is_some() && self.first > 0 {
-            findings.note("`--prepare` runs as the container's initial user, with the server's environment (including HOME)");
-        }
-        if manner != Manner::Expanded {
-            return;
-        }
-        let words = self.commands.iter().flat_map(|command| &command.words);
-        let words = words.chain(&self.server.words);
-        let split: Vec<String> = words
-            .flat_map(Word::variables)
-            .filter(|(_, splits)| *splits)
-            .map(|(name, _)| format!("${name}"))
-            .collect();
-        findings.note(
-            "`--expand-env` expands variables without a shell; an unset variable is an error",
-        );
-        if !split.is_empty() {
-            findings.note(format!(
-                "a shell would split the value of {} at spaces; `--expand-env` keeps it as one word",
-                split.join(", ")
-            ));
-        }
+        Err(self.which_migrates(server))
     }
 }
 
-impl Proposal {
-    /// `launchgate init` in place of an init: `words` are the words before and after that init.
-    pub(super) fn init(
-        (front, behind): (Vec<Word>, Vec<Word>),
-        flags: &[String],
-        takes_cmd: bool,
-        folder: Option<String>,
-    ) -> Result<Self, Refusal> {
-        let texts = |words: &[Word]| -> Result<Vec<String>, Refusal> {
-            let text = |word: &Word| word.text().map(str::to_owned);
-            words
-                .iter()
-                .map(|word| text(word).ok_or_else(|| differs(&word.source)))
-                .collect()
-        };
-        let mut words = texts(&front)?;
-        words.extend(["launchgate".to_owned(), "init".to_owned()]);
-        words.extend(flags.iter().filter(|flag| *flag != "--init").cloned());
-        words.push("--".to_owned());
-        words.extend(texts(&behind)?);
-        Ok(Self {
-            words,
-            takes_cmd,
-            folder,
-        })
-    }
+/// The texts of words that no variable is in.
+fn texts(words: &[Word]) -> Result<Vec<String>, Refusal> {
+    let text = |word: &Word| word.text().map(str::to_owned);
+    words
+        .iter()
+        .map(|word| text(word).ok_or_else(|| differs(&word.source)))
+        .collect()
 }
 
 /// Whether launchgate reads these words from the text.

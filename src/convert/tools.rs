@@ -205,9 +205,11 @@ pub(super) fn other_task(words: &[Word]) -> Option<String> {
 }
 
 /// How the lock that a killed migration tool leaves behind is removed.
-pub(super) fn unlock(migrations: &[&[Word]]) -> Option<&'static str> {
+pub(super) fn unlock<'a>(
+    migrations: impl Iterator<Item = &'a [Word]> + Clone,
+) -> Option<&'static str> {
     let runs = |row: &str| {
-        let mut migrations = migrations.iter();
+        let mut migrations = migrations.clone();
         migrations.any(|words| in_table(row, &texts(words)))
     };
     tables::STALE_LOCKS.lines().find_map(|row| {

@@ -1,11 +1,10 @@
 //! A command before the server.
 
-use super::super::proposal::{ChainCommand, Kind};
 use super::super::shell::{self, Contents, Piece, PieceShape, Redirect, Simple};
 use super::super::words::{Word, has_variables, program, source_of};
 use super::super::{Refusal, shorten, tools};
-use super::Chain;
 use super::statement::{refuse_content, refuse_influence, refuse_program, refuse_state};
+use super::{Chain, ChainCommand, Kind};
 
 impl Chain<'_> {
     pub(super) fn command(&mut self, piece: &Piece) -> Result<(), Refusal> {
@@ -17,15 +16,6 @@ impl Chain<'_> {
             PieceShape::Until { condition } => self.until(piece, *condition),
             PieceShape::Other(what) => self.compound(piece, what),
         }
-    }
-
-    pub(super) fn push(&mut self, command: ChainCommand) {
-        let kind = if self.is_release {
-            Kind::Migration
-        } else {
-            command.kind
-        };
-        self.commands.push(ChainCommand { kind, ..command });
     }
 
     /// The `set` options that affect a command run in its own shell.
@@ -50,13 +40,14 @@ impl Chain<'_> {
                 self.judge_tasks(&simple.words)?;
             }
         }
-        self.push(ChainCommand {
+        let command = ChainCommand {
             shell: Some(what),
             source: piece.source.clone(),
             options: self.options_for(&piece.contents),
-            ..ChainCommand::new(kind)
-        });
-        Ok(())
+            is_wait: kind == Kind::Wait,
+            ..ChainCommand::default()
+        };
+        self.push(kind, command)
     }
 
     /// Anything but a program with its arguments.
@@ -67,7 +58,7 @@ impl Chain<'_> {
         let last_migrates = last.is_some_and(|last| tools::is_migration(&last.words));
         let pipe_hides = contents.pipe && !self.options.contains(&"pipefail");
         if pipe_hides {
-            self.findings.wrong(format!(
+            self.wrong(format!(
                 "a pipe hides the failure of all but its last command: `{}`",
                 shorten(&piece.source)
             ));
@@ -115,12 +106,12 @@ impl Chain<'_> {
             [Some("cd"), folder @ ..] => return self.change_folder(folder, source),
             [Some("true" | ":"), ..] if is_quiet => return Ok(()),
             [Some("echo" | "printf"), ..] if is_quiet => {
-                self.findings.note(format!(
+                self.note(format!(
                     "removed `{shown}`: launchgate logs what happens"
                 ));
                 return Ok(());
             }
-            [Some("sleep"), ..] => self.findings.wrong(format!(
+            [Some("sleep"), ..] => self.wrong(format!(
                 "`{shown}` waits a fixed time: if it is meant for the database, remove it, because launchgate waits for the database"
             )),
             _ => {}
@@ -138,20 +129,20 @@ impl Chain<'_> {
         let kind = self.kind(&simple.words)?;
         let shell = needs_shell(&simple);
         if simple.redirects.contains(&Redirect::Output) && shell.is_none() {
-            self.findings.note(format!(
+            self.note(format!(
                 "removed the redirection in `{shown}`: launchgate passes both streams through"
             ));
         }
-        self.push(ChainCommand {
+        let command = ChainCommand {
             shell,
             source: source.to_owned(),
             user,
             options: self.options_for(&Contents::default()),
             words: simple.words,
             assignments: simple.assignments,
-            ..ChainCommand::new(kind)
-        });
-        Ok(())
+            is_wait: false,
+        };
+        self.push(kind, command)
     }
 
     /// What a program with its arguments is for.
@@ -194,7 +185,7 @@ impl Chain<'_> {
             ));
         }
         if has("db:prepare") || has("db:setup") || has("ecto.setup") {
-            self.findings.note("launchgate connects before it migrates: if the database may not exist yet, create it first (`--prepare 'rails db:create'`, `--prepare 'mix ecto.create'`)");
+            self.note("launchgate connects before it migrates: if the database may not exist yet, create it first (`--prepare 'rails db:create'`, `--prepare 'mix ecto.create'`)");
         }
         Ok(())
     }
@@ -214,8 +205,7 @@ impl Chain<'_> {
             "stops at the first command that fails anyway"
         };
         self.options.extend(options);
-        self.findings
-            .note(format!("removed `{source}`: launchgate {what}"));
+        self.note(format!("removed `{source}`: launchgate {what}"));
         Ok(())
     }
 
@@ -223,7 +213,7 @@ impl Chain<'_> {
     fn change_folder(&mut self, words: &[Option<&str>], source: &str) -> Result<(), Refusal> {
         match words {
             [Some(folder)] | [Some("--"), Some(folder)]
-                if folder.starts_with('/') && self.commands.is_empty() =>
+                if folder.starts_with('/') && self.commands().next().is_none() =>
             {
                 self.folder = Some((*folder).to_owned());
             }
@@ -234,7 +224,7 @@ impl Chain<'_> {
                 ));
             }
         }
-        self.findings.note(format!(
+        self.note(format!(
             "`{source}` becomes the container's working directory"
         ));
         Ok(())

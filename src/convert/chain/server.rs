@@ -1,13 +1,12 @@
 //! The last command: the server and its wrappers.
 
-use super::super::proposal::{Server, User};
 use super::super::shell::{self, Redirect, Simple};
 use super::super::tools::{self, Wrapped, Wrapper};
 use super::super::words::{Word, program, source_of};
 use super::super::{Refusal, shorten};
-use super::Chain;
 use super::command::needs_shell;
 use super::statement::{refuse_program, refuse_state};
+use super::{Chain, ChainCommand, User};
 
 impl Chain<'_> {
     /// `arguments` are what the text calls `$0`, `$1` and so on, where that is known.
@@ -23,9 +22,9 @@ impl Chain<'_> {
         if has_exec {
             simple.words.remove(0);
         }
-        let takes_cmd = self.take_arguments(&mut simple.words, arguments)?;
+        self.takes_cmd = self.take_arguments(&mut simple.words, arguments)?;
         refuse_state(&source_of(&simple.words), source)?;
-        let is_empty = simple.words.is_empty() && !takes_cmd;
+        let is_empty = simple.words.is_empty() && !self.takes_cmd;
         if is_empty || tools::changes_shell(&simple.words) || tools::ends_at_once(&simple.words) {
             return Err(Refusal::keep(
                 source,
@@ -35,23 +34,24 @@ impl Chain<'_> {
         self.put_assignments(&mut simple, source)?;
         let shell = needs_shell(&simple);
         if simple.redirects.contains(&Redirect::Output) && shell.is_none() {
-            self.findings.note("removed the redirection of the server's output: the container's log captures both streams");
+            self.note("removed the redirection of the server's output: the container's log captures both streams");
         }
         if self.in_shell {
             self.say_exec(has_exec, &shown);
         }
         let Some(what) = shell else {
-            return self.words(simple.words, takes_cmd, depth);
+            return self.words(simple.words, depth);
         };
-        if takes_cmd || tools::wrapper(&simple.words)?.is_some() {
+        if self.takes_cmd || tools::wrapper(&simple.words)?.is_some() {
             return Err(Refusal::keep(source, &format!("needs a shell for {what}")));
         }
-        self.findings.note(format!("the server needs a shell for {what}: the image must contain one; `exec` then replaces it with the server"));
+        self.note(format!("the server needs a shell for {what}: the image must contain one; `exec` then replaces it with the server"));
         let text = source.strip_prefix("exec").filter(|_| has_exec);
-        self.server = Some(Server {
-            text: Some(text.unwrap_or(source).trim_start().to_owned()),
+        self.server = Some(ChainCommand {
+            source: text.unwrap_or(source).trim_start().to_owned(),
+            shell: Some(what),
             words: simple.words,
-            ..Server::default()
+            ..ChainCommand::default()
         });
         Ok(())
     }
@@ -82,7 +82,7 @@ impl Chain<'_> {
             };
         }
         if !last.starts_with('"') {
-            self.findings.note(
+            self.note(
                 "unquoted `$@` splits the arguments again; launchgate passes each one unchanged",
             );
         }
@@ -115,32 +115,26 @@ impl Chain<'_> {
                 "sets a variable and redirects a stream",
             ));
         }
-        self.findings
-            .note("`env` sets the variable for the server only: the image must contain `env`");
+        self.note("`env` sets the variable for the server only: the image must contain `env`");
         Ok(())
     }
 
     /// The words of a command that no shell reads any more: the server, or a shell with the rest
-    /// of the chain. With `takes_cmd` the image's CMD follows them.
-    pub(super) fn words(
-        &mut self,
-        words: Vec<Word>,
-        takes_cmd: bool,
-        depth: usize,
-    ) -> Result<(), Refusal> {
-        let all = words.clone();
-        let (words, user, behind_init) = self.unwrap_server(words, takes_cmd)?;
+    /// of the chain.
+    pub(super) fn words(&mut self, words: Vec<Word>, depth: usize) -> Result<(), Refusal> {
+        let (words, user) = self.unwrap_server(words)?;
         if let Some(shell) = shell::call(&words, self.in_shell)? {
             self.outer_user = user;
+            self.around_init = None;
             self.dialect = shell.dialect;
             self.options.extend(shell.options);
             self.in_shell = true;
             if shell.is_login {
-                self.findings.note("a login shell reads /etc/profile and similar files, which launchgate does not: set the variables they set (often PATH) in the container");
+                self.note("a login shell reads /etc/profile and similar files, which launchgate does not: set the variables they set (often PATH) in the container");
             }
             return self.text(&shell.text, shell.arguments, depth + 1);
         }
-        if words.is_empty() && !takes_cmd {
+        if words.is_empty() && !self.takes_cmd {
             return Err(Refusal::new(
                 "no server follows the wait",
                 "add the server's command",
@@ -148,7 +142,7 @@ impl Chain<'_> {
         }
         refuse_words(&words, self.in_shell)?;
         let is_job = tools::is_migration(&words) && !tools::is_server(&words);
-        if is_job && !self.commands.is_empty() {
+        if is_job && self.commands().next().is_some() {
             return Err(Refusal::new(
                 format!(
                     "the last command, `{}`, is a migration: there is no server",
@@ -157,28 +151,23 @@ impl Chain<'_> {
                 "add the server's command; for a job without a server, write `launchgate job --migrate '…'`",
             ));
         }
-        self.server = Some(Server {
+        self.server = Some(ChainCommand {
             words,
             user,
-            takes_cmd,
-            behind_init: behind_init
-                .map(|(front, rest)| (all[..front].to_vec(), all[rest..].to_vec())),
-            text: None,
+            ..ChainCommand::default()
         });
         Ok(())
     }
 
-    /// Strips the server's wrappers. Also returns the range of an init's words.
-    #[expect(clippy::type_complexity, reason = "three plain results of one loop")]
+    /// Strips the server's wrappers, and remembers what stands around an init.
     fn unwrap_server(
         &mut self,
         mut words: Vec<Word>,
-        takes_cmd: bool,
-    ) -> Result<(Vec<Word>, Option<User>, Option<(usize, usize)>), Refusal> {
-        let count = words.len();
+    ) -> Result<(Vec<Word>, Option<User>), Refusal> {
+        let all = words.clone();
         let mut user = None;
-        let mut init = None;
-        while let Some((wrapper, own, rest)) = take(&words, takes_cmd)? {
+        self.around_init = None;
+        while let Some((wrapper, own, rest)) = take(&words, self.takes_cmd)? {
             match wrapper {
                 Wrapper::Init { name, flags } => {
                     if !self.init.is_empty() {
@@ -187,10 +176,10 @@ impl Chain<'_> {
                             "remove one of them",
                         ));
                     }
-                    self.findings
-                        .note(format!("removed `{name}`: launchgate does the same"));
+                    self.note(format!("removed `{name}`: launchgate does the same"));
                     self.init = flags;
-                    init = Some((count - words.len(), count - rest.len()));
+                    let front = all[..all.len() - words.len()].to_vec();
+                    self.around_init = Some((front, rest.clone()));
                 }
                 Wrapper::User { name, user: new } => {
                     if user.is_some() || self.outer_user.is_some() {
@@ -204,22 +193,22 @@ impl Chain<'_> {
                     });
                 }
                 Wrapper::Wait { timeout } => {
-                    self.take_wait(own, timeout);
-                    init = None;
+                    self.take_wait(own, timeout)?;
+                    self.around_init = None;
                 }
             }
             words = rest;
         }
-        Ok((words, user, init))
+        Ok((words, user))
     }
 
     fn say_exec(&mut self, has_exec: bool, shown: &str) {
         if !has_exec {
-            self.findings.wrong(format!(
+            self.wrong(format!(
                 "no `exec` before the server: if the shell stays as PID 1, it drops SIGTERM, so `{shown}` is killed instead of shut down cleanly"
             ));
-        } else if !self.commands.is_empty() {
-            self.findings.wrong("while the commands before the server run, the shell is PID 1 and drops SIGTERM: a migration is killed midway");
+        } else if self.commands().next().is_some() {
+            self.wrong("while the commands before the server run, the shell is PID 1 and drops SIGTERM: a migration is killed midway");
         }
     }
 }

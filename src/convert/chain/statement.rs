@@ -1,10 +1,9 @@
 //! Statements: commands with `&&` and `||` between them.
 
-use super::super::proposal::{ChainCommand, Kind};
 use super::super::shell::{Link, Piece, PieceShape};
 use super::super::words::{Word, program, shell_state};
 use super::super::{Refusal, shorten, tools};
-use super::Chain;
+use super::{Chain, ChainCommand, Kind};
 
 /// The pieces of each statement.
 pub(super) fn statements(pieces: &[Piece]) -> Vec<&[Piece]> {
@@ -28,7 +27,7 @@ impl Chain<'_> {
     /// A statement followed by another one.
     pub(super) fn statement(&mut self, pieces: &[Piece]) -> Result<(), Refusal> {
         refuse_background(pieces)?;
-        let before = self.commands.len();
+        let before = self.commands().count();
         let or = pieces.iter().position(|piece| piece.link == Link::Or);
         let (body, fallback) = match or {
             None => (pieces, Fallback::None),
@@ -39,7 +38,7 @@ impl Chain<'_> {
             Fallback::None if body.len() > 1 && asks => self.whole(pieces, "`&&`")?,
             Fallback::None => self.each(body)?,
             Fallback::GivesUp(exit) if !asks => {
-                self.findings.note(format!(
+                self.note(format!(
                     "removed `|| {}`: launchgate stops at a command that fails, with its exit code",
                     shorten(&exit.source)
                 ));
@@ -47,7 +46,7 @@ impl Chain<'_> {
             }
             Fallback::Swallows(swallow) if matches!(body, [one] if one.contents.has(tools::is_migration)) =>
             {
-                self.findings.wrong(format!(
+                self.wrong(format!(
                     "`|| {}` hides a failed migration: removed it, so that a failure keeps the server from starting",
                     shorten(&swallow.source)
                 ));
@@ -57,10 +56,10 @@ impl Chain<'_> {
                 self.whole(pieces, "`||`")?;
             }
         }
-        let runs_something = self.commands.len() > before;
+        let runs_something = self.commands().count() > before;
         if runs_something && !self.options.contains(&"errexit") && !self.is_release {
             let source = pieces.last().map(|piece| shorten(&piece.source));
-            self.findings.wrong(format!(
+            self.wrong(format!(
                 "`;` or a newline continues after a failure: commands after `{}` run even if it fails",
                 source.unwrap_or_default()
             ));
@@ -83,13 +82,13 @@ impl Chain<'_> {
             }
             options.extend(self.options_for(&piece.contents));
         }
-        self.push(ChainCommand {
+        let command = ChainCommand {
             shell: Some(what),
             source: joined(pieces),
             options,
-            ..ChainCommand::new(Kind::Other)
-        });
-        Ok(())
+            ..ChainCommand::default()
+        };
+        self.push(Kind::Other, command)
     }
 
     /// The statement with the server at its end.
@@ -118,7 +117,7 @@ impl Chain<'_> {
             PieceShape::Other(what) => what,
         };
         if server.contents.pipe {
-            self.findings.wrong("the server is in a pipe: the shell stays as PID 1 and drops SIGTERM, and the pipe hides the server's exit code");
+            self.wrong("the server is in a pipe: the shell stays as PID 1 and drops SIGTERM, and the pipe hides the server's exit code");
         }
         let what = format!("is {what}, but a server was expected");
         Err(Refusal::keep(&server.source, &what))

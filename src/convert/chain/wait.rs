@@ -1,13 +1,12 @@
 //! Waits for the database, retry loops, and what else stands in front of a command.
 
-use super::super::proposal::{ChainCommand, Kind, User};
 use super::super::shell::{Piece, Simple};
 use super::super::tools::{self, Wrapper};
 use super::super::words::{Word, program, source_of};
 use super::super::{Refusal, shorten};
-use super::Chain;
 use super::command::needs_shell;
 use super::statement::refuse_influence;
+use super::{Chain, ChainCommand, Kind, User};
 
 impl Chain<'_> {
     /// A retry loop: around a wait or a migration.
@@ -34,7 +33,7 @@ impl Chain<'_> {
             self.push_text(piece, Kind::Wait, LOOP)
         } else if is_idle && tools::is_migration(&asked.words) {
             refuse_influence(piece)?;
-            self.findings.note(format!(
+            self.note(format!(
                 "`{}` retries the migration forever: `--max-attempts` sets a limit, and the ledger records each attempt",
                 shorten(&piece.source)
             ));
@@ -49,29 +48,35 @@ impl Chain<'_> {
     fn drops_wait(&mut self, source: &str) -> bool {
         let source = shorten(source);
         if self.knows_database {
-            self.findings.wrong(format!(
+            self.wrong(format!(
                 "removed `{source}`: launchgate waits for the database itself, and also checks that it can log in (`--wait-timeout`, 60s)"
             ));
         } else {
-            self.findings.note(format!(
+            self.note(format!(
                 "kept `{source}`: launchgate waits only for the database it is configured for; set DATABASE_URL or add `--database-url`, then remove this wait"
             ));
         }
         self.knows_database
     }
 
-    pub(super) fn take_wait(&mut self, own: Vec<Word>, timeout: Option<String>) {
+    pub(super) fn take_wait(
+        &mut self,
+        own: Vec<Word>,
+        timeout: Option<String>,
+    ) -> Result<(), Refusal> {
         let source = source_of(&own);
         let is_database = tools::about_database(&own);
         if is_database && self.drops_wait(&source) {
             self.wait_timeout = timeout.or(self.wait_timeout.take());
-            return;
+            return Ok(());
         }
-        self.push(ChainCommand {
+        let command = ChainCommand {
             source,
             words: own,
-            ..ChainCommand::new(if is_database { Kind::Wait } else { Kind::Other })
-        });
+            is_wait: is_database,
+            ..ChainCommand::default()
+        };
+        self.push(Kind::Other, command)
     }
 
     /// Strips wrappers that wait or change the user. Returns the user.
@@ -83,7 +88,9 @@ impl Chain<'_> {
         while let Some((wrapper, own, rest)) = tools::wrapper(&simple.words)? {
             let is_alone = rest.is_empty() && tools::about_database(&own);
             match wrapper {
-                Wrapper::Wait { timeout } if is_plain || is_alone => self.take_wait(own, timeout),
+                Wrapper::Wait { timeout } if is_plain || is_alone => {
+                    self.take_wait(own, timeout)?
+                }
                 Wrapper::User { user: name, .. } if is_plain && user.is_none() => {
                     user = Some(User { name, words: own });
                 }

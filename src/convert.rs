@@ -81,8 +81,19 @@ fn push(list: &mut Vec<String>, text: impl Into<String>) {
 /// the chain was given as: one text in any of the forms that `input` knows, or a command's words.
 pub fn convert(words: &[String], surroundings: &KnownDatabase<'_>) -> Report {
     let mut chain = chain::Chain::new(surroundings);
-    let outcome = input::read(words).and_then(|given| chain.convert(given));
-    chain.report(outcome)
+    let taken = input::read(words).and_then(|given| chain.take(given));
+    let mut outcome = taken.and_then(|()| chain.propose());
+    if let Err(refusal) = &mut outcome
+        && refusal.hint.is_empty()
+    {
+        refusal.hint = chain.pattern();
+    }
+    let chain::Chain { wrong, notes, .. } = chain;
+    Report {
+        wrong,
+        notes,
+        outcome,
+    }
 }
 
 /// A command, shortened to fit in a sentence.

@@ -9,10 +9,9 @@ mod wait;
 
 use self::pattern::Pattern;
 use super::input::{self, ChainForm, Given};
-use super::proposal::Proposal;
 use super::shell::{self, Dialect, Piece};
 use super::words::{Word, source_of};
-use super::{KnownDatabase, Refusal, Report, push, shorten};
+use super::{KnownDatabase, Refusal, push, shorten};
 
 /// The maximum nesting depth of shells.
 const MAX_DEPTH: usize = 4;
@@ -54,6 +53,14 @@ pub(super) struct ChainCommand {
     pub(super) is_wait: bool,
 }
 
+/// Which line of a Procfile is being read; a chain from elsewhere is the server's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    /// `release:`, where every command is a step.
+    Release,
+    Server,
+}
+
 /// What was read so far.
 #[derive(Debug)]
 pub(super) struct Chain<'a> {
@@ -83,8 +90,7 @@ pub(super) struct Chain<'a> {
     pub(super) wait_timeout: Option<String>,
     /// Whether launchgate will know the database.
     pub(super) knows_database: bool,
-    /// A Procfile's `release:` line is being read: what it runs is a step.
-    is_release: bool,
+    line: Line,
     /// What the hint of a refusal needs: the migrations, the server, whether it needs `--init`.
     pattern: Pattern,
 }
@@ -109,13 +115,13 @@ impl<'a> Chain<'a> {
             init: Vec::new(),
             wait_timeout: None,
             knows_database: surroundings.has_url,
-            is_release: false,
+            line: Line::Server,
             pattern: Pattern::default(),
         }
     }
 
-    /// Reads all of it and writes the command that does the same.
-    pub(super) fn convert(&mut self, given: Given) -> Result<Proposal, Refusal> {
+    /// Reads all of it.
+    pub(super) fn take(&mut self, given: Given) -> Result<(), Refusal> {
         for note in given.notes {
             self.note(note);
         }
@@ -129,26 +135,15 @@ impl<'a> Chain<'a> {
                     self.options = options;
                     self.in_shell = true;
                 }
-                self.text(&text, Vec::new(), 0)?;
+                self.text(&text, Vec::new(), 0)
             }
-            ChainForm::Words(words) => self.words(words, 0)?,
+            ChainForm::Words(words) => self.words(words, 0),
         }
-        self.propose()
     }
 
-    /// Everything that was found; a refusal without a hint says how to keep the script.
-    pub(super) fn report(self, outcome: Result<Proposal, Refusal>) -> Report {
-        let outcome = outcome.map_err(|mut refusal| {
-            if refusal.hint.is_empty() {
-                refusal.hint = self.pattern.hint();
-            }
-            refusal
-        });
-        Report {
-            wrong: self.wrong,
-            notes: self.notes,
-            outcome,
-        }
+    /// How to keep the script.
+    pub(super) fn pattern(&self) -> String {
+        self.pattern.hint()
     }
 
     pub(super) fn wrong(&mut self, text: impl Into<String>) {
@@ -168,7 +163,7 @@ impl<'a> Chain<'a> {
     }
 
     fn push(&mut self, kind: Kind, command: ChainCommand) -> Result<(), Refusal> {
-        if self.is_release || kind == Kind::Migration {
+        if self.line == Line::Release || kind == Kind::Migration {
             if let Some(other) = self.warm_up.first() {
                 return Err(between_migrations(other, &self.migrate[0]));
             }
@@ -183,12 +178,12 @@ impl<'a> Chain<'a> {
 
     /// A Procfile's `release:` line, which the platform runs once per release already.
     fn release(&mut self, text: &str) -> Result<(), Refusal> {
-        self.is_release = true;
+        self.line = Line::Release;
         let pieces = self.read(text)?;
         for statement in statement::statements(&pieces) {
             self.statement(statement)?;
         }
-        self.is_release = false;
+        self.line = Line::Server;
         self.note("remove the `release:` line: launchgate runs it once per release, in the first web process that starts");
         Ok(())
     }

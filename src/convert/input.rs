@@ -2,8 +2,9 @@
 //! Compose file or a Kubernetes manifest.
 
 use super::Refusal;
+use super::shell::{self, Dialect};
 use super::words::Word;
-use super::yaml;
+use super::{tools, yaml};
 
 /// The chain that was found.
 #[derive(Debug, Default)]
@@ -40,6 +41,15 @@ pub(super) fn read(words: &[String]) -> Result<Given, Refusal> {
         return Err(Refusal::new(
             "the text contains a NUL byte",
             "remove it: arguments can't contain NUL bytes",
+        ));
+    }
+    if words
+        .iter()
+        .any(|word| word.contains("{{") && word.contains("}}"))
+    {
+        return Err(Refusal::new(
+            "the text contains a template (`{{ … }}`)",
+            "pass what the template makes of it, as `helm template` prints it",
         ));
     }
     match words {
@@ -303,7 +313,15 @@ fn procfile(processes: &[(&str, &str)]) -> Result<Given, Refusal> {
     given.release = of("release").map(str::to_owned);
     if of("web").is_some() {
         for (name, command) in others {
-            given.notes.push(format!("`{name}: {command}` is a separate process: make it wait for the migration with `launchgate wait -- {command}`"));
+            let pieces = shell::read(command, &Dialect::Posix).unwrap_or_default();
+            let migrates = pieces
+                .iter()
+                .any(|piece| piece.contents.has(tools::is_migration));
+            given.notes.push(if migrates {
+                format!("`{name}: {command}` migrates outside of launchgate: remove the line, or write `launchgate job --migrate '…'` in it")
+            } else {
+                format!("`{name}: {command}` is a separate process: make it wait for the migration with `launchgate wait -- {command}`")
+            });
         }
     }
     Ok(given)

@@ -6,7 +6,7 @@ mod contents;
 use brush_parser::ast::{AndOr, Command, CompoundCommand, Pipeline, Program, SeparatorOperator};
 use brush_parser::{Parser, ParserOptions, SourceInfo, Token, tokenize_str_with_options};
 
-pub(super) use call::{Call, call, hash_bang, options};
+pub(super) use call::{call, hash_bang, options};
 pub(super) use contents::{Contents, PieceShape, Redirect, Simple};
 
 use self::contents::shape;
@@ -251,7 +251,9 @@ fn refuse_too_much(text: &str) -> Result<(), Refusal> {
         ));
     }
     let is_odd = |c: &char| {
-        (c.is_control() && !matches!(c, '\n' | '\t')) || (c.is_whitespace() && !c.is_ascii())
+        (c.is_control() && !matches!(c, '\n' | '\t'))
+            || (c.is_whitespace() && !c.is_ascii())
+            || *c == '\u{feff}'
     };
     if let Some(c) = text.chars().find(is_odd) {
         return Err(Refusal::new(
@@ -259,7 +261,7 @@ fn refuse_too_much(text: &str) -> Result<(), Refusal> {
                 "the text contains an invisible character ({})",
                 c.escape_default()
             ),
-            "use plain spaces, and line endings without carriage returns",
+            "use plain spaces, line endings without carriage returns, and no byte order mark",
         ));
     }
     Ok(())

@@ -1,16 +1,19 @@
 //! What a command does, judged by its name and its words: it migrates, serves, waits, or wraps
 //! another program. If the words don't tell, it does not guess.
 
+mod migration;
 mod tables;
 mod wrapper;
 
+pub(super) use migration::{is_migration, other_task, undoes, unlock};
 pub(super) use wrapper::{Wrapped, Wrapper, about_database, wrapper};
 
 use super::words::Word;
 
-/// A program's name without its folder, and without a version (`python3.12`).
+/// A program's name without its folder, and without a version (`python3.12`, `prisma@6`).
 pub(super) fn base(word: &str) -> &str {
     let name = word.rsplit('/').next().unwrap_or_default();
+    let name = name.split('@').next().unwrap_or_default();
     for versioned in ["python", "php-fpm", "php"] {
         let version = name.strip_prefix(versioned);
         if version
@@ -64,7 +67,8 @@ fn behind_kept<'a, 'b>(words: &'a [&'b str]) -> Option<&'a [&'b str]> {
     let valued: Vec<&str> = row.collect();
     let from = 1 + usize::from(next.is_some());
     let mut rest = behind_flags(words.get(from..)?, &valued);
-    while name == "env" && rest.first().is_some_and(|word| word.contains('=')) {
+    while matches!(name, "env" | "cross-env") && rest.first().is_some_and(|word| word.contains('='))
+    {
         rest = &rest[1..];
     }
     let rest = rest.get(positional..)?;
@@ -112,124 +116,6 @@ fn is_in(list: &str, word: &str) -> bool {
     list.split_whitespace().any(|known| known == word)
 }
 
-/// Whether this is known to migrate a database.
-pub(super) fn is_migration(words: &[Word]) -> bool {
-    let words = texts(words);
-    let core = core(&words);
-    let name = base(core.first().unwrap_or(&""));
-    if is_in(tables::FILE_TOOLS, name) {
-        return false;
-    }
-    let script = script(core);
-    let said = script.unwrap_or(core);
-    let program = said.first().map(|word| base(word));
-    let rest = || said.iter().skip(1).take(8).copied();
-    let has = |list: &str, word: &str| speech(word).any(|part| is_in(list, &part));
-    let flags = rest().filter(|word| word.starts_with('-'));
-    if flags
-        .into_iter()
-        .any(|flag| has(tables::LOOKING_FLAGS, flag))
-    {
-        return false;
-    }
-    let words_of_it = rest().filter(|word| !word.starts_with('-') && !word.contains('/'));
-    let mut names = program.into_iter().chain(words_of_it);
-    let is_other = names.any(|word| has(tables::NO_MIGRATION, word));
-    let is_known = |words: &[&str]| in_table(tables::MIGRATIONS, words);
-    is_known(&words)
-        || local_program(core).is_some_and(is_known)
-        || (!is_other && is_named_so(core, script))
-}
-
-/// What `yarn NAME` and `pnpm run NAME` start where no script has that name: a program of a package.
-fn local_program<'a, 'b>(core: &'a [&'b str]) -> Option<&'a [&'b str]> {
-    let (runner, rest) = core.split_first()?;
-    let rest = rest.strip_prefix(&["run"]).unwrap_or(rest);
-    (matches!(base(runner), "yarn" | "pnpm") && !rest.is_empty()).then_some(rest)
-}
-
-/// Whether the name of the program, its script or its task mentions migrating.
-fn is_named_so(core: &[&str], script: Option<&[&str]>) -> bool {
-    let name = base(core.first().unwrap_or(&""));
-    let migrates = |word: &str| {
-        speech(word).any(|part| {
-            part.starts_with("migrat") || part == "dbmigrate" || part == "runmigrations"
-        })
-    };
-    if let Some(script) = script {
-        if migrates(base(script[0]))
-            || (script[0].contains('/') && migrates(folder(script[0])) && is_entry(base(script[0])))
-        {
-            return true;
-        }
-    } else if migrates(name) {
-        return true;
-    }
-    // `./app migrate`, `npm run db:migrate`, `bin/app eval "App.Release.migrate"`
-    let said = script.unwrap_or(core);
-    let mut arguments = arguments(said);
-    let task = |word: &&str| !matches!(*word, "run" | "run-script");
-    let first = arguments.find(task).unwrap_or_default();
-    let is_task = !first.contains(['/', '=', '.']) && migrates(first);
-    let is_runner = is_in(tables::RUNNERS, name);
-    let evaluated = matches!(first, "eval" | "rpc") && arguments.next().is_some_and(migrates);
-    let exact = first
-        .split(':')
-        .any(|part| matches!(part, "migrate" | "migration" | "migrations"));
-    evaluated || is_task && (is_runner || exact)
-}
-
-/// The arguments that are neither flags nor the values of a task runner's flags.
-fn arguments<'a>(command: &'a [&str]) -> impl Iterator<Item = &'a str> {
-    let mut is_value = false;
-    command.iter().skip(1).copied().filter(move |word| {
-        let was_value = std::mem::replace(&mut is_value, is_in(tables::RUNNER_FLAGS, word));
-        !was_value && !word.starts_with('-')
-    })
-}
-
-/// A task that a command runs besides the migration, as far as the names of its tasks tell.
-pub(super) fn other_task(words: &[Word]) -> Option<String> {
-    let words = texts(words);
-    let core = core(&words);
-    let command = script(core).unwrap_or(core);
-    let is_list = is_in(tables::TASK_LISTS, base(command.first()?));
-    let is_other = |task: &&str| {
-        let mut parts = tables::DATABASE_TASKS.split(' ');
-        !task.is_empty()
-            && !task.contains(['=', '/', '.'])
-            && !parts.any(|part| task.to_ascii_lowercase().contains(part))
-    };
-    let mut tasks = arguments(command).filter(|_| is_list);
-    tasks.find(is_other).map(str::to_owned)
-}
-
-/// How the lock that a killed migration tool leaves behind is removed.
-pub(super) fn unlock<'a>(
-    migrations: impl Iterator<Item = &'a [Word]> + Clone,
-) -> Option<&'static str> {
-    let runs = |row: &str| {
-        let mut migrations = migrations.clone();
-        migrations.any(|words| in_table(row, &texts(words)))
-    };
-    tables::STALE_LOCKS.lines().find_map(|row| {
-        let (migrates, unlocks) = row.split_once('=')?;
-        let name = unlocks.split('|').next();
-        name.filter(|_| runs(migrates) && !runs(unlocks))
-    })
-}
-
-fn folder(path: &str) -> &str {
-    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    base(folder)
-}
-
-/// Common names of an entry point file.
-fn is_entry(name: &str) -> bool {
-    let stem = name.split('.').next().unwrap_or_default();
-    matches!(stem, "run" | "index" | "main" | "up" | "apply" | "latest")
-}
-
 /// The parts of a name: `runMigrations.js` is `run`, `migrations`, `js`.
 fn speech(word: &str) -> impl Iterator<Item = String> {
     let mut parted = String::new();
@@ -260,9 +146,29 @@ pub(super) fn is_seed(words: &[Word]) -> bool {
     !is_file_tool && (named_so || in_table(tables::SEEDS, &words))
 }
 
+/// The argument that a program passes to a shell, if it is one that starts other programs.
+pub(super) fn texts_for_shells(words: &[Word]) -> impl Iterator<Item = &str> {
+    let first = base(words.first().and_then(Word::text).unwrap_or_default());
+    let mut kept = tables::KEPT.lines();
+    let starts = is_in(tables::STARTERS, first)
+        || kept.any(|row| row.split([' ', '/']).next() == Some(first));
+    let texts = words.iter().skip(1).filter_map(Word::text);
+    texts.filter(move |text| starts && text.contains(char::is_whitespace))
+}
+
 /// Whether it serves until it is stopped.
 pub(super) fn is_server(words: &[Word]) -> bool {
-    in_table(tables::SERVERS, &texts(words))
+    let texts = texts(words);
+    if in_table(tables::SERVERS, &texts) {
+        return true;
+    }
+    // `./server`, `node dist/server.js`, but not `./server migrate`
+    let core = core(&texts);
+    let program = script(core).unwrap_or(core);
+    let is_named_so = program
+        .first()
+        .is_some_and(|name| base(name).split('.').next() == Some("server"));
+    is_named_so && program[1..].iter().all(|word| word.starts_with('-')) && !is_migration(words)
 }
 
 /// Whether it is known to end by itself.
@@ -326,3 +232,6 @@ pub(super) fn changes_shell(words: &[Word]) -> bool {
         name => crate::shell_words::instead_of(name).is_some(),
     }
 }
+
+#[cfg(test)]
+mod tests;

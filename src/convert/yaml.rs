@@ -114,9 +114,7 @@ fn value(inline: &str, below: &[&str]) -> Result<YamlValue, Refusal> {
 fn block_scalar(lines: &[&str], is_literal: bool) -> Result<String, Refusal> {
     let filled = || lines.iter().filter(|line| !line.trim().is_empty());
     let margin = filled().map(|line| depth(line)).next().unwrap_or(0);
-    if let Some(line) =
-        filled().find(|line| depth(line) < margin || (!is_literal && depth(line) > margin))
-    {
+    if let Some(line) = filled().find(|line| depth(line) < margin) {
         return Err(broken(line));
     }
     let lines: Vec<&str> = lines
@@ -126,11 +124,31 @@ fn block_scalar(lines: &[&str], is_literal: bool) -> Result<String, Refusal> {
     if is_literal {
         return Ok(lines.join("\n"));
     }
-    let paragraphs: Vec<String> = lines
-        .split(|line| line.trim().is_empty())
-        .map(|part| part.join(" "))
-        .collect();
-    Ok(paragraphs.join("\n").trim().to_owned())
+    Ok(folded(&lines))
+}
+
+/// Lines folded to one (YAML 1.2, 8.1.3): a line break is a space, a blank line is a line break, and
+/// nothing changes around lines that are indented further.
+fn folded(lines: &[&str]) -> String {
+    let mut out = String::new();
+    let mut blanks = 0;
+    let mut was_indented = false;
+    for line in lines {
+        if line.trim().is_empty() {
+            blanks += 1;
+            continue;
+        }
+        let is_indented = line.starts_with([' ', '\t']);
+        let breaks = blanks + usize::from(was_indented || is_indented);
+        match breaks {
+            _ if out.is_empty() => {}
+            0 => out.push(' '),
+            breaks => out.push_str(&"\n".repeat(breaks)),
+        }
+        out.push_str(line);
+        (blanks, was_indented) = (0, is_indented);
+    }
+    out.trim().to_owned()
 }
 
 /// `[a, "b", 'c']`.

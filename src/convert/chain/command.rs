@@ -1,10 +1,12 @@
 //! A command before the server.
 
-use super::super::shell::{self, Contents, Piece, PieceShape, Redirect, Simple};
+use super::super::shell::{self, Contents, Dialect, Piece, PieceShape, Redirect, Simple};
 use super::super::words::{Word, has_variables, program, source_of};
 use super::super::{Refusal, shorten, tools};
-use super::statement::{refuse_content, refuse_influence, refuse_program, refuse_state};
-use super::{Chain, ChainCommand, Kind};
+use super::statement::{
+    refuse_content, refuse_influence, refuse_program, refuse_state, refuse_undoing,
+};
+use super::{Chain, ChainCommand, Kind, Line};
 
 impl Chain<'_> {
     pub(super) fn command(&mut self, piece: &Piece) -> Result<(), Refusal> {
@@ -148,7 +150,11 @@ impl Chain<'_> {
     /// What a program with its arguments is for.
     fn kind(&mut self, words: &[Word]) -> Result<Kind, Refusal> {
         if let Some(inner) = shell::call(words, self.in_shell)? {
-            return kind_of_text(&inner);
+            refuse_inner(&shell::read(&inner.text, &inner.dialect)?)?;
+            return Ok(Kind::Other);
+        }
+        for text in tools::texts_for_shells(words) {
+            refuse_inner(&shell::read(text, &Dialect::Posix).unwrap_or_default())?;
         }
         if tools::is_migration(words) {
             self.judge_tasks(words)?;
@@ -164,7 +170,8 @@ impl Chain<'_> {
                 &word.source,
                 "may run a migration inside another command",
             )),
-            None => Ok(Kind::Other),
+            None if self.line == Line::Release => Ok(Kind::Other),
+            None => refuse_undoing(words, &source_of(words)).map(|()| Kind::Other),
         }
     }
 
@@ -231,9 +238,12 @@ impl Chain<'_> {
     }
 }
 
-/// What a shell's text within the chain is for.
-fn kind_of_text(inner: &shell::Call) -> Result<Kind, Refusal> {
-    for piece in shell::read(&inner.text, &inner.dialect)? {
+/// What a shell within the chain must not do.
+fn refuse_inner(pieces: &[Piece]) -> Result<(), Refusal> {
+    for piece in pieces {
+        for simple in &piece.contents.commands {
+            refuse_undoing(&simple.words, &piece.source)?;
+        }
         let serves = piece.contents.has(tools::is_server) || piece.contents.has(tools::is_daemon);
         if piece.contents.refused.is_some() || piece.background || serves {
             return Err(Refusal::keep(
@@ -244,11 +254,11 @@ fn kind_of_text(inner: &shell::Call) -> Result<Kind, Refusal> {
         if piece.contents.has(tools::is_migration) {
             return Err(Refusal::new(
                 format!("a shell inside the chain runs `{}`", shorten(&piece.source)),
-                "move that shell's commands into the chain itself",
+                "move that shell's commands into the chain itself (`gosu USER COMMAND` runs one as another user)",
             ));
         }
     }
-    Ok(Kind::Other)
+    Ok(())
 }
 
 /// What a program with its arguments needs a shell for.

@@ -35,10 +35,16 @@ impl Pattern {
             }
         }
         let mut execs = commands().filter(|simple| program(&simple.words) == "exec");
-        let last = pieces.iter().rev().find_map(|piece| match &piece.shape {
-            PieceShape::Simple(last) if !tools::ends_at_once(&last.words) => Some(last),
+        let simples = pieces.iter().rev().filter_map(|piece| match &piece.shape {
+            PieceShape::Simple(simple) => Some(simple),
             _ => None,
         });
+        let may_serve =
+            |last: &&Simple| !tools::ends_at_once(&last.words) && !tools::is_daemon(&last.words);
+        let mut known = simples.clone();
+        let last = known
+            .find(|simple| tools::is_server(&simple.words))
+            .or_else(|| simples.clone().find(may_serve));
         let (simple, server) = match (execs.next(), execs.next(), last) {
             (Some(only), None, _) => (only, &only.words[1..]),
             (None, _, Some(last)) => (last, &last.words[..]),

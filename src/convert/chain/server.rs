@@ -124,6 +124,15 @@ impl Chain<'_> {
     pub(super) fn words(&mut self, words: Vec<Word>, depth: usize) -> Result<(), Refusal> {
         let (words, user) = self.unwrap_server(words)?;
         if let Some(shell) = shell::call(&words, self.in_shell)? {
+            if let Some(user) = &user
+                && let Some(earlier) = self.commands().next()
+            {
+                let what = format!(
+                    "and the rest of the chain, which runs as {}, run as different users",
+                    user.name
+                );
+                return Err(Refusal::keep(&earlier.source, &what));
+            }
             self.outer_user = user;
             self.around_init = None;
             self.dialect = shell.dialect;

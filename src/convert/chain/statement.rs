@@ -3,7 +3,7 @@
 use super::super::shell::{Link, Piece, PieceShape};
 use super::super::words::{Word, program, shell_state};
 use super::super::{Refusal, shorten, tools};
-use super::{Chain, ChainCommand, Kind};
+use super::{Chain, ChainCommand, Kind, Line};
 
 /// The pieces of each statement.
 pub(super) fn statements(pieces: &[Piece]) -> Vec<&[Piece]> {
@@ -57,7 +57,7 @@ impl Chain<'_> {
             }
         }
         let runs_something = self.commands().count() > before;
-        if runs_something && !self.options.contains(&"errexit") && !self.is_release {
+        if runs_something && !self.options.contains(&"errexit") && self.line != Line::Release {
             let source = pieces.last().map(|piece| shorten(&piece.source));
             self.wrong(format!(
                 "`;` or a newline continues after a failure: commands after `{}` run even if it fails",
@@ -169,6 +169,7 @@ pub(super) fn refuse_influence(piece: &Piece) -> Result<(), Refusal> {
     refuse_content(piece)?;
     refuse_state(&piece.source, &piece.source)?;
     for simple in &piece.contents.commands {
+        refuse_undoing(&simple.words, &piece.source)?;
         let sets = simple.words.is_empty() && !simple.assignments.is_empty();
         if !simple.is_scoped && (sets || tools::changes_shell(&simple.words)) {
             let what = "changes the shell's state for later commands";
@@ -179,6 +180,20 @@ pub(super) fn refuse_influence(piece: &Piece) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// What takes the schema back or away: at every start it would, and the migration would not follow.
+pub(super) fn refuse_undoing(words: &[Word], source: &str) -> Result<(), Refusal> {
+    if !tools::undoes(words) {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        format!(
+            "`{}` takes the schema back or away: launchgate would run it at every start, and the migration only once per release",
+            shorten(source)
+        ),
+        "remove it; if every release needs it, pass it as `--migrate` in front of the migration",
+    ))
 }
 
 /// A whole command in quotes, which a shell treats as one program name.

@@ -89,7 +89,7 @@ impl Chain<'_> {
             let is_alone = rest.is_empty() && tools::about_database(&own);
             match wrapper {
                 Wrapper::Wait { timeout } if is_plain || is_alone => {
-                    self.take_wait(own, timeout)?
+                    self.take_wait(own, timeout)?;
                 }
                 Wrapper::User { user: name, .. } if is_plain && user.is_none() => {
                     user = Some(User { name, words: own });

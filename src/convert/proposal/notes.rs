@@ -23,7 +23,8 @@ impl Chain<'_> {
                 ));
             }
         }
-        if let Some(unlock) = tools::unlock(self.migrate.iter().map(|one| one.words.as_slice())) {
+        let migrations = self.migrate.iter().map(|one| one.words.as_slice());
+        if let Some(unlock) = tools::unlock(&migrations) {
             notes.push(format!(
                 "a killed migration leaves the tool's lock in the database: unless something else runs the tool too, put `--migrate '{unlock}'` in front (not `--prepare`, which would remove the lock of a replica that is migrating)"
             ));

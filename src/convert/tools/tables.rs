@@ -72,6 +72,55 @@ pub(super) const STALE_LOCKS: &str = "\
 liquibase update|update-to-tag=liquibase release-locks|releaseLocks
 knex migrate:latest|migrate:up=knex migrate:unlock";
 
+/// Commands that take the schema back or away. Where launchgate ran one at every start, no migration
+/// would follow it: that runs once per release.
+pub(super) const UNDOING: &str = "\
+knex migrate:rollback|migrate:down
+sequelize|sequelize-cli db:migrate:undo|db:migrate:undo:all|db:drop
+typeorm|typeorm-ts-node-commonjs|typeorm-ts-node-esm migration:revert|schema:drop
+mikro-orm migration:down|schema:drop
+node-pg-migrate|db-migrate|migrate-mongo|kysely down|reset
+rails|rake db:drop|db:drop:_unsafe|db:reset|db:rollback|db:migrate:down|db:truncate_all|db:purge
+artisan db:wipe|migrate:reset|migrate:rollback
+console doctrine:schema:drop|doctrine:database:drop
+phinx|yoyo rollback
+cake migrations rollback
+yii migrate/down|migrate/to
+spark migrate:rollback
+manage.py|django-admin flush|reset_db
+alembic|aerich downgrade
+flask|superset|airflow db downgrade|reset
+goose|dbmate|migrate|sql-migrate|soda|sea-orm-cli down|down-to|redo|reset|drop|rollback|fresh|refresh
+atlas schema clean
+atlas migrate down
+sqlx database drop|reset
+sqlx migrate revert
+diesel database reset
+diesel migration revert|redo
+flyway clean|undo
+liquibase rollback|rollback-count|rollbackCount|rollback-to-date|drop-all|dropAll
+sqitch|pgroll revert|rollback
+mix ecto.drop|ecto.reset|ecto.rollback|ash.reset|ash.rollback
+dropdb";
+
+/// The same as words of a task's name, beside one that names the database (`npm run db:reset`).
+pub(super) const UNDOING_TASKS: &str =
+    "down rollback revert undo drop reset wipe downgrade truncate";
+
+/// Programs that are given SQL.
+pub(super) const SQL_CLIENTS: &str = "psql mysql mariadb sqlite3";
+
+/// What takes a schema away there.
+pub(super) const UNDOING_SQL: &str = "\
+drop schema
+drop database
+drop table
+drop owned
+truncate ";
+
+/// Programs that start another one or a shell with a text, besides those of [`KEPT`].
+pub(super) const STARTERS: &str = "su runuser sg script xargs watch parallel concurrently ssh";
+
 /// Flags that make a migration tool read-only.
 pub(super) const LOOKING_FLAGS: &str = "check plan dry help version list status pretend";
 
@@ -145,7 +194,7 @@ ssh-agent";
 /// (pallets/werkzeug#58, `php_cli_server.c`), shells and Perl none.
 pub(super) const WITHOUT_TERM_HANDLER: &str = "\
 node|nodejs|deno|bun|bunx|npm|npx|yarn|pnpm|tsx|ts-node|nodemon|next|nuxt|nest|vite
-http-server|remix-serve|python|sh|bash|ash|dash|perl
+http-server|remix-serve|npm-run-all|run-s|run-p|concurrently|python|sh|bash|ash|dash|perl
 flask run
 php -S
 artisan serve";
@@ -174,6 +223,8 @@ chpst 0 -u -U -b -e -/ -n -l -L -m -d -o -p -f -c -t
 runuser 0 -u -g -G
 sudo 0 -u -g
 env 0 -u -C -S
+cross-env 0
+flock 1 -w --wait -E --conflict-exit-code
 nice 0 -n
 ionice 0 -c -n
 stdbuf 0 -i -o -e
@@ -186,6 +237,11 @@ pipenv/run 0
 pdm/run 0
 uv/run 0 --env-file --with --extra --group -p --python
 rye/run 0
+uvx 0 --from --with -p --python
+pipx/run 0 --spec
+corepack 0
+mise/exec 0
+with-contenv 0
 npx 0 -p --package
 bunx 0
 npm/exec 0
@@ -227,17 +283,18 @@ go";
 
 /// Programs that run a task of the project by its name.
 pub(super) const RUNNERS: &str = "\
-npm yarn pnpm bun deno make just task composer rake rails mix poe invoke inv nx turbo lerna";
+npm yarn pnpm bun deno make just task composer rake rails mix poe invoke inv nx turbo lerna npm-run-all
+run-s run-p";
 
 /// Their flags that take a word of their own.
 pub(super) const RUNNER_FLAGS: &str = "--filter -F --prefix --workspace --cwd --dir -C";
 
 /// Programs that run several tasks, one behind the other.
-pub(super) const TASK_LISTS: &str = "rake rails make mvn gradle gradlew";
+pub(super) const TASK_LISTS: &str = "rake rails make mvn gradle gradlew npm-run-all run-s run-p";
 
 /// Parts of the names of tasks that only change the database.
 pub(super) const DATABASE_TASKS: &str = "db data migrat seed schema flyway liquibase";
 
 /// What ends by itself, though it may be a script's last command.
 pub(super) const NO_SERVERS: &str = "\
-echo printf true : cp mv ln rm mkdir rmdir touch chown chmod ls test [";
+echo printf true : cp mv ln rm mkdir rmdir touch chown chmod ls test [ sleep tail cat";

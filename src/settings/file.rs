@@ -77,7 +77,8 @@ impl SettingsFile {
             .get_ref()
             .iter()
             .find(|(key, _)| key.get_ref().as_ref() == id.name())?;
-        Item::new(&source, 0, value).value.filled().ok()
+        let item = Item::new(&source, id.name(), 0, value);
+        item.value.filled().ok().map(OsString::from)
     }
 
     fn parse(verb: Verb, path: &Path, origin: Origin, bytes: &[u8]) -> Result<Self, Failure> {
@@ -108,7 +109,7 @@ impl SettingsFile {
                 }
                 _ => {}
             }
-            let item = Item::new(&source, key.span().start, value);
+            let item = Item::new(&source, found.name, key.span().start, value);
             entries.push((found.id, item));
         }
         Ok(Self {
@@ -132,11 +133,6 @@ impl SettingsFile {
     pub(super) fn item(&self, id: SettingId) -> Option<&Item> {
         let (_, item) = self.entries.iter().find(|(found, _)| *found == id)?;
         Some(item)
-    }
-
-    /// The origin of a value: path, line and key.
-    pub(super) fn origin_of(&self, id: SettingId, item: &Item) -> Origin {
-        Origin::File(format!("{}:{} {}", self.path, item.line, id.name()))
     }
 }
 
@@ -315,10 +311,7 @@ mod tests {
     fn a_value_knows_its_line() {
         let file = parse("\u{feff}# one\n\nlease = \"30s\"\n").unwrap();
         let item = file.item(SettingId::Lease).unwrap();
-        assert_eq!(
-            file.origin_of(SettingId::Lease, item),
-            Origin::File("x.toml:3 lease".into())
-        );
+        assert_eq!(item.origin, Origin::File("x.toml:3 lease".into()));
         assert!(file.item(SettingId::App).is_none());
     }
 

@@ -15,7 +15,7 @@ use super::origin::{Origin, Pair, Setting};
 use super::parse::{parse_pid, parse_switch};
 use super::rows::{Row, Rows};
 use super::run_variable::RunVariable;
-use super::values::{filled, from_file, into_text, joined, pair, parse_from};
+use super::values::{filled, into_text, pair, parse_from};
 use crate::cli::{DefaultValue, Raw, SETTINGS, SettingId, Shape, Verb};
 use crate::exit::{Failure, Problem};
 use crate::sys::environment::{Environment, OWN};
@@ -88,24 +88,17 @@ impl<'a> Sources<'a> {
         if let Some(values) = self.given(id)? {
             return Ok(values);
         }
-        let Some((file, item)) = self.in_file(id) else {
+        let Some(item) = self.in_file(id) else {
             return Ok(Vec::new());
         };
-        let of_file = |item, value| from_file(file.origin_of(id, item), value);
         match (&item.value, id.definition().shape) {
             (Value::List(items), shape) if shape.is_repeatable() => {
-                let values = items.iter();
-                values
-                    .map(|item| of_file(item, item.value.filled()))
-                    .collect()
+                items.iter().map(Item::setting).collect()
             }
             (Value::Table(pairs), Shape::Pairs) => {
-                let pairs = pairs.iter();
-                pairs
-                    .map(|(name, item)| of_file(item, joined(name, item)))
-                    .collect()
+                pairs.iter().map(|(name, item)| item.pair(name)).collect()
             }
-            (value, _) => Ok(vec![of_file(item, value.filled())?]),
+            _ => Ok(vec![item.setting()?]),
         }
     }
 
@@ -149,9 +142,8 @@ impl<'a> Sources<'a> {
     }
 
     /// The item of the settings file.
-    pub(super) fn in_file(&self, id: SettingId) -> Option<(&SettingsFile, &Item)> {
-        let file = self.file.as_ref()?;
-        Some((file, file.item(id)?))
+    pub(super) fn in_file(&self, id: SettingId) -> Option<&Item> {
+        self.file.as_ref()?.item(id)
     }
 
     /// The name of the variable and its value, if it is set.

@@ -5,12 +5,12 @@ use std::ffi::OsString;
 use std::fmt::Display;
 use std::time::Duration;
 
-use super::file::{Item, SettingsFile, Value};
+use super::file::{Item, Value};
 use super::origin::{Origin, Pair, Setting, UserSetting};
 use super::parse::{parse_limit, parse_name, parse_user};
 use super::rows::Row;
 use super::sources::Sources;
-use super::values::{from_file, joined, pair, parse_from};
+use super::values::{pair, parse_from};
 use crate::cli::{STEP_KEYS, SettingId, StepKeyId};
 use crate::exit::{Failure, Problem};
 
@@ -84,77 +84,69 @@ impl Sources<'_> {
         if let Some(settings) = self.given(id)? {
             return Ok(settings.into_iter().map(from_text).collect());
         }
-        let Some((file, item)) = self.in_file(id) else {
+        let Some(item) = self.in_file(id) else {
             return Ok(Vec::new());
         };
-        let place = StepPlace { file, id };
         match &item.value {
             Value::List(items) if id.definition().shape.is_repeatable() => {
-                items.iter().map(|item| self.step(place, item)).collect()
+                items.iter().map(|item| self.step(item)).collect()
             }
-            _ => Ok(vec![self.step(place, item)?]),
+            _ => Ok(vec![self.step(item)?]),
         }
     }
 
     /// Reads a step from the settings file, with the names in braces of its variables replaced.
-    fn step(&self, place: StepPlace<'_>, item: &Item) -> Result<Setting<StepSpec>, Failure> {
-        let mut step = step(place, item)?;
+    fn step(&self, item: &Item) -> Result<Setting<StepSpec>, Failure> {
+        let mut step = step(item)?;
         self.expand_pairs(&mut step.value.environment)?;
         Ok(step)
     }
 }
 
 /// Reads a step from the settings file.
-fn step(place: StepPlace<'_>, item: &Item) -> Result<Setting<StepSpec>, Failure> {
+fn step(item: &Item) -> Result<Setting<StepSpec>, Failure> {
     let Value::Table(pairs) = &item.value else {
         return Ok(Setting {
-            value: command(place, item)?.into(),
-            origin: place.origin(item),
+            value: command(item)?.into(),
+            origin: item.origin.clone(),
         });
     };
     let mut command_at = None;
     let mut spec = StepSpec::from(StepCommand::Words(Vec::new()));
     for (key, item) in pairs {
-        let origin = place.origin(item);
-        let wrong = |problem: Problem| place.wrong(item, problem.of(key));
-        let text = || {
-            let text = item.value.filled().map_err(wrong)?;
-            text.into_string()
-                .map_err(|_| wrong(Problem::new("is not UTF-8", "use UTF-8")))
-        };
+        let origin = item.origin.clone();
+        let wrong = |problem: Problem| item.wrong(problem.of(key));
+        let text = || item.value.filled().map_err(wrong);
         let Some(known) = STEP_KEYS.iter().find(|known| known.name == key) else {
             return Err(wrong(Problem::new("is not a valid step key", "remove it")));
         };
         match known.id {
             StepKeyId::Command => {
-                spec.command = command(place, item)?;
+                spec.command = command(item)?;
                 command_at = Some(origin);
             }
             StepKeyId::Name => {
-                let value = parse_name(&text()?).map_err(wrong)?;
+                let value = parse_name(text()?).map_err(wrong)?;
                 spec.name = Some(Setting { value, origin });
             }
             StepKeyId::Timeout => {
                 let limit = text()?;
                 let value =
-                    parse_limit(&limit).map_err(|p| wrong(p.of(format_args!("`{limit}`"))))?;
+                    parse_limit(limit).map_err(|p| wrong(p.of(format_args!("`{limit}`"))))?;
                 spec.timeout = Some(Setting { value, origin });
             }
-            StepKeyId::Env => spec.environment = environment(place, item)?,
+            StepKeyId::Env => spec.environment = environment(item)?,
             StepKeyId::User => {
-                let value = parse_from(&text()?, &origin, parse_user)?;
+                let value = parse_from(text()?, &origin, parse_user)?;
                 spec.identity = Some(Setting { value, origin });
             }
         }
     }
     let Some(origin) = command_at else {
-        return Err(place.wrong(
-            item,
-            Problem::new(
-                "the step has no command",
-                "add `command = [\"PROGRAM\", \"ARGUMENT\"]`",
-            ),
-        ));
+        return Err(item.wrong(Problem::new(
+            "the step has no command",
+            "add `command = [\"PROGRAM\", \"ARGUMENT\"]`",
+        )));
     };
     Ok(Setting {
         value: spec,
@@ -162,62 +154,40 @@ fn step(place: StepPlace<'_>, item: &Item) -> Result<Setting<StepSpec>, Failure>
     })
 }
 
-/// The setting that an item of the settings file belongs to, for error messages.
-#[derive(Clone, Copy)]
-struct StepPlace<'a> {
-    file: &'a SettingsFile,
-    id: SettingId,
-}
-
-impl StepPlace<'_> {
-    fn origin(self, item: &Item) -> Origin {
-        self.file.origin_of(self.id, item)
-    }
-
-    fn wrong(self, item: &Item, problem: Problem) -> Failure {
-        Failure::of_setting(self.origin(item), problem)
-    }
-}
-
-fn command(place: StepPlace<'_>, item: &Item) -> Result<StepCommand, Failure> {
+fn command(item: &Item) -> Result<StepCommand, Failure> {
     let Value::List(items) = &item.value else {
         let text = item.value.filled();
         return text
-            .map(StepCommand::Text)
-            .map_err(|p| place.wrong(item, p.of("the command")));
+            .map(|text| StepCommand::Text(text.into()))
+            .map_err(|p| item.wrong(p.of("the command")));
     };
     let words: Vec<OsString> = items
         .iter()
         .map(|word| {
             let text = word.value.one();
-            text.map_err(|p| place.wrong(word, p.of("a word of the command")))
+            text.map(OsString::from)
+                .map_err(|p| word.wrong(p.of("a word of the command")))
         })
         .collect::<Result<_, _>>()?;
     if words.first().is_none_or(|program| program.is_empty()) {
-        return Err(place.wrong(
-            item,
-            Problem::new(
-                "the command has no program",
-                "write the program to run as its first word",
-            ),
-        ));
+        return Err(item.wrong(Problem::new(
+            "the command has no program",
+            "write the program to run as its first word",
+        )));
     }
     Ok(StepCommand::Words(words))
 }
 
-fn environment(place: StepPlace<'_>, item: &Item) -> Result<Vec<Pair>, Failure> {
+fn environment(item: &Item) -> Result<Vec<Pair>, Failure> {
     let Value::Table(pairs) = &item.value else {
-        return Err(place.wrong(
-            item,
-            Problem::new("env is not a table", "write `env = { NAME = \"value\" }`"),
-        ));
+        return Err(item.wrong(Problem::new(
+            "env is not a table",
+            "write `env = { NAME = \"value\" }`",
+        )));
     };
     pairs
         .iter()
-        .map(|(name, item)| {
-            let entry = from_file(place.origin(item), joined(name, item))?;
-            pair(SettingId::StepEnv, entry)
-        })
+        .map(|(name, item)| pair(SettingId::StepEnv, item.pair(name)?))
         .collect()
 }
 

@@ -3,7 +3,6 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-use super::file::Item;
 use super::origin::{Origin, Pair, Setting};
 use crate::cli::SettingId;
 use crate::exit::{Failure, FailureKind, Problem};
@@ -18,34 +17,6 @@ pub(super) fn parse_from<T>(
         let problem = problem.of(format_args!("{origin}: `{text}`"));
         Failure::new(FailureKind::Usage, problem)
     })
-}
-
-/// Gives a value of the settings file, or what is wrong with it, its origin.
-pub(super) fn from_file(
-    origin: Origin,
-    value: Result<OsString, Problem>,
-) -> Result<Setting<OsString>, Failure> {
-    match value {
-        Ok(value) => Ok(Setting { value, origin }),
-        Err(problem) => {
-            let problem = problem.of(format_args!("{origin}: the value"));
-            Err(Failure::new(FailureKind::Usage, problem))
-        }
-    }
-}
-
-/// Joins an entry of a table to the `NAME=VALUE` that a flag would be given.
-pub(super) fn joined(name: &str, item: &Item) -> Result<OsString, Problem> {
-    if name.is_empty() || name.contains(['=', '\0']) {
-        return Err(Problem::new(
-            "contains an invalid variable name",
-            "write `NAME = \"value\"`",
-        ));
-    }
-    let mut text = OsString::from(name);
-    text.push("=");
-    text.push(item.value.one()?);
-    Ok(text)
 }
 
 /// Refuses an empty value of a flag.

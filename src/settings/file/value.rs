@@ -1,4 +1,4 @@
-//! A value in the settings file, and its line.
+//! A value in the settings file, and its place.
 
 use std::ffi::OsString;
 
@@ -6,13 +6,13 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::Source;
-use crate::exit::Problem;
+use crate::exit::{Failure, Problem};
+use crate::settings::origin::{Origin, Setting};
 
-/// A value and its line.
+/// A value and where it is: path, line and key of the setting.
 #[derive(Debug, Clone)]
 pub(in crate::settings) struct Item {
-    /// The line, from 1.
-    pub(in crate::settings) line: usize,
+    pub(in crate::settings) origin: Origin,
     pub(in crate::settings) value: Value,
 }
 
@@ -30,9 +30,13 @@ pub(in crate::settings) enum Value {
 }
 
 impl Item {
-    /// Converts a value. The byte `at` is in its line.
-    pub(super) fn new(source: &Source<'_>, at: usize, value: &Spanned<DeValue<'_>>) -> Self {
-        let inner = |value: &Spanned<DeValue<'_>>| Self::new(source, value.span().start, value);
+    /// Converts a value of the setting with this key. The byte `at` is in its line.
+    pub(super) fn new(
+        source: &Source<'_>,
+        key: &str,
+        at: usize,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Self {
         let value = match value.get_ref() {
             DeValue::String(text) => Value::Text(text.to_string()),
             DeValue::Boolean(switch) => Value::Text(switch.to_string()),
@@ -42,22 +46,59 @@ impl Item {
             DeValue::Integer(_) => Value::Unsupported("a number that is not decimal"),
             DeValue::Float(_) => Value::Unsupported("a fraction"),
             DeValue::Datetime(_) => Value::Unsupported("a date"),
-            DeValue::Array(list) => Value::List(list.iter().map(inner).collect()),
+            DeValue::Array(list) => {
+                let items = list.iter();
+                let items = items.map(|item| Self::new(source, key, item.span().start, item));
+                Value::List(items.collect())
+            }
             DeValue::Table(table) => {
                 let mut pairs: Vec<_> = table.iter().collect();
                 // The parser sorts by name, but the order matters: later entries win.
-                pairs.sort_by_key(|(key, _)| key.span().start);
-                let pairs = pairs.into_iter().map(|(key, value)| {
-                    let at = key.span().start;
-                    (key.get_ref().to_string(), Self::new(source, at, value))
+                pairs.sort_by_key(|(name, _)| name.span().start);
+                let pairs = pairs.into_iter().map(|(name, value)| {
+                    let item = Self::new(source, key, name.span().start, value);
+                    (name.get_ref().to_string(), item)
                 });
                 Value::Table(pairs.collect())
             }
         };
+        let line = source.line(at);
         Self {
-            line: source.line(at),
+            origin: Origin::File(format!("{}:{line} {key}", source.path)),
             value,
         }
+    }
+
+    /// What is wrong with it, with its place.
+    pub(in crate::settings) fn wrong(&self, problem: Problem) -> Failure {
+        Failure::of_setting(&self.origin, problem)
+    }
+
+    /// The text that a flag would take, not empty.
+    pub(in crate::settings) fn setting(&self) -> Result<Setting<OsString>, Failure> {
+        self.setting_of(self.value.filled().map(OsString::from))
+    }
+
+    /// An entry of a table as the `NAME=VALUE` that a flag would take.
+    pub(in crate::settings) fn pair(&self, name: &str) -> Result<Setting<OsString>, Failure> {
+        let joined = || {
+            if name.is_empty() || name.contains(['=', '\0']) {
+                let hint = "write `NAME = \"value\"`";
+                return Err(Problem::new("contains an invalid variable name", hint));
+            }
+            let mut text = OsString::from(name);
+            text.push("=");
+            text.push(self.value.one()?);
+            Ok(text)
+        };
+        self.setting_of(joined())
+    }
+
+    fn setting_of(&self, value: Result<OsString, Problem>) -> Result<Setting<OsString>, Failure> {
+        let origin = self.origin.clone();
+        value
+            .map(|value| Setting { value, origin })
+            .map_err(|problem| self.wrong(problem.of("the value")))
     }
 }
 
@@ -66,12 +107,12 @@ impl Value {
     ///
     /// # Errors
     /// It is something else; the end of a sentence about the value.
-    pub(in crate::settings) fn one(&self) -> Result<OsString, Problem> {
+    pub(in crate::settings) fn one(&self) -> Result<&str, Problem> {
         match self {
             Self::Text(text) if text.contains('\0') => {
                 Err(Problem::new("contains a NUL character", "remove it"))
             }
-            Self::Text(text) => Ok(OsString::from(text)),
+            Self::Text(text) => Ok(text),
             Self::List(_) => Err(Problem::new("is a list", "give it one value")),
             Self::Table(_) => Err(Problem::new("is a table", "give it one value")),
             Self::Unsupported(name) => Err(Problem::new(format!("is {name}"), "put it in quotes")),
@@ -82,7 +123,7 @@ impl Value {
     ///
     /// # Errors
     /// As [`Value::one`].
-    pub(in crate::settings) fn filled(&self) -> Result<OsString, Problem> {
+    pub(in crate::settings) fn filled(&self) -> Result<&str, Problem> {
         let text = self.one()?;
         if text.is_empty() {
             return Err(Problem::new("is empty", "set a value, or remove it"));

@@ -230,7 +230,9 @@ impl Sources<'_> {
         if let Some(file) = &self.file {
             self.show(SettingId::Config, &file.path(), file.origin());
         }
-        let mut rows = self.rows.take();
+        let mut noted = self.rows.take();
+        noted.sort_by_key(|(id, _)| *id as usize);
+        let mut rows: Vec<Row> = noted.into_iter().map(|(_, row)| row).collect();
         if is_skipped {
             rows.push(Row::new("skip", &"on", &SKIP));
         }

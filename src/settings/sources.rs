@@ -4,6 +4,7 @@
 //! Only the first source that has a value is looked at. Without a `LAUNCHGATE_*` variable in the
 //! environment no variable is looked for, which a start of two milliseconds notices.
 
+use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::iter;
@@ -13,7 +14,7 @@ use super::file::{Item, SettingsFile, Value};
 use super::nearest::nearest;
 use super::origin::{Origin, Pair, Setting};
 use super::parse::{parse_pid, parse_switch};
-use super::rows::{Row, Rows};
+use super::rows::Row;
 use super::run_variable::RunVariable;
 use super::values::{filled, into_text, pair, parse_from};
 use crate::cli::{DefaultValue, Raw, SETTINGS, SettingId, Shape, Verb};
@@ -32,7 +33,8 @@ pub struct Sources<'a> {
     pub(super) raw: &'a Raw,
     pub(super) environment: &'a Environment,
     pub(super) file: Option<SettingsFile>,
-    pub(super) rows: Rows,
+    /// The rows so far.
+    pub(super) rows: RefCell<Vec<(SettingId, Row)>>,
 }
 
 impl<'a> Sources<'a> {
@@ -45,7 +47,7 @@ impl<'a> Sources<'a> {
             raw,
             environment,
             file: None,
-            rows: Rows::default(),
+            rows: RefCell::default(),
         };
         if !matches!(
             raw.verb,
@@ -252,10 +254,13 @@ impl<'a> Sources<'a> {
         Ok(pairs)
     }
 
-    /// Notes the rows of a setting, if `check` asks for them.
+    /// Notes the rows of a setting, if `check` asks for them. One that is looked up again has them already.
     pub(super) fn show_all(&self, id: SettingId, rows: impl Iterator<Item = Row>) {
         if self.raw.verb == Verb::Check {
-            self.rows.note(id, rows);
+            let mut noted = self.rows.borrow_mut();
+            if !noted.iter().any(|(known, _)| *known == id) {
+                noted.extend(rows.map(|row| (id, row)));
+            }
         }
     }
 

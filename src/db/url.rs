@@ -153,33 +153,31 @@ impl DatabaseUrl {
     }
 
     /// The same server with another password.
-    pub fn with_password(mut self, password: &Secret) -> Self {
+    pub fn with_password(self, password: &Secret) -> Self {
+        self.changed(|server| server.password = Some(password.clone()))
+    }
+
+    fn changed(mut self, change: impl FnOnce(&mut ServerUrl)) -> Self {
         if let Location::Server(server) = &mut self.location {
-            server.password = Some(password.clone());
+            change(server);
         }
         self
     }
 
     /// One URL for each server that this one names, in the order in which they are tried.
     pub fn each(&self) -> impl Iterator<Item = Self> + '_ {
-        let count = self.server().map_or(1, |server| server.addresses.len());
-        (0..count).map(|at| {
-            let mut one = self.clone();
-            if let Location::Server(server) = &mut one.location {
-                server.addresses = vec![server.addresses[at].clone()];
-            }
-            one
+        (0..self.count()).map(|at| {
+            let one = self.clone();
+            one.changed(|server| server.addresses = vec![server.addresses[at].clone()])
         })
     }
 
     /// The first server, by an address of its host.
     pub(super) fn at(&self, address: IpAddr) -> Self {
-        let mut one = self.clone();
-        if let Location::Server(server) = &mut one.location {
+        self.clone().changed(|server| {
             server.addresses.truncate(1);
             server.addresses[0].host = Some(UrlHost::Name(address.to_string()));
-        }
-        one
+        })
     }
 
     /// How many servers this URL names; 1 for `SQLite`.

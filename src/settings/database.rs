@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::origin::{Origin, Setting};
 use super::parse::{parse_app, parse_ledger};
 use super::sources::Sources;
-use super::values::a_path;
+use super::values::{a_path, into_text};
 use crate::cli::{SettingId, Verb};
 use crate::db::url::{self, DatabaseUrl, Surroundings, UrlError};
 use crate::exit::Failure;
@@ -37,20 +37,9 @@ pub const AMBIENT_URLS: [&str; 16] = [
     "CLEARDB_DATABASE_URL",
 ];
 
-/// The variables that stand beside a URL which names no user and no password: the URL's, the user's,
-/// the password's.
-const CREDENTIALS: [[&str; 3]; 2] = [
-    [
-        "SPRING_DATASOURCE_URL",
-        "SPRING_DATASOURCE_USERNAME",
-        "SPRING_DATASOURCE_PASSWORD",
-    ],
-    [
-        "JDBC_DATABASE_URL",
-        "JDBC_DATABASE_USERNAME",
-        "JDBC_DATABASE_PASSWORD",
-    ],
-];
+/// The URLs which name no user and no password, by what their variables begin with: those are in variables
+/// beside them that end in `_USERNAME` and `_PASSWORD`.
+const WITH_CREDENTIALS: [&str; 2] = ["SPRING_DATASOURCE", "JDBC_DATABASE"];
 
 /// The variables that by themselves say where a Postgres server is, as they do for psql, in order.
 const LIBPQ: [&str; 3] = ["PGHOST", "PGHOSTADDR", "PGSERVICE"];
@@ -194,7 +183,7 @@ impl Sources<'_> {
 
     /// A URL with names in braces replaced.
     fn expanded(&self, setting: Setting<OsString>) -> Result<Setting<OsString>, Failure> {
-        let Setting { value, origin } = into_url_text(setting)?;
+        let Setting { value, origin } = into_text(setting)?;
         let variable = |name: &str| self.environment.get_filled(name);
         match url::expand(&value, &variable) {
             Ok(url) => Ok(Setting {
@@ -206,7 +195,7 @@ impl Sources<'_> {
     }
 
     fn url(&self, setting: Setting<OsString>) -> Result<Box<Setting<DatabaseUrl>>, Failure> {
-        let Setting { value, origin } = into_url_text(setting)?;
+        let Setting { value, origin } = into_text(setting)?;
         let url = self
             .complete(&value, &origin)
             .map_err(|error| Failure::of_setting(&origin, error.into()))?;
@@ -222,15 +211,13 @@ impl Sources<'_> {
         if self.raw.verb == Verb::Embedded {
             return DatabaseUrl::parse(text);
         }
-        let beside = CREDENTIALS
-            .iter()
-            .find(|[url, ..]| *origin == Origin::Variable((*url).to_owned()));
-        let [user, password] = match beside {
-            Some([_, user, password]) => {
-                [user, password].map(|name| self.environment.get_filled(name))
-            }
-            None => [None, None],
-        };
+        let prefix = WITH_CREDENTIALS
+            .into_iter()
+            .find(|prefix| *origin == Origin::Variable(format!("{prefix}_URL")));
+        let [user, password] = ["USERNAME", "PASSWORD"].map(|ending| {
+            let name = prefix.map(|prefix| format!("{prefix}_{ending}"))?;
+            self.environment.get_filled(&name)
+        });
         DatabaseUrl::complete(
             text,
             &Surroundings {
@@ -302,16 +289,4 @@ fn read_secret(path: &Path, origin: &str) -> Result<Vec<u8>, Failure> {
         };
         Failure::usage(format!("{origin}: failed to read it: {error}"), hint)
     })
-}
-
-/// Not shown where it is not UTF-8: it may hold a password.
-fn into_url_text(setting: Setting<OsString>) -> Result<Setting<String>, Failure> {
-    let Setting { value, origin } = setting;
-    match value.into_string() {
-        Ok(value) => Ok(Setting { value, origin }),
-        Err(_) => Err(Failure::usage(
-            format!("{origin}: the database URL is not UTF-8"),
-            "percent-encode the non-ASCII characters",
-        )),
-    }
 }

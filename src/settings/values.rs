@@ -45,14 +45,14 @@ pub(super) fn a_path(setting: Setting<OsString>) -> Result<Setting<OsString>, Fa
     Ok(setting)
 }
 
-/// Refuses a value that is not UTF-8.
+/// Refuses a value that is not UTF-8. It is not shown, since it may hold a password.
 pub(super) fn into_text(setting: Setting<OsString>) -> Result<Setting<String>, Failure> {
     let Setting { value, origin } = setting;
     match value.into_string() {
         Ok(value) => Ok(Setting { value, origin }),
-        Err(value) => Err(Failure::usage(
-            format!("{origin}: `{}` is not UTF-8", value.to_string_lossy()),
-            "use UTF-8",
+        Err(_) => Err(Failure::usage(
+            format!("{origin}: the value is not UTF-8"),
+            "use UTF-8; in a URL, percent-encode what is not ASCII",
         )),
     }
 }

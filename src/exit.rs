@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::redact;
+use crate::sys::panic::HINT as BUG;
 use crate::sys::signals::{Stop, signal_code};
 
 /// What went wrong and what to do about it, written for the person on call.
@@ -161,6 +162,17 @@ impl Failure {
     /// The same of a setting, by where it comes from.
     pub fn of_setting(origin: impl fmt::Display, problem: Problem) -> Self {
         Self::new(FailureKind::Usage, problem.of(format_args!("{origin}:")))
+    }
+
+    /// Something that never happens.
+    pub fn bug(what: impl Into<String>) -> Self {
+        Self::because(FailureKind::Bug, what, BUG)
+    }
+
+    /// No file descriptor is left.
+    pub fn no_descriptor(what: impl Into<String>) -> Self {
+        let hint = "raise the open file limit (`ulimit -n`)";
+        Self::because(FailureKind::System, what, hint)
     }
 
     /// What kind it is.

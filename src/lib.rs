@@ -127,11 +127,7 @@ fn entries(environment: &Environment) -> impl Iterator<Item = &[u8]> {
 /// Reports that not even the descriptors for an orderly report could be created.
 fn no_host(args: &[OsString], environment: &Environment, error: &std::io::Error) -> u8 {
     let output = sys::output::Output::stderr();
-    let failure = Failure::because(
-        FailureKind::System,
-        format!("failed to set up signal handling: {error}"),
-        "raise the open file limit (`ulimit -n`)",
-    );
+    let failure = Failure::no_descriptor(format!("failed to set up signal handling: {error}"));
     let log = Log::new(Arc::new(output), Verbosity::Normal);
     log.hide(|secrets| secrets.add_variables(entries(environment)));
     // Writing a file takes a descriptor too.
@@ -152,7 +148,7 @@ fn leave_bug(args: &[OsString], environment: &Environment, what: &str) {
     if has_gate(line) {
         let mut secrets = Secrets::default();
         secrets.add_variables(entries(environment));
-        let failure = Failure::because(FailureKind::Bug, what, sys::panic::HINT);
+        let failure = Failure::bug(what);
         let file = settings::termination_log_without_settings(line, environment);
         let _ = termination::write(file, &failure, &secrets);
     }

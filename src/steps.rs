@@ -154,17 +154,14 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// For a run without a ledger.
-    ///
-    /// # Errors
-    /// Why the gate stays closed.
-    pub fn into_result(self) -> Result<(), Failure> {
+    /// Why the gate stays closed; `None` if every step succeeded and no stop arrived.
+    pub fn into_failure(self) -> Option<Failure> {
         match self {
-            Self::Done => Ok(()),
+            Self::Done => None,
             Self::Failed(failure)
             | Self::Interrupted(failure)
             | Self::Stopped { failure, .. }
-            | Self::Lost(failure) => Err(failure),
+            | Self::Lost(failure) => Some(failure),
         }
     }
 }
@@ -177,7 +174,7 @@ pub fn run_start_commands(host: &Host, log: &Log, commands: &ReadySteps) -> Resu
     let permit = &mut AlwaysPermitted;
     let outcome = run(host, log, commands, None, None, permit, &mut |_| {});
     log.timeline().enter(Phase::Starting);
-    outcome.verdict.into_result()
+    outcome.verdict.into_failure().map_or(Ok(()), Err)
 }
 
 /// Runs the steps in order; `identity` is what they learn about their run. `tail`: how many of the last

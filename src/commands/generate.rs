@@ -11,7 +11,7 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 
 use crate::cli::{self, Document};
-use crate::exit::{Failure, FailureKind};
+use crate::exit::Failure;
 use crate::sys::host::Host;
 
 /// Prints the requested file on standard output.
@@ -34,13 +34,7 @@ fn completions(shell: Shell) -> Vec<u8> {
 
 /// One page for everything: the general part, then a section per command.
 fn man() -> Result<Vec<u8>, Failure> {
-    render_man().map_err(|error| {
-        Failure::because(
-            FailureKind::Bug,
-            format!("{error:#}"),
-            "please report this bug",
-        )
-    })
+    render_man().map_err(|error| Failure::bug(format!("{error:#}")))
 }
 
 fn render_man() -> anyhow::Result<Vec<u8>> {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use state::InitState;
 
 use crate::exit::{Failure, FailureKind, Problem};
-use crate::output::log::{Event, LAST_WORDS, Log};
+use crate::output::log::{Event, Field, LAST_WORDS, Log};
 use crate::plan::ServerPlan;
 use crate::steps::ReadyServer;
 use crate::sys::clock::Moment;
@@ -83,41 +83,36 @@ fn stay(state: &InitState, log: &Log) -> u8 {
     let front = match InitLoop::new(state.server, &state.init, state.had_terminal) {
         Ok(front) => front,
         Err(error) => {
-            let failure = Failure::because(
-                FailureKind::System,
-                format!("failed to supervise the server: {error}"),
-                "raise the open file limit (`ulimit -n`)",
-            );
+            let failure =
+                Failure::no_descriptor(format!("failed to supervise the server: {error}"));
             // The server dies with this process.
             log.fail(&failure);
             return failure.code();
         }
     };
-    let ended = front.stay(&mut |news| match news {
-        InitEvent::Leftovers(count) => {
-            let problem = Problem::new(
+    let ended = front.stay(&mut |news| {
+        let (event, what, hint) = match news {
+            InitEvent::Leftovers(_) => (
+                Event::ServerLeftovers,
                 "the server exited and left processes running, stopping them",
                 "have the server wait for its children",
-            );
-            match count {
-                Some(count) => log.warn(Event::ServerLeftovers, &problem, &[("processes", &count)]),
-                None => log.warn(Event::ServerLeftovers, &problem, &[]),
-            }
-        }
-        InitEvent::Killing => {
-            let problem = Problem::new(
+            ),
+            InitEvent::Killing => (
+                Event::ServerLeftoversKilled,
                 "processes that the server left did not stop in time, killing them",
                 "find out why they ignore SIGTERM, or raise --stop-grace",
-            );
-            log.warn(Event::ServerLeftoversKilled, &problem, &[]);
-        }
-        InitEvent::LeftBehind => {
-            let problem = Problem::new(
+            ),
+            InitEvent::LeftBehind => (
+                Event::ServerLeftoversKilled,
                 "processes that the server left can't be killed, giving up on them",
                 "check for processes of another user, or in uninterruptible sleep (state D)",
-            );
-            log.warn(Event::ServerLeftoversKilled, &problem, &[]);
+            ),
+        };
+        let mut fields: Vec<Field<'_>> = Vec::new();
+        if let InitEvent::Leftovers(Some(count)) = &news {
+            fields.push(("processes", count));
         }
+        log.warn(event, &Problem::new(what, hint), &fields);
     });
     match ended {
         Some(ended) => state.init.remapped(ended.shell_code()),

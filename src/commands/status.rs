@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::commands::table::columns;
 use crate::db::DatabaseUrl;
 use crate::db::ledger::Run;
-use crate::exit::{Failure, FailureKind};
+use crate::exit::Failure;
 use crate::gate::decide::{Decision, RetryDelay};
 use crate::gate::runtime::{self, GateLink};
 use crate::gate::{Gate, call_failed, delay_wait};
@@ -164,13 +164,8 @@ fn render_json(seen: &LedgerReport) -> Result<String, Failure> {
         })),
         "runs": seen.runs.iter().map(run_json).collect::<Vec<Value>>(),
     });
-    let text = serde_json::to_string_pretty(&value).map_err(|error| {
-        Failure::because(
-            FailureKind::Bug,
-            format!("failed to write JSON: {error}"),
-            "please report this bug",
-        )
-    })?;
+    let text = serde_json::to_string_pretty(&value)
+        .map_err(|error| Failure::bug(format!("failed to write JSON: {error}")))?;
     Ok(escaped(&text) + "\n")
 }
 

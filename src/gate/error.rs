@@ -166,19 +166,11 @@ pub(super) fn unrecorded(why: &str) -> Failure {
 /// The first thread dropped a request, which it never does.
 #[must_use]
 pub(super) fn no_answer() -> Failure {
-    Failure::because(
-        FailureKind::Bug,
-        "the thread that runs the steps returned no result",
-        "please report this bug",
-    )
+    Failure::bug("the thread that runs the steps returned no result")
 }
 
 /// No descriptor left.
 #[must_use]
 pub(super) fn no_descriptor(error: &io::Error) -> Failure {
-    Failure::because(
-        FailureKind::System,
-        format!("failed to open a file descriptor: {error}"),
-        "raise the open file limit (`ulimit -n`)",
-    )
+    Failure::no_descriptor(format!("failed to open a file descriptor: {error}"))
 }

@@ -20,16 +20,9 @@ impl LedgerPoll<'_> {
             self.clock.logged = None;
         }
         let log = &self.gate.log;
+        let name = holder.map_or("another replica", |row| &row.holder);
         let waited = self.clock.go_on(|waited| log_holder(log, waited, holder));
-        let waited = waited.map_err(|waited| {
-            let name = holder.map_or("another replica", |row| &row.holder);
-            let status = self.gate.reference.status_command();
-            timed_out(
-                format!("waited {} for {name}", shown(waited)),
-                &format!("see who holds it with `{status}`"),
-            )
-        })?;
-        Ok(self.clock.pause(waited))
+        self.pause(waited, &format!("for {name}"), "see who holds it with")
     }
 
     /// The pause before `launchgate wait` reads again, for a release that nobody is migrating.
@@ -43,15 +36,22 @@ impl LedgerPoll<'_> {
             let message = "waiting for the release to be migrated";
             log.say(Event::LockWaiting, message, &fields);
         });
+        let what = format!("for revision {revision} to succeed");
+        let hint = "check that the job that migrates it is running, and see";
+        self.pause(waited, &what, hint)
+    }
+
+    /// The pause after a wait `what`; `hint` says what to look for where the time is over.
+    fn pause(
+        &self,
+        waited: Result<Duration, Duration>,
+        what: &str,
+        hint: &str,
+    ) -> Result<Duration, Failure> {
         let waited = waited.map_err(|waited| {
             let status = self.gate.reference.status_command();
-            timed_out(
-                format!(
-                    "waited {} for revision {revision} to succeed",
-                    shown(waited)
-                ),
-                &format!("check that the job that migrates it is running, and see `{status}`"),
-            )
+            let what = format!("waited {} {what}", shown(waited));
+            timed_out(what, &format!("{hint} `{status}`"))
         })?;
         Ok(self.clock.pause(waited))
     }

@@ -164,13 +164,7 @@ impl Gate {
         let mut locked = Some(locked).filter(|_| !matches!(ended.verdict, Verdict::Lost(_)));
         self.end_stopped(locked.as_mut(), &lock_id, run_id, &mut ended)
             .await;
-        let failure = match ended.verdict {
-            Verdict::Done => None,
-            Verdict::Failed(failure)
-            | Verdict::Interrupted(failure)
-            | Verdict::Lost(failure)
-            | Verdict::Stopped { failure, .. } => Some(failure),
-        };
+        let failure = ended.verdict.into_failure();
         let Some(locked) = locked else {
             self.record_lost(run_id, &row).await;
             return Err((failure.unwrap_or_else(error::no_answer), true));

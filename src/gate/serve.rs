@@ -55,7 +55,7 @@ pub fn pass_alone(
         );
         let failure = match outcome.verdict {
             Verdict::Failed(failure) if limits.retries > 0 => failure,
-            verdict => return verdict.into_result(),
+            verdict => return verdict.into_failure().map_or(Ok(()), Err),
         };
         let failure = counted(failure, tries.failed() + 1, attempts, None);
         tries.again(failure, log)?;

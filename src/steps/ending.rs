@@ -191,11 +191,7 @@ pub(super) fn not_started(step: &Step, error: &io::Error) -> Failure {
             what,
             "raise the process or memory limit",
         ),
-        _ if child::is_out_of_descriptors(error) => Failure::because(
-            FailureKind::System,
-            what,
-            "raise the open file limit (`ulimit -n`)",
-        ),
+        _ if child::is_out_of_descriptors(error) => Failure::no_descriptor(what),
         _ => exec_failed(what, error),
     }
 }

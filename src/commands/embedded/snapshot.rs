@@ -84,10 +84,10 @@ pub(super) fn make(
 ) -> Result<Option<String>, Failure> {
     let started = Moment::now();
     let revision = settings.revision.as_deref().unwrap_or("unnamed");
-    let file = settings.url.sqlite_path().ok_or_else(|| {
-        let what = "a snapshot of a database that is not a file";
-        Failure::because(FailureKind::Bug, what, "please report this bug")
-    })?;
+    let file = settings
+        .url
+        .sqlite_path()
+        .ok_or_else(|| Failure::bug("a snapshot of a database that is not a file"))?;
     let found = file.canonicalize();
     let mut retry = ConnectRetry::new(limits, &LedgerReference::default());
     let taken = loop {

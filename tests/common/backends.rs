@@ -11,7 +11,7 @@ use launchgate::db::{DatabaseUrl, Target};
 
 use super::{
     home::{fast_folder, output},
-    servers::{MariaDb, PASSWORD, Postgres, Proxy, postgres_15, postgres_18},
+    servers::{LEDGER_IN_SIGHT, MariaDb, Postgres, Proxy, postgres_15, postgres_18},
 };
 
 /// A database.
@@ -194,35 +194,37 @@ impl Db {
     /// The URL for another role, past a pooler.
     pub fn url_as(&self, user: &str, password: &str) -> String {
         match self {
-            Self::Postgres(server) | Self::Pooled(server, _) => {
-                lock(server).url_as(user, password, NAME)
-            }
+            Self::Postgres(_) | Self::Pooled(..) => self.postgres().url_as(user, password, NAME),
             Self::Maria(server) => lock(server).url_as(user, password, NAME),
             Self::Sqlite(_) => self.url(),
         }
     }
 
-    /// What statements return, as the superuser, past a pooler: columns with `|` between.
-    pub fn sql(&self, statements: &str) -> String {
+    /// A client of the superuser, past a pooler, whose last argument is what it runs.
+    fn client(&self) -> Command {
         match self {
-            Self::Postgres(server) | Self::Pooled(server, _) => {
-                let mut psql = lock(server).psql(NAME, statements);
-                output(&mut psql)
-            }
+            Self::Postgres(server) | Self::Pooled(server, _) => lock(server).client(NAME),
             Self::Maria(server) => {
                 let mut client = lock(server).client();
-                output(client.args(["-e", statements, NAME])).replace('\t', "|")
+                client.args(["-D", NAME, "-e"]);
+                client
             }
             Self::Sqlite(_) => {
-                let file = self.sqlite_file();
-                output(
-                    Command::new("sqlite3")
-                        .args(["-cmd", ".timeout 20000"])
-                        .arg(file)
-                        // a comment at the beginning would be taken for an option
-                        .arg(format!(" {statements}")),
-                )
+                let mut client = Command::new("sqlite3");
+                client.args(["-cmd", ".timeout 20000"]);
+                client.arg(self.sqlite_file());
+                client
             }
+        }
+    }
+
+    /// What statements return, as the superuser, past a pooler: columns with `|` between.
+    pub fn sql(&self, statements: &str) -> String {
+        // SQLite's client would take a comment at the beginning for an option.
+        let said = output(self.client().arg(format!(" {statements}")));
+        match self {
+            Self::Maria(_) => said.replace('\t', "|"),
+            Self::Postgres(_) | Self::Pooled(..) | Self::Sqlite(_) => said,
         }
     }
 
@@ -231,36 +233,20 @@ impl Db {
         let Self::Maria(server) = self else {
             unreachable!("MariaDB only")
         };
-        let mut client = lock(server).client();
-        output(client.args(["-e", statements, database]))
+        lock(server).sql(database, statements)
     }
 
     /// A script that runs its first argument as SQL, for steps and servers.
     pub fn ask(&self) -> String {
-        let line = match self {
-            Self::Postgres(server) | Self::Pooled(server, _) => {
-                let server = lock(server);
-                let psql = postgres_15().join("psql");
-                let socket = server.socket().display().to_string();
-                format!(
-                    "PGAPPNAME=evidence PGOPTIONS=\"$PGOPTIONS -c search_path=public,launchgate\" exec {} -XqAt -v ON_ERROR_STOP=1 -U postgres -h {socket} -p {} -d {NAME} -c \"$1\"",
-                    psql.display(),
-                    server.port
-                )
-            }
-            Self::Maria(server) => {
-                let socket = lock(server).socket().display().to_string();
-                format!(
-                    "exec mariadb --no-defaults -u root -p'{}' -N -B -S {socket} -e \"$1\" {NAME}",
-                    PASSWORD.replace('\'', r"'\''")
-                )
-            }
-            Self::Sqlite(_) => format!(
-                "exec sqlite3 -cmd '.timeout 20000' {} \"$1\"",
-                self.sqlite_file().display()
-            ),
-        };
-        format!("#!/bin/sh\n{line}\n")
+        let client = self.client();
+        let words: Vec<&str> = std::iter::once(client.get_program())
+            .chain(client.get_args())
+            .map(|word| word.to_str().expect("text"))
+            .collect();
+        format!(
+            "#!/bin/sh\nexport PGAPPNAME=evidence PGOPTIONS=\"$PGOPTIONS {LEDGER_IN_SIGHT}\"\nexec {} \"$1\"\n",
+            shlex::try_join(words).expect("no NUL")
+        )
     }
 
     /// The server dies at once and comes back.

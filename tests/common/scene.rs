@@ -198,31 +198,14 @@ impl<'a> Scene<'a> {
     /// Fails where one of the rules that hold at any time was broken.
     pub fn check_rules(&self) {
         let evidence = self.evidence();
-        let all = || {
-            evidence
-                .iter()
-                .map(|line| line.0.as_str())
-                .collect::<Vec<_>>()
-                .join("\n")
-        };
         for line in &evidence {
-            match line.word() {
-                "overlap" => panic!("two steps at a time:\n{}", all()),
-                "start" => assert!(
-                    matches!(line.get("succeeded"), "0" | ""),
-                    "a step ran again: {}\n{}",
-                    line.0,
-                    all()
-                ),
-                "server" => assert_eq!(
-                    line.get("succeeded"),
-                    "1",
-                    "a server too early: {}\n{}",
-                    line.0,
-                    all()
-                ),
-                _ => {}
-            }
+            let broken = match line.word() {
+                "overlap" => Some("two steps at a time"),
+                "start" if !matches!(line.get("succeeded"), "0" | "") => Some("a step ran again"),
+                "server" if line.get("succeeded") != "1" => Some("a server too early"),
+                _ => None,
+            };
+            assert!(broken.is_none(), "{broken:?}: {}\n{evidence:#?}", line.0);
         }
     }
 
@@ -230,15 +213,11 @@ impl<'a> Scene<'a> {
     pub fn check_settled(&self, revision: &str) {
         self.check_rules();
         let rows = self.ledger("revision, state");
-        let succeeded = rows
-            .iter()
-            .filter(|row| **row == format!("{revision}|succeeded"))
-            .count();
-        assert_eq!(succeeded, 1, "{rows:?}\n{:?}", self.evidence());
-        assert!(
-            !rows.iter().any(|row| row.ends_with("|running")),
-            "{rows:?}"
-        );
+        let success = format!("{revision}|succeeded");
+        let successes = rows.iter().filter(|row| **row == success).count();
+        assert_eq!(successes, 1, "{rows:?}\n{:?}", self.evidence());
+        let is_running = rows.iter().any(|row| row.ends_with("|running"));
+        assert!(!is_running, "{rows:?}");
     }
 }
 

@@ -26,6 +26,9 @@ pub(super) const ENCODED: &str = "s3cret%2F%27x";
 const VERIFIER: &str = "SCRAM-SHA-256$16:bGF1bmNoZ2F0ZSB0ZXN0cw==\
     $Yq1zzDAckhaLmruSJnsYI9yIj8ouRBo1oQWGL+DIW8Q=:3hEoiL7kNEx1AN0XUEQYvfwR4uAZXrK07tVkTS/PTPo=";
 
+/// With these options of a session, `launchgate_runs` is the ledger, wherever it is.
+pub(super) const LEDGER_IN_SIGHT: &str = "-c search_path=public,launchgate";
+
 /// `PostgreSQL`.
 pub struct Postgres {
     server: Server,
@@ -234,17 +237,24 @@ impl Postgres {
 
     /// `psql` as the superuser, to run or to spawn.
     pub fn psql(&self, database: &str, statements: &str) -> Command {
+        let mut command = self.client(database);
+        command.arg(statements);
+        command
+    }
+
+    /// The same, whose last argument is what it runs.
+    pub(super) fn client(&self, database: &str) -> Command {
         let mut command = Command::new(postgres_15().join("psql"));
         command
             .env_clear()
             .env("LC_ALL", "C")
-            // the ledger, wherever it is
-            .env("PGOPTIONS", "-c search_path=public,launchgate")
+            .env("PGOPTIONS", LEDGER_IN_SIGHT)
             .args(["-XqAt", "-v", "ON_ERROR_STOP=1"])
-            .args(["-U", "postgres", "-d", database])
-            .args(["-p", &self.port.to_string(), "-h"])
-            .arg(&self.server.home.path)
-            .args(["-c", statements]);
+            .args(["-U", "postgres", "-d", database, "-p"])
+            .arg(self.port.to_string())
+            .arg("-h")
+            .arg(self.socket())
+            .arg("-c");
         command
     }
 

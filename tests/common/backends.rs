@@ -244,7 +244,7 @@ impl Db {
             .map(|word| word.to_str().expect("text"))
             .collect();
         format!(
-            "#!/bin/sh\nexport PGAPPNAME=evidence PGOPTIONS=\"$PGOPTIONS {LEDGER_IN_SIGHT}\"\nexec {} \"$1\"\n",
+            "#!/bin/sh\nPGAPPNAME=evidence PGOPTIONS=\"$PGOPTIONS {LEDGER_IN_SIGHT}\" exec {} \"$1\"\n",
             shlex::try_join(words).expect("no NUL")
         )
     }

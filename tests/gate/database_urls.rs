@@ -1,5 +1,5 @@
 //! The database's URL: from libpq's variables and files, with several hosts, with a password file; and what
-//! is refused. Against real servers.
+//! is refused. Against real servers, each sentence (contract, section 3) over its tests.
 
 use std::{
     fs,

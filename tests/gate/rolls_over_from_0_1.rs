@@ -1,7 +1,6 @@
 //! Replicas of version 0.1 and of this one, side by side on the ledger that 0.1 made.
 //!
-//! "a ledger made by 0.1 goes on being used and gets the guards (an upgrade that two versions side by side
-//! survive during a rolling deploy)"
+//! "An older ledger gets the key when it is next written, whatever rows it holds." (contract, section 5)
 //!
 //! Version 0.1 is played by a session that does what its replicas do: these locks, these statements.
 

@@ -1,5 +1,7 @@
-//! Why a database cannot be connected to: "A failure line says what happened, to which host, port, file or
-//! variable, and where that setting came from, and ends with a hint".
+//! Why a database cannot be connected to.
+//!
+//! "A failure line says what happened, to which host, port, file or variable, and where that setting came
+//! from, and ends with a hint" (contract, section 8)
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

@@ -1,4 +1,7 @@
 //! A database's URL, and a step's variable, that are made of parts.
+//!
+//! "`{NAME}` in a URL is replaced by that variable's value, percent-encoded […] `--step-env` does the same for
+//! what a tool gets, encoded only where the value is a URL and the name stands inside it" (contract, section 3)
 
 use crate::common::{Db, Scene, on_each};
 use crate::database_urls::{job, refused};

@@ -6,23 +6,19 @@ use crate::placeholder::{self, Context};
 
 /// Refuses what can be no URL at all, before anything of it is read.
 pub(super) fn refuse(text: &str) -> Result<(), UrlError> {
-    if text.is_empty() {
-        return Err(UrlError::Empty);
-    }
-    if text.starts_with('\u{feff}') {
-        return Err(UrlError::ByteOrderMark);
-    }
-    if text.starts_with(['"', '\'', '`']) {
-        return Err(UrlError::Quoted);
-    }
-    if text.contains(char::is_control) {
-        return Err(UrlError::ControlCharacter);
-    }
-    if is_secret_reference(text) {
-        return Err(UrlError::SecretReference);
-    }
-    if text.starts_with('{') && text.contains("\":") {
-        return Err(UrlError::Json);
+    let refusals = [
+        (text.is_empty(), UrlError::Empty),
+        (text.starts_with('\u{feff}'), UrlError::ByteOrderMark),
+        (text.starts_with(['"', '\'', '`']), UrlError::Quoted),
+        (text.contains(char::is_control), UrlError::ControlCharacter),
+        (is_secret_reference(text), UrlError::SecretReference),
+        (
+            text.starts_with('{') && text.contains("\":"),
+            UrlError::Json,
+        ),
+    ];
+    if let Some((_, error)) = refusals.into_iter().find(|(is_so, _)| *is_so) {
+        return Err(error);
     }
     if let Some(found) = placeholder::find(text, Context::Url) {
         return Err(UrlError::Placeholder(shown(found)));

@@ -118,32 +118,12 @@ const UNSUPPORTED: [(&str, &str, &str); 7] = [
     ),
 ];
 
-/// How the values of a place are written.
-#[derive(Clone, Copy)]
-enum Encoding {
-    /// Percent-encoded, by the rules of a URL's spelling.
-    Url(Spelling),
-    /// As they are: variables, or a file's lines.
-    Raw,
-}
-
-impl Encoding {
-    /// The value. To Python, Go, JavaScript and JDBC a `+` is a space; in users and passwords it is itself to
-    /// libpq, and outside JDBC, parameters are written for libpq.
-    fn decode(self, written: &str, is_credential: bool) -> Result<String, UrlError> {
-        match self {
-            Self::Url(spelling) if is_credential && spelling != Spelling::Jdbc => decode(written),
-            Self::Url(_) => decode(&written.replace('+', " ")),
-            Self::Raw => Ok(written.to_owned()),
-        }
-    }
-}
-
 /// What the parameters of one place say, decoded, or of several where the first that says anything wins. Of a
 /// parameter given twice, the last counts; an empty value counts as not given. Deliberately without `Debug`.
 pub(super) struct Params {
     rules: UrlRules,
-    encoding: Encoding,
+    /// How a URL's values are percent-encoded; `None` for variables and a file's lines, which are as they are.
+    spelling: Option<Spelling>,
     values: Vec<(Param, String)>,
     /// What is secret in them, and in what they were read from.
     pub(super) secrets: Secrets,
@@ -154,7 +134,7 @@ impl Params {
     pub(super) fn raw(rules: UrlRules) -> Self {
         Self {
             rules,
-            encoding: Encoding::Raw,
+            spelling: None,
             values: Vec::new(),
             secrets: Secrets::default(),
         }
@@ -163,7 +143,7 @@ impl Params {
     /// Reads what follows a URL's `?`.
     pub(super) fn of_query(query: &str, scheme: Scheme) -> Result<Self, UrlError> {
         let mut params = Self::raw(scheme.rules());
-        params.encoding = Encoding::Url(scheme.spelling);
+        params.spelling = Some(scheme.spelling);
         params.secrets.add_query(query);
         for pair in query.split('&') {
             // To pgJDBC, the name alone means true.
@@ -209,6 +189,21 @@ impl Params {
         self.rules
     }
 
+    /// Whether they are written for JDBC.
+    pub(super) fn are_jdbc(&self) -> bool {
+        self.spelling == Some(Spelling::Jdbc)
+    }
+
+    /// A value. To Python, Go, JavaScript and JDBC a `+` is a space; in users and passwords it is itself to
+    /// libpq, and outside JDBC, parameters are written for libpq.
+    fn decode(&self, written: &str, is_credential: bool) -> Result<String, UrlError> {
+        match self.spelling {
+            None => Ok(written.to_owned()),
+            Some(_) if is_credential && !self.are_jdbc() => decode(written),
+            Some(_) => decode(&written.replace('+', " ")),
+        }
+    }
+
     /// The value of a parameter, never empty.
     pub(super) fn get(&self, param: Param) -> Option<&str> {
         let found = self.values.iter().find(|(known, _)| *known == param)?;
@@ -233,7 +228,7 @@ impl Params {
         let name = &*word(name);
         // Also `sslpassword` and JDBC's key stores'.
         let is_password = redact::is_password(name);
-        let value = self.encoding.decode(written, is_password || name == "user");
+        let value = self.decode(written, is_password || name == "user");
         if is_password {
             let value = value.as_deref().unwrap_or_default();
             self.secrets.add_password(written, value);

@@ -71,7 +71,7 @@ impl ServerUrl {
                 params = libpq::fill(params, around)?;
             }
         }
-        let tls = tls::resolve(&mut params, scheme)?;
+        let tls = tls::resolve(&mut params)?;
         check_session_attrs(params.get(Param::SessionAttrs))?;
         let mut addresses = address::addresses(&params, tls.mode == TlsMode::VerifyFull)?;
         if let (UrlRules::Libpq, Some(around)) = (rules, around) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::error::UrlError;
 use super::params::{Param, Params};
-use super::scheme::{Scheme, Spelling, UrlRules};
+use super::scheme::UrlRules;
 use super::tls_mode::TlsMode;
 use super::word;
 
@@ -34,7 +34,7 @@ const SWITCH: &str = "true, false";
 
 /// The one meaning of all parameters about TLS. Where tools differ, the stronger one is taken, since a refused
 /// connection is noticed and a weak one is not.
-pub(super) fn resolve(params: &mut Params, scheme: Scheme) -> Result<Tls, UrlError> {
+pub(super) fn resolve(params: &mut Params) -> Result<Tls, UrlError> {
     // Prisma calls the authority's certificate `sslcert`, and the client's `sslidentity`.
     let [accept, identity, root, key] = [
         Param::SslAccept,
@@ -50,10 +50,10 @@ pub(super) fn resolve(params: &mut Params, scheme: Scheme) -> Result<Tls, UrlErr
     {
         params.put(Param::RootCert, cert);
     }
-    let mut mode = mode(params, scheme)?;
+    let mut mode = mode(params)?;
     let default = params.take(Param::DefaultRootCert);
     let mut root_cert = params.take(Param::RootCert).or(default);
-    if scheme.rules() == UrlRules::Libpq && root_cert.as_deref() == Some("system") {
+    if params.rules() == UrlRules::Libpq && root_cert.as_deref() == Some("system") {
         // libpq: verified against the machine's authorities, and nothing less than in full.
         root_cert = None;
         mode = TlsMode::VerifyFull;
@@ -64,7 +64,7 @@ pub(super) fn resolve(params: &mut Params, scheme: Scheme) -> Result<Tls, UrlErr
         // Any of the public authorities would do for any server, which is why libpq refuses the latter.
         mode = TlsMode::VerifyFull;
     }
-    if scheme.rules() == UrlRules::Mysql && mode == TlsMode::Allow {
+    if params.rules() == UrlRules::Mysql && mode == TlsMode::Allow {
         mode = TlsMode::Prefer;
     }
     let mut path = |param| params.take(param).map(PathBuf::from);
@@ -76,8 +76,8 @@ pub(super) fn resolve(params: &mut Params, scheme: Scheme) -> Result<Tls, UrlErr
     })
 }
 
-fn mode(params: &Params, scheme: Scheme) -> Result<TlsMode, UrlError> {
-    let mut mode = stated(params, scheme)?;
+fn mode(params: &Params) -> Result<TlsMode, UrlError> {
+    let mut mode = stated(params)?;
     let at_least = |mode: Option<TlsMode>, least| match mode {
         Some(TlsMode::Disable) => mode,
         _ => mode.max(Some(least)),
@@ -117,7 +117,7 @@ fn mode(params: &Params, scheme: Scheme) -> Result<TlsMode, UrlError> {
     let is_named = params.get(Param::RootCert).is_some();
     let verifies = match mode {
         None => is_named,
-        Some(TlsMode::Require) if scheme.rules() == UrlRules::Libpq => {
+        Some(TlsMode::Require) if params.rules() == UrlRules::Libpq => {
             is_named || params.get(Param::DefaultRootCert).is_some()
         }
         Some(_) => false,
@@ -125,19 +125,19 @@ fn mode(params: &Params, scheme: Scheme) -> Result<TlsMode, UrlError> {
     if verifies && !unverified {
         return Ok(TlsMode::VerifyCa);
     }
-    if unverified && mode.is_none() && scheme.rules() == UrlRules::Mysql {
+    if unverified && mode.is_none() && params.rules() == UrlRules::Mysql {
         return Ok(TlsMode::Require);
     }
     Ok(mode.unwrap_or(TlsMode::Prefer))
 }
 
 /// `sslmode`, or else `ssl`, or else `tls`, or else `useSSL`.
-fn stated(params: &Params, scheme: Scheme) -> Result<Option<TlsMode>, UrlError> {
+fn stated(params: &Params) -> Result<Option<TlsMode>, UrlError> {
     if let Some(text) = params.get(Param::SslMode) {
         return TlsMode::named(text).map(Some);
     }
     if let Some(text) = params.get(Param::Ssl) {
-        return ssl(text, params, scheme).map(Some);
+        return ssl(text, params).map(Some);
     }
     if let Some(text) = params.get(Param::Tls) {
         return go_tls(text).map(Some);
@@ -154,7 +154,7 @@ fn stated(params: &Params, scheme: Scheme) -> Result<Option<TlsMode>, UrlError> 
 
 /// `ssl` is a switch (libpq, JDBC), a mode (asyncpg) or an object (mysql2 for Node, as `PlanetScale`
 /// hands it out).
-fn ssl(text: &str, params: &Params, scheme: Scheme) -> Result<TlsMode, UrlError> {
+fn ssl(text: &str, params: &Params) -> Result<TlsMode, UrlError> {
     if text.starts_with('{') {
         let object: String = text.chars().filter(|c| !c.is_whitespace()).collect();
         let anyone = object.contains("\"rejectUnauthorized\":false");
@@ -168,7 +168,7 @@ fn ssl(text: &str, params: &Params, scheme: Scheme) -> Result<TlsMode, UrlError>
         Some(false) => Ok(TlsMode::Disable),
         Some(true) => {
             // To libpq it means `require`; to pgJDBC since 42.2.5 `verify-full`, unless told otherwise.
-            let jdbc = scheme.rules() == UrlRules::Libpq && scheme.spelling == Spelling::Jdbc;
+            let jdbc = params.rules() == UrlRules::Libpq && params.are_jdbc();
             let factory = params.get(Param::SslFactory);
             let anyone = factory.is_some_and(|factory| factory.contains("NonValidating"));
             Ok(if jdbc && !anyone {

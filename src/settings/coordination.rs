@@ -28,6 +28,8 @@ pub struct CoordinationSettings {
     /// The time between TERM and KILL, which must fit into the lease. `None` if the command runs no
     /// steps, and so has no flag for it, and no other source sets it.
     pub stop_grace: Option<Setting<Duration>>,
+    /// How long after a failed attempt the next one may begin, as in the limits.
+    pub retry_delay: Setting<Duration>,
     /// How long to wait, and how often to try.
     pub limits: Limits,
 }
@@ -52,6 +54,7 @@ pub struct Limits {
 impl Sources<'_> {
     pub(super) fn coordination(&self) -> Result<CoordinationSettings, Failure> {
         let lease = self.parsed(SettingId::Lease, parse_lease)?;
+        let retry_delay = self.parsed(SettingId::RetryDelay, parse_duration)?;
         let release = self.one(SettingId::Release)?;
         let fingerprint = self
             .many(SettingId::Fingerprint)?
@@ -77,10 +80,11 @@ impl Sources<'_> {
                 wait_timeout: self.limit(SettingId::WaitTimeout, parse_limit)?,
                 lock_timeout: self.limit(SettingId::LockTimeout, parse_limit)?,
                 max_attempts: self.limit(SettingId::MaxAttempts, parse_count)?,
-                retry_delay: self.parsed(SettingId::RetryDelay, parse_duration)?.value,
+                retry_delay: retry_delay.value,
                 retries: self.parsed(SettingId::Retries, parse_times)?.value,
                 orphan_timeout: self.limit(SettingId::OrphanTimeout, parse_limit)?,
             },
+            retry_delay,
         })
     }
 

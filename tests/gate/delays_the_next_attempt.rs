@@ -156,6 +156,8 @@ fn everything_that_shows_the_gate_shows_the_delay() {
     for words in [
         "revision v1 failed: the next attempt may begin in 3",
         " s, at 2",
+        // The ledger does not say how long the replicas wait.
+        ", if the replicas have --retry-delay 1h too; ",
         &resolve,
     ] {
         assert!(text.contains(words), "{words}: {text}");
@@ -165,6 +167,7 @@ fn everything_that_shows_the_gate_shows_the_delay() {
     assert_eq!(delay["revision"], "v1");
     let left = delay["seconds"].as_u64().expect("a number");
     assert!((3000..=3600).contains(&left), "{delay}");
+    assert_eq!(delay["assumed"], "--retry-delay 1h");
     assert!(time(&delay["until"]) > SystemTime::now());
     resolve_and_look(&scene);
 }

@@ -108,7 +108,7 @@ impl LedgerConnection {
     async fn created(&mut self, home: &Home, bound: Duration) -> Result<LedgerCreation, Error> {
         self.find(bound).await?;
         let is_here = |sql: &LedgerSql| sql.table == home.sql.table;
-        if !self.sql().is_some_and(is_here) {
+        if !self.ledgers().iter().any(is_here) {
             return Err(Error::refused(
                 format!(
                     "the table {} was there already and is not trusted",

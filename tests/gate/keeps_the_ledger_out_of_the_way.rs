@@ -8,7 +8,7 @@
 
 use std::process::Command;
 
-use crate::common::{Db, Run, Scene, home::output, on_each};
+use crate::common::{Db, Run, Scene, home::output, on_each, until};
 
 const LEDGER_0_1: &str = include_str!("../ledger/ledger_0_1/postgres.sql");
 
@@ -176,6 +176,39 @@ fn every_command_finds_the_ledger_that_is_named() {
 
 /// "SQLite: in the file, but launchgate never creates the file nor the table before the steps ran: a first
 /// attempt that leaves no file is neither counted nor delayed, and the log says so." (contract, section 5)
+/// Another app's role may create tables in the app's database alone, and does so at the same moment.
+#[test]
+fn on_mariadb_two_ledgers_may_be_created_at_once() {
+    let db = Db::mariadb();
+    db.sql("create database launchgate");
+    let scene = Scene::new(&db);
+    let client = db.ask().replace("#!/bin/sh\n", "").replace("exec ", "");
+    let client = client.replace(" -e \"$1\"", "");
+    // No table of this name can be created meanwhile.
+    let lock = "echo 'backup lock launchgate.launchgate_runs;'; echo '\\! touch locked'";
+    let wait = "until test -e created; do sleep 0.05; done";
+    scene.script("lock", &format!("({lock}; {wait}) | {client}"));
+    let mut admin = Command::new("sh")
+        .arg(scene.path("lock"))
+        .current_dir(scene.folder())
+        .spawn()
+        .expect("a session");
+    until("the lock", || scene.has("locked"));
+    let mut replica = scene.run("v1").start();
+    until("the ledger's creation", || {
+        let waiting = "select count(*) from information_schema.processlist \
+            where state = 'Waiting for table metadata lock'";
+        db.sql(waiting) == "1"
+    });
+    db.sql(include_str!("../ledger/ledger_0_1/mysql.sql"));
+    scene.touch("created");
+    assert!(admin.wait().expect("the session").success());
+    replica.ends_with(0);
+    scene.check_settled("v1");
+    scene.run("v1").finish().ends_with(0);
+    assert_eq!(scene.count("start"), 1);
+}
+
 #[test]
 fn on_sqlite_a_step_finds_no_file_that_launchgate_made() {
     let db = Db::sqlite();

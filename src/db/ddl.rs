@@ -12,7 +12,7 @@ pub fn ddl(backend: Backend, ledger: Option<&str>, role: Option<&str>) -> String
     let before = (dialect.create_schema)(name);
     let schema = before.as_ref().map(|_| name);
     let mut statements: Vec<String> = before.iter().cloned().collect();
-    statements.extend((dialect.create_ledger)(schema));
+    statements.extend(dialect.for_table(dialect.create, schema));
     let mut about = "-- launchgate's ledger: one row per attempt to migrate.\n".to_owned();
     match (role, schema) {
         (Some(role), Some(schema)) => statements.extend((dialect.grants)(schema, role)),

@@ -2,28 +2,34 @@
 
 use std::time::Duration;
 
-/// Which of the sessions with a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Which {
-    All,
-    /// Those that wait for their client, in a transaction or not.
-    Idle,
-}
+/// The unique key that allows one `running` row for each app, where an index can be partial.
+pub(super) const RUNNING_KEY: &str = "CREATE UNIQUE INDEX IF NOT EXISTS launchgate_runs_running ON {table} (app) \
+     WHERE state = 'running'";
+
+/// The index that finds a revision's newest rows.
+pub(super) const NEWEST_INDEX: &str =
+    "CREATE INDEX IF NOT EXISTS launchgate_runs_newest ON {table} (app, revision, id)";
+
+/// The index that finds a revision's newest row in each state, and what runs now.
+pub(super) const STATES_INDEX: &str =
+    "CREATE INDEX IF NOT EXISTS launchgate_runs_states ON {table} (app, state, revision, id)";
+
+/// The names of these three.
+pub(super) const INDEXES: &str =
+    "'launchgate_runs_running', 'launchgate_runs_newest', 'launchgate_runs_states'";
 
 /// One backend's SQL. Every field gives text; nothing here runs anything.
 pub(super) struct SqlDialect {
     /// The ledger's table, in `schema` where that is known.
     pub(super) table: fn(schema: Option<&str>) -> String,
-    /// The statements that create the ledger, in order, each without its semicolon.
-    pub(super) create_ledger: fn(schema: Option<&str>) -> Vec<String>,
-    /// Asks whether the ledger has the unique key that allows one `running` row for each app, and the
-    /// indexes that keep reads short: two columns, true or false. Ledgers made by launchgate 0.1 lack
-    /// both.
-    pub(super) has_keys: fn(schema: Option<&str>) -> String,
-    /// Adds that key to a ledger which lacks it.
-    pub(super) add_running_key: fn(schema: Option<&str>) -> String,
-    /// Adds those indexes.
-    pub(super) add_indexes: fn(schema: Option<&str>) -> Vec<String>,
+    /// The statements that create the ledger, in order, each without its semicolon; `{table}` stands for its
+    /// name.
+    pub(super) create: &'static [&'static str],
+    /// Those that add what a ledger made by launchgate 0.1 lacks: the unique key that allows one `running`
+    /// row for each app, and the indexes that keep reads short. What is there already is a fault at most.
+    pub(super) upgrade: &'static [&'static str],
+    /// Asks whether a ledger has all of that.
+    pub(super) is_current: fn(schema: Option<&str>) -> String,
     /// Creates a schema or database where it is missing; `None` where there are none.
     pub(super) create_schema: fn(name: &str) -> Option<String>,
     /// Who has to run the DDL, as comments.
@@ -40,14 +46,8 @@ pub(super) struct SqlDialect {
     pub(super) ago: fn(duration: Duration) -> String,
     /// When a lease ends that is renewed now.
     pub(super) lease_end: fn(lease: Duration) -> String,
-    /// 0 where a row's lease is over, 2 where it ends later than `longest` from now, else 1.
-    pub(super) lease_state: fn(longest: Duration) -> String,
-    /// Milliseconds from `from` to `to`.
-    pub(super) milliseconds: fn(from: &str, to: &str) -> String,
-    /// Seconds since a column's time.
-    pub(super) seconds_since: fn(column: &str) -> String,
-    /// A column's time as text, to compare it with itself: some have no other form (`infinity`).
-    pub(super) time_text: fn(column: &str) -> String,
+    /// Seconds between two times.
+    pub(super) seconds: fn(from: &str, to: &str) -> String,
     /// A column's time as RFC 3339, UTC, to the millisecond.
     pub(super) rfc3339: fn(column: &str) -> String,
     /// A prefix for statements on a connection that a pooler may have lent to another client. Its
@@ -58,9 +58,15 @@ pub(super) struct SqlDialect {
     pub(super) writer_session: fn(silence: Duration, bound: Duration) -> Option<String>,
     /// Asks whether the server takes writes at the moment: one row.
     pub(super) takes_writes: &'static str,
-    /// The sessions with these names, where the server shows names: process id, state, age in
-    /// milliseconds, name.
-    pub(super) sessions: fn(&[String], Which) -> Option<String>,
-    /// Ends one of them: a row where it was there.
-    pub(super) end_session: fn(i32, &[String], Which) -> Option<String>,
+}
+
+impl SqlDialect {
+    /// Statements of which these are the templates, for the ledger in `schema`.
+    pub(super) fn for_table(&self, templates: &[&str], schema: Option<&str>) -> Vec<String> {
+        let table = (self.table)(schema);
+        let templates = templates.iter();
+        templates
+            .map(|sql| sql.trim_end().replace("{table}", &table))
+            .collect()
+    }
 }

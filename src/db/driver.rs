@@ -17,13 +17,40 @@ use super::{
     url::TlsMode,
 };
 
-/// How a client names its sessions, and how an operator ends one.
+/// Which of the sessions with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    All,
+    /// Those that wait for their client, in a transaction or not.
+    Idle,
+}
+
+/// The orphans that a holder looks for.
+pub(super) struct OrphanSearch<'a> {
+    /// What the names of all steps' sessions for this app and database contain.
+    pub(super) lock_id: &'a str,
+    /// When this holder took the lock, in microseconds since 1970.
+    pub(super) began_us: i64,
+    /// The names of dead runs' sessions.
+    pub(super) dead: &'a [String],
+    /// The ledger's table, if there is one: it tells which runs are closed.
+    pub(super) table: Option<&'a str>,
+}
+
+/// How a client names its sessions, and the statements that find them and end them. Each lists process id,
+/// state, age in milliseconds, name.
+#[derive(Debug, Clone, Copy)]
 pub struct SessionNames {
     /// The variable of the client's environment.
     pub variable: &'static str,
-    /// The call that ends a session.
+    /// The call by which an operator ends a session.
     pub end: &'static str,
+    /// The sessions with these names.
+    pub(super) list: fn(&[String], Which) -> String,
+    /// Ends one of them: a row where it was there.
+    pub(super) end_one: fn(i32, &[String], Which) -> String,
+    /// Those that steps of earlier runs left.
+    pub(super) orphans: fn(&OrphanSearch<'_>) -> String,
 }
 
 type Answer<'a, T> = Pending<'a, Result<T, Error>>;

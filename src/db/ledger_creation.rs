@@ -94,8 +94,8 @@ impl LedgerConnection {
         home: &Home,
         bound: Duration,
     ) -> Result<Result<(), Fault>, Error> {
-        let schema = home.sql.schema.as_deref();
-        let mut statements = (self.dialect().create_ledger)(schema);
+        let dialect = self.dialect();
+        let mut statements = dialect.for_table(dialect.create, home.sql.schema.as_deref());
         if let Some(before) = &home.before {
             statements.insert(0, before.clone());
         }
@@ -135,25 +135,18 @@ impl LedgerConnection {
     /// possible now the ledger is used without them: the lock and the lease remain, and the next run tries
     /// again.
     async fn upgrade(&mut self, sql: &LedgerSql, bound: Duration) -> Result<LedgerCreation, Error> {
-        let schema = sql.schema.as_deref();
-        let check = format!("{}; {}", sql.shape(), (self.dialect().has_keys)(schema));
+        let (dialect, schema) = (self.dialect(), sql.schema.as_deref());
+        let check = format!("{}; {}", sql.shape(), (dialect.is_current)(schema));
         let rows = self.rows(check, bound).await?;
-        let has = |column| rows.last().is_some_and(|row| row.flag(column));
-        let mut missing = Vec::new();
-        if !has(0) {
-            missing.push((self.dialect().add_running_key)(schema));
-        }
-        if !has(1) {
-            missing.extend((self.dialect().add_indexes)(schema));
-        }
-        if missing.is_empty() {
+        if rows.last().is_some_and(|row| row.flag(0)) {
             return Ok(LedgerCreation::Existed);
         }
-        for add in &missing {
+        let upgrade = dialect.for_table(dialect.upgrade, schema);
+        for add in &upgrade {
             if let Err(fault) = self.add(sql, add, bound).await? {
                 return Ok(LedgerCreation::Outdated {
                     why: fault.message,
-                    add: missing.join("; "),
+                    add: upgrade.join("; "),
                 });
             }
         }

@@ -1,7 +1,7 @@
 //! The statements that read. For what decides about a revision each part is a search in an index, so that
 //! the size of the ledger doesn't matter.
 
-use super::{ledger::LONGEST_LEASE, ledger_sql::LedgerSql};
+use super::ledger_sql::{COLUMNS, LedgerSql, TIMES};
 
 /// So many of a revision's newest rows are read whatever their state.
 const NEWEST: u32 = 100;
@@ -33,12 +33,11 @@ impl LedgerSql {
     pub(super) fn read(&self, question: &Question<'_>) -> String {
         let chosen = self.decisive(question).join(" UNION ");
         format!(
-            "SELECT id, revision, run_id, state, {lease}, holder, {age}, note, {ended}, {until} \
+            "SELECT id, revision, run_id, state, {lease}, holder, {age}, note, {ended}, lease_until \
              FROM ({chosen}) chosen JOIN {table} ON id = chosen_id ORDER BY id DESC",
-            lease = (self.dialect.lease_state)(LONGEST_LEASE),
-            age = (self.dialect.seconds_since)("started_at"),
-            ended = (self.dialect.seconds_since)("finished_at"),
-            until = (self.dialect.time_text)("lease_until"),
+            lease = self.lease_state(),
+            age = (self.dialect.seconds)("started_at", self.now()),
+            ended = (self.dialect.seconds)("finished_at", self.now()),
             table = self.table,
         )
     }
@@ -97,22 +96,14 @@ impl LedgerSql {
     }
 
     pub(super) fn history(&self, app: &str, limit: u32) -> String {
-        let time = |column| (self.dialect.rfc3339)(column);
+        let end = format!("COALESCE(finished_at, {})", self.now());
         format!(
-            "SELECT id, app, revision, release_id, release_source, run_id, attempt, state, step, exit_code, \
-             term_signal, command, holder, version, note, output_tail, {}, {}, {}, {}, {}, {} \
-             FROM {} WHERE {} ORDER BY id DESC LIMIT {limit}",
-            time("started_at"),
-            time("heartbeat_at"),
-            time("lease_until"),
-            time("finished_at"),
-            (self.dialect.milliseconds)(
-                "started_at",
-                &format!("COALESCE(finished_at, {})", self.now())
-            ),
-            (self.dialect.lease_state)(LONGEST_LEASE),
-            self.table,
-            self.of_app(app),
+            "SELECT {COLUMNS}, {times}, {duration}, {lease} FROM {table} WHERE {of} ORDER BY id DESC LIMIT {limit}",
+            times = TIMES.map(self.dialect.rfc3339).join(", "),
+            duration = (self.dialect.seconds)("started_at", &end),
+            lease = self.lease_state(),
+            table = self.table,
+            of = self.of_app(app),
         )
     }
 }

@@ -16,14 +16,15 @@ pub(super) const TABLE: &str = "launchgate_runs";
 /// there.
 pub(super) const HOME: &str = "launchgate";
 
-/// The unique key that allows one `running` row for each app.
-pub(super) const RUNNING_KEY: &str = "launchgate_runs_running";
+/// The table's columns but for its times.
+pub(super) const COLUMNS: &str = "id, app, revision, release_id, release_source, run_id, attempt, state, step, \
+     exit_code, term_signal, command, holder, version, note, output_tail";
 
-/// The index that finds a revision's newest rows.
-pub(super) const NEWEST_INDEX: &str = "launchgate_runs_newest";
+/// The columns behind those.
+pub(super) const TIMES: [&str; 4] = ["started_at", "heartbeat_at", "lease_until", "finished_at"];
 
-/// The index that finds a revision's newest row in each state, and what runs now.
-pub(super) const STATES_INDEX: &str = "launchgate_runs_states";
+/// Columns, and what is written there.
+type Values = Vec<(&'static str, String)>;
 
 /// The characters of a database's name that can't stand behind an app's name.
 const SCOPE: &AsciiSet = &CONTROLS.add(b'@').add(b'%');
@@ -66,20 +67,19 @@ impl LedgerSql {
         }
     }
 
-    /// The app as the ledger has it: where several databases share one ledger, `APP@DATABASE`, since a
-    /// revision that succeeded in one of them has not succeeded in another.
     fn app(&self, app: &str) -> String {
-        match &self.scope {
-            Some(database) => self.text(&format!("{app}@{database}")),
-            None => self.text(app),
-        }
+        self.text(&(app.to_owned() + &self.app_suffix()))
     }
 
     pub(super) fn of_app(&self, app: &str) -> String {
-        match &self.scope {
-            Some(database) => self.is("app", &format!("{app}@{database}")),
-            None => self.is("app", app),
-        }
+        self.is("app", &(app.to_owned() + &self.app_suffix()))
+    }
+
+    /// What follows the app's name in its column where several databases share one ledger: a revision that
+    /// succeeded in one of them has not succeeded in another.
+    pub(super) fn app_suffix(&self) -> String {
+        let scope = self.scope.as_ref();
+        scope.map_or(String::new(), |database| format!("@{database}"))
     }
 
     /// A text literal. NUL, which Postgres cannot store, becomes U+FFFD.
@@ -109,12 +109,8 @@ impl LedgerSql {
 
     /// Fails if the table is missing or lacks a column; returns nothing.
     pub(super) fn shape(&self) -> String {
-        format!(
-            "SELECT id, app, revision, release_id, release_source, run_id, attempt, state, step, exit_code, \
-             term_signal, command, holder, version, note, output_tail, started_at, heartbeat_at, lease_until, \
-             finished_at FROM {} WHERE 1 = 0",
-            self.table
-        )
+        let times = TIMES.join(", ");
+        format!("SELECT {COLUMNS}, {times} FROM {} WHERE 1 = 0", self.table)
     }
 
     /// Fails if the end of a run could not be recorded, because a column or a privilege is missing.
@@ -132,11 +128,7 @@ impl LedgerSql {
             "lease_until",
             "finished_at",
         ];
-        let set: Vec<_> = columns
-            .iter()
-            .map(|name| format!("{name} = {name}"))
-            .collect();
-        format!("UPDATE {} SET {} WHERE 1 = 0", self.table, set.join(", "))
+        self.update(columns.map(|name| (name, name.to_owned())), "1 = 0")
     }
 
     /// Fails where no row could be appended. Appends none.
@@ -158,29 +150,14 @@ impl LedgerSql {
         lease: Duration,
         guard: Option<&str>,
     ) -> String {
-        let now = self.now();
-        let values = format!(
-            "{}, {}, {}, {}, {}, {}, 'running', {}, {}, {}, {now}, {}",
-            self.app(app),
-            self.text(&run.revision),
-            self.free(run.release_id.as_deref()),
-            self.free(run.release_source.as_deref()),
-            self.text(&run.run_id),
-            run.attempt,
-            self.free(Some(&run.holder)),
-            self.text(env!("CARGO_PKG_VERSION")),
-            (self.dialect.ago)(ago),
-            (self.dialect.lease_end)(lease),
-        );
-        let source = match guard {
-            Some(guard) => format!("SELECT {values} FROM DUAL WHERE {guard}"),
-            None => format!("VALUES ({values})"),
-        };
-        format!(
-            "INSERT INTO {} (app, revision, release_id, release_source, run_id, attempt, state, holder, version, \
-             started_at, heartbeat_at, lease_until) {source}",
-            self.table
-        )
+        let mut row = self.begun(app, run, ago);
+        row.extend([
+            ("state", "'running'".to_owned()),
+            ("heartbeat_at", self.now().to_owned()),
+            ("lease_until", (self.dialect.lease_end)(lease)),
+        ]);
+        let guard = guard.map(|guard| format!("FROM DUAL WHERE {guard}"));
+        self.insert(row, guard)
     }
 
     /// Appends the row of a run that has ended, unless the ledger has it: it began so long `ago`.
@@ -191,33 +168,11 @@ impl LedgerSql {
         ago: Duration,
         outcome: &RunOutcome,
     ) -> String {
-        let number =
-            |value: Option<i32>| value.map_or("NULL".to_owned(), |value| value.to_string());
-        let now = self.now();
-        format!(
-            "INSERT INTO {table} (app, revision, release_id, release_source, run_id, attempt, state, step, exit_code, \
-             term_signal, command, holder, version, note, output_tail, started_at, heartbeat_at, lease_until, \
-             finished_at) SELECT {}, {}, {}, {}, {}, {}, '{}', {}, {}, {}, {}, {}, {}, {}, {}, {}, {now}, {now}, {now} \
-             WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {})",
-            self.app(app),
-            self.text(&run.revision),
-            self.free(run.release_id.as_deref()),
-            self.free(run.release_source.as_deref()),
-            self.text(&run.run_id),
-            run.attempt,
-            outcome.state,
-            self.free(outcome.step.as_deref()),
-            number(outcome.exit_code),
-            number(outcome.term_signal),
-            self.free(outcome.command.as_deref()),
-            self.free(Some(&run.holder)),
-            self.text(env!("CARGO_PKG_VERSION")),
-            self.free(outcome.note.as_deref()),
-            self.free(outcome.output_tail.as_deref()),
-            (self.dialect.ago)(ago),
-            self.is("run_id", &run.run_id),
-            table = self.table,
-        )
+        let mut row = self.begun(app, run, ago);
+        row.extend(self.ended(outcome));
+        row.push(("heartbeat_at", self.now().to_owned()));
+        let is_new = format!("WHERE NOT EXISTS ({})", self.state_of(&run.run_id));
+        self.insert(row, Some(is_new))
     }
 
     /// Appends an operator's decision, which is over at once.
@@ -230,18 +185,19 @@ impl LedgerSql {
         note: Option<&str>,
         who: &str,
     ) -> String {
-        let now = self.now();
-        format!(
-            "INSERT INTO {} (app, revision, run_id, attempt, state, holder, version, note, started_at, finished_at) \
-             VALUES ({}, {}, {}, 0, '{state}', {}, {}, {}, {now}, {now})",
-            self.table,
-            self.app(app),
-            self.text(revision),
-            self.text(run_id),
-            self.free(Some(who)),
-            self.text(env!("CARGO_PKG_VERSION")),
-            self.free(note),
-        )
+        let row = vec![
+            ("app", self.app(app)),
+            ("revision", self.text(revision)),
+            ("run_id", self.text(run_id)),
+            ("attempt", "0".to_owned()),
+            ("state", format!("'{state}'")),
+            ("holder", self.free(Some(who))),
+            ("version", self.text(env!("CARGO_PKG_VERSION"))),
+            ("note", self.free(note)),
+            ("started_at", self.now().to_owned()),
+            ("finished_at", self.now().to_owned()),
+        ];
+        self.insert(row, None)
     }
 
     /// Renews the lease; `step` is the step that runs now and its command.
@@ -251,71 +207,132 @@ impl LedgerSql {
         step: Option<(&str, &str)>,
         lease: Duration,
     ) -> String {
-        let step = step.map_or(String::new(), |(step, command)| {
-            let [step, command] = [step, command].map(|text| self.free(Some(text)));
-            format!("step = {step}, command = {command}, ")
+        let step = step.map(|(step, command)| {
+            [("step", step), ("command", command)]
+                .map(|(column, text)| (column, self.free(Some(text))))
         });
-        format!(
-            "UPDATE {} SET {step}heartbeat_at = {}, lease_until = {} WHERE {} AND state = 'running'",
-            self.table,
-            self.now(),
-            (self.dialect.lease_end)(lease),
-            self.is("run_id", run_id),
-        )
+        let lease = [
+            ("heartbeat_at", self.now().to_owned()),
+            ("lease_until", (self.dialect.lease_end)(lease)),
+        ];
+        let values = step.into_iter().flatten().chain(lease);
+        self.update(values, &self.is_running(run_id))
     }
 
     /// The row leaves `running`, once. `guard` must hold for it to be written.
     pub(super) fn finish(&self, run_id: &str, outcome: &RunOutcome, guard: Option<&str>) -> String {
-        let number =
-            |value: Option<i32>| value.map_or("NULL".to_owned(), |value| value.to_string());
-        let now = self.now();
+        let mut values = self.ended(outcome);
+        for (column, value) in &mut values {
+            if matches!(*column, "step" | "command") {
+                *value = format!("COALESCE({value}, {column})");
+            }
+        }
         let guard = guard.map_or(String::new(), |guard| format!(" AND {guard}"));
-        format!(
-            "UPDATE {} SET state = '{}', step = COALESCE({}, step), exit_code = {}, term_signal = {}, \
-             command = COALESCE({}, command), note = {}, output_tail = {}, lease_until = {now}, \
-             finished_at = {now} WHERE {} AND state = 'running'{guard}",
-            self.table,
-            outcome.state,
-            self.free(outcome.step.as_deref()),
-            number(outcome.exit_code),
-            number(outcome.term_signal),
-            self.free(outcome.command.as_deref()),
-            self.free(outcome.note.as_deref()),
-            self.free(outcome.output_tail.as_deref()),
-            self.is("run_id", run_id),
-        )
+        self.update(values, &(self.is_running(run_id) + &guard))
     }
 
     /// Dead rows become `interrupted`. A row whose lease was renewed meanwhile is left alone.
     pub(super) fn interrupt(&self, run_ids: &[String], note: &str) -> String {
         let ids: Vec<_> = run_ids.iter().map(|id| self.text(id)).collect();
-        format!(
-            "UPDATE {} SET state = 'interrupted', note = {}, finished_at = {} WHERE state = 'running' \
-             AND {} <> 1 AND run_id IN ({})",
-            self.table,
-            self.free(Some(note)),
-            self.now(),
-            (self.dialect.lease_state)(LONGEST_LEASE),
-            ids.join(", "),
-        )
+        let are_dead = format!(
+            "state = 'running' AND {} <> 1 AND run_id IN ({})",
+            self.lease_state(),
+            ids.join(", ")
+        );
+        self.update(self.interrupted(note), &are_dead)
     }
 
     /// Of several `running` rows of one app, all but the newest become `interrupted`, as far as their
     /// leases are over: they keep the unique key from being added.
     pub(super) fn interrupt_duplicates(&self) -> String {
+        let are_older = format!(
+            "state = 'running' AND (lease_until IS NULL OR lease_until <= {}) AND id NOT IN \
+             (SELECT id FROM (SELECT MAX(id) AS id FROM {} WHERE state = 'running' GROUP BY app) newest)",
+            self.now(),
+            self.table,
+        );
+        let note = "the holder died and a later run of this app has begun";
+        self.update(self.interrupted(note), &are_older)
+    }
+
+    /// What the row of every run has.
+    fn begun(&self, app: &str, run: &NewRun, ago: Duration) -> Values {
+        vec![
+            ("app", self.app(app)),
+            ("revision", self.text(&run.revision)),
+            ("release_id", self.free(run.release_id.as_deref())),
+            ("release_source", self.free(run.release_source.as_deref())),
+            ("run_id", self.text(&run.run_id)),
+            ("attempt", run.attempt.to_string()),
+            ("holder", self.free(Some(&run.holder))),
+            ("version", self.text(env!("CARGO_PKG_VERSION"))),
+            ("started_at", (self.dialect.ago)(ago)),
+        ]
+    }
+
+    /// What the row of a run that has ended has besides.
+    fn ended(&self, outcome: &RunOutcome) -> Values {
+        let number =
+            |value: Option<i32>| value.map_or("NULL".to_owned(), |value| value.to_string());
+        vec![
+            ("state", format!("'{}'", outcome.state)),
+            ("step", self.free(outcome.step.as_deref())),
+            ("exit_code", number(outcome.exit_code)),
+            ("term_signal", number(outcome.term_signal)),
+            ("command", self.free(outcome.command.as_deref())),
+            ("note", self.free(outcome.note.as_deref())),
+            ("output_tail", self.free(outcome.output_tail.as_deref())),
+            ("lease_until", self.now().to_owned()),
+            ("finished_at", self.now().to_owned()),
+        ]
+    }
+
+    fn interrupted(&self, note: &str) -> Values {
+        vec![
+            ("state", "'interrupted'".to_owned()),
+            ("note", self.free(Some(note))),
+            ("finished_at", self.now().to_owned()),
+        ]
+    }
+
+    fn is_running(&self, run_id: &str) -> String {
+        self.is("run_id", run_id) + " AND state = 'running'"
+    }
+
+    /// 0 where a row's lease is over, 2 where it ends later than the longest lease from now, else 1.
+    pub(super) fn lease_state(&self) -> String {
+        let end = (self.dialect.lease_end)(LONGEST_LEASE);
         format!(
-            "UPDATE {table} SET state = 'interrupted', note = {note}, finished_at = {now} \
-             WHERE state = 'running' AND (lease_until IS NULL OR lease_until <= {now}) AND id NOT IN \
-             (SELECT id FROM (SELECT MAX(id) AS id FROM {table} WHERE state = 'running' GROUP BY app) newest)",
-            table = self.table,
-            note = self.text("the holder died and a later run of this app has begun"),
-            now = self.now(),
+            "CASE WHEN state = 'running' AND lease_until > {} \
+             THEN CASE WHEN lease_until > {end} THEN 2 ELSE 1 END ELSE 0 END",
+            self.now()
         )
     }
 
-    /// What follows the app's name in the column, where databases share the ledger.
-    pub(super) fn app_suffix(&self) -> String {
-        let scope = self.scope.as_ref();
-        scope.map_or(String::new(), |database| format!("@{database}"))
+    /// `source` is what follows the values where the row is only written on a condition.
+    fn insert(&self, row: Values, source: Option<String>) -> String {
+        let (columns, values): (Vec<_>, Vec<_>) = row.into_iter().unzip();
+        let (columns, values) = (columns.join(", "), values.join(", "));
+        let values = match source {
+            Some(source) => format!("SELECT {values} {source}"),
+            None => format!("VALUES ({values})"),
+        };
+        format!("INSERT INTO {} ({columns}) {values}", self.table)
+    }
+
+    fn update(
+        &self,
+        values: impl IntoIterator<Item = (&'static str, String)>,
+        condition: &str,
+    ) -> String {
+        let values = values.into_iter();
+        let set: Vec<_> = values
+            .map(|(column, value)| format!("{column} = {value}"))
+            .collect();
+        format!(
+            "UPDATE {} SET {} WHERE {condition}",
+            self.table,
+            set.join(", ")
+        )
     }
 }

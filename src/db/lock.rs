@@ -29,6 +29,8 @@ pub(super) struct TakenLock {
     /// The kind of cluster whose nodes each have locks of their own.
     pub(super) cluster: Option<&'static str>,
     pub(super) lock_id: String,
+    /// When it was taken, in microseconds since 1970, by the clock that dates the server's sessions.
+    pub(super) began_us: Option<i64>,
 }
 
 /// How it is proven that the lock excludes.
@@ -103,12 +105,6 @@ pub(super) trait HeldLock: Send {
 
     /// A file for the steps to inherit, so that the lock lasts as long as they do.
     fn inheritable(&self) -> Option<BorrowedFd<'_>>;
-
-    /// The sessions that steps of earlier runs left on the server, where they can be recognised:
-    /// process id, state, age in milliseconds, name. `dead`: the names of dead runs' sessions. The ledger,
-    /// where there is one, tells which runs are closed.
-    fn orphans(&self, ledger: Option<&LedgerSql>, lock_id: &str, dead: &[String])
-    -> Option<String>;
 }
 
 /// The connection that a server's lock belongs to.

@@ -19,6 +19,7 @@ pub struct Locked {
     pub(super) lock: Box<dyn HeldLock>,
     pub(super) ledger: LedgerConnection,
     pub(super) lock_id: String,
+    pub(super) began_us: Option<i64>,
     cluster: Option<&'static str>,
     run: Option<BegunRun>,
 }
@@ -66,6 +67,7 @@ impl Locked {
             lock: taken.lock,
             ledger: LedgerConnection::new(target, taken.is_unicode),
             lock_id: taken.lock_id,
+            began_us: taken.began_us,
             cluster: taken.cluster,
             run: None,
         }
@@ -287,6 +289,7 @@ impl Locked {
             lock, ledger, run, ..
         } = self;
         let (bound, backend) = (ledger.call(), ledger.target.backend());
+        let dialect = ledger.target.dialect();
         let without_row = run.filter(|run| !run.has_row && backend.driver().follows_steps);
         if without_row.is_some()
             && outcome.state != RunState::Succeeded
@@ -300,7 +303,7 @@ impl Locked {
         let recreate = without_row.map(|run| {
             let mut statements = match &sql {
                 Some(_) => Vec::new(),
-                None => (ledger.target.dialect().create_ledger)(None),
+                None => dialect.for_table(dialect.create, None),
             };
             let sql = sql.clone().unwrap_or_else(new);
             let app = &ledger.target.app;

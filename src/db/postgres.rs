@@ -31,6 +31,9 @@ pub(super) static POSTGRES: Driver = Driver {
     session_names: Some(SessionNames {
         variable: "PGAPPNAME",
         end: "pg_terminate_backend(pid)",
+        list: orphans::sessions,
+        end_one: orphans::end_session,
+        orphans: orphans::orphans,
     }),
     follows_steps: false,
     has_schemas: true,

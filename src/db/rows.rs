@@ -112,7 +112,7 @@ pub(super) fn run(row: &TextRow) -> Result<Run, Error> {
         heartbeat_at: row.opt(17),
         lease_until: row.opt(18),
         finished_at: row.opt(19),
-        duration_ms: row.int(20).unwrap_or_default(),
+        duration_ms: row.milliseconds(20).unwrap_or_default(),
         lease_live: row.int(21)? != 0,
     })
 }

@@ -6,7 +6,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Error, Locked, Target, dialect::Which, ledger::Orphan, ledger_connection::LedgerConnection,
+    Error, Locked, Target,
+    driver::{OrphanSearch, Which},
+    ledger::Orphan,
+    ledger_connection::LedgerConnection,
     rows,
 };
 
@@ -42,10 +45,10 @@ impl LedgerConnection {
         limit: Duration,
     ) -> Result<EndedSessions, Error> {
         let mut done = EndedSessions::default();
-        let dialect = self.dialect();
-        let Some(list) = (dialect.sessions)(names, which) else {
+        let Some(sessions) = self.target.backend().driver().session_names else {
             return Ok(done);
         };
+        let list = (sessions.list)(names, which);
         let (since, bound) = (Instant::now(), self.call());
         let (mut asked, mut refused) = (Vec::new(), Vec::new());
         loop {
@@ -57,13 +60,11 @@ impl LedgerConnection {
                 return Ok(done);
             }
             for Orphan { pid, .. } in &done.left {
-                let Some(end) = (dialect.end_session)(*pid, names, which) else {
-                    continue;
-                };
                 if asked.contains(pid) {
                     continue;
                 }
                 asked.push(*pid);
+                let end = (sessions.end_one)(*pid, names, which);
                 match self.try_rows(end, bound).await? {
                     Ok(rows) => done.ended += rows.len(),
                     Err(fault) if fault.is_privilege() => {
@@ -91,18 +92,18 @@ impl Locked {
     /// before this holder took the lock. None where a server does not show them. `dead`: runs whose
     /// holder died.
     pub async fn orphans(&mut self, dead: &[String]) -> Result<Vec<Orphan>, Error> {
-        let names = self.names(dead);
-        let Self {
-            lock,
-            ledger,
-            lock_id,
-            ..
-        } = self;
-        // No ledger, no closed runs.
-        let Some(ask) = lock.orphans(ledger.sql(), lock_id, &names) else {
+        let driver = self.target().backend().driver();
+        let (Some(sessions), Some(began_us)) = (driver.session_names, self.began_us) else {
             return Ok(Vec::new());
         };
-        let answer = ledger.rows(ask, ledger.call()).await?;
+        let search = OrphanSearch {
+            lock_id: &self.lock_id,
+            began_us,
+            dead: &self.names(dead),
+            table: self.ledger.sql().map(|sql| sql.table.as_str()),
+        };
+        let ask = (sessions.orphans)(&search);
+        let answer = self.ledger.rows(ask, self.ledger.call()).await?;
         answer.iter().map(rows::orphan).collect()
     }
 

@@ -73,6 +73,7 @@ pub(super) static SQLITE: Driver = Driver {
                 Ok(lock) => LockAttempt::Taken(TakenLock {
                     lock: Box::new(lock),
                     is_unicode: true,
+                    began_us: None,
                     cluster: None,
                     lock_id,
                 }),

@@ -2,20 +2,22 @@
 
 use std::time::Duration;
 
-use crate::db::{
-    dialect::SqlDialect,
-    hex::hex,
-    ledger_sql::{RUNNING_KEY, STATES_INDEX, TABLE},
-};
-
-const CREATE: &str = include_str!("ledger.sql");
+use crate::db::{dialect::SqlDialect, hex::hex, ledger_sql::TABLE};
 
 pub(super) static SQL: SqlDialect = SqlDialect {
     table,
-    create_ledger,
-    has_keys,
-    add_running_key,
-    add_indexes,
+    // Times are UTC. 255 letters of utf8mb4 twice fit an `InnoDB` index of 3072 bytes:
+    // <https://dev.mysql.com/doc/refman/8.4/en/innodb-limits.html>
+    create: &[include_str!("ledger.sql")],
+    upgrade: &[
+        // There are no partial indexes: a column that is NULL for all other rows takes their place, since
+        // NULLs are not equal. `STORED`, because both servers had defects with indexes on virtual columns.
+        "ALTER TABLE {table} ADD COLUMN running_app VARCHAR(255) GENERATED ALWAYS AS \
+         (CASE WHEN state = 'running' THEN app END) STORED, ADD UNIQUE KEY launchgate_runs_running (running_app)",
+        // An index of `InnoDB` ends with the primary key, so the older one finds the newest rows as well.
+        "ALTER TABLE {table} ADD KEY launchgate_runs_states (app, state, revision)",
+    ],
+    is_current,
     create_schema: |name| Some(format!("CREATE DATABASE IF NOT EXISTS {}", quoted(name))),
     about_owner: "",
     grants,
@@ -27,12 +29,7 @@ pub(super) static SQL: SqlDialect = SqlDialect {
         format!("UTC_TIMESTAMP(6) - INTERVAL {us} MICROSECOND")
     },
     lease_end,
-    lease_state,
-    milliseconds: |from, to| format!("TIMESTAMPDIFF(MICROSECOND, {from}, {to}) DIV 1000"),
-    seconds_since: |column| {
-        format!("TIMESTAMPDIFF(MICROSECOND, {column}, UTC_TIMESTAMP(6)) / 1000000")
-    },
-    time_text: |column| column.to_owned(),
+    seconds: |from, to| format!("TIMESTAMPDIFF(MICROSECOND, {from}, {to}) / 1000000"),
     rfc3339: |column| {
         format!("CONCAT(LEFT(DATE_FORMAT({column}, '%Y-%m-%dT%H:%i:%s.%f'), 23), 'Z')")
     },
@@ -48,8 +45,6 @@ pub(super) static SQL: SqlDialect = SqlDialect {
         ))
     },
     takes_writes: "SELECT NOT @@global.read_only",
-    sessions: |_, _| None,
-    end_session: |_, _, _| None,
 };
 
 fn table(schema: Option<&str>) -> String {
@@ -59,39 +54,12 @@ fn table(schema: Option<&str>) -> String {
     }
 }
 
-/// Times are UTC. 255 letters of utf8mb4 twice fit an `InnoDB` index of 3072 bytes:
-/// <https://dev.mysql.com/doc/refman/8.4/en/innodb-limits.html>
-fn create_ledger(schema: Option<&str>) -> Vec<String> {
-    vec![CREATE.trim_end().replace("{table}", &table(schema))]
-}
-
-/// An index of `InnoDB` ends with the primary key, so the older one finds the newest rows as well.
-fn has_keys(schema: Option<&str>) -> String {
+fn is_current(schema: Option<&str>) -> String {
     let schema = schema.map_or("DATABASE()".to_owned(), text);
-    let has = |index: &str| {
-        format!(
-            "EXISTS (SELECT 1 FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = {schema} \
-             AND TABLE_NAME = '{TABLE}' AND INDEX_NAME = '{index}')"
-        )
-    };
-    format!("SELECT {}, {}", has(RUNNING_KEY), has(STATES_INDEX))
-}
-
-/// There are no partial indexes: a column that is NULL for all other rows takes their place, since
-/// NULLs are not equal. `STORED`, because both servers had defects with indexes on virtual columns.
-fn add_running_key(schema: Option<&str>) -> String {
     format!(
-        "ALTER TABLE {} ADD COLUMN running_app VARCHAR(255) GENERATED ALWAYS AS \
-         (CASE WHEN state = 'running' THEN app END) STORED, ADD UNIQUE KEY {RUNNING_KEY} (running_app)",
-        table(schema)
+        "SELECT COUNT(DISTINCT INDEX_NAME) = 2 FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = {schema} \
+         AND TABLE_NAME = '{TABLE}' AND INDEX_NAME IN ('launchgate_runs_running', 'launchgate_runs_states')"
     )
-}
-
-fn add_indexes(schema: Option<&str>) -> Vec<String> {
-    vec![format!(
-        "ALTER TABLE {} ADD KEY {STATES_INDEX} (app, state, revision)",
-        table(schema)
-    )]
 }
 
 /// `role` is `USER` or `USER@HOST`.
@@ -123,14 +91,6 @@ fn lease_end(lease: Duration) -> String {
     format!(
         "UTC_TIMESTAMP(6) + INTERVAL {} MICROSECOND",
         lease.as_millis() * 1000
-    )
-}
-
-fn lease_state(longest: Duration) -> String {
-    let end = lease_end(longest);
-    format!(
-        "CASE WHEN state = 'running' AND lease_until > UTC_TIMESTAMP(6) \
-         THEN CASE WHEN lease_until > {end} THEN 2 ELSE 1 END ELSE 0 END"
     )
 }
 

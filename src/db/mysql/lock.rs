@@ -75,6 +75,7 @@ pub(super) async fn try_lock(
     Ok(LockAttempt::Taken(TakenLock {
         lock_id: lock_id(&target.app, &database),
         is_unicode: true,
+        began_us: None,
         cluster: cluster(&mut *connection, bound).await?,
         lock: Box::new(NamedLock {
             name,
@@ -182,15 +183,6 @@ impl HeldLock for NamedLock {
     }
 
     fn inheritable(&self) -> Option<BorrowedFd<'_>> {
-        None
-    }
-
-    fn orphans(
-        &self,
-        _ledger: Option<&LedgerSql>,
-        _lock_id: &str,
-        _dead: &[String],
-    ) -> Option<String> {
         None
     }
 }

@@ -12,7 +12,6 @@ use std::{fmt, os::fd::BorrowedFd, time::Duration};
 
 use sha2::{Digest, Sha256};
 
-use super::orphans::OrphanSql;
 use crate::db::{
     Error, Target,
     connection::{Connection, Pending},
@@ -101,13 +100,15 @@ pub(super) async fn try_lock(
         connection.run("ROLLBACK".to_owned(), bound).await?;
         return Ok(LockAttempt::Busy(connection));
     }
+    let began_us = row.int(4)?;
     Ok(LockAttempt::Taken(TakenLock {
         lock_id: lock_id(&target.app, &row.text(1)),
         is_unicode: matches!(row.text(6).as_str(), "UTF8" | "SQL_ASCII"),
         cluster: None,
+        began_us: Some(began_us),
         lock: Box::new(AdvisoryLock {
             key,
-            began_us: row.int(4)?,
+            began_us,
             pid: row.int(5)?,
             session: LockConnection::new(connection),
         }),
@@ -208,20 +209,6 @@ impl HeldLock for AdvisoryLock {
 
     fn inheritable(&self) -> Option<BorrowedFd<'_>> {
         None
-    }
-
-    fn orphans(
-        &self,
-        ledger: Option<&LedgerSql>,
-        lock_id: &str,
-        dead: &[String],
-    ) -> Option<String> {
-        let orphans = OrphanSql {
-            lock_id,
-            began_us: self.began_us,
-            dead,
-        };
-        Some(orphans.list(ledger.map(|sql| sql.table.as_str())))
     }
 }
 

@@ -1,57 +1,45 @@
 //! Sessions that steps of earlier runs left on the server.
 
 use super::quoting::literal;
-use crate::db::dialect::Which;
+use crate::db::driver::{OrphanSearch, Which};
 
 /// The columns of every list of sessions `a`: process id, state, age in milliseconds, name.
 const COLUMNS: &str = "a.pid, coalesce(a.state, 'unknown'), \
      coalesce((extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.query_start, a.backend_start)) * 1000)::bigint, 0), \
      a.application_name";
 
-/// Finds orphans for one holder.
-pub(super) struct OrphanSql<'a> {
-    /// What the names of all steps' sessions for this app and database contain.
-    pub(super) lock_id: &'a str,
-    /// When this holder took the lock, in microseconds since 1970.
-    pub(super) began_us: i64,
-    /// The names of dead runs' sessions.
-    pub(super) dead: &'a [String],
-}
-
-impl OrphanSql<'_> {
-    /// Those that are active, or in a transaction that began before the holder's.
-    ///
-    /// A closed run has no clients, so anything it left behind began before this lock. A later
-    /// statement under its name is an application's, on a connection that a pooler had lent to the
-    /// step before. An application's earlier statement can't be told from the step's. A dead run may
-    /// have clients that live. `ledger`: the table that says which runs are closed.
-    ///
-    /// Where a role may not see another's `state`, the lock that every transaction has on its own
-    /// virtual id tells as much, and everybody may see that:
-    /// <https://www.postgresql.org/docs/current/view-pg-locks.html>.
-    pub(super) fn list(&self, ledger: Option<&str>) -> String {
-        let began = format!(
-            "timestamptz 'epoch' + {} * interval '1 microsecond'",
-            self.began_us
-        );
-        let at_work = match ledger {
-            Some(ledger) => format!(
-                "(a.query_start < {began} OR {} OR NOT EXISTS (SELECT FROM {ledger} r WHERE r.run_id = \
-                 split_part(a.application_name, '/', 3) AND r.state <> 'running'))",
-                is_named(self.dead)
-            ),
-            None => "true".to_owned(),
-        };
-        format!(
-            "SELECT {COLUMNS} FROM pg_stat_activity a WHERE a.pid <> pg_backend_pid() \
-             AND starts_with(a.application_name, {name}) \
-             AND (a.state IN ('active', 'fastpath function call') AND {at_work} \
-             OR a.xact_start < {began} \
-             OR a.state IS NULL AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'virtualxid' \
-             AND l.granted AND l.mode = 'ExclusiveLock')) ORDER BY a.pid",
-            name = literal(&format!("launchgate/{}/", self.lock_id)),
-        )
-    }
+/// Those that are active, or in a transaction that began before the holder's.
+///
+/// A closed run has no clients, so anything it left behind began before this lock. A later
+/// statement under its name is an application's, on a connection that a pooler had lent to the
+/// step before. An application's earlier statement can't be told from the step's. A dead run may
+/// have clients that live.
+///
+/// Where a role may not see another's `state`, the lock that every transaction has on its own
+/// virtual id tells as much, and everybody may see that:
+/// <https://www.postgresql.org/docs/current/view-pg-locks.html>.
+pub(super) fn orphans(search: &OrphanSearch<'_>) -> String {
+    let began = format!(
+        "timestamptz 'epoch' + {} * interval '1 microsecond'",
+        search.began_us
+    );
+    let at_work = match search.table {
+        Some(ledger) => format!(
+            "(a.query_start < {began} OR {} OR NOT EXISTS (SELECT FROM {ledger} r WHERE r.run_id = \
+             split_part(a.application_name, '/', 3) AND r.state <> 'running'))",
+            is_named(search.dead)
+        ),
+        None => "true".to_owned(),
+    };
+    format!(
+        "SELECT {COLUMNS} FROM pg_stat_activity a WHERE a.pid <> pg_backend_pid() \
+         AND starts_with(a.application_name, {name}) \
+         AND (a.state IN ('active', 'fastpath function call') AND {at_work} \
+         OR a.xact_start < {began} \
+         OR a.state IS NULL AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'virtualxid' \
+         AND l.granted AND l.mode = 'ExclusiveLock')) ORDER BY a.pid",
+        name = literal(&format!("launchgate/{}/", search.lock_id)),
+    )
 }
 
 /// The sessions with these names.

@@ -152,15 +152,6 @@ impl HeldLock for LockFile {
     fn inheritable(&self) -> Option<BorrowedFd<'_>> {
         Some(self.file.as_fd())
     }
-
-    fn orphans(
-        &self,
-        _ledger: Option<&LedgerSql>,
-        _lock_id: &str,
-        _dead: &[String],
-    ) -> Option<String> {
-        None
-    }
 }
 
 /// Whether anybody holds the lock. Touches the lock file only, and creates none.

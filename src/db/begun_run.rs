@@ -1,7 +1,5 @@
 //! The row of a run, while the run goes on.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use super::{
@@ -41,11 +39,26 @@ pub(super) async fn beat(
     time: CreationTime,
 ) -> Result<Option<DroppedLedger>, Error> {
     // Without a lease there is no heartbeat, and no hurry to say which step runs.
-    let bound = match (ledger.target.backend().driver().has_lease, step) {
-        (false, None) => return Ok(None),
-        (false, Some(_)) => ledger.call(),
-        (true, _) => ledger.target.beat(),
-    };
+    let has_lease = ledger.target.backend().driver().has_lease;
+    if !has_lease && step.is_none() {
+        return Ok(None);
+    }
+    let usual = ledger.bound;
+    if has_lease {
+        ledger.bound = ledger.target.beat();
+    }
+    let done = beat_within_bound(ledger, run, run_id, step, time).await;
+    ledger.bound = usual;
+    done
+}
+
+async fn beat_within_bound(
+    ledger: &mut LedgerConnection,
+    run: Option<&mut BegunRun>,
+    run_id: &str,
+    step: Option<(&str, &str)>,
+    time: CreationTime,
+) -> Result<Option<DroppedLedger>, Error> {
     let has_row = run.as_ref().is_none_or(|run| run.has_row);
     if !has_row && time == CreationTime::DuringStep {
         return Ok(None);
@@ -53,7 +66,7 @@ pub(super) async fn beat(
     if has_row {
         let sql = ledger.existing()?;
         let sql = sql.heartbeat(run_id, step, ledger.target.lease);
-        match ledger.try_run_again(&sql, bound).await? {
+        match ledger.run_again(&sql).await {
             Ok(1) => return Ok(None),
             Ok(_) => return Err(not_running()),
             Err(fault) if fault.is_missing_schema() => {}
@@ -64,7 +77,7 @@ pub(super) async fn beat(
     }
     match run {
         Some(run) if ledger.target.backend().driver().has_lease => {
-            rewrite_row(ledger, run, time, bound).await.map(Some)
+            rewrite_row(ledger, run, time).await.map(Some)
         }
         Some(run) => {
             run.has_row = false;
@@ -82,17 +95,16 @@ async fn rewrite_row(
     ledger: &mut LedgerConnection,
     run: &mut BegunRun,
     time: CreationTime,
-    bound: Duration,
 ) -> Result<DroppedLedger, Error> {
     run.has_row = false;
-    if ledger.create(time, bound).await? == LedgerCreation::AfterSteps {
+    if ledger.create(time).await? == LedgerCreation::AfterSteps {
         return Ok(DroppedLedger::CreatedAfterSteps);
     }
     let sql = ledger.existing()?;
     let table = sql.table.clone();
     let Target { app, lease, .. } = &ledger.target;
     let row = sql.append(app, &run.new, run.began.elapsed(), *lease, None);
-    match ledger.try_run(row, bound).await? {
+    match ledger.run(row).await {
         Ok(_) => {
             run.has_row = true;
             Ok(DroppedLedger::Recreated(table))

@@ -60,7 +60,6 @@ type Find = for<'a> fn(
     connection: &'a mut dyn Connection,
     target: &'a Target,
     question: Option<Question<'a>>,
-    preamble: String,
     bound: Duration,
 ) -> Answer<'a, Found>;
 
@@ -112,7 +111,6 @@ pub struct Driver {
         for<'a> fn(&'a DatabaseUrl, name: &'a str, TlsMode) -> OpenedToMigrate<'a>,
     /// Finds the ledgers that count and asks them `question`. Changes nothing. If the revision has
     /// succeeded in one of them, the others need not be asked: a server answers that in one round trip.
-    /// `preamble` goes in front of the statements.
     pub(super) find: Find,
     /// Where this role could create a missing ledger, the best place first. Changes nothing; what the
     /// server does not tell beforehand is found out by trying.

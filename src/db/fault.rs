@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use sqlx::error::DatabaseError;
 
-use super::error::Error;
+use super::{Target, error::Error};
 
 /// When a fault came up: the same code means "not yet" while connecting and "broken" during a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(super) enum FaultPhase {
     Call,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum FaultKind {
     /// No answer in time.
     Timeout,
@@ -29,6 +29,8 @@ pub(super) enum FaultKind {
     NoFile,
     /// The folder of the database file can't be used.
     NoFolder,
+    /// There was no connection for the call, and none could be opened.
+    Unopened(Error),
 }
 
 /// What a server's error means where a caller is prepared for it.
@@ -126,6 +128,17 @@ impl Fault {
             kind: FaultKind::Timeout,
             code: String::new(),
             message: format!("no answer within {} ms", bound.as_millis()),
+        }
+    }
+
+    /// A call that was not made, since no connection could be opened for it.
+    pub(super) fn unopened(target: &Target, why: Error) -> Self {
+        Self {
+            codes: target.backend().driver().codes,
+            phase: FaultPhase::Connect,
+            message: why.to_string(),
+            kind: FaultKind::Unopened(why),
+            code: String::new(),
         }
     }
 
@@ -246,6 +259,7 @@ impl From<Fault> for Error {
                 "create the folder, mount its volume there, or fix the path in the database URL",
             ),
             FaultKind::Driver => fault.driver_error(said),
+            FaultKind::Unopened(why) => why,
             FaultKind::Server => (fault.codes.server_error)(&fault, said),
         }
     }

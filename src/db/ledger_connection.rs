@@ -19,32 +19,47 @@ use super::{
     target::CALL,
 };
 
-/// The server ends the ledger session after this many idle leases; no harm is done.
+/// The server ends a session that writes after this many idle leases; no harm is done.
 const SILENT_LEASES: u32 = 4;
 
 /// The ledger, on a connection that is opened when it is needed and again after it broke.
 pub(super) struct LedgerConnection {
     pub(super) target: Target,
+    purpose: ConnectionPurpose,
+    /// The limit for one call.
+    pub(super) bound: Duration,
     connection: Option<Box<dyn Connection>>,
-    /// The ledgers that count, the one to write first; empty where there is none, or none was looked for.
-    ledgers: Vec<LedgerSql>,
+    /// The ledgers that count, once they were looked for.
+    pub(super) found: Option<Found>,
     /// The database cannot hold all of Unicode: free text is written in ASCII.
-    ascii: bool,
+    pub(super) ascii: bool,
 }
 
 impl LedgerConnection {
-    pub(super) fn new(target: Target, is_unicode: bool) -> Self {
+    /// To write. It is opened by the first call.
+    pub(super) fn new(target: Target, bound: Duration) -> Self {
         Self {
             target,
+            purpose: ConnectionPurpose::Ledger,
+            bound,
             connection: None,
-            ledgers: Vec::new(),
-            ascii: !is_unicode,
+            found: None,
+            ascii: false,
+        }
+    }
+
+    /// To read, on an open connection.
+    pub(super) fn reading(target: Target, connection: Box<dyn Connection>) -> Self {
+        Self {
+            purpose: ConnectionPurpose::Read,
+            connection: Some(connection),
+            ..Self::new(target, CALL)
         }
     }
 
     /// The ledger to write, where one was found or created.
     pub(super) fn sql(&self) -> Option<&LedgerSql> {
-        self.ledgers.first()
+        self.ledgers().first()
     }
 
     /// The same for a caller that needs one.
@@ -53,32 +68,57 @@ impl LedgerConnection {
             .ok_or_else(|| Error::refused("the ledger is missing", hints::TABLE_GONE))
     }
 
-    /// Every ledger that counts.
+    /// Every ledger that counts, the one to write first; empty where there is none, or none was looked for.
     pub(super) fn ledgers(&self) -> &[LedgerSql] {
-        &self.ledgers
+        self.found.as_ref().map_or(&[], |found| &found.ledgers)
     }
 
     pub(super) fn dialect(&self) -> &'static SqlDialect {
         self.target.dialect()
     }
 
-    /// Opens the connection where none is open.
-    pub(super) async fn open(&mut self, bound: Duration) -> Result<(), Error> {
-        self.opened(bound).await.map(drop)
+    /// The connection, opened where none is open.
+    pub(super) async fn opened(&mut self) -> Result<(&Target, &mut dyn Connection), Error> {
+        self.opened_within(self.bound).await
     }
 
-    pub(super) async fn opened(&mut self, bound: Duration) -> Result<&mut dyn Connection, Error> {
+    async fn opened_within(
+        &mut self,
+        bound: Duration,
+    ) -> Result<(&Target, &mut dyn Connection), Error> {
         if self.connection.is_none() {
-            let mut connection = self.target.open(ConnectionPurpose::Ledger, bound).await?;
+            let mut connection = self.target.open(self.purpose, bound).await?;
             let silence = self.target.lease * SILENT_LEASES;
-            if let Some(start) = (self.dialect().writer_session)(silence, bound) {
+            if self.purpose == ConnectionPurpose::Ledger
+                && let Some(start) = (self.dialect().writer_session)(silence, bound)
+            {
                 connection.run(start, bound).await?;
             }
             self.connection = Some(connection);
         }
         match &mut self.connection {
-            Some(connection) => Ok(connection.as_mut()),
+            Some(connection) => Ok((&self.target, connection.as_mut())),
             None => Err(Error::Broken("the ledger connection is closed".to_owned())),
+        }
+    }
+
+    /// Whether a connection is open now.
+    pub(super) fn is_open(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    /// The target and the connection, for another purpose.
+    pub(super) async fn into_parts(mut self) -> Result<(Target, Box<dyn Connection>), Error> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.target.open(self.purpose, self.bound).await?,
+        };
+        Ok((self.target, connection))
+    }
+
+    pub(super) async fn close(self) {
+        if let Some(connection) = self.connection {
+            connection.close().await;
         }
     }
 
@@ -86,53 +126,45 @@ impl LedgerConnection {
     pub(super) async fn read(
         &mut self,
         revision: Option<&str>,
-        bound: Duration,
+        reader: Reader,
     ) -> Result<Ledger, Error> {
-        let app = self.target.app.clone();
-        let question = Question {
-            app: &app,
-            revision,
-            reader: Reader::Later,
-        };
-        self.search(Some(question), bound).await?.ledger()
+        let question = Question { revision, reader };
+        self.search(Some(question)).await?.ledger()
     }
 
-    /// Finds the ledgers.
-    pub(super) async fn find(&mut self, bound: Duration) -> Result<(), Error> {
-        self.search(None, bound).await?.allow_steps()
+    /// Finds the ledgers. Fails where no step may run.
+    pub(super) async fn find(&mut self) -> Result<(), Error> {
+        self.search(None).await?.allow_steps()
     }
 
-    async fn search(
-        &mut self,
-        question: Option<Question<'_>>,
-        bound: Duration,
-    ) -> Result<Found, Error> {
-        let target = self.target.clone();
-        let preamble = (self.dialect().preamble)(bound);
-        let driver = target.backend().driver();
-        let connection = self.opened(bound).await?;
-        let found = (driver.find)(connection, &target, question, preamble, bound).await;
+    pub(super) async fn search(&mut self, question: Option<Question<'_>>) -> Result<&Found, Error> {
+        let bound = self.bound;
+        let (target, connection) = self.opened().await?;
+        let find = target.backend().driver().find;
+        let found = find(connection, target, question, bound).await;
         if found.as_ref().is_err_and(is_connection_s) {
             self.connection = None;
         }
-        let found = found?;
-        self.ledgers.clone_from(&found.ledgers);
-        for sql in &mut self.ledgers {
+        let mut found = found?;
+        for sql in &mut found.ledgers {
             sql.ascii = self.ascii;
         }
-        Ok(found)
+        Ok(self.found.insert(found))
     }
 
-    pub(super) async fn rows(
+    /// Asks each ledger, which are looked for first where they were not yet.
+    pub(super) async fn ask(
         &mut self,
-        sql: String,
-        bound: Duration,
+        statement: impl Fn(&LedgerSql) -> String,
     ) -> Result<Vec<TextRow>, Error> {
-        self.try_rows(sql, bound).await?.map_err(Error::from)
-    }
-
-    pub(super) async fn run(&mut self, sql: String, bound: Duration) -> Result<u64, Error> {
-        self.try_run(sql, bound).await?.map_err(Error::from)
+        if self.found.is_none() {
+            self.search(None).await?;
+        }
+        let mut rows = Vec::new();
+        for sql in self.ledgers().to_vec() {
+            rows.extend(self.rows(statement(&sql)).await?);
+        }
+        Ok(rows)
     }
 
     /// Runs a statement that contains free text on every ledger, the first one that it changes ends that;
@@ -140,14 +172,13 @@ impl LedgerConnection {
     pub(super) async fn run_text(
         &mut self,
         statement: impl Fn(&LedgerSql) -> String,
-        bound: Duration,
     ) -> Result<u64, Error> {
-        for mut sql in self.ledgers.clone() {
-            let changed = match self.try_run(statement(&sql), bound).await? {
+        for mut sql in self.ledgers().to_vec() {
+            let changed = match self.run(statement(&sql)).await {
                 Err(fault) if fault.is_unencodable() => {
                     self.ascii = true;
                     sql.ascii = true;
-                    self.run(statement(&sql), bound).await?
+                    self.run(statement(&sql)).await?
                 }
                 answer => answer?,
             };
@@ -160,66 +191,48 @@ impl LedgerConnection {
 
     /// Runs a statement that may run twice: where the connection turns out to be dead, once more on a
     /// new one, within the same limit.
-    pub(super) async fn try_run_again(
-        &mut self,
-        sql: &str,
-        bound: Duration,
-    ) -> Result<Result<u64, Fault>, Error> {
+    pub(super) async fn run_again(&mut self, sql: &str) -> Result<u64, Fault> {
         let since = Instant::now();
-        let was_open = self.is_open();
+        let (bound, was_open) = (self.bound, self.is_open());
         // half of the time to connect, half to ask
         let first = if was_open { bound } else { bound / 2 };
-        let answer = self.try_run(sql.to_owned(), first).await;
-        let is_broken = match &answer {
-            Ok(answer) => answer
-                .as_ref()
-                .is_err_and(|fault| matches!(fault.clone().into(), Error::Broken(_))),
-            Err(error) => matches!(error, Error::Broken(_)),
-        };
+        let answer = self.run_within(sql.to_owned(), first).await;
+        let is_broken = |fault: &Fault| matches!(fault.clone().into(), Error::Broken(_));
         let left = bound.saturating_sub(since.elapsed());
-        if is_broken && was_open && !self.is_open() && left > bound / 2 {
-            return self.try_run(sql.to_owned(), left / 2).await;
+        if answer.as_ref().is_err_and(is_broken) && was_open && !self.is_open() && left > bound / 2
+        {
+            return self.run_within(sql.to_owned(), left / 2).await;
         }
         answer
     }
 
-    /// The same where no fault is expected.
-    pub(super) async fn run_again(&mut self, sql: &str, bound: Duration) -> Result<u64, Error> {
-        self.try_run_again(sql, bound).await?.map_err(Error::from)
-    }
-
-    /// Why nothing could be written here, and what to do about it.
-    pub(super) async fn unfit(
-        &mut self,
-        bound: Duration,
-    ) -> Result<Option<(String, String)>, Error> {
-        let target = self.target.clone();
-        let driver = target.backend().driver();
-        let found = Found::default();
-        let connection = self.opened(bound).await?;
-        let info = (driver.describe)(connection, &target, &found).await?;
-        Ok(info.unfit)
-    }
-
-    /// The inner fault is for a caller that is prepared for one, such as a missing table.
-    pub(super) async fn try_rows(
-        &mut self,
-        sql: String,
-        bound: Duration,
-    ) -> Result<Result<Vec<TextRow>, Fault>, Error> {
+    pub(super) async fn rows(&mut self, sql: String) -> Result<Vec<TextRow>, Fault> {
+        let bound = self.bound;
         let sql = (self.dialect().preamble)(bound) + &sql;
-        let answer = self.opened(bound).await?.rows(sql, bound).await;
-        Ok(self.keep_or_drop(answer))
+        let answer = match self.opened().await {
+            Ok((_, connection)) => connection.rows(sql, bound).await,
+            Err(error) => Err(Fault::unopened(&self.target, error)),
+        };
+        self.keep_or_drop(answer)
     }
 
-    pub(super) async fn try_run(
-        &mut self,
-        sql: String,
-        bound: Duration,
-    ) -> Result<Result<u64, Fault>, Error> {
+    /// Whether a question's answer ends with a row that says so.
+    pub(super) async fn is_true(&mut self, ask: String) -> Result<bool, Error> {
+        let rows = self.rows(ask).await?;
+        Ok(rows.last().is_some_and(|row| row.flag(0)))
+    }
+
+    pub(super) async fn run(&mut self, sql: String) -> Result<u64, Fault> {
+        self.run_within(sql, self.bound).await
+    }
+
+    async fn run_within(&mut self, sql: String, bound: Duration) -> Result<u64, Fault> {
         let sql = (self.dialect().preamble)(bound) + &sql;
-        let answer = self.opened(bound).await?.run(sql, bound).await;
-        Ok(self.keep_or_drop(answer))
+        let answer = match self.opened_within(bound).await {
+            Ok((_, connection)) => connection.run(sql, bound).await,
+            Err(error) => Err(Fault::unopened(&self.target, error)),
+        };
+        self.keep_or_drop(answer)
     }
 
     /// A call that ended without an answer may still receive one, which would be mistaken for the
@@ -231,21 +244,6 @@ impl LedgerConnection {
             self.connection = None;
         }
         answer
-    }
-
-    pub(super) async fn close(self) {
-        if let Some(connection) = self.connection {
-            connection.close().await;
-        }
-    }
-
-    /// Whether a connection is open now.
-    pub(super) fn is_open(&self) -> bool {
-        self.connection.is_some()
-    }
-
-    pub(super) fn call(&self) -> Duration {
-        self.target.holder_call().min(CALL)
     }
 }
 

@@ -1,7 +1,5 @@
 //! Creating the ledger, and bringing an older one up to date.
 
-use std::time::Duration;
-
 use super::{
     Error, fault::Fault, ledger_connection::LedgerConnection, ledger_sql::LedgerSql, place::Home,
 };
@@ -45,27 +43,23 @@ pub(super) enum CreationTime {
 impl LedgerConnection {
     /// Creates the ledger where it is missing. An existing ledger is used as is, if it has the
     /// columns, whatever the role may create. The unique key and the indexes are added if missing.
-    pub(super) async fn create(
-        &mut self,
-        time: CreationTime,
-        bound: Duration,
-    ) -> Result<LedgerCreation, Error> {
-        self.find(bound).await?;
+    pub(super) async fn create(&mut self, time: CreationTime) -> Result<LedgerCreation, Error> {
+        self.find().await?;
         if let Some(sql) = self.sql().cloned() {
-            return self.upgrade(&sql, bound).await;
+            return self.upgrade(&sql).await;
         }
         if time == CreationTime::BeforeSteps && self.target.backend().driver().follows_steps {
             return Ok(LedgerCreation::AfterSteps);
         }
-        for home in self.homes(bound).await? {
+        for home in self.homes().await? {
             if time == CreationTime::DuringStep && home.in_the_way.is_some() {
                 return Ok(LedgerCreation::AfterSteps);
             }
-            match self.create_at(&home, bound).await? {
-                Ok(()) => return self.created(&home, bound).await,
+            match self.create_at(&home).await {
+                Ok(_) => return self.created(&home).await,
                 // another app's holder was faster
                 Err(fault) if fault.is_created_meanwhile() => {
-                    self.find(bound).await?;
+                    self.find().await?;
                     self.existing()?;
                     return Ok(LedgerCreation::Existed);
                 }
@@ -83,30 +77,25 @@ impl LedgerConnection {
         (self.target.backend().driver().create_hint)(&self.target)
     }
 
-    async fn homes(&mut self, bound: Duration) -> Result<Vec<Home>, Error> {
-        let target = self.target.clone();
-        let driver = target.backend().driver();
-        (driver.homes)(self.opened(bound).await?, &target, bound).await
+    async fn homes(&mut self) -> Result<Vec<Home>, Error> {
+        let bound = self.bound;
+        let (target, connection) = self.opened().await?;
+        (target.backend().driver().homes)(connection, target, bound).await
     }
 
-    async fn create_at(
-        &mut self,
-        home: &Home,
-        bound: Duration,
-    ) -> Result<Result<(), Fault>, Error> {
+    async fn create_at(&mut self, home: &Home) -> Result<u64, Fault> {
         let dialect = self.dialect();
         let mut statements = dialect.for_table(dialect.create, home.sql.schema.as_deref());
         if let Some(before) = &home.before {
             statements.insert(0, before.clone());
         }
-        let created = self.try_run(statements.join("; "), bound).await?;
-        Ok(created.map(drop))
+        self.run(statements.join("; ")).await
     }
 
     /// Makes sure that what was created is what will be found: a table of that name may have existed,
     /// or its schema, with another owner.
-    async fn created(&mut self, home: &Home, bound: Duration) -> Result<LedgerCreation, Error> {
-        self.find(bound).await?;
+    async fn created(&mut self, home: &Home) -> Result<LedgerCreation, Error> {
+        self.find().await?;
         let is_here = |sql: &LedgerSql| sql.table == home.sql.table;
         if !self.ledgers().iter().any(is_here) {
             return Err(Error::refused(
@@ -134,16 +123,16 @@ impl LedgerConnection {
     /// Adds the unique key and the indexes that an older launchgate's ledger lacks. Where that is not
     /// possible now the ledger is used without them: the lock and the lease remain, and the next run tries
     /// again.
-    async fn upgrade(&mut self, sql: &LedgerSql, bound: Duration) -> Result<LedgerCreation, Error> {
+    async fn upgrade(&mut self, sql: &LedgerSql) -> Result<LedgerCreation, Error> {
         let (dialect, schema) = (self.dialect(), sql.schema.as_deref());
         let check = format!("{}; {}", sql.shape(), (dialect.is_current)(schema));
-        let rows = self.rows(check, bound).await?;
+        let rows = self.rows(check).await?;
         if rows.last().is_some_and(|row| row.flag(0)) {
             return Ok(LedgerCreation::Existed);
         }
         let upgrade = dialect.for_table(dialect.upgrade, schema);
         for add in &upgrade {
-            if let Err(fault) = self.add(sql, add, bound).await? {
+            if let Err(fault) = self.add(sql, add).await {
                 return Ok(LedgerCreation::Outdated {
                     why: fault.message,
                     add: upgrade.join("; "),
@@ -153,20 +142,15 @@ impl LedgerConnection {
         Ok(LedgerCreation::Upgraded)
     }
 
-    async fn add(
-        &mut self,
-        sql: &LedgerSql,
-        add: &str,
-        bound: Duration,
-    ) -> Result<Result<(), Fault>, Error> {
-        let mut answer = self.try_run(add.to_owned(), bound).await?;
+    async fn add(&mut self, sql: &LedgerSql, add: &str) -> Result<(), Fault> {
+        let mut answer = self.run(add.to_owned()).await;
         if answer.as_ref().is_err_and(Fault::is_duplicate) {
-            self.run(sql.interrupt_duplicates(), bound).await?;
-            answer = self.try_run(add.to_owned(), bound).await?;
+            self.run(sql.interrupt_duplicates()).await?;
+            answer = self.run(add.to_owned()).await;
         }
-        Ok(match answer {
+        match answer {
             Err(fault) if fault.is_created_meanwhile() && !fault.is_duplicate() => Ok(()),
             answer => answer.map(drop),
-        })
+        }
     }
 }

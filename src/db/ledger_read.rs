@@ -21,7 +21,6 @@ pub(super) enum Reader {
 /// What a reader wants to know.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Question<'a> {
-    pub(super) app: &'a str,
     /// Without one, only what runs now is read.
     pub(super) revision: Option<&'a str>,
     pub(super) reader: Reader,
@@ -30,8 +29,8 @@ pub(super) struct Question<'a> {
 impl LedgerSql {
     /// Reads what decides about a revision: what runs now, the newest success, block and reset, and its
     /// newest rows. Each part is a search in an index, so that the size of the ledger doesn't matter.
-    pub(super) fn read(&self, question: &Question<'_>) -> String {
-        let chosen = self.decisive(question).join(" UNION ");
+    pub(super) fn read(&self, app: &str, question: Question<'_>) -> String {
+        let chosen = self.decisive(app, question.revision).join(" UNION ");
         format!(
             "SELECT id, revision, run_id, state, {lease}, holder, {age}, note, {ended}, lease_until \
              FROM ({chosen}) chosen JOIN {table} ON id = chosen_id ORDER BY id DESC",
@@ -43,8 +42,8 @@ impl LedgerSql {
     }
 
     /// The numbers of the rows that can decide something, in parts.
-    fn decisive(&self, question: &Question<'_>) -> Vec<String> {
-        let app = self.of_app(question.app);
+    fn decisive(&self, app: &str, revision: Option<&str>) -> Vec<String> {
+        let app = self.of_app(app);
         let newest = |condition: &str, limit: u32| {
             format!(
                 "SELECT * FROM (SELECT id AS chosen_id FROM {} WHERE {app}{condition} ORDER BY id DESC LIMIT {limit}) part",
@@ -52,7 +51,7 @@ impl LedgerSql {
             )
         };
         let mut parts = vec![newest(" AND state = 'running'", NEWEST)];
-        let Some(revision) = question.revision else {
+        let Some(revision) = revision else {
             return parts;
         };
         let revision = self.is("revision", revision);

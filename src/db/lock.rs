@@ -1,16 +1,14 @@
 //! What a held lock can do, whatever it is made of.
-//!
-//! A lock says by which statement its exclusion is proven and which sessions are orphans; who holds it
-//! ([`super::Locked`]) runs these on the ledger's connection.
 
 use std::{os::fd::BorrowedFd, time::Duration};
 
 use super::{
-    Error, Target,
+    Error,
     connection::{Connection, Pending},
     error::RecordError,
     fault::{Fault, FaultKind},
-    ledger::{NewRun, RunOutcome},
+    ledger::RunOutcome,
+    ledger_connection::LedgerConnection,
     ledger_sql::LedgerSql,
 };
 
@@ -31,23 +29,6 @@ pub(super) struct TakenLock {
     pub(super) lock_id: String,
     /// When it was taken, in microseconds since 1970, by the clock that dates the server's sessions.
     pub(super) began_us: Option<i64>,
-}
-
-/// How it is proven that the lock excludes.
-pub(super) enum Exclusion {
-    /// A second connection asks this. Its first column is true where that connection could not take
-    /// the lock and sees that this holder has it.
-    Ask(String),
-    /// It was tried already.
-    Known(bool),
-}
-
-/// Who writes the `running` row.
-pub(super) enum RowWriter<'a> {
-    /// The ledger's connection, with this statement.
-    OnLedger(String),
-    /// The lock's own connection.
-    OnLock(Pending<'a, Result<u64, Fault>>),
 }
 
 /// How a run ended, and what the ledger has of it so far.
@@ -82,16 +63,15 @@ pub(super) trait HeldLock: Send {
     /// `Lost` where it certainly is not; `Broken` where no answer came in time.
     fn confirm(&mut self, bound: Duration) -> Pending<'_, Result<(), Error>>;
 
-    fn exclusion(&self) -> Result<Exclusion, Error>;
+    /// Whether it excludes: the ledger's connection can't take it, and sees that this holder has it.
+    fn excludes<'a>(&self, ledger: &'a mut LedgerConnection) -> Pending<'a, Result<bool, Error>>;
 
-    /// How the `running` row is to be written.
-    fn append(
-        &mut self,
-        sql: &LedgerSql,
-        target: &Target,
-        run: &NewRun,
-        bound: Duration,
-    ) -> RowWriter<'_>;
+    /// Writes the `running` row. `row` gives the statement, with a condition for it to be written.
+    fn append<'a>(
+        &'a mut self,
+        ledger: &'a mut LedgerConnection,
+        row: &dyn Fn(Option<&str>) -> String,
+    ) -> Pending<'a, Result<u64, Fault>>;
 
     /// Records the end of the run by what holds the lock, and gives the lock back.
     fn record(

@@ -1,6 +1,6 @@
 //! The lock, held: the only way to write to the ledger as a run.
 
-use std::os::fd::BorrowedFd;
+use std::{os::fd::BorrowedFd, time::Duration};
 
 use tokio::time::Instant;
 
@@ -11,7 +11,9 @@ use super::{
     ledger::{Ledger, NewRun, REVISION_MAX, RunOutcome, RunState},
     ledger_connection::LedgerConnection,
     ledger_creation::{CreationTime, LedgerCreation},
-    lock::{Exclusion, HeldLock, OnWait, RowWriter, RunEnd, TakenLock},
+    ledger_read::Reader,
+    lock::{HeldLock, OnWait, RunEnd, TakenLock},
+    place::Found,
 };
 
 /// The lock. Dropping it releases the lock too, without closing the connection cleanly.
@@ -63,9 +65,12 @@ pub struct Renewal {
 
 impl Locked {
     pub(super) fn new(taken: TakenLock, target: Target) -> Self {
+        let bound = target.holder_call();
+        let mut ledger = LedgerConnection::new(target, bound);
+        ledger.ascii = !taken.is_unicode;
         Self {
             lock: taken.lock,
-            ledger: LedgerConnection::new(target, taken.is_unicode),
+            ledger,
             lock_id: taken.lock_id,
             began_us: taken.began_us,
             cluster: taken.cluster,
@@ -101,18 +106,18 @@ impl Locked {
     /// Opens the ledger's own connection, the second one, where it is not open. Every other call that
     /// needs it does so too.
     pub async fn open_ledger(&mut self) -> Result<(), Error> {
-        self.ledger.open(self.ledger.call()).await
+        self.ledger.opened().await.map(drop)
     }
 
     /// Reads the ledger again, on its own connection.
     pub async fn read_ledger(&mut self, revision: Option<&str>) -> Result<Ledger, Error> {
-        self.ledger.read(revision, self.ledger.call()).await
+        self.ledger.read(revision, Reader::Later).await
     }
 
     /// Proves that the lock excludes: a second connection must fail to take it, and must see that it
     /// is this holder's.
     pub async fn prove(&mut self) -> Result<Proof, Error> {
-        match self.excludes().await {
+        match self.lock.excludes(&mut self.ledger).await {
             Ok(true) => Ok(Proof::Proven),
             Ok(false) => {
                 // A lock that was lost since excludes nobody, and is taken again.
@@ -131,28 +136,21 @@ impl Locked {
         }
     }
 
-    async fn excludes(&mut self) -> Result<bool, Error> {
-        match self.lock.exclusion()? {
-            Exclusion::Known(excludes) => Ok(excludes),
-            Exclusion::Ask(question) => {
-                self.open_ledger().await?;
-                let rows = self.ledger.rows(question, self.ledger.call()).await?;
-                Ok(rows.last().is_some_and(|row| row.flag(0)))
-            }
-        }
-    }
-
     /// Creates the ledger where it is missing, unless that comes after the steps; one that exists is used
     /// whatever this role may create. Either way this role must be able to write it: a run that can't be
     /// recorded must not begin.
     pub async fn create_ledger(&mut self) -> Result<LedgerCreation, Error> {
-        let bound = self.ledger.call();
-        let creation = self.ledger.create(CreationTime::BeforeSteps, bound).await?;
+        let creation = self.ledger.create(CreationTime::BeforeSteps).await?;
         if let Some(sql) = self.ledger.sql() {
             let sql = sql.may_finish();
-            self.ledger.run_again(&sql, bound).await?;
-        } else if let Some((what, hint)) = self.ledger.unfit(bound).await? {
-            return Err(Error::refused(what, hint));
+            self.ledger.run_again(&sql).await?;
+        } else {
+            let (target, connection) = self.ledger.opened().await?;
+            let describe = target.backend().driver().describe;
+            let info = describe(connection, target, &Found::default()).await?;
+            if let Some((what, hint)) = info.unfit {
+                return Err(Error::refused(what, hint));
+            }
         }
         Ok(creation)
     }
@@ -163,12 +161,12 @@ impl Locked {
             return Ok(0);
         }
         if self.ledger.sql().is_none() {
-            self.ledger.find(self.ledger.call()).await?;
+            self.ledger.find().await?;
         }
         let mut marked = 0;
         for sql in self.ledger.ledgers().to_vec() {
             let sql = sql.interrupt(run_ids, note);
-            marked += self.ledger.run_again(&sql, self.ledger.call()).await?;
+            marked += self.ledger.run_again(&sql).await?;
         }
         Ok(marked)
     }
@@ -181,21 +179,19 @@ impl Locked {
                 "set a shorter name with --release, or use --fingerprint",
             ));
         }
-        let bound = self.ledger.call();
         let begun = BegunRun {
             new: run.clone(),
             began: Instant::now(),
             has_row: self.ledger.sql().is_some(),
         };
         self.run = Some(begun);
-        let Some(sql) = self.ledger.sql() else {
+        let Some(sql) = self.ledger.sql().cloned() else {
             return Ok(Appended::Running);
         };
-        let answer = match self.lock.append(sql, &self.ledger.target, run, bound) {
-            RowWriter::OnLock(appended) => appended.await,
-            RowWriter::OnLedger(insert) => self.ledger.try_run(insert, bound).await?,
-        };
-        match answer {
+        let Target { app, lease, .. } = &self.ledger.target;
+        let (app, lease) = (app.clone(), *lease);
+        let row = |guard: Option<&str>| sql.append(&app, run, Duration::ZERO, lease, guard);
+        match self.lock.append(&mut self.ledger, &row).await {
             Ok(1) => Ok(Appended::Running),
             Ok(_) => Err(Error::Lost(
                 "the session that writes the ledger does not hold the lock".to_owned(),
@@ -237,11 +233,8 @@ impl Locked {
         let Some(run) = run.as_mut() else {
             return Ok(None);
         };
-        ledger.find(ledger.call()).await?;
-        let rows = match ledger.sql().map(|sql| sql.state_of(run_id)) {
-            Some(ask) => ledger.rows(ask, ledger.call()).await?,
-            None => Vec::new(),
-        };
+        ledger.find().await?;
+        let rows = ledger.ask(|sql| sql.state_of(run_id)).await?;
         let had_row = std::mem::replace(&mut run.has_row, !rows.is_empty());
         Ok((had_row && rows.is_empty()).then_some(DroppedLedger::CreatedAfterSteps))
     }
@@ -288,7 +281,7 @@ impl Locked {
         let Self {
             lock, ledger, run, ..
         } = self;
-        let (bound, backend) = (ledger.call(), ledger.target.backend());
+        let (bound, backend) = (ledger.bound, ledger.target.backend());
         let dialect = ledger.target.dialect();
         let without_row = run.filter(|run| !run.has_row && backend.driver().follows_steps);
         if without_row.is_some()
@@ -325,7 +318,7 @@ impl Locked {
 
     /// Gives the lock back without a record. Limited in time, and done in any case.
     pub async fn release(self) {
-        self.lock.release(self.ledger.call()).await;
+        self.lock.release(self.ledger.bound).await;
         self.ledger.close().await;
     }
 }

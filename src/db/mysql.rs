@@ -72,10 +72,10 @@ pub(super) static MYSQL: Driver = Driver {
             Ok(row.flag(0))
         })
     },
-    find: |connection, target, question, preamble, bound| {
+    find: |connection, target, question, bound| {
         Box::pin(async move {
             let candidates = places::candidates(target);
-            let found = probe(connection, candidates, question, &preamble, bound).await;
+            let found = probe(connection, target, candidates, question, bound).await;
             found.map_err(|fault| places::unreadable(fault, target))
         })
     },

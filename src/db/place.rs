@@ -101,16 +101,19 @@ pub(super) struct Candidate {
 /// Asks each candidate in turn, up to a success. `None` as a question only finds out which exist.
 pub(super) async fn probe(
     connection: &mut dyn Connection,
+    target: &Target,
     candidates: Vec<Candidate>,
     question: Option<Question<'_>>,
-    preamble: &str,
     bound: Duration,
 ) -> Result<Found, Fault> {
     let mut found = Found::default();
     let mut unreadable = None;
     for Candidate { sql, is_optional } in candidates {
-        let ask = question.map_or_else(|| sql.shape(), |question| sql.read(&question));
-        match connection.rows(format!("{preamble}{ask}"), bound).await {
+        let ask = match question {
+            Some(question) => sql.read(&target.app, question),
+            None => sql.shape(),
+        };
+        match connection.rows(ask, bound).await {
             Ok(rows) => {
                 let has_succeeded = rows.iter().any(|row| row.text(3) == "succeeded");
                 found.add(sql, rows);

@@ -85,10 +85,8 @@ pub(super) static POSTGRES: Driver = Driver {
             Ok(row.flag(0))
         })
     },
-    find: |connection, target, question, preamble, bound| {
-        Box::pin(ledger_place::find(
-            connection, target, question, preamble, bound,
-        ))
+    find: |connection, target, question, bound| {
+        Box::pin(ledger_place::find(connection, target, question, bound))
     },
     homes: |connection, target, bound| {
         Box::pin(async move {

@@ -9,21 +9,17 @@ use super::{
     ledger::{ForeignLedger, Ledger, Run, RunState},
     ledger_connection::LedgerConnection,
     ledger_creation::CreationTime,
-    ledger_read::{Question, Reader},
+    ledger_read::Reader,
     ledger_sql::LedgerSql,
     lock::LockAttempt,
-    place::Found,
     purpose::ConnectionPurpose,
-    rows::{self, TextRow},
+    rows,
     target::{CALL, CONNECT},
 };
 
 /// A connection.
 pub struct Session {
-    target: Target,
-    connection: Box<dyn Connection>,
-    /// The ledgers, once they were looked for.
-    found: Option<Found>,
+    ledger: LedgerConnection,
 }
 
 /// What came of trying to lock.
@@ -64,76 +60,31 @@ impl Target {
 impl Session {
     fn new(target: Target, connection: Box<dyn Connection>) -> Self {
         Self {
-            target,
-            connection,
-            found: None,
+            ledger: LedgerConnection::reading(target, connection),
         }
     }
 
     /// Reads the ledger: nothing is written, nothing locked. One round trip if the revision has succeeded;
     /// otherwise one or two more may follow.
     pub async fn read_ledger(&mut self, revision: Option<&str>) -> Result<Ledger, Error> {
-        self.search(revision, Reader::Start).await?.ledger()
+        self.ledger.read(revision, Reader::Start).await
     }
 
     /// The same for a replica that waits: the revision has probably not succeeded yet.
     pub async fn read_ledger_again(&mut self, revision: Option<&str>) -> Result<Ledger, Error> {
-        self.search(revision, Reader::Later).await?.ledger()
-    }
-
-    async fn search(&mut self, revision: Option<&str>, reader: Reader) -> Result<&Found, Error> {
-        let question = Question {
-            app: &self.target.app,
-            revision,
-            reader,
-        };
-        let driver = self.target.backend().driver();
-        let connection = self.connection.as_mut();
-        let found = (driver.find)(
-            connection,
-            &self.target,
-            Some(question),
-            String::new(),
-            CALL,
-        )
-        .await?;
-        Ok(self.found.insert(found))
+        self.ledger.read(revision, Reader::Later).await
     }
 
     /// The tables of the ledger's name that the last read saw and did not believe.
     #[must_use]
     pub fn passed_over(&self) -> &[ForeignLedger] {
-        self.found
-            .as_ref()
-            .map_or(&[], |found| found.passed_over.as_slice())
-    }
-
-    async fn ledgers(&mut self) -> Result<Vec<LedgerSql>, Error> {
-        if self.found.is_none() {
-            self.search(None, Reader::Start).await?;
-        }
-        let found = self.found.as_ref();
-        Ok(found.map_or_else(Vec::new, |found| found.ledgers.clone()))
-    }
-
-    /// Asks each ledger.
-    async fn ask(
-        &mut self,
-        statement: impl Fn(&LedgerSql) -> String,
-    ) -> Result<Vec<TextRow>, Error> {
-        let mut rows = Vec::new();
-        for sql in self.ledgers().await? {
-            let ask = (sql.dialect.preamble)(CALL) + &statement(&sql);
-            rows.extend(self.connection.rows(ask, CALL).await?);
-        }
-        Ok(rows)
+        let found = self.ledger.found.as_ref();
+        found.map_or(&[], |found| &found.passed_over)
     }
 
     /// Tries to take the lock, without waiting for it.
     pub async fn try_lock(self) -> Result<Attempt, Error> {
-        let Self {
-            target, connection, ..
-        } = self;
+        let (target, connection) = self.ledger.into_parts().await?;
         let driver = target.backend().driver();
         let attempt = (driver.try_lock)(connection, &target, target.holder_call());
         Ok(match attempt.await? {
@@ -144,14 +95,14 @@ impl Session {
 
     /// Whether the lock is held now. Does not touch it.
     pub async fn is_locked(&mut self) -> Result<bool, Error> {
-        let driver = self.target.backend().driver();
-        (driver.is_locked)(self.connection.as_mut(), &self.target).await
+        let (target, connection) = self.ledger.opened().await?;
+        (target.backend().driver().is_locked)(connection, target).await
     }
 
     /// The newest rows of this app, newest first; none if there is no ledger.
     pub async fn history(&mut self, limit: u32) -> Result<Vec<Run>, Error> {
-        let app = self.target.app.clone();
-        let rows = self.ask(|sql| sql.history(&app, limit)).await?;
+        let app = self.ledger.target.app.clone();
+        let rows = self.ledger.ask(|sql| sql.history(&app, limit)).await?;
         let runs = rows.iter().map(rows::run);
         let mut runs = runs.collect::<Result<Vec<_>, _>>()?;
         // From several ledgers: the times are text that sorts.
@@ -165,19 +116,12 @@ impl Session {
 
     /// The apps that have rows in the ledger, or rows of one revision, by name.
     pub async fn apps(&mut self, revision: Option<&str>, limit: u32) -> Result<Vec<String>, Error> {
-        let suffixes = self.ledgers().await?;
-        let suffixes: Vec<String> = suffixes.iter().map(LedgerSql::app_suffix).collect();
-        let rows = self.ask(|sql| sql.apps(revision, limit)).await?;
-        let plain = |app: String| {
-            let suffix = suffixes.iter().find(|suffix| !suffix.is_empty());
-            let plain = suffix.and_then(|suffix| app.strip_suffix(suffix.as_str()));
-            plain.map_or(app.clone(), str::to_owned)
-        };
-        let mut apps: Vec<String> = rows
-            .iter()
-            .filter_map(|row| row.opt(0))
-            .map(plain)
-            .collect();
+        let rows = self.ledger.ask(|sql| sql.apps(revision, limit)).await?;
+        let ledgers = self.ledger.ledgers().iter();
+        let suffix = ledgers.map(LedgerSql::app_suffix).find(|s| !s.is_empty());
+        let plain = |app: &str| Some(app.strip_suffix(suffix.as_deref()?)?.to_owned());
+        let apps = rows.iter().filter_map(|row| row.opt(0));
+        let mut apps: Vec<String> = apps.map(|app| plain(&app).unwrap_or(app)).collect();
         apps.sort();
         apps.dedup();
         Ok(apps)
@@ -185,12 +129,11 @@ impl Session {
 
     /// Asks the database about itself. Changes nothing.
     pub async fn describe(&mut self) -> Result<ServerInfo, Error> {
-        self.search(None, Reader::Start).await?;
-        let found = self.found.take().unwrap_or_default();
-        let driver = self.target.backend().driver();
-        let connection = self.connection.as_mut();
-        let info = (driver.describe)(connection, &self.target, &found).await;
-        self.found = Some(found);
+        self.ledger.search(None).await?;
+        let found = self.ledger.found.take().unwrap_or_default();
+        let (target, connection) = self.ledger.opened().await?;
+        let info = (target.backend().driver().describe)(connection, target, &found).await;
+        self.ledger.found = Some(found);
         info
     }
 
@@ -207,14 +150,11 @@ impl Session {
         getrandom::fill(&mut random)
             .map_err(|error| Error::Broken(format!("failed to get random numbers: {error}")))?;
         let run_id = hex(&random);
-        let mut ledger = LedgerConnection::new(self.target.clone(), true);
-        ledger.create(CreationTime::Anytime, CALL).await?;
-        let app = &self.target.app;
+        let target = &self.ledger.target;
+        let mut ledger = LedgerConnection::new(target.clone(), CALL);
+        ledger.create(CreationTime::Anytime).await?;
         ledger
-            .run_text(
-                |sql| sql.decide(app, revision, state, &run_id, note, who),
-                CALL,
-            )
+            .run_text(|sql| sql.decide(&target.app, revision, state, &run_id, note, who))
             .await?;
         ledger.close().await;
         Ok(run_id)
@@ -222,6 +162,6 @@ impl Session {
 
     /// Closes the connection cleanly. Dropping it also works, but the server may log an error.
     pub async fn close(self) {
-        self.connection.close().await;
+        self.ledger.close().await;
     }
 }

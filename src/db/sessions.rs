@@ -49,10 +49,10 @@ impl LedgerConnection {
             return Ok(done);
         };
         let list = (sessions.list)(names, which);
-        let (since, bound) = (Instant::now(), self.call());
+        let since = Instant::now();
         let (mut asked, mut refused) = (Vec::new(), Vec::new());
         loop {
-            let found = self.rows(list.clone(), bound).await?;
+            let found = self.rows(list.clone()).await?;
             done.left = found.iter().map(rows::orphan).collect::<Result<_, _>>()?;
             let waits = done.left.iter().any(|left| !refused.contains(&left.pid));
             let limit = if waits { limit } else { limit.min(BY_ITSELF) };
@@ -65,7 +65,7 @@ impl LedgerConnection {
                 }
                 asked.push(*pid);
                 let end = (sessions.end_one)(*pid, names, which);
-                match self.try_rows(end, bound).await? {
+                match self.rows(end).await {
                     Ok(rows) => done.ended += rows.len(),
                     Err(fault) if fault.is_privilege() => {
                         refused.push(*pid);
@@ -103,7 +103,7 @@ impl Locked {
             table: self.ledger.sql().map(|sql| sql.table.as_str()),
         };
         let ask = (sessions.orphans)(&search);
-        let answer = self.ledger.rows(ask, self.ledger.call()).await?;
+        let answer = self.ledger.rows(ask).await?;
         answer.iter().map(rows::orphan).collect()
     }
 
@@ -141,7 +141,7 @@ impl Target {
         run_id: &str,
         limit: Duration,
     ) -> Result<EndedSessions, Error> {
-        let mut ledger = LedgerConnection::new(self.clone(), true);
+        let mut ledger = LedgerConnection::new(self.clone(), self.holder_call());
         let names = [session_name(lock_id, run_id)];
         let done = ledger.end_sessions(&names, Which::All, limit).await;
         ledger.close().await;

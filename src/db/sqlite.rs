@@ -85,13 +85,13 @@ pub(super) static SQLITE: Driver = Driver {
         let is_held = lock::is_held(database_path(&target.url), &target.app);
         Box::pin(std::future::ready(is_held))
     },
-    find: |connection, target, question, preamble, bound| {
+    find: |connection, target, question, bound| {
         Box::pin(async move {
             let only = Candidate {
                 sql: target.plain_sql(),
                 is_optional: false,
             };
-            Ok(probe(connection, vec![only], question, &preamble, bound).await?)
+            Ok(probe(connection, target, vec![only], question, bound).await?)
         })
     },
     homes: |_, target, _| {

@@ -11,13 +11,10 @@ impl Target {
     /// What the ledger says became of a run; `None` where it has no such row. For a holder that got no
     /// answer to its commit.
     pub async fn run_state(&self, run_id: &str) -> Result<Option<RunState>, Error> {
-        let mut ledger = LedgerConnection::new(self.clone(), true);
-        ledger.find(CALL).await?;
+        let mut ledger = LedgerConnection::new(self.clone(), CALL);
+        ledger.find().await?;
         ledger.existing()?;
-        let mut rows = Vec::new();
-        for sql in ledger.ledgers().to_vec() {
-            rows.extend(ledger.rows(sql.state_of(run_id), CALL).await?);
-        }
+        let rows = ledger.ask(|sql| sql.state_of(run_id)).await?;
         ledger.close().await;
         Ok(rows.first().and_then(|row| RunState::parse(&row.text(0))))
     }
@@ -33,10 +30,10 @@ impl Target {
                 "a run that lost its lock can't be recorded as succeeded".to_owned(),
             ));
         }
-        let mut ledger = LedgerConnection::new(self.clone(), true);
-        ledger.find(CALL).await?;
+        let mut ledger = LedgerConnection::new(self.clone(), CALL);
+        ledger.find().await?;
         let ended = ledger
-            .run_text(|sql| sql.finish(run_id, outcome, None), CALL)
+            .run_text(|sql| sql.finish(run_id, outcome, None))
             .await?;
         ledger.close().await;
         Ok(ended == 1)

@@ -13,9 +13,8 @@ use crate::db::{
     error::RecordError,
     fault::{Fault, FaultKind},
     hints,
-    ledger::NewRun,
-    ledger_sql::LedgerSql,
-    lock::{Exclusion, HeldLock, LockAttempt, LockConnection, RowWriter, RunEnd, TakenLock},
+    ledger_connection::LedgerConnection,
+    lock::{HeldLock, LockAttempt, LockConnection, RunEnd, TakenLock},
     lock_id::lock_id,
 };
 
@@ -131,24 +130,22 @@ impl HeldLock for NamedLock {
         })
     }
 
-    fn exclusion(&self) -> Result<Exclusion, Error> {
-        Ok(Exclusion::Ask(format!(
+    fn excludes<'a>(&self, ledger: &'a mut LedgerConnection) -> Pending<'a, Result<bool, Error>> {
+        let ask = format!(
             "SELECT GET_LOCK('{0}', 0) = 0 AND IS_USED_LOCK('{0}') = {1}",
             self.name, self.connection_id
-        )))
+        );
+        Box::pin(ledger.is_true(ask))
     }
 
-    /// The session that holds the lock.
-    fn append(
-        &mut self,
-        sql: &LedgerSql,
-        target: &Target,
-        run: &NewRun,
-        bound: Duration,
-    ) -> RowWriter<'_> {
-        let insert =
-            self.guarded(&sql.append(&target.app, run, Duration::ZERO, target.lease, Some(GUARD)));
-        RowWriter::OnLock(self.session.connection.run(insert, bound))
+    /// By the session that holds the lock.
+    fn append<'a>(
+        &'a mut self,
+        ledger: &'a mut LedgerConnection,
+        row: &dyn Fn(Option<&str>) -> String,
+    ) -> Pending<'a, Result<u64, Fault>> {
+        let insert = self.guarded(&row(Some(GUARD)));
+        self.session.connection.run(insert, ledger.bound)
     }
 
     /// By the session that holds the lock; then the lock is given back.

@@ -88,7 +88,6 @@ pub(super) async fn find(
     connection: &mut dyn Connection,
     target: &Target,
     question: Option<Question<'_>>,
-    preamble: String,
     bound: Duration,
 ) -> Result<Found, Error> {
     let mut found = None;
@@ -98,7 +97,7 @@ pub(super) async fn find(
         && question.reader == Reader::Start
         && let Some(revision) = question.revision
     {
-        let ask = preamble.clone() + &quick(target, question.app, revision);
+        let ask = quick(target, &target.app, revision);
         match connection.rows(ask, bound).await.map_err(Error::from) {
             Ok(rows) => found = quickly_found(rows),
             // No ledger that is trusted, or that can be read: the survey tells.
@@ -109,14 +108,17 @@ pub(super) async fn find(
     let mut found = match found {
         Some(found) if found.has_succeeded() => return Ok(found),
         Some(found) => found,
-        None => surveyed(&connection.rows(preamble + &survey(target), bound).await?)?,
+        None => {
+            let ask = (SQL.preamble)(bound) + &survey(target);
+            surveyed(&connection.rows(ask, bound).await?)?
+        }
     };
     let Some(question) = question else {
         return Ok(found);
     };
     let mut answers = Vec::new();
     for sql in &found.ledgers {
-        let ask = (sql.dialect.preamble)(bound) + &sql.read(&question);
+        let ask = (sql.dialect.preamble)(bound) + &sql.read(&target.app, question);
         answers.push(connection.rows(ask, bound).await?);
     }
     found.answers = answers;

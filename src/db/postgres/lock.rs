@@ -16,13 +16,9 @@ use crate::db::{
     Error, Target,
     connection::{Connection, Pending},
     error::RecordError,
-    fault::FaultKind,
-    ledger::NewRun,
-    ledger_sql::LedgerSql,
-    lock::{
-        Exclusion, HeldLock, LockAttempt, LockConnection, RowWriter, RunEnd, TakenLock, broke,
-        not_running,
-    },
+    fault::{Fault, FaultKind},
+    ledger_connection::LedgerConnection,
+    lock::{HeldLock, LockAttempt, LockConnection, RunEnd, TakenLock, broke, not_running},
     lock_id::lock_id,
     rows::TextRow,
 };
@@ -147,24 +143,23 @@ impl HeldLock for AdvisoryLock {
         })
     }
 
-    fn exclusion(&self) -> Result<Exclusion, Error> {
-        Ok(Exclusion::Ask(format!(
+    fn excludes<'a>(&self, ledger: &'a mut LedgerConnection) -> Pending<'a, Result<bool, Error>> {
+        let ask = format!(
             "SELECT NOT pg_try_advisory_xact_lock({}) AND EXISTS ({} AND l.pid = {})",
             self.key,
             held(self.key),
             self.pid
-        )))
+        );
+        Box::pin(ledger.is_true(ask))
     }
 
-    /// The ledger's connection: this transaction must stay without an id.
-    fn append(
-        &mut self,
-        sql: &LedgerSql,
-        target: &Target,
-        run: &NewRun,
-        _bound: Duration,
-    ) -> RowWriter<'_> {
-        RowWriter::OnLedger(sql.append(&target.app, run, Duration::ZERO, target.lease, None))
+    /// By the ledger's connection: this transaction must stay without an id.
+    fn append<'a>(
+        &'a mut self,
+        ledger: &'a mut LedgerConnection,
+        row: &dyn Fn(Option<&str>) -> String,
+    ) -> Pending<'a, Result<u64, Fault>> {
+        Box::pin(ledger.run(row(None)))
     }
 
     /// The end of the run and the end of the lock are one commit.

@@ -22,12 +22,12 @@ use super::{
 };
 use crate::{
     db::{
-        Error, Target,
+        Error,
         connection::{Connection, Pending},
         error::RecordError,
-        ledger::NewRun,
-        ledger_sql::LedgerSql,
-        lock::{Exclusion, HeldLock, RowWriter, RunEnd, not_running},
+        fault::Fault,
+        ledger_connection::LedgerConnection,
+        lock::{HeldLock, RunEnd, not_running},
     },
     sys::{access, files},
 };
@@ -91,19 +91,18 @@ impl HeldLock for LockFile {
     }
 
     /// A second lock on the file of that name must fail.
-    fn exclusion(&self) -> Result<Exclusion, Error> {
-        let second = lock_file::open(&self.path)?;
-        Ok(Exclusion::Known(!exclusive(&second, &self.path)?))
+    fn excludes<'a>(&self, _: &'a mut LedgerConnection) -> Pending<'a, Result<bool, Error>> {
+        let second = lock_file::open(&self.path);
+        let is_ours = second.and_then(|second| exclusive(&second, &self.path));
+        Box::pin(std::future::ready(is_ours.map(|is_ours| !is_ours)))
     }
 
-    fn append(
-        &mut self,
-        sql: &LedgerSql,
-        target: &Target,
-        run: &NewRun,
-        _bound: Duration,
-    ) -> RowWriter<'_> {
-        RowWriter::OnLedger(sql.append(&target.app, run, Duration::ZERO, target.lease, None))
+    fn append<'a>(
+        &'a mut self,
+        ledger: &'a mut LedgerConnection,
+        row: &dyn Fn(Option<&str>) -> String,
+    ) -> Pending<'a, Result<u64, Fault>> {
+        Box::pin(ledger.run(row(None)))
     }
 
     /// There is no hurry while the lock file is held: waits for a file that is busy or full.

@@ -55,7 +55,7 @@ pub use ledger_creation::LedgerCreation;
 pub use lock::OnWait;
 pub use locked::{Appended, Locked, Proof, Recorded, Renewal};
 pub use server_info::ServerInfo;
-pub use session::{Attempt, Session};
+pub use session::Session;
 pub use sessions::EndedSessions;
 pub use target::Target;
 pub use url::{Backend, DatabaseUrl};

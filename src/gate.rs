@@ -28,7 +28,7 @@ pub use error::{call_failed, refused, revision_refused};
 pub use serve::{pass_alone, pass_together};
 
 use crate::db::ledger::{Ledger, LedgerRow, RunState};
-use crate::db::{self, Error, Session, Target};
+use crate::db::{Error, Session, Target};
 use crate::exit::Failure;
 use crate::gate::decide::{Attempts, Decision, RetryDelay, RevisionRefusal, decide};
 use crate::gate::error::HoldError;
@@ -270,11 +270,8 @@ impl Gate {
         let asked = Moment::now();
         let locking = link.unless_stopped("waiting for the lock", session.try_lock());
         match locking.await?? {
-            db::Attempt::Busy(session) => {
-                session.close().await;
-                Ok(LockOutcome::Busy(None))
-            }
-            db::Attempt::Locked(locked) => self.hold(locked, asked, link, leases).await,
+            None => Ok(LockOutcome::Busy(None)),
+            Some(locked) => self.hold(locked, asked, link, leases).await,
         }
     }
 }

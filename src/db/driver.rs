@@ -9,7 +9,7 @@ use super::{
     dialect::SqlDialect,
     fault::{ErrorCodes, Fault},
     ledger_read::Question,
-    lock::LockAttempt,
+    lock::TakenLock,
     migrator::{dialect::MigrationDialect, send::MigrationConnection},
     place::{Found, Home},
     purpose::ConnectionPurpose,
@@ -56,6 +56,8 @@ pub struct SessionNames {
 type Answer<'a, T> = Pending<'a, Result<T, Error>>;
 type Opened<'a> = Pending<'a, Result<Box<dyn Connection>, Fault>>;
 type OpenedToMigrate<'a> = Pending<'a, Result<Box<dyn MigrationConnection>, Fault>>;
+type TryLock =
+    for<'a> fn(Box<dyn Connection>, &'a Target, bound: Duration) -> Answer<'a, Option<TakenLock>>;
 type Find = for<'a> fn(
     connection: &'a mut dyn Connection,
     target: &'a Target,
@@ -116,9 +118,8 @@ pub struct Driver {
     /// server does not tell beforehand is found out by trying.
     pub(super) homes:
         for<'a> fn(&'a mut dyn Connection, &'a Target, bound: Duration) -> Answer<'a, Vec<Home>>,
-    /// Tries to take the lock, and never waits for it.
-    pub(super) try_lock:
-        for<'a> fn(Box<dyn Connection>, &'a Target, bound: Duration) -> Answer<'a, LockAttempt>,
+    /// Tries to take the lock, and never waits for it. `None`: another replica has it.
+    pub(super) try_lock: TryLock,
     /// Whether anybody holds the lock, without touching it.
     pub(super) is_locked: for<'a> fn(&'a mut dyn Connection, &'a Target) -> Answer<'a, bool>,
     /// The same without a connection, if a waiter can watch a file.

@@ -12,13 +12,6 @@ use super::{
     ledger_sql::LedgerSql,
 };
 
-/// What came of trying to lock.
-pub(super) enum LockAttempt {
-    Taken(TakenLock),
-    /// Another replica holds it; the connection can be reused.
-    Busy(Box<dyn Connection>),
-}
-
 /// A lock that was just taken, and what was learned on the way.
 pub(super) struct TakenLock {
     pub(super) lock: Box<dyn HeldLock>,

@@ -4,14 +4,12 @@ use std::time::Duration;
 
 use super::{
     Error, Locked, ServerInfo, Target,
-    connection::Connection,
     hex::hex,
     ledger::{ForeignLedger, Ledger, Run, RunState},
     ledger_connection::LedgerConnection,
     ledger_creation::CreationTime,
     ledger_read::Reader,
     ledger_sql::LedgerSql,
-    lock::LockAttempt,
     purpose::ConnectionPurpose,
     rows,
     target::{CALL, CONNECT},
@@ -20,14 +18,6 @@ use super::{
 /// A connection.
 pub struct Session {
     ledger: LedgerConnection,
-}
-
-/// What came of trying to lock.
-pub enum Attempt {
-    /// The lock is ours.
-    Locked(Locked),
-    /// Somebody else has it.
-    Busy(Session),
 }
 
 impl Target {
@@ -53,17 +43,12 @@ impl Target {
 
     async fn session(&self, purpose: ConnectionPurpose, bound: Duration) -> Result<Session, Error> {
         let (target, connection) = self.reach(purpose, bound).await?;
-        Ok(Session::new(target, connection))
+        let ledger = LedgerConnection::reading(target, connection);
+        Ok(Session { ledger })
     }
 }
 
 impl Session {
-    fn new(target: Target, connection: Box<dyn Connection>) -> Self {
-        Self {
-            ledger: LedgerConnection::reading(target, connection),
-        }
-    }
-
     /// Reads the ledger: nothing is written, nothing locked. One round trip if the revision has succeeded;
     /// otherwise one or two more may follow.
     pub async fn read_ledger(&mut self, revision: Option<&str>) -> Result<Ledger, Error> {
@@ -82,15 +67,12 @@ impl Session {
         found.map_or(&[], |found| &found.passed_over)
     }
 
-    /// Tries to take the lock, without waiting for it.
-    pub async fn try_lock(self) -> Result<Attempt, Error> {
+    /// Tries to take the lock, without waiting for it. `None`: another replica has it.
+    pub async fn try_lock(self) -> Result<Option<Locked>, Error> {
         let (target, connection) = self.ledger.into_parts().await?;
         let driver = target.backend().driver();
-        let attempt = (driver.try_lock)(connection, &target, target.holder_call());
-        Ok(match attempt.await? {
-            LockAttempt::Taken(taken) => Attempt::Locked(Locked::new(taken, target)),
-            LockAttempt::Busy(connection) => Attempt::Busy(Self::new(target, connection)),
-        })
+        let taken = (driver.try_lock)(connection, &target, target.holder_call()).await?;
+        Ok(taken.map(|taken| Locked::new(taken, target)))
     }
 
     /// Whether the lock is held now. Does not touch it.

@@ -11,15 +11,12 @@ mod path;
 use super::{
     connection::Connection,
     driver::Driver,
-    lock::{LockAttempt, TakenLock},
-    lock_id::lock_id,
     migrator::send::MigrationConnection,
     place::{Candidate, Home, probe},
     purpose::ConnectionPurpose,
     server_info::ServerInfo,
 };
 use file::DatabaseFile;
-use lock::LockFile;
 use path::database_path;
 
 pub(super) static SQLITE: Driver = Driver {
@@ -65,21 +62,7 @@ pub(super) static SQLITE: Driver = Driver {
         })
     },
     try_lock: |connection, target, _| {
-        Box::pin(async move {
-            let database = path::resolve(database_path(&target.url))?;
-            let path = lock_file::lock_path(&database, &target.app)?;
-            let lock_id = lock_id(&target.app, &path.to_string_lossy());
-            Ok(match LockFile::try_lock(&database, path, connection)? {
-                Ok(lock) => LockAttempt::Taken(TakenLock {
-                    lock: Box::new(lock),
-                    is_unicode: true,
-                    began_us: None,
-                    cluster: None,
-                    lock_id,
-                }),
-                Err(connection) => LockAttempt::Busy(connection),
-            })
-        })
+        Box::pin(std::future::ready(lock::try_lock(connection, target)))
     },
     is_locked: |_, target| {
         let is_held = lock::is_held(database_path(&target.url), &target.app);

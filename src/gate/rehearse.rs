@@ -2,7 +2,7 @@
 //! back. Changes nothing.
 
 use super::Gate;
-use crate::db::{Attempt, Error, Locked, Proof, Session};
+use crate::db::{Error, Locked, Proof, Session};
 use crate::exit::Failure;
 use crate::gate::error::HoldError;
 use crate::gate::retry::ConnectRetry;
@@ -31,12 +31,8 @@ impl Gate {
         link: &mut GateLink,
     ) -> Result<Option<Proof>, HoldError> {
         let locking = link.unless_stopped("waiting for the lock", session.try_lock());
-        let mut locked = match locking.await?? {
-            Attempt::Locked(locked) => locked,
-            Attempt::Busy(session) => {
-                session.close().await;
-                return Ok(None);
-            }
+        let Some(mut locked) = locking.await?? else {
+            return Ok(None);
         };
         let excludes = self.excludes(&mut locked).await;
         locked.release().await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use launchgate::db::{Attempt, Locked, Session, Target};
+use launchgate::db::{Locked, Session, Target};
 
 use crate::common::DEADLINE;
 pub use crate::common::backends::target;
@@ -11,7 +11,7 @@ pub async fn connect(target: &Target) -> Session {
     target.connect().await.expect("a connection")
 }
 
-pub async fn attempt(target: &Target) -> Attempt {
+pub async fn attempt(target: &Target) -> Option<Locked> {
     connect(target)
         .await
         .try_lock()
@@ -20,14 +20,11 @@ pub async fn attempt(target: &Target) -> Attempt {
 }
 
 pub async fn lock(target: &Target) -> Locked {
-    match attempt(target).await {
-        Attempt::Locked(locked) => locked,
-        Attempt::Busy(_) => panic!("somebody else has the lock"),
-    }
+    attempt(target).await.expect("the lock, which is free")
 }
 
 pub async fn is_busy(target: &Target) -> bool {
-    matches!(attempt(target).await, Attempt::Busy(_))
+    attempt(target).await.is_none()
 }
 
 /// Asks again and again until it is so.

@@ -3,13 +3,13 @@
 //! "correct through PgBouncer in transaction mode as installed" (contract, section 5)
 
 use launchgate::db::{
-    Attempt, Error,
+    Error,
     ledger::{Ledger, RunState},
 };
 
 use super::{
     common::servers::{Postgres, Proxy},
-    connection::{connect, run, target, until},
+    connection::{connect, lock, run, target, until},
     postgres::{RUN, connect_error, not_yet, refused},
     rules::{hold, outcome},
 };
@@ -115,11 +115,7 @@ fn a_search_path_that_a_pooler_kept_leads_nowhere_else() {
             matches!(&first, Ok(Ledger::Rows(rows)) if rows[0].state == Some(RunState::Succeeded)),
             "{first:?}"
         );
-        let Attempt::Locked(mut locked) =
-            connect(&target).await.try_lock().await.expect("an attempt")
-        else {
-            panic!("busy")
-        };
+        let mut locked = lock(&target).await;
         match locked.read_ledger(Some("r")).await.expect("a look") {
             Ledger::Rows(rows) => assert_eq!(rows[0].state, Some(RunState::Succeeded)),
             Ledger::Missing => panic!("another ledger"),

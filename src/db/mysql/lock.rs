@@ -14,7 +14,7 @@ use crate::db::{
     fault::{Fault, FaultKind},
     hints,
     ledger_connection::LedgerConnection,
-    lock::{HeldLock, LockAttempt, LockConnection, RunEnd, TakenLock},
+    lock::{HeldLock, LockConnection, RunEnd, TakenLock},
     lock_id::lock_id,
 };
 
@@ -35,12 +35,12 @@ struct NamedLock {
     connection_id: i64,
 }
 
-/// Takes the lock, or returns the connection if another replica has it. Never waits for it.
+/// Takes the lock, unless another replica has it. Never waits for it.
 pub(super) async fn try_lock(
     mut connection: Box<dyn Connection>,
     target: &Target,
     bound: Duration,
-) -> Result<LockAttempt, Error> {
+) -> Result<Option<TakenLock>, Error> {
     let session = (SQL.writer_session)(target.lease, bound);
     let batch = format!(
         "{}; SELECT DATABASE(), @@GLOBAL.read_only, CONNECTION_ID(), n.name, \
@@ -62,7 +62,10 @@ pub(super) async fn try_lock(
     }
     match row.opt(4).as_deref() {
         Some("1") => {}
-        Some("0") => return Ok(LockAttempt::Busy(connection)),
+        Some("0") => {
+            connection.close().await;
+            return Ok(None);
+        }
         _ => {
             return Err(Error::refused(
                 "GET_LOCK returned NULL",
@@ -71,7 +74,7 @@ pub(super) async fn try_lock(
         }
     }
     let (name, connection_id) = (row.text(3), row.int(2)?);
-    Ok(LockAttempt::Taken(TakenLock {
+    Ok(Some(TakenLock {
         lock_id: lock_id(&target.app, &database),
         is_unicode: true,
         began_us: None,

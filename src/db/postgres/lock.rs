@@ -18,7 +18,7 @@ use crate::db::{
     error::RecordError,
     fault::{Fault, FaultKind},
     ledger_connection::LedgerConnection,
-    lock::{HeldLock, LockAttempt, LockConnection, RunEnd, TakenLock, broke, not_running},
+    lock::{HeldLock, LockConnection, RunEnd, TakenLock, broke, not_running},
     lock_id::lock_id,
     rows::TextRow,
 };
@@ -61,12 +61,12 @@ impl fmt::Display for LockKey {
     }
 }
 
-/// Takes the lock, or returns the connection if another replica has it. Never waits for it.
+/// Takes the lock, unless another replica has it. Never waits for it.
 pub(super) async fn try_lock(
     mut connection: Box<dyn Connection>,
     target: &Target,
     bound: Duration,
-) -> Result<LockAttempt, Error> {
+) -> Result<Option<TakenLock>, Error> {
     let key = LockKey::of(&target.app);
     // Whatever reads a table keeps a lock on it until its transaction ends, here as long as the
     // migration, and REINDEX or VACUUM FULL would wait for it: nothing here reads one.
@@ -94,10 +94,11 @@ pub(super) async fn try_lock(
     refuse_unfit(row)?;
     if !row.flag(0) {
         connection.run("ROLLBACK".to_owned(), bound).await?;
-        return Ok(LockAttempt::Busy(connection));
+        connection.close().await;
+        return Ok(None);
     }
     let began_us = row.int(4)?;
-    Ok(LockAttempt::Taken(TakenLock {
+    Ok(Some(TakenLock {
         lock_id: lock_id(&target.app, &row.text(1)),
         is_unicode: matches!(row.text(6).as_str(), "UTF8" | "SQL_ASCII"),
         cluster: None,

@@ -18,16 +18,17 @@ use tokio::time::{Instant, sleep};
 use super::{
     errors::WRITE_HINT,
     lock_file::{self, lock_path, unusable},
-    path::resolve,
+    path::{database_path, resolve},
 };
 use crate::{
     db::{
-        Error,
+        Error, Target,
         connection::{Connection, Pending},
         error::RecordError,
         fault::Fault,
         ledger_connection::LedgerConnection,
-        lock::{HeldLock, RunEnd, not_running},
+        lock::{HeldLock, RunEnd, TakenLock, not_running},
+        lock_id::lock_id,
     },
     sys::{access, files},
 };
@@ -36,35 +37,41 @@ use crate::{
 const RECORDING: Duration = Duration::from_mins(1);
 
 /// The lock file, held.
-pub(super) struct LockFile {
+struct LockFile {
     file: File,
     path: PathBuf,
     /// For the end of the run.
     database: Box<dyn Connection>,
 }
 
-impl LockFile {
-    /// Takes the lock, which is at `path`, of the database file `resolved`; returns the connection if
-    /// another replica has it.
-    pub(super) fn try_lock(
-        resolved: &Path,
-        path: PathBuf,
-        database: Box<dyn Connection>,
-    ) -> Result<Result<Self, Box<dyn Connection>>, Error> {
-        if let Some((what, hint)) = has_several_locks(resolved) {
-            return Err(Error::refused(what, hint));
-        }
-        let file = lock_file::open(&path)?;
-        if !exclusive(&file, &path)? {
-            return Ok(Err(database));
-        }
-        Ok(Ok(Self {
+/// Takes the lock, unless another replica has it. Never waits for it.
+pub(super) fn try_lock(
+    database: Box<dyn Connection>,
+    target: &Target,
+) -> Result<Option<TakenLock>, Error> {
+    let resolved = resolve(database_path(&target.url))?;
+    let path = lock_path(&resolved, &target.app)?;
+    if let Some((what, hint)) = has_several_locks(&resolved) {
+        return Err(Error::refused(what, hint));
+    }
+    let file = lock_file::open(&path)?;
+    if !exclusive(&file, &path)? {
+        return Ok(None);
+    }
+    Ok(Some(TakenLock {
+        lock_id: lock_id(&target.app, &path.to_string_lossy()),
+        is_unicode: true,
+        cluster: None,
+        began_us: None,
+        lock: Box::new(LockFile {
             file,
             path,
             database,
-        }))
-    }
+        }),
+    }))
+}
 
+impl LockFile {
     /// The kernel keeps the lock as long as the file is open, but other replicas lock whatever file
     /// has that name. After a step's `rm -f shop.db*`, that is a different file.
     fn is_named(&self) -> Result<(), Error> {

@@ -160,12 +160,16 @@ fn a_file_that_may_be_elsewhere_too_is_refused() {
     let scene = Scene::new(&db);
     scene.run("v1").finish().ends_with(0);
     let file = db.sqlite_file();
-    let other = scene.path("other.db");
+    let other = file.with_file_name("other.db");
     fs::hard_link(&file, &other).expect("a link");
     is_refused(&scene, &[], &["hard links", "mount its folder"]);
     fs::remove_file(&other).expect("removed");
     fs::copy(&file, &other).expect("a copy");
-    let mount = format!("mount --bind {other} {} && exec \"$@\"", file.display());
+    let mount = format!(
+        "mount --bind {} {} && exec \"$@\"",
+        other.display(),
+        file.display()
+    );
     let inside = ["unshare", "-m", "sh", "-c", &mount, "sh"];
     is_refused(&scene, &inside, &["is a mount point", "mount the folder"]);
     scene.run("v2").finish().ends_with(0);

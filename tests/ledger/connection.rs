@@ -23,6 +23,19 @@ pub async fn lock(target: &Target) -> Locked {
     attempt(target).await.expect("the lock, which is free")
 }
 
+/// A server frees the lock of a session that it ends a moment after the client knows.
+pub async fn lock_once_free(target: &Target) -> Locked {
+    let mut locked = None;
+    until("the lock is free", async || {
+        if let Attempt::Locked(free) = attempt(target).await {
+            locked = Some(free);
+        }
+        locked.is_some()
+    })
+    .await;
+    locked.expect("the lock")
+}
+
 pub async fn is_busy(target: &Target) -> bool {
     attempt(target).await.is_none()
 }

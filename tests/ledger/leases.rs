@@ -15,7 +15,7 @@ use super::{
         backends::{Cut, Db},
         wire::Network,
     },
-    connection::{is_busy, lock, target, until},
+    connection::{is_busy, lock, lock_once_free, target, until},
     rules::{hold, on_all, outcome, rows},
 };
 
@@ -71,7 +71,7 @@ async fn a_killed_lock_session_is_lost_and_its_run_not_recorded(db: Db) {
     let renewal = locked.renew("run1", None, || ()).await;
     assert!(matches!(renewal.lock, Err(Error::Lost(_))), "{renewal:?}");
     assert_eq!(renewal.lease, Ok(None));
-    let second = lock(&target).await;
+    let second = lock_once_free(&target).await;
     assert!(matches!(locked.confirm().await, Err(Error::Lost(_))));
     locked
         .record("run1", &outcome(RunState::Succeeded))

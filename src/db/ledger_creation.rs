@@ -18,7 +18,7 @@ pub enum LedgerCreation {
     Existed,
     /// It is missing, and is created after the steps.
     AfterSteps,
-    /// It was there, from an older launchgate, and got the unique key or the indexes.
+    /// It was there, from an older launchgate, and got the unique key or the index.
     Upgraded,
     /// It was there, from an older launchgate, and could not get them.
     Outdated {
@@ -42,7 +42,7 @@ pub(super) enum CreationTime {
 
 impl LedgerConnection {
     /// Creates the ledger where it is missing. An existing ledger is used as is, if it has the
-    /// columns, whatever the role may create. The unique key and the indexes are added if missing.
+    /// columns, whatever the role may create. the unique key and the index are added if missing.
     pub(super) async fn create(&mut self, time: CreationTime) -> Result<LedgerCreation, Error> {
         self.find().await?;
         if let Some(sql) = self.sql().cloned() {
@@ -120,7 +120,7 @@ impl LedgerConnection {
         })
     }
 
-    /// Adds the unique key and the indexes that an older launchgate's ledger lacks. Where that is not
+    /// Adds the unique key and the index that an older launchgate's ledger lacks. Where that is not
     /// possible now the ledger is used without them: the lock and the lease remain, and the next run tries
     /// again.
     async fn upgrade(&mut self, sql: &LedgerSql) -> Result<LedgerCreation, Error> {

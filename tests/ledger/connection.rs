@@ -27,9 +27,7 @@ pub async fn lock(target: &Target) -> Locked {
 pub async fn lock_once_free(target: &Target) -> Locked {
     let mut locked = None;
     until("the lock is free", async || {
-        if let Attempt::Locked(free) = attempt(target).await {
-            locked = Some(free);
-        }
+        locked = attempt(target).await;
         locked.is_some()
     })
     .await;

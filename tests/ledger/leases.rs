@@ -15,7 +15,7 @@ use super::{
         backends::{Cut, Db},
         wire::Network,
     },
-    connection::{is_busy, lock, lock_once_free, target, until},
+    connection::{is_busy, lock_once_free, target, until},
     rules::{hold, on_all, outcome, rows},
 };
 

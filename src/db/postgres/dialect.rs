@@ -4,20 +4,15 @@ use std::time::Duration;
 
 use super::quoting::{literal, quoted};
 use crate::db::{
-    dialect::{INDEXES, NEWEST_INDEX, RUNNING_KEY, STATES_INDEX, SqlDialect},
+    dialect::{INDEXES, RUNNING_KEY, STATES_INDEX, SqlDialect},
     ledger_sql::TABLE,
     purpose::ConnectionPurpose,
 };
 
 pub(super) static SQL: SqlDialect = SqlDialect {
     table,
-    create: &[
-        include_str!("ledger.sql"),
-        NEWEST_INDEX,
-        STATES_INDEX,
-        RUNNING_KEY,
-    ],
-    upgrade: &[RUNNING_KEY, NEWEST_INDEX, STATES_INDEX],
+    create: &[include_str!("ledger.sql"), STATES_INDEX, RUNNING_KEY],
+    upgrade: &[RUNNING_KEY, STATES_INDEX],
     is_current,
     create_schema: |name| Some(format!("CREATE SCHEMA IF NOT EXISTS {}", quoted(name))),
     about_owner: "-- Run it as a superuser or as the database's owner: a ledger of another owner is believed only\n\
@@ -51,7 +46,7 @@ fn table(schema: Option<&str>) -> String {
 
 fn is_current(schema: Option<&str>) -> String {
     format!(
-        "SELECT count(*) = 3 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+        "SELECT count(*) = 2 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
          WHERE i.indrelid = pg_catalog.to_regclass({}) AND i.indisvalid AND c.relname IN ({INDEXES})",
         literal(&table(schema))
     )

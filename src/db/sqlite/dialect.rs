@@ -1,21 +1,16 @@
 //! The SQL of `SQLite`.
 
 use crate::db::{
-    dialect::{INDEXES, NEWEST_INDEX, RUNNING_KEY, STATES_INDEX, SqlDialect},
+    dialect::{INDEXES, RUNNING_KEY, STATES_INDEX, SqlDialect},
     ledger_sql::TABLE,
 };
 
 pub(super) static SQL: SqlDialect = SqlDialect {
     table: |_| TABLE.to_owned(),
     // Times are text, RFC 3339 in UTC.
-    create: &[
-        include_str!("ledger.sql"),
-        NEWEST_INDEX,
-        STATES_INDEX,
-        RUNNING_KEY,
-    ],
-    upgrade: &[RUNNING_KEY, NEWEST_INDEX, STATES_INDEX],
-    is_current: |_| format!("SELECT COUNT(*) = 3 FROM sqlite_master WHERE name IN ({INDEXES})"),
+    create: &[include_str!("ledger.sql"), STATES_INDEX, RUNNING_KEY],
+    upgrade: &[RUNNING_KEY, STATES_INDEX],
+    is_current: |_| format!("SELECT COUNT(*) = 2 FROM sqlite_master WHERE name IN ({INDEXES})"),
     create_schema: |_| None,
     about_owner: "",
     grants: |_, _| Vec::new(),

@@ -100,7 +100,7 @@ events! {
     /// A step dropped the ledger.
     LedgerDropped = "ledger.dropped", Warn;
     /// An older launchgate's ledger got the unique key that allows one `running` row per app, and the
-    /// indexes that keep reads short.
+    /// index that keeps reads short.
     LedgerUpgraded = "ledger.upgraded", Info;
     /// An older launchgate's ledger lacks them, and they could not be added.
     LedgerOutdated = "ledger.outdated", Warn;

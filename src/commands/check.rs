@@ -160,7 +160,7 @@ fn database(
 /// Takes the lock as a run would. On SQLite that would create the lock's file; what can keep it from
 /// being created was looked up already.
 fn rehearse(host: &Host, plan: &GatePlan, gate: Gate) -> Result<(), Failure> {
-    if plan.target.backend().driver().single_writer {
+    if plan.target.backend().driver().is_file {
         return Ok(());
     }
     let rehearse = |mut link: GateLink| async move { gate.rehearse(&mut link).await };

@@ -26,8 +26,8 @@ pub fn print_ddl(host: &Host, settings: &PrintDdlSettings) -> Result<(), Failure
         ));
     };
     let flag = match (role, ledger) {
-        (_, Some(_)) if !backend.driver().has_schemas => Some("--ledger"),
-        (Some(_), _) if !backend.driver().has_schemas => Some("--role"),
+        (_, Some(_)) if backend.driver().is_file => Some("--ledger"),
+        (Some(_), _) if backend.driver().is_file => Some("--role"),
         _ => None,
     };
     if let Some(flag) = flag {

@@ -66,7 +66,6 @@ type Find = for<'a> fn(
 ) -> Answer<'a, Found>;
 
 /// One kind of database. Every field has to be given, so a new backend has to decide on each.
-#[expect(clippy::struct_excessive_bools, reason = "facts, not states")]
 pub struct Driver {
     /// The word for it in flags, logs and URLs.
     pub(super) name: &'static str,
@@ -75,22 +74,15 @@ pub struct Driver {
     /// A running row carries a lease, which its holder renews. Without one the kernel keeps the lock for
     /// exactly as long as the holder or one of its steps lives.
     pub has_lease: bool,
-    /// The database allows only one writer at a time: while a step writes, the ledger can't be written.
-    pub single_writer: bool,
-    /// A call under the lock may be dropped before it ends. In a file, a late write belongs to a run whose
-    /// lock is free, which the next holder takes for dead. On a server the connection would be lost and the
-    /// call's effect unknown.
-    pub may_drop_calls: bool,
-    /// `--snapshot` can copy it.
-    pub can_snapshot: bool,
+    /// It is a file: one writer at a time, so that the ledger can't be written while a step writes; a step may
+    /// want to create it, or to find it empty, so a missing ledger is created only after the steps; there are no
+    /// schemas and no roles; and `--snapshot` can copy it. A call under the lock may be dropped before it ends:
+    /// what it still writes belongs to a run whose lock is free, which the next holder takes for dead. (On a
+    /// server the connection would be lost and the call's effect unknown.)
+    pub is_file: bool,
     /// How sessions are named, if the server shows the name that a client's environment gives them, so that
     /// those of a dead step can be recognised.
     pub session_names: Option<SessionNames>,
-    /// A missing ledger is created only after the steps ran: the database is a file, which a step may want
-    /// to create itself, or to find empty.
-    pub(super) follows_steps: bool,
-    /// The ledger can be in a schema, or database, other than the app's.
-    pub has_schemas: bool,
     /// How an administrator creates the ledger for a role that may not.
     pub create_hint: fn(&Target) -> String,
     /// What to do if a step keeps the ledger's table locked.

@@ -48,7 +48,7 @@ impl LedgerConnection {
         if let Some(sql) = self.sql().cloned() {
             return self.upgrade(&sql).await;
         }
-        if time == CreationTime::BeforeSteps && self.target.backend().driver().follows_steps {
+        if time == CreationTime::BeforeSteps && self.target.backend().driver().is_file {
             return Ok(LedgerCreation::AfterSteps);
         }
         for home in self.homes().await? {

@@ -283,7 +283,7 @@ impl Locked {
         } = self;
         let (bound, backend) = (ledger.bound, ledger.target.backend());
         let dialect = ledger.target.dialect();
-        let without_row = run.filter(|run| !run.has_row && backend.driver().follows_steps);
+        let without_row = run.filter(|run| !run.has_row && backend.driver().is_file);
         if without_row.is_some()
             && outcome.state != RunState::Succeeded
             && !(backend.driver().exists)(&ledger.target.url)

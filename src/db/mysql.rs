@@ -19,14 +19,10 @@ pub(super) static MYSQL: Driver = Driver {
     name: "mysql",
     aliases: &["mariadb"],
     has_lease: true,
-    single_writer: false,
-    may_drop_calls: false,
-    can_snapshot: false,
+    is_file: false,
     exists: |_| true,
     default_port: Some(3306),
     session_names: None,
-    follows_steps: false,
-    has_schemas: true,
     create_hint: |target| {
         let url = &target.url;
         let port = url.port().unwrap_or(3306).to_string();

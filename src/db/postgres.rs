@@ -23,9 +23,7 @@ pub(super) static POSTGRES: Driver = Driver {
     name: "postgres",
     aliases: &["postgresql"],
     has_lease: true,
-    single_writer: false,
-    may_drop_calls: false,
-    can_snapshot: false,
+    is_file: false,
     exists: |_| true,
     default_port: Some(5432),
     session_names: Some(SessionNames {
@@ -35,8 +33,6 @@ pub(super) static POSTGRES: Driver = Driver {
         end_one: orphans::end_session,
         orphans: orphans::orphans,
     }),
-    follows_steps: false,
-    has_schemas: true,
     create_hint: |target| {
         let url = &target.url;
         let host = match (url.socket(), url.host()) {

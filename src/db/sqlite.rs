@@ -24,16 +24,10 @@ pub(super) static SQLITE: Driver = Driver {
     aliases: &[],
     // The lock file tells who is alive.
     has_lease: false,
-    single_writer: true,
-    // What a dropped call still writes belongs to a run whose lock is free, which the next holder
-    // takes for dead.
-    may_drop_calls: true,
-    can_snapshot: true,
+    is_file: true,
     exists: |url| database_path(url).exists(),
     default_port: None,
     session_names: None,
-    follows_steps: true,
-    has_schemas: false,
     // A file has no roles.
     create_hint: |_| errors::WRITE_HINT.to_owned(),
     locked_table_hint: |_| {

@@ -119,7 +119,7 @@ impl Gate {
         link: &mut GateLink,
         call: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, HoldError> {
-        if self.target.backend().driver().may_drop_calls {
+        if self.target.backend().driver().is_file {
             Ok(link
                 .unless_stopped("calling the database under the lock", call)
                 .await??)

@@ -62,7 +62,7 @@ impl Gate {
                 .as_ref()
                 .map(|(step, command)| (step.as_str(), command.as_str()));
             let renewing = locked.renew(&identity.run_id, step, || lease.waits_for_row(true));
-            let renewal = if self.target.backend().driver().may_drop_calls {
+            let renewal = if self.target.backend().driver().is_file {
                 // The end of the steps must not wait for a busy file.
                 tokio::select! {
                     biased;
@@ -74,7 +74,7 @@ impl Gate {
             };
             drop(announced);
             // From here on a file belongs to the step.
-            unwritten = unwritten.filter(|_| !self.target.backend().driver().single_writer);
+            unwritten = unwritten.filter(|_| !self.target.backend().driver().is_file);
             if renewal.lock.is_ok() && renewal.lease.is_ok() {
                 unwritten = None;
             }
@@ -130,10 +130,10 @@ impl Gate {
                 "a step dropped the ledger: it is recreated after the steps".to_owned()
             }
         };
-        let hint = if self.target.backend().driver().has_schemas {
-            "to keep the rows of earlier runs, put the ledger where no step drops it: --ledger NAME"
-        } else {
+        let hint = if self.target.backend().driver().is_file {
             "to keep the rows of earlier runs, make the steps leave the table launchgate_runs alone"
+        } else {
+            "to keep the rows of earlier runs, put the ledger where no step drops it: --ledger NAME"
         };
         self.log
             .warn(Event::LedgerDropped, &Problem::new(what, hint), &[]);
@@ -208,7 +208,7 @@ impl Gate {
         tokio::select! {
             biased;
             recorded = self.record(locked, lease, run_id, row, &mut on_wait) => return recorded,
-            () = given_up, if self.target.backend().driver().may_drop_calls => {}
+            () = given_up, if self.target.backend().driver().is_file => {}
         }
         Err(why.unwrap_or_else(|| "the database did not answer".to_owned()))
     }

@@ -89,7 +89,7 @@ pub fn pass_together(
     steps: &ReadySteps,
 ) -> Result<Passed, Failure> {
     // A file has one writer at a time, and while a step runs that is the step.
-    let waits_for_ledger = plan.target.backend().driver().single_writer;
+    let waits_for_ledger = plan.target.backend().driver().is_file;
     let written = Arc::new(Wakeup::new().map_err(|error| error::no_descriptor(&error))?);
     let tail = record::captured(&log.secrets());
     let mut serve = |request: StepsRequest| {

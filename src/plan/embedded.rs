@@ -101,7 +101,7 @@ impl EmbeddedPlan {
 
 fn check_snapshot(setting: &Setting<OsString>, url: &DatabaseUrl) -> Result<(), Failure> {
     let (origin, backend) = (&setting.origin, url.backend());
-    if url.backend().driver().can_snapshot {
+    if url.backend().driver().is_file {
         let folder = Path::new(&setting.value);
         let file = folder.ancestors().find(|path| path.exists());
         return match file.filter(|path| !path.is_dir()) {

@@ -105,7 +105,7 @@ impl Sources<'_> {
             return Ok(None);
         };
         match choice {
-            DatabaseChoice::Url(url) if !url.value.backend().driver().has_schemas => {
+            DatabaseChoice::Url(url) if url.value.backend().driver().is_file => {
                 Err(Failure::usage(
                     format!(
                         "{}: a {} database is one file, which holds the ledger too",

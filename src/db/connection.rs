@@ -47,6 +47,11 @@ pub(super) trait SqlxBackend: sqlx::Database {
     fn affected(done: &Self::QueryResult) -> u64;
 }
 
+/// Why a connection could not be made.
+pub(super) fn not_connected<DB: SqlxBackend>(error: &sqlx::Error) -> Fault {
+    Fault::new(DB::CODES, FaultPhase::Connect, error)
+}
+
 /// A connection by sqlx's driver.
 pub(super) struct SqlxConnection<DB: sqlx::Database>(pub(super) DB::Connection);
 

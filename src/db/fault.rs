@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use sqlx::error::DatabaseError;
 
-use super::{Target, error::Error};
+use super::error::Error;
 
 /// When a fault came up: the same code means "not yet" while connecting and "broken" during a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,9 +27,7 @@ pub(super) enum FaultKind {
     Driver,
     /// The database file does not exist.
     NoFile,
-    /// The folder of the database file can't be used.
-    NoFolder,
-    /// There was no connection for the call, and none could be opened.
+    /// No connection could be opened, for this reason.
     Unopened(Error),
 }
 
@@ -72,8 +70,6 @@ pub(super) struct ErrorCodes {
     pub(super) means: fn(&Fault, Meaning) -> bool,
     /// What a server's answer means to everybody else; `said` are its words.
     pub(super) server_error: fn(fault: &Fault, said: String) -> Error,
-    /// What something means that the driver itself says, where it is known.
-    pub(super) driver_error: fn(said: &str) -> Option<Error>,
     /// What happened to the connection if the driver could not make sense of an answer, where it is
     /// known.
     pub(super) protocol_error: fn(said: &str) -> Option<(FaultKind, String)>,
@@ -131,10 +127,10 @@ impl Fault {
         }
     }
 
-    /// A call that was not made, since no connection could be opened for it.
-    pub(super) fn unopened(target: &Target, why: Error) -> Self {
+    /// No connection could be opened.
+    pub(super) fn unopened(codes: &'static ErrorCodes, why: Error) -> Self {
         Self {
-            codes: target.backend().driver().codes,
+            codes,
             phase: FaultPhase::Connect,
             message: why.to_string(),
             kind: FaultKind::Unopened(why),
@@ -218,9 +214,6 @@ impl Fault {
     }
 
     fn driver_error(&self, said: String) -> Error {
-        if let Some(known) = (self.codes.driver_error)(&said) {
-            return known;
-        }
         match self.phase {
             // A proxy that accepts the connection but does not speak the protocol.
             FaultPhase::Connect => Error::refused(
@@ -253,10 +246,6 @@ impl From<Fault> for Error {
             FaultKind::NoFile => Self::refused(
                 said,
                 "create the database file, or fix its path in the database URL",
-            ),
-            FaultKind::NoFolder => Self::refused(
-                said,
-                "create the folder, mount its volume there, or fix the path in the database URL",
             ),
             FaultKind::Driver => fault.driver_error(said),
             FaultKind::Unopened(why) => why,

@@ -211,7 +211,7 @@ impl LedgerConnection {
         let sql = (self.dialect().preamble)(bound) + &sql;
         let answer = match self.opened().await {
             Ok((_, connection)) => connection.rows(sql, bound).await,
-            Err(error) => Err(Fault::unopened(&self.target, error)),
+            Err(error) => Err(Fault::unopened(self.target.backend().driver().codes, error)),
         };
         self.keep_or_drop(answer)
     }
@@ -230,7 +230,7 @@ impl LedgerConnection {
         let sql = (self.dialect().preamble)(bound) + &sql;
         let answer = match self.opened_within(bound).await {
             Ok((_, connection)) => connection.run(sql, bound).await,
-            Err(error) => Err(Fault::unopened(&self.target, error)),
+            Err(error) => Err(Fault::unopened(self.target.backend().driver().codes, error)),
         };
         self.keep_or_drop(answer)
     }

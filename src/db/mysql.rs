@@ -47,8 +47,7 @@ pub(super) static MYSQL: Driver = Driver {
     // The server shows no names for connections.
     connect: |url, _, mode| {
         Box::pin(async move {
-            let connection = connect::connect(url, mode).await;
-            let connection = connection.map_err(|error| errors::while_connecting(&error))?;
+            let connection = connect::connect(url, mode).await?;
             Ok(Box::new(connection) as Box<dyn Connection>)
         })
     },
@@ -56,8 +55,7 @@ pub(super) static MYSQL: Driver = Driver {
     migrations: &migrations::MIGRATIONS,
     connect_to_migrate: |url, _, mode| {
         Box::pin(async move {
-            let connection = connect::connect_to_migrate(url, mode).await;
-            let connection = connection.map_err(|error| errors::while_connecting(&error))?;
+            let connection = connect::connect_to_migrate(url, mode).await?;
             Ok(Box::new(connection) as Box<dyn MigrationConnection>)
         })
     },

@@ -59,8 +59,7 @@ pub(super) static POSTGRES: Driver = Driver {
     codes: &errors::CODES,
     connect: |url, purpose, mode| {
         Box::pin(async move {
-            let connection = connect::connect(url, purpose.application_name(), mode).await;
-            let connection = connection.map_err(|error| errors::while_connecting(&error))?;
+            let connection = connect::connect(url, purpose.application_name(), mode).await?;
             Ok(Box::new(connection) as Box<dyn Connection>)
         })
     },
@@ -68,8 +67,7 @@ pub(super) static POSTGRES: Driver = Driver {
     migrations: &migrations::MIGRATIONS,
     connect_to_migrate: |url, name, mode| {
         Box::pin(async move {
-            let connection = connect::connect_to_migrate(url, name, mode).await;
-            let connection = connection.map_err(|error| errors::while_connecting(&error))?;
+            let connection = connect::connect_to_migrate(url, name, mode).await?;
             Ok(Box::new(connection) as Box<dyn MigrationConnection>)
         })
     },

@@ -52,11 +52,9 @@ pub(super) fn explain(fault: Fault, url: &DatabaseUrl) -> Error {
             other_server("is not Postgres: it does not speak its protocol", url)
         }
         FaultKind::Tls => certificate(&said, url).unwrap_or_else(|| fault.into()),
-        FaultKind::Driver
-        | FaultKind::NoFile
-        | FaultKind::NoFolder
-        | FaultKind::Unopened(_)
-        | FaultKind::Server => fault.into(),
+        FaultKind::Driver | FaultKind::NoFile | FaultKind::Unopened(_) | FaultKind::Server => {
+            fault.into()
+        }
     }
 }
 

@@ -9,8 +9,8 @@ use sqlx::{
 use super::{errors, socket_login};
 use crate::db::{
     DatabaseUrl,
-    connection::{SqlxBackend, SqlxConnection},
-    fault::ErrorCodes,
+    connection::{SqlxBackend, SqlxConnection, not_connected},
+    fault::{ErrorCodes, Fault},
     options::with,
     roots,
     rows::TextRow,
@@ -42,21 +42,23 @@ impl SqlxBackend for MySql {
 pub(super) async fn connect(
     url: &DatabaseUrl,
     mode: TlsMode,
-) -> sqlx::Result<SqlxConnection<MySql>> {
+) -> Result<SqlxConnection<MySql>, Fault> {
     let options = options(url, mode)
         .no_engine_substitution(false)
         .pipes_as_concat(false)
         .timezone(None)
         .set_names(false);
-    establish(options, url).await
+    let connection = establish(options, url).await;
+    connection.map_err(|error| not_connected::<MySql>(&error))
 }
 
 /// The same for migrations, with the session that sqlx-cli gives them.
 pub(super) async fn connect_to_migrate(
     url: &DatabaseUrl,
     mode: TlsMode,
-) -> sqlx::Result<SqlxConnection<MySql>> {
-    establish(options(url, mode), url).await
+) -> Result<SqlxConnection<MySql>, Fault> {
+    let connection = establish(options(url, mode), url).await;
+    connection.map_err(|error| not_connected::<MySql>(&error))
 }
 
 /// Over a socket, tries TLS too: within it the driver sends the password itself where the server asks for

@@ -20,7 +20,6 @@ pub(super) static CODES: ErrorCodes = ErrorCodes {
     means,
     server_error,
     protocol_error: |_| None,
-    driver_error: |_| None,
     tls_parameters: TlsParameters {
         mode: "ssl-mode",
         off: "ssl-mode=DISABLED",
@@ -90,8 +89,4 @@ fn server_error(fault: &Fault, said: String) -> Error {
         | 1135 => fault.broken_or_not_yet(said),
         code => Error::refused(format!("{said} ({code})"), hints::UNKNOWN),
     }
-}
-
-pub(super) fn while_connecting(error: &sqlx::Error) -> Fault {
-    Fault::new(&CODES, FaultPhase::Connect, error)
 }

@@ -12,8 +12,8 @@ use tokio::time::timeout;
 use super::{errors, quoting::quoted};
 use crate::db::{
     DatabaseUrl,
-    connection::{Connection, SqlxBackend, SqlxConnection},
-    fault::ErrorCodes,
+    connection::{Connection, SqlxBackend, SqlxConnection, not_connected},
+    fault::{ErrorCodes, Fault},
     options::with,
     purpose::ConnectionPurpose,
     roots,
@@ -40,7 +40,7 @@ pub(super) async fn connect(
     url: &DatabaseUrl,
     name: &str,
     mode: TlsMode,
-) -> sqlx::Result<SqlxConnection<Sqlx>> {
+) -> Result<SqlxConnection<Sqlx>, Fault> {
     open(options(url, name, mode)?).await
 }
 
@@ -49,18 +49,17 @@ pub(super) async fn connect_to_migrate(
     url: &DatabaseUrl,
     name: &str,
     mode: TlsMode,
-) -> sqlx::Result<SqlxConnection<Sqlx>> {
+) -> Result<SqlxConnection<Sqlx>, Fault> {
     let options = options(url, name, mode)?;
     let search_path = url.schema().map(|schema| [("search_path", quoted(schema))]);
     open(with(options, search_path, PgConnectOptions::options)).await
 }
 
-async fn open(options: PgConnectOptions) -> sqlx::Result<SqlxConnection<Sqlx>> {
-    let connection = without_yielding(Box::pin(options.connect())).await?;
+async fn open(options: PgConnectOptions) -> Result<SqlxConnection<Sqlx>, Fault> {
+    let connection = without_yielding(Box::pin(options.connect())).await;
+    let connection = connection.map_err(|error| not_connected::<Sqlx>(&error))?;
     match connection.server_version_num() {
-        Some(version) if version < 110_000 => {
-            Err(sqlx::Error::InvalidArgument(errors::TOO_OLD.to_owned()))
-        }
+        Some(version) if version < 110_000 => Err(errors::too_old()),
         _ => Ok(SqlxConnection(connection)),
     }
 }
@@ -80,13 +79,14 @@ async fn without_yielding(
     .await
 }
 
-fn options(url: &DatabaseUrl, name: &str, mode: TlsMode) -> sqlx::Result<PgConnectOptions> {
+fn options(url: &DatabaseUrl, name: &str, mode: TlsMode) -> Result<PgConnectOptions, Fault> {
     let options = match url.options() {
         // the driver has no other way to take them as they are; given a password, it does not look
         // for one in a file
         Some(raw) => {
             let raw = utf8_percent_encode(raw, NON_ALPHANUMERIC);
-            format!("postgres://localhost?password=&options={raw}").parse()?
+            let options = format!("postgres://localhost?password=&options={raw}").parse();
+            options.map_err(|error| not_connected::<Sqlx>(&error))?
         }
         None => PgConnectOptions::new_without_pgpass(),
     };
@@ -149,13 +149,13 @@ pub(super) async fn pooler(url: &DatabaseUrl) -> Option<String> {
         let ask = "SELECT current_setting('launchgate.probe', true)".to_owned();
         let rows = connection.rows(ask, CALL).await;
         connection.close().await;
-        Ok::<_, sqlx::Error>(rows)
+        Ok::<_, Fault>(rows)
     };
     match timeout(CALL, ask).await {
         Ok(Ok(Ok(rows))) if !rows.last().is_some_and(|row| row.flag(0)) => {
             Some("a pooler".to_owned())
         }
-        Ok(Err(error)) if error.to_string().contains("unsupported startup parameter") => {
+        Ok(Err(fault)) if fault.message.contains("unsupported startup parameter") => {
             Some("PgBouncer".to_owned())
         }
         _ => None,

@@ -6,12 +6,10 @@ use std::io;
 
 use crate::db::{
     Error,
-    fault::{ErrorCodes, Fault, FaultKind, FaultPhase, Meaning, TlsParameters},
+    fault::{ErrorCodes, Fault, FaultKind, Meaning, TlsParameters},
     hints,
 };
 
-/// `sha256()` requires 11; a server that reports version 8 or 9 today is not PostgreSQL.
-pub(super) const TOO_OLD: &str = "the server is older than PostgreSQL 11";
 const NEEDED: &str = "launchgate needs PostgreSQL 11 or later";
 
 pub(super) static CODES: ErrorCodes = ErrorCodes {
@@ -19,7 +17,6 @@ pub(super) static CODES: ErrorCodes = ErrorCodes {
     means,
     server_error,
     protocol_error: unasked,
-    driver_error: |said| (said == TOO_OLD).then(|| Error::refused(said, NEEDED)),
     tls_parameters: TlsParameters {
         mode: "sslmode",
         off: "sslmode=disable",
@@ -151,6 +148,8 @@ fn unasked(said: &str) -> Option<(FaultKind, String)> {
     Some((FaultKind::Io(kind), what.to_owned()))
 }
 
-pub(super) fn while_connecting(error: &sqlx::Error) -> Fault {
-    Fault::new(&CODES, FaultPhase::Connect, error)
+/// `sha256()` requires 11; a server that reports version 8 or 9 today is not PostgreSQL.
+pub(super) fn too_old() -> Fault {
+    let why = Error::refused("the server is older than PostgreSQL 11", NEEDED);
+    Fault::unopened(&CODES, why)
 }

@@ -15,7 +15,6 @@ pub(super) static CODES: ErrorCodes = ErrorCodes {
     means,
     server_error,
     protocol_error: |_| None,
-    driver_error: |_| None,
     // A file has no TLS.
     tls_parameters: TlsParameters {
         mode: "",

@@ -2,11 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::errors::no_file;
-use crate::db::{
-    DatabaseUrl,
-    fault::{Fault, FaultKind},
-};
+use super::errors::{CODES, no_file};
+use crate::db::{DatabaseUrl, Error, fault::Fault};
 
 /// The file of a URL that has one.
 pub(super) fn database_path(url: &DatabaseUrl) -> &Path {
@@ -32,12 +29,9 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, Fault> {
         .file_name()
         .ok_or_else(|| no_file(format!("{} is not a file", path.display())))?;
     let folder = folder.canonicalize().map_err(|error| {
-        let kind = FaultKind::NoFolder;
-        let message = format!("failed to use the folder {}: {error}", folder.display());
-        Fault {
-            kind,
-            ..no_file(message)
-        }
+        let what = format!("failed to use the folder {}: {error}", folder.display());
+        let hint = "create the folder, mount its volume there, or fix the path in the database URL";
+        Fault::unopened(&CODES, Error::refused(what, hint))
     })?;
     Ok(folder.join(name))
 }

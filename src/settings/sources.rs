@@ -70,8 +70,12 @@ impl<'a> Sources<'a> {
         known.extend([SKIP, RESULT_FD].map(str::to_owned));
         known.extend(RunVariable::ALL.map(|variable| variable.as_str().to_owned()));
         let unknown = names.filter(|name| !known.contains(name));
-        let explained = unknown.map(|name| {
+        let explained = unknown.map(|mut name| {
             let near = nearest_variable(&name);
+            // A URL may have become part of a name, with its password.
+            if let Some(end) = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+                name.replace_range(end.., "…");
+            }
             (name, near)
         });
         explained.collect()

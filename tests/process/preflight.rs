@@ -282,6 +282,11 @@ fn a_forgotten_command_and_a_mistyped_variable_are_guessed() {
         "unknown environment variable LAUNCHGATE_MIGRAT",
         "did you mean LAUNCHGATE_MIGRATE?",
     ]);
+    let gate = place.gate(Mode::Ordinary, &["--migrate=true"]);
+    let end = gate.env("LAUNCHGATE_postgres://u:hidden@h", "true").end();
+    end.code(0)
+        .says(&["unknown environment variable LAUNCHGATE_postgres…"])
+        .never_says("hidden");
 }
 
 /// The kernel executes such a file, and then its interpreter can't open it.

@@ -10,6 +10,7 @@ use super::scheme::UrlRules;
 use super::secret::Secret;
 use super::split::UrlHost;
 use super::surroundings::Surroundings;
+use super::tls_mode::TlsMode;
 
 /// The variables, and the parameter that each of them stands for.
 const VARIABLES: [(&str, &str); 22] = [
@@ -44,7 +45,12 @@ pub(super) fn fill(params: Params, around: &Surroundings<'_>) -> Result<Params, 
         if let Some(value) = (around.variable)(variable) {
             let value = value.to_str().ok_or(UrlError::NotUtf8);
             value
-                .and_then(|value| variables.set(parameter, value))
+                .and_then(|value| {
+                    if parameter == "sslmode" && !value.is_empty() {
+                        TlsMode::named(value)?;
+                    }
+                    variables.set(parameter, value)
+                })
                 .map_err(|error| error.of(variable))?;
         }
     }

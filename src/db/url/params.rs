@@ -4,7 +4,6 @@
 use super::error::UrlError;
 use super::scheme::{Scheme, Spelling, UrlRules};
 use super::split::Parts;
-use super::tls_mode::TlsMode;
 use super::{decode, non_empty, word};
 use crate::redact::{self, Secrets};
 
@@ -247,6 +246,11 @@ impl Params {
         let Some(param) = Param::named(name, self.rules) else {
             return Ok(());
         };
+        // In a service file libpq knows no other word for it.
+        let is_libpqs = matches!(param, Param::SslMode | Param::RequireSsl);
+        if self.spelling.is_none() && param.is_tls_mode() && !is_libpqs {
+            return Ok(());
+        }
         let value = value?;
         let value = match (param, self.take(param)) {
             (Param::Options, Some(options)) if value.is_empty() => options,
@@ -255,10 +259,7 @@ impl Params {
                 let first = value.split(',').next().unwrap_or_default().trim();
                 first.trim_matches('"').to_owned()
             }
-            (Param::SslMode, _) if !value.is_empty() => {
-                TlsMode::named(&value)?;
-                value
-            }
+            (Param::ChannelBinding, Some(before)) if before == "require" => before,
             _ => value,
         };
         self.put(param, value);
@@ -266,8 +267,12 @@ impl Params {
     }
 
     /// What is not said here is taken from `lower`; how much TLS has to protect only where nothing at all is
-    /// said about it, since libpq knows but one parameter for it.
+    /// said about it, since libpq knows but one parameter for it. A login that must be bound to its channel
+    /// somewhere must be.
     pub(super) fn or(mut self, lower: Self) -> Self {
+        if lower.get(Param::ChannelBinding) == Some("require") {
+            self.put(Param::ChannelBinding, "require".to_owned());
+        }
         let says_how = self.values.iter().any(|(param, _)| param.is_tls_mode());
         for (param, value) in lower.values {
             if self.get(param).is_none() && !(says_how && param.is_tls_mode()) {

@@ -196,6 +196,25 @@ fn surroundings_never_weaken_what_the_url_asks_for() {
             &[("/services", "[shop]\nhost=h\nrequiressl=1\n")],
             TlsMode::Require,
         ),
+        // libpq knows no `ssl`, and what is overridden is not looked at.
+        (
+            "postgres://?service=shop",
+            &[("PGSERVICEFILE", "/services"), ("PGSSLMODE", "verify-full")],
+            &[("/services", "[shop]\nhost=h\nssl=false\n")],
+            TlsMode::VerifyFull,
+        ),
+        (
+            "postgres://?service=shop&sslmode=require",
+            &[("PGSERVICEFILE", "/services")],
+            &[("/services", "[shop]\nhost=h\nsslmode=nonsense\n")],
+            TlsMode::Require,
+        ),
+        (
+            "postgres://h?channel_binding=prefer",
+            &[("PGCHANNELBINDING", "require")],
+            &[],
+            TlsMode::VerifyFull,
+        ),
         // As psql: a file that nobody named verifies for `require`.
         (
             "postgres://h?sslmode=require",

@@ -5,7 +5,9 @@ mod migration;
 mod tables;
 mod wrapper;
 
-pub(super) use migration::{is_migration, other_task, undoes, unlock};
+pub(super) use migration::{
+    has_undoing_sql, is_migration, is_sql_client, other_task, undoes, unlock,
+};
 pub(super) use wrapper::{Wrapped, Wrapper, about_database, wrapper};
 
 use super::words::Word;

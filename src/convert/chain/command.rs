@@ -5,6 +5,7 @@ use super::super::words::{Word, has_variables, program, source_of};
 use super::super::{Refusal, shorten, tools};
 use super::statement::{
     refuse_content, refuse_influence, refuse_program, refuse_state, refuse_undoing,
+    refuse_undoing_in,
 };
 use super::{Chain, ChainCommand, Kind, Line};
 
@@ -241,9 +242,7 @@ impl Chain<'_> {
 /// What a shell within the chain must not do.
 fn refuse_inner(pieces: &[Piece]) -> Result<(), Refusal> {
     for piece in pieces {
-        for simple in &piece.contents.commands {
-            refuse_undoing(&simple.words, &piece.source)?;
-        }
+        refuse_undoing_in(piece)?;
         let serves = piece.contents.has(tools::is_server) || piece.contents.has(tools::is_daemon);
         if piece.contents.refused.is_some() || piece.background || serves {
             return Err(Refusal::keep(

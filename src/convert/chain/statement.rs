@@ -168,8 +168,8 @@ pub(super) fn refuse_state(text: &str, source: &str) -> Result<(), Refusal> {
 pub(super) fn refuse_influence(piece: &Piece) -> Result<(), Refusal> {
     refuse_content(piece)?;
     refuse_state(&piece.source, &piece.source)?;
+    refuse_undoing_in(piece)?;
     for simple in &piece.contents.commands {
-        refuse_undoing(&simple.words, &piece.source)?;
         let sets = simple.words.is_empty() && !simple.assignments.is_empty();
         if !simple.is_scoped && (sets || tools::changes_shell(&simple.words)) {
             let what = "changes the shell's state for later commands";
@@ -184,16 +184,30 @@ pub(super) fn refuse_influence(piece: &Piece) -> Result<(), Refusal> {
 
 /// What takes the schema back or away: at every start it would, and the migration would not follow.
 pub(super) fn refuse_undoing(words: &[Word], source: &str) -> Result<(), Refusal> {
-    if !tools::undoes(words) {
-        return Ok(());
+    if tools::undoes(words) {
+        return Err(undoing(source));
     }
-    Err(Refusal::new(
+    Ok(())
+}
+
+/// The same anywhere in a piece, also where one command pipes its SQL to another.
+pub(super) fn refuse_undoing_in(piece: &Piece) -> Result<(), Refusal> {
+    let contents = &piece.contents;
+    let sends_it = contents.has(tools::is_sql_client) && tools::has_undoing_sql(&piece.source);
+    if sends_it || contents.has(tools::undoes) {
+        return Err(undoing(&piece.source));
+    }
+    Ok(())
+}
+
+fn undoing(source: &str) -> Refusal {
+    Refusal::new(
         format!(
             "`{}` takes the schema back or away: launchgate would run it at every start, and the migration only once per release",
             shorten(source)
         ),
         "remove it; if every release needs it, pass it as `--migrate` in front of the migration",
-    ))
+    )
 }
 
 /// A whole command in quotes, which a shell treats as one program name.

@@ -166,6 +166,10 @@ fn what_is_no_chain_is_refused_with_what_to_write() {
             "takes the schema back or away",
         ),
         (
+            "echo 'DROP SCHEMA x CASCADE' | psql; ./migrate; ./serve",
+            "takes the schema back or away",
+        ),
+        (
             "sh -c 'dropdb x; createdb x'; ./migrate; ./serve",
             "takes the schema back or away",
         ),

@@ -121,19 +121,28 @@ fn is_entry(name: &str) -> bool {
     matches!(stem, "run" | "index" | "main" | "up" | "apply" | "latest")
 }
 
+/// Whether it sends SQL to a database.
+pub(in crate::convert) fn is_sql_client(words: &[Word]) -> bool {
+    let words = texts(words);
+    let program = core(&words).first();
+    program.is_some_and(|program| is_in(tables::SQL_CLIENTS, base(program)))
+}
+
+/// Whether the text has SQL that takes the schema away.
+pub(in crate::convert) fn has_undoing_sql(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    tables::UNDOING_SQL.lines().any(|sql| text.contains(sql))
+}
+
 /// Whether it takes the schema back or away.
 pub(in crate::convert) fn undoes(words: &[Word]) -> bool {
     let words = texts(words);
     let core = core(&words);
-    let sql = |word: &&str| {
-        let word = word.to_ascii_lowercase();
-        tables::UNDOING_SQL.lines().any(|sql| word.contains(sql))
-    };
     let Some((program, rest)) = core.split_first() else {
         return false;
     };
     if is_in(tables::SQL_CLIENTS, base(program)) {
-        return rest.iter().any(sql);
+        return rest.iter().any(|word| has_undoing_sql(word));
     }
     let mut tasks = arguments(core).filter(|_| is_in(tables::RUNNERS, base(program)));
     let has = |task: &str, list: &str| speech(task).any(|part| is_in(list, &part));

@@ -77,6 +77,7 @@ fn files(scene: &Scene<'_>) -> Migrations {
     );
     files.write("2_it's é_ünï.up.sql", "create table b (x int);\n-- the end");
     files.write("2_it's é_ünï.down.sql", "drop table b;\n");
+    files.write("02_it's é_ünï.down.sql", "drop table b;\n");
     files.write(
         "0010_index.sql",
         "-- no-transaction\ncreate index i on a (x);\n",

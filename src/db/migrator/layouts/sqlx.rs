@@ -102,7 +102,7 @@ pub(super) fn known(path: &Path, name: &str) -> Result<Option<MigrationFile>, Mi
         runs,
         version: version.parse().map_err(|_| unversioned(path, name))?,
         // Only of those that run, one version may have one.
-        label: if runs { String::new() } else { rest.to_owned() },
+        label: if runs { String::new() } else { name.to_owned() },
         ..MigrationFile::default()
     }))
 }

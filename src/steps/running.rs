@@ -47,8 +47,7 @@ pub(super) fn log_event(log: &Log, step: &Step, grace: Duration, event: &StepEve
             log.say(Event::StepLeftovers, &message, &fields);
         }
         StepEvent::Unwritable(stream, error) => unwritable(log, name, *stream, error),
-        StepEvent::OutOfReach(stray) => out_of_reach(log, name, *stray, "waiting for them to exit"),
-        StepEvent::LeftBehind(stray) => out_of_reach(log, name, *stray, "giving up on them"),
+        StepEvent::OutOfReach(stray) => out_of_reach(log, name, *stray),
     }
 }
 
@@ -65,23 +64,21 @@ fn unwritable(log: &Log, name: &str, stream: i32, error: &std::io::Error) {
     log.warn(Event::StepOutputLost, &problem, &fields);
 }
 
-/// A process that can't be stopped, and what launchgate does about it.
-fn out_of_reach(log: &Log, name: &str, stray: Stray, then: &str) {
+fn out_of_reach(log: &Log, name: &str, stray: Stray) {
     let mut fields: Vec<Field<'_>> = vec![("step", &name)];
-    let problem = match &stray {
-        Stray::Hidden => Problem::new(
-            format!("can't find the processes that {name} left behind, {then}"),
+    let Stray::Refused { pid, user, state } = &stray else {
+        let problem = Problem::new(
+            format!("can't find the processes that {name} left behind, waiting for them to exit"),
             "mount this PID namespace's /proc without hidepid, or kill them by hand",
-        ),
-        Stray::Refused { pid, user, state } => {
-            fields.push(("pid", pid));
-            fields.extend(user.iter().map(|user| -> Field<'_> { ("user", user) }));
-            fields.push(("state", state));
-            Problem::new(
-                format!("no permission to signal processes of {name}, {then}"),
-                "kill them by hand, or start launchgate as that user or with the capability KILL",
-            )
-        }
+        );
+        return log.warn(Event::StepOutOfReach, &problem, &fields);
     };
+    fields.push(("pid", pid));
+    fields.extend(user.iter().map(|user| -> Field<'_> { ("user", user) }));
+    fields.push(("state", state));
+    let problem = Problem::new(
+        format!("no permission to signal a process of {name}, waiting for it to exit"),
+        "kill it by hand, or start launchgate as that user or with the capability KILL",
+    );
     log.warn(Event::StepOutOfReach, &problem, &fields);
 }

@@ -120,6 +120,4 @@ pub enum StepEvent<'a> {
     Unwritable(RawFd, io::Error),
     /// One of its processes can't be stopped; launchgate waits for it to end.
     OutOfReach(Stray),
-    /// It is left behind, as the gate is over.
-    LeftBehind(Stray),
 }

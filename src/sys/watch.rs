@@ -13,7 +13,6 @@ use std::time::Duration;
 use super::capture::{Capture, StepOutput};
 use super::child::{self, Input, Streams};
 use super::clock::{Moment, earliest};
-use super::family::Stray;
 use super::host::Host;
 use super::inherited::is_terminal;
 use super::poll::{self, Interest};
@@ -47,10 +46,7 @@ struct Watch<'a> {
     left: StepLeftovers,
     stop_reason: Option<StopReason>,
     kill_at: Option<Moment>,
-    /// When everything that could be found was killed first.
-    killed_at: Option<Moment>,
-    /// One that even that did not reach, the last time.
-    stray: Option<Stray>,
+    killed: bool,
     /// When to check again for processes that are left.
     look_at: Option<Moment>,
     said_stray: bool,
@@ -118,8 +114,7 @@ impl Host {
             left: StepLeftovers::Unknown,
             stop_reason: None,
             kill_at: None,
-            killed_at: None,
-            stray: None,
+            killed: false,
             look_at: None,
             said_stray: false,
             timeout_at: step.timeout.map(|limit| now + limit),
@@ -148,7 +143,7 @@ impl Watch<'_> {
                 }
             }
             if let Some((ended, elapsed)) = self.ended
-                && (self.is_childless() || self.gives_up(now))
+                && self.is_childless()
                 && self.is_written()
             {
                 return self.report(ended, elapsed);

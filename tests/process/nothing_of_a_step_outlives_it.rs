@@ -4,8 +4,7 @@
 //! before the next step, also where it left its process group or session." (contract, section 4)
 
 use crate::both_modes;
-use crate::common::processes::Seen;
-use crate::common::{Given, Mode, Place, Run, Stub, backup, migrate, processes, stub, verify};
+use crate::common::{Given, Mode, Place, Stub, backup, migrate, processes, stub, verify};
 
 both_modes!(
     a_background_child_is_stopped_before_the_next_step,
@@ -318,50 +317,27 @@ fn a_pid_one_needs_no_proc_of_its_own_to_stop_leftovers() {
     }
 }
 
-/// A shell that is PID 1 and has launchgate run a step without a /proc of its own. The step leaves one
-/// process in its group, and one in a session of its own, which is returned once launchgate misses it.
-fn hidden_daemon(place: &Place, given: Given) -> (Run, Seen) {
-    place.write_program(
-        "daemon",
-        "#!/bin/sh\nsleep 999 &\nsetsid sh -c 'echo up >up; exec sleep 1000' &\nuntil [ -e up ]; do sleep 0.01; done\n",
-    );
-    let words = "./launchgate job --no-database --stop-grace=50ms --migrate=./daemon; exit $?";
-    let run = place
-        .run(Mode::PidOne, &["sh", "-c", words])
-        .given(given)
-        .start();
-    run.wait_for_log("can't find the processes");
-    let mut left = run.others();
-    left.retain(|seen| seen.command.starts_with("sleep"));
-    assert_eq!(left.len(), 1, "{left:#?}");
-    let left = left.remove(0);
-    assert_eq!(left.command, "sleep 1000 ");
-    (run, left)
-}
-
 #[test]
 fn without_a_proc_of_its_own_the_group_is_stopped_and_the_rest_waited_for() {
     for given in NO_OWN_PROC {
         let place = Place::new();
-        let (run, left) = hidden_daemon(&place, given);
+        place.write_program(
+            "daemon",
+            "#!/bin/sh\nsleep 999 &\nsetsid sh -c 'echo up >up; exec sleep 1000' &\nuntil [ -e up ]; do sleep 0.01; done\n",
+        );
+        let words = "./launchgate job --no-database --stop-grace=50ms --migrate=./daemon; exit $?";
+        let run = place
+            .run(Mode::PidOne, &["sh", "-c", words])
+            .given(given)
+            .start();
+        run.wait_for_log("can't find the processes");
+        let mut left = run.others();
+        left.retain(|seen| seen.command.starts_with("sleep"));
+        let [left] = left.as_slice() else {
+            panic!("{left:#?}")
+        };
+        assert_eq!(left.command, "sleep 1000 ");
         processes::signal(left.pid, libc::SIGKILL);
         run.end().code(0).says(&["migrate", "/proc", "hint="]);
-    }
-}
-
-/// "SIGTERM, SIGINT, SIGHUP, SIGQUIT stop the gate […] then grace, then KILL" (contract, section 6)
-#[test]
-fn a_stop_does_not_wait_for_what_can_not_be_found() {
-    for given in NO_OWN_PROC {
-        let place = Place::new();
-        let (run, _) = hidden_daemon(&place, given);
-        let others = run.others();
-        let launchgate = others
-            .iter()
-            .find(|seen| seen.command.contains("launchgate job"));
-        processes::signal(launchgate.expect("launchgate").pid, libc::SIGTERM);
-        let end = run.end();
-        end.code(143)
-            .says(&["migrate", "giving up on them", "hint="]);
     }
 }

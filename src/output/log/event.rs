@@ -131,8 +131,7 @@ events! {
     StepKilled = "step.killed", Warn;
     /// A step left processes behind, and launchgate stops them.
     StepLeftovers = "step.leftovers", Warn;
-    /// launchgate can't stop one of a step's processes, and waits for it to exit, or gives up on it after
-    /// a stop.
+    /// launchgate can't stop one of a step's processes, and waits for it to exit.
     StepOutOfReach = "step.out_of_reach", Warn;
     /// A step succeeded.
     StepSucceeded = "step.succeeded", Info;

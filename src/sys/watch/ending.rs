@@ -1,7 +1,5 @@
 //! How a step ends: by itself, stopped or killed; and what happens to processes it left.
 
-use std::time::Duration;
-
 use super::{StepLeftovers, Watch};
 use crate::sys::clock::{Moment, earliest};
 use crate::sys::family::{AGAIN, Family, Stray};
@@ -9,9 +7,6 @@ use crate::sys::signals::Stop;
 use crate::sys::signals::{self, Signal};
 use crate::sys::step::{StepEvent, StopReason};
 use crate::sys::wait::{Ended, Reaped};
-
-/// How long the kernel may take to end what was killed.
-const LAST_REAP: Duration = Duration::from_millis(500);
 
 impl Watch<'_> {
     /// Asks the step to stop by sending `number`, and sets the time of the kill.
@@ -34,33 +29,16 @@ impl Watch<'_> {
 
     /// Kills every descendant of the step, and repeats that for processes that are born meanwhile.
     pub(super) fn kill(&mut self, now: Moment) {
-        let was_killed = self.killed_at.is_some();
+        let was_killed = std::mem::replace(&mut self.killed, true);
         if !was_killed {
-            self.killed_at = Some(now);
             (self.news)(StepEvent::Killing);
         }
         if self.ended.is_none() {
             signals::send_to_group(self.pid, libc::SIGKILL);
         }
-        self.stray = self.family().signal(&[libc::SIGKILL]).stray;
-        self.tell(
-            self.stray
-                .filter(|stray| *stray != Stray::Hidden || was_killed),
-        );
+        let stray = self.family().signal(&[libc::SIGKILL]).stray;
+        self.tell(stray.filter(|stray| *stray != Stray::Hidden || was_killed));
         self.kill_at = Some(now + AGAIN);
-    }
-
-    /// Whether launchgate ends although processes are left that can't be killed: no step follows any
-    /// more, so nothing is won by waiting for them.
-    pub(super) fn gives_up(&mut self, now: Moment) -> bool {
-        let is_over = matches!(self.stop_reason, Some(StopReason::Lost(_)))
-            || self.host.signals.stopped().is_some();
-        let had_time = self.killed_at.is_some_and(|at| now >= at + LAST_REAP);
-        let Some(stray) = self.stray.filter(|_| is_over && had_time) else {
-            return false;
-        };
-        (self.news)(StepEvent::LeftBehind(stray));
-        true
     }
 
     fn family(&self) -> Family<'_> {

@@ -1,9 +1,10 @@
 //! Renewing the right to run while the steps run, and recording how they ended.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Gate, LockOutcome, Passed};
@@ -21,8 +22,11 @@ use crate::output::log::{Event, Field};
 use crate::steps::{RunIdentity, StepsOutcome, Verdict};
 use crate::sys::clock::Moment;
 
-/// How long the write of a run's end may still take after a stop.
+/// How long the write of a run's end may still take after a stop that arrives while it waits.
 const LAST_WRITE: Duration = Duration::from_millis(500);
+
+/// The same if the stop arrived while the steps ran: what they did is not on record yet.
+const FIRST_WRITE: Duration = Duration::from_secs(10);
 
 impl Gate {
     /// Has the steps run, and renews lock and lease until they have ended.
@@ -164,46 +168,49 @@ impl Gate {
         let mut locked = Some(locked).filter(|_| !matches!(ended.verdict, Verdict::Lost(_)));
         self.end_stopped(locked.as_mut(), &lock_id, run_id, &mut ended)
             .await;
+        let patience = match ended.verdict {
+            Verdict::Stopped { .. } => FIRST_WRITE,
+            _ => LAST_WRITE,
+        };
         let failure = ended.verdict.into_failure();
         let Some(locked) = locked else {
             self.record_lost(run_id, &row).await;
             return Err((failure.unwrap_or_else(error::no_answer), true));
         };
         match self
-            .record_unless_stopped(locked, lease, run_id, &row, link)
+            .record_unless_stopped(locked, lease, run_id, &row, (link, patience))
             .await
         {
             Ok((recorded, refusal)) => match failure.or(refusal) {
                 None => Ok(LockOutcome::Passed(Passed::Here)),
                 Some(failure) => Err((failure, recorded == Recorded::Written)),
             },
-            Err(why) => Err((failure.unwrap_or_else(|| error::unrecorded(&why)), true)),
+            Err(why) => {
+                if failure.is_some() {
+                    self.warn_unrecorded(run_id, &why);
+                }
+                Err((failure.unwrap_or_else(|| error::unrecorded(&why)), true))
+            }
         }
     }
 
-    /// Writes the run's end. A stop ends the wait for a file that is busy or full, but it leaves time
-    /// for a write that is under way, and for the first one if it came while the steps ran.
+    /// Writes the run's end. A stop ends the wait for a file that is busy or full, after `patience`.
     async fn record_unless_stopped(
         &self,
         locked: Locked,
         lease: &Lease,
         run_id: &str,
         row: &RunOutcome,
-        link: &mut GateLink,
+        (link, patience): (&mut GateLink, Duration),
     ) -> Result<(Recorded, Option<Failure>), String> {
         let (mut clock, mut why) = (WaitClock::new(None), None);
-        let failed_once = Notify::new();
         let mut on_wait = |error: &Error| {
             let _ = clock.go_on(|waited| retry::log_waiting(&self.log, waited, error));
             why = Some(error.to_string());
-            failed_once.notify_one();
         };
         let given_up = async {
-            if link.is_stopped() {
-                failed_once.notified().await;
-            }
             link.stopped().await;
-            sleep(LAST_WRITE).await;
+            sleep(patience).await;
         };
         tokio::select! {
             biased;
@@ -297,15 +304,17 @@ impl Gate {
         match self.target.interrupt_own(run_id, row).await {
             Ok(true) => self.log_recorded(Recorded::Written, run_id, row.state),
             Ok(false) => {}
-            Err(error) => self.log.warn(
-                Event::RunUnrecorded,
-                &Problem::new(
-                    format!("could not record the end of the run: {error}"),
-                    "nothing to fix: the next holder will close this run's row once the lease expires",
-                ),
-                &[("run", &run_id)],
-            ),
+            Err(error) => self.warn_unrecorded(run_id, &error),
         }
+    }
+
+    fn warn_unrecorded(&self, run_id: &str, why: &dyn Display) {
+        let problem = Problem::new(
+            format!("could not record the end of the run: {why}"),
+            "nothing to fix: the next holder will close this run's row once the lease expires",
+        );
+        self.log
+            .warn(Event::RunUnrecorded, &problem, &[("run", &run_id)]);
     }
 
     /// Closes the row of a run that did not count.

@@ -82,11 +82,6 @@ impl GateLink {
         }
     }
 
-    /// Whether that arrived.
-    pub fn is_stopped(&self) -> bool {
-        self.stop.borrow().is_some()
-    }
-
     /// Waits for `work`. If a signal stops the gate in the meantime, `work` is dropped.
     pub async fn unless_stopped<T>(
         &mut self,

@@ -5,7 +5,9 @@
 //! 5)
 
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
+use crate::common::wire::Network;
 use crate::common::{Db, Run, Scene, lock, on_each, until};
 use nix::sys::signal::Signal;
 
@@ -282,7 +284,9 @@ on_each!(its_sessions_are_ended: each_server_version);
 fn a_lock_that_is_lost_as_soon_as_it_is_taken_is_taken_again(db: &Db) {
     let scene = Scene::named(db, "default");
     scene.run("v1").finish().ends_with(0);
-    // It looks all the time, and so comes before the second connection is there.
+    // It looks all the time, and the replica is far away: so it comes before the second connection is there.
+    let (network, far) = Network::to_server_of(&scene.url);
+    network.delay(Duration::from_millis(50));
     let mut session = if let Db::Maria(server) = db {
         let name = "concat('launchgate:', left(sha2('default shop', 256), 32))";
         let mut client = lock(server).client();
@@ -306,7 +310,7 @@ fn a_lock_that_is_lost_as_soon_as_it_is_taken_is_taken_again(db: &Db) {
         _ => "select count(*) from pg_stat_activity where query like 'do $$%'",
     };
     until("the session that looks", || db.sql(running) == "1");
-    let mut replica = scene.run("v2").finish();
+    let mut replica = scene.run("v2").env("DATABASE_URL", &far).finish();
     replica.ends_with(0).says("waiting for the database");
     assert!(session.wait().expect("its end").success());
     scene.check_settled("v2");

@@ -170,6 +170,7 @@ fn a_stop_is_obeyed_while_the_gate_waits_to_write() {
     let mut killed = scene.start_held(scene.run("v1"));
     signal_tree(killed.pid(), Signal::SIGKILL);
     killed.ends_with(137);
+    until("its step has let go of the lock", || !is_locked(&scene));
     // A dead run is to be marked.
     stopped();
     scene.let_go();

@@ -142,7 +142,7 @@ fn no_host(args: &[OsString], environment: &Environment, error: &std::io::Error)
     failure.code()
 }
 
-/// The part of a panic's report that a platform reads. No log: a lock of its may be held.
+/// The part of a panic's report that a platform reads. Without the log, whose lock may be held.
 fn leave_bug(args: &[OsString], environment: &Environment, what: &str) {
     let line = CommandLine::new(args, environment);
     if has_gate(line) {

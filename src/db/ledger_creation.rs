@@ -42,7 +42,7 @@ pub(super) enum CreationTime {
 
 impl LedgerConnection {
     /// Creates the ledger where it is missing. An existing ledger is used as is, if it has the
-    /// columns, whatever the role may create. the unique key and the index are added if missing.
+    /// columns, whatever the role may create. The unique key and the index are added if missing.
     pub(super) async fn create(&mut self, time: CreationTime) -> Result<LedgerCreation, Error> {
         self.find().await?;
         if let Some(sql) = self.sql().cloned() {

@@ -178,19 +178,14 @@ impl Gate {
             return Err((failure.unwrap_or_else(error::no_answer), true));
         };
         match self
-            .record_unless_stopped(locked, lease, run_id, &row, (link, patience))
+            .record_unless_stopped(locked, lease, run_id, &row, link, patience)
             .await
         {
             Ok((recorded, refusal)) => match failure.or(refusal) {
                 None => Ok(LockOutcome::Passed(Passed::Here)),
                 Some(failure) => Err((failure, recorded == Recorded::Written)),
             },
-            Err(why) => {
-                if failure.is_some() {
-                    self.warn_unrecorded(run_id, &why);
-                }
-                Err((failure.unwrap_or_else(|| error::unrecorded(&why)), true))
-            }
+            Err(why) => Err((failure.unwrap_or_else(|| error::unrecorded(&why)), true)),
         }
     }
 
@@ -201,7 +196,8 @@ impl Gate {
         lease: &Lease,
         run_id: &str,
         row: &RunOutcome,
-        (link, patience): (&mut GateLink, Duration),
+        link: &mut GateLink,
+        patience: Duration,
     ) -> Result<(Recorded, Option<Failure>), String> {
         let (mut clock, mut why) = (WaitClock::new(None), None);
         let mut on_wait = |error: &Error| {
@@ -217,7 +213,9 @@ impl Gate {
             recorded = self.record(locked, lease, run_id, row, &mut on_wait) => return recorded,
             () = given_up, if self.target.backend().driver().is_file => {}
         }
-        Err(why.unwrap_or_else(|| "the database did not answer".to_owned()))
+        let why = why.unwrap_or_else(|| "the database did not answer".to_owned());
+        self.warn_unrecorded(run_id, &why);
+        Err(why)
     }
 
     /// Writes the run's end under the lock, unless a success would come from a lost lock. Returns the

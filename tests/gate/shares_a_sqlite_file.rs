@@ -148,6 +148,29 @@ fn is_locked(scene: &Scene<'_>) -> bool {
         .is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
 }
 
+/// "what the step did is recorded" (contract, section 6)
+#[test]
+fn a_stop_leaves_time_to_record_what_the_steps_did() {
+    let db = Db::sqlite();
+    let scene = Scene::new(&db);
+    scene.run("v1").finish().ends_with(0);
+    let mut stopped = scene.start_held(scene.run("v2"));
+    let session = Exclusive::writer(&db);
+    stopped.signal(Signal::SIGTERM);
+    stopped.wait_for_log("migrate was killed by SIGTERM");
+    // Another writer gives up later than the replica would if the stop had arrived only now.
+    let other = Command::new("sqlite3")
+        .args(["-cmd", ".timeout 1000"])
+        .arg(db.sqlite_file())
+        .arg("begin immediate")
+        .output()
+        .expect("sqlite3");
+    assert!(!other.status.success(), "{other:?}");
+    drop(session);
+    stopped.ends_with(143).says("state=interrupted");
+    assert_eq!(scene.states(), ["succeeded", "interrupted"]);
+}
+
 /// The failure line tells that the call was given up, and not what came after it.
 #[test]
 fn a_stop_is_obeyed_while_the_gate_waits_to_write() {

@@ -106,16 +106,22 @@ fn rows_of_prisma_begin_after_the_one_before_ended(db: &Db) {
 }
 on_each!(rows_of_prisma_begin_after_the_one_before_ended: each);
 
-/// "a failed row of the tool, with the tool's own words for the remedy"
-fn a_failed_migration_of_prisma_is_refused_until_it_is_resolved(db: &Db) {
-    let scene = Scene::new(db).without_database_file();
-    let files = Migrations::new(&scene);
-    (PRISMA.write)(&files, db, 1);
+/// A folder whose last migration fails in its second statement.
+fn with_a_bad_one(scene: &Scene<'_>) -> Migrations {
+    let files = Migrations::new(scene);
+    (PRISMA.write)(&files, scene.db, 1);
     fs::create_dir_all(files.0.join("2025_bad")).expect("a folder");
     files.write(
         "2025_bad/migration.sql",
         "create table c (x int);\nbogus;\n",
     );
+    files
+}
+
+/// "a failed row of the tool, with the tool's own words for the remedy"
+fn a_failed_migration_of_prisma_is_refused_until_it_is_resolved(db: &Db) {
+    let scene = Scene::new(db).without_database_file();
+    let files = with_a_bad_one(&scene);
     let (ok, said) = run(&PRISMA, &scene);
     assert!(!ok && said.contains("2025_bad"), "{said}");
     let mut replica = with_sql(&scene, "v1").start();
@@ -139,13 +145,7 @@ on_each!(a_failed_migration_of_prisma_is_refused_until_it_is_resolved: [postgres
 /// Where nothing of a failed file remains, no row does either.
 fn a_file_that_fails_here_leaves_what_prisma_would(db: &Db) {
     let scene = Scene::new(db);
-    let files = Migrations::new(&scene);
-    (PRISMA.write)(&files, db, 1);
-    fs::create_dir_all(files.0.join("2025_bad")).expect("a folder");
-    files.write(
-        "2025_bad/migration.sql",
-        "create table c (x int);\nbogus;\n",
-    );
+    let files = with_a_bad_one(&scene);
     let mut replica = with_sql(&scene, "v1").start();
     replica.ends_with(65);
     replica.says("migrations/2025_bad/migration.sql:2: ");

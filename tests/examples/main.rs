@@ -17,12 +17,14 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod blocks;
 mod command_lines;
 mod images;
 mod pods;
 mod reader;
 mod roles;
 mod schemas;
+mod server;
 mod stacks;
 mod texts;
 
@@ -30,8 +32,10 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use blocks::{Block, blocks};
 use common::servers::Postgres;
-use reader::{Block, Reader, Server, blocks, free_port, repository, shell, with_port};
+use reader::{Reader, free_port, repository, shell, with_port};
+use server::Server;
 
 #[test]
 fn node_readme_is_true() {

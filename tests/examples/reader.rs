@@ -1,37 +1,25 @@
 //! Does what a README says: runs its blocks in order, and compares what they print.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::blocks::{Block, blocks};
+use crate::server::Server;
+
 /// How long a server may take to listen, or to end.
-const DEADLINE: Duration = Duration::from_mins(3);
+pub const DEADLINE: Duration = Duration::from_mins(3);
 
 /// The database that a README has its reader start.
 pub const DATABASE: &str = "postgres://postgres:postgres@127.0.0.1:5432/postgres";
 
-#[derive(Debug, PartialEq)]
-pub enum Block {
-    /// Run to its end; with its expected output, where the README shows it.
-    Run(String, Option<String>),
-    /// Run again until it prints this.
-    Until(String, String),
-    /// Goes on in the background, and listens.
-    Server(String),
-    /// Goes on in the background.
-    Worker(String),
-    /// Counts in every terminal that follows.
-    Export(String),
-}
-
 /// A reader who follows a README, with a folder, a free port and perhaps a database.
 pub struct Reader {
     folder: PathBuf,
-    port: u16,
+    pub port: u16,
     exported: String,
     /// What they write instead of what the README has.
     changes: Vec<(String, String)>,
@@ -178,13 +166,13 @@ impl Reader {
         }
     }
 
-    fn shell(&self, script: &str) -> Command {
+    pub fn shell(&self, script: &str) -> Command {
         let script = self.adapt(&format!("{}{script}", self.exported));
         shell(&self.folder, &script, self.port)
     }
 
     /// The script as this reader has to write it.
-    fn adapt(&self, script: &str) -> String {
+    pub fn adapt(&self, script: &str) -> String {
         let build = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
         let build = build.expect("the build's folder").join("debug");
         let script = with_port(script, self.port)
@@ -192,146 +180,6 @@ impl Reader {
         let changes = self.changes.iter();
         changes.fold(script, |script, (text, own)| script.replace(text, own))
     }
-}
-
-/// The README's blocks that say something about a run, in order.
-pub fn blocks(readme: &str) -> Vec<Block> {
-    let mut blocks = Vec::new();
-    let mut lines = readme.lines();
-    while let Some(line) = lines.next() {
-        let Some(info) = line.strip_prefix("```") else {
-            continue;
-        };
-        let body: String = lines
-            .by_ref()
-            .take_while(|line| *line != "```")
-            .flat_map(|line| [line, "\n"])
-            .collect();
-        let exports = body.lines().all(|line| line.starts_with("export "));
-        match (info, blocks.last_mut()) {
-            ("sh", _) if exports => blocks.push(Block::Export(body)),
-            ("sh", _) => blocks.push(Block::Run(body, None)),
-            ("sh server", _) => blocks.push(Block::Server(body)),
-            ("sh worker", _) => blocks.push(Block::Worker(body)),
-            ("sh until", _) => blocks.push(Block::Until(body, String::new())),
-            ("text" | "json", Some(Block::Run(_, expected @ None))) => *expected = Some(body),
-            ("text" | "json", Some(Block::Until(_, expected))) if expected.is_empty() => {
-                *expected = body;
-            }
-            ("console", _) => {}
-            _ => panic!("a block that no test knows what to do with: {line}\n{body}"),
-        }
-    }
-    blocks
-}
-
-pub struct Server {
-    process: Child,
-    port: u16,
-    script: String,
-}
-
-impl Server {
-    /// Starts one of a README's commands that go on.
-    fn launch(reader: &Reader, script: &str) -> Self {
-        let script = script.replace("\\\n", " ");
-        let lines = script.lines().count();
-        assert_eq!(lines, 1, "one command is a server:\n{script}");
-        let mut command = reader.shell(&format!("exec {script}"));
-        Self {
-            process: command.process_group(0).spawn().expect("sh"),
-            port: reader.port,
-            script: reader.adapt(&script),
-        }
-    }
-
-    /// Returns once it listens, and is no longer launchgate.
-    fn is_ready(&mut self) {
-        self.listens();
-        self.is_no_longer_launchgate();
-    }
-
-    /// What the script has behind `--` runs: in place of launchgate or, with `--init`, as its child.
-    fn is_no_longer_launchgate(&self) {
-        let mut process = self.process.id();
-        if self.script.contains(" --init ") {
-            let children = format!("/proc/{process}/task/{process}/children");
-            let children = fs::read_to_string(children).expect("its children");
-            process = children.trim().parse().expect("one child");
-        }
-        let program = fs::read_link(format!("/proc/{process}/exe")).expect("its program");
-        assert!(!program.ends_with("launchgate"), "{}", program.display());
-        let words = fs::read_to_string(format!("/proc/{process}/cmdline")).expect("its words");
-        let words = words.replace('\0', " ");
-        let (_, wanted) = self.script.split_once(" -- ").expect("a server behind --");
-        let wanted = wanted.trim().trim_start_matches(".venv/bin/");
-        // Some write what they are in place of their words. A script's come after its interpreter's.
-        let titles = ["php-fpm: master process", "puma ", "sidekiq "];
-        assert!(
-            words.trim().ends_with(wanted) || titles.iter().any(|title| words.starts_with(title)),
-            "{words}"
-        );
-    }
-
-    /// Returns once it listens.
-    pub fn spawn(command: &mut Command, port: u16, script: &str) -> Self {
-        let mut server = Self {
-            process: command.process_group(0).spawn().expect("sh"),
-            port,
-            script: script.to_owned(),
-        };
-        server.listens();
-        server
-    }
-
-    /// Its command line, as the system has it.
-    pub fn words(&self) -> String {
-        fs::read_to_string(format!("/proc/{}/cmdline", self.process.id())).expect("its words")
-    }
-
-    /// Waits until something listens.
-    fn listens(&mut self) {
-        let start = Instant::now();
-        let script = &self.script;
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            if let Some(status) = self.process.try_wait().expect("its state") {
-                panic!("it ended with {status}: {script}");
-            }
-            assert!(start.elapsed() < DEADLINE, "nothing listens: {script}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    pub fn stop(mut self) -> ExitStatus {
-        signal("TERM", &self.process.id().to_string());
-        let start = Instant::now();
-        loop {
-            if let Some(status) = self.process.try_wait().expect("its state") {
-                return status;
-            }
-            assert!(
-                start.elapsed() < DEADLINE,
-                "it does not end: {}",
-                self.script
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for Server {
-    /// Its whole group, also where a test ends early.
-    fn drop(&mut self) {
-        signal("KILL", &format!("-{}", self.process.id()));
-        let _ = self.process.wait();
-    }
-}
-
-fn signal(name: &str, target: &str) {
-    let _ = Command::new("kill")
-        .args(["-s", name, "--", target])
-        .stderr(Stdio::null())
-        .status();
 }
 
 /// A shell as a reader of the README has it: launchgate on the `PATH`, no settings of ours.

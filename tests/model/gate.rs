@@ -5,6 +5,7 @@ use launchgate::gate::decide::Decision;
 use stateright::{Model, Property};
 
 use crate::decision::{self, decision};
+use crate::effects;
 use crate::faults::{self, Fault, Hit};
 use crate::moves::{self, Move};
 use crate::recovery::Recovered;
@@ -157,7 +158,7 @@ impl Gate {
             };
             world.locks[node] = Lock::Free;
             if arrives {
-                moves::succeed(world, |row| row.revision == revision, revision);
+                effects::succeed(world, |row| row.revision == revision, revision);
             }
             return true;
         }
@@ -166,7 +167,7 @@ impl Gate {
 
     pub(crate) fn apply(&self, world: &mut World, action: Action) -> bool {
         match action {
-            Action::Replica(replica, step) => moves::apply(self, world, replica, step),
+            Action::Replica(replica, step) => effects::apply(self, world, replica, step),
             Action::Tick => self.tick(world),
             Action::StatementEnds => {
                 let some = world.statements > 0;

@@ -11,6 +11,7 @@
 mod checking;
 mod decision;
 mod each_guard_is_needed;
+mod effects;
 mod faults;
 mod gate;
 mod keeps_the_rules;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use crate::decision::MAX_ATTEMPTS;
+use crate::effects;
 use crate::gate::{Action, Gate};
 use crate::moves::{self, Move};
 use crate::world::{Frozen, Phase, REPLICAS, REVISIONS, World};
@@ -71,7 +72,7 @@ impl Gate {
         let moves = moves::of(self, world, replica).into_iter().filter(is_calm);
         moves
             .into_iter()
-            .any(|step| moves::apply(self, world, replica, step))
+            .any(|step| effects::apply(self, world, replica, step))
     }
 }
 

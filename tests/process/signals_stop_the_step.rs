@@ -5,9 +5,7 @@
 //! did is recorded; the server is not started, even if the step ended well, and the exit code is
 //! 128+n whatever the step's was." (contract, section 6)
 
-use crate::common::{
-    ALL, Given, Mode, Place, Run, Stub, flag, migrate, processes, stub, verify, wait_until,
-};
+use crate::common::{ALL, Mode, Place, Run, Stub, flag, migrate, stub, verify, wait_until};
 use crate::four_modes;
 
 four_modes!(
@@ -23,18 +21,11 @@ four_modes!(
     a_stopped_step_is_woken_to_stop,
     what_a_stopped_step_leaves_is_stopped_too,
     a_shell_step_is_stopped_with_what_it_started,
-    ignored_stop_signals_stay_ignored,
-    term_is_obeyed_although_it_was_ignored,
-    every_other_signal_goes_to_the_step,
-    other_signals_do_nothing_where_there_is_no_step,
-    a_signal_that_kills_the_step_is_no_stop,
     a_step_that_left_its_group_is_stopped_too,
-    blocked_stop_signals_are_obeyed,
-    a_stop_that_waits_since_before_starts_no_step,
 );
 
 /// A gate with this step, which records the signals that it gets in the file `heard`.
-fn listening(place: &Place, mode: Mode, step: Stub, flags: &[&str]) -> Run {
+pub(crate) fn listening(place: &Place, mode: Mode, step: Stub, flags: &[&str]) -> Run {
     let all = [&[migrate(step)], flags].concat();
     let server = stub().append("started", "server");
     let run = place.gate(mode, &all).server(&server).start();
@@ -47,11 +38,11 @@ fn until(last: i32) -> Stub {
     stub().record_signals("heard", ALL, last)
 }
 
-fn for_ever() -> Stub {
+pub(crate) fn for_ever() -> Stub {
     stub().record_signals_forever("heard", ALL)
 }
 
-fn heard(place: &Place) -> Vec<String> {
+pub(crate) fn heard(place: &Place) -> Vec<String> {
     let mut lines = place.lines("heard");
     lines.retain(|line| line != "ready" && line != "18");
     lines
@@ -241,147 +232,6 @@ fn a_shell_step_is_stopped_with_what_it_started(mode: Mode) {
     run.signal(libc::SIGTERM);
     run.end().code(143).leaves_nothing();
     assert!(!place.has("started"));
-}
-
-fn ignored_stop_signals_stay_ignored(mode: Mode) {
-    let place = Place::new();
-    let mut run = place
-        .gate(
-            mode,
-            &[migrate(stub().record_signals(
-                "heard",
-                [libc::SIGUSR1, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT],
-                libc::SIGUSR1,
-            ))],
-        )
-        .given(Given::Ignored(libc::SIGHUP))
-        .given(Given::Ignored(libc::SIGINT))
-        .given(Given::Ignored(libc::SIGQUIT))
-        .start();
-    place.wait_for_line("heard", "ready");
-    for number in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
-        run.signal(number);
-    }
-    assert_eq!(run.look(), None);
-    run.signal(libc::SIGUSR1);
-    run.end().code(0);
-    assert_eq!(heard(&place), ["10"]);
-}
-
-fn term_is_obeyed_although_it_was_ignored(mode: Mode) {
-    let place = Place::new();
-    let run = place
-        .gate(
-            mode,
-            &[migrate(stub().wait_for_signal("heard", libc::SIGTERM))],
-        )
-        .given(Given::Ignored(libc::SIGTERM))
-        .start();
-    place.wait_for_line("heard", "ready");
-    run.signal(libc::SIGTERM);
-    run.end().code(143);
-}
-
-fn blocked_stop_signals_are_obeyed(mode: Mode) {
-    let place = Place::new();
-    let run = place
-        .gate(
-            mode,
-            &[migrate(stub().wait_for_signal("heard", libc::SIGTERM))],
-        )
-        .given(Given::Blocked(libc::SIGTERM))
-        .start();
-    place.wait_for_line("heard", "ready");
-    run.signal(libc::SIGTERM);
-    run.end().code(143);
-}
-
-fn a_stop_that_waits_since_before_starts_no_step(mode: Mode) {
-    for database in ["--no-database", "--database-url=sqlite:gate.db"] {
-        let place = Place::new();
-        let words = [
-            "./launchgate",
-            "run",
-            database,
-            "--release=1",
-            migrate(stub().append("started", "step")),
-            "--",
-            "./stub",
-            "append",
-            "started",
-            "server",
-        ];
-        let run = place.run(mode, &words);
-        let end = run.given(Given::Pending(libc::SIGTERM)).end();
-        end.code(143).says(&["error", "stopped by SIGTERM"]);
-        assert!(!place.has("started"), "{database}");
-    }
-}
-
-fn every_other_signal_goes_to_the_step(mode: Mode) {
-    let place = Place::new();
-    let run = listening(&place, mode, for_ever(), &["--stop-grace=0"]);
-    let sent: Vec<i32> = (1..=64)
-        .filter(|n| ![1, 2, 3, 9, 15, 17, 18, 19, 32, 33].contains(n))
-        .collect();
-    for number in &sent {
-        run.signal(*number);
-        wait_until("the signal to arrive", || {
-            heard(&place).contains(&number.to_string()).then_some(())
-        });
-    }
-    run.signal(libc::SIGTERM);
-    run.end().code(143);
-    let expected: Vec<String> = sent.iter().map(ToString::to_string).collect();
-    assert_eq!(heard(&place), expected);
-}
-
-/// The gate has no step while it waits for its reader of standard output: `check` and `job`
-/// print nothing, so the moment before the server is all there is. The stress test of the last
-/// moment looks there; here the step is gone and its leftover remains.
-fn other_signals_do_nothing_where_there_is_no_step(mode: Mode) {
-    let place = Place::new();
-    let flags = [
-        "--stop-grace=1h",
-        migrate(
-            stub()
-                .child(stub().new_session().record_signals_forever("heard", ALL))
-                .wait_for("heard"),
-        ),
-    ];
-    let mut run = place
-        .gate(mode, &flags)
-        .server(stub().append("started", "x"))
-        .start();
-    place.wait_for_line("heard", "15");
-    for number in [
-        libc::SIGUSR1,
-        libc::SIGUSR2,
-        libc::SIGALRM,
-        libc::SIGWINCH,
-        34,
-        64,
-    ] {
-        run.signal(number);
-    }
-    assert_eq!(run.look(), None);
-    let left = run.others();
-    assert_eq!(left.len(), 1, "{left:#?}");
-    processes::signal(left[0].pid, libc::SIGKILL);
-    run.end().code(0);
-    assert!(place.has("started"));
-}
-
-fn a_signal_that_kills_the_step_is_no_stop(mode: Mode) {
-    let place = Place::new();
-    let run = place
-        .gate(mode, &[migrate(stub().append_pid("up").wait_forever())])
-        .start();
-    place.wait_for_pid("up");
-    run.signal(libc::SIGUSR1);
-    run.end()
-        .code(128 + libc::SIGUSR1)
-        .says(&["error", "SIGUSR1"]);
 }
 
 fn a_step_that_left_its_group_is_stopped_too(mode: Mode) {

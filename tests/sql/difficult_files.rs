@@ -5,8 +5,7 @@
 //! section 6)
 
 use crate::common::{Db, Scene, on_each};
-use crate::every_database::with_sql;
-use crate::folder::{Migrations, applied};
+use crate::folder::{Migrations, applied, with_sql};
 
 /// What a file undoes is not applied, however often it is tried.
 fn a_file_that_undoes_its_transaction_never_counts(db: &Db) {

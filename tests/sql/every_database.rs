@@ -5,16 +5,8 @@
 //!
 //! "A failure names file, line and the database's words." (contract, section 10)
 
-use std::fs;
-
-use crate::common::{Db, Gate, Scene, on_each, until};
-use crate::folder::{Migrations, applied};
-use crate::stops::slow;
-
-/// `launchgate run --sql`, without a step of anybody else's.
-pub(crate) fn with_sql<'a>(scene: &'a Scene<'a>, revision: &str) -> Gate<'a> {
-    scene.bare(revision).args(["--sql", "migrations"])
-}
+use crate::common::{Db, Scene, on_each, until};
+use crate::folder::{Migrations, applied, with_sql};
 
 fn applies_in_order_and_once(db: &Db) {
     let scene = Scene::new(db);
@@ -209,20 +201,6 @@ fn a_hidden_table_and_a_byte_order_mark_are_told() {
     assert_eq!(applied(&db), ["1|a"]);
 }
 
-/// The schema of the URL is where the migrations' tables go.
-#[test]
-fn postgres_schema_of_the_url() {
-    let db = Db::postgres_15();
-    db.sql("create schema shop");
-    let mut scene = Scene::new(&db);
-    scene.url += "?schema=shop";
-    let files = Migrations::new(&scene);
-    files.write("1_a.sql", "create table a (x int);");
-    with_sql(&scene, "v1").start().ends_with(0);
-    assert_eq!(db.sql("select count(*) from shop.a"), "0");
-    assert_eq!(db.sql("select count(*) from shop._sqlx_migrations"), "1");
-}
-
 /// Where MySQL commits by itself, the row of the table says that the file did not end.
 #[test]
 fn mariadb_says_what_stays() {
@@ -248,200 +226,6 @@ fn mariadb_says_what_stays() {
     assert_eq!(applied(&db), ["1|a"]);
 }
 
-/// A role that may not change the schema serves; the migration has another.
-#[test]
-fn the_migration_may_have_a_role_of_its_own() {
-    let db = Db::postgres_15();
-    db.sql(
-        "create role app login password 'p4ss-of-app'; create role admin login password 'p4ss-of-admin'; \
-         create schema ledger authorization app; grant all on schema public to admin; \
-         alter role app set search_path = ledger",
-    );
-    let mut scene = Scene::new(&db);
-    scene.url = db.url_as("app", "p4ss-of-app");
-    let files = Migrations::new(&scene);
-    files.write("1_a.sql", "create table public.a (x int);");
-    let mut replica = with_sql(&scene, "v1").start();
-    replica.ends_with(65);
-    replica.says("permission denied for schema public");
-    let mut replica = with_sql(&scene, "v2")
-        .env("ADMIN", db.url_as("admin", "p4ss-of-admin"))
-        .args(["--step-env-from", "DATABASE_URL=ADMIN"])
-        .start();
-    replica.ends_with(0);
-    assert!(!replica.log().contains("p4ss"), "{}", replica.log());
-    assert_eq!(
-        db.sql("select tableowner from pg_tables where tablename = 'a'"),
-        "admin"
-    );
-}
-
-/// No process list shows the password.
-fn the_password_is_in_no_argument(db: &Db) {
-    let scene = Scene::new(db);
-    let files = Migrations::new(&scene);
-    files.write("1_a.sql", slow(db));
-    let mut replica = with_sql(&scene, "v1").start();
-    replica.wait_for_log("sql started");
-    let pid = replica
-        .log()
-        .split("pid=")
-        .nth(1)
-        .and_then(|rest| rest.split(' ').next().map(str::to_owned))
-        .expect("a pid");
-    until("its words", || {
-        fs::read(format!("/proc/{pid}/cmdline"))
-            .is_ok_and(|words| words.starts_with(b"launchgate\0embedded"))
-    });
-    let words = fs::read(format!("/proc/{pid}/cmdline")).expect("its words");
-    assert_eq!(words, b"launchgate\0embedded\0sql\0--\0migrations\0");
-    replica.ends_with(0);
-}
-on_each!(the_password_is_in_no_argument: [postgres_15]);
-
-/// The revision is the files, where nothing else migrates and no release is named.
-#[test]
-fn the_folder_is_the_revision() {
-    let db = Db::sqlite();
-    let scene = Scene::new(&db);
-    let files = Migrations::new(&scene);
-    files.write("1_a.sql", "create table a (x int);");
-    let start = |args: &[&str]| {
-        let mut replica = scene
-            .command("job")
-            .env("GIT_SHA", "abc")
-            .args(args)
-            .start();
-        replica.ends_with(0);
-        let log = replica.log();
-        let at = log.find(" revision=").expect("a revision");
-        log[at + 10..]
-            .split_whitespace()
-            .next()
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let first = start(&["--sql", "migrations"]);
-    assert!(first.starts_with("fp-"), "{first}");
-    // The path to it is no part of it, nor what sqlx passes over.
-    files.write("README", "x");
-    let absolute = scene.path("migrations");
-    assert_eq!(start(&["--sql", &absolute]), first);
-    assert_eq!(scene.states().len(), 1);
-    // The waiting ones say the same by the same setting.
-    let mut waiter = scene.command("wait").args(["--sql", "migrations"]).start();
-    waiter.ends_with(0);
-    let mut waiter = scene
-        .command("wait")
-        .env("LAUNCHGATE_SQL", "migrations")
-        .start();
-    waiter.ends_with(0);
-    files.write("2_b.sql", "create table b (x int);");
-    assert_ne!(start(&["--sql", "migrations"]), first);
-    // Another migration beside it could change without it.
-    assert_eq!(start(&["--sql", "migrations", "--migrate", "true"]), "abc");
-    assert_eq!(start(&["--sql", "migrations", "--release", "r1"]), "r1");
-    let by_glob = start(&["--sql", "migrations", "--fingerprint", "migrations/1*"]);
-    assert!(by_glob.starts_with("fp-") && by_glob != first);
-}
-
-#[test]
-fn what_cannot_be_meant_is_refused_before_anything_runs() {
-    let db = Db::sqlite();
-    let scene = Scene::new(&db).without_database_file();
-    let files = Migrations::new(&scene);
-    let refused = |args: &[&str], url: &str, words: &[&str]| {
-        let mut replica = scene
-            .command("job")
-            .env("DATABASE_URL", url)
-            .args(args)
-            .start();
-        replica.ends_with(64);
-        for word in words {
-            replica.says(word);
-        }
-        assert!(!db.sqlite_file().exists());
-    };
-    let url = db.url();
-    refused(
-        &["--sql", "migrations"],
-        &url,
-        &["migrations contains no migrations"],
-    );
-    files.write("1_a.sql", "create table a (x int);");
-    refused(&["--sql", "nowhere"], &url, &["--sql: ", "nowhere"]);
-    refused(
-        &["--sql", "nowhere", "--release", "r"],
-        &url,
-        &["nowhere is not a folder"],
-    );
-    refused(
-        &["--sql", "migrations", "--no-database"],
-        &url,
-        &["--sql needs a database", "remove --no-database"],
-    );
-    refused(
-        &["--sql", "migrations"],
-        "",
-        &["no database is configured", "set DATABASE_URL"],
-    );
-    refused(
-        &["--snapshot", "s", "--sql", "migrations"],
-        "postgres://h/d",
-        &["only a SQLite database can be snapshotted", "pg_dump"],
-    );
-    refused(
-        &["--sql", "migrations", "--step-env", "DATABASE_URL=ftp://x"],
-        &url,
-        &["the steps' DATABASE_URL"],
-    );
-    files.write("x_a.sql", "");
-    refused(
-        &["--sql", "migrations"],
-        &url,
-        &["x_a.sql", "its name does not start with a version"],
-    );
-    files.remove("x_a.sql");
-    files.write("01_b.sql", "");
-    refused(
-        &["--sql", "migrations"],
-        &url,
-        &["have the same version, 1"],
-    );
-}
-
-/// Nothing listens there: launchgate would wait for the server before anything else is said.
-#[test]
-fn a_folder_for_another_database_is_refused_before_anything_connects() {
-    let db = Db::sqlite();
-    let scene = Scene::new(&db);
-    let files = Migrations::new(&scene);
-    let refused = |database: &str, more: &[&str], words: &[&str]| {
-        let job = scene.command("job").env("DATABASE_URL", database);
-        let args = ["--release=r", "--sql=migrations", "--wait-timeout=1ms"];
-        let mut replica = job.args(args).args(more).start();
-        replica.ends_with(64);
-        replica.says("--sql: ");
-        for word in words {
-            replica.says(word);
-        }
-    };
-    let (mysql, postgres) = ("mysql://u@127.0.0.1:1/x", "postgres://u@127.0.0.1:1/x");
-    files.write("migration_lock.toml", "provider = \"postgresql\"\n");
-    let words = ["migration_lock.toml", "postgresql", "the database is mysql"];
-    refused(mysql, &[], &words);
-    let own = format!("--step-env=DATABASE_URL={mysql}");
-    refused(postgres, &[&own], &words);
-    files.remove("migration_lock.toml");
-    fs::create_dir(files.0.join("meta")).expect("a folder");
-    files.write(
-        "meta/_journal.json",
-        r#"{"dialect": "sqlite", "entries": []}"#,
-    );
-    let words = ["_journal.json", "sqlite", "the database is postgres"];
-    refused(postgres, &[], &words);
-}
-
 /// Nothing is wrong with the file then.
 #[test]
 fn a_session_that_somebody_ends_is_told_as_that() {
@@ -463,18 +247,6 @@ fn a_session_that_somebody_ends_is_told_as_that() {
     files.write("1_a.sql", "create table a (x int);");
     with_sql(&scene, "v2").start().ends_with(0);
     assert_eq!(applied(&db), ["1|a"]);
-}
-
-#[test]
-fn a_file_that_can_not_be_read_is_told_with_the_reason() {
-    let db = Db::sqlite();
-    let scene = Scene::new(&db);
-    let files = Migrations::new(&scene);
-    fs::write(files.0.join("1_a.sql"), b"-- caf\xe9\n").expect("a file");
-    let mut replica = with_sql(&scene, "v1").start();
-    replica.ends_with(65);
-    replica.says("1_a.sql: stream did not contain valid UTF-8");
-    replica.says("hint=\"save the file as UTF-8\"");
 }
 
 fn check_lists_and_changes_nothing(db: &Db) {

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::common::{Db, Scene};
+use crate::common::{Db, Gate, Scene};
 
 /// The folder `migrations` beside the scene's scripts.
 pub struct Migrations(pub PathBuf);
@@ -31,4 +31,9 @@ pub fn applied(db: &Db) -> Vec<String> {
     let rows =
         db.sql("select version, description from _sqlx_migrations where success order by version");
     rows.lines().map(str::to_owned).collect()
+}
+
+/// `launchgate run --sql`, without a step of anybody else's.
+pub fn with_sql<'a>(scene: &'a Scene<'a>, revision: &str) -> Gate<'a> {
+    scene.bare(revision).args(["--sql", "migrations"])
 }

@@ -6,8 +6,7 @@
 //! goose and golang-migrate can't be had as programs here, so what their sources write is the judge.
 
 use crate::common::{Db, Gate, Scene, on_each};
-use crate::every_database::with_sql;
-use crate::folder::Migrations;
+use crate::folder::{Migrations, with_sql};
 use crate::npm_tools::DRIZZLE;
 
 fn the_down_section_of_dbmate_is_never_run(db: &Db) {

@@ -6,8 +6,7 @@
 use std::fs;
 
 use crate::common::{Db, Scene, on_each};
-use crate::every_database::with_sql;
-use crate::folder::Migrations;
+use crate::folder::{Migrations, with_sql};
 use crate::npm_tools::{PRISMA, run};
 
 /// Prisma's engine as WebAssembly has no MySQL, so what its source says is the judge.

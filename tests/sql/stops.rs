@@ -4,8 +4,7 @@
 
 use crate::common::processes::signal;
 use crate::common::{Db, Scene, on_each};
-use crate::every_database::with_sql;
-use crate::folder::{Migrations, applied};
+use crate::folder::{Migrations, applied, with_sql};
 use nix::sys::signal::Signal;
 
 pub(crate) fn slow(db: &Db) -> &'static str {

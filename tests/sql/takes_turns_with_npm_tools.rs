@@ -8,8 +8,7 @@ use std::fs;
 
 use crate::common::servers::PASSWORD;
 use crate::common::{Db, Scene, on_each};
-use crate::every_database::with_sql;
-use crate::folder::Migrations;
+use crate::folder::{Migrations, with_sql};
 use crate::npm_tools::{DBMATE, DRIZZLE, PRISMA, Tool, dump, run, wipe};
 
 fn take_turns(tool: &Tool, db: &Db) {

@@ -11,8 +11,7 @@
 use std::process::Command;
 
 use crate::common::{Db, Scene, on_each, until};
-use crate::every_database::with_sql;
-use crate::folder::Migrations;
+use crate::folder::{Migrations, with_sql};
 use crate::npm_tools::DRIZZLE;
 
 /// Inserts a row and fails twice; how often it was run.

@@ -3,8 +3,7 @@
 //! "A failure names file, line and the database's words." (contract, section 10)
 
 use crate::common::{Db, Scene, on_each};
-use crate::every_database::with_sql;
-use crate::folder::{Migrations, applied};
+use crate::folder::{Migrations, applied, with_sql};
 
 /// CREATE INDEX CONCURRENTLY waits for every transaction: launchgate's own has no snapshot.
 fn concurrent_indexes_need_no_transaction(db: &Db) {

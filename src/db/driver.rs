@@ -8,6 +8,7 @@ use super::{
     connection::{Connection, Pending},
     dialect::SqlDialect,
     fault::{ErrorCodes, Fault},
+    ledger::LedgerRow,
     ledger_read::Question,
     lock::TakenLock,
     migrator::{dialect::MigrationDialect, send::MigrationConnection},
@@ -64,6 +65,12 @@ type Find = for<'a> fn(
     question: Option<Question<'a>>,
     bound: Duration,
 ) -> Answer<'a, Found>;
+type NewestSuccess = for<'a> fn(
+    connection: &'a mut dyn Connection,
+    target: &'a Target,
+    revision: &'a str,
+    bound: Duration,
+) -> Answer<'a, Option<LedgerRow>>;
 
 /// One kind of database. Every field has to be given, so a new backend has to decide on each.
 pub struct Driver {
@@ -104,8 +111,11 @@ pub struct Driver {
     pub(super) connect_to_migrate:
         for<'a> fn(&'a DatabaseUrl, name: &'a str, TlsMode) -> OpenedToMigrate<'a>,
     /// Finds the ledgers that count and asks them `question`. Changes nothing. If the revision has
-    /// succeeded in one of them, the others need not be asked: a server answers that in one round trip.
+    /// succeeded in one of them, the others need not be asked.
     pub(super) find: Find,
+    /// The revision's newest success, where one round trip can tell that it counts, and `find` would need
+    /// more. Changes nothing.
+    pub(super) newest_success: NewestSuccess,
     /// Where this role could create a missing ledger, the best place first. Changes nothing; what the
     /// server does not tell beforehand is found out by trying.
     pub(super) homes:

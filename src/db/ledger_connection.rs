@@ -11,7 +11,7 @@ use super::{
     fault::{Fault, FaultKind},
     hints,
     ledger::Ledger,
-    ledger_read::{Question, Reader},
+    ledger_read::Question,
     ledger_sql::LedgerSql,
     place::Found,
     purpose::ConnectionPurpose,
@@ -123,13 +123,22 @@ impl LedgerConnection {
     }
 
     /// Finds the ledgers, and asks them what they say about a revision.
-    pub(super) async fn read(
-        &mut self,
-        revision: Option<&str>,
-        reader: Reader,
-    ) -> Result<Ledger, Error> {
-        let question = Question { revision, reader };
-        self.search(Some(question)).await?.ledger()
+    pub(super) async fn read(&mut self, revision: Option<&str>) -> Result<Ledger, Error> {
+        self.search(Some(Question { revision })).await?.ledger()
+    }
+
+    /// The same in one round trip if the revision has succeeded, as most starts find.
+    pub(super) async fn read_at_start(&mut self, revision: Option<&str>) -> Result<Ledger, Error> {
+        if let Some(revision) = revision {
+            let bound = self.bound;
+            let (target, connection) = self.opened().await?;
+            let ask = target.backend().driver().newest_success;
+            let success = ask(connection, target, revision, bound).await;
+            if let Some(row) = self.keep_or_close(success)? {
+                return Ok(Ledger::Rows(vec![row]));
+            }
+        }
+        self.read(revision).await
     }
 
     /// Finds the ledgers. Fails where no step may run.
@@ -142,10 +151,7 @@ impl LedgerConnection {
         let (target, connection) = self.opened().await?;
         let find = target.backend().driver().find;
         let found = find(connection, target, question, bound).await;
-        if found.as_ref().is_err_and(is_connection_s) {
-            self.connection = None;
-        }
-        let mut found = found?;
+        let mut found = self.keep_or_close(found)?;
         for sql in &mut found.ledgers {
             sql.ascii = self.ascii;
         }
@@ -233,6 +239,13 @@ impl LedgerConnection {
             Err(error) => Err(Fault::unopened(self.target.backend().driver().codes, error)),
         };
         self.keep_or_drop(answer)
+    }
+
+    fn keep_or_close<T>(&mut self, answer: Result<T, Error>) -> Result<T, Error> {
+        if answer.as_ref().is_err_and(is_connection_s) {
+            self.connection = None;
+        }
+        answer
     }
 
     /// A call that ended without an answer may still receive one, which would be mistaken for the

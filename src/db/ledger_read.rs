@@ -9,21 +9,11 @@ const NEWEST: u32 = 100;
 /// As long as a revision has not succeeded, its attempts are counted up to this many rows.
 const ATTEMPTS: u32 = 2000;
 
-/// Who reads the ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reader {
-    /// A start. Most find that the revision has succeeded, and that should take one round trip.
-    Start,
-    /// A replica that waits, or the holder of the lock.
-    Later,
-}
-
 /// What a reader wants to know.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Question<'a> {
     /// Without one, only what runs now is read.
     pub(super) revision: Option<&'a str>,
-    pub(super) reader: Reader,
 }
 
 impl LedgerSql {

@@ -11,7 +11,6 @@ use super::{
     ledger::{Ledger, NewRun, REVISION_MAX, RunOutcome, RunState},
     ledger_connection::LedgerConnection,
     ledger_creation::{CreationTime, LedgerCreation},
-    ledger_read::Reader,
     lock::{HeldLock, OnWait, RunEnd, TakenLock},
     place::Found,
 };
@@ -111,7 +110,7 @@ impl Locked {
 
     /// Reads the ledger again, on its own connection.
     pub async fn read_ledger(&mut self, revision: Option<&str>) -> Result<Ledger, Error> {
-        self.ledger.read(revision, Reader::Later).await
+        self.ledger.read(revision).await
     }
 
     /// Proves that the lock excludes: a second connection must fail to take it, and must see that it

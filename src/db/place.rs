@@ -37,12 +37,6 @@ impl Found {
         self.answers.push(answer);
     }
 
-    /// Whether the revision succeeded, according to one of them.
-    pub(super) fn has_succeeded(&self) -> bool {
-        let mut rows = self.answers.iter().flatten();
-        rows.any(|row| row.text(3) == "succeeded")
-    }
-
     /// Notes a reason why no step may run; the first one counts.
     pub(super) fn refuse(&mut self, error: Error) {
         self.refusal.get_or_insert(error);

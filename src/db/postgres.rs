@@ -7,6 +7,7 @@ mod errors;
 mod ledger_place;
 mod lock;
 mod migrations;
+mod newest_success;
 mod orphans;
 mod quoting;
 
@@ -81,6 +82,11 @@ pub(super) static POSTGRES: Driver = Driver {
     },
     find: |connection, target, question, bound| {
         Box::pin(ledger_place::find(connection, target, question, bound))
+    },
+    newest_success: |connection, target, revision, bound| {
+        Box::pin(newest_success::newest_success(
+            connection, target, revision, bound,
+        ))
     },
     homes: |connection, target, bound| {
         Box::pin(async move {

@@ -8,7 +8,6 @@ use super::{
     ledger::{ForeignLedger, Ledger, Run, RunState},
     ledger_connection::LedgerConnection,
     ledger_creation::CreationTime,
-    ledger_read::Reader,
     ledger_sql::LedgerSql,
     purpose::ConnectionPurpose,
     rows,
@@ -50,14 +49,14 @@ impl Target {
 
 impl Session {
     /// Reads the ledger: nothing is written, nothing locked. One round trip if the revision has succeeded;
-    /// otherwise one or two more may follow.
+    /// otherwise more follow.
     pub async fn read_ledger(&mut self, revision: Option<&str>) -> Result<Ledger, Error> {
-        self.ledger.read(revision, Reader::Start).await
+        self.ledger.read_at_start(revision).await
     }
 
     /// The same for a replica that waits: the revision has probably not succeeded yet.
     pub async fn read_ledger_again(&mut self, revision: Option<&str>) -> Result<Ledger, Error> {
-        self.ledger.read(revision, Reader::Later).await
+        self.ledger.read(revision).await
     }
 
     /// The tables of the ledger's name that the last read saw and did not believe.

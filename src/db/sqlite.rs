@@ -71,6 +71,7 @@ pub(super) static SQLITE: Driver = Driver {
             Ok(probe(connection, target, vec![only], question, bound).await?)
         })
     },
+    newest_success: |_, _, _, _| Box::pin(async { Ok(None) }),
     homes: |_, target, _| {
         let home = Home {
             sql: target.plain_sql(),

@@ -70,6 +70,25 @@ fn a_view_is_never_read() {
     stays_unread(&db, &deploy);
 }
 
+/// The schema is launchgate's own, and the key that the table had is there still.
+#[test]
+fn a_view_in_the_place_of_a_ledger_is_never_read() {
+    let db = Db::postgres_15();
+    let deploy = set_trap(&db);
+    db.sql("DROP TABLE own.launchgate_runs");
+    run(succeed(&deploy, "r", RUN));
+    db.sql(
+        "ALTER TABLE launchgate.launchgate_runs RENAME TO truth; SET ROLE deploy; \
+         CREATE VIEW launchgate.launchgate_runs AS SELECT *, tableoid FROM launchgate.truth \
+         WHERE nextval('own.trapped') > 0",
+    );
+    let look = run(async { connect(&deploy).await.read_ledger(Some("r")).await });
+    assert_eq!(look, Ok(Ledger::Missing));
+    assert!(!is_trapped(&db));
+    db.sql("SELECT * FROM launchgate.launchgate_runs");
+    assert!(is_trapped(&db), "a trap that does not snap proves nothing");
+}
+
 /// Even one whose owner is trusted: what it calls may be another's.
 #[test]
 fn a_view_of_a_trusted_owner_is_no_ledger() {

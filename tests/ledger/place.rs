@@ -125,6 +125,47 @@ fn a_named_ledger_is_created_where_it_may_be_and_no_other_is_asked() {
     });
 }
 
+/// The newer of a block and a success counts, wherever it is.
+#[test]
+fn a_ledger_that_0_1_made_in_public_is_asked_at_a_start_too() {
+    let db = Db::postgres_15();
+    let deploy = role(&db, "deploy");
+    db.sql("GRANT CREATE ON DATABASE shop TO deploy");
+    run(succeed(&deploy, "r", RUN));
+    db.sql(&ddl(Backend::Postgres, Some("public"), Some("deploy")));
+    db.sql(
+        "INSERT INTO public.launchgate_runs (app, revision, run_id, attempt, state, holder, version, started_at) \
+         VALUES ('default', 'r', 'old1', 1, 'blocked', 'op', '0.1.0', now())",
+    );
+    let seen = run(rows(&deploy, "r"));
+    let seen: Vec<_> = seen.iter().map(|row| row.run_id.as_str()).collect();
+    assert_eq!(seen, ["old1", RUN]);
+}
+
+/// Where XML is missing, or this role may not have it, a start takes more statements.
+#[test]
+fn a_success_is_read_without_xml_too() {
+    let db = Db::postgres_15();
+    let deploy = role(&db, "deploy");
+    db.sql(
+        "GRANT CREATE ON DATABASE shop TO deploy; \
+         REVOKE EXECUTE ON FUNCTION query_to_xml(text, boolean, boolean, text) FROM public",
+    );
+    run(succeed(&deploy, "r", RUN));
+    assert_eq!(run(rows(&deploy, "r"))[0].run_id, RUN);
+}
+
+#[test]
+fn the_holder_of_a_success_is_read_as_it_was_written() {
+    let db = Db::postgres_15();
+    run(succeed(&db.target(), "r", RUN));
+    let holder = "a<b>&amp;\"c\" \u{e9}\u{1f680}\r\n:1";
+    db.sql(&format!(
+        "UPDATE launchgate.launchgate_runs SET holder = '{holder}'"
+    ));
+    assert_eq!(run(rows(&db.target(), "r"))[0].holder, holder);
+}
+
 #[test]
 fn every_trusted_ledger_is_asked_before_a_step_runs() {
     let db = Db::postgres_15();
@@ -145,7 +186,7 @@ fn every_trusted_ledger_is_asked_before_a_step_runs() {
             let rows = rows(&deploy, revision).await;
             rows.into_iter().map(|row| row.run_id).collect::<Vec<_>>()
         };
-        assert_eq!(states("r").await, ["old3", "old1"]);
+        assert_eq!(states("r").await, ["old1"]);
         assert_eq!(states("r2").await, ["old3", "old2"]);
         let mut locked = hold(&deploy, "r3", RUN).await;
         assert_eq!(states("r3").await, [RUN, "old3"]);

@@ -109,7 +109,6 @@ fn the_fast_path_is_one_message() {
             lines[1].contains("statement: SET LOCAL search_path"),
             "{lines:?}"
         );
-        assert!(lines[1].contains("SELECT id, revision"), "{lines:?}");
         assert!(
             lines[2].contains(&format!("'after {owner}'")),
             "{owner}: {lines:?}"

@@ -106,6 +106,27 @@ fn whose_ledger_is_trusted() {
     assert!(run(read(&deploy)) != Ledger::Missing);
 }
 
+/// A role may be given every right to another's table, but that is not owning it.
+#[test]
+fn no_grant_makes_a_ledger_this_roles_own() {
+    let db = Db::postgres_15();
+    let deploy = role(&db, "deploy");
+    role(&db, "mallory");
+    forge(&db, "launchgate", "mallory");
+    db.sql(
+        "GRANT ALL ON SCHEMA launchgate TO deploy WITH GRANT OPTION; GRANT pg_read_all_data, pg_write_all_data TO deploy; \
+         GRANT ALL ON launchgate.launchgate_runs TO deploy WITH GRANT OPTION",
+    );
+    let look = || run(async { connect(&deploy).await.read_ledger(Some("r")).await });
+    refused(&look().expect_err("not trusted"), "is mallory's");
+    db.sql("ALTER TABLE launchgate.launchgate_runs OWNER TO deploy");
+    db.sql("REVOKE ALL ON SCHEMA launchgate FROM deploy");
+    refused(
+        &look().expect_err("the schema is not trusted"),
+        "the schema's owner is not trusted",
+    );
+}
+
 /// Since PostgreSQL 16 a role that creates another one is a member of it, in order to administer it.
 #[test]
 fn a_role_that_this_one_may_only_administer_is_not_trusted() {

@@ -1,0 +1,147 @@
+//! One question for a start with nothing to do: has the revision succeeded? Most of what it costs is what
+//! a new session has to load, so it is asked by few functions, and in one statement.
+
+use std::time::Duration;
+
+use super::{
+    dialect::SQL,
+    ledger_place::{EQ, IS_TABLE, MAY_READ, of_schema, quickly_trusted},
+};
+use crate::db::{
+    Error, Target,
+    connection::Connection,
+    ledger::{LedgerRow, RowLease, RunState},
+    ledger_sql::{HOME, LedgerSql, TABLE},
+};
+
+/// `pg_authid`, to which only a superuser has rights.
+const FOR_SUPERUSERS: &str = "1260::pg_catalog.oid";
+
+/// How many rows of a revision are read. Where there are more, `find` decides.
+const QUICK: usize = 100;
+
+/// The revision's newest success, where one question is enough to be sure that it counts.
+pub(super) async fn newest_success(
+    connection: &mut dyn Connection,
+    target: &Target,
+    revision: &str,
+    bound: Duration,
+) -> Result<Option<LedgerRow>, Error> {
+    let ask = ask_for_success(target, revision);
+    match connection.rows(ask, bound).await.map_err(Error::from) {
+        Ok(rows) => Ok(rows
+            .last()
+            .and_then(|row| success_in(&row.text(0), revision))),
+        // the server has no XML, or this role may not read the table: `find` tells
+        Err(Error::Refused { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Asks for the rows of a revision, in the ledger of launchgate's own schema if that is this role's, else
+/// in every ledger that is trusted.
+///
+/// No grant gives a right to an index: a role has one to the table's key if it is its owner or a member of its
+/// owner. (A superuser has every right, and is asked the other question.) That key is in the table's schema, and
+/// only its owner could give its table another name; a view has no file. A session finds all that out without
+/// reading a catalog, which takes longer. launchgate 0.1 created the ledger in `public`: if there is one, each is
+/// asked.
+fn ask_for_success(target: &Target, revision: &str) -> String {
+    let ledger = LedgerSql::named(&SQL, TABLE);
+    let columns = "SELECT tableoid, id, state, run_id, holder FROM ";
+    let rows = format!(
+        " WHERE {} AND {} LIMIT {QUICK}",
+        ledger.of_app(&target.app),
+        ledger.is("revision", revision),
+    );
+    let (own, of, trusted) = match &target.ledger {
+        Some(named) => ("false".to_owned(), of_schema(named), "true".to_owned()),
+        None => (
+            format!(
+                "pg_catalog.has_table_privilege(pg_catalog.to_regclass('{HOME}.{TABLE}_pkey'), 'REFERENCES') \
+                 AND NOT pg_catalog.has_table_privilege({FOR_SUPERUSERS}, 'REFERENCES') \
+                 AND pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace('{HOME}'), 'USAGE WITH GRANT OPTION') \
+                 AND pg_catalog.pg_relation_filenode(pg_catalog.to_regclass('{HOME}.{TABLE}')) IS NOT NULL \
+                 AND pg_catalog.to_regclass('public.{TABLE}') IS NULL"
+            ),
+            String::new(),
+            // in a schema of its own, whose owner could replace it, of that one too
+            format!(
+                "{} AND (SELECT n.nspname OPERATOR(pg_catalog.<>) '{HOME}' OR {} \
+                 FROM pg_catalog.pg_namespace n WHERE n.oid {EQ} c.relnamespace)",
+                quickly_trusted("c.relowner"),
+                quickly_trusted("n.nspowner"),
+            ),
+        ),
+    };
+    let in_each = format!(
+        "SELECT CASE WHEN {trusted} AND {MAY_READ} THEN pg_catalog.query_to_xml(pg_catalog.concat({}, c.oid::pg_catalog.regclass, {}), \
+         false, false, '') ELSE {} END FROM pg_catalog.pg_class c WHERE c.relname {EQ} '{TABLE}' AND {IS_TABLE}{of}",
+        quoted_text(columns),
+        quoted_text(&rows),
+        lazily("SELECT 0 AS tableoid, 'not trusted' AS state"),
+    );
+    // A pooler that sends reads to standbys sends several statements in one message to the primary.
+    format!(
+        "SET LOCAL search_path TO pg_catalog, pg_temp; SELECT CASE WHEN {own} THEN {} ELSE {} END",
+        lazily(&format!("{columns}{HOME}.{TABLE}{rows}")),
+        lazily(&in_each),
+    )
+}
+
+/// An expression that runs a statement. The server plans that only when it gets there, so that what is seldom
+/// needed costs little, and a table that is missing is no error.
+fn lazily(statement: &str) -> String {
+    let statement = quoted_text(statement);
+    format!("pg_catalog.query_to_xml({statement}, false, false, '')")
+}
+
+/// A text literal for a statement of ours, none of which has a backslash.
+fn quoted_text(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// The newest success of the revision whose rows these are. None where they don't settle it: an operator
+/// blocked it, rows are in several ledgers, one ledger is not trusted, a newer launchgate wrote a state that this
+/// one does not know, or there are more rows.
+fn success_in(xml: &str, revision: &str) -> Option<LedgerRow> {
+    let rows: Option<Vec<_>> = xml
+        .split("<tableoid>")
+        .skip(1)
+        .map(|row| row_in(row, revision))
+        .collect();
+    let rows = rows.filter(|rows| rows.len() < QUICK)?;
+    let (table, _) = *rows.first()?;
+    let is_clear =
+        |(of, row): &(&str, LedgerRow)| *of == table && row.state != Some(RunState::Blocked);
+    if !rows.iter().all(is_clear) {
+        return None;
+    }
+    rows.into_iter()
+        .map(|(_, row)| row)
+        .filter(|row| row.state == Some(RunState::Succeeded))
+        .max_by_key(|row| row.id)
+}
+
+/// A row as `query_to_xml` writes it, from its table's number on: an element for each column.
+fn row_in<'a>(xml: &'a str, revision: &str) -> Option<(&'a str, LedgerRow)> {
+    let (table, row) = xml.split_once("</tableoid>")?;
+    let field = |name: &str| {
+        let (_, from) = row.split_once(&format!("<{name}>"))?;
+        let (text, _) = from.split_once("</")?;
+        let text = text.replace("&lt;", "<").replace("&gt;", ">");
+        Some(text.replace("&#x0d;", "\r").replace("&amp;", "&"))
+    };
+    let row = LedgerRow {
+        id: field("id")?.parse().ok()?,
+        revision: revision.to_owned(),
+        run_id: field("run_id")?,
+        state: Some(RunState::parse(&field("state")?)?),
+        lease: RowLease::Over,
+        holder: field("holder")?,
+        age_ms: 0,
+        ended_ms: None,
+        note: None,
+    };
+    Some((table, row))
+}

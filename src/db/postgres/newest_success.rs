@@ -45,7 +45,7 @@ pub(super) async fn newest_success(
 /// owner. (A superuser has every right, and is asked the other question.) That key is in the table's schema, and
 /// only its owner could give its table another name; a view has no file. A session finds all that out without
 /// reading a catalog, which takes longer. launchgate 0.1 created the ledger in `public`: if there is one, each is
-/// asked.
+/// asked. `to_regclass` fails for a schema that this role may not use, so that is asked first.
 fn ask_for_success(target: &Target, revision: &str) -> String {
     let ledger = LedgerSql::named(&SQL, TABLE);
     let columns = "SELECT tableoid, id, state, run_id, holder FROM ";
@@ -58,11 +58,12 @@ fn ask_for_success(target: &Target, revision: &str) -> String {
         Some(named) => ("false".to_owned(), of_schema(named), "true".to_owned()),
         None => (
             format!(
-                "pg_catalog.has_table_privilege(pg_catalog.to_regclass('{HOME}.{TABLE}_pkey'), 'REFERENCES') \
+                "pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace('{HOME}'), 'USAGE WITH GRANT OPTION') \
+                 AND pg_catalog.has_table_privilege(pg_catalog.to_regclass('{HOME}.{TABLE}_pkey'), 'REFERENCES') \
                  AND NOT pg_catalog.has_table_privilege({FOR_SUPERUSERS}, 'REFERENCES') \
-                 AND pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace('{HOME}'), 'USAGE WITH GRANT OPTION') \
                  AND pg_catalog.pg_relation_filenode(pg_catalog.to_regclass('{HOME}.{TABLE}')) IS NOT NULL \
-                 AND pg_catalog.to_regclass('public.{TABLE}') IS NULL"
+                 AND (NOT pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace('public'), 'USAGE') \
+                 OR pg_catalog.to_regclass('public.{TABLE}') IS NULL)"
             ),
             String::new(),
             // in a schema of its own, whose owner could replace it, of that one too

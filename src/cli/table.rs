@@ -11,9 +11,11 @@ pub use row::{DefaultValue, Definition, Group, Shape, Variant};
 
 use super::verb::Verb::{self, Check, Init, Job, Probe, Resolve, Run, Status, Wait};
 
-/// Generates the enum and the table from the same rows, so that they can't get out of step.
+/// Generates the enum and the table from the same rows, so that they can't get out of step. A row is an id,
+/// a name, the rest of the definition, the help and, for commands where it means something else, their own.
 macro_rules! settings {
-    ($($id:ident $name:literal { $($field:tt)* })*) => {
+    ($($id:ident $name:literal = $row:expr, $help:literal
+        $($verb:ident in $group:ident: $other:literal)*;)*) => {
         /// A setting.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum SettingId {
@@ -26,7 +28,9 @@ macro_rules! settings {
                 id: SettingId::$id,
                 name: $name,
                 flag: concat!("--", $name),
-                $($field)*
+                help: $help,
+                variants: &[$(Variant { verb: $verb, group: Group::$group, help: $other }),*],
+                ..$row
             },)*
         ];
     };
@@ -53,287 +57,140 @@ const LOG: &[Verb] = &[Run, Job, Wait, Init, Status, Resolve, Check];
 /// The commands that use the ledger.
 const LEDGER: &[Verb] = &[Run, Job, Wait, Status, Resolve, Check];
 
-/// The fields that most rows leave alone. The macro fills in id, name and flag.
-const BASE: Definition = Definition {
-    id: SettingId::Config,
-    name: "",
-    flag: "",
-    short: None,
-    shape: Shape::Text,
-    value_name: "",
-    default: DefaultValue::Unset,
-    help: "",
-    group: Group::OneCommand,
-    verbs: &[],
-    variants: &[],
-};
-
-const fn base(group: Group, verbs: &'static [Verb], shape: Shape) -> Definition {
-    let value_name = match shape {
-        Shape::Switch => "BOOL",
-        Shape::Duration => "DURATION",
-        Shape::Count => "N",
-        Shape::Step | Shape::Steps | Shape::StartCommands => "CMD",
-        Shape::StepFolder => "DIR",
-        _ => "",
-    };
+/// What a row says besides its name and help: the form of a value and its placeholder, the commands that
+/// take the flag, and the heading in their help.
+const fn row(
+    shape: Shape,
+    value_name: &'static str,
+    verbs: &'static [Verb],
+    group: Group,
+) -> Definition {
     Definition {
+        id: SettingId::Config,
+        name: "",
+        flag: "",
+        short: None,
         shape,
         value_name,
+        default: DefaultValue::Unset,
+        help: "",
         group,
         verbs,
-        ..BASE
+        variants: &[],
     }
 }
 
 settings! {
-    Json "json" {
-        help: "Print JSON",
-        ..base(Group::OneCommand, &[Status], Shape::Switch)
-    }
-    Pid "pid" {
-        default: DefaultValue::Value("1"),
-        help: "The process ID of launchgate",
-        ..base(Group::OneCommand, &[Probe], Shape::Count)
-    }
+    Json "json" = row(Shape::Switch, "BOOL", &[Status], Group::OneCommand),
+        "Print JSON";
+    Pid "pid" = row(Shape::Count, "N", &[Probe], Group::OneCommand).default("1"),
+        "The process ID of launchgate";
 
-    Prepare "prepare" {
-        help: "Run CMD at every start of every replica, before launchgate connects to the database; repeatable, run in order",
-        ..base(Group::StartCommands, START, Shape::StartCommands)
-    }
-    WarmUp "warm-up" {
-        help: "Run CMD at every start of every replica, after the gate and before the server; repeatable, run in order",
-        ..base(Group::StartCommands, START, Shape::StartCommands)
-    }
+    Prepare "prepare" = row(Shape::StartCommands, "CMD", START, Group::StartCommands),
+        "Run CMD at every start of every replica, before launchgate connects to the database; repeatable, run in order";
+    WarmUp "warm-up" = row(Shape::StartCommands, "CMD", START, Group::StartCommands),
+        "Run CMD at every start of every replica, after the gate and before the server; repeatable, run in order";
 
-    Backup "backup" {
-        help: "Run CMD before the first migrate step, only if a migration is due",
-        ..base(Group::Steps, STEP, Shape::Step)
-    }
-    Snapshot "snapshot" {
-        help: "SQLite: copy the database into DIR before the first migrate step; migrate only if that succeeds",
-        ..base(Group::Steps, STEP, Shape::StepFolder)
-    }
-    Migrate "migrate" {
-        help: "Run CMD to migrate; repeatable, run in order",
-        ..base(Group::Steps, STEP, Shape::Steps)
-    }
-    Sql "sql" {
-        help: "Apply the .sql migrations in DIR after the migrate commands, as the tool that made them would",
-        variants: &[Variant::new(Wait, Group::Coordination, "Use the fingerprint of the .sql migrations in DIR as the revision, as `launchgate run --sql` does")],
-        ..base(Group::Steps, STEP, Shape::StepFolder)
-    }
-    SqlLayout "sql-layout" {
-        help: "Which tool's folder `--sql` has, where its files or the database leave that open: sqlx, prisma, drizzle, dbmate, goose, golang-migrate",
-        variants: &[Variant::new(Wait, Group::Coordination, "Which tool's folder `--sql` has, where its files leave that open")],
-        value_name: "NAME",
-        ..base(Group::Steps, STEP, Shape::Text)
-    }
-    Verify "verify" {
-        help: "Run CMD after the migrate steps; if it fails, the run fails",
-        ..base(Group::Steps, STEP, Shape::Step)
-    }
-    Shell "shell" {
-        help: "Run step and start commands through `/bin/sh -c`",
-        variants: &[Variant::new(Wait, Group::StartCommands, "Run start commands through `/bin/sh -c`")],
-        ..base(Group::Steps, STEP, Shape::Switch)
-    }
-    ExpandEnv "expand-env" {
-        help: "Expand $NAME and ${NAME} in step and start commands and in SERVER's arguments, without a shell",
-        variants: &[
-            Variant::new(Wait, Group::StartCommands, "Expand $NAME and ${NAME} in SERVER's arguments, without a shell"),
-            Variant::new(Init, Group::Server, "Expand $NAME and ${NAME} in SERVER's arguments, without a shell"),
-        ],
-        ..base(Group::Steps, STEP, Shape::Switch)
-    }
-    MigrateTimeout "migrate-timeout" {
-        default: DefaultValue::Value("0"),
-        help: "Stop a step and fail if it runs longer than this",
-        ..base(Group::Steps, STEP, Shape::Duration)
-    }
-    StopGrace "stop-grace" {
-        default: DefaultValue::Value("10s"),
-        help: "Time between SIGTERM and SIGKILL when a step or start command is stopped; 0 sends SIGKILL at once",
-        variants: &[
-            Variant::new(Wait, Group::StartCommands, "Time between SIGTERM and SIGKILL when a start command is stopped; 0 sends SIGKILL at once"),
-            Variant::new(Init, Group::Server, "Time between SIGTERM and SIGKILL for processes that outlive the server"),
-        ],
-        ..base(Group::Steps, STEP, Shape::Duration)
-    }
-    StepEnv "step-env" {
-        value_name: "NAME=VALUE",
-        help: "Set an environment variable for the steps only; repeatable",
-        ..base(Group::Steps, STEP, Shape::Pairs)
-    }
-    StepEnvFrom "step-env-from" {
-        value_name: "NAME=SOURCE",
-        help: "Set NAME for the steps to the value of the variable SOURCE, and remove SOURCE from the server's environment; repeatable",
-        ..base(Group::Steps, STEP, Shape::Pairs)
-    }
-    StepUser "step-user" {
-        value_name: "USER[:GROUP]",
-        default: DefaultValue::Described("--user"),
-        help: "Run the steps as this user (name or ID)",
-        ..base(Group::Steps, STEP, Shape::Text)
-    }
+    Backup "backup" = row(Shape::Step, "CMD", STEP, Group::Steps),
+        "Run CMD before the first migrate step, only if a migration is due";
+    Snapshot "snapshot" = row(Shape::StepFolder, "DIR", STEP, Group::Steps),
+        "SQLite: copy the database into DIR before the first migrate step; migrate only if that succeeds";
+    Migrate "migrate" = row(Shape::Steps, "CMD", STEP, Group::Steps),
+        "Run CMD to migrate; repeatable, run in order";
+    Sql "sql" = row(Shape::StepFolder, "DIR", STEP, Group::Steps),
+        "Apply the .sql migrations in DIR after the migrate commands, as the tool that made them would"
+        Wait in Coordination: "Use the fingerprint of the .sql migrations in DIR as the revision, as `launchgate run --sql` does";
+    SqlLayout "sql-layout" = row(Shape::Text, "NAME", STEP, Group::Steps),
+        "Which tool's folder `--sql` has, where its files or the database leave that open: sqlx, prisma, drizzle, dbmate, goose, golang-migrate"
+        Wait in Coordination: "Which tool's folder `--sql` has, where its files leave that open";
+    Verify "verify" = row(Shape::Step, "CMD", STEP, Group::Steps),
+        "Run CMD after the migrate steps; if it fails, the run fails";
+    Shell "shell" = row(Shape::Switch, "BOOL", STEP, Group::Steps),
+        "Run step and start commands through `/bin/sh -c`"
+        Wait in StartCommands: "Run start commands through `/bin/sh -c`";
+    ExpandEnv "expand-env" = row(Shape::Switch, "BOOL", STEP, Group::Steps),
+        "Expand $NAME and ${NAME} in step and start commands and in SERVER's arguments, without a shell"
+        Wait in StartCommands: "Expand $NAME and ${NAME} in SERVER's arguments, without a shell"
+        Init in Server: "Expand $NAME and ${NAME} in SERVER's arguments, without a shell";
+    MigrateTimeout "migrate-timeout" = row(Shape::Duration, "DURATION", STEP, Group::Steps).default("0"),
+        "Stop a step and fail if it runs longer than this";
+    StopGrace "stop-grace" = row(Shape::Duration, "DURATION", STEP, Group::Steps).default("10s"),
+        "Time between SIGTERM and SIGKILL when a step or start command is stopped; 0 sends SIGKILL at once"
+        Wait in StartCommands: "Time between SIGTERM and SIGKILL when a start command is stopped; 0 sends SIGKILL at once"
+        Init in Server: "Time between SIGTERM and SIGKILL for processes that outlive the server";
+    StepEnv "step-env" = row(Shape::Pairs, "NAME=VALUE", STEP, Group::Steps),
+        "Set an environment variable for the steps only; repeatable";
+    StepEnvFrom "step-env-from" = row(Shape::Pairs, "NAME=SOURCE", STEP, Group::Steps),
+        "Set NAME for the steps to the value of the variable SOURCE, and remove SOURCE from the server's environment; repeatable";
+    StepUser "step-user" = row(Shape::Text, "USER[:GROUP]", STEP, Group::Steps).described("--user"),
+        "Run the steps as this user (name or ID)";
 
-    DatabaseUrl "database-url" {
-        value_name: "URL",
-        default: DefaultValue::Described("`DATABASE_URL`, `POSTGRES_URL` and others, else libpq's `PGHOST`"),
-        help: "The database that holds the lock and the ledger; {NAME} is replaced with that variable's value",
-        ..base(Group::Database, LEDGER, Shape::Text)
-    }
-    DatabaseUrlEnv "database-url-env" {
-        value_name: "NAME",
-        help: "Read the database URL from this variable",
-        ..base(Group::Database, LEDGER, Shape::Text)
-    }
-    DatabaseUrlFile "database-url-file" {
-        value_name: "FILE",
-        help: "Read the database URL from this file",
-        ..base(Group::Database, LEDGER, Shape::Text)
-    }
-    DatabasePasswordFile "database-password-file" {
-        value_name: "FILE",
-        help: "Read the database password from this file, again for each connection",
-        ..base(Group::Database, LEDGER, Shape::Text)
-    }
-    NoDatabase "no-database" {
-        help: "Use no lock and no ledger: every replica runs the steps at every start",
-        ..base(Group::Database, LEDGER, Shape::Switch)
-    }
-    Ledger "ledger" {
-        value_name: "NAME",
-        default: DefaultValue::Described("schema or database `launchgate`, where possible"),
-        help: "The schema (Postgres) or database (MySQL, MariaDB) that holds the ledger",
-        ..base(Group::Database, LEDGER, Shape::Text)
-    }
-    App "app" {
-        value_name: "NAME",
-        default: DefaultValue::Value("default"),
-        help: "The name of this app; apps that share a database need different names",
-        ..base(Group::Database, LEDGER, Shape::Text)
-    }
-    WaitTimeout "wait-timeout" {
-        default: DefaultValue::Value("60s"),
-        help: "How long to wait for the database to accept a connection",
-        ..base(Group::Database, LEDGER, Shape::Duration)
-    }
+    DatabaseUrl "database-url" = row(Shape::Text, "URL", LEDGER, Group::Database).described("`DATABASE_URL`, `POSTGRES_URL` and others, else libpq's `PGHOST`"),
+        "The database that holds the lock and the ledger; {NAME} is replaced with that variable's value";
+    DatabaseUrlEnv "database-url-env" = row(Shape::Text, "NAME", LEDGER, Group::Database),
+        "Read the database URL from this variable";
+    DatabaseUrlFile "database-url-file" = row(Shape::Text, "FILE", LEDGER, Group::Database),
+        "Read the database URL from this file";
+    DatabasePasswordFile "database-password-file" = row(Shape::Text, "FILE", LEDGER, Group::Database),
+        "Read the database password from this file, again for each connection";
+    NoDatabase "no-database" = row(Shape::Switch, "BOOL", LEDGER, Group::Database),
+        "Use no lock and no ledger: every replica runs the steps at every start";
+    Ledger "ledger" = row(Shape::Text, "NAME", LEDGER, Group::Database).described("schema or database `launchgate`, where possible"),
+        "The schema (Postgres) or database (MySQL, MariaDB) that holds the ledger";
+    App "app" = row(Shape::Text, "NAME", LEDGER, Group::Database).default("default"),
+        "The name of this app; apps that share a database need different names";
+    WaitTimeout "wait-timeout" = row(Shape::Duration, "DURATION", LEDGER, Group::Database).default("60s"),
+        "How long to wait for the database to accept a connection";
 
-    Release "release" {
-        value_name: "ID",
-        default: DefaultValue::Described("the platform's release id"),
-        help: "The name of this release",
-        ..base(Group::Coordination, GATE, Shape::Text)
-    }
-    Fingerprint "fingerprint" {
-        value_name: "GLOB",
-        help: "Use a hash of these files as the revision, instead of the release; repeatable",
-        ..base(Group::Coordination, GATE, Shape::List)
-    }
-    LockTimeout "lock-timeout" {
-        default: DefaultValue::Value("0"),
-        help: "How long to wait for another replica to finish migrating",
-        ..base(Group::Coordination, GATE, Shape::Duration)
-    }
-    Lease "lease" {
-        default: DefaultValue::Value("30s"),
-        help: "How long the lock holder still counts as alive after its last heartbeat, 3s to 1h",
-        ..base(Group::Coordination, GATE, Shape::Duration)
-    }
-    MaxAttempts "max-attempts" {
-        default: DefaultValue::Value("3"),
-        help: "Refuse a revision after this many failed attempts; 0 means no limit",
-        ..base(Group::Coordination, ATTEMPTS, Shape::Count)
-    }
-    RetryDelay "retry-delay" {
-        default: DefaultValue::Value("10s"),
-        help: "How long every replica waits after a failed attempt before the next one; doubles with each failure, up to 5 minutes; 0 means no wait",
-        ..base(Group::Coordination, ATTEMPTS, Shape::Duration)
-    }
-    Retries "retries" {
-        default: DefaultValue::Value("0"),
-        help: "How often this replica runs failed steps again by itself, within --max-attempts",
-        ..base(Group::Coordination, STEP, Shape::Count)
-    }
-    OrphanTimeout "orphan-timeout" {
-        default: DefaultValue::Value("60s"),
-        help: "How long to wait for database sessions left behind by an earlier run's steps",
-        ..base(Group::Coordination, GATE, Shape::Duration)
-    }
+    Release "release" = row(Shape::Text, "ID", GATE, Group::Coordination).described("the platform's release id"),
+        "The name of this release";
+    Fingerprint "fingerprint" = row(Shape::List, "GLOB", GATE, Group::Coordination),
+        "Use a hash of these files as the revision, instead of the release; repeatable";
+    LockTimeout "lock-timeout" = row(Shape::Duration, "DURATION", GATE, Group::Coordination).default("0"),
+        "How long to wait for another replica to finish migrating";
+    Lease "lease" = row(Shape::Duration, "DURATION", GATE, Group::Coordination).default("30s"),
+        "How long the lock holder still counts as alive after its last heartbeat, 3s to 1h";
+    MaxAttempts "max-attempts" = row(Shape::Count, "N", ATTEMPTS, Group::Coordination).default("3"),
+        "Refuse a revision after this many failed attempts; 0 means no limit";
+    RetryDelay "retry-delay" = row(Shape::Duration, "DURATION", ATTEMPTS, Group::Coordination).default("10s"),
+        "How long every replica waits after a failed attempt before the next one; doubles with each failure, up to 5 minutes; 0 means no wait";
+    Retries "retries" = row(Shape::Count, "N", STEP, Group::Coordination).default("0"),
+        "How often this replica runs failed steps again by itself, within --max-attempts";
+    OrphanTimeout "orphan-timeout" = row(Shape::Duration, "DURATION", GATE, Group::Coordination).default("60s"),
+        "How long to wait for database sessions left behind by an earlier run's steps";
 
-    UnsetEnv "unset-env" {
-        value_name: "NAME",
-        help: "Remove NAME from the server's environment; repeatable",
-        ..base(Group::Server, SERVER, Shape::List)
-    }
-    User "user" {
-        value_name: "USER[:GROUP]",
-        help: "Run the server as this user (name or ID)",
-        ..base(Group::Server, SERVER, Shape::Text)
-    }
-    Init "init" {
-        help: "Keep running as the server's init: forward signals and reap zombies",
-        ..base(Group::Server, GATE, Shape::Switch)
-    }
-    InitGroup "init-group" {
-        help: "With --init: send signals to the server's whole process group",
-        variants: &[Variant::new(Init, Group::Server, "Send signals to the server's whole process group")],
-        ..base(Group::Server, GATE, Shape::Switch)
-    }
-    RewriteSignal "rewrite-signal" {
-        value_name: "FROM:TO",
-        help: "With --init: forward signal FROM as TO, or drop it if TO is 0; repeatable",
-        variants: &[Variant::new(Init, Group::Server, "Forward signal FROM as TO, or drop it if TO is 0; repeatable")],
-        ..base(Group::Server, GATE, Shape::List)
-    }
-    RemapExit "remap-exit" {
-        value_name: "FROM:TO",
-        help: "With --init: exit with TO if the server exits with FROM; repeatable",
-        variants: &[Variant::new(Init, Group::Server, "Exit with TO if the server exits with FROM; repeatable")],
-        ..base(Group::Server, GATE, Shape::List)
-    }
-    HealthListen "health-listen" {
-        value_name: "ADDR",
-        help: "Answer HTTP health checks on ADDR while the gate is closed: `:8080`, `127.0.0.1:8080`, `[::1]:8080`",
-        ..base(Group::Server, GATE, Shape::Text)
-    }
-    ParentDeathSignal "parent-death-signal" {
-        value_name: "SIGNAL",
-        help: "With --init: receive and forward this signal when launchgate's parent dies",
-        variants: &[Variant::new(Init, Group::Server, "Receive and forward this signal when launchgate's parent dies")],
-        ..base(Group::Server, GATE, Shape::Text)
-    }
+    UnsetEnv "unset-env" = row(Shape::List, "NAME", SERVER, Group::Server),
+        "Remove NAME from the server's environment; repeatable";
+    User "user" = row(Shape::Text, "USER[:GROUP]", SERVER, Group::Server),
+        "Run the server as this user (name or ID)";
+    Init "init" = row(Shape::Switch, "BOOL", GATE, Group::Server),
+        "Keep running as the server's init: forward signals and reap zombies";
+    InitGroup "init-group" = row(Shape::Switch, "BOOL", GATE, Group::Server),
+        "With --init: send signals to the server's whole process group"
+        Init in Server: "Send signals to the server's whole process group";
+    RewriteSignal "rewrite-signal" = row(Shape::List, "FROM:TO", GATE, Group::Server),
+        "With --init: forward signal FROM as TO, or drop it if TO is 0; repeatable"
+        Init in Server: "Forward signal FROM as TO, or drop it if TO is 0; repeatable";
+    RemapExit "remap-exit" = row(Shape::List, "FROM:TO", GATE, Group::Server),
+        "With --init: exit with TO if the server exits with FROM; repeatable"
+        Init in Server: "Exit with TO if the server exits with FROM; repeatable";
+    HealthListen "health-listen" = row(Shape::Text, "ADDR", GATE, Group::Server),
+        "Answer HTTP health checks on ADDR while the gate is closed: `:8080`, `127.0.0.1:8080`, `[::1]:8080`";
+    ParentDeathSignal "parent-death-signal" = row(Shape::Text, "SIGNAL", GATE, Group::Server),
+        "With --init: receive and forward this signal when launchgate's parent dies"
+        Init in Server: "Receive and forward this signal when launchgate's parent dies";
 
-    Verbose "verbose" {
-        short: Some('v'),
-        help: "Log more",
-        ..base(Group::Log, LOG, Shape::Switch)
-    }
-    Quiet "quiet" {
-        short: Some('q'),
-        help: "Log only warnings and errors",
-        ..base(Group::Log, LOG, Shape::Switch)
-    }
-    LogFormat "log-format" {
-        value_name: "FORMAT",
-        default: DefaultValue::Value("text"),
-        help: "`text`, or `json`: one object per line, step output wrapped line by line",
-        ..base(Group::Log, LOG, Shape::Text)
-    }
-    TerminationLog "termination-log" {
-        value_name: "FILE",
-        default: DefaultValue::Described("`/dev/termination-log` if it exists"),
-        help: "Write the reason to FILE if the gate fails",
-        ..base(Group::Log, GATE, Shape::Text)
-    }
+    Verbose "verbose" = row(Shape::Switch, "BOOL", LOG, Group::Log).short('v'),
+        "Log more";
+    Quiet "quiet" = row(Shape::Switch, "BOOL", LOG, Group::Log).short('q'),
+        "Log only warnings and errors";
+    LogFormat "log-format" = row(Shape::Text, "FORMAT", LOG, Group::Log).default("text"),
+        "`text`, or `json`: one object per line, step output wrapped line by line";
+    TerminationLog "termination-log" = row(Shape::Text, "FILE", GATE, Group::Log).described("`/dev/termination-log` if it exists"),
+        "Write the reason to FILE if the gate fails";
 
-    Config "config" {
-        value_name: "FILE",
-        default: DefaultValue::Described("`./launchgate.toml`, else `/etc/launchgate.toml`, if it exists"),
-        help: "Read settings from FILE",
-        ..base(Group::SettingsFile, &[Run, Job, Wait, Init, Status, Resolve, Check, Probe], Shape::Text)
-    }
+    Config "config" = row(Shape::Text, "FILE", &[Run, Job, Wait, Init, Status, Resolve, Check, Probe], Group::SettingsFile).described("`./launchgate.toml`, else `/etc/launchgate.toml`, if it exists"),
+        "Read settings from FILE";
 }
 
 #[cfg(test)]

@@ -113,12 +113,6 @@ pub struct Definition {
     pub variants: &'static [Variant],
 }
 
-impl Variant {
-    pub(super) const fn new(verb: Verb, group: Group, help: &'static str) -> Self {
-        Self { verb, group, help }
-    }
-}
-
 impl SettingId {
     /// The row of this setting.
     pub fn definition(self) -> &'static Definition {
@@ -143,6 +137,21 @@ impl SettingId {
 }
 
 impl Definition {
+    pub(super) const fn default(mut self, text: &'static str) -> Self {
+        self.default = DefaultValue::Value(text);
+        self
+    }
+
+    pub(super) const fn described(mut self, text: &'static str) -> Self {
+        self.default = DefaultValue::Described(text);
+        self
+    }
+
+    pub(super) const fn short(mut self, letter: char) -> Self {
+        self.short = Some(letter);
+        self
+    }
+
     /// Whether a command takes the flag.
     pub fn belongs_to(&self, verb: Verb) -> bool {
         self.verbs.contains(&verb) || self.variants.iter().any(|variant| variant.verb == verb)

@@ -18,12 +18,13 @@ use std::mem::ManuallyDrop;
 
 use clap::ArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::RawValues;
 
 pub use document::Document;
 pub use nested::CommandLine;
 pub use operand::Operand;
 pub use parser::command;
-pub use step_keys::{STEP_KEYS, StepKey, StepKeyId};
+pub use step_keys::StepKey;
 pub use table::{DefaultValue, Definition, Group, SETTINGS, SettingId, Shape, Variant};
 pub use verb::Verb;
 
@@ -34,8 +35,11 @@ use crate::exit::Failure;
 pub struct Raw {
     /// The command.
     pub verb: Verb,
-    settings: Vec<(SettingId, Vec<OsString>)>,
-    operands: Vec<(Operand, Vec<OsString>)>,
+    /// Not dropped, and neither is the parser: freeing them takes longer than resolving the steps' settings,
+    /// and exec frees them anyway.
+    matches: ManuallyDrop<ArgMatches>,
+    /// The command line around it, which gives the settings that this one leaves out.
+    outer: Option<Box<Self>>,
 }
 
 /// The result of parsing.
@@ -48,53 +52,36 @@ pub enum Parsed {
 }
 
 impl Raw {
-    fn new(verb: Verb, matches: &ArgMatches) -> Self {
-        let values = |name: &str| {
-            let values = matches.get_raw(name).into_iter().flatten();
-            values.map(ToOwned::to_owned).collect()
-        };
-        let mut raw = Self {
+    fn new(verb: Verb, matches: ArgMatches) -> Self {
+        Self {
             verb,
-            settings: Vec::new(),
-            operands: Vec::new(),
-        };
-        for given in matches.ids().map(clap::Id::as_str) {
-            let mut rows = SETTINGS.iter().filter(|row| row.belongs_to(verb));
-            if let Some(row) = rows.find(|row| row.name == given) {
-                raw.settings.push((row.id, values(given)));
-            } else if let Some(&operand) = Operand::of(verb).iter().find(|o| o.as_str() == given) {
-                raw.operands.push((operand, values(given)));
-            }
+            matches: ManuallyDrop::new(matches),
+            outer: None,
         }
-        raw
     }
 
-    /// Fills in, from an outer command line, settings that this command accepts but was not given.
-    fn add(&mut self, outer: Self) {
-        let given: Vec<SettingId> = self.settings.iter().map(|(id, _)| *id).collect();
-        let is_given = |id: SettingId| {
-            let mut alternatives = nested::ALTERNATIVES.iter().filter(|ids| ids.contains(&id));
-            given.contains(&id) || alternatives.any(|ids| ids.iter().any(|id| given.contains(id)))
-        };
-        let verb = self.verb;
-        self.settings.extend(
-            outer
-                .settings
-                .into_iter()
-                .filter(|(id, _)| id.definition().belongs_to(verb) && !is_given(*id)),
-        );
+    fn given(&self, name: &str) -> Option<RawValues<'_>> {
+        // A name that the parser does not know was not given.
+        self.matches.try_get_raw(name).ok().flatten()
     }
 
     /// The values of a setting's flag, in order; `None` if it is not given.
-    pub fn values(&self, id: SettingId) -> Option<&[OsString]> {
-        let given = self.settings.iter().find(|(given, _)| *given == id)?;
-        Some(&given.1)
+    pub fn values(&self, id: SettingId) -> Option<RawValues<'_>> {
+        let own = self.given(id.name());
+        let Some(outer) = self.outer.as_ref().filter(|_| own.is_none()) else {
+            return own;
+        };
+        let mut alternatives = nested::ALTERNATIVES.iter().filter(|ids| ids.contains(&id));
+        let is_overridden =
+            alternatives.any(|ids| ids.iter().any(|id| self.given(id.name()).is_some()));
+        let is_ours = id.definition().belongs_to(self.verb) && !is_overridden;
+        is_ours.then(|| outer.given(id.name())).flatten()
     }
 
     /// The values of an argument that is not a setting; none if it is not given.
-    pub fn words(&self, operand: Operand) -> &[OsString] {
-        let given = self.operands.iter().find(|(given, _)| *given == operand);
-        given.map_or(&[], |(_, words)| words)
+    pub fn words(&self, operand: Operand) -> Vec<OsString> {
+        let words = self.given(operand.as_str()).into_iter().flatten();
+        words.map(ToOwned::to_owned).collect()
     }
 }
 
@@ -105,12 +92,9 @@ impl Raw {
 pub fn parse(args: &[OsString]) -> Result<Parsed, Failure> {
     let verb = args.get(1).and_then(|word| Verb::named(word.to_str()?));
     if let Some(verb) = verb {
-        // Not dropped: freeing them takes longer than resolving the steps' settings, and exec will
-        // free them anyway.
         let mut parser = ManuallyDrop::new(parser::parser(verb, &args[2..]));
         if let Ok(matches) = parser.try_get_matches_from_mut(&args[1..]) {
-            let matches = ManuallyDrop::new(matches);
-            return Ok(Parsed::Command(Box::new(Raw::new(verb, &matches))));
+            return Ok(Parsed::Command(Box::new(Raw::new(verb, matches))));
         }
     }
     // Only the full definition includes the help and error texts.
@@ -119,15 +103,11 @@ pub fn parse(args: &[OsString]) -> Result<Parsed, Failure> {
         whole = whole.subcommand(parser::subcommand(Verb::Embedded));
     }
     let error = match whole.try_get_matches_from_mut(args) {
-        Ok(matches) => {
-            let Some((name, matches)) = matches.subcommand() else {
+        Ok(mut matches) => {
+            let command = matches.remove_subcommand();
+            let named = command.and_then(|(name, matches)| Some((Verb::named(&name)?, matches)));
+            let Some((verb, matches)) = named else {
                 return Err(Failure::usage("no command", "see `launchgate --help`"));
-            };
-            let Some(verb) = Verb::named(name) else {
-                return Err(Failure::usage(
-                    format!("unknown command {name}"),
-                    "see `launchgate --help`",
-                ));
             };
             return Ok(Parsed::Command(Box::new(Raw::new(verb, matches))));
         }
@@ -258,10 +238,11 @@ mod tests {
         ]) else {
             panic!("it parses");
         };
-        assert_eq!(raw.values(SettingId::Migrate).unwrap(), ["a", "b"]);
-        assert_eq!(raw.values(SettingId::Shell).unwrap(), ["true"]);
-        assert_eq!(raw.values(SettingId::ExpandEnv).unwrap(), ["off"]);
-        assert_eq!(raw.values(SettingId::Verify), None);
+        let given = |id| raw.values(id).unwrap().collect::<Vec<_>>();
+        assert_eq!(given(SettingId::Migrate), ["a", "b"]);
+        assert_eq!(given(SettingId::Shell), ["true"]);
+        assert_eq!(given(SettingId::ExpandEnv), ["off"]);
+        assert!(raw.values(SettingId::Verify).is_none());
         assert_eq!(raw.words(Operand::Server), ["s", "-x"]);
     }
 

@@ -175,7 +175,7 @@ fn carry_out(host: &Host, log: &Log, settings: &Settings) -> Result<(), Failure>
         Command::Wait(command) => wait::wait(host, log, environment, command),
         Command::Init(server) => init::init(host, log, environment, server),
         Command::Check(command) => check::check(host, log, settings, command),
-        Command::Status { operator, json } => status::status(host, log, operator, *json),
+        Command::Status { ledger, json } => status::status(host, log, ledger, *json),
         Command::Resolve(command) => resolve::resolve(host, log, command),
         Command::Probe { pid, words } => probe::probe(host, log, environment, (*pid, words)),
         Command::PrintDdl(settings) => print_ddl::print_ddl(host, settings),

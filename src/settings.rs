@@ -35,8 +35,8 @@ pub use file::termination_log_without_settings;
 pub use log::LogSettings;
 pub use origin::{Origin, Pair, Setting, UserSetting};
 pub use resolve::{
-    CheckSettings, Command, GateSettings, LedgerSettings, OperatorSettings, PrintDdlSettings,
-    ResolveSettings, RunSettings, Settings, WaitSettings,
+    CheckSettings, Command, GateSettings, LedgerSettings, PrintDdlSettings, ResolveSettings,
+    RunSettings, Settings, WaitSettings,
 };
 pub use rows::Row;
 pub use run_variable::RunVariable;

@@ -56,7 +56,7 @@ impl<'a> CommandLine<'a> {
         if let (Some(outer), Parsed::Command(inner)) = (self.outer, &mut parsed)
             && let Parsed::Command(outer) = parse(outer)?
         {
-            inner.add(*outer);
+            inner.outer = Some(outer);
         }
         Ok(parsed)
     }

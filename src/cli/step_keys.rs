@@ -2,71 +2,48 @@
 
 use super::table::Shape;
 
-/// What a key of a step's table says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StepKeyId {
-    /// The command.
-    Command,
-    /// The step's name.
-    Name,
-    /// Its time limit.
-    Timeout,
-    /// Its own variables.
-    Env,
-    /// Its user.
-    User,
+enum_with_all! {
+    /// A key of a step's table in the settings file.
+    pub enum StepKey {
+        /// The command.
+        Command = "command",
+        /// The step's name.
+        Name = "name",
+        /// Its time limit.
+        Timeout = "timeout",
+        /// Its own variables.
+        Env = "env",
+        /// Its user.
+        User = "user",
+    }
 }
 
-/// A key of a step's table in the settings file.
-#[derive(Debug)]
-pub struct StepKey {
-    /// What it says.
-    pub id: StepKeyId,
-    /// The key.
-    pub name: &'static str,
-    /// The form of a value.
-    pub shape: Shape,
-    /// What it does.
-    pub help: &'static str,
+impl StepKey {
+    /// The form of a value, and what the key does.
+    pub fn description(self) -> (Shape, &'static str) {
+        match self {
+            Self::Command => (
+                Shape::Command,
+                "The command: one string, split into words like `--migrate`, or an array of words, which is not split",
+            ),
+            Self::Name => (
+                Shape::Text,
+                "The step's name in the log and the ledger [default: the name of the setting]",
+            ),
+            Self::Timeout => (
+                Shape::Duration,
+                "Stop this step and fail if it runs longer than this [default: migrate-timeout]",
+            ),
+            Self::Env => (Shape::Table, "Environment variables for this command only"),
+            Self::User => (
+                Shape::Text,
+                "Run this step as this user [default: step-user]",
+            ),
+        }
+    }
+
     /// Whether a start command's table has it too.
-    pub is_for_start_commands: bool,
+    pub fn is_for_start_commands(self) -> bool {
+        !matches!(self, Self::Timeout | Self::User)
+    }
 }
-
-/// The keys of a step's table.
-pub static STEP_KEYS: [StepKey; 5] = [
-    StepKey {
-        id: StepKeyId::Command,
-        name: "command",
-        shape: Shape::Command,
-        help: "The command: one string, split into words like `--migrate`, or an array of words, which is not split",
-        is_for_start_commands: true,
-    },
-    StepKey {
-        id: StepKeyId::Name,
-        name: "name",
-        shape: Shape::Text,
-        help: "The step's name in the log and the ledger [default: the name of the setting]",
-        is_for_start_commands: true,
-    },
-    StepKey {
-        id: StepKeyId::Timeout,
-        name: "timeout",
-        shape: Shape::Duration,
-        help: "Stop this step and fail if it runs longer than this [default: migrate-timeout]",
-        is_for_start_commands: false,
-    },
-    StepKey {
-        id: StepKeyId::Env,
-        name: "env",
-        shape: Shape::Table,
-        help: "Environment variables for this command only",
-        is_for_start_commands: true,
-    },
-    StepKey {
-        id: StepKeyId::User,
-        name: "user",
-        shape: Shape::Text,
-        help: "Run this step as this user [default: step-user]",
-        is_for_start_commands: false,
-    },
-];

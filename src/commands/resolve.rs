@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 
+use crate::cli::Verb;
 use crate::commands::status::redacted_names;
 use crate::db::ledger::RunState;
 use crate::db::{Error, Session};
@@ -55,7 +56,7 @@ pub fn resolve(host: &Host, log: &Log, settings: &ResolveSettings) -> Result<(),
             "pass a value, or remove the flag",
         ));
     }
-    let mut plan = coordination::without_revision(&settings.operator)?;
+    let mut plan = coordination::without_revision(Verb::Resolve, &settings.ledger)?;
     plan.revision = PlannedRevision::Known(RevisionInfo {
         revision: Some(revision.as_str().to_owned()),
         ..RevisionInfo::default()

@@ -3,6 +3,7 @@
 mod page;
 
 use self::page::{printable, render, render_json, short};
+use crate::cli::Verb;
 use crate::db::DatabaseUrl;
 use crate::db::ledger::Run;
 use crate::exit::Failure;
@@ -14,7 +15,7 @@ use crate::output::print;
 use crate::plan::coordination;
 use crate::plan::gate_plan::GatePlan;
 use crate::redact;
-use crate::settings::{OperatorSettings, Origin, Setting};
+use crate::settings::{LedgerSettings, Origin, Setting};
 use crate::sys::host::Host;
 
 /// How many rows are shown.
@@ -43,13 +44,13 @@ struct LedgerReport {
 pub fn status(
     host: &Host,
     log: &Log,
-    settings: &OperatorSettings,
+    ledger: &LedgerSettings,
     as_json: bool,
 ) -> Result<(), Failure> {
-    let plan = coordination::without_revision(settings)?;
+    let plan = coordination::without_revision(Verb::Status, ledger)?;
     let log = log.clone();
     let reference = plan.reference.clone();
-    let Setting { value, origin } = &settings.ledger.coordination.retry_delay;
+    let Setting { value, origin } = &ledger.coordination.retry_delay;
     let value = humantime::format_duration(*value);
     let assumed = match origin {
         Origin::Default => format!("--retry-delay {value} (default)"),

@@ -12,8 +12,7 @@ use crate::plan::gate_plan::{GatePlan, Limits};
 use crate::plan::ledger_reference::LedgerReference;
 use crate::plan::revision::{self, PlannedRevision, RevisionInfo};
 use crate::settings::{
-    CoordinationSettings, DatabaseChoice, DatabaseSettings, LedgerSettings, OperatorSettings,
-    Origin, Setting,
+    CoordinationSettings, DatabaseChoice, DatabaseSettings, LedgerSettings, Origin, Setting,
 };
 use crate::sys::environment::Environment;
 use crate::sys::host;
@@ -102,17 +101,17 @@ fn gate_plan(
 ///
 /// # Errors
 /// No database is named.
-pub fn without_revision(settings: &OperatorSettings) -> Result<GatePlan, Failure> {
+pub fn without_revision(verb: Verb, ledger: &LedgerSettings) -> Result<GatePlan, Failure> {
     let LedgerSettings {
         database,
         coordination,
-    } = &settings.ledger;
+    } = ledger;
     let DatabaseChoice::Url(url) = &database.choice else {
-        return Err(no_database(settings.verb, &settings.ledger.database.choice));
+        return Err(no_database(verb, &database.choice));
     };
     check_arithmetic(coordination)?;
-    let none = PlannedRevision::Known(RevisionInfo::default());
-    Ok(gate_plan(url, database, coordination, none))
+    let none = RevisionInfo::default();
+    Ok(gate_plan(url, database, coordination, none, None))
 }
 
 /// Neither a database nor `--no-database`: each replica would run the steps for itself, at every start.

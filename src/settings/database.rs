@@ -174,24 +174,15 @@ impl Sources<'_> {
             } else {
                 value
             };
-            Some(Setting {
-                value: value.to_owned(),
-                origin: Origin::Variable(name.to_owned()),
-            })
+            let (value, origin) = (value.to_owned(), Origin::Variable(name.to_owned()));
+            Some(Setting { value, origin })
         })
     }
 
     /// A URL with names in braces replaced.
     fn expanded(&self, setting: Setting<OsString>) -> Result<Setting<OsString>, Failure> {
-        let Setting { value, origin } = into_text(setting)?;
         let variable = |name: &str| self.environment.get_filled(name);
-        match url::expand(&value, &variable) {
-            Ok(url) => Ok(Setting {
-                value: url.into(),
-                origin,
-            }),
-            Err(problem) => Err(Failure::of_setting(origin, problem)),
-        }
+        into_text(setting)?.try_map(|text| Ok(url::expand(&text, &variable)?.into()))
     }
 
     fn url(&self, setting: Setting<OsString>) -> Result<Box<Setting<DatabaseUrl>>, Failure> {

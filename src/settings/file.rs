@@ -18,7 +18,7 @@ pub(super) use value::{Item, Value};
 
 use super::nearest::nearest;
 use super::origin::{Origin, Setting};
-use crate::cli::{CommandLine, Definition, SETTINGS, STEP_KEYS, SettingId, Shape, StepKey, Verb};
+use crate::cli::{CommandLine, Definition, SETTINGS, SettingId, Shape, StepKey, Verb};
 use crate::exit::Failure;
 use crate::sys;
 use crate::sys::environment::Environment;
@@ -105,7 +105,7 @@ impl SettingsFile {
             match found.shape {
                 Shape::Step | Shape::Steps => known_in_steps(&source, value, &|_| true)?,
                 Shape::StartCommands => {
-                    known_in_steps(&source, value, &|key| key.is_for_start_commands)?;
+                    known_in_steps(&source, value, &|key| key.is_for_start_commands())?;
                 }
                 _ => {}
             }
@@ -225,8 +225,8 @@ fn known_in_steps(
     match value.get_ref() {
         DeValue::Table(table) => {
             for key in table.keys() {
-                let known = STEP_KEYS.iter().filter(|known| has(known));
-                let names = known.map(|known| known.name);
+                let known = StepKey::ALL.into_iter().filter(has);
+                let names = known.map(StepKey::as_str);
                 if !names.clone().any(|name| name == key.get_ref()) {
                     return Err(unknown(source, key, names));
                 }

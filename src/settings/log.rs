@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::origin::{Origin, Setting};
+use super::origin::Origin;
 use super::parse::{parse_format, parse_health};
 use super::sources::Sources;
 use crate::cli::SettingId;
@@ -55,9 +55,9 @@ impl Sources<'_> {
     /// Where health checks are answered, if that is wanted.
     pub(super) fn health(&self) -> Result<Option<HealthAddress>, Failure> {
         let setting = self.parsed_if_set(SettingId::HealthListen, parse_health)?;
-        Ok(setting.map(|Setting { value, origin }| HealthAddress {
-            source: origin.to_string(),
-            ..value
+        Ok(setting.map(|setting| HealthAddress {
+            source: setting.origin.to_string(),
+            ..setting.value
         }))
     }
 

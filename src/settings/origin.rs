@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::exit::{Failure, FailureKind, Problem};
 use crate::sys::identity::Identity;
 
 /// Where a value came from.
@@ -54,6 +55,51 @@ pub struct Setting<T> {
     pub value: T,
     /// Where it came from.
     pub origin: Origin,
+}
+
+impl<T> Setting<T> {
+    /// What the value becomes, which can't fail.
+    pub(super) fn map<U>(self, becomes: impl FnOnce(T) -> U) -> Setting<U> {
+        Setting {
+            value: becomes(self.value),
+            origin: self.origin,
+        }
+    }
+
+    /// What the value becomes. The error names its origin.
+    pub(super) fn try_map<U>(
+        self,
+        becomes: impl FnOnce(T) -> Result<U, Problem>,
+    ) -> Result<Setting<U>, Failure> {
+        let Self { value, origin } = self;
+        match becomes(value) {
+            Ok(value) => Ok(Setting { value, origin }),
+            Err(problem) => Err(Failure::of_setting(origin, problem)),
+        }
+    }
+}
+
+impl Setting<String> {
+    /// Parses the value. The error names it, and its origin.
+    pub(super) fn parse<T>(
+        self,
+        parser: impl Fn(&str) -> Result<T, Problem>,
+    ) -> Result<Setting<T>, Failure> {
+        let value = parse_from(&self.value, &self.origin, parser)?;
+        Ok(self.map(|_| value))
+    }
+}
+
+/// Parses a value. The error names its origin.
+pub(super) fn parse_from<T>(
+    text: &str,
+    origin: &dyn fmt::Display,
+    parser: impl Fn(&str) -> Result<T, Problem>,
+) -> Result<T, Failure> {
+    parser(text).map_err(|problem| {
+        let problem = problem.of(format_args!("{origin}: `{text}`"));
+        Failure::new(FailureKind::Usage, problem)
+    })
 }
 
 /// A name with a value, or with the name of the variable that holds the value.

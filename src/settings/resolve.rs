@@ -1,6 +1,6 @@
 //! The resolved settings of each command: what it uses, and nothing else.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
 use super::coordination::CoordinationSettings;
 use super::database::DatabaseSettings;
@@ -37,7 +37,7 @@ pub enum Command {
     /// `status`.
     Status {
         /// Where the ledger is.
-        operator: Box<OperatorSettings>,
+        ledger: Box<LedgerSettings>,
         /// Whether to print JSON.
         json: bool,
     },
@@ -112,15 +112,6 @@ pub struct CheckSettings {
     pub rows: Vec<Row>,
 }
 
-/// The settings of `status`, and those that `resolve` shares.
-#[derive(Debug)]
-pub struct OperatorSettings {
-    /// Which of them.
-    pub verb: Verb,
-    /// How replicas are coordinated.
-    pub ledger: LedgerSettings,
-}
-
 /// The settings of `resolve`. Its arguments are not parsed yet.
 #[derive(Debug)]
 pub struct ResolveSettings {
@@ -131,7 +122,7 @@ pub struct ResolveSettings {
     /// The reason.
     pub note: Option<OsString>,
     /// Where the ledger is.
-    pub operator: OperatorSettings,
+    pub ledger: LedgerSettings,
 }
 
 /// The arguments of `print-ddl`.
@@ -168,20 +159,20 @@ impl Sources<'_> {
             Verb::Check => Command::Check(Box::new(self.check()?)),
             Verb::Status => Command::Status {
                 json: self.switch(SettingId::Json)?.value,
-                operator: Box::new(self.operator()?),
+                ledger: Box::new(self.ledger()?),
             },
             Verb::Resolve => Command::Resolve(Box::new(ResolveSettings {
                 revision: self.word(Operand::Revision),
                 decision: self.word(Operand::As),
-                note: self.raw.words(Operand::Note).first().cloned(),
-                operator: self.operator()?,
+                note: self.raw.words(Operand::Note).pop(),
+                ledger: self.ledger()?,
             })),
             Verb::Probe => Command::Probe {
                 pid: self.pid()?,
-                words: self.raw.words(Operand::Server).to_vec(),
+                words: self.raw.words(Operand::Server),
             },
             Verb::PrintDdl => Command::PrintDdl(self.print_ddl()?),
-            Verb::Convert => Command::Convert(self.raw.words(Operand::Chain).to_vec()),
+            Verb::Convert => Command::Convert(self.raw.words(Operand::Chain)),
             Verb::Generate => Command::Generate(self.document()?),
             Verb::Embedded => Command::Embedded(Box::new(self.embedded()?)),
         })
@@ -260,16 +251,9 @@ impl Sources<'_> {
         })
     }
 
-    fn operator(&self) -> Result<OperatorSettings, Failure> {
-        Ok(OperatorSettings {
-            verb: self.raw.verb,
-            ledger: self.ledger()?,
-        })
-    }
-
     fn print_ddl(&self) -> Result<PrintDdlSettings, Failure> {
         let text = |operand: Operand| {
-            let Some(word) = self.raw.words(operand).first() else {
+            let Some(word) = self.raw.words(operand).pop() else {
                 return Ok(None);
             };
             let flag = format!("--{}", operand.as_str());
@@ -302,8 +286,7 @@ impl Sources<'_> {
 
     /// The value of an argument that the parser requires.
     pub(super) fn word(&self, operand: Operand) -> OsString {
-        let word = self.raw.words(operand).first();
-        word.map_or_else(|| OsStr::new("").to_owned(), Clone::clone)
+        self.raw.words(operand).pop().unwrap_or_default()
     }
 }
 

@@ -7,7 +7,7 @@ use super::origin::{Setting, UserSetting};
 use super::parse::{parse_remap, parse_rewrite, parse_signal, parse_user};
 use super::sources::Sources;
 use super::start_commands::StartCommandSettings;
-use super::values::{into_text, parse_from};
+use super::values::into_text;
 use crate::cli::{Operand, SettingId, Verb};
 use crate::exit::{Failure, Problem};
 use crate::sys::forwarding::{Aim, Init};
@@ -41,7 +41,7 @@ const PARTS: [SettingId; 4] = [
 
 impl Sources<'_> {
     pub(super) fn server(&self) -> Result<ServerSettings, Failure> {
-        let words = self.raw.words(Operand::Server).to_vec();
+        let words = self.raw.words(Operand::Server);
         Ok(ServerSettings {
             hidden: self.hidden()?,
             init: self.init()?,
@@ -55,25 +55,18 @@ impl Sources<'_> {
 
     fn hidden(&self) -> Result<Vec<Setting<Vec<u8>>>, Failure> {
         let mut hidden = Vec::new();
-        for Setting { value, origin } in self.many(SettingId::UnsetEnv)? {
-            if value.as_bytes().contains(&b'=') {
-                return Err(Failure::usage(
-                    format!(
-                        "{origin}: `{}` is not a valid variable name",
-                        value.display()
-                    ),
-                    "write only the variable's name",
-                ));
-            }
-            let value = value.into_vec();
-            hidden.push(Setting { value, origin });
+        for name in self.many(SettingId::UnsetEnv)? {
+            hidden.push(name.try_map(|name| {
+                if name.as_bytes().contains(&b'=') {
+                    let what = format!("`{}` is not a valid variable name", name.display());
+                    return Err(Problem::new(what, "write only the variable's name"));
+                }
+                Ok(name.into_vec())
+            })?);
         }
         if self.raw.verb != Verb::Init {
             let pairs = self.pairs(SettingId::StepEnvFrom)?.into_iter();
-            hidden.extend(pairs.map(|pair| Setting {
-                value: pair.value.1,
-                origin: pair.origin,
-            }));
+            hidden.extend(pairs.map(|pair| pair.map(|(_, source)| source)));
         }
         Ok(hidden)
     }
@@ -126,8 +119,7 @@ impl Sources<'_> {
     ) -> Result<Vec<(T, T)>, Failure> {
         let mut rules: Vec<(T, T)> = Vec::new();
         for setting in self.many(id)? {
-            let Setting { value, origin } = into_text(setting)?;
-            let rule = parse_from(&value, &origin, |text| {
+            let rule = into_text(setting)?.parse(|text| {
                 let (from, to) = parser(text)?;
                 if rules.iter().any(|(seen, _)| *seen == from) {
                     let what = format!("is the second rule for {}", name(from));
@@ -135,7 +127,7 @@ impl Sources<'_> {
                 }
                 Ok((from, to))
             })?;
-            rules.push(rule);
+            rules.push(rule.value);
         }
         Ok(rules)
     }

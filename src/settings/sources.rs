@@ -12,11 +12,11 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::file::{Item, SettingsFile, Value};
 use super::nearest::nearest;
-use super::origin::{Origin, Pair, Setting};
+use super::origin::{Origin, Pair, Setting, parse_from};
 use super::parse::{parse_pid, parse_switch};
 use super::rows::Row;
 use super::run_variable::RunVariable;
-use super::values::{filled, into_text, pair, parse_from};
+use super::values::{filled, into_text, pair};
 use crate::cli::{DefaultValue, Raw, SETTINGS, SettingId, Shape, Verb};
 use crate::exit::{Failure, Problem};
 use crate::sys::environment::{Environment, OWN};
@@ -112,7 +112,7 @@ impl<'a> Sources<'a> {
     pub(super) fn given(&self, id: SettingId) -> Result<Option<Vec<Setting<OsString>>>, Failure> {
         if let Some(values) = self.raw.values(id) {
             let origin = Origin::Flag(id.flag());
-            let values = values.iter().map(|value| filled(value, &origin));
+            let values = values.map(|value| filled(value, &origin));
             return values.collect::<Result<_, _>>().map(Some);
         }
         let Some((name, value)) = self.own_variable(id) else {
@@ -213,11 +213,8 @@ impl<'a> Sources<'a> {
         id: SettingId,
         parser: impl Fn(&str) -> Result<T, Problem>,
     ) -> Result<Option<Setting<T>>, Failure> {
-        let Some(Setting { value, origin }) = self.text(id)? else {
-            return Ok(None);
-        };
-        let value = parse_from(&value, &origin, parser)?;
-        Ok(Some(Setting { value, origin }))
+        let text = self.text(id)?;
+        text.map(|text| text.parse(parser)).transpose()
     }
 
     /// The value of a switch; off if no source sets it.

@@ -10,8 +10,8 @@ use super::origin::{Origin, Pair, Setting, UserSetting};
 use super::parse::{parse_limit, parse_name, parse_user};
 use super::rows::Row;
 use super::sources::Sources;
-use super::values::{pair, parse_from};
-use crate::cli::{STEP_KEYS, SettingId, StepKeyId};
+use super::values::pair;
+use crate::cli::{SettingId, StepKey};
 use crate::exit::{Failure, Problem};
 
 /// A step: its command, and settings that override the shared ones.
@@ -65,13 +65,6 @@ impl From<StepCommand> for StepSpec {
     }
 }
 
-fn from_text(setting: Setting<OsString>) -> Setting<StepSpec> {
-    Setting {
-        value: StepCommand::Text(setting.value).into(),
-        origin: setting.origin,
-    }
-}
-
 impl Sources<'_> {
     /// The commands of a setting, which takes one or several.
     pub(super) fn step_commands(&self, id: SettingId) -> Result<Vec<Setting<StepSpec>>, Failure> {
@@ -82,7 +75,8 @@ impl Sources<'_> {
 
     fn find_commands(&self, id: SettingId) -> Result<Vec<Setting<StepSpec>>, Failure> {
         if let Some(settings) = self.given(id)? {
-            return Ok(settings.into_iter().map(from_text).collect());
+            let of_text = |text| StepCommand::Text(text).into();
+            return Ok(settings.into_iter().map(|text| text.map(of_text)).collect());
         }
         let Some(item) = self.in_file(id) else {
             return Ok(Vec::new());
@@ -106,40 +100,34 @@ impl Sources<'_> {
 /// Reads a step from the settings file.
 fn step(item: &Item) -> Result<Setting<StepSpec>, Failure> {
     let Value::Table(pairs) = &item.value else {
-        return Ok(Setting {
-            value: command(item)?.into(),
-            origin: item.origin.clone(),
-        });
+        let (value, origin) = (command(item)?.into(), item.origin.clone());
+        return Ok(Setting { value, origin });
     };
     let mut command_at = None;
     let mut spec = StepSpec::from(StepCommand::Words(Vec::new()));
     for (key, item) in pairs {
-        let origin = item.origin.clone();
-        let wrong = |problem: Problem| item.wrong(problem.of(key));
-        let text = || item.value.filled().map_err(wrong);
-        let Some(known) = STEP_KEYS.iter().find(|known| known.name == key) else {
-            return Err(wrong(Problem::new("is not a valid step key", "remove it")));
+        let text = || item.map(|value| value.filled().map_err(|problem| problem.of(key)));
+        let Some(known) = StepKey::named(key) else {
+            let problem = Problem::new("is not a valid step key", "remove it");
+            return Err(item.wrong(problem.of(key)));
         };
-        match known.id {
-            StepKeyId::Command => {
+        match known {
+            StepKey::Command => {
                 spec.command = command(item)?;
-                command_at = Some(origin);
+                command_at = Some(item.origin.clone());
             }
-            StepKeyId::Name => {
-                let value = parse_name(text()?).map_err(wrong)?;
-                spec.name = Some(Setting { value, origin });
+            StepKey::Name => {
+                let name = text()?.try_map(|text| parse_name(text).map_err(|p| p.of(key)));
+                spec.name = Some(name?);
             }
-            StepKeyId::Timeout => {
-                let limit = text()?;
-                let value =
-                    parse_limit(limit).map_err(|p| wrong(p.of(format_args!("`{limit}`"))))?;
-                spec.timeout = Some(Setting { value, origin });
+            StepKey::Timeout => {
+                let limit = text()?.try_map(|text| {
+                    parse_limit(text).map_err(|p| p.of(format_args!("{key} `{text}`")))
+                });
+                spec.timeout = Some(limit?);
             }
-            StepKeyId::Env => spec.environment = environment(item)?,
-            StepKeyId::User => {
-                let value = parse_from(text()?, &origin, parse_user)?;
-                spec.identity = Some(Setting { value, origin });
-            }
+            StepKey::Env => spec.environment = environment(item)?,
+            StepKey::User => spec.identity = Some(text()?.map(str::to_owned).parse(parse_user)?),
         }
     }
     let Some(origin) = command_at else {
@@ -148,27 +136,20 @@ fn step(item: &Item) -> Result<Setting<StepSpec>, Failure> {
             "add `command = [\"PROGRAM\", \"ARGUMENT\"]`",
         )));
     };
-    Ok(Setting {
-        value: spec,
-        origin,
-    })
+    let value = spec;
+    Ok(Setting { value, origin })
 }
 
 fn command(item: &Item) -> Result<StepCommand, Failure> {
     let Value::List(items) = &item.value else {
-        let text = item.value.filled();
-        return text
-            .map(|text| StepCommand::Text(text.into()))
-            .map_err(|p| item.wrong(p.of("the command")));
+        let text = item.map(|value| value.filled().map_err(|p| p.of("the command")))?;
+        return Ok(StepCommand::Text(text.value.into()));
     };
-    let words: Vec<OsString> = items
-        .iter()
-        .map(|word| {
-            let text = word.value.one();
-            text.map(OsString::from)
-                .map_err(|p| word.wrong(p.of("a word of the command")))
-        })
-        .collect::<Result<_, _>>()?;
+    let word = |item: &Item| {
+        let word = item.map(|value| value.one().map_err(|p| p.of("a word of the command")))?;
+        Ok(OsString::from(word.value))
+    };
+    let words: Vec<OsString> = items.iter().map(word).collect::<Result<_, Failure>>()?;
     if words.first().is_none_or(|program| program.is_empty()) {
         return Err(item.wrong(Problem::new(
             "the command has no program",

@@ -5,19 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::origin::{Origin, Pair, Setting};
 use crate::cli::SettingId;
-use crate::exit::{Failure, FailureKind, Problem};
-
-/// Parses a value. The error names its origin.
-pub(super) fn parse_from<T>(
-    text: &str,
-    origin: &dyn std::fmt::Display,
-    parser: impl Fn(&str) -> Result<T, Problem>,
-) -> Result<T, Failure> {
-    parser(text).map_err(|problem| {
-        let problem = problem.of(format_args!("{origin}: `{text}`"));
-        Failure::new(FailureKind::Usage, problem)
-    })
-}
+use crate::exit::{Failure, Problem};
 
 /// Refuses an empty value of a flag.
 pub(super) fn filled(value: &OsStr, origin: &Origin) -> Result<Setting<OsString>, Failure> {
@@ -27,10 +15,8 @@ pub(super) fn filled(value: &OsStr, origin: &Origin) -> Result<Setting<OsString>
             "set a value, or remove it",
         ));
     }
-    Ok(Setting {
-        value: value.to_owned(),
-        origin: origin.clone(),
-    })
+    let (value, origin) = (value.to_owned(), origin.clone());
+    Ok(Setting { value, origin })
 }
 
 /// Refuses a URL in place of a path: its password would end up in file names.
@@ -47,14 +33,12 @@ pub(super) fn a_path(setting: Setting<OsString>) -> Result<Setting<OsString>, Fa
 
 /// Refuses a value that is not UTF-8. It is not shown, since it may hold a password.
 pub(super) fn into_text(setting: Setting<OsString>) -> Result<Setting<String>, Failure> {
-    let Setting { value, origin } = setting;
-    match value.into_string() {
-        Ok(value) => Ok(Setting { value, origin }),
-        Err(_) => Err(Failure::usage(
-            format!("{origin}: the value is not UTF-8"),
-            "use UTF-8; in a URL, percent-encode what is not ASCII",
-        )),
-    }
+    setting.try_map(|value| {
+        value.into_string().map_err(|_| {
+            let hint = "use UTF-8; in a URL, percent-encode what is not ASCII";
+            Problem::new("the value is not UTF-8", hint)
+        })
+    })
 }
 
 /// Splits `NAME=VALUE` or `NAME=SOURCE`.

@@ -123,8 +123,8 @@ fn planned(settings: &Settings) -> Result<Vec<String>, Failure> {
             planned.server(settings, &check.server)?;
             planned.steps(settings, &check.gate.steps)?;
         }
-        Command::Status { operator, .. } => planned.database(&operator.ledger.database),
-        Command::Resolve(resolve) => planned.database(&resolve.operator.ledger.database),
+        Command::Status { ledger, .. } => planned.database(&ledger.database),
+        Command::Resolve(resolve) => planned.database(&resolve.ledger.database),
         _ => {}
     }
     let PlannedTexts { texts, url } = planned;

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::{Definition, SETTINGS, STEP_KEYS, SettingId, Shape, StepKey};
+use crate::cli::{Definition, SETTINGS, SettingId, Shape, StepKey};
 
 /// A duration, as `settings::parse` reads it.
 const DURATION: &str = "^(0+|([0-9]+(ms|s|m|h|d))+)$";
@@ -15,8 +15,11 @@ pub fn schema() -> String {
         .map(|row| (row.name.to_owned(), described(row.shape, &help(row))))
         .collect::<Map<_, _>>();
     let keys_of = |has: &dyn Fn(&StepKey) -> bool| {
-        let keys = STEP_KEYS.iter().filter(|key| has(key));
-        let described = |key: &StepKey| (key.name.to_owned(), described(key.shape, key.help));
+        let keys = StepKey::ALL.into_iter().filter(has);
+        let described = |key: StepKey| {
+            let (shape, help) = key.description();
+            (key.as_str().to_owned(), described(shape, help))
+        };
         json!({
             "type": "object",
             "additionalProperties": false,
@@ -38,7 +41,7 @@ pub fn schema() -> String {
                 "items": { "type": "string" },
             },
             "step": keys_of(&|_| true),
-            "start-command": keys_of(&|key| key.is_for_start_commands),
+            "start-command": keys_of(&|key| key.is_for_start_commands()),
         },
     });
     format!("{schema:#}\n")

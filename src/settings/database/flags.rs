@@ -20,7 +20,7 @@ impl Sources<'_> {
             SettingId::Ledger,
         ];
         let given = ids.into_iter().filter_map(|id| {
-            let value = self.raw.values(id)?.first()?;
+            let value = self.raw.values(id)?.next()?;
             Some((id, value))
         });
         let shown = given.map(|(id, value)| {

@@ -25,12 +25,25 @@ const PREFIXES: [(&str, Option<Backend>); 12] = [
     ("SPRING_DATASOURCE", None),
 ];
 
-const HOST: [&str; 5] = ["HOST", "HOSTNAME", "SERVER", "ADDR", "ADDRESS"];
-const PORT: [&str; 1] = ["PORT"];
-const USER: [&str; 4] = ["USERNAME", "USER", "USR", "LOGIN"];
-const PASSWORD: [&str; 5] = ["PASSWORD", "PASS", "PASSWD", "PWD", "ROOT_PASSWORD"];
+/// What the names of the parts end with: user, password, host, port and database.
+const ENDINGS: [&[&str]; 5] = [
+    &["USERNAME", "USER", "USR", "LOGIN"],
+    &["PASSWORD", "PASS", "PASSWD", "PWD", "ROOT_PASSWORD"],
+    &["HOST", "HOSTNAME", "SERVER", "ADDR", "ADDRESS"],
+    &["PORT"],
+    &["DATABASE", "NAME", "DBNAME", "DB_NAME", "DB", "SCHEMA"],
+];
+
+/// The same in a connection string.
+const KEYWORDS: [&[&str]; 5] = [
+    &["username", "user id", "userid", "uid", "user"],
+    &[],
+    &["host", "server", "addr", "address"],
+    &["port"],
+    &["database", "dbname", "initial catalog"],
+];
+
 const PASSWORD_FILE: [&str; 2] = ["PASSWORD_FILE", "PASS_FILE"];
-const NAME: [&str; 6] = ["DATABASE", "NAME", "DBNAME", "DB_NAME", "DB", "SCHEMA"];
 const ENGINE: [&str; 8] = [
     "CONNECTION",
     "ENGINE",
@@ -70,37 +83,23 @@ fn whole_url(environment: &Environment) -> Option<String> {
     ))
 }
 
-/// The parts of a URL to write, as far as they are known.
-struct Parts {
-    backend: Option<Backend>,
-    user: Option<String>,
-    password: Option<String>,
-    host: Option<String>,
-    port: Option<String>,
-    name: Option<String>,
-}
-
-impl Parts {
-    fn url(&self) -> String {
-        let or =
-            |part: &Option<String>, word: &str| part.clone().unwrap_or_else(|| word.to_owned());
-        if self.backend == Some(Backend::Sqlite) {
-            return format!("sqlite:{}", or(&self.name, "PATH"));
-        }
-        let with_colon = |part: &Option<String>| {
-            let part = part.as_ref();
-            part.map(|part| format!(":{part}")).unwrap_or_default()
-        };
-        format!(
-            "{}://{}{}@{}{}/{}",
-            self.backend.unwrap_or(Backend::Postgres),
-            or(&self.user, "USER"),
-            with_colon(&self.password),
-            or(&self.host, "HOST"),
-            with_colon(&self.port),
-            or(&self.name, "DATABASE")
-        )
+/// The URL to write, with words in place of the parts that are not known.
+fn url(backend: Option<Backend>, parts: [Option<String>; 5]) -> String {
+    let [user, password, host, port, name] = parts;
+    let or = |part: Option<String>, word: &str| part.unwrap_or_else(|| word.to_owned());
+    if backend == Some(Backend::Sqlite) {
+        return format!("sqlite:{}", or(name, "PATH"));
     }
+    let with_colon = |part: Option<String>| part.map_or_else(String::new, |p| format!(":{p}"));
+    format!(
+        "{}://{}{}@{}{}/{}",
+        backend.unwrap_or(Backend::Postgres),
+        or(user, "USER"),
+        with_colon(password),
+        or(host, "HOST"),
+        with_colon(port),
+        or(name, "DATABASE")
+    )
 }
 
 /// The parts under one prefix.
@@ -115,29 +114,19 @@ fn parts(environment: &Environment, (prefix, backend): (&str, Option<Backend>)) 
             .find(|name| get(name).is_some())
     };
     let value = |name: &Option<String>| name.as_deref().and_then(get).unwrap_or_default();
-    let (host, port, user) = (find(&HOST), find(&PORT), find(&USER));
-    let (name, password) = (find(&NAME), find(&PASSWORD));
+    let parts @ [user, password, host, port, name] = &ENDINGS.map(find);
     let backend = engine_backend(value(&find(&ENGINE)))
         .or(backend)
-        .or_else(|| port_backend(value(&port)));
+        .or_else(|| port_backend(value(port)));
     let is_file = backend == Some(Backend::Sqlite);
     if !is_file && host.is_none() && (name.is_none() || user.is_none()) {
         return None;
     }
-    let file = find(&PASSWORD_FILE).filter(|_| !is_file && password.is_none());
-    let braced = |name: Option<String>| name.map(|name| format!("{{{name}}}"));
-    let parts = Parts {
-        backend,
-        user: braced(user),
-        password: braced(password),
-        host: braced(host),
-        port: braced(port),
-        name: braced(name),
-    };
-    let mut flags = quoted(&parts.url());
-    if file.is_some() {
+    let braced = |name: &Option<String>| name.as_ref().map(|name| format!("{{{name}}}"));
+    let mut flags = quoted(&url(backend, parts.each_ref().map(braced)));
+    if let Some(file) = find(&PASSWORD_FILE).filter(|_| !is_file && password.is_none()) {
         flags += " --database-password-file ";
-        flags += &quoted(value(&file));
+        flags += &quoted(value(&Some(file)));
     }
     let or_mysql = match backend {
         Some(_) => "",
@@ -160,12 +149,13 @@ fn connection_string(environment: &Environment) -> Option<String> {
     let shown = String::from_utf8_lossy(name);
     Some(format!(
         "{shown} is not a URL: write its parts as `--database-url {}`, with {{NAME}} for a variable's value",
-        quoted(&keywords(text).url())
+        quoted(&of_keywords(text))
     ))
 }
 
-/// The parts that `Host=db;Database=shop;…` has. Only values that are surely no part of a password are shown.
-fn keywords(text: &str) -> Parts {
+/// The URL with the parts that `Host=db;Database=shop;…` has. Only values that are surely no part of a
+/// password are shown.
+fn of_keywords(text: &str) -> String {
     let is_spaced = !text.contains(';') && text.matches('=').count() > 1;
     let pairs = text.split(if is_spaced { ' ' } else { ';' });
     let pairs = pairs.filter_map(|pair| {
@@ -181,30 +171,20 @@ fn keywords(text: &str) -> Parts {
         let is_shown = !value.is_empty() && value.chars().all(is_plain);
         is_shown.then(|| (*value).to_owned())
     };
+    let mut parts = KEYWORDS.map(get);
+    parts[1] = Some("PASSWORD".to_owned());
     let path = ["data source", "datasource", "filename"];
-    let is_file = has(&path) && !has(&["user id", "uid", "initial catalog"]);
-    let port = get(&["port"]);
-    let backend = if is_file {
+    let backend = if has(&path) && !has(&["user id", "uid", "initial catalog"]) {
+        parts[4] = get(&path);
         Some(Backend::Sqlite)
     } else if text.contains("@tcp(") || text.contains("@unix(") {
         Some(Backend::Mysql)
     } else {
         let is_postgres = has(&["host", "username", "dbname"]);
-        let by_port = port.as_deref().and_then(port_backend);
+        let by_port = parts[3].as_deref().and_then(port_backend);
         by_port.or_else(|| is_postgres.then_some(Backend::Postgres))
     };
-    Parts {
-        backend,
-        user: get(&["username", "user id", "userid", "uid", "user"]),
-        password: Some("PASSWORD".to_owned()),
-        host: get(&["host", "server", "addr", "address"]),
-        port,
-        name: get(if is_file {
-            &path
-        } else {
-            &["database", "dbname", "initial catalog"]
-        }),
-    }
+    url(backend, parts)
 }
 
 /// The database of an engine's name in Laravel, Rails, Django, Spring and others.

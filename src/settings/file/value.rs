@@ -74,31 +74,30 @@ impl Item {
         Failure::of_setting(&self.origin, problem)
     }
 
+    /// What its value becomes.
+    pub(in crate::settings) fn map<'a, T>(
+        &'a self,
+        becomes: impl FnOnce(&'a Value) -> Result<T, Problem>,
+    ) -> Result<Setting<T>, Failure> {
+        let (value, origin) = (&self.value, self.origin.clone());
+        Setting { value, origin }.try_map(becomes)
+    }
+
     /// The text that a flag would take, not empty.
     pub(in crate::settings) fn setting(&self) -> Result<Setting<OsString>, Failure> {
-        self.setting_of(self.value.filled().map(OsString::from))
+        self.map(|value| Ok(value.filled().map_err(|p| p.of("the value"))?.into()))
     }
 
     /// An entry of a table as the `NAME=VALUE` that a flag would take.
     pub(in crate::settings) fn pair(&self, name: &str) -> Result<Setting<OsString>, Failure> {
-        let joined = || {
+        self.map(|value| {
             if name.is_empty() || name.contains(['=', '\0']) {
-                let hint = "write `NAME = \"value\"`";
-                return Err(Problem::new("contains an invalid variable name", hint));
+                let what = "the value contains an invalid variable name";
+                return Err(Problem::new(what, "write `NAME = \"value\"`"));
             }
-            let mut text = OsString::from(name);
-            text.push("=");
-            text.push(self.value.one()?);
-            Ok(text)
-        };
-        self.setting_of(joined())
-    }
-
-    fn setting_of(&self, value: Result<OsString, Problem>) -> Result<Setting<OsString>, Failure> {
-        let origin = self.origin.clone();
-        value
-            .map(|value| Setting { value, origin })
-            .map_err(|problem| self.wrong(problem.of("the value")))
+            let value = value.one().map_err(|p| p.of("the value"))?;
+            Ok(format!("{name}={value}").into())
+        })
     }
 }
 

@@ -41,7 +41,7 @@ use crate::output::log::{Event, Log};
 use crate::output::timeline::Phase;
 use crate::plan::gate_plan::{GatePlan, Limits};
 use crate::plan::ledger_reference::LedgerReference;
-use crate::plan::revision::{PlannedRevision, RevisionFiles, RevisionInfo};
+use crate::plan::revision::{RevisionFiles, RevisionInfo};
 use crate::sys::clock::Moment;
 
 /// The engine that carries out a [`GatePlan`].
@@ -86,17 +86,21 @@ impl Gate {
     /// The engine for this plan.
     #[must_use]
     pub fn new(plan: GatePlan, log: Log) -> Self {
-        let (revision, unread) = match plan.revision {
-            PlannedRevision::Known(info) => (info, None),
-            PlannedRevision::Unread(reading) => (reading.release(), Some(reading)),
-        };
-        Self {
-            target: plan.target,
-            reference: plan.reference,
+        let GatePlan {
+            target,
+            reference,
             revision,
             unread,
-            limits: plan.limits,
-            holder: plan.holder,
+            limits,
+            holder,
+        } = plan;
+        Self {
+            target,
+            reference,
+            revision,
+            unread,
+            limits,
+            holder,
             log,
         }
     }
@@ -204,14 +208,14 @@ impl Gate {
             return Ok(None);
         };
         if reading.is_quick() {
-            self.revision = reading.read(&self.log)?;
+            self.revision.revision = Some(reading.read(&self.log)?);
             return Ok(None);
         }
         let target = self.target.clone();
         let early = runtime::meanwhile(async move { target.connect_early().await });
         let log = self.log.clone();
         let read = runtime::on_a_thread(move || reading.read(&log));
-        self.revision = link.unless_stopped("reading files", read).await??;
+        self.revision.revision = Some(link.unless_stopped("reading files", read).await??);
         Ok(Some(early))
     }
 

@@ -15,6 +15,7 @@ mod server;
 mod step;
 mod steps;
 
+pub use planner::Steps;
 pub use server::{ServerPlan, server};
 pub use step::{STEPS, Stage, Step, StepDefinition, StepKind};
-pub use steps::{Steps, steps};
+pub use steps::steps;

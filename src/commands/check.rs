@@ -261,7 +261,7 @@ fn describe(plan: &GatePlan, seen: &DatabaseReport) -> String {
         },
     );
     line("lock", info.lock_mode);
-    let revision = plan.known_revision().map(redact::passwords);
+    let revision = plan.revision.revision.as_deref().map(redact::passwords);
     line(
         "revision",
         revision
@@ -287,7 +287,7 @@ fn verdict(plan: &GatePlan, seen: &DatabaseReport) -> Result<(), Failure> {
     match &seen.decision {
         Decision::Start => return Ok(()),
         Decision::Refuse(refusal) => {
-            let revision = plan.known_revision().unwrap_or_default();
+            let revision = plan.revision.revision.as_deref().unwrap_or_default();
             return Err(revision_refused(
                 &plan.target,
                 &plan.reference,

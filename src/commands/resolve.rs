@@ -14,8 +14,7 @@ use crate::output::log::{Event, Log};
 use crate::output::print;
 use crate::plan::coordination;
 use crate::plan::gate_plan::GatePlan;
-use crate::plan::release::Revision;
-use crate::plan::revision::{PlannedRevision, RevisionInfo};
+use crate::plan::release;
 use crate::redact;
 use crate::settings::ResolveSettings;
 use crate::sys::host::Host;
@@ -46,7 +45,7 @@ pub fn resolve(host: &Host, log: &Log, settings: &ResolveSettings) -> Result<(),
         }
     };
     // Trimmed, as a release's name is.
-    let revision = Revision::new(text("REVISION", &settings.revision)?.trim())
+    let revision = release::revision(text("REVISION", &settings.revision)?.trim())
         .map_err(|p| Failure::usage(format!("REVISION: {}", p.what()), p.hint()))?;
     let note = settings.note.as_ref();
     let note = note.map(|note| text("--note", note)).transpose()?;
@@ -57,13 +56,10 @@ pub fn resolve(host: &Host, log: &Log, settings: &ResolveSettings) -> Result<(),
         ));
     }
     let mut plan = coordination::without_revision(Verb::Resolve, &settings.ledger)?;
-    plan.revision = PlannedRevision::Known(RevisionInfo {
-        revision: Some(revision.as_str().to_owned()),
-        ..RevisionInfo::default()
-    });
+    plan.revision.revision = Some(revision.clone());
     // Everyone who can read the ledger can read the note.
     let note = note.map(|note| plan.target.url.redact_all(note));
-    let shown = redact::passwords(revision.as_str()).into_owned();
+    let shown = redact::passwords(&revision).into_owned();
     let log = log.clone();
     let reference = plan.reference.clone();
     let had_succeeded = runtime::run(host, move |link| {
@@ -90,7 +86,7 @@ async fn append(
     plan: GatePlan,
     log: Log,
     mut link: GateLink,
-    revision: Revision,
+    revision: String,
     state: RunState,
     note: Option<String>,
 ) -> Result<bool, Failure> {

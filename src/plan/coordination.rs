@@ -10,7 +10,7 @@ use crate::exit::Failure;
 use crate::output::log::{Event, Log};
 use crate::plan::gate_plan::{GatePlan, Limits};
 use crate::plan::ledger_reference::LedgerReference;
-use crate::plan::revision::{self, PlannedRevision, RevisionInfo};
+use crate::plan::revision::{self, RevisionFiles, RevisionInfo};
 use crate::settings::{
     CoordinationSettings, DatabaseChoice, DatabaseSettings, LedgerSettings, Origin, Setting,
 };
@@ -58,18 +58,15 @@ pub fn resolve(
         DatabaseChoice::Declined(_) => None,
         DatabaseChoice::Unnamed { hint } => return Err(unnamed(hint)),
     };
-    let choice = revision::choose(environment, coordination, log)?;
-    if let PlannedRevision::Known(name) = &choice {
-        revision::say(name, log);
-    }
+    let (mut name, unread) = revision::choose(environment, coordination, log)?;
+    revision::say(&name, log);
     if let Some(url) = url {
-        let plan = gate_plan(url, database, coordination, choice);
+        let plan = gate_plan(url, database, coordination, name, unread);
         return Ok(Coordination::Gate(Box::new(plan)));
     }
-    let name = match choice {
-        PlannedRevision::Known(name) => name,
-        PlannedRevision::Unread(reading) => reading.read(log)?,
-    };
+    if let Some(files) = unread {
+        name.revision = Some(files.read(log)?);
+    }
     Ok(Coordination::Alone {
         app: database.app.value.clone(),
         name,
@@ -81,7 +78,8 @@ fn gate_plan(
     url: &Setting<DatabaseUrl>,
     database: &DatabaseSettings,
     settings: &CoordinationSettings,
-    revision: PlannedRevision,
+    revision: RevisionInfo,
+    unread: Option<RevisionFiles>,
 ) -> GatePlan {
     GatePlan {
         target: Target {
@@ -92,6 +90,7 @@ fn gate_plan(
         },
         reference: LedgerReference::new(&url.value.to_string(), &url.origin, database),
         revision,
+        unread,
         limits: settings.limits,
         holder: host::holder(),
     }

@@ -1,10 +1,9 @@
 //! What runs at every start of every replica: the start commands (`--prepare`, `--warm-up`) and the
 //! server.
 
-use super::planner::{self, Planner};
+use super::planner::{Planner, Steps};
 use super::server::{self, ServerPlan};
 use super::step::Stage;
-use super::steps::Steps;
 use crate::exit::{Failure, Problem};
 use crate::redact::Secrets;
 use crate::settings::ServerSettings;
@@ -63,24 +62,14 @@ fn commands(
     let Some(commands) = &settings.start_commands else {
         return Ok(Steps::default());
     };
-    planner::check_style(&commands.style)?;
-    let environment = server::environment(inherited, settings);
-    let list = Planner {
+    Planner {
         stage,
         style: &commands.style,
-        environment: &environment,
-        environment_as: &|_: Option<&Identity>| environment.clone(),
+        environment_as: &|_| server::environment(inherited, settings),
         identity: user,
         timeout: None,
-        explain: &|refusal| server::explain(refusal, settings),
+        server: Some(settings),
         warn,
     }
-    .plan(&commands.values)?;
-    Ok(Steps {
-        list,
-        environment,
-        names_sessions: false,
-        grace: commands.style.stop_grace,
-        embedded: None,
-    })
+    .plan(&commands.values)
 }

@@ -5,7 +5,7 @@ use crate::db::Target;
 use crate::exit::Failure;
 use crate::output::log::Log;
 use crate::plan::ledger_reference::LedgerReference;
-use crate::plan::revision::{PlannedRevision, RevisionInfo};
+use crate::plan::revision::{RevisionFiles, RevisionInfo};
 pub use crate::settings::Limits;
 
 /// Everything the gate needs to know.
@@ -15,8 +15,10 @@ pub struct GatePlan {
     pub target: Target,
     /// How messages name the database.
     pub reference: LedgerReference,
-    /// Which revision; some are known only once their files have been read.
-    pub revision: PlannedRevision,
+    /// Which revision and release.
+    pub revision: RevisionInfo,
+    /// The files that are the revision, until they have been read.
+    pub unread: Option<RevisionFiles>,
     /// Limits.
     pub limits: Limits,
     /// Host name and process id, for the ledger.
@@ -29,28 +31,14 @@ impl GatePlan {
     /// # Errors
     /// A file that can't be read.
     pub fn read_revision(&mut self, log: &Log) -> Result<&RevisionInfo, Failure> {
-        if let PlannedRevision::Unread(reading) = &self.revision {
-            self.revision = PlannedRevision::Known(reading.clone().read(log)?);
+        if let Some(files) = self.unread.take() {
+            self.revision.revision = Some(files.read(log)?);
         }
-        match &self.revision {
-            PlannedRevision::Known(info) => Ok(info),
-            PlannedRevision::Unread(_) => unreachable!("just read"),
-        }
-    }
-
-    /// The revision, where it is known already.
-    pub fn known_revision(&self) -> Option<&str> {
-        match &self.revision {
-            PlannedRevision::Known(info) => info.revision.as_deref(),
-            PlannedRevision::Unread(_) => None,
-        }
+        Ok(&self.revision)
     }
 
     /// Whether a revision is named at all. Without one the steps run at every start.
     pub fn names_revision(&self) -> bool {
-        match &self.revision {
-            PlannedRevision::Known(info) => info.revision.is_some(),
-            PlannedRevision::Unread(_) => true,
-        }
+        self.revision.revision.is_some() || self.unread.is_some()
     }
 }

@@ -4,50 +4,79 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
 
+use super::embedded::EmbeddedPlan;
 use super::step::{STEPS, Stage, Step, StepDefinition, StepKind};
 use crate::cli::{SettingId, Verb};
 use crate::db::Backend;
 use crate::exit::{Failure, Problem};
 use crate::redact;
 use crate::settings::{
-    CommandStyle, Origin, RunVariable, Setting, StepCommand, StepSpec, StepValue,
+    CommandStyle, Origin, RunVariable, ServerSettings, Setting, StepCommand, StepSpec, StepValue,
 };
 use crate::shell_words::{self, Argv, Expansion, RefusalKind, SplitRefusal};
 use crate::sys::environment::{Environment, OWN};
 use crate::sys::identity::Identity;
+
+/// Steps that run one after the other, and everything they share.
+#[derive(Debug, Clone, Default)]
+pub struct Steps {
+    /// In the order they run.
+    pub list: Vec<Step>,
+    /// Their environment, without what launchgate adds per run.
+    pub environment: Environment,
+    /// Whether a setting names their database sessions.
+    pub names_sessions: bool,
+    /// The time between TERM and KILL.
+    pub grace: Duration,
+    /// What the embedded steps work on.
+    pub embedded: Option<EmbeddedPlan>,
+}
+
+impl Steps {
+    /// What a step sees, without what launchgate adds per run.
+    pub fn environment_of<'a>(&'a self, step: &'a Step) -> &'a Environment {
+        step.environment.as_ref().unwrap_or(&self.environment)
+    }
+}
 
 /// Everything that the plan of a stage needs.
 pub(super) struct Planner<'a> {
     pub(super) stage: Stage,
     /// How commands are read.
     pub(super) style: &'a CommandStyle,
-    /// What they see.
-    pub(super) environment: &'a Environment,
     /// What one sees that runs as this user.
     pub(super) environment_as: &'a dyn Fn(Option<&Identity>) -> Environment,
     /// Who runs those that name no user; `None`: launchgate's own.
     pub(super) identity: Option<&'a Identity>,
     /// The time limit of those that have none of their own.
     pub(super) timeout: Option<Duration>,
-    /// Has the last word on what is refused.
-    pub(super) explain: &'a dyn Fn(SplitRefusal) -> SplitRefusal,
+    /// The settings that keep variables from them, where they see what the server sees.
+    pub(super) server: Option<&'a ServerSettings>,
     pub(super) warn: &'a mut dyn FnMut(Problem),
 }
 
 impl Planner<'_> {
     /// Plans the steps of this stage, in the order of the table.
-    pub(super) fn plan(&mut self, values: &[(SettingId, StepValue)]) -> Result<Vec<Step>, Failure> {
-        let mut list = Vec::new();
+    pub(super) fn plan(mut self, values: &[(SettingId, StepValue)]) -> Result<Steps, Failure> {
+        check_style(self.style)?;
+        let mut steps = Steps {
+            environment: (self.environment_as)(self.identity),
+            grace: self.style.stop_grace,
+            ..Steps::default()
+        };
         let stage = self.stage;
         for row in STEPS.iter().filter(|row| row.stage == stage) {
             for (_, value) in values.iter().filter(|(id, _)| *id == row.setting) {
-                list.push(match value {
-                    StepValue::Command(command) => self.command(*row, command)?,
+                let step = match value {
+                    StepValue::Command(command) => {
+                        self.command(*row, command, &steps.environment)?
+                    }
                     StepValue::Folder(folder) => self.embedded(*row, folder)?,
-                });
+                };
+                steps.list.push(step);
             }
         }
-        Ok(list)
+        Ok(steps)
     }
 
     /// Plans a command.
@@ -55,6 +84,7 @@ impl Planner<'_> {
         &mut self,
         row: StepDefinition,
         setting: &Setting<StepSpec>,
+        shared: &Environment,
     ) -> Result<Step, Failure> {
         let (spec, origin) = (&setting.value, &setting.origin);
         let identity = match &spec.identity {
@@ -63,7 +93,8 @@ impl Planner<'_> {
         };
         let environment = self.own_environment(spec, identity);
         let shown = spec.command.shown();
-        let argv = self.words(row.kind, spec, &shown, origin, environment.as_ref())?;
+        let seen = environment.as_ref().unwrap_or(shared);
+        let argv = self.words(row.kind, spec, &shown, origin, seen)?;
         let name = spec.name.as_ref().map(|name| name.value.clone());
         let timeout = spec.timeout.as_ref().map(|limit| limit.value);
         Ok(Step {
@@ -96,9 +127,8 @@ impl Planner<'_> {
         spec: &StepSpec,
         shown: &str,
         origin: &Origin,
-        environment: Option<&Environment>,
+        environment: &Environment,
     ) -> Result<Argv, Failure> {
-        let environment = environment.unwrap_or(self.environment);
         let words = match &spec.command {
             StepCommand::Text(text) if self.style.shell.value => {
                 if text.as_bytes().trim_ascii().is_empty() {
@@ -108,12 +138,9 @@ impl Planner<'_> {
                 }
             }
             StepCommand::Text(text) => return self.split(kind, text, shown, origin, environment),
-            StepCommand::Words(words) if self.style.expand_env.value => expand(
-                words.clone(),
-                environment,
-                &origin.to_string(),
-                self.explain,
-            )?,
+            StepCommand::Words(words) if self.style.expand_env.value => {
+                expand(words, environment, &origin.to_string(), self.server)?
+            }
             StepCommand::Words(words) => words.clone(),
         };
         Argv::new(words).ok_or_else(|| refused(kind, shown, origin, &no_command()))
@@ -134,7 +161,7 @@ impl Planner<'_> {
             Expansion::Off
         };
         let split = shell_words::split(text.as_bytes(), expansion)
-            .map_err(|refusal| (self.explain)(hide_name(refusal, shown)))
+            .map_err(|refusal| explain(refusal, shown, self.server))
             .map_err(|refusal| refused(kind, shown, origin, &refusal))?;
         if let Some(name) = split.unexpanded {
             let name = redact::part(shown, &name);
@@ -170,7 +197,7 @@ impl Planner<'_> {
 }
 
 /// Both `--shell` and `--expand-env` are set.
-pub(super) fn check_style(style: &CommandStyle) -> Result<(), Failure> {
+fn check_style(style: &CommandStyle) -> Result<(), Failure> {
     if style.shell.value && style.expand_env.value {
         return Err(Failure::usage(
             format!(
@@ -184,36 +211,23 @@ pub(super) fn check_style(style: &CommandStyle) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Expands variables in words; `explain` has the last word on what is refused.
+/// Expands variables in words. `server`: as in [`Planner`].
 pub(super) fn expand(
-    words: Vec<OsString>,
+    words: &[OsString],
     environment: &Environment,
     of: &str,
-    explain: &dyn Fn(SplitRefusal) -> SplitRefusal,
+    server: Option<&ServerSettings>,
 ) -> Result<Vec<OsString>, Failure> {
-    let get = |name: &[u8]| {
-        environment
-            .get(name)
-            .map(|value: &OsStr| value.as_bytes().to_vec())
-    };
-    words
-        .into_iter()
-        .map(|word| {
-            shell_words::expand(word.as_bytes(), &get)
-                .map(OsString::from_vec)
-                .map_err(|refusal| {
-                    let refusal = explain(hide_name(refusal, &word.to_string_lossy()));
-                    Failure::usage(
-                        format!(
-                            "{of}: found {} in `{}`",
-                            refusal.found,
-                            word.to_string_lossy()
-                        ),
-                        refusal.instead,
-                    )
-                })
+    let get = |name: &[u8]| environment.get(name).map(|value| value.as_bytes().to_vec());
+    let expanded = words.iter().map(|word| {
+        let expanded = shell_words::expand(word.as_bytes(), &get).map(OsString::from_vec);
+        expanded.map_err(|refusal| {
+            let word = word.to_string_lossy();
+            let SplitRefusal { found, instead, .. } = explain(refusal, &word, server);
+            Failure::usage(format!("{of}: found {found} in `{word}`"), instead)
         })
-        .collect()
+    });
+    expanded.collect()
 }
 
 /// Whether launchgate sets this variable when a step starts, after the step's command was expanded.
@@ -230,43 +244,47 @@ pub(super) fn names_sessions(variable: &[u8]) -> bool {
     names.any(|names| names.variable.as_bytes() == variable)
 }
 
-/// Explains an unset variable better if it is one that nobody can set.
-pub(super) fn of_the_step(refusal: SplitRefusal) -> SplitRefusal {
+/// Explains an unset variable better if it is one that nobody can set, or that a setting keeps from the server
+/// and the start commands. Its name may be part of a password with a plain dollar in it.
+fn explain(refusal: SplitRefusal, text: &str, server: Option<&ServerSettings>) -> SplitRefusal {
     let RefusalKind::Unset(name) = &refusal.kind else {
         return refusal;
     };
     let shown = String::from_utf8_lossy(name);
-    if is_set_at_start(name) {
+    if !redact::passwords(text).contains(&*shown) {
+        return SplitRefusal::new(
+            "an unset variable inside a password",
+            "write `$$` for a literal dollar sign, or %24 in a URL",
+        );
+    }
+    let mut hidden = server.into_iter().flat_map(|server| &server.hidden);
+    if let Some(Setting { origin, .. }) = hidden.find(|hidden| hidden.value == *name) {
+        return SplitRefusal::new(
+            format!("`{shown}`, which {origin} removes from the server's environment"),
+            format!("remove it from the command, or from {origin}"),
+        );
+    }
+    if server.is_none() && is_set_at_start(name) {
         return SplitRefusal::new(
             format!("`{shown}`, which launchgate sets only when the step starts"),
             "have the program read it from its environment, or use `--shell`, which expands it then",
         );
     }
-    if name.starts_with(OWN) {
-        return SplitRefusal::new(
-            format!("`{shown}`, which launchgate does not pass to steps"),
-            "remove it, or pass the value under another name with `--step-env`",
-        );
+    if !name.starts_with(OWN) {
+        return refusal;
     }
-    refusal
+    let (whom, with) = match server {
+        Some(_) => ("the server", ""),
+        None => ("steps", " with `--step-env`"),
+    };
+    SplitRefusal::new(
+        format!("`{shown}`, which launchgate does not pass to {whom}"),
+        format!("remove it, or pass the value under another name{with}"),
+    )
 }
 
 fn no_command() -> SplitRefusal {
     SplitRefusal::new("no command", "write the program to run")
-}
-
-/// Hides a name that may be part of a password with a plain dollar in it.
-fn hide_name(refusal: SplitRefusal, command: &str) -> SplitRefusal {
-    let RefusalKind::Unset(name) = &refusal.kind else {
-        return refusal;
-    };
-    if redact::passwords(command).contains(&*String::from_utf8_lossy(name)) {
-        return refusal;
-    }
-    SplitRefusal::new(
-        "an unset variable inside a password",
-        "write `$$` for a literal dollar sign, or %24 in a URL",
-    )
 }
 
 fn refused(kind: StepKind, command: &str, origin: &Origin, refusal: &SplitRefusal) -> Failure {

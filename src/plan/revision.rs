@@ -20,25 +20,15 @@ pub struct RevisionInfo {
     pub source: Option<String>,
 }
 
-/// The chosen source of the revision. The files that it names have been found.
-#[derive(Debug, Clone)]
-pub enum PlannedRevision {
-    /// The release's id is the revision, or there is no revision.
-    Known(RevisionInfo),
-    /// The revision is a fingerprint of files that are still to be read.
-    Unread(RevisionFiles),
-}
-
 /// Up to this many migrations can be found and read faster than a thread starts.
 const FEW: usize = 64;
 
-/// The files of a fingerprint, and the release that is recorded with it.
+/// The files of a fingerprint, which have been found, but are still to be read.
 #[derive(Debug, Clone)]
 pub struct RevisionFiles {
     what: FileSet,
     /// The setting that names them.
     origin: String,
-    name: RevisionInfo,
 }
 
 /// What is read.
@@ -53,8 +43,9 @@ enum FileSet {
 }
 
 /// Chooses the revision's source: the fingerprint, else the release given, else the fingerprint of
-/// `--sql` if nothing else migrates, else the platform's release. Reads no contents; for a folder with
-/// many migrations, only checks that it has some.
+/// `--sql` if nothing else migrates, else the platform's release. Returns the release, and the files that
+/// are the revision instead, if any. Reads no contents; for a folder with many migrations, only checks
+/// that it has some.
 ///
 /// # Errors
 /// A glob that matches nothing, an invalid release, a folder without migrations.
@@ -62,13 +53,13 @@ pub fn choose(
     environment: &Environment,
     settings: &CoordinationSettings,
     log: &Log,
-) -> Result<PlannedRevision, Failure> {
+) -> Result<(RevisionInfo, Option<RevisionFiles>), Failure> {
     let warn = &mut |problem| log.warn(Event::RevisionPassedOver, &problem, &[]);
     let get = |name: &str| environment.get(name.as_bytes());
     let release = release::find(settings.release.as_ref(), get, warn)?;
     let mut name = RevisionInfo {
         revision: None,
-        release: release.as_ref().map(|release| release.id.to_string()),
+        release: release.as_ref().map(|release| release.id.clone()),
         source: release.map(|release| release.source),
     };
     if let Some(first) = settings.fingerprint.first() {
@@ -77,11 +68,8 @@ pub fn choose(
         let globs: Vec<String> = globs.collect();
         let files =
             Files::matching(&globs, Path::new(".")).map_err(|p| Failure::of_setting(&origin, p))?;
-        return Ok(PlannedRevision::Unread(RevisionFiles {
-            what: FileSet::Files(files),
-            origin,
-            name,
-        }));
+        let what = FileSet::Files(files);
+        return Ok((name, Some(RevisionFiles { what, origin })));
     }
     if let Some(sql) = &settings.sql {
         let origin = sql.origin.to_string();
@@ -90,14 +78,10 @@ pub fn choose(
             Some(files) => FileSet::Few(files),
             None => FileSet::MigrationFolder(folder.to_owned(), settings.sql_layout),
         };
-        return Ok(PlannedRevision::Unread(RevisionFiles {
-            what,
-            origin,
-            name,
-        }));
+        return Ok((name, Some(RevisionFiles { what, origin })));
     }
     name.revision.clone_from(&name.release);
-    Ok(PlannedRevision::Known(name))
+    Ok((name, None))
 }
 
 impl RevisionFiles {
@@ -107,17 +91,12 @@ impl RevisionFiles {
         matches!(self.what, FileSet::Few(_))
     }
 
-    /// The release, before the files are read.
-    pub fn release(&self) -> RevisionInfo {
-        self.name.clone()
-    }
-
     /// Reads the files, and logs their revision.
     ///
     /// # Errors
     /// A file that can't be read.
-    pub fn read(self, log: &Log) -> Result<RevisionInfo, Failure> {
-        let Self { what, origin, name } = self;
+    pub fn read(self, log: &Log) -> Result<String, Failure> {
+        let Self { what, origin } = self;
         let files = match what {
             FileSet::Files(files) | FileSet::Few(files) => files,
             FileSet::MigrationFolder(folder, layout) => {
@@ -125,15 +104,10 @@ impl RevisionFiles {
                     .unwrap_or_else(|| unreachable!("more files than can be counted"))
             }
         };
-        let found = files
-            .fingerprint()
-            .map_err(|p| Failure::of_setting(&origin, p))?;
-        let revision = found.to_string();
+        let found = files.fingerprint();
+        let revision = found.map_err(|p| Failure::of_setting(&origin, p))?;
         say_chosen(log, &revision, &origin);
-        Ok(RevisionInfo {
-            revision: Some(revision),
-            ..name
-        })
+        Ok(revision)
     }
 }
 

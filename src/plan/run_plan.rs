@@ -3,7 +3,8 @@
 
 use super::embedded::EmbeddedPlan;
 use super::every_start::EveryStart;
-use super::steps::{Steps, steps};
+use super::planner::Steps;
+use super::steps::steps;
 use crate::db::SessionNames;
 use crate::exit::{Failure, Problem};
 use crate::output::log::{Event, Log};

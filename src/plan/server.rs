@@ -6,9 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use super::planner::expand;
 use crate::exit::{Failure, Problem};
 use crate::redact;
-use crate::settings::{ServerSettings, Setting, StepCommand};
-use crate::shell_words::{self, Argv, RefusalKind, SplitRefusal};
-use crate::sys::environment::{Environment, OWN};
+use crate::settings::{ServerSettings, StepCommand};
+use crate::shell_words::{self, Argv};
+use crate::sys::environment::Environment;
 use crate::sys::forwarding::Init;
 use crate::sys::identity::Identity;
 
@@ -45,8 +45,7 @@ pub fn server(
     let environment = environment(inherited, settings);
     let text = redact::passwords(&StepCommand::Words(words.clone()).shown()).into_owned();
     let words = if settings.expand_env {
-        let explain = |refusal| explain(refusal, settings);
-        expand(words.clone(), &environment, "SERVER", &explain)?
+        expand(words, &environment, "SERVER", Some(settings))?
     } else {
         warn_of_unexpanded(words, warn);
         words.clone()
@@ -81,25 +80,19 @@ pub(super) fn environment(inherited: &Environment, settings: &ServerSettings) ->
 /// The exec form expands nothing, and most servers take `$PORT` as it is. A shell expands it.
 fn warn_of_unexpanded(words: &[OsString], warn: &mut dyn FnMut(Problem)) {
     const SHELLS: [&[u8]; 6] = [b"sh", b"bash", b"dash", b"ash", b"zsh", b"ksh"];
-    let base = |word: &OsString| {
-        word.as_bytes()
-            .rsplit(|&byte| byte == b'/')
-            .next()
-            .map(<[u8]>::to_vec)
+    let is_shell = |word: &OsString| {
+        let name = word.as_bytes().rsplit(|&byte| byte == b'/').next();
+        name.is_some_and(|name| SHELLS.contains(&name))
     };
-    if words
-        .iter()
-        .filter_map(base)
-        .any(|name| SHELLS.contains(&name.as_slice()))
-    {
+    if words.iter().any(is_shell) {
         return;
     }
-    let names = words.iter().filter_map(|word| {
+    let mut names = words.iter().filter_map(|word| {
         let name = shell_words::unexpanded(word.as_bytes())?;
         // In a URL it may be the beginning of a password.
         Some(redact::part(&word.to_string_lossy(), &name).to_owned())
     });
-    if let Some(name) = names.into_iter().next() {
+    if let Some(name) = names.next() {
         warn(Problem::new(
             format!(
                 "the server's command: `{name}` is not expanded, because this command runs without a shell"
@@ -107,26 +100,4 @@ fn warn_of_unexpanded(words: &[OsString], warn: &mut dyn FnMut(Problem)) {
             "use `--expand-env` to expand it",
         ));
     }
-}
-
-/// Explains an unset variable: a setting may keep it from the server and the start commands.
-pub(super) fn explain(refusal: SplitRefusal, settings: &ServerSettings) -> SplitRefusal {
-    let RefusalKind::Unset(name) = &refusal.kind else {
-        return refusal;
-    };
-    let shown = String::from_utf8_lossy(name);
-    let hidden = settings.hidden.iter().find(|hidden| hidden.value == *name);
-    if let Some(Setting { origin, .. }) = hidden {
-        return SplitRefusal::new(
-            format!("`{shown}`, which {origin} removes from the server's environment"),
-            format!("remove it from the command, or from {origin}"),
-        );
-    }
-    if name.starts_with(OWN) {
-        return SplitRefusal::new(
-            format!("`{shown}`, which launchgate does not pass to the server"),
-            "remove it, or pass the value under another name",
-        );
-    }
-    refusal
 }

@@ -1,36 +1,11 @@
 //! The plan of the steps that run once per revision.
 
-use std::time::Duration;
-
-use super::embedded::EmbeddedPlan;
-use super::planner::{self, Planner};
-use super::step::{Stage, Step};
+use super::planner::{self, Planner, Steps};
+use super::step::Stage;
 use crate::exit::{Failure, Problem};
 use crate::settings::{StepSettings, StepValue};
 use crate::sys::environment::Environment;
 use crate::sys::identity::Identity;
-
-/// Steps that run one after the other, and everything they share.
-#[derive(Debug, Clone, Default)]
-pub struct Steps {
-    /// In the order they run.
-    pub list: Vec<Step>,
-    /// Their environment, without what launchgate adds per run.
-    pub environment: Environment,
-    /// Whether a setting names their database sessions.
-    pub names_sessions: bool,
-    /// The time between TERM and KILL.
-    pub grace: Duration,
-    /// What the embedded steps work on.
-    pub embedded: Option<EmbeddedPlan>,
-}
-
-impl Steps {
-    /// What a step sees, without what launchgate adds per run.
-    pub fn environment_of<'a>(&'a self, step: &'a Step) -> &'a Environment {
-        step.environment.as_ref().unwrap_or(&self.environment)
-    }
-}
 
 /// Plans the steps that run once per revision. Warnings go to `warn`.
 ///
@@ -41,19 +16,13 @@ pub fn steps(
     settings: &StepSettings,
     warn: &mut dyn FnMut(Problem),
 ) -> Result<Steps, Failure> {
-    planner::check_style(&settings.style)?;
-    let identity = settings.user.as_ref().map(|setting| &setting.value.1);
-    let environment_as =
-        |identity: Option<&Identity>| step_environment(inherited, settings, identity);
-    let environment = environment_as(identity);
-    let list = Planner {
+    let mut steps = Planner {
         stage: Stage::InGate,
         style: &settings.style,
-        environment: &environment,
-        environment_as: &environment_as,
-        identity,
+        environment_as: &|identity| step_environment(inherited, settings, identity),
+        identity: settings.user.as_ref().map(|setting| &setting.value.1),
         timeout: settings.migrate_timeout,
-        explain: &planner::of_the_step,
+        server: None,
         warn,
     }
     .plan(&settings.values)?;
@@ -63,14 +32,8 @@ pub fn steps(
     });
     let shared = settings.step_env.iter().chain(&settings.step_env_from);
     let mut set = shared.chain(own.flatten());
-    let names_sessions = set.any(|pair| planner::names_sessions(&pair.value.0));
-    Ok(Steps {
-        list,
-        environment,
-        names_sessions,
-        grace: settings.style.stop_grace,
-        embedded: None,
-    })
+    steps.names_sessions = set.any(|pair| planner::names_sessions(&pair.value.0));
+    Ok(steps)
 }
 
 fn step_environment(

@@ -18,7 +18,6 @@ use std::path::{Component, Path, PathBuf};
 use sha2::{Digest, Sha256};
 use walkdir::{DirEntry, WalkDir};
 
-use super::Revision;
 use crate::exit::Problem;
 use crate::sys::files::OpenFolder;
 use error::{not_regular, symlink, unreadable};
@@ -90,7 +89,7 @@ impl Files {
     ///
     /// # Errors
     /// A file that can't be read.
-    pub fn fingerprint(&self) -> Result<Revision, Problem> {
+    pub fn fingerprint(&self) -> Result<String, Problem> {
         let mut folder =
             OpenFolder::open(&self.root).map_err(|error| unreadable(&self.root, &error))?;
         let mut hasher = Sha256::new();
@@ -109,7 +108,7 @@ impl Files {
             // Writing to a `String` can't fail.
             let _ = write!(text, "{byte:02x}");
         }
-        Ok(Revision(text))
+        Ok(text)
     }
 
     /// Adds the files that the glob matches.

@@ -2,7 +2,6 @@
 
 use std::ffi::{OsStr, OsString};
 
-use super::Revision;
 use crate::exit::{Failure, Problem};
 use crate::placeholder::{self, Context};
 use crate::redact;
@@ -47,7 +46,7 @@ const IMAGE_REFERENCE: &str = "FLY_IMAGE_REF";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {
     /// Its id, without white space around it.
-    pub id: Revision,
+    pub id: String,
     /// The setting's origin or the variable's name.
     pub source: String,
 }
@@ -71,7 +70,7 @@ pub fn find<'a>(
         let source = origin.to_string();
         // A blank one is refused as an empty revision.
         let id = read(&source, value)?.map_or_else(|| revision(&source, ""), Ok)?;
-        return match useless(&source, id.as_str()) {
+        return match useless(&source, &id) {
             None => Ok(Some(Release { id, source })),
             Some(why) => Err(refused(
                 &source,
@@ -85,7 +84,7 @@ pub fn find<'a>(
         let Some(id) = read(source, value)? else {
             continue;
         };
-        let Some(why) = useless(source, id.as_str()) else {
+        let Some(why) = useless(source, &id) else {
             let source = source.to_owned();
             return Ok(Some(Release { id, source }));
         };
@@ -98,7 +97,7 @@ pub fn find<'a>(
 }
 
 /// The value as a revision; `None` where it is blank.
-fn read(source: &str, value: &OsStr) -> Result<Option<Revision>, Failure> {
+fn read(source: &str, value: &OsStr) -> Result<Option<String>, Failure> {
     let wrong = |what: &str, hint: &str| {
         refused(source, format!("the release id in {source} {what}"), hint)
     };
@@ -126,8 +125,8 @@ fn read(source: &str, value: &OsStr) -> Result<Option<Revision>, Failure> {
     revision(source, text).map(Some)
 }
 
-fn revision(source: &str, text: &str) -> Result<Revision, Failure> {
-    Revision::new(text).map_err(|problem| {
+fn revision(source: &str, text: &str) -> Result<String, Failure> {
+    super::revision(text).map_err(|problem| {
         let what = format!("the release id in {source} {}", problem.what());
         refused(source, what, problem.hint())
     })

@@ -26,7 +26,7 @@ fn matching(folder: &TempDir, globs: &[&str]) -> Result<Files, Problem> {
     Files::matching(&globs, folder.path())
 }
 
-fn of(folder: &TempDir, globs: &[&str]) -> Result<Revision, Problem> {
+fn of(folder: &TempDir, globs: &[&str]) -> Result<String, Problem> {
     matching(folder, globs)?.fingerprint()
 }
 
@@ -39,7 +39,7 @@ fn files(folder: &TempDir, glob: &str) -> usize {
 }
 
 fn revision(folder: &TempDir, globs: &[&str]) -> String {
-    of(folder, globs).expect("a fingerprint").to_string()
+    of(folder, globs).expect("a fingerprint")
 }
 
 fn error(folder: &TempDir, glob: &str) -> Problem {

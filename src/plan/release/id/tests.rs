@@ -216,8 +216,8 @@ proptest! {
             .filter_map(|(name, value)| Some((name, value.as_deref()?))).collect();
         match search(None, &variables) {
             Ok((Some(release), _)) => {
-                prop_assert!(useless(&release.source, release.id.as_str()).is_none());
-                prop_assert_eq!(release.id.as_str().trim(), release.id.as_str());
+                prop_assert!(useless(&release.source, &release.id).is_none());
+                prop_assert_eq!(release.id.trim(), &release.id);
             }
             Ok((None, warnings)) => prop_assert!(warnings.len() <= variables.len()),
             Err(error) => prop_assert!(PLATFORM_VARIABLES.iter().any(|name| error.problem().what().to_owned().contains(name))),

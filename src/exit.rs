@@ -3,7 +3,6 @@
 //! Pure data. Each kind is a row, so none can be forgotten. The numbers come from `sysexits.h` (64 to
 //! 78), `timeout(1)` (124) and the POSIX shell (126, 127, 128+n).
 
-use std::borrow::Cow;
 use std::fmt;
 
 use crate::redact;
@@ -45,10 +44,7 @@ impl Problem {
 }
 
 fn redacted(text: String) -> String {
-    match redact::passwords(&text) {
-        Cow::Borrowed(_) => text,
-        Cow::Owned(shown) => shown,
-    }
+    redact::hide_in(text, redact::passwords)
 }
 
 impl fmt::Display for Problem {

@@ -52,6 +52,14 @@ pub fn passwords(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// Applies one of the functions that hide something to a text, which is copied only if it does.
+pub fn hide_in(text: String, hide: impl Fn(&str) -> Cow<'_, str>) -> String {
+    match hide(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(shown) => shown,
+    }
+}
+
 /// A part of `text`, or `***` if it belongs to a password.
 pub fn part<'a>(text: &str, part: &'a str) -> &'a str {
     if passwords(text).contains(part) {

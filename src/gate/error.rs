@@ -1,12 +1,10 @@
 //! Why the gate stays closed, in words for the person on call.
 
 use std::io;
-use std::time::Duration;
 
-use crate::db::{Backend, Error, Target};
+use crate::db::{Error, Target};
 use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::decide::RevisionRefusal;
-use crate::gate::wait_clock::shown;
 use crate::plan::ledger_reference::LedgerReference;
 
 /// Why the work under the lock was abandoned.
@@ -97,80 +95,12 @@ pub fn revision_refused(
     Failure::new(FailureKind::Refused, problem)
 }
 
-/// Sessions of an earlier run are still working.
-#[must_use]
-pub(super) fn orphans_remain(list: &str, waited: Duration, backend: Backend) -> Failure {
-    let end = ending_a_session(backend);
-    Failure::because(
-        FailureKind::TimedOut,
-        format!(
-            "database sessions of an earlier run are still active after {} (--orphan-timeout): {list}",
-            shown(waited)
-        ),
-        format!("let them finish, or terminate them{end}, then start again"),
-    )
-}
-
-/// Sessions of an earlier run that are left alone: they are idle, and either their holder is not
-/// known to be dead or this role may not end them.
-#[must_use]
-pub(super) fn idle_orphans(list: &str, backend: Backend) -> Problem {
-    let end = ending_a_session(backend);
-    Problem::new(
-        format!(
-            "no longer waiting for sessions that an earlier run left idle in a transaction: {list}"
-        ),
-        format!(
-            "they may hold locks that the steps need: find their client, or terminate them{end}"
-        ),
-    )
-}
-
-/// What to do about sessions that this role may not end, or that are still there.
-#[must_use]
-pub(super) fn may_end_sessions(backend: Backend) -> String {
-    let end = ending_a_session(backend);
-    format!(
-        "terminate them{end}; a role may terminate its own sessions, and with pg_signal_backend those of others"
-    )
-}
-
-fn ending_a_session(backend: Backend) -> String {
-    let names = backend.driver().session_names;
-    names.map_or(String::new(), |names| format!(" with {}", names.end))
-}
-
-/// The lock was held, but the run's row could not be renewed, so the right to run was `lost`:
-/// names the likely cause.
-#[must_use]
-pub(super) fn table_locked(lost: &str, target: &Target) -> Problem {
-    Problem::new(
-        format!(
-            "{lost}: the lock's connection still responds, but the table launchgate_runs can't be \
-             written; most likely a step has locked it"
-        ),
-        (target.backend().driver().locked_table_hint)(&target.url),
-    )
-}
-
-/// The steps succeeded, but the connection with the lock could not record that.
-#[must_use]
-pub(super) fn unrecorded(why: &str) -> Failure {
-    Failure::because(
-        FailureKind::LockLost,
-        format!("the steps succeeded, but the result could not be recorded under the lock: {why}"),
-        "start again: the steps will run again",
-    )
-}
-
 /// The first thread dropped a request, which it never does.
-#[must_use]
 pub(super) fn no_answer() -> Failure {
     Failure::bug("the thread that runs the steps returned no result")
 }
 
 /// No descriptor left.
-#[must_use]
 pub(super) fn no_descriptor(error: &io::Error) -> Failure {
     Failure::no_descriptor(format!("failed to open a file descriptor: {error}"))
 }

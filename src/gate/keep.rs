@@ -156,8 +156,15 @@ impl Gate {
         if let Verdict::Lost(failure) = &mut ended.verdict
             && lease.missed_row_alone()
         {
-            let problem = error::table_locked(failure.problem().what(), &self.target);
-            *failure = Failure::new(FailureKind::LockLost, problem);
+            let lost = failure.problem().what();
+            *failure = Failure::because(
+                FailureKind::LockLost,
+                format!(
+                    "{lost}: the lock's connection still responds, but the table launchgate_runs can't be \
+                     written; most likely a step has locked it"
+                ),
+                (self.target.backend().driver().locked_table_hint)(&self.target.url),
+            );
         }
         // The password file may have been replaced since the start.
         let url = self.target.url_with_current_secrets();
@@ -185,7 +192,18 @@ impl Gate {
                 None => Ok(LockOutcome::Passed(Passed::Here)),
                 Some(failure) => Err((failure, recorded == Recorded::Written)),
             },
-            Err(why) => Err((failure.unwrap_or_else(|| error::unrecorded(&why)), true)),
+            Err(why) => {
+                let unrecorded = || {
+                    Failure::because(
+                        FailureKind::LockLost,
+                        format!(
+                            "the steps succeeded, but the result could not be recorded under the lock: {why}"
+                        ),
+                        "start again: the steps will run again",
+                    )
+                };
+                Err((failure.unwrap_or_else(unrecorded), true))
+            }
         }
     }
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::{Gate, HoldError, error, record};
+use super::{Gate, HoldError, record};
 use crate::db::ledger::Orphan;
 use crate::db::{EndedSessions, Error, Locked};
-use crate::exit::{FailureKind, Problem};
+use crate::exit::{Failure, FailureKind, Problem};
 use crate::gate::runtime::GateLink;
-use crate::gate::wait_clock::WaitClock;
+use crate::gate::wait_clock::{WaitClock, shown};
 use crate::output::log::{Event, Field};
 use crate::steps::{StepsOutcome, Verdict};
 
@@ -81,11 +81,24 @@ impl Gate {
                 format!(
                     "this role may not terminate sessions that a dead run left idle: {list}: {why}"
                 ),
-                error::may_end_sessions(self.target.backend()),
+                self.may_end_sessions(),
             ),
             &[],
         );
         Ok(true)
+    }
+
+    /// What to do about sessions that this role may not end, or that are still there.
+    fn may_end_sessions(&self) -> String {
+        let end = self.ending_a_session();
+        format!(
+            "terminate them{end}; a role may terminate its own sessions, and with pg_signal_backend those of others"
+        )
+    }
+
+    fn ending_a_session(&self) -> String {
+        let names = self.target.backend().driver().session_names;
+        names.map_or(String::new(), |names| format!(" with {}", names.end))
     }
 
     /// Right before the first step: whether a client of a dead run came back since. Then the gate starts
@@ -114,16 +127,27 @@ impl Gate {
 
     /// The time is up: working sessions keep the gate closed, idle ones do not.
     fn give_up_waiting(&self, orphans: &[Orphan], waited: Duration) -> Result<(), HoldError> {
-        let list = record::list_orphans(orphans);
-        let backend = self.target.backend();
+        let (list, end) = (record::list_orphans(orphans), self.ending_a_session());
         if !orphans.iter().all(Orphan::is_idle) {
-            return Err(error::orphans_remain(&list, waited, backend).into());
+            let waited = shown(waited);
+            let failure = Failure::because(
+                FailureKind::TimedOut,
+                format!(
+                    "database sessions of an earlier run are still active after {waited} (--orphan-timeout): {list}"
+                ),
+                format!("let them finish, or terminate them{end}, then start again"),
+            );
+            return Err(failure.into());
         }
-        self.log.warn(
-            Event::OrphansLeft,
-            &error::idle_orphans(&list, backend),
-            &[],
+        let problem = Problem::new(
+            format!(
+                "no longer waiting for sessions that an earlier run left idle in a transaction: {list}"
+            ),
+            format!(
+                "they may hold locks that the steps need: find their client, or terminate them{end}"
+            ),
         );
+        self.log.warn(Event::OrphansLeft, &problem, &[]);
         Ok(())
     }
 
@@ -172,7 +196,7 @@ impl Gate {
         let problem = |what: String| {
             Problem::new(
                 format!("could not terminate the database sessions of the stopped step: {what}"),
-                error::may_end_sessions(self.target.backend()),
+                self.may_end_sessions(),
             )
         };
         let run: Field<'_> = ("run", &run_id);

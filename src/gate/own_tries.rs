@@ -14,7 +14,8 @@ use crate::sys::clock::Moment;
 pub(super) struct OwnTries {
     left: u32,
     attempts: Attempts,
-    failed: usize,
+    /// How often the steps failed here.
+    pub(super) failed: usize,
     /// The last failure, and when it was.
     last: Option<(Failure, Moment)>,
 }
@@ -46,11 +47,6 @@ impl OwnTries {
         );
         self.last = Some((failure, Moment::now()));
         Ok(())
-    }
-
-    /// How often the steps failed here.
-    pub(super) fn failed(&self) -> usize {
-        self.failed
     }
 
     /// The last failure. Its exit code counts if there can't be another try.

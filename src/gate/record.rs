@@ -7,7 +7,6 @@ use crate::sys::step::StopReason;
 use crate::sys::wait::Ended;
 
 /// How the run ended, for its row; no secret in it.
-#[must_use]
 pub(super) fn row(outcome: &StepsOutcome, secrets: &Secrets) -> ledger::RunOutcome {
     let timed_out = outcome
         .last
@@ -42,7 +41,6 @@ pub(super) fn row(outcome: &StepsOutcome, secrets: &Secrets) -> ledger::RunOutco
 }
 
 /// How many bytes of output to capture so that 4 KiB remain once the secrets are removed.
-#[must_use]
 pub(super) fn captured(secrets: &Secrets) -> usize {
     4 * TAIL + secrets.longest()
 }
@@ -64,7 +62,6 @@ fn tail(output: &[u8], secrets: &Secrets) -> String {
 }
 
 /// The row of a run that did not count.
-#[must_use]
 pub(super) fn interrupted(why: &str) -> ledger::RunOutcome {
     of_no_step(RunState::Interrupted, Some(why.to_owned()))
 }
@@ -82,7 +79,6 @@ fn of_no_step(state: RunState, note: Option<String>) -> ledger::RunOutcome {
 }
 
 /// Process id, state and age of each.
-#[must_use]
 pub(super) fn list_orphans(orphans: &[Orphan]) -> String {
     let list: Vec<String> = orphans
         .iter()

@@ -57,7 +57,7 @@ pub fn pass_alone(
             Verdict::Failed(failure) if limits.retries > 0 => failure,
             verdict => return verdict.into_failure().map_or(Ok(()), Err),
         };
-        let failure = counted(failure, tries.failed() + 1, attempts, None);
+        let failure = counted(failure, tries.failed + 1, attempts, None);
         tries.again(failure, log)?;
         wait_alone(host, log, &tries)?;
         identity.run_id = steps::new_run_id()?;

@@ -46,7 +46,7 @@ impl EmbeddedPlan {
     ) -> Result<Option<Self>, Failure> {
         let snapshot = settings.folder(SettingId::Snapshot);
         let sql = settings.folder(SettingId::Sql);
-        let Some(named) = settings.folders().next() else {
+        let Some(named) = snapshot.or(sql) else {
             return Ok(None);
         };
         let Some(gate) = gate else {

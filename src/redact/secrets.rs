@@ -6,7 +6,7 @@ mod variables;
 use std::borrow::Cow;
 use std::fmt;
 
-use super::{HIDDEN, passwords};
+use super::{HIDDEN, hide_in, passwords};
 use variables::Meaning;
 
 /// Passwords of fewer characters are not looked for on their own.
@@ -137,14 +137,7 @@ impl Secrets {
 
     /// The text with every secret hidden, and with everything else that looks like a password.
     pub fn redact_with_passwords(&self, text: String) -> String {
-        let text = match self.redact(&text) {
-            Cow::Borrowed(_) => text,
-            Cow::Owned(redacted) => redacted,
-        };
-        match passwords(&text) {
-            Cow::Borrowed(_) => text,
-            Cow::Owned(redacted) => redacted,
-        }
+        hide_in(hide_in(text, |text| self.redact(text)), passwords)
     }
 
     /// Hides every byte that belongs to any occurrence of any secret, so that overlapping secrets

@@ -1,8 +1,6 @@
 //! The log, and what a platform sees of a closed gate.
 
-use std::cmp::Ordering;
-
-use super::origin::Origin;
+use super::origin::{Origin, Setting};
 use super::parse::{parse_format, parse_health};
 use super::sources::Sources;
 use crate::cli::SettingId;
@@ -35,21 +33,16 @@ impl Sources<'_> {
     fn verbosity(&self) -> Result<Verbosity, Failure> {
         let verbose = self.switch(SettingId::Verbose)?;
         let quiet = self.switch(SettingId::Quiet)?;
-        Ok(match (verbose.value, quiet.value) {
-            (true, true) => match verbose.origin.rank().cmp(&quiet.origin.rank()) {
-                Ordering::Greater => Verbosity::Verbose,
-                Ordering::Less => Verbosity::Quiet,
-                Ordering::Equal => {
-                    return Err(Failure::usage(
-                        format!("both {} and {}", verbose.origin, quiet.origin),
-                        "remove one",
-                    ));
-                }
-            },
-            (false, true) => Verbosity::Quiet,
-            (true, false) => Verbosity::Verbose,
-            (false, false) => Verbosity::Normal,
-        })
+        let rank = |switch: &Setting<bool>| switch.value.then(|| switch.origin.rank());
+        match (rank(&verbose), rank(&quiet)) {
+            (None, None) => Ok(Verbosity::Normal),
+            (verbose, quiet) if verbose > quiet => Ok(Verbosity::Verbose),
+            (verbose, quiet) if verbose < quiet => Ok(Verbosity::Quiet),
+            _ => Err(Failure::usage(
+                format!("both {} and {}", verbose.origin, quiet.origin),
+                "remove one",
+            )),
+        }
     }
 
     /// Where health checks are answered, if that is wanted.

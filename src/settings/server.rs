@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use super::origin::{Setting, UserSetting};
 use super::parse::{parse_remap, parse_rewrite, parse_signal, parse_user};
 use super::sources::Sources;
-use super::start_commands::StartCommandSettings;
+use super::steps::StartCommandSettings;
 use super::values::into_text;
 use crate::cli::{Operand, SettingId, Verb};
 use crate::exit::{Failure, Problem};

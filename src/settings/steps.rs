@@ -1,4 +1,4 @@
-//! The steps: what each setting that names one gives, and what they share.
+//! The steps and the start commands: what each setting that names one gives, and what they share.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -10,7 +10,7 @@ use super::parse::{parse_layout, parse_limit};
 use super::sources::Sources;
 use super::step_spec::StepSpec;
 use super::values::a_path;
-use crate::cli::{SETTINGS, SettingId, Shape};
+use crate::cli::{SETTINGS, SettingId, Shape, Verb};
 use crate::db::migrator::LayoutKind;
 use crate::db::url::{self, DatabaseUrl};
 use crate::exit::Failure;
@@ -45,6 +45,15 @@ pub enum StepValue {
     Command(Box<Setting<StepSpec>>),
     /// The folder of an embedded step.
     Folder(Setting<OsString>),
+}
+
+/// What the start commands are: what runs at every start of every replica, before and after the gate.
+#[derive(Debug, Clone)]
+pub struct StartCommandSettings {
+    /// What each setting gives, in the order of the table of settings.
+    pub values: Vec<(SettingId, StepValue)>,
+    /// How they are read and stopped.
+    pub style: CommandStyle,
 }
 
 /// How commands are read, and how they are stopped.
@@ -84,8 +93,21 @@ impl Sources<'_> {
         })
     }
 
+    /// `None` where there are none; a command that starts no server has none.
+    pub(super) fn start_commands(&self) -> Result<Option<StartCommandSettings>, Failure> {
+        if !matches!(self.raw.verb, Verb::Run | Verb::Wait | Verb::Check) {
+            return Ok(None);
+        }
+        let values = self.step_values(|shape| shape == Shape::StartCommands)?;
+        if values.is_empty() {
+            return Ok(None);
+        }
+        let style = self.command_style()?;
+        Ok(Some(StartCommandSettings { values, style }))
+    }
+
     /// What the settings of these shapes give.
-    pub(super) fn step_values(
+    fn step_values(
         &self,
         is_wanted: impl Fn(Shape) -> bool,
     ) -> Result<Vec<(SettingId, StepValue)>, Failure> {
@@ -96,15 +118,14 @@ impl Sources<'_> {
                 values.extend(folder.map(|folder| (row.id, StepValue::Folder(folder))));
             } else {
                 let commands = self.step_commands(row.id)?.into_iter();
-                values.extend(
-                    commands.map(|command| (row.id, StepValue::Command(Box::new(command)))),
-                );
+                let commands = commands.map(|command| StepValue::Command(Box::new(command)));
+                values.extend(commands.map(|command| (row.id, command)));
             }
         }
         Ok(values)
     }
 
-    pub(super) fn command_style(&self) -> Result<CommandStyle, Failure> {
+    fn command_style(&self) -> Result<CommandStyle, Failure> {
         Ok(CommandStyle {
             shell: self.switch(SettingId::Shell)?,
             expand_env: self.switch(SettingId::ExpandEnv)?,
@@ -208,19 +229,9 @@ fn refuse_two_values(step_env: &[Pair], from: &[Pair]) -> Result<(), Failure> {
 impl StepSettings {
     /// The folder that a setting gives.
     pub fn folder(&self, id: SettingId) -> Option<&Setting<OsString>> {
-        let mut folders = self.folders_by_id();
-        folders.find_map(|(given, folder)| (given == id).then_some(folder))
-    }
-
-    /// The folders of all embedded steps, in the order of the table of settings.
-    pub fn folders(&self) -> impl Iterator<Item = &Setting<OsString>> {
-        self.folders_by_id().map(|(_, folder)| folder)
-    }
-
-    fn folders_by_id(&self) -> impl Iterator<Item = (SettingId, &Setting<OsString>)> {
-        self.values.iter().filter_map(|(id, value)| match value {
-            StepValue::Folder(folder) => Some((*id, folder)),
-            StepValue::Command(_) => None,
+        self.values.iter().find_map(|(given, value)| match value {
+            StepValue::Folder(folder) if *given == id => Some(folder),
+            _ => None,
         })
     }
 }

@@ -1,14 +1,14 @@
 //! A database, the networks to it, and the apps that are released on it.
 
 use std::fmt;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::common::clock::Clock;
+use crate::clock::Clock;
 use crate::common::servers::{MariaDb, Postgres, postgres_15};
 use crate::common::wire::Network;
-use crate::common::{Db, Scene, lock};
+use crate::common::{Db, Scene};
 use crate::dice::Dice;
 use crate::faults::Faults;
 use crate::judge;
@@ -22,9 +22,9 @@ const SCENES: u64 = 6;
 /// A server beside the first one.
 pub(crate) enum Second {
     /// Of a Galera cluster.
-    Node(Mutex<MariaDb>),
+    Node(MariaDb),
     /// It has every commit that was confirmed.
-    Standby(Mutex<Postgres>),
+    Standby(Mutex<Arc<Postgres>>),
 }
 
 pub(crate) struct Arena {
@@ -71,11 +71,7 @@ fn port(url: &str) -> Option<u16> {
 impl Arena {
     pub(crate) fn new(db: Db) -> Self {
         let clock = Clock::new();
-        match &db {
-            Db::Postgres(server) | Db::Pooled(server, _) => lock(server).on_clock(&clock),
-            Db::Maria(server) => lock(server).on_clock(&clock),
-            Db::Sqlite(_) => {}
-        }
+        db.with_server(|server| server.restart_as(|command| clock.command(command)));
         Self {
             db,
             second: None,
@@ -86,7 +82,7 @@ impl Arena {
     /// The first node goes on where the second one dies.
     pub(crate) fn galera() -> Self {
         let clock = Clock::new();
-        let mut one = MariaDb::galera_on(Some(&clock));
+        let mut one = MariaDb::galera(|command| clock.command(&command));
         let two = *one.peer.take().expect("a second node");
         one.create_database("shop");
         // It notices after two seconds, not five, that the other one is dead.
@@ -96,8 +92,8 @@ impl Arena {
             &format!("SET GLOBAL wsrep_provider_options = '{options}'"),
         );
         Self {
-            db: Db::Maria(Mutex::new(one)),
-            second: Some(Second::Node(Mutex::new(two))),
+            db: Db::Maria(one),
+            second: Some(Second::Node(two)),
             clock,
         }
     }
@@ -111,11 +107,10 @@ impl Arena {
             "wal_retrieve_retry_interval=100ms",
         ];
         let mut arena = Self::new(Db::postgres_with(&postgres_15(), &settings));
-        let mut standby = Postgres::with(&postgres_15(), &settings);
-        standby.on_clock(&arena.clock);
-        let standby = Mutex::new(standby);
+        let standby = Postgres::with(&postgres_15(), &settings);
+        standby.restart_as(|command| arena.clock.command(command));
         server_faults::lead(&arena.db, &standby);
-        arena.second = Some(Second::Standby(standby));
+        arena.second = Some(Second::Standby(Mutex::new(Arc::new(standby))));
         arena
     }
 
@@ -123,7 +118,7 @@ impl Arena {
     fn networks(&self) -> Vec<Network> {
         let first = port(&self.db.url()).filter(|_| !self.db.is_sqlite());
         let second = match &self.second {
-            Some(Second::Node(node)) => Some(lock(node).port),
+            Some(Second::Node(node)) => Some(node.port),
             Some(Second::Standby(_)) | None => None,
         };
         first.into_iter().chain(second).map(Network::to).collect()

@@ -10,6 +10,7 @@
 mod common;
 
 mod arena;
+mod clock;
 mod dice;
 mod faults;
 mod judge;

@@ -1,13 +1,14 @@
 //! What goes wrong with the server itself, every few seconds: restarts, cut sessions, the death of a node
 //! or a primary, a clock that jumps.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::arena::{Arena, Second};
 use crate::common::backends::Cut;
+use crate::common::home::{command_as, output};
 use crate::common::servers::{MariaDb, Postgres};
 use crate::common::wire::Network;
 use crate::common::{Db, Scene, lock, processes, until};
@@ -66,11 +67,11 @@ impl ServerFaults<'_> {
                 self.faults.note("failover to the standby");
                 self.fail_over(standby);
             }
-            (Db::Pooled(..), _, 0 | 1) => {
+            (Db::Postgres(_, Some(_)), _, 0 | 1) => {
                 self.faults.note("pooler restarted");
                 db.restart_pooler();
             }
-            (Db::Postgres(_) | Db::Pooled(..), _, 2) => {
+            (Db::Postgres(..), _, 2) => {
                 self.faults.note("locks' sessions ended");
                 db.cut(Cut::Lock);
             }
@@ -141,33 +142,47 @@ impl ServerFaults<'_> {
 
     /// The primary dies, and its standby, which has every commit that was confirmed, takes its place. What
     /// was the primary then becomes the standby.
-    fn fail_over(&self, standby: &Mutex<Postgres>) {
-        let Db::Postgres(first) = &self.arena.db else {
+    fn fail_over(&self, standby: &Mutex<Arc<Postgres>>) {
+        let Db::Postgres(first, _) = &self.arena.db else {
             return;
         };
-        {
-            let (mut primary, mut standby) = (lock(first), lock(standby));
-            primary.stop_immediate();
-            standby.promote();
-            wait_for_standby(&standby, false);
-            std::mem::swap(&mut *primary, &mut *standby);
-            self.ways
-                .iter()
-                .for_each(|ways| ways[0].lead_to(primary.port));
-        }
+        let (mut primary, mut standby) = (lock(first), lock(standby));
+        primary.stop();
+        standby.promote();
+        wait_for_standby(&standby, false);
+        std::mem::swap(&mut *primary, &mut *standby);
+        let port = primary.port;
+        drop(primary);
+        self.ways.iter().for_each(|ways| ways[0].lead_to(port));
         let ask = self.arena.db.ask();
         self.scenes
             .iter()
             .for_each(|scene| scene.script("ask", &ask));
-        lead(&self.arena.db, standby);
+        lead(&self.arena.db, &standby);
     }
 }
 
 /// Makes `second` a standby, and has every commit wait until it is there, too.
-pub(crate) fn lead(db: &Db, second: &Mutex<Postgres>) {
-    let mut standby = lock(second);
-    standby.follow(&db.postgres());
-    wait_for_standby(&db.postgres(), true);
+pub(crate) fn lead(db: &Db, standby: &Postgres) {
+    let primary = db.postgres();
+    follow(standby, &primary);
+    wait_for_standby(&primary, true);
+}
+
+/// Has a server begin again as a standby of `primary`, with a copy of what that has now.
+fn follow(standby: &Postgres, primary: &Postgres) {
+    standby.stop();
+    let data = standby.socket().join("data");
+    std::fs::remove_dir_all(&data).expect("the old data");
+    let mut copy = command_as("postgres", &primary.bin.join("pg_basebackup"));
+    copy.args(["-R", "-c", "fast", "--no-sync", "-U", "postgres", "-h"])
+        .arg(primary.socket())
+        .args(["-p", &primary.port.to_string(), "-D"])
+        .arg(&data)
+        .current_dir(standby.socket());
+    output(&mut copy);
+    standby.restart();
+    standby.catch_up(primary);
 }
 
 /// Whether a commit counts only once a standby has it.
@@ -185,23 +200,22 @@ fn wait_for_standby(primary: &Postgres, waits: bool) {
 
 /// The second node dies. Its clients are led to the first one, until it has joined again. Their connections
 /// end with each change, as behind a balancer: two of one replica must not be with different nodes.
-fn replace_node(db: &Db, node: &Mutex<MariaDb>, ways: &[Vec<Network>]) {
-    let Db::Maria(first) = db else { return };
-    let mut second = lock(node);
-    second.stop_immediate();
+fn replace_node(db: &Db, second: &MariaDb, ways: &[Vec<Network>]) {
+    let first = db.maria_db();
+    second.stop();
     let lead_to = |port| {
         for way in ways {
             way[1].lead_to(port);
             way[1].reset();
         }
     };
-    lead_to(lock(first).port);
+    lead_to(first.port);
     until("a cluster that has noticed", || {
-        has_status(&lock(first), "wsrep_cluster_size", "1")
+        has_status(first, "wsrep_cluster_size", "1")
     });
     second.restart();
     until("a node that has joined", || {
-        has_status(&second, "wsrep_local_state_comment", "Synced")
+        has_status(second, "wsrep_local_state_comment", "Synced")
     });
     lead_to(second.port);
 }

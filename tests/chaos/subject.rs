@@ -62,7 +62,7 @@ exec "$dir/server"
 /// The programs that every subject runs, and the table that they write to.
 pub(crate) fn prepare(db: &Db, scenes: &[Scene<'_>]) {
     let id = match db {
-        Db::Postgres(_) | Db::Pooled(..) => "bigserial",
+        Db::Postgres(..) => "bigserial",
         Db::Maria(_) => "bigint auto_increment",
         Db::Sqlite(_) => "integer",
     };

@@ -3,23 +3,23 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use launchgate::db::{DatabaseUrl, Target};
 
 use super::{
-    home::{fast_folder, output},
+    home::{Server, fast_folder, output},
     servers::{LEDGER_IN_SIGHT, MariaDb, Postgres, Proxy, postgres_15, postgres_18},
 };
 
 /// A database.
 pub enum Db {
-    Postgres(Mutex<Postgres>),
-    /// With a pooler or a load balancer in front of it, which launchgate is given.
-    Pooled(Mutex<Postgres>, Mutex<Proxy>),
-    Maria(Mutex<MariaDb>),
+    /// Where a standby takes over, it takes the place of the first one here. In front of it may be a pooler
+    /// or a load balancer, which launchgate is given.
+    Postgres(Mutex<Arc<Postgres>>, Option<Proxy>),
+    Maria(MariaDb),
     Sqlite(tempfile::TempDir),
 }
 
@@ -36,6 +36,10 @@ fn server(bin: &Path, settings: &[&str]) -> Postgres {
 }
 
 impl Db {
+    pub fn of(server: Postgres, proxy: Option<Proxy>) -> Self {
+        Self::Postgres(Mutex::new(Arc::new(server)), proxy)
+    }
+
     pub fn postgres_15() -> Self {
         Self::postgres_with(&postgres_15(), &[])
     }
@@ -45,7 +49,7 @@ impl Db {
     }
 
     pub fn postgres_with(bin: &Path, settings: &[&str]) -> Self {
-        Self::Postgres(Mutex::new(server(bin, settings)))
+        Self::of(server(bin, settings), None)
     }
 
     pub fn pgbouncer() -> Self {
@@ -70,17 +74,13 @@ impl Db {
     }
 
     /// A server behind a pooler with these settings.
-    pub fn behind(pooler: impl FnOnce(&Postgres, &str) -> Proxy, settings: &str) -> Self {
+    pub fn behind(pooler: fn(&Postgres, &str) -> Proxy, settings: &str) -> Self {
         Self::pooled(server(&postgres_15(), &[]), pooler, settings)
     }
 
-    fn pooled(
-        server: Postgres,
-        pooler: impl FnOnce(&Postgres, &str) -> Proxy,
-        settings: &str,
-    ) -> Self {
+    fn pooled(server: Postgres, pooler: fn(&Postgres, &str) -> Proxy, settings: &str) -> Self {
         let pooler = pooler(&server, settings);
-        Self::Pooled(Mutex::new(server), Mutex::new(pooler))
+        Self::of(server, Some(pooler))
     }
 
     /// A primary and a standby behind a balancer.
@@ -92,32 +92,30 @@ impl Db {
         Self::replicated(Proxy::haproxy)
     }
 
-    fn replicated(proxy: impl FnOnce(&Postgres, &Postgres) -> Proxy) -> Self {
+    fn replicated(proxy: fn(&Postgres, &Postgres) -> Proxy) -> Self {
         let primary = server(&postgres_15(), &[]);
-        let standby = Postgres::standby_of(&primary, &[]);
+        let standby = Postgres::standby_of(&primary);
         let mut proxy = proxy(&primary, &standby);
-        proxy.standby = Some(Box::new(standby));
-        Self::Pooled(Mutex::new(primary), Mutex::new(proxy))
+        proxy.standby = Some(standby);
+        Self::of(primary, Some(proxy))
+    }
+
+    fn maria(server: MariaDb) -> Self {
+        server.create_database(NAME);
+        Self::Maria(server)
     }
 
     pub fn mariadb() -> Self {
         Self::mariadb_with(&[])
     }
 
-    /// A commit survives the death of the server, as by default.
     pub fn mariadb_with(options: &[&str]) -> Self {
-        let durable = ["--innodb-flush-log-at-trx-commit=2"];
-        let options: Vec<&str> = durable.iter().chain(options).copied().collect();
-        let server = MariaDb::with(&options);
-        server.create_database(NAME);
-        Self::Maria(Mutex::new(server))
+        Self::maria(MariaDb::with(options))
     }
 
     /// Two nodes.
     pub fn galera() -> Self {
-        let node = MariaDb::galera();
-        node.create_database(NAME);
-        Self::Maria(Mutex::new(node))
+        Self::maria(MariaDb::galera(std::convert::identity))
     }
 
     pub fn mysql() -> Self {
@@ -125,18 +123,13 @@ impl Db {
     }
 
     pub fn mysql_with(options: &[&str]) -> Self {
-        let server = MariaDb::mysql(options);
-        server.create_database(NAME);
-        Self::Maria(Mutex::new(server))
+        Self::maria(MariaDb::mysql(options))
     }
 
     pub fn sqlite() -> Self {
-        Self::Sqlite(
-            tempfile::Builder::new()
-                .prefix("launchgate-sqlite-")
-                .tempdir_in(fast_folder())
-                .expect("a folder"),
-        )
+        let mut folder = tempfile::Builder::new();
+        let folder = folder.prefix("launchgate-sqlite-");
+        Self::Sqlite(folder.tempdir_in(fast_folder()).expect("a folder"))
     }
 
     pub fn sqlite_file(&self) -> PathBuf {
@@ -151,27 +144,25 @@ impl Db {
     }
 
     pub fn is_postgres(&self) -> bool {
-        matches!(self, Self::Postgres(_) | Self::Pooled(..))
+        matches!(self, Self::Postgres(..))
     }
 
     pub fn url(&self) -> String {
         match self {
-            Self::Postgres(server) => lock(server).url(NAME),
-            Self::Pooled(_, pooler) => lock(pooler).url(NAME),
-            Self::Maria(server) => lock(server).url(NAME),
+            Self::Postgres(_, Some(proxy)) => proxy.url(NAME),
+            Self::Postgres(_, None) => self.postgres().url(NAME),
+            Self::Maria(server) => server.url(NAME),
             Self::Sqlite(_) => format!("sqlite://{}", self.sqlite_file().display()),
         }
     }
 
     /// The URLs that replicas take in turn: one for each node of a cluster.
     pub fn urls(&self) -> Vec<String> {
-        let mut urls = vec![self.url()];
-        if let Self::Maria(server) = self
-            && let Some(peer) = &lock(server).peer
-        {
-            urls.push(peer.url(NAME));
-        }
-        urls
+        let peer = match self {
+            Self::Maria(server) => server.peer.as_ref().map(|peer| peer.url(NAME)),
+            Self::Postgres(..) | Self::Sqlite(_) => None,
+        };
+        std::iter::once(self.url()).chain(peer).collect()
     }
 
     /// Lock and ledger of an app, as the library sees them.
@@ -183,29 +174,37 @@ impl Db {
         self.target_for("default")
     }
 
-    /// The server behind it, past a pooler. While this is kept, nothing else can be asked.
-    pub fn postgres(&self) -> MutexGuard<'_, Postgres> {
+    /// The server behind it, past a pooler.
+    pub fn postgres(&self) -> Arc<Postgres> {
         match self {
-            Self::Postgres(server) | Self::Pooled(server, _) => lock(server),
+            Self::Postgres(server, _) => Arc::clone(&lock(server)),
             Self::Maria(_) | Self::Sqlite(_) => unreachable!("Postgres only"),
+        }
+    }
+
+    pub fn maria_db(&self) -> &MariaDb {
+        match self {
+            Self::Maria(server) => server,
+            Self::Postgres(..) | Self::Sqlite(_) => unreachable!("MariaDB or MySQL only"),
         }
     }
 
     /// The URL for another role, past a pooler.
     pub fn url_as(&self, user: &str, password: &str) -> String {
         match self {
-            Self::Postgres(_) | Self::Pooled(..) => self.postgres().url_as(user, password, NAME),
-            Self::Maria(server) => lock(server).url_as(user, password, NAME),
+            Self::Postgres(..) => self.postgres().url_as(user, password, NAME),
+            Self::Maria(server) => server.url_as(user, password, NAME),
             Self::Sqlite(_) => self.url(),
         }
     }
 
     /// A client of the superuser, past a pooler, whose last argument is what it runs.
     fn client(&self) -> Command {
+        self.with_server(Server::settle);
         match self {
-            Self::Postgres(server) | Self::Pooled(server, _) => lock(server).client(NAME),
+            Self::Postgres(..) => self.postgres().client(NAME),
             Self::Maria(server) => {
-                let mut client = lock(server).client();
+                let mut client = server.client();
                 client.args(["-D", NAME, "-e"]);
                 client
             }
@@ -224,16 +223,8 @@ impl Db {
         let said = output(self.client().arg(format!(" {statements}")));
         match self {
             Self::Maria(_) => said.replace('\t', "|"),
-            Self::Postgres(_) | Self::Pooled(..) | Self::Sqlite(_) => said,
+            Self::Postgres(..) | Self::Sqlite(_) => said,
         }
-    }
-
-    /// The same in another database of `MariaDB`.
-    pub fn sql_in(&self, database: &str, statements: &str) -> String {
-        let Self::Maria(server) = self else {
-            unreachable!("MariaDB only")
-        };
-        lock(server).sql(database, statements)
     }
 
     /// A script that runs its first argument as SQL, for steps and servers.
@@ -249,76 +240,80 @@ impl Db {
         )
     }
 
-    /// The server dies at once and comes back.
-    pub fn crash(&self) {
+    /// Does this to its server; a file has none.
+    pub fn with_server(&self, work: impl FnOnce(&Server)) {
         match self {
-            Self::Postgres(server) | Self::Pooled(server, _) => lock(server).restart(),
-            Self::Maria(server) => lock(server).restart(),
+            Self::Postgres(..) => work(&self.postgres()),
+            Self::Maria(server) => work(server),
             Self::Sqlite(_) => {}
         }
     }
 
-    /// Ends sessions of MariaDB; those that are gone already, too.
+    /// The server dies at once and comes back.
+    pub fn crash(&self) {
+        self.with_server(Server::restart);
+    }
+
+    pub fn stop(&self) {
+        self.with_server(Server::stop);
+    }
+
+    /// Ends sessions of `MariaDB`; those that are gone already, too.
     pub fn kill(&self, ids: &str) {
-        let Self::Maria(server) = self else { return };
         for id in ids.lines() {
-            let mut client = lock(server).client();
+            let mut client = self.maria_db().client();
             let _ = client.args(["-e", &format!("kill {id}")]).output();
         }
     }
 
-    /// Cuts every session whose name or current lock marks it as `which`.
+    /// Cuts the connections of a run. On `MariaDB` only one app may have a run.
     pub fn cut(&self, which: Cut) {
         match (self, which) {
+            (_, Cut::Server) => self.crash(),
+            (_, Cut::Pooler) => self.restart_pooler(),
             (Self::Maria(_), which) => {
-                let all = "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID()";
-                let ids = self.sql(all);
-                let holder = self.sql(
-                    "SELECT IS_USED_LOCK(CONCAT('launchgate:', LEFT(SHA2(CONCAT('default', ' ', LOWER(DATABASE())), 256), 32)))",
-                );
-                for id in ids
-                    .lines()
-                    .filter(|id| (*id == holder) == (which == Cut::Lock))
-                {
-                    self.sql(&format!("KILL {id}"));
-                }
+                let is_holder = if which == Cut::Lock { "=" } else { "<>" };
+                self.kill(&self.sql(&format!(
+                    "select id from information_schema.processlist where host like '%:%' and id {is_holder} \
+                     (select is_used_lock(concat('launchgate:', left(sha2(concat(app, ' ', lower(database())), 256), 32))) \
+                     from launchgate_runs where state = 'running')"
+                )));
             }
-            (Self::Postgres(_) | Self::Pooled(..), Cut::Lock) => {
+            (Self::Postgres(..), Cut::Lock) => {
                 self.sql(
                     "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
                      WHERE d.datname = current_database() AND l.locktype = 'advisory'",
                 );
             }
-            (Self::Postgres(_) | Self::Pooled(..), Cut::Ledger) => {
+            (Self::Postgres(..), Cut::Ledger) => {
                 self.sql(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
-                     AND application_name = 'launchgate:ledger'",
+                     AND application_name = 'launchgate:ledger' \
+                     AND pid NOT IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')",
                 );
             }
             (Self::Sqlite(_), _) => unreachable!("a file has no sessions"),
         }
     }
 
-    pub fn stop(&self) {
-        match self {
-            Self::Postgres(server) | Self::Pooled(server, _) => lock(server).stop_immediate(),
-            Self::Maria(server) => lock(server).stop_immediate(),
-            Self::Sqlite(_) => {}
-        }
-    }
-
     pub fn restart_pooler(&self) {
-        if let Self::Pooled(_, pooler) = self {
-            lock(pooler).restart();
+        if let Self::Postgres(_, Some(pooler)) = self {
+            pooler.restart();
         }
     }
 }
 
-/// Sessions that launchgate keeps.
+/// What a run loses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
+    /// The session that has the lock.
     Lock,
+    /// The session that renews its lease.
     Ledger,
+    /// All of them, with the pooler.
+    Pooler,
+    /// All of them, with the server.
+    Server,
 }
 
 pub fn target(url: &str, app: &str) -> Target {

@@ -1,14 +1,12 @@
 //! A test server's folder and process, gone when the test is, whichever way it goes.
 
 use std::{
-    fs,
-    io::{BufRead, BufReader},
+    fs::{self, File},
     net::TcpListener,
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::mpsc,
-    time::{Duration, Instant},
+    sync::Mutex,
 };
 
 use nix::{
@@ -16,10 +14,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::clock::Clock;
-
-/// No server takes this long to start, not even on a busy machine.
-const START: Duration = Duration::from_mins(1);
+use super::{lock, until};
 
 /// A folder of a server's own. A shell waits for this process to end, however it ends, then
 /// kills the server and removes the folder.
@@ -131,34 +126,57 @@ pub fn free_port() -> u16 {
 /// A server in its folder. It ends with the test.
 pub struct Server {
     pub home: Home,
-    command: Box<Command>,
+    pub port: u16,
+    command: Mutex<Box<Command>>,
     ready: &'static str,
-    child: Option<Child>,
+    deadly: Signal,
+    child: Mutex<Option<Child>>,
 }
 
 impl Server {
-    /// Starts it and waits until it says `ready` on its standard error.
-    pub fn start(home: Home, command: Command, ready: &'static str) -> Self {
-        let mut server = Self {
+    /// Starts it and waits until it logs `ready`. `deadly` is the signal that ends it, and every
+    /// session, at once.
+    pub fn start(
+        home: Home,
+        port: u16,
+        command: Command,
+        ready: &'static str,
+        deadly: Signal,
+    ) -> Self {
+        let server = Self {
             home,
-            command: Box::new(command),
+            port,
+            command: Mutex::new(Box::new(command)),
             ready,
-            child: None,
+            deadly,
+            child: Mutex::new(None),
         };
         server.restart();
         server
     }
 
-    /// From its next start on it runs on this clock.
-    pub fn on_clock(&mut self, clock: &Clock) {
-        *self.command = clock.command(&self.command);
+    /// Restarts it by what this makes of its command.
+    pub fn restart_as(&self, change: impl FnOnce(&Command) -> Command) {
+        let mut command = lock(&self.command);
+        **command = change(&command);
+        drop(command);
+        self.restart();
     }
 
-    /// Stops it by a signal, where it runs.
-    pub fn stop(&mut self, by: Signal) {
-        if let Some(mut child) = self.child.take() {
+    /// Returns once nobody restarts it any more.
+    pub fn settle(&self) {
+        drop(lock(&self.child));
+    }
+
+    /// Ends it, where it runs.
+    pub fn stop(&self) {
+        self.end(&mut lock(&self.child));
+    }
+
+    fn end(&self, child: &mut Option<Child>) {
+        if let Some(mut child) = child.take() {
             let pid = Pid::from_raw(child.id().cast_signed());
-            let _ = kill(pid, by);
+            let _ = kill(pid, self.deadly);
             let _ = child.wait();
             // Pgpool's processes outlive the first one.
             let _ = killpg(pid, Signal::SIGKILL);
@@ -166,57 +184,40 @@ impl Server {
         }
     }
 
-    /// Starts it again. Where it still runs it is killed first.
-    pub fn restart(&mut self) {
-        self.stop(Signal::SIGKILL);
-        self.child = Some(spawn(&self.home, &mut self.command, self.ready));
+    /// Starts it again. Where it still runs it is ended first.
+    pub fn restart(&self) {
+        let mut running = lock(&self.child);
+        self.end(&mut running);
+        let log = File::create(self.home.path.join("log")).expect("a log");
+        let mut command = lock(&self.command);
+        let mut child = command
+            .env("LC_ALL", "C")
+            .current_dir(&self.home.path)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second handle"))
+            .stderr(log)
+            .process_group(0)
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        self.home.remember(&child.id().to_string());
+        until("a server that is ready", || {
+            let (log, ended) = (self.log(), child.try_wait().expect("its state"));
+            assert!(ended.is_none(), "{command:?} ended: {ended:?}\n{log}");
+            log.contains(self.ready)
+        });
+        *running = Some(child);
     }
 
-    /// What it has logged so far.
+    /// What it has logged since its last start.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.home.path.join("log")).unwrap_or_default()
+        let log = fs::read(self.home.path.join("log")).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.stop(Signal::SIGKILL);
-    }
-}
-
-fn spawn(home: &Home, command: &mut Command, ready: &str) -> Child {
-    let mut child = command
-        .env("LC_ALL", "C")
-        .current_dir(&home.path)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-    home.remember(&child.id().to_string());
-    let (tell, told) = mpsc::channel();
-    let stderr = BufReader::new(child.stderr.take().expect("piped"));
-    let log = home.path.join("log");
-    std::thread::spawn(move || {
-        let mut lines = Vec::new();
-        for line in stderr.lines().map_while(Result::ok) {
-            lines.push(line.clone());
-            let _ = fs::write(&log, lines.join("\n"));
-            let _ = tell.send(line);
-        }
-    });
-    let deadline = Instant::now() + START;
-    let mut seen = Vec::new();
-    loop {
-        match told.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(line) if line.contains(ready) => return child,
-            Ok(line) => seen.push(line),
-            Err(error) => panic!(
-                "{command:?} did not get ready ({error}):\n{}",
-                seen.join("\n")
-            ),
-        }
+        self.stop();
     }
 }
 
@@ -237,15 +238,15 @@ pub fn output(command: &mut Command) -> String {
 }
 
 /// A folder made once and copied by every server that starts: `make` fills the folder it is
-/// given. Kept beside the build, under a name that carries what it was made from.
-pub fn template(name: &str, make: impl Fn(&Path)) -> PathBuf {
-    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _one = ONE_AT_A_TIME
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("template-{name}"));
+/// given. Kept beside the build, under a name that says which version of the program made it.
+pub fn template(program: &mut Command, make: impl Fn(&Path)) -> PathBuf {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _one = lock(&ONE_AT_A_TIME);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '.';
+    let version = output(program.arg("--version")).replace(|c| !is_plain(c), "-");
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("template-{version}"));
     if !kept.exists() {
-        let fresh = Home::new(name, None);
+        let fresh = Home::new("template", None);
         make(&fresh.path);
         let beside = kept.with_extension(std::process::id().to_string());
         output(Command::new("cp").arg("-a").arg(&fresh.path).arg(&beside));

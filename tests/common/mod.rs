@@ -19,12 +19,10 @@
 )]
 
 pub mod backends;
-pub mod clock;
 pub mod core_rules;
 pub mod docker;
 pub mod home;
 pub mod mariadb;
-pub mod mysql;
 pub mod place;
 pub mod processes;
 pub mod proxies;
@@ -138,14 +136,4 @@ pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 #[track_caller]
 pub fn until(what: &str, mut so: impl FnMut() -> bool) {
     wait_until(what, || so().then_some(()));
-}
-
-/// Does it for each of them at the same time, where most of the time is waiting.
-pub fn all_at_once<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
-    let work = &work;
-    std::thread::scope(|scope| {
-        for item in items {
-            scope.spawn(move || work(item));
-        }
-    });
 }

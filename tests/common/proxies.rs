@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::TcpListener,
+    ops::Deref,
     path::Path,
     process::Command,
     thread,
@@ -20,9 +21,16 @@ use super::{
 /// A pooler or a load balancer on a port of its own.
 pub struct Proxy {
     server: Server,
-    pub port: u16,
     /// The second server behind it, which is to end with it.
-    pub standby: Option<Box<Postgres>>,
+    pub standby: Option<Postgres>,
+}
+
+impl Deref for Proxy {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
 }
 
 impl Proxy {
@@ -36,36 +44,32 @@ impl Proxy {
 
     /// The same with the newest version, which knows prepared statements in transaction mode.
     pub fn pgbouncer_new(server: &Postgres, settings: &str) -> Self {
-        Self::pgbouncer_by(
-            sid::command("postgres", "usr/sbin/pgbouncer"),
-            server,
-            settings,
-        )
+        let program = sid::command("postgres", "usr/sbin/pgbouncer");
+        Self::pgbouncer_by(program, server, settings)
     }
 
     fn pgbouncer_by(mut program: Command, server: &Postgres, settings: &str) -> Self {
-        let home = Home::new("pgbouncer", Some("postgres"));
-        let port = free_port();
-        let path = home.path.display();
-        let ini = format!(
-            "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
-             unix_socket_dir =\nauth_file = {path}/users\nserver_login_retry = 1\n{settings}",
-            server.port
-        );
-        let users = format!("\"postgres\" \"{PASSWORD}\"\n");
-        fs::write(home.path.join("users"), users).expect("users");
-        fs::write(home.path.join("pgbouncer.ini"), ini).expect("pgbouncer.ini");
-        program.arg(home.path.join("pgbouncer.ini"));
-        Self::start(home, program, "process up", port)
+        Self::start("pgbouncer", "process up", |folder, port| {
+            let users = folder.join("users");
+            let ini = format!(
+                "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+                 unix_socket_dir =\nauth_file = {}\nserver_login_retry = 1\n{settings}",
+                server.port,
+                users.display()
+            );
+            fs::write(users, format!("\"postgres\" \"{PASSWORD}\"\n")).expect("users");
+            fs::write(folder.join("pgbouncer.ini"), ini).expect("pgbouncer.ini");
+            program.arg(folder.join("pgbouncer.ini"));
+            program
+        })
     }
 
     /// Odyssey with `pool "MODE"`.
     pub fn odyssey(server: &Postgres, mode: &str) -> Self {
-        let home = Home::new("odyssey", Some("postgres"));
-        let port = free_port();
-        let path = home.path.display();
-        let configuration = format!(
-            r#"daemonize no
+        Self::start("odyssey", "listening on", |folder, port| {
+            let path = folder.display();
+            let configuration = format!(
+                r#"daemonize no
 log_format "%p %l [%i %s] (%c) %m\n"
 log_to_stdout yes
 log_file "{path}/odyssey.log"
@@ -83,25 +87,17 @@ database default {{ user default {{
     pool "{mode}"
 }} }}
 "#,
-            server.port
-        );
-        fs::write(home.path.join("odyssey.conf"), configuration).expect("odyssey.conf");
-        let odyssey = sid::command("postgres", "usr/bin/odyssey");
-        // It logs to its standard output.
-        let mut program = Command::new("sh");
-        program
-            .args(["-c", "exec \"$@\" >&2", "sh"])
-            .arg(odyssey.get_program())
-            .args(odyssey.get_args())
-            .arg(home.path.join("odyssey.conf"));
-        Self::start(home, program, "listening on", port)
+                server.port
+            );
+            fs::write(folder.join("odyssey.conf"), configuration).expect("odyssey.conf");
+            let mut program = sid::command("postgres", "usr/bin/odyssey");
+            program.arg(folder.join("odyssey.conf"));
+            program
+        })
     }
 
     /// `Pgpool-II`, which sends the reads of one session in two to the standby.
     pub fn pgpool(primary: &Postgres, standby: &Postgres) -> Self {
-        let home = Home::new("pgpool", Some("postgres"));
-        let port = free_port();
-        let path = home.path.display();
         let backend = |number: usize, server: &Postgres| {
             format!(
                 "backend_hostname{number} = '127.0.0.1'\nbackend_port{number} = {}\nbackend_weight{number} = 1\n\
@@ -110,62 +106,65 @@ database default {{ user default {{
                 server.socket().display()
             )
         };
-        let configuration = format!(
-            "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{path}'\npcp_port = {}\n\
-             pcp_socket_dir = '{path}'\npid_file_name = '{path}/pgpool.pid'\nlogdir = '{path}'\n\
-             backend_clustering_mode = 'streaming_replication'\nload_balance_mode = on\n\
-             num_init_children = 16\nenable_pool_hba = on\npool_passwd = '{path}/passwords'\n\
-             sr_check_period = 1\nsr_check_user = 'postgres'\nsr_check_database = 'postgres'\n\
-             failover_on_backend_error = off\nfailover_on_backend_shutdown = off\n{}{}",
-            free_port(),
-            backend(0, primary),
-            backend(1, standby)
-        );
-        for (name, text) in [
-            ("pgpool.conf", configuration),
-            ("passwords", format!("postgres:TEXT{PASSWORD}\n")),
-            (
-                "pool_hba.conf",
-                "host all all 127.0.0.1/32 scram-sha-256\n".to_owned(),
-            ),
-            ("pcp.conf", String::new()),
-        ] {
-            fs::write(home.path.join(name), text).expect(name);
-        }
-        let mut program = command_as("postgres", Path::new("/usr/sbin/pgpool"));
-        program
-            .arg("-n")
-            .args(["-f", &format!("{path}/pgpool.conf")])
-            .args(["-a", &format!("{path}/pool_hba.conf")])
-            .args(["-F", &format!("{path}/pcp.conf")]);
-        Self::start(home, program, "pgpool-II successfully started", port)
+        Self::start(
+            "pgpool",
+            "pgpool-II successfully started",
+            |folder, port| {
+                let path = folder.display();
+                let configuration = format!(
+                    "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{path}'\npcp_port = {}\n\
+                 pcp_socket_dir = '{path}'\npid_file_name = '{path}/pgpool.pid'\nlogdir = '{path}'\n\
+                 backend_clustering_mode = 'streaming_replication'\nload_balance_mode = on\n\
+                 num_init_children = 16\nenable_pool_hba = on\npool_passwd = '{path}/passwords'\n\
+                 sr_check_period = 1\nsr_check_user = 'postgres'\nsr_check_database = 'postgres'\n\
+                 failover_on_backend_error = off\nfailover_on_backend_shutdown = off\n{}{}",
+                    free_port(),
+                    backend(0, primary),
+                    backend(1, standby)
+                );
+                let passwords = format!("postgres:TEXT{PASSWORD}\n");
+                for (name, text) in [
+                    ("pgpool.conf", configuration.as_str()),
+                    ("passwords", &passwords),
+                    ("pool_hba.conf", "host all all 127.0.0.1/32 scram-sha-256\n"),
+                    ("pcp.conf", ""),
+                ] {
+                    fs::write(folder.join(name), text).expect(name);
+                }
+                let mut program = command_as("postgres", Path::new("/usr/sbin/pgpool"));
+                program
+                    .arg("-n")
+                    .args(["-f", &format!("{path}/pgpool.conf")])
+                    .args(["-a", &format!("{path}/pool_hba.conf")])
+                    .args(["-F", &format!("{path}/pcp.conf")]);
+                program
+            },
+        )
     }
 
     /// `HAProxy`, which sends everything to whichever of two servers takes writes, asks about them several
     /// times a second, and cuts the connections to one that stopped doing so.
     pub fn haproxy(primary: &Postgres, standby: &Postgres) -> Self {
-        let home = Home::new("haproxy", Some("postgres"));
-        let port = free_port();
         let server = |name: &str, server: &Postgres| {
             let health = health_of(server);
-            format!(
-                " server {name} 127.0.0.1:{} check port {health}\n",
-                server.port
-            )
+            let port = server.port;
+            format!(" server {name} 127.0.0.1:{port} check port {health}\n")
         };
-        let configuration = format!(
-            "defaults\n mode tcp\n timeout connect 5s\n timeout check 5s\n timeout client 1h\n timeout server 1h\n\
-             listen postgres\n bind 127.0.0.1:{port}\n option httpchk GET /primary\n \
-             default-server inter 200ms fall 2 rise 1 on-marked-down shutdown-sessions\n{}{}",
-            server("s0", primary),
-            server("s1", standby)
-        );
-        fs::write(home.path.join("haproxy.cfg"), configuration).expect("haproxy.cfg");
-        let mut program = command_as("postgres", Path::new("/usr/sbin/haproxy"));
-        program
-            .args(["-W", "-db", "-f"])
-            .arg(home.path.join("haproxy.cfg"));
-        let proxy = Self::start(home, program, "Loading success", port);
+        let proxy = Self::start("haproxy", "Loading success", |folder, port| {
+            let configuration = format!(
+                "defaults\n mode tcp\n timeout connect 5s\n timeout check 5s\n timeout client 1h\n timeout server 1h\n\
+                 listen postgres\n bind 127.0.0.1:{port}\n option httpchk GET /primary\n \
+                 default-server inter 200ms fall 2 rise 1 on-marked-down shutdown-sessions\n{}{}",
+                server("s0", primary),
+                server("s1", standby)
+            );
+            fs::write(folder.join("haproxy.cfg"), configuration).expect("haproxy.cfg");
+            let mut program = command_as("postgres", Path::new("/usr/sbin/haproxy"));
+            program
+                .args(["-W", "-db", "-f"])
+                .arg(folder.join("haproxy.cfg"));
+            program
+        });
         // Until it has asked it believes that both do.
         until("HAProxy to find the standby", || {
             proxy.log().contains("Server postgres/s1 is DOWN")
@@ -173,10 +172,12 @@ database default {{ user default {{
         proxy
     }
 
-    fn start(home: Home, program: Command, ready: &'static str, port: u16) -> Self {
+    /// `set_up` writes its files into its folder, and returns the command that has it listen.
+    fn start(name: &str, ready: &'static str, set_up: impl FnOnce(&Path, u16) -> Command) -> Self {
+        let (home, port) = (Home::new(name, Some("postgres")), free_port());
+        let program = set_up(&home.path, port);
         Self {
-            server: Server::start(home, program, ready),
-            port,
+            server: Server::start(home, port, program, ready, Signal::SIGKILL),
             standby: None,
         }
     }
@@ -187,18 +188,6 @@ database default {{ user default {{
             "postgres://postgres:{ENCODED}@127.0.0.1:{}/{database}",
             self.port
         )
-    }
-
-    pub fn log(&self) -> String {
-        self.server.log()
-    }
-
-    pub fn stop_immediate(&mut self) {
-        self.server.stop(Signal::SIGKILL);
-    }
-
-    pub fn restart(&mut self) {
-        self.server.restart();
     }
 }
 

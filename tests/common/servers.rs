@@ -3,6 +3,8 @@
 use std::{
     fs,
     io::Write,
+    ops::Deref,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -10,7 +12,6 @@ use std::{
 use nix::sys::signal::Signal;
 
 use super::{
-    clock::Clock,
     home::{Home, Server, command_as, free_port, give, output, template, tool},
     until,
 };
@@ -32,9 +33,15 @@ pub(super) const LEDGER_IN_SIGHT: &str = "-c search_path=public,launchgate";
 /// `PostgreSQL`.
 pub struct Postgres {
     server: Server,
-    bin: PathBuf,
-    certificate: Option<Home>,
-    pub port: u16,
+    pub bin: PathBuf,
+}
+
+impl Deref for Postgres {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
 }
 
 /// The programs of `PostgreSQL` 15, Debian's.
@@ -74,14 +81,13 @@ impl Postgres {
 
     /// A hot standby of `primary`, which has all that the primary has so far. Both start from the same
     /// copied folder, so it needs no base backup.
-    pub fn standby_of(primary: &Self, settings: &[&str]) -> Self {
+    pub fn standby_of(primary: &Self) -> Self {
         let source = format!(
             "primary_conninfo=host={} port={} user=postgres",
             primary.socket().display(),
             primary.port
         );
-        let settings: Vec<&str> = settings.iter().copied().chain([&*source]).collect();
-        let standby = Self::prepared(&primary.bin, &settings, |data| {
+        let standby = Self::prepared(&primary.bin, &[&source], |data| {
             fs::write(data.join("standby.signal"), "").expect("standby.signal");
         });
         standby.catch_up(primary);
@@ -103,34 +109,10 @@ impl Postgres {
         assert_eq!(promoted, "t", "{}", self.log());
     }
 
-    /// Begins again as a standby of `primary`, with a copy of what that has now.
-    pub fn follow(&mut self, primary: &Self) {
-        self.stop_immediate();
-        let data = self.server.home.path.join("data");
-        fs::remove_dir_all(&data).expect("the old data");
-        let mut copy = command_as("postgres", &primary.bin.join("pg_basebackup"));
-        copy.args(["-R", "-c", "fast", "--no-sync", "-U", "postgres", "-h"])
-            .arg(primary.socket())
-            .args(["-p", &primary.port.to_string(), "-D"])
-            .arg(&data)
-            .current_dir(self.socket());
-        output(&mut copy);
-        self.server.restart();
-        self.catch_up(primary);
-    }
-
-    /// Restarts it on this clock.
-    pub fn on_clock(&mut self, clock: &Clock) {
-        self.server.on_clock(clock);
-        self.restart();
-    }
-
+    /// `prepare` gets its folder of data.
     fn prepared(bin: &Path, settings: &[&str], prepare: impl FnOnce(&Path)) -> Self {
-        // "connections", or "read-only connections" on a standby.
-        let ready = "database system is ready to accept";
-        let version = output(Command::new(bin.join("postgres")).arg("--version"))
-            .replace([' ', '(', ')', '/'], "-");
-        let made = template(&format!("{version}-1"), |folder| initdb(bin, folder));
+        let mut program = Command::new(bin.join("postgres"));
+        let made = template(&mut program, |folder| initdb(bin, folder));
         let home = Home::with_data("postgres", "postgres", &made);
         prepare(&home.path.join("data"));
         let port = free_port();
@@ -143,11 +125,13 @@ impl Postgres {
             .args(["-c", "fsync=off", "-c", "shared_buffers=16MB"])
             .args(["-c", "listen_addresses=127.0.0.1"])
             .args(settings.iter().flat_map(|setting| ["-c", *setting]));
+        // "connections", or "read-only connections" on a standby.
+        let ready = "database system is ready to accept";
+        // As `pg_ctl stop -m immediate`. Killed, its processes would outlive it for a moment.
+        let server = Server::start(home, port, command, ready, Signal::SIGQUIT);
         Self {
-            server: Server::start(home, command, ready),
+            server,
             bin: bin.to_owned(),
-            certificate: None,
-            port,
         }
     }
 
@@ -155,13 +139,12 @@ impl Postgres {
     /// `ca.pem` in `folder`.
     pub fn with_certificate(folder: &Path, name: &str) -> Self {
         fs::write(folder.join("names"), format!("subjectAltName=DNS:{name}")).expect("names");
-        let subject = format!("/CN={name}");
-        let request = "req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj";
+        let request = "req -newkey rsa:2048 -nodes -keyout server.key -out server.csr";
         Self::with_tls(
             folder,
             &[
                 "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=authority -days 2",
-                &format!("{request} {subject}"),
+                &format!("{request} -subj /CN={name}"),
                 "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile names",
             ],
         )
@@ -170,34 +153,33 @@ impl Postgres {
     /// With TLS: `server.key` and `server.pem`, as these calls of openssl make them in `folder`. It knows
     /// the clients of `ca.pem` and lets them in as `hba.conf` says, where there are such files.
     pub fn with_tls(folder: &Path, calls: &[&str]) -> Self {
-        let home = Home::new("tls", Some("postgres"));
         for words in calls {
             let mut openssl = Command::new("openssl");
             output(openssl.args(words.split(' ')).current_dir(folder));
         }
-        let mut settings = vec!["ssl=on".to_owned()];
-        for (file, setting) in [
-            ("server.pem", "ssl_cert_file"),
-            ("server.key", "ssl_key_file"),
-            ("ca.pem", "ssl_ca_file"),
-            ("hba.conf", "hba_file"),
-        ] {
-            let own = home.path.join(file);
-            if folder.join(file).exists() {
-                fs::copy(folder.join(file), &own).expect("a copy");
-                settings.push(format!("{setting}={}", own.display()));
-            }
+        let mut settings = vec![
+            "ssl=on",
+            "ssl_cert_file=server.pem",
+            "ssl_key_file=server.key",
+        ];
+        if folder.join("ca.pem").exists() {
+            settings.push("ssl_ca_file=ca.pem");
         }
-        output(
-            Command::new("sh")
-                .arg("-c")
-                .arg("chmod 600 server.key; [ $(id -u) != 0 ] || chown postgres: *")
-                .current_dir(&home.path),
-        );
-        let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
-        let mut server = Self::with(&postgres_15(), &settings);
-        server.certificate = Some(home);
-        server
+        Self::prepared(&postgres_15(), &settings, |data| {
+            for (file, own) in [
+                ("server.pem", "server.pem"),
+                ("server.key", "server.key"),
+                ("ca.pem", "ca.pem"),
+                ("hba.conf", "pg_hba.conf"),
+            ] {
+                if let Ok(bytes) = fs::read(folder.join(file)) {
+                    fs::write(data.join(own), bytes).expect("a copy");
+                }
+            }
+            let secret = fs::Permissions::from_mode(0o600);
+            fs::set_permissions(data.join("server.key"), secret).expect("permissions");
+            give(data, "postgres");
+        })
     }
 
     /// The superuser's URL of a database.
@@ -213,21 +195,9 @@ impl Postgres {
         )
     }
 
-    /// The major version of its programs, with the point behind it: `15.`
-    pub fn major(&self) -> String {
-        let version = self.sql("postgres", "show server_version");
-        let (major, _) = version.split_once('.').expect("a version");
-        format!("{major}.")
-    }
-
-    /// What it has logged so far.
-    pub fn log(&self) -> String {
-        self.server.log()
-    }
-
-    /// The folder of its Unix socket.
+    /// The folder of its Unix socket, and of its `data`.
     pub fn socket(&self) -> &Path {
-        &self.server.home.path
+        &self.home.path
     }
 
     /// Runs statements as the superuser, by the socket; what they return, unaligned.
@@ -260,29 +230,6 @@ impl Postgres {
 
     pub fn create_database(&self, name: &str) {
         self.sql("postgres", &format!("CREATE DATABASE {name}"));
-    }
-
-    /// As `pg_ctl stop -m immediate`: every session is cut.
-    pub fn stop_immediate(&mut self) {
-        self.server.stop(Signal::SIGQUIT);
-    }
-
-    /// Waits for no session, ends them in order.
-    pub fn stop_fast(&mut self) {
-        self.server.stop(Signal::SIGINT);
-    }
-
-    /// Starts it again after a stop, or after `-m immediate` where it runs.
-    pub fn restart(&mut self) {
-        self.stop_immediate();
-        self.server.restart();
-    }
-}
-
-/// In order, or its processes would outlive it for a moment.
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        self.stop_immediate();
     }
 }
 

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use nix::sys::signal::Signal;
+
 use crate::common::home::{Home, Server, command_as, free_port, output};
 use crate::common::mariadb::MariaDb;
 use crate::common::servers::Postgres;
@@ -106,26 +108,27 @@ pub fn laravel() -> MariaDb {
     server
 }
 
-struct Redis {
-    _server: Server,
-    port: u16,
-}
+struct Redis(Server);
 
 impl Redis {
     fn start() -> Self {
         let home = Home::new("redis", Some("redis"));
         let port = free_port();
-        let mut command: Command = command_as("redis", "sh".as_ref());
-        let start = format!("exec redis-server --port {port} --bind 127.0.0.1 --save '' >&2");
-        command.args(["-c", &start]);
-        Self {
-            _server: Server::start(home, command, "Ready to accept connections"),
-            port,
-        }
+        let mut command: Command = command_as("redis", "redis-server".as_ref());
+        command.args([
+            "--port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+        ]);
+        let ready = "Ready to accept connections";
+        Self(Server::start(home, port, command, ready, Signal::SIGKILL))
     }
 
     fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://127.0.0.1:{}", self.0.port)
     }
 }
 

@@ -5,27 +5,22 @@
 //!
 //! "Waiters hold no connection." (contract, section 5)
 
-use std::process::Command;
-
-use crate::common::home::{command_as, free_port, output};
 use crate::common::servers::postgres_15;
-use crate::common::{Db, Run, Scene, lock, on_each, until};
+use crate::common::{Db, Run, Scene, on_each, until};
 
 /// What the server logged between two marks.
 fn logged(db: &Db, work: impl FnOnce()) -> Vec<String> {
-    let Db::Postgres(server) = db else {
-        unreachable!("Postgres only")
-    };
+    let server = db.postgres();
     let mark = |name: &str| {
         db.sql(&format!("select '{name}'"));
         until("the mark", || {
-            lock(server).log().contains(&format!("select '{name}'"))
+            server.log().contains(&format!("select '{name}'"))
         });
     };
     mark("mark-begin");
     work();
     mark("mark-end");
-    let log = lock(server).log();
+    let log = server.log();
     let from = log.find("select 'mark-begin'").expect("a mark");
     let to = log.find("select 'mark-end'").expect("a mark");
     log[from..to].lines().skip(1).map(str::to_owned).collect()
@@ -92,11 +87,9 @@ fn an_up_to_date_start_is_one_connection_and_one_statement_on_mariadb() {
 fn a_replica_that_waits_for_a_new_ledger_leaves_no_errors_on_postgres() {
     let settings = ["log_statement=all", "log_line_prefix=%a|%u|"];
     let db = Db::postgres_with(&postgres_15(), &settings);
-    let Db::Postgres(server) = &db else {
-        unreachable!()
-    };
+    let server = db.postgres();
     let scene = Scene::new(&db);
-    let count = |what: &str| lock(server).log().matches(what).count();
+    let count = |what: &str| server.log().matches(what).count();
     let mut waiter = scene
         .command("wait")
         .args(["--release", "v1"])
@@ -105,7 +98,7 @@ fn a_replica_that_waits_for_a_new_ledger_leaves_no_errors_on_postgres() {
     until("several looks", || count("SELECT n.nspname") >= 4);
     scene.run("v1").finish().ends_with(0);
     waiter.ends_with(0);
-    let log = lock(server).log();
+    let log = server.log();
     let errors: Vec<_> = log
         .lines()
         .filter(|line| line.contains("launchgate:") && line.contains("ERROR"))
@@ -199,114 +192,6 @@ fn a_step_s_sessions_are_named_after_lock_and_run() {
     let own = scene.run("v2").args(["--step-env", "PGAPPNAME=mine"]);
     own.finish().ends_with(0).says("warning").says("PGAPPNAME");
     assert!(scene.evidence().iter().any(|line| line.0 == "name mine"));
-}
-
-#[test]
-fn a_standby_starts_what_succeeded_and_refuses_the_rest() {
-    let db = Db::postgres_15();
-    let scene = Scene::new(&db);
-    scene.run("v1").finish().ends_with(0);
-    let Db::Postgres(server) = &db else {
-        unreachable!()
-    };
-    lock(server).stop_fast();
-    let home = lock(server).socket().to_owned();
-    std::fs::write(home.join("data/standby.signal"), "").expect("a file");
-    let port = free_port();
-    let mut command = command_as("postgres", &postgres_15().join("postgres"));
-    command
-        .arg("-D")
-        .arg(home.join("data"))
-        .args([
-            "-p",
-            &port.to_string(),
-            "-c",
-            "listen_addresses=127.0.0.1",
-            "-k",
-        ])
-        .arg(&home);
-    let mut standby = command
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .expect("postgres");
-    let old = lock(server).port;
-    let url = db.url().replace(&old.to_string(), &port.to_string());
-    let replica = |revision: &str| scene.run(revision).env("DATABASE_URL", &url);
-    scene.script("server", "#!/bin/sh\nexit 0\n");
-    replica("v1").finish().ends_with(0);
-    replica("v2")
-        .args(["--wait-timeout=1s"])
-        .finish()
-        .ends_with(78)
-        .says("standby")
-        .says("primary");
-    assert_eq!(scene.count("start"), 1);
-    let _ = nix::sys::signal::kill(
-        nix::unistd::Pid::from_raw(standby.id().cast_signed()),
-        nix::sys::signal::Signal::SIGQUIT,
-    );
-    let _ = standby.wait();
-}
-
-#[test]
-fn a_certificate_is_verified_where_that_is_asked_for() {
-    let db = Db::postgres_15();
-    let Db::Postgres(server) = &db else {
-        unreachable!()
-    };
-    let folder = lock(server).socket().to_owned();
-    let (key, cert) = (
-        folder.join("data/server.key"),
-        folder.join("data/server.crt"),
-    );
-    output(
-        Command::new("openssl")
-            .args([
-                "req",
-                "-new",
-                "-x509",
-                "-nodes",
-                "-days",
-                "2",
-                "-subj",
-                "/CN=localhost",
-                "-addext",
-                "subjectAltName=IP:127.0.0.1",
-            ])
-            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-            .arg("-keyout")
-            .arg(&key)
-            .arg("-out")
-            .arg(&cert),
-    );
-    output(Command::new("chown").arg("postgres:").args([&key, &cert]));
-    output(Command::new("chmod").arg("600").arg(&key));
-    db.sql("alter system set ssl = on");
-    db.crash();
-    let scene = Scene::new(&db);
-    let with = |more: &str| {
-        scene
-            .run("v1")
-            .env("DATABASE_URL", format!("{}?{more}", db.url()))
-    };
-    with("sslmode=verify-full")
-        .finish()
-        .ends_with(78)
-        .says("certificate")
-        .says("sslrootcert");
-    with("sslmode=verify-full&sslrootcert=/no/such/file")
-        .finish()
-        .ends_with(78)
-        .says("/no/such/file");
-    assert_eq!(scene.count("start"), 0);
-    with("sslmode=require").finish().ends_with(0);
-    with(&format!(
-        "sslmode=verify-full&sslrootcert={}",
-        cert.display()
-    ))
-    .finish()
-    .ends_with(0);
-    assert_eq!(scene.count("start"), 1);
 }
 
 /// One connection is not enough for a lock and a heartbeat: said, and given up in time.

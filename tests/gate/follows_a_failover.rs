@@ -5,12 +5,9 @@
 //!
 //! "Postgres: several hosts, each in turn until one takes writes" (contract, section 3)
 
-use std::sync::Mutex;
-
 use crate::common::{
     Db, Gate, Run, Scene,
     backends::NAME,
-    lock,
     servers::{Postgres, Proxy, postgres_15},
 };
 
@@ -18,18 +15,15 @@ use crate::common::{
 fn replicated() -> (Postgres, Db) {
     let primary = Postgres::with(&postgres_15(), &[]);
     primary.create_database(NAME);
-    let standby = Postgres::standby_of(&primary, &[]);
-    (primary, Db::Postgres(Mutex::new(standby)))
+    let standby = Postgres::standby_of(&primary);
+    (primary, Db::of(standby, None))
 }
 
 /// The primary dies, and the standby takes its place with all that it had.
-fn fail_over(primary: &mut Postgres, standby: &Db) {
-    let Db::Postgres(standby) = standby else {
-        unreachable!("Postgres")
-    };
-    let standby = lock(standby);
+fn fail_over(primary: &Postgres, standby: &Db) {
+    let standby = standby.postgres();
     standby.catch_up(primary);
-    primary.stop_immediate();
+    primary.stop();
     standby.promote();
 }
 
@@ -42,7 +36,7 @@ fn job<'a>(scene: &'a Scene<'_>, url: &str, revision: &str) -> Gate<'a> {
 
 #[test]
 fn a_standby_is_waited_for_until_it_is_promoted() {
-    let (mut primary, db) = replicated();
+    let (primary, db) = replicated();
     let scene = Scene::new(&db);
     job(&scene, &primary.url(NAME), "v1").finish().ends_with(0);
     primary.sql(
@@ -61,7 +55,7 @@ fn a_standby_is_waited_for_until_it_is_promoted() {
     refused.ends_with(78).says("standby").says("the primary");
     let mut waiter = job(&scene, &db.url(), "v2").start();
     waiter.wait_for_log("waiting for the database");
-    fail_over(&mut primary, &db);
+    fail_over(&primary, &db);
     waiter.ends_with(0);
     assert_eq!(scene.count("start"), 2);
     scene.check_settled("v2");
@@ -86,17 +80,17 @@ fn a_failover_ends_the_run(scene: &Scene<'_>, url: &str, fail_over: impl FnOnce(
 
 #[test]
 fn two_hosts_of_which_the_first_is_the_standby() {
-    let (mut primary, db) = replicated();
+    let (primary, db) = replicated();
     let scene = Scene::new(&db);
     let hosts = [db.postgres().port, primary.port].map(|port| format!("127.0.0.1:{port}"));
     let url = db.url().replace(&hosts[0], &hosts.join(","));
-    a_failover_ends_the_run(&scene, &url, || fail_over(&mut primary, &db));
+    a_failover_ends_the_run(&scene, &url, || fail_over(&primary, &db));
 }
 
 #[test]
 fn a_balancer_that_cuts_the_connections() {
-    let (mut primary, db) = replicated();
+    let (primary, db) = replicated();
     let proxy = Proxy::haproxy(&primary, &db.postgres());
     let scene = Scene::new(&db);
-    a_failover_ends_the_run(&scene, &proxy.url(NAME), || fail_over(&mut primary, &db));
+    a_failover_ends_the_run(&scene, &proxy.url(NAME), || fail_over(&primary, &db));
 }

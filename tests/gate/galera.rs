@@ -6,7 +6,7 @@
 use std::process::{Child, Stdio};
 
 use crate::common::servers::MariaDb;
-use crate::common::{Db, Run, Scene, lock, until};
+use crate::common::{Db, Run, Scene, until};
 
 #[test]
 fn replicas_on_two_nodes_run_the_steps_once() {
@@ -113,11 +113,8 @@ const WAITING: &str =
     "select count(*) from information_schema.processlist where state = 'User lock'";
 
 fn on_each_node(db: &Db, work: impl FnMut(&MariaDb)) {
-    let Db::Maria(node) = db else {
-        unreachable!("MariaDB")
-    };
-    let node = lock(node);
-    [&*node, node.peer.as_ref().expect("two nodes")]
+    let node = db.maria_db();
+    [node, node.peer.as_ref().expect("two nodes")]
         .into_iter()
         .for_each(work);
 }

@@ -13,10 +13,7 @@ fn forget_passwords(db: &Db) {
 #[test]
 fn a_user_that_the_server_has_not_seen_logs_in_over_each_connection() {
     let db = Db::mysql();
-    let socket = match &db {
-        Db::Maria(server) => crate::common::lock(server).socket().display().to_string(),
-        _ => unreachable!("MySQL"),
-    };
+    let socket = db.maria_db().socket().display().to_string();
     db.sql(
         "create user app identified by 'the right one'; grant all on shop.* to app; \
          create user bare identified by ''; grant all on shop.* to bare",
@@ -63,10 +60,8 @@ fn a_user_that_the_server_has_not_seen_logs_in_over_each_connection() {
 #[test]
 fn a_server_without_tls_gets_the_password_over_its_socket() {
     let db = Db::mysql_with(&["--tls-version="]);
-    let Db::Maria(server) = &db else {
-        unreachable!("MySQL")
-    };
-    let socket = crate::common::lock(server).socket().display().to_string();
+    let server = db.maria_db();
+    let socket = server.socket().display().to_string();
     db.sql("create user app identified by 'the right one'; grant all on shop.* to app");
     let mut scene = Scene::new(&db);
     let url = |password: &str, mode: &str| {

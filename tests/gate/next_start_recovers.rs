@@ -8,8 +8,9 @@
 
 use std::time::{Duration, Instant};
 
+use crate::common::backends::Cut;
 use crate::common::wire::Network;
-use crate::common::{Db, Run, Scene, all_at_once, is_alive, on_each, signal_tree, until};
+use crate::common::{Db, Run, Scene, is_alive, on_each, signal_tree, until};
 use nix::sys::signal::Signal;
 
 const STEPS: [&str; 3] = ["backup", "migrate", "verify"];
@@ -36,7 +37,11 @@ fn in_each_step(db: &Db, steps: &[&str], check: impl Fn(&str) + Sync) {
             check(step);
         }
     } else {
-        all_at_once(steps, |step| check(step));
+        std::thread::scope(|scope| {
+            for step in steps {
+                scope.spawn(|| check(step));
+            }
+        });
     }
 }
 
@@ -163,50 +168,6 @@ fn a_frozen_holder_on_sqlite_keeps_its_lock() {
     scene.check_settled("v1");
 }
 
-/// What cuts the holder off from its lock.
-#[derive(Debug, Clone, Copy)]
-enum Cut {
-    Lock,
-    Ledger,
-    Crash,
-    Pooler,
-}
-
-/// The session that has the lock of the app that runs.
-const MARIADB_HOLDER: &str = "select is_used_lock(concat('launchgate:', left(sha2(concat(app, ' ', \
-     lower(database())), 256), 32))) from launchgate_runs where state = 'running'";
-
-fn cut(db: &Db, how: Cut) {
-    match (how, db) {
-        (Cut::Crash, _) => db.crash(),
-        (Cut::Pooler, _) => db.restart_pooler(),
-        (Cut::Lock, Db::Maria(_)) => {
-            let id = db.sql(MARIADB_HOLDER);
-            db.kill(&id);
-        }
-        (Cut::Ledger, Db::Maria(_)) => {
-            let lock = db.sql(MARIADB_HOLDER);
-            let ids = db.sql(&format!(
-                "select id from information_schema.processlist where host like '%:%' and id <> {}",
-                lock.trim()
-            ));
-            db.kill(&ids);
-        }
-        (Cut::Lock, Db::Postgres(_) | Db::Pooled(..)) => {
-            let ended = db.sql("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted");
-            assert!(ended.contains('t'));
-        }
-        (Cut::Ledger, Db::Postgres(_) | Db::Pooled(..)) => {
-            let ended = db.sql(
-                "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'launchgate:ledger' \
-                 and pid not in (select pid from pg_locks where locktype = 'advisory')",
-            );
-            assert!(ended.contains('t'));
-        }
-        (Cut::Lock | Cut::Ledger, Db::Sqlite(_)) => unreachable!("a file has no sessions"),
-    }
-}
-
 /// The holder's step is stopped before another's starts; it ends with 76, and no server of
 /// its starts. A step that ignores TERM changes nothing.
 fn loses(db: &Db, how: Cut) {
@@ -216,7 +177,7 @@ fn loses(db: &Db, how: Cut) {
             scene.touch("stubborn");
         }
         let (mut holder, mut waiter) = at_step(&scene, "migrate");
-        cut(db, how);
+        db.cut(how);
         holder.ends_with(76);
         scene.let_go();
         waiter.ends_with(0);
@@ -237,7 +198,7 @@ fn a_holder_whose_lock_session_is_ended_stops_its_step(db: &Db) {
 on_each!(a_holder_whose_lock_session_is_ended_stops_its_step: each_server_version);
 
 fn a_server_that_crashes_and_comes_back_ends_the_run(db: &Db) {
-    loses(db, Cut::Crash);
+    loses(db, Cut::Server);
 }
 on_each!(a_server_that_crashes_and_comes_back_ends_the_run: each_server_version);
 
@@ -250,7 +211,7 @@ fn a_pooler_that_restarts_ends_the_run() {
 fn a_holder_whose_heartbeat_session_is_ended_goes_on(db: &Db) {
     let scene = Scene::new(db);
     let (mut holder, mut waiter) = at_step(&scene, "migrate");
-    cut(db, Cut::Ledger);
+    db.cut(Cut::Ledger);
     let beat = || scene.ledger("heartbeat_at")[0].clone();
     let before = beat();
     until("another heartbeat", || beat() != before);
@@ -301,7 +262,7 @@ fn a_step_that_locks_the_ledger_is_told_so(db: &Db) {
     assert_eq!(scene.count("start"), 0);
     // Another reason is no table's.
     let mut holder = scene.start_held(scene.run("v1"));
-    cut(db, Cut::Lock);
+    db.cut(Cut::Lock);
     holder.ends_with(76);
     assert!(!holder.log().contains("can't be written"));
     scene.let_go();

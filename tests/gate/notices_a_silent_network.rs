@@ -7,7 +7,7 @@
 use std::process::Command;
 
 use crate::common::home::output;
-use crate::common::{Db, Scene, lock, until};
+use crate::common::{Db, Scene, until};
 
 fn ip(words: &str) {
     output(Command::new("ip").args(words.split(' ')));
@@ -90,10 +90,8 @@ fn open_to_the_wire(which: &str) -> Db {
         &crate::common::servers::postgres_15(),
         &["listen_addresses=*"],
     );
-    let Db::Postgres(server) = &db else {
-        unreachable!()
-    };
-    let hba = lock(server).socket().join("data/pg_hba.conf");
+    let server = db.postgres();
+    let hba = server.socket().join("data/pg_hba.conf");
     let mut text = std::fs::read_to_string(&hba).expect("pg_hba.conf");
     text.push_str("\nhost all all 10.213.0.0/16 scram-sha-256\n");
     std::fs::write(&hba, text).expect("pg_hba.conf");

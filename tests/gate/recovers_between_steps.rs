@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use crate::common::wire::Network;
-use crate::common::{Db, Run, Scene, lock, on_each, until};
+use crate::common::{Db, Run, Scene, on_each, until};
 use nix::sys::signal::Signal;
 
 /// Where the holder is held.
@@ -70,7 +70,7 @@ impl<'a> Held<'a> {
                 "create trigger held_{key} {event} on launchgate_runs for each row set @held = \
                  if(new.state = '{state}' and new.app = '{app}', get_lock('held-{key}', 60) + release_lock('held-{key}'), 0)"
             ));
-            let mut client = lock(server).client();
+            let mut client = server.client();
             let hold = format!("select get_lock('held-{key}', 0); select sleep(600)");
             client.args(["-e", &hold]);
             client
@@ -289,7 +289,7 @@ fn a_lock_that_is_lost_as_soon_as_it_is_taken_is_taken_again(db: &Db) {
     network.delay(Duration::from_millis(50));
     let mut session = if let Db::Maria(server) = db {
         let name = "concat('launchgate:', left(sha2('default shop', 256), 32))";
-        let mut client = lock(server).client();
+        let mut client = server.client();
         client.args(["--delimiter=//", "-e", &format!(
             "begin not atomic declare holder int; \
              repeat set holder = is_used_lock({name}); until holder is not null end repeat; kill holder; end"

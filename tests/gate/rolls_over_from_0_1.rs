@@ -7,7 +7,7 @@
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
 
-use crate::common::{Db, Scene, lock, on_each, until};
+use crate::common::{Db, Scene, on_each, until};
 
 /// A replica of version 0.1 that got the lock.
 struct Older(Child);
@@ -29,7 +29,7 @@ impl Older {
                 "'2020-01-01T00:00:00.000Z'",
                 "'2020-01-01T00:00:30.000Z'",
             ),
-            _ => (
+            Db::Postgres(..) => (
                 format!("begin; select pg_try_advisory_xact_lock({KEY});"),
                 "now()",
                 "now() + interval '30 seconds'",
@@ -61,7 +61,7 @@ impl Older {
                 db.sql(&update);
             }
             Db::Maria(_) => self.says(&format!("{update};")),
-            _ => self.says(&format!("{update}; commit;")),
+            Db::Postgres(..) => self.says(&format!("{update}; commit;")),
         }
         drop(self.0.stdin.take());
         assert!(self.0.wait().expect("its end").success());
@@ -76,7 +76,7 @@ const NAME: &str = "concat('launchgate:', left(sha2('default shop', 256), 32))";
 fn client(db: &Db) -> Command {
     match db {
         Db::Maria(server) => {
-            let mut client = lock(server).client();
+            let mut client = server.client();
             client.arg("shop");
             client
         }
@@ -85,7 +85,7 @@ fn client(db: &Db) -> Command {
             flock.arg(lock_file(db)).arg("cat");
             flock
         }
-        _ => {
+        Db::Postgres(..) => {
             let mut psql = Command::new("psql");
             psql.args(["-XqAt", "-v", "ON_ERROR_STOP=1", &db.url()]);
             psql
@@ -106,7 +106,9 @@ fn holds(db: &Db) -> bool {
             let tried = flock.arg("-n").arg(lock_file(db)).arg("true").status();
             !tried.expect("flock").success()
         }
-        _ => db.sql("select count(*) from pg_locks where locktype = 'advisory'") == "1",
+        Db::Postgres(..) => {
+            db.sql("select count(*) from pg_locks where locktype = 'advisory'") == "1"
+        }
     }
 }
 
@@ -114,7 +116,7 @@ fn create_older_ledger(db: &Db) {
     db.sql(match db {
         Db::Maria(_) => include_str!("../ledger/ledger_0_1/mysql.sql"),
         Db::Sqlite(_) => include_str!("../ledger/ledger_0_1/sqlite.sql"),
-        _ => include_str!("../ledger/ledger_0_1/postgres.sql"),
+        Db::Postgres(..) => include_str!("../ledger/ledger_0_1/postgres.sql"),
     });
 }
 
@@ -155,7 +157,7 @@ fn a_holder_of_this_version_keeps_the_older_one_out(db: &Db) {
     let states = match db {
         Db::Maria(_) => "select revision, state from shop.launchgate_runs",
         Db::Sqlite(_) => "select revision, state from launchgate_runs",
-        _ => "select revision, state from public.launchgate_runs",
+        Db::Postgres(..) => "select revision, state from public.launchgate_runs",
     };
     assert_eq!(db.sql(states), "v1|running");
     scene.let_go();

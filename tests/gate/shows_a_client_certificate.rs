@@ -7,7 +7,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use crate::common::{Db, Scene, lock, servers::Postgres};
+use crate::common::{Db, Scene, servers::Postgres};
 
 #[test]
 fn postgres() {
@@ -68,10 +68,8 @@ fn postgres() {
 fn mysql() {
     let db = Db::mysql();
     db.sql("create user app identified by 'x' require x509; grant all on shop.* to app");
-    let Db::Maria(server) = &db else {
-        unreachable!("MySQL")
-    };
-    let data = lock(server).data();
+    let server = db.maria_db();
+    let data = server.home.path.join("data");
     let file = |name: &str| data.join(name).display().to_string();
     let scene = Scene::new(&db);
     let verified = format!(

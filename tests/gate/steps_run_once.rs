@@ -18,7 +18,7 @@ fn connections(db: &Db) -> usize {
         Db::Maria(_) => {
             db.sql("select count(*) from information_schema.processlist where host like '%:%'")
         }
-        _ => db.sql(
+        Db::Postgres(..) => db.sql(
             "select count(*) from pg_stat_activity where application_name like 'launchgate:%' and state <> 'idle'",
         ),
     };

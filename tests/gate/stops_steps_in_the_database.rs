@@ -88,7 +88,7 @@ fn sessions_of_a_stopped_step_that_cannot_be_ended_are_named() {
         .says(&pid)
         .says("pg_signal_backend")
         .says("may still be running in the database");
-    db.sql(&format!("select pg_terminate_backend({pid})"));
+    db.sql(&format!("select pg_terminate_backend({pid}, 60000)"));
     // The connection breaks meanwhile.
     let direct = scene.url.clone();
     let wire;

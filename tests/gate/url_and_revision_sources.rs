@@ -11,7 +11,7 @@ use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 use crate::common::backends::NAME;
 use crate::common::home::output;
 use crate::common::servers::{PASSWORD, postgres_15};
-use crate::common::{Db, Scene, lock, on_each, until};
+use crate::common::{Db, Scene, on_each, until};
 use crate::database_urls::{job, refused};
 
 fn a_url_comes_from_any_variable_or_a_file(db: &Db) {
@@ -48,13 +48,8 @@ on_each!(a_url_comes_from_any_variable_or_a_file: each);
 #[test]
 fn a_url_without_a_user_is_for_whoever_asks() {
     let db = Db::postgres_15();
-    let Db::Postgres(server) = &db else {
-        unreachable!("it is one")
-    };
-    let (socket, port) = {
-        let server = lock(server);
-        (server.socket().to_owned(), server.port)
-    };
+    let server = db.postgres();
+    let (socket, port) = (server.socket().to_owned(), server.port);
     let rules = socket.join("data/pg_hba.conf");
     let others = fs::read_to_string(&rules).expect("the rules");
     fs::write(&rules, format!("local shop games,owner peer\n{others}")).expect("the rules");

@@ -4,7 +4,7 @@
 //! "how long to wait for the database to accept a connection, at the start of every command"
 //! (contract, section 3)
 
-use crate::common::{Db, Scene, lock};
+use crate::common::{Db, Scene};
 use std::{
     io::{Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
@@ -96,10 +96,8 @@ fn a_server_of_another_kind_is_refused() {
 #[test]
 fn a_database_that_comes_up_behind_a_proxy_is_waited_for() {
     let db = Db::postgres_15();
-    let Db::Postgres(server) = &db else {
-        unreachable!()
-    };
-    let behind = lock(server).port;
+    let server = db.postgres();
+    let behind = server.port;
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     thread::spawn(move || {

@@ -18,7 +18,7 @@ use super::{
 
 #[test]
 fn what_goes_over_is_not_yet_and_what_stays_is_refused() {
-    let mut server = Postgres::with(
+    let server = Postgres::with(
         &super::common::servers::postgres_15(),
         &["max_connections=5"],
     );
@@ -49,7 +49,7 @@ fn what_goes_over_is_not_yet_and_what_stays_is_refused() {
         };
         not_yet(&full);
         assert!((1..=5).contains(&sessions.len()));
-        server.stop_immediate();
+        server.stop();
         not_yet(&connect_error(&server.url("postgres")).await);
         not_yet(&connect_error("postgres://u:p@name.invalid/db").await);
         for mut session in sessions {

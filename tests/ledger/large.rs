@@ -69,7 +69,7 @@ fn fill(db: &Db) -> u64 {
 fn read_so_far(db: &Db) -> u64 {
     let number = |text: &str| text.trim().parse::<u64>().expect("a number");
     match db {
-        Db::Postgres(_) | Db::Pooled(..) => {
+        Db::Postgres(..) => {
             // A session's counts are there before it is gone.
             until("the sessions are gone", || {
                 db.sql(

@@ -34,7 +34,7 @@ async fn connect_error(url: &str) -> Error {
 
 #[test]
 fn what_goes_over_is_not_yet_and_what_stays_is_refused() {
-    let mut server = MariaDb::with(&["--max-connections=4"]);
+    let server = MariaDb::with(&["--max-connections=4"]);
     run(async {
         refused(
             &connect_error(&server.url_as("root", "wrong", "mysql")).await,
@@ -56,7 +56,7 @@ fn what_goes_over_is_not_yet_and_what_stays_is_refused() {
             }
         };
         assert!(matches!(full, Error::Full(_)), "{full:?}");
-        server.stop_immediate();
+        server.stop();
         let down = connect_error(&server.url("mysql")).await;
         assert!(matches!(down, Error::NotYet(_)), "{down:?}");
         for mut session in sessions {
@@ -161,7 +161,7 @@ fn a_user_that_may_not_create_uses_a_ledger_that_exists() {
 
 #[test]
 fn a_restarted_server_has_no_holder() {
-    let mut server = MariaDb::start();
+    let server = MariaDb::start();
     server.create_database("app");
     let target = target(&server.url("app"), "default");
     run(async {

@@ -16,8 +16,8 @@ use super::{
 
 #[test]
 fn pgbouncer_says_no_and_not_yet() {
-    let mut server = Postgres::start();
-    let mut bouncer = Proxy::pgbouncer(&server, "pool_mode = transaction\n");
+    let server = Postgres::start();
+    let bouncer = Proxy::pgbouncer(&server, "pool_mode = transaction\n");
     run(async {
         let url = bouncer.url("postgres");
         let wrong = url.replace("s3cret", "wrong");
@@ -43,7 +43,7 @@ fn pgbouncer_says_no_and_not_yet() {
             .heartbeat(RUN)
             .await
             .expect("a heartbeat through the new pooler");
-        server.stop_immediate();
+        server.stop();
         // the pooler finds out by itself: at first a broken connection, then its own words
         until("the pooler says not yet", async || {
             match target.connect().await {
@@ -55,7 +55,7 @@ fn pgbouncer_says_no_and_not_yet() {
             }
         })
         .await;
-        bouncer.stop_immediate();
+        bouncer.stop();
         not_yet(&connect_error(&bouncer.url("postgres")).await);
     });
 }

@@ -95,7 +95,7 @@ fn on_mysql_a_user_without_that_database_gets_the_ledger_beside_its_tables() {
             locked.heartbeat(RUN).await,
             Ok(Some(DroppedLedger::CreatedAfterSteps))
         );
-        db.sql_in("mysql", "CREATE DATABASE shop");
+        db.maria_db().sql("mysql", "CREATE DATABASE shop");
         let recreated = DroppedLedger::Recreated("`shop`.launchgate_runs".to_owned());
         assert_eq!(locked.keep_row(RUN).await, Ok(Some(recreated)));
         locked

@@ -277,7 +277,7 @@ fn a_database_that_cannot_hold_unicode_gets_ascii() {
 
 #[test]
 fn a_restarted_server_has_no_holder() {
-    let mut server = Postgres::start();
+    let server = Postgres::start();
     server.create_database("app");
     let target = target(&server.url("app"), "default");
     run(async {

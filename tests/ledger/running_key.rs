@@ -34,7 +34,7 @@ fn two_live_rows_of_another_app_leave_the_key_for_later() {
 /// The ledger as launchgate 0.1 made it.
 pub fn create_older_ledger(db: &Db) {
     db.sql(match db {
-        Db::Postgres(_) | Db::Pooled(..) => include_str!("ledger_0_1/postgres.sql"),
+        Db::Postgres(..) => include_str!("ledger_0_1/postgres.sql"),
         Db::Maria(_) => include_str!("ledger_0_1/mysql.sql"),
         Db::Sqlite(_) => include_str!("ledger_0_1/sqlite.sql"),
     });

@@ -128,8 +128,12 @@ async fn the_database_describes_itself(db: Db) {
         (true, Some(true))
     );
     let (product, version, pooler) = match &db {
-        Db::Postgres(_) => ("PostgreSQL", db.postgres().major(), None),
-        Db::Pooled(..) => ("PostgreSQL", db.postgres().major(), Some("PgBouncer")),
+        Db::Postgres(_, pooler) => {
+            let version = db.sql("show server_version");
+            let major = version.split_inclusive('.').next().expect("a version");
+            let pooler = pooler.as_ref().map(|_| "PgBouncer");
+            ("PostgreSQL", major.to_owned(), pooler)
+        }
         Db::Maria(_) if db.sql("select version()").contains("MariaDB") => {
             ("MariaDB", "10.".to_owned(), None)
         }

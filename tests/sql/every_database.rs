@@ -267,7 +267,7 @@ fn check_lists_and_changes_nothing(db: &Db) {
     assert_eq!(code, 0, "{log}");
     let table = match db {
         Db::Maria(_) => "`shop`._sqlx_migrations",
-        Db::Postgres(_) | Db::Pooled(..) | Db::Sqlite(_) => "_sqlx_migrations",
+        Db::Postgres(..) | Db::Sqlite(_) => "_sqlx_migrations",
     };
     let listed = format!(
         "\nMIGRATIONS in migrations\nlayout          sqlx\ntable           {table}\napplied         0\npending         2\n  9_b.up.sql\n  10_c.sql\n"

@@ -39,7 +39,7 @@ fn statements(number: usize) -> &'static [&'static str] {
 
 pub(crate) fn provider(db: &Db) -> &'static str {
     match db {
-        Db::Postgres(_) | Db::Pooled(..) => "postgresql",
+        Db::Postgres(..) => "postgresql",
         Db::Maria(_) => "mysql",
         Db::Sqlite(_) => "sqlite",
     }
@@ -144,7 +144,7 @@ pub(crate) fn run(tool: &Tool, scene: &Scene<'_>) -> (bool, String) {
 /// Tables, columns and indexes.
 pub(crate) fn schema(db: &Db) -> String {
     let ask = match db {
-        Db::Postgres(_) | Db::Pooled(..) => {
+        Db::Postgres(..) => {
             "select table_name, column_name, data_type, is_nullable, column_default, character_maximum_length \
              from information_schema.columns where table_schema in ('public', 'drizzle') \
              and table_name <> 'launchgate_runs' order by table_name, ordinal_position; \
@@ -179,7 +179,7 @@ pub(crate) fn dump(tool: &Tool, db: &Db) -> Vec<String> {
 
 pub(crate) fn wipe(db: &Db) {
     match db {
-        Db::Postgres(_) | Db::Pooled(..) => {
+        Db::Postgres(..) => {
             db.sql(
                 "drop schema public cascade; create schema public; drop schema if exists drizzle cascade; \
                  drop schema if exists launchgate cascade",

@@ -310,7 +310,7 @@ fn a_folder_of_another_layout_than_the_table_is_refused(db: &Db) {
     let mut check = check.start();
     check.ends_with(0);
     let table = match db {
-        Db::Postgres(_) | Db::Pooled(..) => "\"drizzle\".__drizzle_migrations",
+        Db::Postgres(..) => "\"drizzle\".__drizzle_migrations",
         Db::Maria(_) => "`shop`.__drizzle_migrations",
         Db::Sqlite(_) => "__drizzle_migrations",
     };

@@ -33,7 +33,7 @@ const ANY: &[&str] = &[
 
 fn statements(db: &Db) -> Vec<&'static str> {
     let own: &[&str] = match db {
-        Db::Postgres(_) | Db::Pooled(..) => &[
+        Db::Postgres(..) => &[
             "do $$ begin\nperform 1; end $$;\n",
             "select $a$;\n$$;$a$;\n",
             "select 1 as a$$; select 2 as b$$;\n",

@@ -55,7 +55,7 @@ const TWICE: &str = "insert into l (x) values ('N');\r\ninsert into l (x) values
 fn pieces(tool: &Tool, db: &Db) -> Pieces {
     let is_drizzle = tool.layout == DRIZZLE.layout;
     let (legal, odd): (&[&str], &[&str]) = match db {
-        Db::Postgres(_) | Db::Pooled(..) => (
+        Db::Postgres(..) => (
             &[
                 "do $$ begin insert into l (x) values ('N;'); end $$;",
                 "insert into l (x) select $a$;\n$$;$a$;",
@@ -116,9 +116,7 @@ fn pieces(tool: &Tool, db: &Db) -> Pieces {
     // statement, and Prisma loses the changes in a transaction that a file leaves open.
     odd.retain(|piece| match db {
         Db::Sqlite(_) if is_drizzle => *piece != TWICE,
-        Db::Postgres(_) | Db::Pooled(..) | Db::Maria(_) | Db::Sqlite(_) => {
-            is_drizzle || *piece != "begin;"
-        }
+        Db::Postgres(..) | Db::Maria(_) | Db::Sqlite(_) => is_drizzle || *piece != "begin;",
     });
     if !is_drizzle {
         odd.push("begin; insert into l (x) values ('N'); commit;");

@@ -13,7 +13,7 @@ pub(crate) fn slow(db: &Db) -> &'static str {
             "create table a as with recursive n(x) as (select 1 union all select x + 1 from n where x < 20000000) select max(x) from n;"
         }
         Db::Maria(_) => "create table a (x int);\nselect sleep(3);",
-        Db::Postgres(_) | Db::Pooled(..) => "create table a (x int);\nselect pg_sleep(3);",
+        Db::Postgres(..) => "create table a (x int);\nselect pg_sleep(3);",
     }
 }
 

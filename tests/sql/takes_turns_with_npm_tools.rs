@@ -103,7 +103,7 @@ fn what_the_journal_lists_is_a_part_of_the_revision() {
 }
 
 fn dbmate_and_launchgate_take_turns(db: &Db) {
-    if let Db::Postgres(_) = db {
+    if let Db::Postgres(..) = db {
         // Go's driver refuses a password that is hashed in as few rounds as the fixture's.
         let password = PASSWORD.replace('\'', "''");
         db.sql(&format!("alter role postgres password '{password}'"));

@@ -10,22 +10,22 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::home::output;
+use crate::common::home::output;
 
 /// A file with an offset from the real clock, in seconds, which the servers that run on it have mapped.
-pub struct Clock {
+pub(crate) struct Clock {
     folder: TempDir,
     offset: File,
 }
 
 impl Clock {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new()
             .prefix("launchgate-clock-")
             .tempdir()
             .expect("a folder");
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/common/clock.c");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/chaos/clock.c");
         let mut compiler = Command::new("cc");
         compiler.args(["-O2", "-shared", "-fPIC", "-Wall", "-Werror", "-o"]);
         output(compiler.arg(folder.path().join("clock.so")).arg(source));
@@ -36,7 +36,7 @@ impl Clock {
     }
 
     /// Sets it to so many seconds after the real clock.
-    pub fn set(&self, offset: i64) {
+    pub(crate) fn set(&self, offset: i64) {
         let written = self.offset.write_all_at(&offset.to_ne_bytes(), 0);
         written.expect("an offset");
     }
@@ -46,7 +46,7 @@ impl Clock {
     }
 
     /// A server's command on this clock; `setpriv`, which may come before it, is not.
-    pub fn command(&self, server: &Command) -> Command {
+    pub(crate) fn command(&self, server: &Command) -> Command {
         let words: Vec<_> = std::iter::once(server.get_program())
             .chain(server.get_args())
             .collect();

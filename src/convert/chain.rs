@@ -17,14 +17,37 @@ use super::{KnownDatabase, Refusal, push, shorten};
 const MAX_DEPTH: usize = 4;
 
 /// What a command is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Kind {
     /// It migrates: once per release.
     Migration,
     /// It waits for a database that launchgate will not know.
     Wait,
     /// Anything else: at every start.
+    #[default]
     Other,
+}
+
+/// When a command runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd)]
+pub(super) enum Stage {
+    /// At every start, before the migrations.
+    #[default]
+    Prepare,
+    /// Once per release.
+    Migrate,
+    /// At every start, behind the migrations.
+    WarmUp,
+}
+
+impl Stage {
+    pub(super) fn flag(self) -> &'static str {
+        match self {
+            Self::Prepare => "--prepare",
+            Self::Migrate => "--migrate",
+            Self::WarmUp => "--warm-up",
+        }
+    }
 }
 
 /// A user, and the words that made a command run as that user.
@@ -49,22 +72,24 @@ pub(super) struct ChainCommand {
     pub(super) options: Vec<&'static str>,
     /// Who it runs as, where that is not who the chain runs as.
     pub(super) user: Option<User>,
-    /// Whether it waits for a database.
-    pub(super) is_wait: bool,
+    pub(super) kind: Kind,
+    pub(super) stage: Stage,
 }
 
 /// Which line of a Procfile is being read; a chain from elsewhere is the server's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Line {
     /// `release:`, where every command is a step.
     Release,
+    #[default]
     Server,
 }
 
 /// What was read so far.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Chain<'a> {
-    surroundings: &'a KnownDatabase<'a>,
+    /// The variables that launchgate reads a database's URL from.
+    url_variables: &'a [&'a str],
     pub(super) wrong: Vec<String>,
     pub(super) notes: Vec<String>,
     pub(super) dialect: Dialect,
@@ -72,11 +97,8 @@ pub(super) struct Chain<'a> {
     in_shell: bool,
     /// What `set` switched on.
     options: Vec<&'static str>,
-    /// What runs before the first migration.
-    pub(super) prepare: Vec<ChainCommand>,
-    pub(super) migrate: Vec<ChainCommand>,
-    /// What runs behind the last migration.
-    pub(super) warm_up: Vec<ChainCommand>,
+    /// The commands in front of the server, in order.
+    pub(super) commands: Vec<ChainCommand>,
     pub(super) server: Option<ChainCommand>,
     /// Whether the image's CMD follows the server's words.
     pub(super) takes_cmd: bool,
@@ -96,27 +118,11 @@ pub(super) struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    pub(super) fn new(surroundings: &'a KnownDatabase<'a>) -> Self {
+    pub(super) fn new(surroundings: &KnownDatabase<'a>) -> Self {
         Self {
-            surroundings,
-            wrong: Vec::new(),
-            notes: Vec::new(),
-            dialect: Dialect::Posix,
-            in_shell: false,
-            options: Vec::new(),
-            prepare: Vec::new(),
-            migrate: Vec::new(),
-            warm_up: Vec::new(),
-            server: None,
-            takes_cmd: false,
-            around_init: None,
-            folder: None,
-            outer_user: None,
-            init: Vec::new(),
-            wait_timeout: None,
+            url_variables: surroundings.url_variables,
             knows_database: surroundings.has_url,
-            line: Line::Server,
-            pattern: Pattern::default(),
+            ..Self::default()
         }
     }
 
@@ -154,26 +160,40 @@ impl<'a> Chain<'a> {
         push(&mut self.notes, text);
     }
 
-    /// The commands in front of the server.
-    pub(super) fn commands(&self) -> impl Iterator<Item = &ChainCommand> + Clone {
-        self.prepare
-            .iter()
-            .chain(&self.migrate)
-            .chain(&self.warm_up)
+    /// The commands of one stage.
+    pub(super) fn of(&self, stage: Stage) -> impl Iterator<Item = &ChainCommand> + Clone {
+        let commands = self.commands.iter();
+        commands.filter(move |command| command.stage == stage)
     }
 
-    fn push(&mut self, kind: Kind, command: ChainCommand) -> Result<(), Refusal> {
-        if self.line == Line::Release || kind == Kind::Migration {
-            if let Some(other) = self.warm_up.first() {
-                return Err(between_migrations(other, &self.migrate[0]));
-            }
-            self.migrate.push(command);
-        } else if self.migrate.is_empty() {
-            self.prepare.push(command);
-        } else {
-            self.warm_up.push(command);
-        }
+    fn push(&mut self, mut command: ChainCommand) -> Result<(), Refusal> {
+        let is_step = self.line == Line::Release || command.kind == Kind::Migration;
+        let before = self.commands.last();
+        command.stage = match before.map_or(Stage::Prepare, |before| before.stage) {
+            Stage::WarmUp if is_step => return Err(self.between_migrations()),
+            Stage::Prepare | Stage::Migrate if is_step => Stage::Migrate,
+            Stage::Prepare => Stage::Prepare,
+            Stage::Migrate | Stage::WarmUp => Stage::WarmUp,
+        };
+        self.commands.push(command);
         Ok(())
+    }
+
+    fn between_migrations(&self) -> Refusal {
+        let shown = |stage| {
+            let first = self.of(stage).next();
+            first.map_or_else(String::new, |command| shorten(&command.source))
+        };
+        Refusal::new(
+            format!(
+                "`{}` runs between two migrations: launchgate runs start commands before or after all of the steps, not between them",
+                shown(Stage::WarmUp)
+            ),
+            format!(
+                "move it before `{}` or after the last migration; if it should run once per release, pass all three as `--migrate`",
+                shown(Stage::Migrate)
+            ),
+        )
     }
 
     /// A Procfile's `release:` line, which the platform runs once per release already.
@@ -191,7 +211,7 @@ impl<'a> Chain<'a> {
     fn read(&mut self, text: &str) -> Result<Vec<Piece>, Refusal> {
         let pieces = shell::read(text, &self.dialect)?;
         let mut names = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        self.knows_database |= names.any(|name| self.surroundings.url_variables.contains(&name));
+        self.knows_database |= names.any(|name| self.url_variables.contains(&name));
         self.pattern.scan(&pieces);
         Ok(pieces)
     }
@@ -223,17 +243,4 @@ impl<'a> Chain<'a> {
             None => String::new(),
         }
     }
-}
-
-fn between_migrations(other: &ChainCommand, first: &ChainCommand) -> Refusal {
-    Refusal::new(
-        format!(
-            "`{}` runs between two migrations: launchgate runs start commands before or after all of the steps, not between them",
-            shorten(&other.source)
-        ),
-        format!(
-            "move it before `{}` or after the last migration; if it should run once per release, pass all three as `--migrate`",
-            shorten(&first.source)
-        ),
-    )
 }

@@ -3,11 +3,12 @@
 
 use super::Refusal;
 use super::shell::{self, Dialect};
-use super::words::Word;
-use super::{tools, yaml};
+use super::tools;
+use super::words::{Word, is_name};
+use super::yaml::{self, YamlValue};
 
 /// The chain that was found.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Given {
     /// What is run.
     pub(super) run: ChainForm,
@@ -24,12 +25,6 @@ pub(super) enum ChainForm {
     Text(String),
     /// Words that are not split further.
     Words(Vec<Word>),
-}
-
-impl Default for ChainForm {
-    fn default() -> Self {
-        Self::Text(String::new())
-    }
 }
 
 /// Finds the chain.
@@ -54,7 +49,7 @@ pub(super) fn read(words: &[String]) -> Result<Given, Refusal> {
     }
     match words {
         [text] => read_text(text.trim(), text),
-        words => literal(words.iter().map(String::as_str)),
+        words => literal(words),
     }
 }
 
@@ -65,21 +60,21 @@ pub(super) fn nothing() -> Refusal {
     Refusal::new("the chain has no command", WHAT_TO_PASS)
 }
 
-fn literal<'a>(words: impl Iterator<Item = &'a str>) -> Result<Given, Refusal> {
-    let words: Vec<Word> = words.map(Word::literal).collect();
+fn literal(words: &[String]) -> Result<Given, Refusal> {
     if words.is_empty() {
         return Err(nothing());
     }
-    Ok(Given {
-        run: ChainForm::Words(words),
-        ..Given::default()
-    })
+    let words = words.iter().map(|word| Word::literal(word));
+    Ok(Given::of(ChainForm::Words(words.collect())))
 }
 
-fn text(text: &str) -> Given {
-    Given {
-        run: ChainForm::Text(text.to_owned()),
-        ..Given::default()
+impl Given {
+    fn of(run: ChainForm) -> Self {
+        Self {
+            run,
+            release: None,
+            notes: Vec::new(),
+        }
     }
 }
 
@@ -89,12 +84,12 @@ fn read_text(given: &str, whole: &str) -> Result<Given, Refusal> {
     let mut lines = given.lines().map(str::trim);
     let first = lines.find(|line| !line.is_empty() && !is_comment(line));
     let first = first.unwrap_or_default();
-    let begins = |names: &[&str]| names.iter().any(|name| first.starts_with(name));
+    let has_key = |line: &str| COMMAND_KEYS.iter().any(|key| line.starts_with(key));
     if given.is_empty() {
         return Err(nothing());
     }
     if let Some(words) = yaml::flow_list(given) {
-        return literal(words.iter().map(String::as_str));
+        return literal(&words);
     }
     // `[ -f x ] && …` and `[[ … ]]` are a shell's.
     if given.starts_with('[') && !given.starts_with("[ ") && !given.starts_with("[[") {
@@ -103,7 +98,7 @@ fn read_text(given: &str, whole: &str) -> Result<Given, Refusal> {
             "write JSON with double quotes: [\"sh\", \"-c\", \"…\"]",
         ));
     }
-    if begins(&["- "]) || begins(&COMMAND_KEYS) {
+    if first.starts_with("- ") || has_key(first) {
         return manifest(first, whole);
     }
     let instruction = first.split_whitespace().next().unwrap_or_default();
@@ -116,14 +111,13 @@ fn read_text(given: &str, whole: &str) -> Result<Given, Refusal> {
     if let Some(processes) = processes(given).filter(|found| !found.is_empty()) {
         return procfile(&processes);
     }
-    let mut lines = given.lines().map(str::trim);
-    if lines.any(|line| COMMAND_KEYS.iter().any(|key| line.starts_with(key))) {
+    if given.lines().map(str::trim).any(has_key) {
         return Err(Refusal::new(
             "this is more of a manifest than one container's command",
             ONLY_COMMANDS,
         ));
     }
-    Ok(text(given))
+    Ok(Given::of(ChainForm::Text(given.to_owned())))
 }
 
 /// The keys of a container's command in Kubernetes and Compose.
@@ -134,51 +128,40 @@ const ONLY_COMMANDS: &str =
 
 /// `command:`, `args:` and `entrypoint:` of Kubernetes and Compose.
 fn manifest(first: &str, whole: &str) -> Result<Given, Refusal> {
-    let keys = if first.starts_with("- ") {
-        vec![(
-            "command".to_owned(),
-            yaml::YamlValue::List(yaml::list(whole)?),
-        )]
+    let mut keys = if first.starts_with("- ") {
+        let list = YamlValue::List(yaml::list(whole)?);
+        vec![("command".to_owned(), list)]
     } else {
         yaml::mapping(whole)?
     };
-    let of = |name: &str| {
-        keys.iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value)
-    };
-    let order = if of("args").is_some() {
+    let order = if keys.iter().any(|(key, _)| key == "args") {
         ["command", "args"]
     } else {
         ["entrypoint", "command"]
     };
+    if let Some((key, _)) = keys.iter().find(|(key, _)| !order.contains(&&**key)) {
+        let what = format!("`{key}:` is not a command");
+        return Err(Refusal::new(what, ONLY_COMMANDS));
+    }
+    keys.sort_by_key(|(key, _)| key == order[1]);
     let mut words = Vec::new();
     let mut notes = Vec::new();
-    for (key, _) in &keys {
-        if !order.contains(&key.as_str()) {
-            return Err(Refusal::new(
-                format!("`{key}:` is not a command"),
-                ONLY_COMMANDS,
-            ));
-        }
-    }
-    for value in order.iter().filter_map(|key| of(key)) {
+    for (_, value) in &keys {
         match value {
-            yaml::YamlValue::List(list) => words.extend(
-                list.iter()
-                    .map(|word| unescaped(word, &mut notes))
-                    .collect::<Result<Vec<_>, _>>()?,
-            ),
+            YamlValue::List(list) => {
+                for word in list {
+                    words.push(unescaped(word, &mut notes)?);
+                }
+            }
             // Compose splits a text as a shell does, and runs no shell.
-            yaml::YamlValue::Text(text) => {
-                let text = unescaped(text, &mut notes)?;
-                let split = shlex::split(&text)
-                    .ok_or_else(|| Refusal::new("the command has an unclosed quote", "close it"))?;
-                words.extend(split);
+            YamlValue::Text(text) => {
+                let split = shlex::split(&unescaped(text, &mut notes)?);
+                let unclosed = || Refusal::new("the command has an unclosed quote", "close it");
+                words.extend(split.ok_or_else(unclosed)?);
             }
         }
     }
-    let mut given = literal(words.iter().map(String::as_str))?;
+    let mut given = literal(&words)?;
     given.notes = notes;
     Ok(given)
 }
@@ -194,7 +177,7 @@ fn unescaped(word: &str, notes: &mut Vec<String>) -> Result<String, Refusal> {
             .strip_prefix('(')
             .and_then(|inside| inside.split_once(')'));
         if let Some((name, _)) = reference
-            && super::words::is_name(name)
+            && is_name(name)
             && name.chars().all(|c| !c.is_ascii_lowercase())
         {
             return Err(Refusal::new(
@@ -218,11 +201,7 @@ fn unescaped(word: &str, notes: &mut Vec<String>) -> Result<String, Refusal> {
 fn dockerfile(given: &str) -> Result<Given, Refusal> {
     let joined = given.replace("\\\n", " ");
     let (mut entrypoint, mut cmd) = (None, None);
-    for line in joined
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-    {
+    for line in filled_lines(&joined) {
         let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let slot = match name.to_ascii_uppercase().as_str() {
             "CMD" => &mut cmd,
@@ -245,57 +224,53 @@ fn dockerfile(given: &str) -> Result<Given, Refusal> {
         )),
         None => Ok(vec!["/bin/sh".to_owned(), "-c".to_owned(), text.to_owned()]),
     };
-    let mut notes = Vec::new();
-    let words = match (&entrypoint, &cmd) {
-        (Some(entrypoint), Some(cmd)) => {
-            // The shell form of ENTRYPOINT ignores CMD.
-            let mut words = shell_form(entrypoint)?;
-            if array(entrypoint).is_some() {
-                words.extend(shell_form(cmd)?);
-                notes.push("this replaces ENTRYPOINT and CMD together: write it as ENTRYPOINT and remove the CMD line".to_owned());
-            } else {
-                notes.push("Docker ignores CMD if ENTRYPOINT is in shell form".to_owned());
-            }
-            words
-        }
-        (Some(one), None) | (None, Some(one)) => shell_form(one)?,
+    let (first, cmd) = match (entrypoint, cmd) {
+        (Some(entrypoint), cmd) => (entrypoint, cmd),
+        (None, Some(cmd)) => (cmd, None),
         (None, None) => return Err(nothing()),
     };
-    let mut given = literal(words.iter().map(String::as_str))?;
+    let mut words = shell_form(&first)?;
+    let mut notes = Vec::new();
+    if let Some(cmd) = cmd {
+        if array(&first).is_some() {
+            words.extend(shell_form(&cmd)?);
+            notes.push("this replaces ENTRYPOINT and CMD together: write it as ENTRYPOINT and remove the CMD line".to_owned());
+        } else {
+            notes.push("Docker ignores CMD if ENTRYPOINT is in shell form".to_owned());
+        }
+    }
+    let mut given = literal(&words)?;
     given.notes = notes;
     Ok(given)
 }
 
+/// The lines that are neither blank nor comments.
+fn filled_lines(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.lines().map(str::trim);
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
 /// The lines `NAME: command` of a Procfile, where all are.
 fn processes(given: &str) -> Option<Vec<(&str, &str)>> {
-    let lines = given.lines().map(str::trim);
-    lines
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .map(|line| {
-            let (name, command) = line.split_once(':')?;
-            let is_name = !name.is_empty()
-                && name
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
-            (is_name && command.starts_with([' ', '\t'])).then_some((name, command.trim()))
-        })
-        .collect()
+    let process = |line| {
+        let (name, command) = str::split_once(line, ':')?;
+        let is_other = |c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_';
+        let is_one =
+            !name.is_empty() && !name.contains(is_other) && command.starts_with([' ', '\t']);
+        is_one.then_some((name, command.trim()))
+    };
+    filled_lines(given).map(process).collect()
 }
 
 fn procfile(processes: &[(&str, &str)]) -> Result<Given, Refusal> {
-    let of = |name: &str| {
-        processes
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, command)| *command)
-    };
-    let others: Vec<&(&str, &str)> = processes
+    let of = |name: &str| processes.iter().find(|(known, _)| *known == name);
+    let others = processes
         .iter()
-        .filter(|(name, _)| !matches!(*name, "web" | "release"))
-        .collect();
-    let server = match (of("web"), others.as_slice()) {
+        .filter(|(name, _)| !matches!(*name, "web" | "release"));
+    let others: Vec<&(&str, &str)> = others.collect();
+    let (_, server) = match (of("web"), others.as_slice()) {
         (Some(web), _) => web,
-        (None, [(_, one)]) => one,
+        (None, [one]) => *one,
         (None, []) => {
             return Err(Refusal::new(
                 "a Procfile's `release:` line alone starts no server",
@@ -309,20 +284,16 @@ fn procfile(processes: &[(&str, &str)]) -> Result<Given, Refusal> {
             ));
         }
     };
-    let mut given = text(server);
-    given.release = of("release").map(str::to_owned);
-    if of("web").is_some() {
-        for (name, command) in others {
-            let pieces = shell::read(command, &Dialect::Posix).unwrap_or_default();
-            let migrates = pieces
-                .iter()
-                .any(|piece| piece.contents.has(tools::is_migration));
-            given.notes.push(if migrates {
-                format!("`{name}: {command}` migrates outside of launchgate: remove the line, or write `launchgate job --migrate '…'` in it")
-            } else {
-                format!("`{name}: {command}` is a separate process: make it wait for the migration with `launchgate wait -- {command}`")
-            });
-        }
+    let mut given = Given::of(ChainForm::Text((*server).to_owned()));
+    given.release = of("release").map(|(_, command)| (*command).to_owned());
+    for (name, command) in others.iter().filter(|_| of("web").is_some()) {
+        let pieces = shell::read(command, &Dialect::Posix).unwrap_or_default();
+        let mut contents = pieces.iter().map(|piece| &piece.contents);
+        given.notes.push(if contents.any(|contents| contents.has(tools::is_migration)) {
+            format!("`{name}: {command}` migrates outside of launchgate: remove the line, or write `launchgate job --migrate '…'` in it")
+        } else {
+            format!("`{name}: {command}` is a separate process: make it wait for the migration with `launchgate wait -- {command}`")
+        });
     }
     Ok(given)
 }

@@ -64,37 +64,39 @@ impl Proposal {
     }
 
     fn print(&self, page: &mut String) {
-        let _ = writeln!(page, "Instead:\n  {}\n", self.command_line());
-        page.push_str("Dockerfile:\n");
-        if let Some(folder) = &self.folder {
-            let _ = writeln!(page, "  WORKDIR {}", folder.replace('$', "\\$"));
-        }
-        let array = self.dockerfile_array();
-        if self.takes_cmd {
-            let _ = writeln!(page, "  ENTRYPOINT {array}");
+        let (docker, kubernetes, compose) = (
+            self.dockerfile_array(),
+            self.kubernetes_array(),
+            self.compose_array(),
+        );
+        let (instruction, key, docker_note, kubernetes_note) = if self.takes_cmd {
+            (
+                "ENTRYPOINT",
+                "entrypoint",
+                "",
+                "  (put the server's command in args)\n",
+            )
         } else {
-            let _ = writeln!(page, "  CMD {array}");
-            page.push_str("  (if the image has its own ENTRYPOINT, which would run before this, set ENTRYPOINT instead of CMD)\n");
-        }
-        page.push_str("\nKubernetes:\n");
-        let _ = writeln!(page, "  command: {}", self.kubernetes_array());
-        if self.takes_cmd {
-            page.push_str("  (put the server's command in args)\n");
-        }
+            (
+                "CMD",
+                "command",
+                "  (if the image has its own ENTRYPOINT, which would run before this, set ENTRYPOINT instead of CMD)\n",
+                "",
+            )
+        };
+        let (mut docker_folder, mut kubernetes_folder) = (String::new(), String::new());
         if let Some(folder) = &self.folder {
-            let _ = writeln!(page, "  workingDir: {}", json(folder));
+            docker_folder = format!("  WORKDIR {}\n", folder.replace('$', "\\$"));
+            kubernetes_folder = format!("  workingDir: {}\n", json(folder));
         }
-        let compose = self.compose_array();
-        if compose != array {
-            let _ = writeln!(
-                page,
-                "\nCompose:\n  {}: {compose}",
-                if self.takes_cmd {
-                    "entrypoint"
-                } else {
-                    "command"
-                }
-            );
+        let _ = write!(
+            page,
+            "Instead:\n  {}\n\nDockerfile:\n{docker_folder}  {instruction} {docker}\n{docker_note}\n\
+             Kubernetes:\n  command: {kubernetes}\n{kubernetes_note}{kubernetes_folder}",
+            self.command_line()
+        );
+        if compose != docker {
+            let _ = writeln!(page, "\nCompose:\n  {key}: {compose}");
         }
     }
 }

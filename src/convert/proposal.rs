@@ -2,7 +2,7 @@
 
 mod notes;
 
-use super::chain::{Chain, ChainCommand, User};
+use super::chain::{Chain, ChainCommand, Stage, User};
 use super::shell::Dialect;
 use super::words::{Part, Word, has_variables, source_of};
 use super::{Refusal, shorten};
@@ -39,37 +39,31 @@ impl Chain<'_> {
         let Some(server) = self.server.clone() else {
             return Err(Refusal::keep_script("the chain starts no server"));
         };
-        if self.migrate.is_empty() {
+        if self.of(Stage::Migrate).next().is_none() {
             return self.without_migration(&server);
         }
         self.say_what_runs_when();
         self.say_of_server(&server);
         let step_env = self.step_env();
         let takes_cmd = self.takes_cmd;
-        let is_set = step_env.is_some();
-        for (list, is_set) in [
-            (&mut self.prepare, false),
-            (&mut self.migrate, is_set),
-            (&mut self.warm_up, false),
-        ] {
-            for command in list {
-                let why = if !command.assignments.is_empty() && !is_set {
-                    Some("a variable for one command")
-                } else if takes_cmd && has_variables(&command.words) {
-                    // `--expand-env` would expand the dollars of the CMD too.
-                    Some("a variable")
-                } else {
-                    None
-                };
-                command.shell = command.shell.or(why);
-            }
+        for command in &mut self.commands {
+            let is_set = command.stage == Stage::Migrate && step_env.is_some();
+            let why = if !command.assignments.is_empty() && !is_set {
+                Some("a variable for one command")
+            } else if takes_cmd && has_variables(&command.words) {
+                // `--expand-env` would expand the dollars of the CMD too.
+                Some("a variable")
+            } else {
+                None
+            };
+            command.shell = command.shell.or(why);
         }
         let manner = self.manner(&server);
         let step_env = step_env.filter(|_| manner != Manner::Shell);
         let step_env = step_env.unwrap_or_default();
         self.say_how_they_run(&server, manner, &step_env);
-        let words = self.command_words(&server, manner, step_env)?;
-        Ok(self.proposal(words))
+        self.command_words(&server, manner, step_env)
+            .map(|words| self.proposal(words))
     }
 
     fn proposal(&self, words: Vec<String>) -> Proposal {
@@ -101,19 +95,14 @@ impl Chain<'_> {
         for value in step_env {
             words.extend(["--step-env".to_owned(), value]);
         }
-        for (flag, list) in [
-            ("--prepare", &self.prepare),
-            ("--migrate", &self.migrate),
-            ("--warm-up", &self.warm_up),
-        ] {
-            for command in list {
-                let text = self.command_text(command, manner)?;
-                // One that begins with a dash would be read as a flag.
-                if text.starts_with('-') {
-                    words.push(format!("{flag}={text}"));
-                } else {
-                    words.extend([flag.to_owned(), text]);
-                }
+        for command in &self.commands {
+            let flag = command.stage.flag();
+            let text = self.command_text(command, manner)?;
+            // One that begins with a dash would be read as a flag.
+            if text.starts_with('-') {
+                words.push(format!("{flag}={text}"));
+            } else {
+                words.extend([flag.to_owned(), text]);
             }
         }
         words.push("--".to_owned());
@@ -134,30 +123,26 @@ impl Chain<'_> {
         };
         let mut flag = |name: &str, value: &str| flags.extend([name, value].map(str::to_owned));
         if let Some(outer) = &self.outer_user {
-            differs(self.commands().find(|command| command.user.is_some()))?;
+            differs(self.commands.iter().find(|command| command.user.is_some()))?;
             // A `--prepare` command runs as the user who started launchgate.
-            if !self.prepare.is_empty() {
+            if self.of(Stage::Prepare).next().is_some() {
                 let words = outer.words.iter().filter_map(Word::text);
                 return Ok(words.map(str::to_owned).collect());
             }
             flag("--user", &outer.name);
         } else if let Some(user) = server {
             flag("--user", &user.name);
-            let is_other = |command: &&ChainCommand| {
-                command
-                    .user
-                    .as_ref()
-                    .is_none_or(|own| own.name != user.name)
-            };
-            if self.migrate.iter().all(|command| command.user.is_none()) {
+            let name = |command: &ChainCommand| command.user.as_ref().map(|own| own.name.clone());
+            let is_other = |command: &&ChainCommand| name(command).as_ref() != Some(&user.name);
+            if self.of(Stage::Migrate).all(|one| one.user.is_none()) {
                 // Only root may change to another user.
                 flag("--step-user", "0");
             } else {
-                differs(self.migrate.iter().find(is_other))?;
+                differs(self.of(Stage::Migrate).find(is_other))?;
             }
-            differs(self.warm_up.iter().find(is_other))?;
-            for command in self.migrate.iter_mut().chain(&mut self.warm_up) {
-                command.user = None;
+            differs(self.of(Stage::WarmUp).find(is_other))?;
+            for command in &mut self.commands {
+                command.user.take_if(|_| command.stage > Stage::Prepare);
             }
         }
         Ok(Vec::new())
@@ -166,9 +151,9 @@ impl Chain<'_> {
     /// What `NAME=value` in front of the migrations is for `--step-env`: it is set for all of
     /// them, so they all have to agree.
     fn step_env(&self) -> Option<Vec<String>> {
-        let set = &self.migrate.first()?.assignments;
+        let set = &self.of(Stage::Migrate).next()?.assignments;
         let agree = |command: &ChainCommand| command.assignments == *set && command.shell.is_none();
-        if set.is_empty() || !self.migrate.iter().all(agree) {
+        if set.is_empty() || !self.of(Stage::Migrate).all(agree) {
             return None;
         }
         set.iter()
@@ -184,11 +169,11 @@ impl Chain<'_> {
     }
 
     fn manner(&self, server: &ChainCommand) -> Manner {
-        let mut in_shell = self.commands().filter(|command| command.shell.is_some());
-        if self.dialect == Dialect::Posix && in_shell.next().is_some() {
+        let mut commands = self.commands.iter();
+        if self.dialect == Dialect::Posix && commands.any(|command| command.shell.is_some()) {
             return Manner::Shell;
         }
-        let mut plain = self.commands().chain([server]);
+        let mut plain = self.commands.iter().chain([server]);
         if plain.any(|command| command.shell.is_none() && has_variables(&command.words)) {
             Manner::Expanded
         } else {
@@ -246,7 +231,7 @@ impl Chain<'_> {
                 Dialect::Posix => "sh",
                 Dialect::Bash(bash) => bash,
             };
-            let mut options = self.commands().flat_map(|command| &command.options);
+            let mut options = self.commands.iter().flat_map(|command| &command.options);
             let set = if options.any(|option| *option == "nounset") {
                 "set -o nounset; "
             } else {
@@ -256,12 +241,8 @@ impl Chain<'_> {
             return Ok(words.map(|word| plain(word, manner)).to_vec());
         }
         let expanded = |word: &Word| {
-            let parts = word.parts().ok_or_else(|| differs(&word.source))?;
-            let texts = parts.iter().map(|part| match part {
-                Part::Text(text) => plain(text, manner),
-                Part::Variable { name, .. } => format!("${{{name}}}"),
-            });
-            Ok(texts.collect())
+            let word_of = word.render(|text| plain(text, manner), |name| format!("${{{name}}}"));
+            word_of.ok_or_else(|| differs(&word.source))
         };
         server.words.iter().map(expanded).collect()
     }
@@ -269,7 +250,7 @@ impl Chain<'_> {
     /// No command is recognized as a migration: either only an init is wanted, or the user has to
     /// say which one migrates.
     fn without_migration(&mut self, server: &ChainCommand) -> Result<Proposal, Refusal> {
-        if self.prepare.is_empty()
+        if self.commands.is_empty()
             && let Some((front, behind)) = self.around_init.take()
         {
             self.say_of_server(server);
@@ -296,30 +277,17 @@ fn texts(words: &[Word]) -> Result<Vec<String>, Refusal> {
 /// Whether launchgate reads these words from the text.
 fn reads_as(text: &str, words: &[Word], manner: Manner) -> bool {
     let mark = |name: &str| format!("\u{1}{name}\u{1}");
-    let expected: Option<Vec<String>> = words
-        .iter()
-        .map(|word| {
-            let parts = word.parts()?;
-            let texts = parts.iter().map(|part| match part {
-                Part::Text(text) => text.clone(),
-                Part::Variable { name, .. } => mark(name),
-            });
-            Some(texts.collect())
-        })
-        .collect();
+    let expected = words.iter().map(|word| word.render(str::to_owned, mark));
+    let expected: Option<Vec<String>> = expected.collect();
     let get = |name: &[u8]| Some(mark(&String::from_utf8_lossy(name)).into_bytes());
     let expansion = match manner {
         Manner::Expanded => Expansion::On(&get),
         Manner::Words | Manner::Shell => Expansion::Off,
     };
-    let Ok(split) = shell_words::split(text.as_bytes(), expansion) else {
-        return false;
-    };
-    let found = split.argv.words().iter();
-    let found = found
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect();
-    expected == Some(found)
+    shell_words::split(text.as_bytes(), expansion).is_ok_and(|split| {
+        let found = split.argv.words().iter();
+        expected == Some(found.map(|word| word.to_string_lossy().into()).collect())
+    })
 }
 
 fn differs(source: &str) -> Refusal {

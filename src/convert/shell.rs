@@ -3,13 +3,12 @@
 mod call;
 mod contents;
 
-use brush_parser::ast::{AndOr, Command, CompoundCommand, Pipeline, Program, SeparatorOperator};
+use brush_parser::ast::{AndOr, CompoundListItem, Pipeline, Program, SeparatorOperator};
 use brush_parser::{Parser, ParserOptions, SourceInfo, Token, tokenize_str_with_options};
 
 pub(super) use call::{call, hash_bang, options};
 pub(super) use contents::{Contents, PieceShape, Redirect, Simple};
 
-use self::contents::shape;
 use super::Refusal;
 
 /// The maximum length of the text: 16 KiB. Linux allows arguments eight times as long.
@@ -29,9 +28,10 @@ const MAX_LOOPS: usize = 8;
 const MAX_SEPARATORS: usize = 200;
 
 /// Which shell the text is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum Dialect {
     /// `sh`, `ash`, `dash`: what every shell reads.
+    #[default]
     Posix,
     /// bash, by the name that was written.
     Bash(String),
@@ -58,20 +58,13 @@ pub(super) struct Piece {
     pub(super) source: String,
     pub(super) contents: Contents,
     pub(super) shape: PieceShape,
-    pipeline: Pipeline,
 }
 
 impl Piece {
     /// The text between the braces of `{ …; }`, where it is a group and nothing else.
     fn group(&self) -> Option<&str> {
-        match self.pipeline.seq.as_slice() {
-            [Command::Compound(CompoundCommand::BraceGroup(_), redirects)]
-                if redirects.as_ref().is_none_or(|list| list.0.is_empty())
-                    && !self.pipeline.bang
-                    && self.pipeline.timed.is_none() =>
-            {
-                self.source.strip_prefix('{')?.strip_suffix('}')
-            }
+        match self.shape {
+            PieceShape::Other("`{ … }`") => self.source.strip_prefix('{')?.strip_suffix('}'),
             _ => None,
         }
     }
@@ -83,20 +76,25 @@ impl Piece {
 /// It does not parse, or is too long or too deeply nested.
 pub(super) fn read(text: &str, dialect: &Dialect) -> Result<Vec<Piece>, Refusal> {
     refuse_too_much(text)?;
-    let pieces = ParsedText::new(text, dialect)?.pieces()?;
     let mut flat: Vec<Piece> = Vec::new();
-    for at in 0..pieces.len() {
-        let piece = &pieces[at];
-        let before_or = pieces.get(at + 1).is_some_and(|next| next.link == Link::Or);
+    let mut pieces = ParsedText::new(text, dialect)?
+        .pieces()?
+        .into_iter()
+        .peekable();
+    while let Some(piece) = pieces.next() {
+        let is_choice = [Some(&piece), pieces.peek()]
+            .into_iter()
+            .flatten()
+            .any(|one| one.link == Link::Or);
         match piece.group() {
-            Some(inside) if piece.link != Link::Or && !before_or && !piece.background => {
-                let mut inner = read(inside, dialect)?;
-                if let Some(first) = inner.first_mut() {
+            Some(inside) if !is_choice && !piece.background => {
+                let from = flat.len();
+                flat.extend(read(inside, dialect)?);
+                if let Some(first) = flat.get_mut(from) {
                     first.link = piece.link;
                 }
-                flat.append(&mut inner);
             }
-            _ => flat.push(piece.clone()),
+            _ => flat.push(piece),
         }
     }
     Ok(flat)
@@ -130,26 +128,21 @@ impl<'a> ParsedText<'a> {
     fn pieces(&self) -> Result<Vec<Piece>, Refusal> {
         let mut pieces = Vec::new();
         let mut at = 0;
-        let items = self
-            .program
-            .complete_commands
-            .iter()
-            .flat_map(|list| &list.0);
-        for item in items {
-            let background = matches!(item.1, SeparatorOperator::Async);
-            let additional = item.0.additional.iter().map(|next| match next {
+        let lists = self.program.complete_commands.iter();
+        for CompoundListItem(list, separator) in lists.flat_map(|list| &list.0) {
+            let background = matches!(separator, SeparatorOperator::Async);
+            let additional = list.additional.iter().map(|next| match next {
                 AndOr::And(pipeline) => (Link::And, pipeline),
                 AndOr::Or(pipeline) => (Link::Or, pipeline),
             });
-            for (link, pipeline) in [(Link::Begin, &item.0.first)].into_iter().chain(additional) {
-                let contents = Contents::of(pipeline);
+            for (link, pipeline) in [(Link::Begin, &list.first)].into_iter().chain(additional) {
+                let (contents, shape) = Contents::of(pipeline);
                 pieces.push(Piece {
                     link,
                     background,
                     source: self.cut(&mut at, pipeline)?,
-                    shape: shape(pipeline, &contents),
+                    shape,
                     contents,
-                    pipeline: pipeline.clone(),
                 });
             }
         }
@@ -184,18 +177,14 @@ impl<'a> ParsedText<'a> {
 
     /// Whether `text` alone is the one command that the parser shows as `shown`.
     fn is_exact(&self, text: &str, shown: &str) -> bool {
-        let Ok(program) = parse(text, self.dialect) else {
-            return false;
-        };
-        let [list] = program.complete_commands.as_slice() else {
-            return false;
-        };
-        let [item] = list.0.as_slice() else {
-            return false;
-        };
-        item.0.additional.is_empty()
-            && matches!(item.1, SeparatorOperator::Sequence)
-            && item.0.first.to_string() == shown
+        let program = parse(text, self.dialect);
+        let lists = program.map_or_else(|_| Vec::new(), |program| program.complete_commands);
+        let mut items = lists.iter().flat_map(|list| &list.0);
+        matches!(
+            (items.next(), items.next()),
+            (Some(CompoundListItem(only, SeparatorOperator::Sequence)), None)
+                if only.additional.is_empty() && only.first.to_string() == shown
+        )
     }
 }
 

@@ -59,6 +59,19 @@ impl Word {
         self.parts.as_deref().ok()
     }
 
+    /// Its parts in other words, one behind the other: `None` where only a shell can tell.
+    pub(super) fn render(
+        &self,
+        text: impl Fn(&str) -> String,
+        variable: impl Fn(&str) -> String,
+    ) -> Option<String> {
+        let parts = self.parts()?.iter().map(|part| match part {
+            Part::Text(plain) => text(plain),
+            Part::Variable { name, .. } => variable(name),
+        });
+        Some(parts.collect())
+    }
+
     /// The variables in it, and whether a shell would split their values.
     pub(super) fn variables(&self) -> impl Iterator<Item = (&str, bool)> {
         let parts = self.parts().unwrap_or_default().iter();
@@ -114,6 +127,7 @@ pub(super) fn is_name(text: &str) -> bool {
         && text.chars().all(is_name_char)
 }
 
+#[derive(Default)]
 struct Reader<'a> {
     rest: &'a str,
     double: bool,
@@ -123,37 +137,31 @@ struct Reader<'a> {
 }
 
 /// How much of an unquoted `{a,b}` or `{1..3}`, which bash expands, has been read.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Braces {
+    #[default]
     None,
     Open,
     Parted,
 }
 
 fn parts(source: &str) -> Result<Vec<Part>, &'static str> {
+    // `[` alone is a program, and no glob.
+    if source == "[" {
+        return Ok(vec![Part::Text(source.to_owned())]);
+    }
     if source.starts_with('~') {
         return Err("`~`");
     }
     let mut reader = Reader {
         rest: source,
-        double: false,
-        parts: Vec::new(),
-        text: String::new(),
-        braces: Braces::None,
+        ..Reader::default()
     };
-    // `[` alone is a program, and no glob.
-    if source == "[" {
-        reader.text.push('[');
-    } else {
-        reader.read()?;
+    reader.read()?;
+    if !reader.text.is_empty() || reader.parts.is_empty() {
+        reader.parts.push(Part::Text(reader.text));
     }
-    let Reader {
-        mut parts, text, ..
-    } = reader;
-    if !text.is_empty() || parts.is_empty() {
-        parts.push(Part::Text(text));
-    }
-    Ok(parts)
+    Ok(reader.parts)
 }
 
 impl Reader<'_> {
@@ -213,27 +221,24 @@ impl Reader<'_> {
     }
 
     fn dollar(&mut self) -> Result<(), &'static str> {
-        let name_len = |text: &str| {
-            let end = text.find(|c| !is_name_char(c)).unwrap_or(text.len());
-            if is_name(&text[..end]) { end } else { 0 }
-        };
-        if let Some(inside) = self.rest.strip_prefix('{') {
-            let end = name_len(inside);
-            if end == 0 || !inside[end..].starts_with('}') {
-                return Err("a parameter expansion other than `${NAME}`");
+        let braced = self.rest.strip_prefix('{');
+        let inside = braced.unwrap_or(self.rest);
+        let end = inside.find(|c| !is_name_char(c)).unwrap_or(inside.len());
+        let (name, behind) = inside.split_at(end);
+        let close = if braced.is_some() { "}" } else { "" };
+        if let Some(behind) = behind.strip_prefix(close).filter(|_| is_name(name)) {
+            if !self.text.is_empty() {
+                self.parts.push(Part::Text(std::mem::take(&mut self.text)));
             }
-            self.variable(&inside[..end]);
-            self.rest = &inside[end + 1..];
-            return Ok(());
-        }
-        let end = name_len(self.rest);
-        if end > 0 {
-            let (name, behind) = self.rest.split_at(end);
-            self.variable(name);
+            self.parts.push(Part::Variable {
+                name: name.to_owned(),
+                splits: !self.double,
+            });
             self.rest = behind;
             return Ok(());
         }
         match self.rest.chars().next() {
+            Some('{') => Err("a parameter expansion other than `${NAME}`"),
             Some('(') => Err("`$(`, a command substitution"),
             Some('\'' | '"') if !self.double => Err("`$'`"),
             Some('[') => Err("`$[`"),
@@ -243,16 +248,6 @@ impl Reader<'_> {
                 Ok(())
             }
         }
-    }
-
-    fn variable(&mut self, name: &str) {
-        if !self.text.is_empty() {
-            self.parts.push(Part::Text(std::mem::take(&mut self.text)));
-        }
-        self.parts.push(Part::Variable {
-            name: name.to_owned(),
-            splits: !self.double,
-        });
     }
 }
 

@@ -4,8 +4,7 @@ use super::super::shell::{self, Contents, Dialect, Piece, PieceShape, Redirect, 
 use super::super::words::{Word, has_variables, program, source_of};
 use super::super::{Refusal, shorten, tools};
 use super::statement::{
-    refuse_content, refuse_influence, refuse_program, refuse_state, refuse_undoing,
-    refuse_undoing_in,
+    refuse_content, refuse_influence, refuse_program, refuse_state, refuse_undoing, undoing,
 };
 use super::{Chain, ChainCommand, Kind, Line};
 
@@ -47,10 +46,10 @@ impl Chain<'_> {
             shell: Some(what),
             source: piece.source.clone(),
             options: self.options_for(&piece.contents),
-            is_wait: kind == Kind::Wait,
+            kind,
             ..ChainCommand::default()
         };
-        self.push(kind, command)
+        self.push(command)
     }
 
     /// Anything but a program with its arguments.
@@ -143,9 +142,10 @@ impl Chain<'_> {
             options: self.options_for(&Contents::default()),
             words: simple.words,
             assignments: simple.assignments,
-            is_wait: false,
+            kind,
+            ..ChainCommand::default()
         };
-        self.push(kind, command)
+        self.push(command)
     }
 
     /// What a program with its arguments is for.
@@ -171,8 +171,10 @@ impl Chain<'_> {
                 &word.source,
                 "may run a migration inside another command",
             )),
-            None if self.line == Line::Release => Ok(Kind::Other),
-            None => refuse_undoing(words, &source_of(words)).map(|()| Kind::Other),
+            None if self.line == Line::Server && tools::undoes(words) => {
+                Err(undoing(&source_of(words)))
+            }
+            None => Ok(Kind::Other),
         }
     }
 
@@ -221,7 +223,7 @@ impl Chain<'_> {
     fn change_folder(&mut self, words: &[Option<&str>], source: &str) -> Result<(), Refusal> {
         match words {
             [Some(folder)] | [Some("--"), Some(folder)]
-                if folder.starts_with('/') && self.commands().next().is_none() =>
+                if folder.starts_with('/') && self.commands.is_empty() =>
             {
                 self.folder = Some((*folder).to_owned());
             }
@@ -242,7 +244,7 @@ impl Chain<'_> {
 /// What a shell within the chain must not do.
 fn refuse_inner(pieces: &[Piece]) -> Result<(), Refusal> {
     for piece in pieces {
-        refuse_undoing_in(piece)?;
+        refuse_undoing(piece)?;
         let serves = piece.contents.has(tools::is_server) || piece.contents.has(tools::is_daemon);
         if piece.contents.refused.is_some() || piece.background || serves {
             return Err(Refusal::keep(

@@ -125,7 +125,7 @@ impl Chain<'_> {
         let (words, user) = self.unwrap_server(words)?;
         if let Some(shell) = shell::call(&words, self.in_shell)? {
             if let Some(user) = &user
-                && let Some(earlier) = self.commands().next()
+                && let Some(earlier) = self.commands.first()
             {
                 let what = format!(
                     "and the rest of the chain, which runs as {}, run as different users",
@@ -151,7 +151,7 @@ impl Chain<'_> {
         }
         refuse_words(&words, self.in_shell)?;
         let is_job = tools::is_migration(&words) && !tools::is_server(&words);
-        if is_job && self.commands().next().is_some() {
+        if is_job && !self.commands.is_empty() {
             return Err(Refusal::new(
                 format!(
                     "the last command, `{}`, is a migration: there is no server",
@@ -216,7 +216,7 @@ impl Chain<'_> {
             self.wrong(format!(
                 "no `exec` before the server: if the shell stays as PID 1, it drops SIGTERM, so `{shown}` is killed instead of shut down cleanly"
             ));
-        } else if self.commands().next().is_some() {
+        } else if !self.commands.is_empty() {
             self.wrong("while the commands before the server run, the shell is PID 1 and drops SIGTERM: a migration is killed midway");
         }
     }

@@ -3,7 +3,7 @@
 use super::super::shell::{Link, Piece, PieceShape};
 use super::super::words::{Word, program, shell_state};
 use super::super::{Refusal, shorten, tools};
-use super::{Chain, ChainCommand, Kind, Line};
+use super::{Chain, ChainCommand, Line};
 
 /// The pieces of each statement.
 pub(super) fn statements(pieces: &[Piece]) -> Vec<&[Piece]> {
@@ -27,7 +27,7 @@ impl Chain<'_> {
     /// A statement followed by another one.
     pub(super) fn statement(&mut self, pieces: &[Piece]) -> Result<(), Refusal> {
         refuse_background(pieces)?;
-        let before = self.commands().count();
+        let before = self.commands.len();
         let or = pieces.iter().position(|piece| piece.link == Link::Or);
         let (body, fallback) = match or {
             None => (pieces, Fallback::None),
@@ -56,8 +56,8 @@ impl Chain<'_> {
                 self.whole(pieces, "`||`")?;
             }
         }
-        let runs_something = self.commands().count() > before;
-        if runs_something && !self.options.contains(&"errexit") && self.line != Line::Release {
+        let runs_something = self.commands.len() > before;
+        if runs_something && !self.options.contains(&"errexit") && self.line == Line::Server {
             let source = pieces.last().map(|piece| shorten(&piece.source));
             self.wrong(format!(
                 "`;` or a newline continues after a failure: commands after `{}` run even if it fails",
@@ -88,7 +88,7 @@ impl Chain<'_> {
             options,
             ..ChainCommand::default()
         };
-        self.push(Kind::Other, command)
+        self.push(command)
     }
 
     /// The statement with the server at its end.
@@ -168,7 +168,7 @@ pub(super) fn refuse_state(text: &str, source: &str) -> Result<(), Refusal> {
 pub(super) fn refuse_influence(piece: &Piece) -> Result<(), Refusal> {
     refuse_content(piece)?;
     refuse_state(&piece.source, &piece.source)?;
-    refuse_undoing_in(piece)?;
+    refuse_undoing(piece)?;
     for simple in &piece.contents.commands {
         let sets = simple.words.is_empty() && !simple.assignments.is_empty();
         if !simple.is_scoped && (sets || tools::changes_shell(&simple.words)) {
@@ -183,15 +183,7 @@ pub(super) fn refuse_influence(piece: &Piece) -> Result<(), Refusal> {
 }
 
 /// What takes the schema back or away: at every start it would, and the migration would not follow.
-pub(super) fn refuse_undoing(words: &[Word], source: &str) -> Result<(), Refusal> {
-    if tools::undoes(words) {
-        return Err(undoing(source));
-    }
-    Ok(())
-}
-
-/// The same anywhere in a piece, also where one command pipes its SQL to another.
-pub(super) fn refuse_undoing_in(piece: &Piece) -> Result<(), Refusal> {
+pub(super) fn refuse_undoing(piece: &Piece) -> Result<(), Refusal> {
     let contents = &piece.contents;
     let sends_it = contents.has(tools::is_sql_client) && tools::has_undoing_sql(&piece.source);
     if sends_it || contents.has(tools::undoes) {
@@ -200,7 +192,7 @@ pub(super) fn refuse_undoing_in(piece: &Piece) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn undoing(source: &str) -> Refusal {
+pub(super) fn undoing(source: &str) -> Refusal {
     Refusal::new(
         format!(
             "`{}` takes the schema back or away: launchgate would run it at every start, and the migration only once per release",

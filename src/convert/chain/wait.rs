@@ -70,13 +70,12 @@ impl Chain<'_> {
             self.wait_timeout = timeout.or(self.wait_timeout.take());
             return Ok(());
         }
-        let command = ChainCommand {
+        self.push(ChainCommand {
             source,
             words: own,
-            is_wait: is_database,
+            kind: if is_database { Kind::Wait } else { Kind::Other },
             ..ChainCommand::default()
-        };
-        self.push(Kind::Other, command)
+        })
     }
 
     /// Strips wrappers that wait or change the user. Returns the user.

@@ -1,43 +1,59 @@
 //! What to know about the proposed command.
 
-use super::super::chain::{Chain, ChainCommand};
+use super::super::chain::{Chain, ChainCommand, Kind, Stage};
 use super::super::words::{Word, source_of};
-use super::super::{Refusal, shorten, tools};
+use super::super::{Refusal, push, shorten, tools};
 use super::Manner;
 
 impl Chain<'_> {
     /// What runs once, and what at every start.
     pub(super) fn say_what_runs_when(&mut self) {
         self.wrong("every replica migrates, all at the same time, and again at every restart");
-        let mut notes = Vec::new();
-        for (flag, list) in [("--prepare", &self.prepare), ("--warm-up", &self.warm_up)] {
-            for command in list {
-                let source = shorten(&command.source);
-                let could = if tools::is_seed(&command.words) {
-                    "; it changes the database, so it could be a step: pass it as `--migrate` to run it once per release"
-                } else {
-                    ""
-                };
-                notes.push(format!(
-                    "`{source}` still runs at every start (`{flag}`){could}"
-                ));
-            }
+        let notes = &mut self.notes;
+        let every_start = self
+            .commands
+            .iter()
+            .filter(|one| one.stage != Stage::Migrate);
+        for command in every_start.clone() {
+            let could = if tools::is_seed(&command.words) {
+                "; it changes the database, so it could be a step: pass it as `--migrate` to run it once per release"
+            } else {
+                ""
+            };
+            push(
+                notes,
+                format!(
+                    "`{}` still runs at every start (`{}`){could}",
+                    shorten(&command.source),
+                    command.stage.flag()
+                ),
+            );
         }
-        let migrations = self.migrate.iter().map(|one| one.words.as_slice());
-        if let Some(unlock) = tools::unlock(&migrations) {
-            notes.push(format!(
-                "a killed migration leaves the tool's lock in the database: unless something else runs the tool too, put `--migrate '{unlock}'` in front (not `--prepare`, which would remove the lock of a replica that is migrating)"
-            ));
+        let steps = self
+            .commands
+            .iter()
+            .filter(|one| one.stage == Stage::Migrate);
+        if let Some(unlock) = tools::unlock(&steps.map(|one| one.words.as_slice())) {
+            push(
+                notes,
+                format!(
+                    "a killed migration leaves the tool's lock in the database: unless something else runs the tool too, put `--migrate '{unlock}'` in front (not `--prepare`, which would remove the lock of a replica that is migrating)"
+                ),
+            );
         }
-        let mut rest = self.prepare.iter().chain(&self.warm_up);
-        if rest.any(|command| !command.is_wait && !tools::is_seed(&command.words)) {
-            notes.push("a command that only changes the database could be a step: pass it as `--migrate` to run it once per release".to_owned());
+        let could_be_step =
+            |one: &ChainCommand| one.kind != Kind::Wait && !tools::is_seed(&one.words);
+        if every_start.clone().any(could_be_step) {
+            push(
+                notes,
+                "a command that only changes the database could be a step: pass it as `--migrate` to run it once per release",
+            );
         }
         if !self.knows_database {
-            notes.push("launchgate needs to know the database: set DATABASE_URL in the container, or add `--database-url`; without either it refuses to start".to_owned());
-        }
-        for note in notes {
-            self.note(note);
+            push(
+                notes,
+                "launchgate needs to know the database: set DATABASE_URL in the container, or add `--database-url`; without either it refuses to start",
+            );
         }
     }
 
@@ -76,56 +92,61 @@ impl Chain<'_> {
         manner: Manner,
         step_env: &[String],
     ) {
-        let mut notes = Vec::new();
-        for command in self.commands() {
+        let notes = &mut self.notes;
+        for command in &self.commands {
             if let Some(what) = command.shell {
-                notes.push(format!(
-                    "`{}` needs a shell for {what}: the image must contain one",
-                    shorten(&command.source)
-                ));
+                let shown = shorten(&command.source);
+                push(
+                    notes,
+                    format!("`{shown}` needs a shell for {what}: the image must contain one"),
+                );
             }
         }
         for value in step_env {
             let name = value.split('=').next().unwrap_or_default();
-            notes.push(format!(
-                "`--step-env` sets {name} for the steps but not for the server, as in the chain"
-            ));
-        }
-        if server.user.is_some() && !self.prepare.is_empty() {
-            notes.push("`--prepare` runs as the container's initial user, with the server's environment (including HOME)".to_owned());
-        }
-        if manner == Manner::Expanded {
-            notes.push(
-                "`--expand-env` expands variables without a shell; an unset variable is an error"
-                    .to_owned(),
+            push(
+                notes,
+                format!(
+                    "`--step-env` sets {name} for the steps but not for the server, as in the chain"
+                ),
             );
-            let words = self
-                .commands()
-                .chain([server])
-                .flat_map(|command| &command.words);
-            let split: Vec<String> = words
-                .flat_map(Word::variables)
-                .filter(|(_, splits)| *splits)
-                .map(|(name, _)| format!("${name}"))
-                .collect();
-            if !split.is_empty() {
-                notes.push(format!(
+        }
+        let prepares = self.commands.iter().any(|one| one.stage == Stage::Prepare);
+        if server.user.is_some() && prepares {
+            push(
+                notes,
+                "`--prepare` runs as the container's initial user, with the server's environment (including HOME)",
+            );
+        }
+        if manner != Manner::Expanded {
+            return;
+        }
+        push(
+            notes,
+            "`--expand-env` expands variables without a shell; an unset variable is an error",
+        );
+        let commands = self.commands.iter().chain([server]);
+        let variables = commands.flat_map(|command| command.words.iter().flat_map(Word::variables));
+        let split: Vec<String> = variables
+            .filter(|(_, splits)| *splits)
+            .map(|(name, _)| format!("${name}"))
+            .collect();
+        if !split.is_empty() {
+            push(
+                notes,
+                format!(
                     "a shell would split the value of {} at spaces; `--expand-env` keeps it as one word",
                     split.join(", ")
-                ));
-            }
-        }
-        for note in notes {
-            self.note(note);
+                ),
+            );
         }
     }
 
     /// Asks which command migrates.
     pub(super) fn which_migrates(&self, server: &ChainCommand) -> Refusal {
-        let asked: Vec<String> = self
-            .prepare
-            .iter()
-            .filter(|command| !command.is_wait)
+        let commands = self.commands.iter();
+        let asked: Vec<String> = commands
+            .filter(|command| command.kind != Kind::Wait)
             .map(|command| format!("`{}`", shorten(&command.source)))
             .collect();
         if !asked.is_empty() {
@@ -150,7 +171,7 @@ impl Chain<'_> {
                 "add the migration: launchgate run --migrate '…' -- {name}; if you only want an init: launchgate init -- {name}"
             )
         };
-        let waits = if self.prepare.is_empty() {
+        let waits = if self.commands.is_empty() {
             ""
         } else {
             "; before it migrates, launchgate waits for the database in DATABASE_URL or `--database-url`"

@@ -1,9 +1,9 @@
 //! What a command consists of: the programs in it, whatever they are nested in.
 
 use brush_parser::ast::{
-    AndOr, AndOrList, Command, CommandPrefixOrSuffixItem, CompoundCommand, CompoundList,
-    IoFileRedirectKind, IoFileRedirectTarget, IoRedirect, Pipeline, RedirectList,
-    SeparatorOperator, SimpleCommand, WhileOrUntilClauseCommand,
+    AndOr, Command, CommandPrefixOrSuffixItem, CompoundCommand, CompoundList, CompoundListItem,
+    IoFileRedirectKind, IoFileRedirectTarget, IoRedirect, Pipeline, SeparatorOperator,
+    SimpleCommand,
 };
 
 use super::super::words::Word;
@@ -63,14 +63,14 @@ pub(in crate::convert) struct Contents {
 }
 
 impl Contents {
-    /// Everything in a command.
-    pub(in crate::convert) fn of(pipeline: &Pipeline) -> Self {
+    /// Everything in a command, and what it is as a whole.
+    pub(in crate::convert) fn of(pipeline: &Pipeline) -> (Self, PieceShape) {
         let mut contents = Self {
             fails_as_one: true,
             ..Self::default()
         };
-        contents.pipeline(pipeline);
-        contents
+        let shape = contents.pipeline(pipeline);
+        (contents, shape)
     }
 
     /// Whether one of the programs is what `what` looks for.
@@ -78,7 +78,7 @@ impl Contents {
         self.commands.iter().any(|simple| what(&simple.words))
     }
 
-    fn pipeline(&mut self, pipeline: &Pipeline) {
+    fn pipeline(&mut self, pipeline: &Pipeline) -> PieceShape {
         self.fails_as_one &= !pipeline.bang;
         if pipeline.timed.is_some() {
             self.refused = Some("`time`");
@@ -86,77 +86,90 @@ impl Contents {
         let is_pipe = pipeline.seq.len() > 1;
         self.pipe |= is_pipe;
         self.depth += usize::from(is_pipe);
+        let mut shape = PieceShape::Other("a pipe");
         for command in &pipeline.seq {
-            self.command(command);
+            let whole = self.command(command);
+            if !is_pipe {
+                shape = whole;
+            }
         }
         self.depth -= usize::from(is_pipe);
+        if pipeline.bang {
+            shape = PieceShape::Other("`!`");
+        }
+        shape
     }
 
-    fn command(&mut self, command: &Command) {
+    fn command(&mut self, command: &Command) -> PieceShape {
         match command {
             Command::Simple(command) => {
-                let is_scoped = self.depth > 0;
-                let simple = Simple {
-                    is_scoped,
-                    ..self.simple(command)
-                };
-                self.commands.push(simple);
+                let simple = self.simple(command);
+                self.commands.push(simple.clone());
+                PieceShape::Simple(simple)
             }
             Command::Compound(compound, redirects) => {
-                self.redirects(redirects.as_ref());
-                self.compound(compound);
+                let redirects = redirects.iter().flat_map(|list| &list.0);
+                let leads = redirects.map(|redirect| self.redirect(redirect)).count();
+                let shape = self.compound(compound);
+                if leads > 0 {
+                    return PieceShape::Other("a redirection of several commands");
+                }
+                shape
             }
-            Command::Function(_) => self.refused = Some("a function"),
-            Command::ExtendedTest(_) => self.fails_as_one = false,
-        }
-    }
-
-    fn redirects(&mut self, list: Option<&RedirectList>) {
-        for redirect in list.iter().flat_map(|list| &list.0) {
-            self.redirect(redirect);
+            Command::Function(_) => {
+                self.refused = Some("a function");
+                PieceShape::Other("a function")
+            }
+            Command::ExtendedTest(_) => {
+                self.fails_as_one = false;
+                PieceShape::Other("`[[`")
+            }
         }
     }
 
     fn list(&mut self, list: &CompoundList) {
         self.goes_on |= list.0.len() > 1;
         self.fails_as_one &= list.0.len() <= 1;
-        for item in &list.0 {
-            if matches!(item.1, SeparatorOperator::Async) {
+        for CompoundListItem(list, separator) in &list.0 {
+            if matches!(separator, SeparatorOperator::Async) {
                 self.refused = Some("a background job");
             }
-            self.and_or(&item.0);
-        }
-    }
-
-    fn and_or(&mut self, list: &AndOrList) {
-        self.pipeline(&list.first);
-        for next in &list.additional {
-            match next {
-                AndOr::And(pipeline) => self.pipeline(pipeline),
-                AndOr::Or(pipeline) => {
-                    self.fails_as_one = false;
-                    self.pipeline(pipeline);
-                }
+            self.pipeline(&list.first);
+            for next in &list.additional {
+                self.fails_as_one &= matches!(next, AndOr::And(_));
+                let (AndOr::And(pipeline) | AndOr::Or(pipeline)) = next;
+                self.pipeline(pipeline);
             }
         }
     }
 
-    fn compound(&mut self, compound: &CompoundCommand) {
-        let is_choice = !matches!(
+    fn compound(&mut self, compound: &CompoundCommand) -> PieceShape {
+        self.fails_as_one &= matches!(
             compound,
             CompoundCommand::BraceGroup(_) | CompoundCommand::Subshell(_)
         );
-        self.fails_as_one &= !is_choice;
-        match compound {
-            CompoundCommand::BraceGroup(group) => self.list(&group.list),
+        PieceShape::Other(match compound {
+            CompoundCommand::BraceGroup(group) => {
+                self.list(&group.list);
+                "`{ … }`"
+            }
             CompoundCommand::Subshell(subshell) => {
                 self.depth += 1;
                 self.list(&subshell.list);
                 self.depth -= 1;
+                "`(…)`, a subshell"
             }
             CompoundCommand::UntilClause(clause) | CompoundCommand::WhileClause(clause) => {
+                let before = self.commands.len();
                 self.list(&clause.0);
+                let condition = self.commands.len() - before;
                 self.list(&clause.1.list);
+                let is_not = matches!(clause.0.0.as_slice(), [CompoundListItem(list, _)]
+                    if list.first.bang && list.additional.is_empty());
+                if is_not || matches!(compound, CompoundCommand::UntilClause(_)) {
+                    return PieceShape::Until { condition };
+                }
+                "`while`"
             }
             CompoundCommand::IfClause(clause) => {
                 self.list(&clause.condition);
@@ -165,23 +178,34 @@ impl Contents {
                     other.condition.iter().for_each(|list| self.list(list));
                     self.list(&other.body);
                 }
+                "`if`"
             }
             CompoundCommand::ForClause(clause) => {
                 self.goes_on = true;
                 self.list(&clause.body.list);
+                "`for`"
             }
             CompoundCommand::CaseClause(clause) => {
                 let bodies = clause.cases.iter().filter_map(|case| case.cmd.as_ref());
                 bodies.for_each(|list| self.list(list));
+                "`case`"
             }
-            CompoundCommand::ArithmeticForClause(_) | CompoundCommand::Arithmetic(_) => {
+            CompoundCommand::ArithmeticForClause(_) => {
                 self.refused = Some("`((`");
+                "`for`"
             }
-        }
+            CompoundCommand::Arithmetic(_) => {
+                self.refused = Some("`((`");
+                "`((`"
+            }
+        })
     }
 
     fn simple(&mut self, command: &SimpleCommand) -> Simple {
-        let mut out = Simple::default();
+        let mut out = Simple {
+            is_scoped: self.depth > 0,
+            ..Simple::default()
+        };
         for item in command.prefix.iter().flat_map(|prefix| &prefix.0) {
             match item {
                 CommandPrefixOrSuffixItem::AssignmentWord(assignment, word) => {
@@ -251,53 +275,5 @@ fn is_output(kind: &IoFileRedirectKind, target: &IoFileRedirectTarget) -> bool {
             "/dev/stdout" | "/dev/stderr" | "/proc/1/fd/1" | "/proc/1/fd/2"
         ),
         _ => false,
-    }
-}
-
-/// What a command is as a whole; `contents` are its own.
-pub(super) fn shape(pipeline: &Pipeline, contents: &Contents) -> PieceShape {
-    if pipeline.bang {
-        return PieceShape::Other("`!`");
-    }
-    match pipeline.seq.as_slice() {
-        [Command::Simple(_)] => match contents.commands.as_slice() {
-            [simple] => PieceShape::Simple(simple.clone()),
-            _ => PieceShape::Other("a command"),
-        },
-        [Command::Compound(compound, redirects)] => {
-            if redirects.as_ref().is_some_and(|list| !list.0.is_empty()) {
-                return PieceShape::Other("a redirection of several commands");
-            }
-            compound_shape(compound)
-        }
-        [Command::ExtendedTest(_)] => PieceShape::Other("`[[`"),
-        [Command::Function(_)] => PieceShape::Other("a function"),
-        _ => PieceShape::Other("a pipe"),
-    }
-}
-
-fn compound_shape(compound: &CompoundCommand) -> PieceShape {
-    match compound {
-        CompoundCommand::BraceGroup(_) => PieceShape::Other("`{ … }`"),
-        CompoundCommand::Subshell(_) => PieceShape::Other("`(…)`, a subshell"),
-        CompoundCommand::IfClause(_) => PieceShape::Other("`if`"),
-        CompoundCommand::ForClause(_) | CompoundCommand::ArithmeticForClause(_) => {
-            PieceShape::Other("`for`")
-        }
-        CompoundCommand::CaseClause(_) => PieceShape::Other("`case`"),
-        CompoundCommand::Arithmetic(_) => PieceShape::Other("`((`"),
-        CompoundCommand::UntilClause(clause) => until(clause),
-        CompoundCommand::WhileClause(clause) => match clause.0.0.as_slice() {
-            [item] if item.0.first.bang && item.0.additional.is_empty() => until(clause),
-            _ => PieceShape::Other("`while`"),
-        },
-    }
-}
-
-fn until(clause: &WhileOrUntilClauseCommand) -> PieceShape {
-    let mut condition = Contents::default();
-    condition.list(&clause.0);
-    PieceShape::Until {
-        condition: condition.commands.len(),
     }
 }

@@ -3,9 +3,7 @@
 use super::super::shell::{self, Contents, Dialect, Piece, PieceShape, Redirect, Simple};
 use super::super::words::{Word, has_variables, program, source_of};
 use super::super::{Refusal, shorten, tools};
-use super::statement::{
-    refuse_content, refuse_influence, refuse_program, refuse_state, refuse_undoing, undoing,
-};
+use super::statement::{refuse_content, refuse_influence, refuse_program, refuse_undoing, undoing};
 use super::{Chain, ChainCommand, Kind, Line};
 
 impl Chain<'_> {
@@ -85,7 +83,6 @@ impl Chain<'_> {
     }
 
     fn simple(&mut self, mut simple: Simple, source: &str) -> Result<(), Refusal> {
-        refuse_state(source, source)?;
         let count = simple.words.len();
         let user = self.take_wrappers(&mut simple)?;
         let rest = source_of(&simple.words);
@@ -105,7 +102,17 @@ impl Chain<'_> {
             [] => return keep("sets a variable for later commands"),
             [Some("exec"), ..] => return keep("replaces the shell, so later commands never run"),
             [Some("set"), options @ ..] => return self.set(options, source),
-            [Some("cd"), folder @ ..] => return self.change_folder(folder, source),
+            // A folder that everything runs in, where it is known beforehand.
+            [Some("cd"), Some(folder)] | [Some("cd"), Some("--"), Some(folder)]
+                if folder.starts_with('/') && self.commands.is_empty() =>
+            {
+                self.folder = Some((*folder).to_owned());
+                self.note(format!(
+                    "`{source}` becomes the container's working directory"
+                ));
+                return Ok(());
+            }
+            [Some("cd"), ..] => return keep("changes the working directory for later commands"),
             [Some("true" | ":"), ..] if is_quiet => return Ok(()),
             [Some("echo" | "printf"), ..] if is_quiet => {
                 self.note(format!(
@@ -216,27 +223,6 @@ impl Chain<'_> {
         };
         self.options.extend(options);
         self.note(format!("removed `{source}`: launchgate {what}"));
-        Ok(())
-    }
-
-    /// A folder that everything runs in, where it is known beforehand.
-    fn change_folder(&mut self, words: &[Option<&str>], source: &str) -> Result<(), Refusal> {
-        match words {
-            [Some(folder)] | [Some("--"), Some(folder)]
-                if folder.starts_with('/') && self.commands.is_empty() =>
-            {
-                self.folder = Some((*folder).to_owned());
-            }
-            _ => {
-                return Err(Refusal::keep(
-                    source,
-                    "changes the working directory for later commands",
-                ));
-            }
-        }
-        self.note(format!(
-            "`{source}` becomes the container's working directory"
-        ));
         Ok(())
     }
 }

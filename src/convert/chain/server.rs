@@ -2,10 +2,10 @@
 
 use super::super::shell::{self, Redirect, Simple};
 use super::super::tools::{self, Wrapped, Wrapper};
-use super::super::words::{Word, program, source_of};
+use super::super::words::{Word, program, shell_state, source_of};
 use super::super::{Refusal, shorten};
 use super::command::needs_shell;
-use super::statement::{refuse_program, refuse_state};
+use super::statement::{refuse_found, refuse_program};
 use super::{Chain, ChainCommand, User};
 
 impl Chain<'_> {
@@ -23,7 +23,7 @@ impl Chain<'_> {
             simple.words.remove(0);
         }
         self.takes_cmd = self.take_arguments(&mut simple.words, arguments)?;
-        refuse_state(&source_of(&simple.words), source)?;
+        refuse_found(shell_state(&source_of(&simple.words)), source)?;
         let is_empty = simple.words.is_empty() && !self.takes_cmd;
         if is_empty || tools::changes_shell(&simple.words) || tools::ends_at_once(&simple.words) {
             return Err(Refusal::keep(

@@ -110,7 +110,7 @@ impl Chain<'_> {
         self.each(before)?;
         let what = match &server.shape {
             PieceShape::Simple(simple) => {
-                refuse_content(server)?;
+                refuse_found(server.contents.refused, &server.source)?;
                 return self.server(simple.clone(), &server.source, arguments, depth);
             }
             PieceShape::Until { .. } => "a loop",
@@ -148,17 +148,14 @@ fn joined(pieces: &[Piece]) -> String {
     format!("if {}; then {}; fi", text(questions), text(rest))
 }
 
-/// Constructs that are never allowed, however the command is run.
+/// What is never allowed, however the command is run, and what only the chain's own shell knows.
 pub(super) fn refuse_content(piece: &Piece) -> Result<(), Refusal> {
-    match piece.contents.refused {
-        Some(what) => Err(Refusal::keep(&piece.source, &format!("contains {what}"))),
-        None => Ok(()),
-    }
+    let found = piece.contents.refused;
+    refuse_found(found.or_else(|| shell_state(&piece.source)), &piece.source)
 }
 
-/// What only the chain's own shell knows.
-pub(super) fn refuse_state(text: &str, source: &str) -> Result<(), Refusal> {
-    match shell_state(text) {
+pub(super) fn refuse_found(found: Option<&str>, source: &str) -> Result<(), Refusal> {
+    match found {
         Some(what) => Err(Refusal::keep(source, &format!("contains {what}"))),
         None => Ok(()),
     }
@@ -167,7 +164,6 @@ pub(super) fn refuse_state(text: &str, source: &str) -> Result<(), Refusal> {
 /// Effects on the chain's shell that a separate shell can't have.
 pub(super) fn refuse_influence(piece: &Piece) -> Result<(), Refusal> {
     refuse_content(piece)?;
-    refuse_state(&piece.source, &piece.source)?;
     refuse_undoing(piece)?;
     for simple in &piece.contents.commands {
         let sets = simple.words.is_empty() && !simple.assignments.is_empty();

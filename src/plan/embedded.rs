@@ -129,5 +129,5 @@ fn check_migrations(setting: &Setting<OsString>, url: &DatabaseUrl) -> Result<()
         ));
     }
     MigrationFolder::check_backend(folder, url.backend())
-        .map_err(|error| Failure::usage(format!("{origin}: {}", error.what()), error.hint()))
+        .map_err(|failure| Failure::of_setting(origin, failure.problem().clone()))
 }

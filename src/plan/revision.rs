@@ -118,9 +118,8 @@ fn migrations(
     most: usize,
     origin: &str,
 ) -> Result<Option<Files>, Failure> {
-    let names = MigrationFolder::names(folder, layout, most).map_err(|trouble| {
-        Failure::usage(format!("{origin}: {}", trouble.what()), trouble.hint())
-    })?;
+    let names = MigrationFolder::names(folder, layout, most)
+        .map_err(|failure| Failure::of_setting(origin, failure.problem().clone()))?;
     Ok(names.map(|names| Files::of_folder(folder, names)))
 }
 

@@ -75,12 +75,12 @@ fn reads(files: &Files) -> TestCaseResult {
     let all = LayoutKind::ALL.into_iter().map(Some);
     for layout in all.chain([None]) {
         if let Err(error) = MigrationFolder::read(folder.path(), layout) {
-            prop_assert!(!error.hint().is_empty(), "{error:?}");
-            assert_hidden(files, &format!("{} {}", error.what(), error.hint()))?;
+            prop_assert!(!error.problem().hint().is_empty(), "{error:?}");
+            assert_hidden(files, &error.problem().to_string())?;
         }
         let names = MigrationFolder::names(folder.path(), layout, 100);
         if let Err(error) = names {
-            assert_hidden(files, &error.what())?;
+            assert_hidden(files, error.problem().what())?;
         }
     }
     Ok(())

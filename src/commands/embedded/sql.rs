@@ -27,7 +27,7 @@ pub(super) fn apply(
     settings: &EmbeddedSettings,
 ) -> Result<(), Failure> {
     let folder = Path::new(&settings.folder);
-    let folder = MigrationFolder::read(folder, settings.layout).map_err(failure)?;
+    let folder = MigrationFolder::read(folder, settings.layout)?;
     let target = Target {
         url: settings.url.clone(),
         ledger: None,

@@ -8,7 +8,7 @@ use std::{path::Path, time::Duration};
 
 use super::{
     dialect::{FileTransaction, MigrationDialect},
-    error::{MigrationError, refused},
+    error::{MigrationError, refused, sql_failure},
     file::MigrationFile,
     history::History,
     layout::{LayoutKind, MigrationPlan, RowMoment, RowSql},
@@ -300,26 +300,28 @@ impl Migrator {
             }
             Err(fault) => match self.dialect.hidden_table_hint {
                 // As pg_dump output does.
-                Some(hint) if fault.is_missing_table() => Err(MigrationError::migration(
+                Some(hint) if fault.is_missing_table() => Err(sql_failure(
                     format!(
                         "{}: after this migration the table {} can no longer be found: {}",
                         file.shown, self.history.table, fault.message
                     ),
                     hint,
-                )),
+                )
+                .into()),
                 _ => Err(self.unrecorded(file, progress, fault).await),
             },
         }
     }
 
     fn undone(&self, file: &MigrationFile) -> MigrationError {
-        MigrationError::migration(
+        sql_failure(
             format!(
                 "{}: the file runs ROLLBACK, which also undoes its row in {}",
                 file.shown, self.history.table
             ),
             "remove the ROLLBACK, undo the file's remaining changes by hand, and start again",
         )
+        .into()
     }
 
     pub(super) async fn run(&mut self, sql: String) -> Result<(), Error> {

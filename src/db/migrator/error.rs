@@ -17,32 +17,15 @@ pub enum MigrationError {
     Database(Error),
 }
 
-impl MigrationError {
-    /// The migrations themselves: one failed, or they don't match what was applied. `what` is file, line and
-    /// the database's own words.
-    pub(super) fn migration(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Folder(Failure::because(FailureKind::Sql, what, hint))
-    }
+/// The migrations themselves: one failed, or they don't match what was applied. `what` is file, line and
+/// the database's own words.
+pub(super) fn sql_failure(what: impl Into<String>, hint: impl Into<String>) -> Failure {
+    Failure::because(FailureKind::Sql, what, hint)
+}
 
-    /// The folder has another layout than the database's table, or none. Nothing was touched.
-    pub(super) fn layout(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Folder(Failure::usage(what, hint))
-    }
-
-    /// What is wrong.
-    pub fn what(&self) -> String {
-        match self {
-            Self::Folder(failure) => failure.problem().what().to_owned(),
-            Self::Database(error) => error.to_string(),
-        }
-    }
-
-    /// What to do about it.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::Folder(failure) => failure.problem().hint().to_owned(),
-            Self::Database(error) => error.hint().unwrap_or("start again").to_owned(),
-        }
+impl From<Failure> for MigrationError {
+    fn from(failure: Failure) -> Self {
+        Self::Folder(failure)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::{dialect::FileTransaction, error::MigrationError};
+use super::dialect::FileTransaction;
+use crate::exit::Failure;
 
 /// One migration of a folder.
 #[derive(Debug, Clone, Default)]
@@ -26,7 +27,7 @@ pub struct MigrationFile {
     /// The file asks for no transaction.
     pub(super) has_no_transaction: bool,
     /// Why it can't be applied. A tool reads a file only to apply it, so in an applied file this goes unnoticed.
-    pub(super) refusal: Option<MigrationError>,
+    pub(super) refusal: Option<Failure>,
 }
 
 impl MigrationFile {

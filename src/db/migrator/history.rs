@@ -1,13 +1,16 @@
 //! The history table that a folder continues, and its rows.
 
 use super::{
-    error::{MigrationError, refused},
+    error::{MigrationError, refused, sql_failure},
     file::MigrationFile,
     layout::{Compared, Layout, LayoutKind, MigrationPlan, RowSql},
     layouts::{MigrationFolder, layout},
     statements::line,
 };
-use crate::db::{Backend, Error, Target, connection::Connection, rows::TextRow, target::CALL};
+use crate::{
+    db::{Backend, Error, Target, connection::Connection, rows::TextRow, target::CALL},
+    exit::Failure,
+};
 
 /// A tool's table in a database.
 pub(super) struct History {
@@ -62,7 +65,7 @@ impl History {
         folder: &'a MigrationFolder,
         rows: Option<Vec<TextRow>>,
         backend: Backend,
-    ) -> Result<MigrationPlan<'a>, MigrationError> {
+    ) -> Result<MigrationPlan<'a>, Failure> {
         let plan = (self.layout.compare)(&Compared {
             path: &folder.path,
             backend,
@@ -76,7 +79,7 @@ impl History {
             let line = line(&file.text, at);
             let what = format!("{}:{line}: NUL byte in the file", file.shown);
             let hint = "remove the NUL byte, save the file as UTF-8 and start again";
-            Some(MigrationError::migration(what, hint))
+            Some(sql_failure(what, hint))
         };
         let mut pending = plan.pending.iter();
         match pending.find_map(|file| file.refusal.clone().or_else(|| nul(file))) {
@@ -125,7 +128,7 @@ async fn layout_in(
     }
     let (mine, shown) = (folder.layout.as_str(), folder.path.display());
     let table = |kind: LayoutKind| layout(kind).table.name;
-    Err(MigrationError::layout(
+    Err(Failure::usage(
         format!(
             "{shown} has the layout of {mine}, and the database has the table {} of {}, but not {}",
             table(*first),
@@ -136,7 +139,8 @@ async fn layout_in(
             "name the folder of {}; if another app of the same database uses that, set --sql-layout {mine}",
             first.as_str()
         ),
-    ))
+    )
+    .into())
 }
 
 /// The layouts whose tables are there.

@@ -7,12 +7,11 @@ use std::{path::Path, time::Duration};
 
 use super::{
     dialect::{FileTransaction, MigrationDialect, TableName},
-    error::MigrationError,
     file::MigrationFile,
 };
 use crate::{
     db::{Backend, Error, Target, hex::hex, rows::TextRow},
-    exit::Problem,
+    exit::{Failure, FailureKind, Problem},
 };
 
 enum_with_all! {
@@ -175,7 +174,7 @@ impl<'a> Compared<'a> {
     }
 
     /// A whole number of a row, which `SQLite` may give a fraction.
-    pub(super) fn number(&self, row: &TextRow, column: usize) -> Result<i64, MigrationError> {
+    pub(super) fn number(&self, row: &TextRow, column: usize) -> Result<i64, Failure> {
         let text = row.text(column);
         let whole = text.split('.').next().unwrap_or_default();
         whole.parse().map_err(|_| {
@@ -185,7 +184,7 @@ impl<'a> Compared<'a> {
                 "compare {table} with the table that {} creates",
                 self.layout.tool
             );
-            Error::refused(what, hint).into()
+            Failure::because(FailureKind::Database, what, hint)
         })
     }
 }
@@ -202,7 +201,7 @@ pub(super) enum RowMoment {
 }
 
 type Sql = fn(&RowSql<'_>) -> String;
-type Refuse = fn(&str) -> MigrationError;
+type Refuse = fn(&str) -> Failure;
 
 /// One tool's layout. Every field has to be given, so a new layout has to decide on each.
 pub(super) struct Layout {
@@ -213,7 +212,7 @@ pub(super) struct Layout {
     pub(super) has_dirty: Option<bool>,
     /// Reads the folder's files, in the order in which the tool applies them. Refuses what the tool
     /// refuses, and what launchgate can't explain.
-    pub(super) read: fn(&Path) -> Result<Vec<MigrationFile>, MigrationError>,
+    pub(super) read: fn(&Path) -> Result<Vec<MigrationFile>, Failure>,
     /// The statements that create the table.
     pub(super) creation: Sql,
     /// Where the tool creates its table only if there is no other one: asks for one, and refuses it by
@@ -224,7 +223,7 @@ pub(super) struct Layout {
     /// One column more, whose bytes are selected as hexadecimal digits.
     pub(super) bytes: Option<&'static str>,
     /// What is to be done. Every applied file is checked before any is applied.
-    pub(super) compare: for<'a> fn(&Compared<'a>) -> Result<MigrationPlan<'a>, MigrationError>,
+    pub(super) compare: for<'a> fn(&Compared<'a>) -> Result<MigrationPlan<'a>, Failure>,
     pub(super) transaction: fn(&MigrationFile, &MigrationDialect) -> FileTransaction,
     /// Whether `SQLite` enforces no foreign keys while these files are applied. The Go tools' sessions never do:
     /// dropping a table in order to recreate it would delete the rows that refer to it.

@@ -21,11 +21,11 @@ use recognize::{declared, recognize};
 use sqlx::quick_names;
 
 use super::{
-    error::MigrationError,
+    error::sql_failure,
     file::MigrationFile,
     layout::{Layout, LayoutKind},
 };
-use crate::db::Backend;
+use crate::{db::Backend, exit::Failure};
 
 pub(super) fn layout(kind: LayoutKind) -> &'static Layout {
     match kind {
@@ -70,7 +70,7 @@ impl MigrationFolder {
     ///
     /// # Errors
     /// It can't be read, has no migration, or has files that its layout can't explain.
-    pub fn read(path: &Path, wanted: Option<LayoutKind>) -> Result<Self, MigrationError> {
+    pub fn read(path: &Path, wanted: Option<LayoutKind>) -> Result<Self, Failure> {
         let shown = path.display();
         if !path.is_dir() {
             let what = if path.exists() {
@@ -79,7 +79,7 @@ impl MigrationFolder {
                 format!("the folder {shown} does not exist")
             };
             let hint = "copy the folder into the image, or fix its path";
-            return Err(MigrationError::migration(what, hint));
+            return Err(sql_failure(what, hint));
         }
         let kind = choose(path, wanted)?;
         let files = (layout(kind).read)(path)?;
@@ -92,7 +92,7 @@ impl MigrationFolder {
             _ => None,
         };
         if !files.iter().any(|file| file.runs) {
-            return Err(MigrationError::migration(
+            return Err(sql_failure(
                 format!("{shown} contains no migrations"),
                 "add files such as 1_guests.sql, or pass the folder that contains them",
             ));
@@ -111,7 +111,7 @@ impl MigrationFolder {
     ///
     /// # Errors
     /// It is for another one, or that file can't be read.
-    pub fn check_backend(path: &Path, backend: Backend) -> Result<(), MigrationError> {
+    pub fn check_backend(path: &Path, backend: Backend) -> Result<(), Failure> {
         let (file, found, code) = match declared(path) {
             Some(LayoutKind::Drizzle) => (drizzle::JOURNAL, drizzle::dialect(path)?, ""),
             Some(LayoutKind::Prisma) => (prisma::LOCK, prisma::provider(path), " (P3019)"),
@@ -124,7 +124,7 @@ impl MigrationFolder {
         };
         match found.filter(|found| !names.contains(&&**found)) {
             None => Ok(()),
-            Some(found) => Err(MigrationError::layout(
+            Some(found) => Err(Failure::usage(
                 format!(
                     "{file} says that the migrations in {} are for {found}, and the database is {backend}{code}",
                     path.display()
@@ -143,7 +143,7 @@ impl MigrationFolder {
         path: &Path,
         wanted: Option<LayoutKind>,
         most: usize,
-    ) -> Result<Option<Vec<OsString>>, MigrationError> {
+    ) -> Result<Option<Vec<OsString>>, Failure> {
         if let Some(names) = quick_names(path, most) {
             return Ok((names.len() <= most).then_some(names));
         }
@@ -153,13 +153,13 @@ impl MigrationFolder {
     }
 }
 
-fn choose(path: &Path, wanted: Option<LayoutKind>) -> Result<LayoutKind, MigrationError> {
+fn choose(path: &Path, wanted: Option<LayoutKind>) -> Result<LayoutKind, Failure> {
     let shown = path.display();
     let (found, is_certain) = recognize(path)?;
     let name = found.as_str();
     match wanted {
         None if is_certain => Ok(found),
-        None => Err(MigrationError::layout(
+        None => Err(Failure::usage(
             format!("the files in {shown} don't say which tool they belong to"),
             format!("set --sql-layout {name}"),
         )),
@@ -168,7 +168,7 @@ fn choose(path: &Path, wanted: Option<LayoutKind>) -> Result<LayoutKind, Migrati
         Some(LayoutKind::GolangMigrate) if found == LayoutKind::Sqlx => {
             Ok(LayoutKind::GolangMigrate)
         }
-        Some(wanted) => Err(MigrationError::layout(
+        Some(wanted) => Err(Failure::usage(
             format!(
                 "{shown} has the layout of {name}, but --sql-layout is {}",
                 wanted.as_str()

@@ -3,7 +3,7 @@
 use super::{
     apply::Migrator,
     dialect::FileTransaction,
-    error::MigrationError,
+    error::{MigrationError, sql_failure},
     failure::{FailedFile, PartialEffects},
     file::MigrationFile,
     progress::{Progress, Stage},
@@ -107,7 +107,7 @@ impl Migrator {
         };
         let what = failed.what(error, effects);
         let hint = failed.hint(fault, effects, self.history.layout, &self.history.table);
-        MigrationError::migration(self.target.url.redact(&what), hint)
+        sql_failure(self.target.url.redact(&what), hint).into()
     }
 
     /// Leaves the note that the tool would leave. Without it the failure is the same.
@@ -129,13 +129,14 @@ impl Migrator {
             return Ok(());
         }
         let _ = self.run("ROLLBACK".to_owned()).await;
-        Err(MigrationError::migration(
+        Err(sql_failure(
             format!(
                 "{}: the file begins a transaction and never commits it, so that part was rolled back",
                 file.shown
             ),
             "end it with COMMIT, or remove the BEGIN and let launchgate run the file in a transaction",
-        ))
+        )
+        .into())
     }
 
     /// Undoes what can be undone, and says what remains.

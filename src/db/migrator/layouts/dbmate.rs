@@ -3,10 +3,13 @@
 
 use std::collections::HashSet;
 
-use super::versioned::{Malformed, SQL, Sections, leading_digits, read_files, with_sections};
-use crate::db::{
-    Backend,
-    migrator::{dialect::TableName, file::MigrationFile, layout::Layout},
+use super::versioned::{SQL, Sections, leading_digits, malformed, read_files, with_sections};
+use crate::{
+    db::{
+        Backend,
+        migrator::{dialect::TableName, file::MigrationFile, layout::Layout},
+    },
+    exit::Failure,
 };
 
 /// Begins a section.
@@ -66,56 +69,47 @@ pub(super) static DBMATE: Layout = Layout {
 };
 
 /// The section to apply: from its own line to that of the other one.
-fn up_section(text: &str) -> Result<Sections, Malformed> {
-    let malformed = |line, what: &str, hint| Malformed {
-        line,
-        what: what.to_owned(),
-        hint,
-    };
+fn up_section(file: &MigrationFile) -> Result<Sections, Failure> {
+    let refused = |line, what, hint| Err(malformed(file, line, what, hint));
     // Its row can be written only once, so dbmate fails at the second section.
     let several = "give each section a file of its own";
     let mut up: Option<(usize, bool)> = None;
     let mut down = None;
     let mut at = 0;
-    for (number, line) in text.split_inclusive('\n').enumerate() {
+    for (number, line) in file.text.split_inclusive('\n').enumerate() {
         let here = Some(number + 1);
         if let Some(options) = directive(line, UP) {
             if up.replace((at, !has_transaction(options))).is_some() {
-                let what = "it has several lines `-- migrate:up`";
-                return Err(malformed(here, what, several));
+                return refused(here, "it has several lines `-- migrate:up`", several);
             }
         } else if directive(line, DOWN).is_some() {
             if up.is_some() && down.replace(at).is_some() {
-                let what = "it has several lines `-- migrate:down`";
-                return Err(malformed(here, what, several));
+                return refused(here, "it has several lines `-- migrate:down`", several);
             }
         } else if up.is_none() {
             let words = line.trim_ascii_start();
             if !words.is_empty() && !words.starts_with("--") {
                 let what = "a statement stands before `-- migrate:up`";
-                return Err(malformed(here, what, "move it below that line"));
+                return refused(here, what, "move it below that line");
             }
         }
         at += line.len();
     }
-    let (start, has_no_transaction) = up.ok_or_else(|| {
-        malformed(
+    match (up, down) {
+        (None, _) => refused(
             None,
             "it has no line `-- migrate:up`",
             "write `-- migrate:up` above its statements, or move the file out of the folder",
-        )
-    })?;
-    let end = down.ok_or_else(|| {
-        malformed(
+        ),
+        (Some(_), None) => refused(
             None,
             "it has no line `-- migrate:down`, which dbmate requires",
             "write `-- migrate:down` at its end; what follows that line is never run",
-        )
-    })?;
-    Ok(Sections {
-        parts: std::iter::once(start..end).collect(),
-        has_no_transaction,
-    })
+        ),
+        (Some((start, has_no_transaction)), Some(end)) => {
+            Ok((std::iter::once(start..end).collect(), has_no_transaction))
+        }
+    }
 }
 
 /// What follows the word in a line `-- WORD OPTIONS`.
@@ -137,9 +131,16 @@ fn has_transaction(options: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn sections(text: &str) -> Result<Sections, Failure> {
+        up_section(&MigrationFile {
+            text: text.to_owned(),
+            ..MigrationFile::default()
+        })
+    }
+
     fn up(text: &str) -> Result<&str, String> {
-        let up = up_section(text).map_err(|malformed| malformed.what)?;
-        Ok(&text[up.parts[0].clone()])
+        let (parts, _) = sections(text).map_err(|refusal| refusal.problem().what().to_owned())?;
+        Ok(&text[parts[0].clone()])
     }
 
     #[test]
@@ -156,7 +157,7 @@ mod tests {
     fn options_are_pairs_behind_the_word() {
         let has_none = |line: &str| {
             let text = format!("{line}\n-- migrate:down\n");
-            up_section(&text).unwrap().has_no_transaction
+            sections(&text).unwrap().1
         };
         assert!(has_none("-- migrate:up transaction:false"));
         assert!(has_none("-- migrate:up a:b   transaction:false "));

@@ -15,13 +15,13 @@ use crate::{
         hex::hex,
         migrator::{
             dialect::{FileTransaction, TableName},
-            error::MigrationError,
+            error::sql_failure,
             file::MigrationFile,
             layout::{Compared, Layout, MigrationPlan, RowSql},
             statements::{line, statements},
         },
     },
-    exit::Problem,
+    exit::{Failure, Problem},
 };
 
 /// The list of the files, in the order in which they are applied.
@@ -57,10 +57,10 @@ pub(super) static DRIZZLE: Layout = Layout {
     row_key: |_, file| format!("created_at = {}", file.version),
 };
 
-fn read(path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
+fn read(path: &Path) -> Result<Vec<MigrationFile>, Failure> {
     let shown = path.join(JOURNAL).display().to_string();
     let unusable = |what: &dyn Display| {
-        MigrationError::migration(
+        sql_failure(
             format!("{shown}: {what}"),
             "restore the file as drizzle-kit wrote it",
         )
@@ -88,7 +88,7 @@ fn read(path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
 }
 
 /// The kind of database that the journal is for, if it says so.
-pub(super) fn dialect(path: &Path) -> Result<Option<String>, MigrationError> {
+pub(super) fn dialect(path: &Path) -> Result<Option<String>, Failure> {
     let text = files::text(&path.join(JOURNAL))?;
     let journal: Value = serde_json::from_str(&text).unwrap_or_default();
     let dialect = journal.get("dialect").and_then(Value::as_str);
@@ -110,13 +110,13 @@ fn creation(rows: &RowSql<'_>) -> String {
     }
 }
 
-fn compare<'a>(found: &Compared<'a>) -> Result<MigrationPlan<'a>, MigrationError> {
+fn compare<'a>(found: &Compared<'a>) -> Result<MigrationPlan<'a>, Failure> {
     // SQLite's `numeric` may hold a number with a fraction.
     let rows: Vec<(String, i64)> = found
         .rows
         .iter()
         .map(|row| Ok((row.text(0), found.number(row, 1)?)))
-        .collect::<Result<_, MigrationError>>()?;
+        .collect::<Result<_, Failure>>()?;
     let newest = rows.iter().map(|(_, when)| *when).max();
     let is_applied = |file: &MigrationFile| newest.is_some_and(|newest| file.version <= newest);
     let mut plan = found.plan(is_applied, |_| None);
@@ -147,11 +147,11 @@ fn turns_foreign_keys_off(file: &MigrationFile) -> bool {
     text.to_ascii_lowercase().contains("pragmaforeign_keys=off")
 }
 
-fn file(path: &Path, tag: &str, when: i64) -> Result<MigrationFile, MigrationError> {
+fn file(path: &Path, tag: &str, when: i64) -> Result<MigrationFile, Failure> {
     let name = format!("{tag}.sql");
     let shown = path.join(&name);
     if !shown.is_file() {
-        return Err(MigrationError::migration(
+        return Err(sql_failure(
             format!("{JOURNAL} lists {tag}, and there is no {}", shown.display()),
             "put the file back, or drop the migration with `drizzle-kit drop`",
         ));
@@ -179,7 +179,7 @@ fn file(path: &Path, tag: &str, when: i64) -> Result<MigrationFile, MigrationErr
 
 /// `SQLite` executes one statement at a time: some of drizzle-orm's drivers refuse a second one, some pass it
 /// over, and none accepts less than one. `MySQL` refuses an empty message, but not one of comments.
-fn refuse(file: &MigrationFile, backend: Backend) -> Option<MigrationError> {
+fn refuse(file: &MigrationFile, backend: Backend) -> Option<Failure> {
     let lexer = backend.driver().migrations.lexer;
     for (part, range) in file.parts.iter().enumerate() {
         let text = file.part(part);
@@ -193,7 +193,7 @@ fn refuse(file: &MigrationFile, backend: Backend) -> Option<MigrationError> {
             (Backend::Postgres | Backend::Mysql | Backend::Sqlite, _) => continue,
         };
         let line = line(&file.text, range.start);
-        return Some(MigrationError::migration(
+        return Some(sql_failure(
             format!(
                 "{}:{line}: {what} between two lines `{BREAKPOINT}`, which drizzle-orm can't apply on {backend}",
                 file.shown

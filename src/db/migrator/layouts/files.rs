@@ -2,22 +2,22 @@
 
 use std::{fs, io, path::Path};
 
-use crate::db::migrator::error::MigrationError;
+use crate::{db::migrator::error::sql_failure, exit::Failure};
 
 /// The names of the folders in a folder, in the order of their bytes. Links are passed over.
-pub(super) fn folders(path: &Path) -> Result<Vec<String>, MigrationError> {
+pub(super) fn folders(path: &Path) -> Result<Vec<String>, Failure> {
     entries(path, fs::FileType::is_dir)
 }
 
 /// The names of the files in a folder, in the order of their bytes. A link counts as what it leads to.
-pub(super) fn files(path: &Path) -> Result<Vec<String>, MigrationError> {
+pub(super) fn files(path: &Path) -> Result<Vec<String>, Failure> {
     let mut names = entries(path, |kind| !kind.is_dir())?;
     names.retain(|name| !path.join(name).is_dir());
     Ok(names)
 }
 
 /// Those of them whose names end with `.sql`.
-pub(super) fn sql_files(path: &Path) -> Result<Vec<String>, MigrationError> {
+pub(super) fn sql_files(path: &Path) -> Result<Vec<String>, Failure> {
     let mut names = files(path)?;
     names.retain(|name| {
         Path::new(name).extension().is_some_and(|end| end == "sql") && path.join(name).is_file()
@@ -25,10 +25,7 @@ pub(super) fn sql_files(path: &Path) -> Result<Vec<String>, MigrationError> {
     Ok(names)
 }
 
-fn entries(
-    path: &Path,
-    is_wanted: impl Fn(&fs::FileType) -> bool,
-) -> Result<Vec<String>, MigrationError> {
+fn entries(path: &Path, is_wanted: impl Fn(&fs::FileType) -> bool) -> Result<Vec<String>, Failure> {
     let unreadable = |error: io::Error| unreadable(path, &error);
     let mut names = Vec::new();
     for entry in path.read_dir().map_err(unreadable)? {
@@ -36,7 +33,7 @@ fn entries(
         if is_wanted(&entry.file_type().map_err(unreadable)?) {
             let name = entry.file_name();
             let name = name.into_string().map_err(|name| {
-                MigrationError::migration(
+                sql_failure(
                     format!("{}: its name is not UTF-8", path.join(name).display()),
                     "rename it",
                 )
@@ -49,11 +46,11 @@ fn entries(
 }
 
 /// The text of a file.
-pub(super) fn text(path: &Path) -> Result<String, MigrationError> {
+pub(super) fn text(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path).map_err(|error| unreadable(path, &error))
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> MigrationError {
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
     let hint = match error.kind() {
         io::ErrorKind::InvalidData => "save the file as UTF-8",
         io::ErrorKind::PermissionDenied => {
@@ -61,5 +58,5 @@ fn unreadable(path: &Path, error: &io::Error) -> MigrationError {
         }
         _ => "copy the folder into the image, or fix its path",
     };
-    MigrationError::migration(format!("{}: {error}", path.display()), hint)
+    sql_failure(format!("{}: {error}", path.display()), hint)
 }

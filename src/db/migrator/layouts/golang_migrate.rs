@@ -4,15 +4,18 @@
 use std::path::Path;
 
 use super::versioned::{SQL, leading_digits, read_files};
-use crate::db::{
-    Backend,
-    migrator::{
-        dialect::{FileTransaction, MigrationDialect, TableName},
-        error::MigrationError,
-        file::MigrationFile,
-        layout::{Compared, Layout, MigrationPlan, RESTORE, RowMoment, RowSql},
-        transactions::{is_atomic_file, is_wrappable},
+use crate::{
+    db::{
+        Backend,
+        migrator::{
+            dialect::{FileTransaction, MigrationDialect, TableName},
+            error::sql_failure,
+            file::MigrationFile,
+            layout::{Compared, Layout, MigrationPlan, RESTORE, RowMoment, RowSql},
+            transactions::{is_atomic_file, is_wrappable},
+        },
     },
+    exit::Failure,
 };
 
 const TABLE: &str = "schema_migrations";
@@ -54,11 +57,11 @@ pub(super) static GOLANG_MIGRATE: Layout = Layout {
 };
 
 /// Any other name is passed over. A version with a `.down.` file alone is a migration that does nothing.
-fn read(path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
+fn read(path: &Path) -> Result<Vec<MigrationFile>, Failure> {
     let mut files = read_files(path, |name| {
         let refused = |what: &str, hint| {
             let what = format!("{}: {what}", path.join(name).display());
-            Err(MigrationError::migration(what, hint))
+            Err(sql_failure(what, hint))
         };
         match version(name) {
             None => Ok(None),
@@ -115,12 +118,12 @@ fn transaction(file: &MigrationFile, dialect: &MigrationDialect) -> FileTransact
     }
 }
 
-fn compare<'a>(found: &Compared<'a>) -> Result<MigrationPlan<'a>, MigrationError> {
+fn compare<'a>(found: &Compared<'a>) -> Result<MigrationPlan<'a>, Failure> {
     let (files, row) = (found.files, found.rows.first());
     // The tool's own words for a version before the first.
     let current = row.map_or(Ok(-1), |row| found.number(row, 0))?;
     if row.is_some_and(|row| row.flag(1)) {
-        return Err(MigrationError::migration(
+        return Err(sql_failure(
             format!("Dirty database version {current}. Fix and force version."),
             format!(
                 "version {current} failed before its end: undo or finish it by hand, then say which version the \
@@ -130,7 +133,7 @@ fn compare<'a>(found: &Compared<'a>) -> Result<MigrationPlan<'a>, MigrationError
         ));
     }
     if current >= 0 && !files.iter().any(|file| file.version == current) {
-        return Err(MigrationError::migration(
+        return Err(sql_failure(
             format!(
                 "no migration found for version {current}, which this database has, in {}",
                 found.path.display()

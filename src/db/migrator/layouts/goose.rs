@@ -6,14 +6,17 @@ use super::{
     goose_file::up,
     versioned::{SQL, read_files, unversioned, with_sections},
 };
-use crate::db::{
-    Backend,
-    migrator::{
-        dialect::TableName,
-        error::MigrationError,
-        file::MigrationFile,
-        layout::{Compared, Layout, MigrationPlan, RowSql},
+use crate::{
+    db::{
+        Backend,
+        migrator::{
+            dialect::TableName,
+            error::sql_failure,
+            file::MigrationFile,
+            layout::{Compared, Layout, MigrationPlan, RowSql},
+        },
     },
+    exit::Failure,
 };
 
 /// What the names of migrations in Go end with.
@@ -72,7 +75,7 @@ fn creation(rows: &RowSql<'_>) -> String {
 }
 
 /// Every row counts, whatever it says of `is_applied`.
-fn compare<'a>(found: &Compared<'a>) -> Result<MigrationPlan<'a>, MigrationError> {
+fn compare<'a>(found: &Compared<'a>) -> Result<MigrationPlan<'a>, Failure> {
     let rows = found.rows.iter();
     let applied: HashSet<i64> = rows
         .map(|row| found.number(row, 0))
@@ -84,7 +87,7 @@ fn compare<'a>(found: &Compared<'a>) -> Result<MigrationPlan<'a>, MigrationError
     if late.is_empty() {
         return Ok(plan);
     }
-    Err(MigrationError::migration(
+    Err(sql_failure(
         format!(
             "found {} missing migrations before current version {newest}: {}",
             late.len(),
@@ -96,12 +99,12 @@ fn compare<'a>(found: &Compared<'a>) -> Result<MigrationPlan<'a>, MigrationError
 }
 
 /// A file that goose reads; `None` for one that it passes over.
-fn known(path: &Path, name: &str) -> Result<Option<MigrationFile>, MigrationError> {
+fn known(path: &Path, name: &str) -> Result<Option<MigrationFile>, Failure> {
     let version = name.split_once('_').map(|(version, _)| version.parse());
     if name.ends_with(GO) {
         // One without a version, or a test, is no migration.
         return match version {
-            Some(Ok(1_i64..)) if !name.ends_with("_test.go") => Err(MigrationError::migration(
+            Some(Ok(1_i64..)) if !name.ends_with("_test.go") => Err(sql_failure(
                 format!(
                     "{} is a migration in Go, which only your own program can run",
                     path.join(name).display()

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::versioned::{Malformed, Sections};
+use super::versioned::{Sections, malformed};
+use crate::{db::migrator::file::MigrationFile, exit::Failure};
 
 /// Marks an annotation in a comment.
 const MARK: &str = "+goose";
@@ -22,9 +23,11 @@ enum Section {
 
 /// The statements to apply, by goose's rules: one ends with a line whose last word, comments aside, ends
 /// with a semicolon; or it stands between `StatementBegin` and `StatementEnd`.
-pub(super) fn up(text: &str) -> Result<Sections, Malformed> {
-    let mut up = Sections::default();
+pub(super) fn up(file: &MigrationFile) -> Result<Sections, Failure> {
+    let text = &file.text;
+    let mut parts = Vec::new();
     let (mut section, mut in_block) = (Section::None, false);
+    let mut has_no_transaction = false;
     let mut statement: Option<Range<usize>> = None;
     let is_unfinished = |statement: &Option<Range<usize>>| {
         let range = statement.clone();
@@ -35,45 +38,45 @@ pub(super) fn up(text: &str) -> Result<Sections, Malformed> {
         let start = at;
         at += line.len();
         let line = line.trim_end_matches(['\n', '\r']);
-        let malformed = |what: &str, hint| malformed(number + 1, what, hint);
+        let refused = |what: &str, hint| Err(malformed(file, Some(number + 1), what, hint));
         let is_comment = line.trim_start().starts_with("--");
         if is_comment && line.contains(MARK) {
             if !is_unfinished(&statement) {
                 statement = None;
             }
             if line.starts_with(char::is_whitespace) {
-                return Err(malformed("the annotation has blanks in front", ANNOTATIONS));
+                return refused("the annotation has blanks in front", ANNOTATIONS);
             }
             let words = line.replace("--", "").replacen(MARK, "", 1);
             let words = words.trim();
             match (words.to_ascii_lowercase().as_str(), section) {
-                ("no transaction", _) => up.has_no_transaction = true,
+                ("no transaction", _) => has_no_transaction = true,
                 ("envsub on" | "envsub off", _) => {
-                    return Err(malformed(
+                    return refused(
                         "ENVSUB puts variables into the SQL, which launchgate does not do",
                         "run goose itself with --migrate, or write the values into the file",
-                    ));
+                    );
                 }
                 ("up", Section::None) => section = Section::Up,
-                ("down", _) if statement.is_some() => return Err(malformed(UNFINISHED, SEMICOLON)),
+                ("down", _) if statement.is_some() => return refused(UNFINISHED, SEMICOLON),
                 ("down", Section::Up) if !in_block => section = Section::Down,
                 ("statementbegin", Section::Up | Section::Down) if !in_block => in_block = true,
                 ("statementend", Section::Down) if in_block => in_block = false,
                 ("statementend", Section::Up) if in_block => {
                     in_block = false;
-                    // goose loses the line after an empty block.
-                    let nothing = "nothing stands between StatementBegin and StatementEnd";
-                    let block = statement.take();
-                    up.parts
-                        .push(block.ok_or_else(|| malformed(nothing, ANNOTATIONS))?);
+                    let Some(block) = statement.take() else {
+                        // goose loses the line after an empty block.
+                        let nothing = "nothing stands between StatementBegin and StatementEnd";
+                        return refused(nothing, ANNOTATIONS);
+                    };
+                    parts.push(block);
                 }
                 ("up" | "down" | "statementbegin" | "statementend", _) => {
-                    let what = format!("{words} does not belong here");
-                    return Err(malformed(&what, ANNOTATIONS));
+                    return refused(&format!("{words} does not belong here"), ANNOTATIONS);
                 }
                 (other, _) => {
                     let what = format!("goose knows no annotation {other:?}");
-                    return Err(malformed(&what, ANNOTATIONS));
+                    return refused(&what, ANNOTATIONS);
                 }
             }
             continue;
@@ -84,17 +87,17 @@ pub(super) fn up(text: &str) -> Result<Sections, Malformed> {
         match section {
             Section::None if line.trim().is_empty() => {}
             Section::None => {
-                return Err(malformed(
+                return refused(
                     "a statement stands before `-- +goose Up`",
                     "move it below that line",
-                ));
+                );
             }
             Section::Down => {}
             Section::Up => {
                 let end = start + line.len();
                 statement.get_or_insert(start..end).end = end;
                 if !in_block && ends_with_semicolon(line) {
-                    up.parts.extend(statement.take());
+                    parts.extend(statement.take());
                 }
             }
         }
@@ -103,17 +106,9 @@ pub(super) fn up(text: &str) -> Result<Sections, Malformed> {
         Section::None => ("it has no line `-- +goose Up`", ANNOTATIONS),
         _ if in_block => ("`-- +goose StatementEnd` is missing", ANNOTATIONS),
         _ if is_unfinished(&statement) => (UNFINISHED, SEMICOLON),
-        _ => return Ok(up),
+        _ => return Ok((parts, has_no_transaction)),
     };
-    Err(malformed(text.lines().count(), what, hint))
-}
-
-fn malformed(line: usize, what: &str, hint: &'static str) -> Malformed {
-    Malformed {
-        line: Some(line),
-        what: what.to_owned(),
-        hint,
-    }
+    Err(malformed(file, Some(text.lines().count()), what, hint))
 }
 
 fn ends_with_semicolon(line: &str) -> bool {
@@ -127,8 +122,18 @@ mod tests {
     use super::*;
 
     fn statements(text: &str) -> Result<Vec<&str>, String> {
-        let up = up(text).map_err(|malformed| malformed.what)?;
-        Ok(up.parts.into_iter().map(|range| &text[range]).collect())
+        let (parts, _) = sections(text).map_err(|refusal| {
+            let (_, what) = refusal.problem().what().split_once(": ").unwrap();
+            what.to_owned()
+        })?;
+        Ok(parts.into_iter().map(|range| &text[range]).collect())
+    }
+
+    fn sections(text: &str) -> Result<Sections, Failure> {
+        up(&MigrationFile {
+            text: text.to_owned(),
+            ..MigrationFile::default()
+        })
     }
 
     #[test]
@@ -169,7 +174,7 @@ mod tests {
         );
         assert_eq!(statements("--+goose up\nselect 1;"), Ok(vec!["select 1;"]));
         let text = "-- +goose no transaction\n-- +goose Up\nselect 1;";
-        assert!(up(text).unwrap().has_no_transaction);
+        assert!(sections(text).unwrap().1);
     }
 
     #[test]

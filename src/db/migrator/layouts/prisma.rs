@@ -15,14 +15,14 @@ use crate::{
         hex::hex,
         migrator::{
             dialect::{FileTransaction, TableName},
-            error::MigrationError,
+            error::sql_failure,
             file::MigrationFile,
             layout::{Compared, Layout, MigrationPlan, RESTORE, RowMoment, RowSql},
             transactions::is_atomic_file,
         },
         rows::TextRow,
     },
-    exit::Problem,
+    exit::{Failure, Problem},
 };
 
 const TABLE: &str = "_prisma_migrations";
@@ -40,7 +40,7 @@ pub(super) static PRISMA: Layout = Layout {
     read,
     creation,
     empty_schema: Some((other_table, |table| {
-        MigrationError::migration(
+        sql_failure(
             format!(
                 "the database schema is not empty: it has the table {table}, but no {TABLE} (P3005)"
             ),
@@ -84,13 +84,13 @@ fn unfinished_row(rows: &RowSql<'_>, file: &MigrationFile) -> String {
     format!("{row} AND finished_at IS NULL AND rolled_back_at IS NULL")
 }
 
-fn read(path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
+fn read(path: &Path) -> Result<Vec<MigrationFile>, Failure> {
     let mut all = Vec::new();
     for name in files::folders(path)? {
         let script = format!("{name}/{SCRIPT}");
         let shown = path.join(&script);
         if !shown.is_file() {
-            return Err(MigrationError::migration(
+            return Err(sql_failure(
                 format!(
                     "could not find the migration file at {} (P3015)",
                     shown.display()
@@ -174,7 +174,7 @@ fn other_table(rows: &RowSql<'_>) -> String {
     }
 }
 
-fn compare<'a>(found: &Compared<'a>) -> Result<MigrationPlan<'a>, MigrationError> {
+fn compare<'a>(found: &Compared<'a>) -> Result<MigrationPlan<'a>, Failure> {
     let mut applied: HashMap<String, String> = HashMap::new();
     for row in found.rows.iter().filter(|row| row.opt(3).is_none()) {
         if row.opt(2).is_none() {
@@ -261,14 +261,14 @@ fn resolve(name: &str) -> String {
     )
 }
 
-fn unfinished(row: &TextRow) -> MigrationError {
+fn unfinished(row: &TextRow) -> Failure {
     let (name, started) = (row.text(0), row.text(5));
     let logs = row.text(4);
     let logs = match logs.trim() {
         "" => String::new(),
         logs => format!(" with the following logs: {logs}"),
     };
-    MigrationError::migration(
+    sql_failure(
         format!(
             "found failed migrations in the target database, new migrations will not be applied (P3009): \
              the `{name}` migration started at {started} failed{logs}"

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{drizzle::JOURNAL, files, prisma, sqlx};
-use crate::db::migrator::{error::MigrationError, layout::LayoutKind};
+use crate::{db::migrator::layout::LayoutKind, exit::Failure};
 
 /// The layout that a file of the tool's own names; looks at no migration.
 pub(super) fn declared(path: &Path) -> Option<LayoutKind> {
@@ -21,7 +21,7 @@ pub(super) fn declared(path: &Path) -> Option<LayoutKind> {
 ///
 /// # Errors
 /// A folder that can't be read, or of a layout that launchgate does not know.
-pub(super) fn recognize(path: &Path) -> Result<(LayoutKind, bool), MigrationError> {
+pub(super) fn recognize(path: &Path) -> Result<(LayoutKind, bool), Failure> {
     if let Some(kind) = declared(path) {
         return Ok((kind, true));
     }
@@ -34,7 +34,7 @@ pub(super) fn recognize(path: &Path) -> Result<(LayoutKind, bool), MigrationErro
     if let Some(folder) = has("snapshot.json")
         && path.join(folder).join(prisma::SCRIPT).is_file()
     {
-        return Err(MigrationError::layout(
+        return Err(Failure::usage(
             format!(
                 "{} is a migration of drizzle-kit 1.0, which launchgate can't apply yet",
                 path.join(folder).display()
@@ -55,13 +55,13 @@ pub(super) fn recognize(path: &Path) -> Result<(LayoutKind, bool), MigrationErro
 }
 
 /// Folders such as Prisma's without the file that tells: the user has to say so.
-fn only_folders(path: &Path, folder: &str) -> Result<(LayoutKind, bool), MigrationError> {
+fn only_folders(path: &Path, folder: &str) -> Result<(LayoutKind, bool), Failure> {
     let names = files::sql_files(path)?;
     let is_sqlx_s = |name: &&String| matches!(sqlx::known(path, name), Ok(Some(_)));
     let Some(file) = names.iter().find(is_sqlx_s) else {
         return Ok((LayoutKind::Prisma, false));
     };
-    Err(MigrationError::layout(
+    Err(Failure::usage(
         format!(
             "{} has migrations such as {file} and such as {folder}/{}: no tool's layout has both",
             path.display(),
@@ -72,7 +72,7 @@ fn only_folders(path: &Path, folder: &str) -> Result<(LayoutKind, bool), Migrati
 }
 
 /// By the marks in `.sql` files.
-fn by_markers(path: &Path) -> Result<(LayoutKind, bool), MigrationError> {
+fn by_markers(path: &Path) -> Result<(LayoutKind, bool), Failure> {
     let names = files::sql_files(path)?;
     let mut marked = names.iter().filter_map(|name| {
         // What can't be read is its layout's business.
@@ -84,7 +84,7 @@ fn by_markers(path: &Path) -> Result<(LayoutKind, bool), MigrationError> {
     };
     match marked.find(|(other, _)| *other != kind) {
         None => Ok((kind, true)),
-        Some((other, name)) => Err(MigrationError::layout(
+        Some((other, name)) => Err(Failure::usage(
             format!(
                 "{} is a migration of {}, and {name} beside it is one of {}",
                 path.join(first).display(),

@@ -12,15 +12,18 @@ use super::{
     drizzle::JOURNAL,
     versioned::{SQL, read_files, unversioned},
 };
-use crate::db::{
-    Backend,
-    hex::hex,
-    migrator::{
-        dialect::{FileTransaction, TableName},
-        error::MigrationError,
-        file::MigrationFile,
-        layout::{Compared, Layout, MigrationPlan, RESTORE, RowMoment, RowSql},
+use crate::{
+    db::{
+        Backend,
+        hex::hex,
+        migrator::{
+            dialect::{FileTransaction, TableName},
+            error::sql_failure,
+            file::MigrationFile,
+            layout::{Compared, Layout, MigrationPlan, RESTORE, RowMoment, RowSql},
+        },
     },
+    exit::Failure,
 };
 
 const TABLE: &str = "_sqlx_migrations";
@@ -93,7 +96,7 @@ fn insert(rows: &RowSql<'_>, file: &MigrationFile, elapsed: Duration, success: &
 const DOWN: &str = ".down.sql";
 
 /// A file that sqlx takes for a migration; it passes over every other name.
-pub(super) fn known(path: &Path, name: &str) -> Result<Option<MigrationFile>, MigrationError> {
+pub(super) fn known(path: &Path, name: &str) -> Result<Option<MigrationFile>, Failure> {
     let Some((version, rest)) = name.split_once('_').filter(|(_, rest)| rest.ends_with(SQL)) else {
         return Ok(None);
     };
@@ -107,7 +110,7 @@ pub(super) fn known(path: &Path, name: &str) -> Result<Option<MigrationFile>, Mi
     }))
 }
 
-fn read(path: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
+fn read(path: &Path) -> Result<Vec<MigrationFile>, Failure> {
     let files = read_files(path, |name| {
         let is_other = || {
             path.join(name)
@@ -169,7 +172,7 @@ pub(super) fn quick_names(path: &Path, most: usize) -> Option<Vec<OsString>> {
 
 /// Refuses a migration that was begun and never finished, and an applied one that is missing or was
 /// changed.
-fn compare<'a>(found: &Compared<'a>) -> Result<MigrationPlan<'a>, MigrationError> {
+fn compare<'a>(found: &Compared<'a>) -> Result<MigrationPlan<'a>, Failure> {
     // The checksum of each version.
     let mut applied: HashMap<i64, String> = HashMap::new();
     let mut missing = Vec::new();
@@ -179,7 +182,7 @@ fn compare<'a>(found: &Compared<'a>) -> Result<MigrationPlan<'a>, MigrationError
         let described = format!("{version} ({})", row.text(1));
         if !row.flag(2) {
             let name = file.map_or(format!("version {described}"), |file| file.shown.clone());
-            return Err(MigrationError::migration(
+            return Err(sql_failure(
                 format!("{name} was started but never finished"),
                 format!(
                     "undo its changes in the database, then run `DELETE FROM {TABLE} WHERE version = {version}`; \
@@ -194,7 +197,7 @@ fn compare<'a>(found: &Compared<'a>) -> Result<MigrationPlan<'a>, MigrationError
     }
     if !missing.is_empty() {
         missing[0].insert_str(0, "version ");
-        return Err(MigrationError::migration(found.missing(&missing), RESTORE));
+        return Err(sql_failure(found.missing(&missing), RESTORE));
     }
     let changed = found.files.iter().filter(|file| file.runs).find(|file| {
         let checksum = applied.get(&file.version);
@@ -211,9 +214,9 @@ fn compare<'a>(found: &Compared<'a>) -> Result<MigrationPlan<'a>, MigrationError
     ))
 }
 
-fn changed_after(file: &MigrationFile, applied: &str) -> MigrationError {
+fn changed_after(file: &MigrationFile, applied: &str) -> Failure {
     if differs_in_line_endings_only(file, applied) {
-        return MigrationError::migration(
+        return sql_failure(
             format!(
                 "the line endings of {} changed after it was applied",
                 file.shown
@@ -221,7 +224,7 @@ fn changed_after(file: &MigrationFile, applied: &str) -> MigrationError {
             "restore them; `*.sql text eol=lf` in .gitattributes keeps git from changing them",
         );
     }
-    MigrationError::migration(
+    sql_failure(
         format!("{} was changed after it was applied", file.shown),
         "restore its original contents, and put the change in a new file with a newer version",
     )

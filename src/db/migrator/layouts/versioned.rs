@@ -3,44 +3,42 @@
 use std::{ops::Range, path::Path};
 
 use super::files;
-use crate::db::migrator::{error::MigrationError, file::MigrationFile};
+use crate::{
+    db::migrator::{error::sql_failure, file::MigrationFile},
+    exit::Failure,
+};
 
 /// What the names of migrations end with.
 pub(super) const SQL: &str = ".sql";
 
-/// What of a file is run.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Sections {
-    pub(super) parts: Vec<Range<usize>>,
-    pub(super) has_no_transaction: bool,
-}
-
-/// Why a file has no such sections.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Malformed {
-    pub(super) line: Option<usize>,
-    pub(super) what: String,
-    pub(super) hint: &'static str,
-}
+/// What of a file is run, and whether it asks for no transaction.
+pub(super) type Sections = (Vec<Range<usize>>, bool);
 
 /// The migration, of which the sections are run that `read` finds. One that can't be read is refused when
 /// it is due.
 pub(super) fn with_sections(
     mut file: MigrationFile,
-    read: fn(&str) -> Result<Sections, Malformed>,
+    read: fn(&MigrationFile) -> Result<Sections, Failure>,
 ) -> MigrationFile {
-    match read(&file.text) {
-        Ok(sections) => {
-            file.parts = sections.parts;
-            file.has_no_transaction = sections.has_no_transaction;
+    match read(&file) {
+        Ok((parts, has_no_transaction)) => {
+            file.parts = parts;
+            file.has_no_transaction = has_no_transaction;
         }
-        Err(Malformed { line, what, hint }) => {
-            let line = line.map(|line| format!(":{line}")).unwrap_or_default();
-            let what = format!("{}{line}: {what}", file.shown);
-            file.refusal = Some(MigrationError::migration(what, hint));
-        }
+        Err(refusal) => file.refusal = Some(refusal),
     }
     file
+}
+
+/// A file that has no such sections; `line` is where that shows.
+pub(super) fn malformed(
+    file: &MigrationFile,
+    line: Option<usize>,
+    what: &str,
+    hint: &'static str,
+) -> Failure {
+    let line = line.map(|line| format!(":{line}")).unwrap_or_default();
+    sql_failure(format!("{}{line}: {what}", file.shown), hint)
 }
 
 /// Reads the files whose names `known` knows, ordered by these. `known` gives what follows from the name.
@@ -49,8 +47,8 @@ pub(super) fn with_sections(
 /// A name that `known` refuses; a file that can't be read; two files of one version.
 pub(super) fn read_files(
     path: &Path,
-    known: impl Fn(&str) -> Result<Option<MigrationFile>, MigrationError>,
-) -> Result<Vec<MigrationFile>, MigrationError> {
+    known: impl Fn(&str) -> Result<Option<MigrationFile>, Failure>,
+) -> Result<Vec<MigrationFile>, Failure> {
     let mut found: Vec<MigrationFile> = Vec::new();
     for name in files::files(path)? {
         let Some(file) = known(&name)? else {
@@ -60,7 +58,7 @@ pub(super) fn read_files(
         let mut others = found.iter().filter(|other| other.runs == file.runs);
         if let Some(twin) = others.find(|one| one.version == version && one.label == *label) {
             let version = version.to_string();
-            return Err(MigrationError::migration(
+            return Err(sql_failure(
                 format!(
                     "{} and {name} have the same version, {}",
                     twin.shown,
@@ -81,8 +79,8 @@ pub(super) fn read_files(
 }
 
 /// A file that the tool would take for a migration, if only it had a version.
-pub(super) fn unversioned(path: &Path, name: &str) -> MigrationError {
-    MigrationError::migration(
+pub(super) fn unversioned(path: &Path, name: &str) -> Failure {
+    sql_failure(
         format!(
             "{}: its name does not start with a version and an underscore",
             path.join(name).display()

@@ -1,23 +1,22 @@
 //! Starting a child process.
 //!
-//! clone(2) with `CLONE_VM | CLONE_VFORK`, as both C libraries implement posix_spawn: no page
-//! table is copied, and the child reports a failed exec through shared memory. posix_spawn
-//! itself can't set a parent-death signal. Call it from the main thread only: the parent-death
-//! signal fires when the *thread* that forked ends (prctl(2)).
+//! As both C libraries implement posix_spawn, which itself can't set a parent-death signal: the child
+//! shares memory, through which it reports a failed exec. Call it from the main thread only: the
+//! parent-death signal fires when the *thread* that forked ends (prctl(2)).
 
-use std::ffi::{CStr, CString, c_void};
-
+use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
-use libc::{c_char, c_int, pid_t};
+use libc::{c_char, pid_t};
 use nix::errno::Errno;
 
 use super::inherited::Inherited;
-use super::signals::{self, Mask};
+use super::signals;
 use super::user;
+use super::vfork::vfork;
 use super::wait;
 use crate::sys::environment::EnvEntry;
 use crate::sys::identity::Identity;
@@ -65,8 +64,6 @@ struct Start<'a> {
     identity: Option<&'a Identity>,
     parent: pid_t,
     inherited: &'a Inherited,
-    /// Why exec failed; written by the child.
-    errno: c_int,
 }
 
 /// Whether this process, or the system, has no file descriptor left.
@@ -95,7 +92,7 @@ pub fn start(
     const STACK: usize = 8 * 1024;
     let argv = pointers(&program.argv);
     let envp = pointers(&program.environment);
-    let mut start = Start {
+    let start = Start {
         path: program.path.as_ptr(),
         argv: argv.as_ptr(),
         envp: envp.as_ptr(),
@@ -106,27 +103,18 @@ pub fn start(
         // SAFETY: getpid(2) has no preconditions.
         parent: unsafe { libc::getpid() },
         inherited,
-        errno: 0,
     };
-    let mut stack = [MaybeUninit::<u128>::uninit(); STACK / size_of::<u128>()];
-    // SAFETY: the stack grows down from the end of the buffer, which is aligned to 16 bytes,
-    // is not used for anything else and outlives the child's use of it: CLONE_VFORK suspends
-    // this thread until the child has called execve or _exit. `start` outlives it likewise.
-    let pid = unsafe {
-        let top = stack.as_mut_ptr().add(stack.len());
-        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-        libc::clone(run_child, top.cast(), flags, (&raw mut start).cast())
-    };
-    if pid < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the child wrote it through a pointer that the compiler doesn't see.
-    let errno = unsafe { ptr::read_volatile(&raw const start.errno) };
-    if errno == 0 {
+    let mut stack = [MaybeUninit::uninit(); STACK / size_of::<u128>()];
+    let mut failed = None;
+    let pid = vfork(&mut stack, &mut || {
+        // SAFETY: between clone and exec.
+        failed = Some(unsafe { start.execute() });
+    })?;
+    let Some(errno) = failed else {
         return Ok(pid);
-    }
+    };
     wait::wait_and_reap(pid);
-    Err(io::Error::from_raw_os_error(errno))
+    Err(errno.into())
 }
 
 /// The array of pointers that execve(2) takes; valid as long as `strings`.
@@ -138,40 +126,42 @@ pub(super) fn pointers<S: AsRef<CStr>>(strings: &[S]) -> Vec<*const c_char> {
         .collect()
 }
 
-extern "C" fn run_child(argument: *mut c_void) -> c_int {
-    // SAFETY: it is the `Start` of the suspended parent, which nothing else uses now.
-    let start = unsafe { &mut *argument.cast::<Start<'_>>() };
-    // SAFETY: only async-signal-safe calls from here on; every pointer was made by `start`.
-    unsafe {
-        libc::setpgid(0, 0);
-        if let Some(terminal) = start.terminal {
-            libc::tcsetpgrp(terminal, libc::getpid());
+impl Start<'_> {
+    /// Executes the program. Returns only if that fails.
+    ///
+    /// # Safety
+    /// Between clone and exec only.
+    unsafe fn execute(&self) -> Errno {
+        // SAFETY: only async-signal-safe calls; every pointer was made by `start`.
+        unsafe {
+            libc::setpgid(0, 0);
+            if let Some(terminal) = self.terminal {
+                libc::tcsetpgrp(terminal, libc::getpid());
+            }
+            if let Some(Err(error)) = self.identity.map(user::become_user) {
+                return error;
+            }
+            // After the switch of users, which clears it (prctl(2)).
+            signals::set_death_signal(libc::SIGKILL);
+            // The parent may have died before the line above. Zero means it is in another PID
+            // namespace, so its number says nothing.
+            let parent = libc::getppid();
+            if parent != self.parent && parent != 0 {
+                libc::_exit(127);
+            }
+            redirect(self.streams);
+            for fd in self.inherit {
+                libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, 0);
+            }
+            if self.inherited.ignored.ignores(libc::SIGCHLD) {
+                signals::set_disposition(libc::SIGCHLD, libc::SIG_IGN);
+            }
+            let _ = signals::set_mask(self.inherited.mask);
+            libc::execve(self.path, self.argv, self.envp);
+            let error = Errno::last();
+            let _ = signals::set_mask(signals::ALL);
+            error
         }
-        if let Some(Err(error)) = start.identity.map(user::become_user) {
-            ptr::write_volatile(&raw mut start.errno, error as c_int);
-            libc::_exit(127);
-        }
-        // After the switch of users, which clears it (prctl(2)).
-        signals::set_death_signal(libc::SIGKILL);
-        // The parent may have died before the line above. Zero means it is in another PID
-        // namespace, so its number says nothing.
-        let parent = libc::getppid();
-        if parent != start.parent && parent != 0 {
-            libc::_exit(127);
-        }
-        redirect(start.streams);
-        for fd in start.inherit {
-            libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, 0);
-        }
-        if start.inherited.ignored.ignores(libc::SIGCHLD) {
-            signals::set_disposition(libc::SIGCHLD, libc::SIG_IGN);
-        }
-        let _ = signals::set_mask(start.inherited.mask);
-        libc::execve(start.path, start.argv, start.envp);
-        let errno = Errno::last_raw();
-        ptr::write_volatile(&raw mut start.errno, errno);
-        let _ = signals::set_mask(Mask(!0));
-        libc::_exit(127)
     }
 }
 

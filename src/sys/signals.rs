@@ -8,11 +8,13 @@
 use std::cell::Cell;
 use std::io;
 use std::mem::{size_of, zeroed};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::ptr;
 
 use libc::{c_int, c_long};
 use nix::errno::Errno;
+use nix::sys::signal::SigSet;
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 mod names;
 mod stop;
@@ -30,12 +32,10 @@ pub const LAST: Signal = 64;
 pub const STOPS: [Signal; 4] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT];
 
 /// A signal mask as the kernel has it: bit n-1 is signal n.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mask(pub u64);
+pub type Mask = u64;
 
-impl Mask {
-    const ALL: Self = Self(!0);
-}
+/// Every signal.
+pub(super) const ALL: Mask = !0;
 
 /// The inherited dispositions. After an exec each is either default or ignored (execve(2)), so
 /// one bit is enough: bit n-1 is set if signal n is ignored.
@@ -72,13 +72,8 @@ fn is_ignored(number: Signal) -> bool {
 
 /// Sets a disposition: `SIG_IGN`, `SIG_DFL`, or a function that takes the signal's number.
 pub(super) fn set_disposition(number: Signal, disposition: libc::sighandler_t) {
-    // SAFETY: all zeroes is a value of this C structure, with no flags, so a handler is a function
-    // of the type named above; the pointer lives through the call.
-    unsafe {
-        let mut action: libc::sigaction = zeroed();
-        action.sa_sigaction = disposition;
-        libc::sigaction(number, &raw const action, ptr::null_mut());
-    }
+    // SAFETY: signal(2) takes numbers and the address of a function of the type named above.
+    unsafe { libc::signal(number, disposition) };
 }
 
 /// A signal that arrived.
@@ -105,25 +100,25 @@ pub struct Signals {
 /// # Errors
 /// None in practice: the arguments are valid.
 pub fn set_mask(mask: Mask) -> io::Result<Mask> {
-    let mut old = 0u64;
+    let mut old: Mask = 0;
     // SAFETY: both pointers are to eight bytes that live through the call, which is the
     // size given; the kernel reads the one and writes the other.
     let result = unsafe {
         libc::syscall(
             libc::SYS_rt_sigprocmask,
             c_long::from(libc::SIG_SETMASK),
-            &raw const mask.0,
+            &raw const mask,
             &raw mut old,
-            size_of::<u64>(),
+            size_of::<Mask>(),
         )
     };
     Errno::result(result)?;
-    Ok(Mask(old))
+    Ok(old)
 }
 
 /// Blocks every signal; returns the mask before.
 pub fn block_all() -> io::Result<Mask> {
-    set_mask(Mask::ALL)
+    set_mask(ALL)
 }
 
 /// A signal as signalfd(2) reports it.
@@ -131,36 +126,25 @@ pub(super) type SignalInfo = libc::signalfd_siginfo;
 
 /// A non-blocking descriptor that reads every signal.
 #[derive(Debug)]
-pub(super) struct SignalQueue(OwnedFd);
+pub(super) struct SignalQueue(SignalFd);
 
 impl SignalQueue {
     /// Opens it. Every signal must be blocked already.
     pub(super) fn open() -> io::Result<Self> {
         // SAFETY: a set is bits alone; the pointer to it lives through the call.
-        let fd = unsafe {
+        let all = unsafe {
             let mut all: libc::sigset_t = zeroed();
             ptr::write_bytes(&raw mut all, 0xff, 1);
-            libc::signalfd(-1, &raw const all, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK)
+            SigSet::from_sigset_t_unchecked(all)
         };
-        let fd = Errno::result(fd)?;
-        // SAFETY: the kernel just opened it, and nothing else knows it.
-        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
+        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+        Ok(Self(SignalFd::with_flags(&all, flags)?))
     }
 
     /// The next signal that has arrived, if any. Does not wait.
     pub(super) fn next(&self) -> Option<SignalInfo> {
         loop {
-            let size = size_of::<SignalInfo>();
-            // SAFETY: all zeroes is a value of this plain C structure, and the pointer is to its
-            // `size` bytes, which live through the call.
-            let (read, info) = unsafe {
-                let mut info: SignalInfo = zeroed();
-                let read = libc::read(self.0.as_raw_fd(), (&raw mut info).cast(), size);
-                (read, info)
-            };
-            if usize::try_from(read) != Ok(size) {
-                return None;
-            }
+            let info = self.0.read_signal().ok()??;
             // Caused by a write of our own, to a pipe without a reader or past RLIMIT_FSIZE; the
             // write's error says so too.
             let is_by_write = matches!(info.ssi_signo.cast_signed(), libc::SIGPIPE | libc::SIGXFSZ);

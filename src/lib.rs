@@ -40,7 +40,6 @@ use commands::{
 };
 use exit::{Failure, FailureKind, Problem};
 use output::log::{Event, LAST_WORDS, Log, Paint};
-use output::options::Verbosity;
 use output::print;
 use output::termination;
 use redact::Secrets;
@@ -67,9 +66,9 @@ pub fn main(args: &'static [OsString]) -> u8 {
         Err(error) => return no_host(args, environment, &error),
     };
     let line = CommandLine::new(args, environment);
-    let mut log = Log::new(Arc::clone(&host.stderr), Verbosity::Normal)
-        .in_format(line.log_format(environment))
-        .painted(paint(host.stderr.number(), environment));
+    let mut log = Log::new(Arc::clone(&host.stderr));
+    log.format = line.log_format(environment);
+    log.paint = paint(host.stderr.number(), environment);
     log.hide(|secrets| secrets.add_variables(entries(environment)));
     // 2. Resolve and run the command. If it becomes the server, this does not return.
     let done = match line.parse() {
@@ -92,7 +91,7 @@ pub fn main(args: &'static [OsString]) -> u8 {
 /// Resolves the settings. The log uses its own settings as soon as they are known.
 fn resolve_settings(log: &mut Log, sources: &Sources<'_>) -> Result<Settings, Failure> {
     let options = sources.log()?;
-    *log = log.clone().at(options.verbosity).in_format(options.format);
+    (log.verbosity, log.format) = (options.verbosity, options.format);
     for (name, near) in sources.unknown_variables() {
         let hint = near.map_or_else(
             || "check the names in `launchgate run --help`, or unset it".to_owned(),
@@ -128,7 +127,7 @@ fn entries(environment: &Environment) -> impl Iterator<Item = &[u8]> {
 fn no_host(args: &[OsString], environment: &Environment, error: &std::io::Error) -> u8 {
     let output = sys::output::Output::stderr();
     let failure = Failure::no_descriptor(format!("failed to set up signal handling: {error}"));
-    let log = Log::new(Arc::new(output), Verbosity::Normal);
+    let log = Log::new(Arc::new(output));
     log.hide(|secrets| secrets.add_variables(entries(environment)));
     // Writing a file takes a descriptor too.
     inherited::close_input();
@@ -138,7 +137,7 @@ fn no_host(args: &[OsString], environment: &Environment, error: &std::io::Error)
         environment,
         &failure,
     );
-    log.fail(&failure);
+    log.fail(Event::GateFailed, &failure);
     failure.code()
 }
 
@@ -194,10 +193,10 @@ fn fail(
     failure: &Failure,
 ) -> u8 {
     if line.verb() == Some(Verb::Embedded) {
-        log.fail_step(failure);
+        log.fail(Event::EmbeddedFailed, failure);
     } else {
         leave_reason(log, line, environment, failure);
-        log.fail(failure);
+        log.fail(Event::GateFailed, failure);
     }
     // Waits until the last lines are written.
     host.stdout.drain(Moment::now() + LAST_WORDS);

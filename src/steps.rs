@@ -173,7 +173,7 @@ impl Verdict {
 pub fn run_start_commands(host: &Host, log: &Log, commands: &ReadySteps) -> Result<(), Failure> {
     let permit = &mut AlwaysPermitted;
     let outcome = run(host, log, commands, None, None, permit, &mut |_| {});
-    log.timeline().enter(Phase::Starting);
+    log.timeline.enter(Phase::Starting);
     outcome.verdict.into_failure().map_or(Ok(()), Err)
 }
 
@@ -238,9 +238,9 @@ impl StepsRun<'_> {
         // A machine that was suspended since the last check resumes here: no step may start then.
         let lost = permit.lost(Moment::now());
         may_start(&step.name, lost, self.host.signals.stopped())?;
-        self.log.timeline().enter(Phase::Step(step.name.clone()));
+        self.log.timeline.enter(Phase::Step(step.name.clone()));
         let started = self.supervise(ready, permit);
-        self.log.timeline().enter(Phase::Recording);
+        self.log.timeline.enter(Phase::Recording);
         let (report, result) = match started {
             Ok(ended) => ended,
             Err(error) => {

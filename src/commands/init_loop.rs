@@ -35,16 +35,17 @@ pub fn prepare(server: &ServerPlan) {
 
 /// Starts the server and stays in front of it to its end. Returns only where it did not start.
 pub fn serve(host: &Host, log: &Log, server: &ReadyServer, init: &Init) -> io::Error {
-    let (pid, had_terminal) = match host.start_server(&server.program, server.identity.as_ref()) {
-        Ok(started) => started,
-        Err(why) => return why,
-    };
+    let (pid, had_terminal) =
+        match host.start_server(&server.program, server.identity.as_ref()) {
+            Ok(started) => started,
+            Err(why) => return why,
+        };
     let state = InitState {
         server: pid,
         had_terminal,
         init: init.clone(),
-        verbosity: log.verbosity(),
-        format: log.format(),
+        verbosity: log.verbosity,
+        format: log.format,
     };
     init::reenter(&arguments(&state, &server.program.argv));
     // No /proc, say: as large as before, and as good.
@@ -73,7 +74,8 @@ pub fn resume<W: AsRef<OsStr>>(args: &[W]) -> Option<u8> {
     crate::sys::panic::exit_with(FailureKind::Bug.code(), |_| {});
     init::settle();
     let stderr = Arc::new(Output::stderr());
-    let log = Log::new(Arc::clone(&stderr), state.verbosity).in_format(state.format);
+    let mut log = Log::new(Arc::clone(&stderr));
+    (log.verbosity, log.format) = (state.verbosity, state.format);
     let code = stay(&state, &log);
     stderr.drain(Moment::now() + LAST_WORDS);
     Some(code)
@@ -86,7 +88,7 @@ fn stay(state: &InitState, log: &Log) -> u8 {
             let failure =
                 Failure::no_descriptor(format!("failed to supervise the server: {error}"));
             // The server dies with this process.
-            log.fail(&failure);
+            log.fail(Event::GateFailed, &failure);
             return failure.code();
         }
     };

@@ -37,7 +37,7 @@ impl Gate {
                 return Ok(outcome);
             }
         };
-        self.log.timeline().enter(Phase::Preparing);
+        self.log.timeline.enter(Phase::Preparing);
         self.prove(&mut locked).await?;
         let dead_runs: Vec<String> = dead.iter().map(|row| row.run_id.clone()).collect();
         if let Err(error) = self.fence(&mut locked, &dead_runs, link).await {

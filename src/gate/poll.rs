@@ -97,7 +97,7 @@ impl Gate {
         let is_held = self.is_file_held();
         let is_busy = is_held || matches!(error, Error::Full(_)) && retry.has_served();
         if !is_busy {
-            self.log.timeline().enter(Phase::Database);
+            self.log.timeline.enter(Phase::Database);
         }
         // SQLite: the file is busy because a holder's step is writing it.
         let pause = if is_held {
@@ -134,7 +134,7 @@ pub(super) struct LedgerPoll<'a> {
 
 impl<'a> LedgerPoll<'a> {
     pub(super) fn new(gate: &'a Gate, phase: Phase) -> Self {
-        gate.log.timeline().enter(Phase::Database);
+        gate.log.timeline.enter(Phase::Database);
         Self {
             gate,
             clock: WaitClock::new(gate.limits.lock_timeout),
@@ -161,7 +161,7 @@ impl<'a> LedgerPoll<'a> {
             match read.await? {
                 Ok((session, mut ledger)) => {
                     self.leases.judge(&mut ledger, Moment::now());
-                    self.gate.log.timeline().enter(self.current.clone());
+                    self.gate.log.timeline.enter(self.current.clone());
                     return Ok((session, ledger));
                 }
                 Err(error) => self.wait_out(link, None, &error).await?,
@@ -208,7 +208,7 @@ impl<'a> LedgerPoll<'a> {
     }
 
     fn enter(&mut self, phase: Phase) {
-        self.gate.log.timeline().enter(phase.clone());
+        self.gate.log.timeline.enter(phase.clone());
         self.current = phase;
     }
 

@@ -70,7 +70,7 @@ fn wait_alone(host: &Host, log: &Log, tries: &OwnTries) -> Result<(), Failure> {
         return Ok(());
     };
     let end = Moment::now() + delay.remaining;
-    log.timeline().enter(Phase::Delay(end));
+    log.timeline.enter(Phase::Delay(end));
     log_delay(log, delay, None);
     match host.wait(None, Some(end)) {
         Wake::Stop(stop) => Err(steps::stopped(stop, "waiting before the next attempt")),

@@ -16,13 +16,11 @@ use std::io;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
+use answer::answer;
+use hyper::Request;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
@@ -68,7 +66,7 @@ impl Health {
         let listener = bind(wanted)?;
         let address = listener.local_addr().map_err(|e| refused(wanted, &e))?;
         let (stop, stopped) = oneshot::channel();
-        let timeline = log.timeline().clone();
+        let timeline = log.timeline.clone();
         let serve = move || block_on(listener, timeline, stopped);
         let thread = Background::start("launchgate-http", stop, serve);
         let thread = thread.map_err(|error| refused(wanted, &error))?;
@@ -186,8 +184,8 @@ async fn attend(stream: TcpStream, timeline: Timeline) {
         return;
     }
     let service = service_fn(move |request: Request<Incoming>| {
-        let answer = answer::answer(request.uri().path(), timeline.look().as_ref());
-        ready(Ok::<_, Infallible>(response(answer)))
+        let answer = answer(request.uri().path(), timeline.look().as_ref());
+        ready(Ok::<_, Infallible>(answer))
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -210,15 +208,4 @@ async fn farewell(mut stream: TcpStream) {
             return;
         }
     }
-}
-
-fn response(answer: answer::Answer) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(answer.body)));
-    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or_default();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(seconds) = answer.retry_after {
-        headers.insert(RETRY_AFTER, HeaderValue::from(u16::from(seconds)));
-    }
-    response
 }

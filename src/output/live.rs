@@ -25,13 +25,13 @@ pub struct Live(#[expect(dead_code, reason = "only dropped")] Background<Sender<
 impl Live {
     /// Starts it if standard error is a terminal on which a line can be replaced.
     pub fn start(host: &Host, log: &Log) -> Option<Self> {
-        let is_wanted = log.format() == Format::Text && log.verbosity() != Verbosity::Quiet;
-        if !is_wanted || log.paint() == Paint::Pipe {
+        let is_wanted = log.format == Format::Text && log.verbosity != Verbosity::Quiet;
+        if !is_wanted || log.paint == Paint::Pipe {
             return None;
         }
         let terminal = Terminal::open()?;
         let (stop, stopped) = channel();
-        let (output, timeline) = (Arc::clone(&host.stderr), log.timeline().clone());
+        let (output, timeline) = (Arc::clone(&host.stderr), log.timeline.clone());
         let thread = Background::start("launchgate-live", stop, move || {
             while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
                 // A background job leaves the screen alone.

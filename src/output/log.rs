@@ -37,10 +37,14 @@ pub enum Paint {
 #[derive(Debug, Clone)]
 pub struct Log {
     output: Arc<Output>,
-    verbosity: Verbosity,
-    format: Format,
-    paint: Paint,
-    timeline: Timeline,
+    /// How much is logged.
+    pub verbosity: Verbosity,
+    /// The format of a line.
+    pub format: Format,
+    /// The kind of reader.
+    pub paint: Paint,
+    /// What the gate is doing, and has done.
+    pub timeline: Timeline,
     /// What no line shows.
     secrets: Arc<RwLock<Arc<Secrets>>>,
 }
@@ -52,22 +56,16 @@ pub type Field<'a> = (&'a str, &'a dyn Display);
 type ShownField<'a> = (&'a str, String);
 
 impl Log {
-    /// A log on this output.
-    pub fn new(output: Arc<Output>, verbosity: Verbosity) -> Self {
+    /// A log on this output, as text for no terminal.
+    pub fn new(output: Arc<Output>) -> Self {
         Self {
             output,
-            verbosity,
+            verbosity: Verbosity::Normal,
             format: Format::Text,
             paint: Paint::Pipe,
             timeline: Timeline::default(),
             secrets: Arc::default(),
         }
-    }
-
-    /// The same log with this much in it.
-    #[must_use]
-    pub fn at(self, verbosity: Verbosity) -> Self {
-        Self { verbosity, ..self }
     }
 
     /// Adds texts that no line may show from now on.
@@ -81,26 +79,6 @@ impl Log {
     pub fn secrets(&self) -> Arc<Secrets> {
         let secrets = self.secrets.read();
         Arc::clone(&secrets.unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// The same log in this format.
-    pub fn in_format(self, format: Format) -> Self {
-        Self { format, ..self }
-    }
-
-    /// The same log for this kind of reader.
-    pub fn painted(self, paint: Paint) -> Self {
-        Self { paint, ..self }
-    }
-
-    /// The kind of reader.
-    pub fn paint(&self) -> Paint {
-        self.paint
-    }
-
-    /// What the gate is doing, and has done.
-    pub fn timeline(&self) -> &Timeline {
-        &self.timeline
     }
 
     /// Logs where the gate's time went.
@@ -136,24 +114,13 @@ impl Log {
         writes_events: bool,
     ) -> Option<StepOutput> {
         let sinks = (self.format == Format::Json && !writes_events).then(|| {
-            ["stdout", "stderr"].map(|stream| -> Box<dyn LineSink> {
-                Box::new(json::StepLines::new(step, stream, Arc::clone(&self.output)))
-            })
+            ["stdout", "stderr"]
+                .map(|stream| -> Box<dyn LineSink> { Box::new(json::StepLines::new(step, stream)) })
         });
         (tail.is_some() || sinks.is_some()).then(|| StepOutput {
             tail: tail.unwrap_or_default(),
             sinks,
         })
-    }
-
-    /// The format of a line.
-    pub fn format(&self) -> Format {
-        self.format
-    }
-
-    /// How much is logged.
-    pub fn verbosity(&self) -> Verbosity {
-        self.verbosity
     }
 
     /// Logs an event.
@@ -202,7 +169,7 @@ impl Log {
         self.output.write(line.as_bytes());
     }
 
-    /// Logs a warning, with the hint last.
+    /// Logs a problem, with the hint last.
     pub fn warn(&self, event: Event, problem: &Problem, fields: &[Field<'_>]) {
         let mut fields = fields.to_vec();
         let hint = problem.hint();
@@ -210,20 +177,10 @@ impl Log {
         self.say(event, problem.what(), &fields);
     }
 
-    /// Logs why the gate stays closed, with the hint last.
-    pub fn fail(&self, failure: &Failure) {
-        self.say_why(Event::GateFailed, failure);
-    }
-
-    /// Logs why an embedded step failed.
-    pub fn fail_step(&self, failure: &Failure) {
-        self.say_why(Event::EmbeddedFailed, failure);
-    }
-
-    fn say_why(&self, event: Event, failure: &Failure) {
-        let (code, hint) = (failure.code(), failure.problem().hint());
-        let fields: [Field<'_>; 2] = [("code", &code), ("hint", &hint)];
-        self.say(event, failure.problem().what(), &fields);
+    /// Logs why the gate stays closed or an embedded step failed, with the hint last.
+    pub fn fail(&self, event: Event, failure: &Failure) {
+        let code = failure.code();
+        self.warn(event, failure.problem(), &[("code", &code)]);
     }
 }
 

@@ -66,8 +66,8 @@ impl EmbeddedPlan {
             sql: folder(sql),
             layout: settings.sql_layout,
             wait_timeout: gate.limits.wait_timeout,
-            verbosity: log.verbosity(),
-            format: log.format(),
+            verbosity: log.verbosity,
+            format: log.format,
         }))
     }
 

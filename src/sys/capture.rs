@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 use nix::errno::Errno;
@@ -11,17 +11,15 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::{pipe2, read};
 
 use super::output::{Output, same_file};
-use super::poll::Interest;
 
 /// How much is read before the loop looks at signals and clocks again.
 const TURN: usize = 256 * 1024;
 
-/// Takes the bytes of one stream of a step and writes whole lines in a format of its own.
+/// Makes whole lines, in a format of its own, of the bytes of one stream of a step.
 pub trait LineSink: Debug {
-    /// Takes the next bytes.
-    fn push(&mut self, bytes: &[u8]);
-    /// The stream has ended; a last line without a line break counts too.
-    fn end(&mut self);
+    /// Takes the next bytes, or none at the end of the stream, where a last line without a line break
+    /// counts too. Returns the lines that they complete.
+    fn lines(&mut self, bytes: &[u8]) -> Vec<u8>;
 }
 
 /// What happens to the output of a step that does not have launchgate's own standard streams.
@@ -29,7 +27,7 @@ pub trait LineSink: Debug {
 pub struct StepOutput {
     /// How many of the last bytes are kept.
     pub tail: usize,
-    /// Take standard output and standard error, and write their lines to standard error. Without
+    /// Take standard output and standard error; their lines go to standard error. Without
     /// them the output is passed on byte for byte.
     pub sinks: Option<[Box<dyn LineSink>; 2]>,
 }
@@ -60,38 +58,8 @@ impl Tail {
 #[derive(Debug)]
 struct Pipe {
     read: Option<OwnedFd>,
-    write: Option<OwnedFd>,
     to: Arc<Output>,
-    /// Takes the bytes instead of `to`, and writes there itself.
     sink: Option<Box<dyn LineSink>>,
-}
-
-impl Pipe {
-    fn new(to: &Arc<Output>, sink: Option<Box<dyn LineSink>>) -> io::Result<Self> {
-        let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
-        // Only our end: the step's must behave like any pipe.
-        fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        Ok(Self {
-            read: Some(read),
-            write: Some(write),
-            to: Arc::clone(to),
-            sink,
-        })
-    }
-
-    fn pass_on(&mut self, bytes: &[u8]) {
-        match &mut self.sink {
-            Some(sink) => sink.push(bytes),
-            None => self.to.write(bytes),
-        }
-    }
-
-    fn end(&mut self) {
-        self.read = None;
-        if let Some(mut sink) = self.sink.take() {
-            sink.end();
-        }
-    }
 }
 
 /// Pipes between a step and launchgate's own standard streams.
@@ -103,52 +71,39 @@ pub(super) struct Capture {
 
 impl Capture {
     /// If both streams lead to the same place there is one pipe, so that the order in which the
-    /// step writes is kept.
+    /// step writes is kept. Also returns the step's ends: the first is its standard output, the last
+    /// its standard error.
     pub(super) fn new(
         output: StepOutput,
         stdout: &Arc<Output>,
         stderr: &Arc<Output>,
-    ) -> io::Result<Self> {
-        let mut pipes = Vec::with_capacity(2);
+    ) -> io::Result<(Self, Vec<OwnedFd>)> {
+        let mut streams = Vec::with_capacity(2);
         if let Some(sinks) = output.sinks {
-            for sink in sinks {
-                pipes.push(Pipe::new(stderr, Some(sink))?);
-            }
+            streams.extend(sinks.map(|sink| (stderr, Some(sink))));
         } else {
             if !same_file(stdout.number(), stderr.number()) {
-                pipes.push(Pipe::new(stdout, None)?);
+                streams.push((stdout, None));
             }
-            pipes.push(Pipe::new(stderr, None)?);
+            streams.push((stderr, None));
+        }
+        let (mut pipes, mut ends) = (Vec::with_capacity(2), Vec::with_capacity(2));
+        for (to, sink) in streams {
+            let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
+            // Only our end: the step's must behave like any pipe.
+            fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+            let (read, to) = (Some(read), Arc::clone(to));
+            pipes.push(Pipe { read, to, sink });
+            ends.push(write);
         }
         let tail = Tail::new(output.tail);
-        Ok(Self { pipes, tail })
+        Ok((Self { pipes, tail }, ends))
     }
 
-    /// The step's ends: standard output and standard error.
-    pub(super) fn ends(&self) -> (RawFd, RawFd) {
-        let end = |pipe: Option<&Pipe>| {
-            pipe.and_then(|p| p.write.as_ref())
-                .map_or(libc::STDERR_FILENO, AsRawFd::as_raw_fd)
-        };
-        (end(self.pipes.first()), end(self.pipes.last()))
-    }
-
-    /// Closes the step's ends on this side.
-    pub(super) fn close_ends(&mut self) {
-        for pipe in &mut self.pipes {
-            pipe.write = None;
-        }
-    }
-
-    /// Adds what to wait for.
-    pub(super) fn interests<'a>(&'a self, fds: &mut Vec<(BorrowedFd<'a>, Interest)>) {
-        for pipe in &self.pipes {
-            if let Some(read) = &pipe.read
-                && pipe.to.has_room()
-            {
-                fds.push((read.as_fd(), Interest::Read));
-            }
-        }
+    /// The ends to wait for.
+    pub(super) fn readers(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let pipes = self.pipes.iter().filter(|pipe| pipe.to.has_room());
+        pipes.filter_map(|pipe| pipe.read.as_ref().map(AsFd::as_fd))
     }
 
     /// Passes on what there is. With `last`, all writers are gone that will ever be waited
@@ -175,6 +130,20 @@ impl Capture {
     /// The last bytes, oldest first.
     pub(super) fn into_tail(self) -> Vec<u8> {
         self.tail.bytes.into()
+    }
+}
+
+impl Pipe {
+    fn pass_on(&mut self, bytes: &[u8]) {
+        match &mut self.sink {
+            Some(sink) => self.to.write(&sink.lines(bytes)),
+            None => self.to.write(bytes),
+        }
+    }
+
+    fn end(&mut self) {
+        self.read = None;
+        self.pass_on(&[]);
     }
 }
 

@@ -26,15 +26,14 @@ pub enum Foreign {
     Unknown,
 }
 
-/// A step's processes.
+/// The processes of a step, or of an init's server.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Family<'a> {
     /// The first one, which leads a process group.
-    leader: i32,
-    /// The entry in the environment of this run's steps; `None` if every descendant belongs to the
-    /// step.
-    mark: Option<&'a [u8]>,
-    foreign: &'a Foreign,
+    pub(super) leader: i32,
+    /// The entry in the environment of this run's steps; `None` for every descendant of an init.
+    pub(super) mark: Option<&'a [u8]>,
+    pub(super) foreign: &'a Foreign,
 }
 
 /// Which processes a signal reached.
@@ -79,25 +78,7 @@ impl Foreign {
     }
 }
 
-impl<'a> Family<'a> {
-    /// The step whose first process is `leader`.
-    pub(super) fn of_step(leader: i32, mark: &'a [u8], foreign: &'a Foreign) -> Self {
-        Self {
-            leader,
-            mark: Some(mark),
-            foreign,
-        }
-    }
-
-    /// Every descendant of an init whose first child is `leader`.
-    pub(super) fn of_init(leader: i32) -> Self {
-        Self {
-            leader,
-            mark: None,
-            foreign: &Foreign::Nobody,
-        }
-    }
-
+impl Family<'_> {
     /// Reaps one member that ended, or reports one that was stopped. Children that were there
     /// before launchgate are left alone: they will be the server's.
     pub(super) fn reap(&self) -> Reaped {

@@ -10,7 +10,7 @@ use super::clock::Moment;
 use super::family::Foreign;
 use super::inherited::Inherited;
 use super::output::Output;
-use super::poll::{self, Interest};
+use super::poll::{self, readable, writable};
 use super::signals::Signals;
 use super::signals::Stop;
 
@@ -63,13 +63,13 @@ impl Host {
                 return Wake::Time;
             }
             self.stderr.flush();
-            let mut fds = vec![(self.signals.as_fd(), Interest::Read)];
-            fds.extend(fd.map(|fd| (fd, Interest::Read)));
+            let mut fds = vec![readable(self.signals.as_fd())];
+            fds.extend(fd.map(readable));
             if self.stderr.is_waiting() {
-                fds.push((self.stderr.descriptor(), Interest::Write));
+                fds.push(writable(self.stderr.descriptor()));
             }
-            let ready = poll::wait(&fds, until);
-            if fd.is_some() && ready[1] {
+            poll::wait(&mut fds, until);
+            if fd.is_some() && fds[1].any() == Some(true) {
                 return Wake::Ready;
             }
         }
@@ -89,9 +89,8 @@ impl Host {
             if !self.stdout.is_waiting() {
                 return Ok(());
             }
-            let signals = (self.signals.as_fd(), Interest::Read);
-            let reader = (self.stdout.descriptor(), Interest::Write);
-            let _ = poll::wait(&[signals, reader], None);
+            let reader = writable(self.stdout.descriptor());
+            poll::wait(&mut [readable(self.signals.as_fd()), reader], None);
         }
     }
 }

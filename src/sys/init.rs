@@ -13,14 +13,18 @@ use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
 use libc::c_int;
+use nix::fcntl::{OFlag, open};
+use nix::sys::prctl;
+use nix::sys::stat::Mode;
+use nix::unistd::{chdir, dup2_stdin, dup2_stdout};
 
 use super::child::{self, Input, Program, Streams};
 use super::clock::Moment;
-use super::family::{AGAIN, Family};
+use super::family::{AGAIN, Family, Foreign};
 use super::host::Host;
 use super::inherited;
 use super::own;
-use super::poll::{self, Interest};
+use super::poll::{self, readable};
 use super::signals::{self, Signal, SignalInfo, SignalQueue};
 use super::terminal::{self, Terminal};
 use super::wait::{Ended, Reaped};
@@ -110,7 +114,15 @@ impl<'a> InitLoop<'a> {
             } else if matches!(self.left, ServerLeftovers::Nothing) {
                 return None;
             }
-            let _ = poll::wait(&[(self.signals.as_fd(), Interest::Read)], until);
+            poll::wait(&mut [readable(self.signals.as_fd())], until);
+        }
+    }
+
+    fn family(&self) -> Family<'static> {
+        Family {
+            leader: self.server,
+            mark: None,
+            foreign: &Foreign::Nobody,
         }
     }
 
@@ -136,7 +148,7 @@ impl<'a> InitLoop<'a> {
 
     fn reap(&mut self) {
         loop {
-            match Family::of_init(self.server).reap() {
+            match self.family().reap() {
                 Reaped::Ended(pid, ended) if pid == self.server && self.ended.is_none() => {
                     self.ended = Some(ended);
                     if let Some(terminal) = &self.terminal {
@@ -181,9 +193,8 @@ impl<'a> InitLoop<'a> {
     fn end_leftovers(&mut self, news: &mut dyn FnMut(InitEvent)) -> Option<Moment> {
         let now = Moment::now();
         if matches!(self.left, ServerLeftovers::Unknown) && !self.init.grace.is_zero() {
-            let left = Family::of_init(self.server);
-            let count = left.signal(&[libc::SIGTERM, libc::SIGCONT]).count;
-            news(InitEvent::Leftovers(count));
+            let left = self.family().signal(&[libc::SIGTERM, libc::SIGCONT]);
+            news(InitEvent::Leftovers(left.count));
             self.left = ServerLeftovers::Asked(now + self.init.grace);
         }
         match self.left {
@@ -198,7 +209,7 @@ impl<'a> InitLoop<'a> {
             ServerLeftovers::Asked(_) => news(InitEvent::Killing),
             ServerLeftovers::Unknown | ServerLeftovers::Killed(..) => {}
         }
-        Family::of_init(self.server).signal(&[libc::SIGKILL]);
+        self.family().signal(&[libc::SIGKILL]);
         let end = match self.left {
             ServerLeftovers::Killed(_, end) => end,
             _ => now + KILL_LIMIT,
@@ -213,17 +224,12 @@ impl<'a> InitLoop<'a> {
 /// directory would keep a file system mounted.
 pub fn settle() {
     inherited::occupy_standard_streams();
-    // SAFETY: these touch no memory but the literals.
-    unsafe {
-        libc::prctl(libc::PR_SET_NAME, c"launchgate".as_ptr());
-        libc::syscall(libc::SYS_close_range, 3, c_int::MAX, 0);
-        libc::chdir(c"/".as_ptr());
-        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
-        if null >= 0 {
-            libc::dup3(null, 0, libc::O_CLOEXEC);
-            libc::dup3(null, 1, libc::O_CLOEXEC);
-            libc::close(null);
-        }
+    let _ = prctl::set_name(c"launchgate");
+    // SAFETY: close_range(2) takes numbers, and nothing here has a descriptor yet.
+    unsafe { libc::syscall(libc::SYS_close_range, 3, c_int::MAX, 0) };
+    let _ = chdir("/");
+    if let Ok(null) = open("/dev/null", OFlag::O_RDWR, Mode::empty()) {
+        let _ = dup2_stdin(&null).and_then(|()| dup2_stdout(&null));
     }
 }
 

@@ -180,17 +180,14 @@ fn check_file(file: &Path) -> Result<(), Unfit> {
             return Err(Unfit::not_found(format!("{shown} does not exist"), hint));
         }
     };
-    if meta.is_dir() {
-        return Err(Unfit::not_executable(
-            format!("{shown} is a directory"),
-            "use the path of a program in it",
-        ));
-    }
     if !meta.is_file() {
-        return Err(Unfit::not_executable(
-            format!("{shown} is not a regular file"),
-            "use the path of a program",
-        ));
+        let kind = if meta.is_dir() {
+            "a directory"
+        } else {
+            "not a regular file"
+        };
+        let what = format!("{shown} is {kind}");
+        return Err(Unfit::not_executable(what, "use the path of a program"));
     }
     let flags = AtFlags::AT_EACCESS;
     if faccessat(nix::fcntl::AT_FDCWD, file, AccessFlags::X_OK, flags).is_err() {

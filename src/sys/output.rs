@@ -11,10 +11,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollTimeout, poll};
 use nix::sys::stat::{Mode, SFlag, fstat};
 
-use super::poll::{self as waiting, Interest};
+use super::poll::{self as waiting, writable};
 use crate::sys::clock::Moment;
 
 /// How much is kept for a slow reader: 64 KiB, the capacity of a pipe (pipe(7)).
@@ -171,7 +171,7 @@ impl Output {
     /// Writes what was kept, waiting for the reader until `until`.
     pub fn drain(&self, until: Moment) {
         while self.is_waiting() && Moment::now() < until {
-            let _ = waiting::wait(&[(self.descriptor(), Interest::Write)], Some(until));
+            waiting::wait(&mut [writable(self.descriptor())], Some(until));
             self.flush();
         }
     }
@@ -237,13 +237,10 @@ impl Way {
             Self::Direct => nix::unistd::write(borrow(fd), bytes),
             Self::Reopened(own) => nix::unistd::write(own, bytes),
             Self::Socket => send(fd, bytes),
-            Self::Ask => {
-                let mut polled = [PollFd::new(borrow(fd), PollFlags::POLLOUT)];
-                match poll(&mut polled, PollTimeout::ZERO) {
-                    Ok(0) => Err(Errno::EAGAIN),
-                    _ => nix::unistd::write(borrow(fd), &bytes[..bytes.len().min(AT_ONCE)]),
-                }
-            }
+            Self::Ask => match poll(&mut [writable(borrow(fd))], PollTimeout::ZERO) {
+                Ok(0) => Err(Errno::EAGAIN),
+                _ => nix::unistd::write(borrow(fd), &bytes[..bytes.len().min(AT_ONCE)]),
+            },
         }
     }
 }

@@ -7,34 +7,21 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::clock::Moment;
 
-/// What to wait for on a descriptor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Interest {
-    /// It can be read, or has ended.
-    Read,
-    /// It can be written, or its reader is gone.
-    Write,
+/// Waits until it can be read, or has ended.
+pub(super) fn readable(fd: BorrowedFd<'_>) -> PollFd<'_> {
+    PollFd::new(fd, PollFlags::POLLIN)
 }
 
-/// Waits until one of the descriptors is ready or `until` is reached. Returns which are ready.
-pub fn wait(fds: &[(BorrowedFd<'_>, Interest)], until: Option<Moment>) -> Vec<bool> {
-    let mut polled: Vec<PollFd<'_>> = fds
-        .iter()
-        .map(|(fd, interest)| {
-            let flags = match interest {
-                Interest::Read => PollFlags::POLLIN,
-                Interest::Write => PollFlags::POLLOUT,
-            };
-            PollFd::new(*fd, flags)
-        })
-        .collect();
+/// Waits until it can be written, or its reader is gone.
+pub(super) fn writable(fd: BorrowedFd<'_>) -> PollFd<'_> {
+    PollFd::new(fd, PollFlags::POLLOUT)
+}
+
+/// Waits until one of the descriptors is ready or `until` is reached. Each then says whether it is.
+pub(super) fn wait(fds: &mut [PollFd<'_>], until: Option<Moment>) {
     // An error is EINTR, which can't happen as every signal is blocked, or a bug. Either way the
     // caller checks everything again.
-    let found = poll(&mut polled, timeout(until)).unwrap_or(0);
-    if found == 0 {
-        return vec![false; fds.len()];
-    }
-    polled.iter().map(|fd| fd.any().unwrap_or(false)).collect()
+    let _ = poll(fds, timeout(until));
 }
 
 /// Rounded up to a millisecond, so that the moment is reached when poll returns. Capped, because

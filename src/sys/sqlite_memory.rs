@@ -11,11 +11,8 @@ use std::sync::Once;
 
 use libsqlite3_sys as ffi;
 
-/// The alignment that `SQLite` requires.
-const ALIGNMENT: usize = 8;
-
-/// The space in front of each allocation that holds its size; keeps the rest aligned.
-const HEAD: usize = ALIGNMENT;
+/// The space in front of each allocation that holds its size. `SQLite` requires the alignment that it keeps.
+const HEAD: usize = size_of::<u64>();
 
 /// Makes `SQLite` allocate here. Must be called before its first use in this process.
 pub fn use_own_memory() {
@@ -25,7 +22,7 @@ pub fn use_own_memory() {
             xMalloc: Some(take),
             xFree: Some(give_back),
             xRealloc: Some(resize),
-            xSize: Some(size_of),
+            xSize: Some(size_of_one),
             xRoundup: Some(round_up),
             xInit: Some(begin),
             xShutdown: Some(end),
@@ -37,8 +34,9 @@ pub fn use_own_memory() {
     });
 }
 
-fn layout(size: usize) -> Option<Layout> {
-    Layout::from_size_align(size.checked_add(HEAD)?, ALIGNMENT).ok()
+fn layout(size: usize) -> Layout {
+    // SAFETY: the alignment is a power of two, and no size is longer than a C int.
+    unsafe { Layout::from_size_align_unchecked(size + HEAD, HEAD) }
 }
 
 /// Writes the size in front, unless the allocation failed.
@@ -51,9 +49,7 @@ unsafe fn headed(start: *mut u8, size: usize) -> *mut c_void {
     }
     // SAFETY: the allocation is larger than that.
     unsafe {
-        start
-            .cast::<[u8; HEAD]>()
-            .write((size as u64).to_ne_bytes());
+        start.cast::<usize>().write_unaligned(size);
         start.add(HEAD).cast()
     }
 }
@@ -66,27 +62,21 @@ unsafe fn start_of(memory: *mut c_void) -> (*mut u8, usize) {
     // SAFETY: the size is in front of it.
     unsafe {
         let start = memory.cast::<u8>().sub(HEAD);
-        let size = u64::from_ne_bytes(start.cast::<[u8; HEAD]>().read());
-        (start, usize::try_from(size).unwrap_or_default())
+        (start, start.cast::<usize>().read_unaligned())
     }
 }
 
 unsafe extern "C" fn take(size: c_int) -> *mut c_void {
     let size = usize::try_from(size).unwrap_or(0);
-    let Some(layout) = layout(size) else {
-        return ptr::null_mut();
-    };
     // SAFETY: the size of the layout is not zero.
-    unsafe { headed(alloc(layout), size) }
+    unsafe { headed(alloc(layout(size)), size) }
 }
 
 unsafe extern "C" fn give_back(memory: *mut c_void) {
     // SAFETY: SQLite frees what it got from here, once.
     unsafe {
         let (start, size) = start_of(memory);
-        if let Some(layout) = layout(size) {
-            dealloc(start, layout);
-        }
+        dealloc(start, layout(size));
     }
 }
 
@@ -95,14 +85,11 @@ unsafe extern "C" fn resize(memory: *mut c_void, wanted: c_int) -> *mut c_void {
     // SAFETY: SQLite got it here, and forgets it if it gets another.
     unsafe {
         let (start, size) = start_of(memory);
-        match (layout(size), layout(wanted)) {
-            (Some(old), Some(new)) => headed(realloc(start, old, new.size()), wanted),
-            _ => ptr::null_mut(),
-        }
+        headed(realloc(start, layout(size), wanted + HEAD), wanted)
     }
 }
 
-unsafe extern "C" fn size_of(memory: *mut c_void) -> c_int {
+unsafe extern "C" fn size_of_one(memory: *mut c_void) -> c_int {
     // SAFETY: SQLite got it here.
     let (_, size) = unsafe { start_of(memory) };
     c_int::try_from(size).unwrap_or(c_int::MAX)
@@ -129,10 +116,10 @@ mod tests {
             let first = take(3);
             first.cast::<[u8; 3]>().write(*b"abc");
             let more = resize(first, 100_000);
-            assert_eq!(size_of(more), 100_000);
+            assert_eq!(size_of_one(more), 100_000);
             let less = resize(more, 2);
             assert_eq!(less.cast::<[u8; 2]>().read(), *b"ab");
-            assert_eq!(less as usize % ALIGNMENT, 0);
+            assert_eq!(less as usize % HEAD, 0);
             give_back(less);
             assert_eq!(
                 (round_up(1), round_up(8), round_up(c_int::MAX)),

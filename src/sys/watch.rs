@@ -7,7 +7,7 @@
 mod ending;
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use super::capture::{Capture, StepOutput};
@@ -15,7 +15,7 @@ use super::child::{self, Input, Streams};
 use super::clock::{Moment, earliest};
 use super::host::Host;
 use super::inherited::is_terminal;
-use super::poll::{self, Interest};
+use super::poll::{self, readable, writable};
 use super::signals::{self, Arrived, Signal};
 use super::step::{PROGRESS_INTERVAL, RunPermit, StepEvent, StepProcess, StepReport, StopReason};
 use super::terminal::{self, Terminal};
@@ -69,9 +69,11 @@ impl Host {
     ) -> io::Result<StepReport> {
         self.inherited.adopt_orphans();
         let capture = output.map(|output| Capture::new(output, &self.stdout, &self.stderr));
-        let mut capture = capture.transpose()?;
-        let own = (self.stdout.number(), self.stderr.number());
-        let (output, error) = capture.as_ref().map_or(own, Capture::ends);
+        let (capture, ends) = capture.transpose()?.unzip();
+        let own = [self.stdout.number(), self.stderr.number()];
+        let [output, error] = ends.as_ref().map_or(own, |ends| {
+            [&ends[0], &ends[ends.len() - 1]].map(AsRawFd::as_raw_fd)
+        });
         let streams = Streams {
             input: if is_terminal(0) {
                 Input::Inherit
@@ -96,9 +98,7 @@ impl Host {
         if let Some(terminal) = foreground {
             terminal.is_lent = true;
         }
-        if let Some(capture) = &mut capture {
-            capture.close_ends();
-        }
+        drop(ends);
         news(StepEvent::Started(pid));
         let now = Moment::now();
         let mut watch = Watch {
@@ -247,18 +247,18 @@ impl Watch<'_> {
 
     fn wait(&self) {
         let host = self.host;
-        let mut fds = vec![(host.signals.as_fd(), Interest::Read)];
+        let mut fds = vec![readable(host.signals.as_fd())];
         // A lost right has no more news.
         let lost = matches!(self.stop_reason, Some(StopReason::Lost(_)));
         if !lost {
-            fds.extend(self.permit.descriptor().map(|fd| (fd, Interest::Read)));
+            fds.extend(self.permit.descriptor().map(readable));
         }
         if let Some(capture) = &self.capture {
-            capture.interests(&mut fds);
+            fds.extend(capture.readers().map(readable));
         }
         for output in [&host.stdout, &host.stderr] {
             if output.is_waiting() {
-                fds.push((output.descriptor(), Interest::Write));
+                fds.push(writable(output.descriptor()));
             }
         }
         let clocks = [
@@ -268,7 +268,7 @@ impl Watch<'_> {
             self.permit.next_look().filter(|_| !lost),
         ];
         let until = clocks.into_iter().fold(Some(self.report_at), earliest);
-        let _ = poll::wait(&fds, until);
+        poll::wait(&mut fds, until);
         host.stdout.flush();
         host.stderr.flush();
     }

@@ -4,7 +4,6 @@
 //! Pure. An unknown word makes the whole command line invalid: this version of launchgate did
 //! not write it.
 
-use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -41,8 +40,10 @@ impl InitState {
         if self.init.aim == Aim::Group {
             words.push("group".to_owned());
         }
-        words.extend(list("rewrite", &self.init.rewrites));
-        words.extend(list("remap", &self.init.remaps));
+        let rewrites = self.init.rewrites.iter();
+        words.extend(rewrites.map(|(from, to)| format!("rewrite={from}:{to}")));
+        let remaps = self.init.remaps.iter();
+        words.extend(remaps.map(|(from, to)| format!("remap={from}:{to}")));
         match self.verbosity {
             Verbosity::Quiet => words.push("quiet".to_owned()),
             Verbosity::Normal => {}
@@ -67,8 +68,8 @@ impl InitState {
                 Some(("grace", time)) => {
                     init.grace = Duration::from_millis(time.strip_suffix("ms")?.parse().ok()?);
                 }
-                Some(("rewrite", rules)) => init.rewrites = parse(rules)?,
-                Some(("remap", rules)) => init.remaps = parse(rules)?,
+                Some(("rewrite", text)) => init.rewrites.push(rule(text)?),
+                Some(("remap", text)) => init.remaps.push(rule(text)?),
                 None if word == "terminal" => had_terminal = true,
                 None if word == "group" => init.aim = Aim::Group,
                 None if word == "quiet" => verbosity = Verbosity::Quiet,
@@ -87,18 +88,9 @@ impl InitState {
     }
 }
 
-fn list<T: Display>(name: &str, rules: &[(T, T)]) -> Option<String> {
-    let rule = |(from, to): &(T, T)| format!("{from}:{to}");
-    let list: Vec<String> = rules.iter().map(rule).collect();
-    (!list.is_empty()).then(|| format!("{name}={}", list.join(",")))
-}
-
-fn parse<T: FromStr>(rules: &str) -> Option<Vec<(T, T)>> {
-    let rule = |text: &str| {
-        let (from, to) = text.split_once(':')?;
-        Some((from.parse().ok()?, to.parse().ok()?))
-    };
-    rules.split(',').map(rule).collect()
+fn rule<T: FromStr>(text: &str) -> Option<(T, T)> {
+    let (from, to) = text.split_once(':')?;
+    Some((from.parse().ok()?, to.parse().ok()?))
 }
 
 #[cfg(test)]

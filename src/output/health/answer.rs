@@ -1,26 +1,20 @@
 //! What the health listener answers. Pure.
 
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::{Response, StatusCode};
 use serde_json::json;
 
 use crate::output::timeline::{Past, Phase};
 
-/// An answer.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    /// Seconds after which to ask again.
-    pub(super) retry_after: Option<u8>,
-    pub(super) body: String,
-}
-
-/// When the gate will open is unknown; load balancers ask again after about this time.
-const RETRY_AFTER: u8 = 5;
+/// When the gate will open is unknown; load balancers ask again after about this many seconds.
+const AGAIN: HeaderValue = HeaderValue::from_static("5");
 
 /// The paths that platforms use as liveness probes.
 const LIVENESS: [&str; 3] = ["/livez", "/healthz", "/health"];
 
-pub(super) fn answer(path: &str, past: Option<&Past>) -> Answer {
-    let is_liveness = LIVENESS.contains(&path);
+pub(super) fn answer(path: &str, past: Option<&Past>) -> Response<Full<Bytes>> {
     let phase = past.map_or(&Phase::Starting, |past| &past.phase);
     let mut body = json!({
         "state": phase.state(),
@@ -30,27 +24,29 @@ pub(super) fn answer(path: &str, past: Option<&Past>) -> Answer {
     if let Some(left) = phase.delay() {
         body["seconds_left"] = left.as_secs().into();
     }
-    Answer {
-        status: if is_liveness { 200 } else { 503 },
-        retry_after: (!is_liveness).then_some(RETRY_AFTER),
-        body: format!("{body}\n"),
+    let mut response = Response::new(Full::from(format!("{body}\n")));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if !LIVENESS.contains(&path) {
+        headers.insert(RETRY_AFTER, AGAIN);
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
+    response
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::timeline::Timeline;
 
     #[test]
     fn only_liveness_is_fine_while_the_gate_is_closed() {
-        let timeline = Timeline::default();
-        timeline.enter(Phase::Step("migrate".into()));
-        let past = timeline.look();
+        let asked = |path| {
+            let answer = answer(path, None);
+            let again = answer.headers().get(RETRY_AFTER).cloned();
+            (answer.status().as_u16(), again)
+        };
         for path in LIVENESS {
-            let answer = answer(path, past.as_ref());
-            assert_eq!((answer.status, answer.retry_after), (200, None), "{path}");
-            assert!(answer.body.contains("\"step\":\"migrate\""));
+            assert_eq!(asked(path), (200, None), "{path}");
         }
         for path in [
             "/",
@@ -61,12 +57,7 @@ mod tests {
             "/health/ready",
             "",
         ] {
-            let answer = answer(path, past.as_ref());
-            assert_eq!(
-                (answer.status, answer.retry_after),
-                (503, Some(5)),
-                "{path}"
-            );
+            assert_eq!(asked(path), (503, Some(AGAIN)), "{path}");
         }
     }
 }

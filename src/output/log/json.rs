@@ -3,13 +3,10 @@
 //! Pure. Whatever bytes a step prints, every line of the log parses, and at most [`MOST`] of them are
 //! buffered until their line ends.
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value};
 
 use super::{Event, Level, ShownField};
 use crate::sys::capture::LineSink;
-use crate::sys::output::Output;
 
 /// How many bytes of a line one object holds. A longer line continues in the next object.
 const MOST: usize = 16 * 1024;
@@ -71,59 +68,18 @@ fn finished(object: Map<String, Value>) -> String {
 /// Wraps what a step writes to one stream in objects of the log.
 #[derive(Debug)]
 pub(super) struct StepLines {
-    lines: Lines,
-    output: Arc<Output>,
-}
-
-impl StepLines {
-    /// For the step of this name.
-    pub(super) fn new(step: &str, stream: &'static str, output: Arc<Output>) -> Self {
-        let lines = Lines::new(step.to_owned(), stream);
-        Self { lines, output }
-    }
-}
-
-impl LineSink for StepLines {
-    fn push(&mut self, bytes: &[u8]) {
-        let mut objects = Vec::new();
-        self.lines.push(bytes, &mut objects);
-        self.output.write(&objects);
-    }
-
-    fn end(&mut self) {
-        let mut objects = Vec::new();
-        self.lines.end(&mut objects);
-        self.output.write(&objects);
-    }
-}
-
-#[derive(Debug)]
-struct Lines {
     step: String,
     stream: &'static str,
     held: Vec<u8>,
 }
 
-impl Lines {
-    fn new(step: String, stream: &'static str) -> Self {
-        let held = Vec::new();
-        Self { step, stream, held }
-    }
-
-    /// Takes bytes as they arrive, and appends each line that they complete to `out` as an object.
-    fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
-        while let Some(end) = bytes.iter().position(|&byte| byte == b'\n') {
-            self.hold(&bytes[..end], out);
-            self.say(false, out);
-            bytes = &bytes[end + 1..];
-        }
-        self.hold(bytes, out);
-    }
-
-    /// Ends the stream: text without a line break counts as a line.
-    fn end(&mut self, out: &mut Vec<u8>) {
-        if !self.held.is_empty() {
-            self.say(false, out);
+impl StepLines {
+    /// For the step of this name.
+    pub(super) fn new(step: &str, stream: &'static str) -> Self {
+        Self {
+            step: step.to_owned(),
+            stream,
+            held: Vec::new(),
         }
     }
 
@@ -154,6 +110,23 @@ impl Lines {
     }
 }
 
+impl LineSink for StepLines {
+    fn lines(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            let text = line.strip_suffix(b"\n");
+            self.hold(text.unwrap_or(line), &mut out);
+            if text.is_some() {
+                self.say(false, &mut out);
+            }
+        }
+        if bytes.is_empty() && !self.held.is_empty() {
+            self.say(false, &mut out);
+        }
+        out
+    }
+}
+
 /// How many of the last bytes belong to an incomplete UTF-8 character.
 fn unfinished(bytes: &[u8]) -> usize {
     let last = bytes.iter().rev().take(3).zip(1..);
@@ -177,13 +150,14 @@ mod tests {
     use super::*;
 
     fn wrapped(pieces: &[&[u8]]) -> Vec<Value> {
-        let mut lines = Lines::new("migrate".to_owned(), "stdout");
+        let mut lines = StepLines::new("migrate", "stdout");
         let mut out = Vec::new();
-        for piece in pieces {
-            lines.push(piece, &mut out);
+        // Without bytes a stream ends.
+        for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
+            out.extend(lines.lines(piece));
             assert!(lines.held.len() <= MOST);
         }
-        lines.end(&mut out);
+        out.extend(lines.lines(&[]));
         let text = String::from_utf8(out).unwrap();
         text.lines()
             .map(|line| serde_json::from_str(line).unwrap())

@@ -11,7 +11,8 @@ fn read_late(format: Format, say: impl FnOnce(&Log)) -> String {
     let (mut read, write) = std::io::pipe().unwrap();
     let fd = write.as_raw_fd();
     let output = Arc::new(Output::new(fd));
-    let log = Log::new(Arc::clone(&output), Verbosity::Normal).in_format(format);
+    let mut log = Log::new(Arc::clone(&output));
+    log.format = format;
     say(&log);
     let reader = std::thread::spawn(move || {
         let mut text = String::new();
@@ -32,7 +33,7 @@ fn a_reader_that_is_late_gets_the_failure_and_how_much_is_missing() {
                 log.say(Event::StepRunning, &"still running ".repeat(10), &[]);
             }
             let problem = Problem::new("it failed", "fix it");
-            log.fail(&Failure::new(FailureKind::Bug, problem));
+            log.fail(Event::GateFailed, &Failure::new(FailureKind::Bug, problem));
         });
         let lines: Vec<_> = text.lines().collect();
         let [.., missing, last] = lines.as_slice() else {

@@ -3,17 +3,17 @@
 //! The list of registered formats (`binfmt_misc`, used by qemu and Rosetta) is not visible inside
 //! most containers, although it applies there. So launchgate creates a file in memory with the same
 //! first bytes, one that can't possibly run, and executes it: the kernel answers ENOEXEC if it
-//! knows no way
-//! to run such files, and something else if it does.
+//! knows no way to run such files, and something else if it does.
 
 use std::ffi::{CStr, OsString};
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write as _;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
-use libc::{c_char, c_int, c_uint};
 use nix::errno::Errno;
+use nix::fcntl::AtFlags;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::unistd::execveat;
 
 /// Whether it runs files that begin like this. Files that it would run by itself must not be
 /// asked for, unless their execution is bound to fail.
@@ -22,38 +22,20 @@ pub(super) fn runs(head: &[u8]) -> bool {
         // Without such a file there is no answer, and the real one decides.
         return true;
     };
-    let (no_words, no_name): ([*const c_char; 1], &CStr) = ([std::ptr::null()], c"");
     // The descriptor is closed by exec, so no interpreter could open what it is to interpret: the
     // kernel refuses with ENOENT before it starts one (execveat(2), "BUGS").
-    // SAFETY: every pointer is to a C string or to an array that ends with a null pointer, and
-    // lives through the call.
-    unsafe {
-        libc::syscall(
-            libc::SYS_execveat,
-            file.as_raw_fd(),
-            no_name.as_ptr(),
-            no_words.as_ptr(),
-            no_words.as_ptr(),
-            libc::AT_EMPTY_PATH,
-        )
-    };
-    Errno::last() != Errno::ENOEXEC
+    let none: [&CStr; 0] = [];
+    execveat(&file, c"", &none, &none, AtFlags::AT_EMPTY_PATH) != Err(Errno::ENOEXEC)
 }
 
 /// An executable file without a name (`memfd_create(2)`).
-fn in_memory(contents: &[u8]) -> std::io::Result<OwnedFd> {
-    /// Asked for where files in memory are not executable unless that is said (Linux 6.3).
-    const MFD_EXEC: c_uint = 0x10;
-    let make = |flags: c_uint| -> std::io::Result<c_int> {
-        // SAFETY: the name is a C string.
-        let fd = unsafe { libc::memfd_create(c"launchgate".as_ptr(), libc::MFD_CLOEXEC | flags) };
-        Errno::result(fd).map_err(std::io::Error::from)
-    };
-    let fd = make(MFD_EXEC).or_else(|_| make(0))?;
-    // SAFETY: the kernel just opened it, and nobody else knows it.
-    let mut file = fs::File::from(unsafe { OwnedFd::from_raw_fd(fd) });
+fn in_memory(contents: &[u8]) -> std::io::Result<File> {
+    /// `MFD_EXEC`, asked for where files in memory are not executable unless that is said (Linux 6.3).
+    const EXECUTABLE: MFdFlags = MFdFlags::from_bits_retain(0x10);
+    let make = |flags| memfd_create(c"launchgate", MFdFlags::MFD_CLOEXEC | flags);
+    let mut file = File::from(make(EXECUTABLE).or_else(|_| make(MFdFlags::empty()))?);
     file.write_all(contents)?;
-    Ok(file.into())
+    Ok(file)
 }
 
 /// The extensions of file names for which the kernel was given an interpreter; `None` if the

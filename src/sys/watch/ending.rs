@@ -42,7 +42,11 @@ impl Watch<'_> {
     }
 
     fn family(&self) -> Family<'_> {
-        Family::of_step(self.pid, &self.step.mark, &self.host.foreign)
+        Family {
+            leader: self.pid,
+            mark: Some(&self.step.mark),
+            foreign: &self.host.foreign,
+        }
     }
 
     /// Reports, once, a process that can't be stopped.

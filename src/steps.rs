@@ -19,13 +19,11 @@ use variables::{mark, own_variables, unrecorded};
 use crate::exit::{Failure, FailureKind};
 use crate::output::log::Log;
 use crate::output::timeline::Phase;
-use crate::plan::{Step, Steps};
+use crate::plan::{ServerPlan, Step, Steps};
 use crate::steps::result::{StepResult, decode};
 use crate::sys::child::Program;
 use crate::sys::clock::Moment;
-use crate::sys::forwarding::Init;
 use crate::sys::host::Host;
-use crate::sys::identity::Identity;
 use crate::sys::result::{channel, receive};
 use crate::sys::step::{AlwaysPermitted, RunPermit, StepProcess, StepReport};
 
@@ -95,16 +93,10 @@ impl ReadyEveryStart {
 /// A server whose executable was found.
 #[derive(Debug, Clone)]
 pub struct ReadyServer {
-    /// What messages call it.
-    pub called: &'static str,
+    /// The plan.
+    pub plan: ServerPlan,
     /// What will be executed.
     pub program: Program,
-    /// Who executes it; `None`: whoever this is.
-    pub identity: Option<Identity>,
-    /// How launchgate stays in front of it; `None`: it becomes it.
-    pub init: Option<Init>,
-    /// Its command as it was written, without secrets.
-    pub text: String,
 }
 
 /// A new run's id: 128 random bits.

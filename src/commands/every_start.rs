@@ -2,7 +2,9 @@
 
 use crate::commands::init_loop;
 use crate::exit::{Failure, Problem};
+use crate::output::health::Health;
 use crate::output::log::{Event, LAST_WORDS, Log};
+use crate::output::options::HealthAddress;
 use crate::plan::every_start::EveryStart;
 use crate::settings::ServerSettings;
 use crate::steps::{self, ReadyEveryStart, ReadyServer};
@@ -49,10 +51,7 @@ pub fn skip_gate(host: &Host, log: &Log, planned: EveryStart) -> Result<(), Fail
 }
 
 /// Runs the start commands around the gate.
-///
-/// # Errors
-/// A start command failed, or the gate stays closed.
-pub fn around(
+fn around(
     host: &Host,
     log: &Log,
     ready: &ReadyEveryStart,
@@ -63,11 +62,29 @@ pub fn around(
     steps::run_start_commands(host, log, &ready.warm_up)
 }
 
-/// Becomes the server, where there is one, unless a stop arrived.
+/// Goes through the start commands and the gate, answering health checks meanwhile, and becomes the
+/// server, where there is one.
 ///
 /// # Errors
-/// The server can't be started, or a stop arrived.
-pub fn leave(host: &Host, log: &Log, server: Option<&ReadyServer>) -> Result<(), Failure> {
+/// Everything that keeps a gate closed.
+pub fn go_through(
+    host: &Host,
+    log: &Log,
+    ready: &ReadyEveryStart,
+    health: Option<&HealthAddress>,
+    gate: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let health = Health::open(health, log)?;
+    let passed = around(host, log, ready, gate);
+    log.summarize();
+    passed?;
+    // The server may want that address.
+    drop(health);
+    leave(host, log, ready.server.as_ref())
+}
+
+/// Becomes the server, where there is one, unless a stop arrived.
+fn leave(host: &Host, log: &Log, server: Option<&ReadyServer>) -> Result<(), Failure> {
     let Some(ready) = server else {
         log.say(Event::GateDone, "done", &[]);
         return Ok(());
@@ -84,16 +101,16 @@ pub fn leave(host: &Host, log: &Log, server: Option<&ReadyServer>) -> Result<(),
 /// # Errors
 /// The server can't be started, or a stop arrived.
 pub fn start(host: &Host, log: &Log, ready: &ReadyServer) -> Result<(), Failure> {
-    let ReadyServer { program, text, .. } = ready;
+    let ReadyServer { plan, program } = ready;
     log.say(
         Event::ServerStarting,
         "starting the server",
-        &[("command", text)],
+        &[("command", &plan.text)],
     );
     host.stdout.drain(Moment::now() + LAST_WORDS);
     host.stderr.drain(Moment::now() + LAST_WORDS);
-    let identity = ready.identity.as_ref();
-    let why = match &ready.init {
+    let identity = plan.identity.as_ref();
+    let why = match &plan.init {
         None => launch::launch(program, identity, &host.inherited, &host.signals),
         Some(init) => NotLaunched::Exec(init_loop::serve(host, log, ready, init)),
     };

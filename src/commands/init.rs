@@ -26,7 +26,7 @@ pub fn init(
         return Ok(());
     };
     init_loop::prepare(&planned);
-    let ready = steps::find_server(&planned, log)?;
+    let ready = steps::find_server(planned, log)?;
     // There is no gate to stop: a signal that arrived already is the server's, as with tini.
     every_start::start(host, log, &ready)
 }

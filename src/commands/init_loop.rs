@@ -36,7 +36,7 @@ pub fn prepare(server: &ServerPlan) {
 /// Starts the server and stays in front of it to its end. Returns only where it did not start.
 pub fn serve(host: &Host, log: &Log, server: &ReadyServer, init: &Init) -> io::Error {
     let (pid, had_terminal) =
-        match host.start_server(&server.program, server.identity.as_ref()) {
+        match host.start_server(&server.program, server.plan.identity.as_ref()) {
             Ok(started) => started,
             Err(why) => return why,
         };

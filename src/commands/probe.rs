@@ -38,7 +38,7 @@ pub fn probe(
             Err(absent(pid))
         };
     };
-    let ready = steps::find_server(&server, log)?;
+    let ready = steps::find_server(server, log)?;
     let launched = launch::launch(&ready.program, None, &host.inherited, &host.signals);
     Err(match launched {
         NotLaunched::Stopped(stop) => steps::stopped(stop, "starting the command"),

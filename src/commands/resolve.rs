@@ -125,21 +125,20 @@ async fn never_ran(session: &mut Session, app: &str, revision: &str) -> Result<P
     }
     let near = nearest(revision, &newest);
     newest.truncate(MOST_NAMES as usize);
-    let hint = if !of_others.is_empty() {
-        let names = redacted_names(&of_others).join(", ");
-        format!("set --app; these apps have run it: {names}")
+    let (advice, names) = if !of_others.is_empty() {
+        ("set --app; these apps have run it", of_others)
     } else if !near.is_empty() {
-        let names = redacted_names(&near).join(", ");
-        format!("check its spelling; this app has run: {names}")
+        ("check its spelling; this app has run", near)
     } else if !newest.is_empty() {
-        let names = redacted_names(&newest).join(", ");
-        format!("check its spelling; the newest revisions of this app: {names}")
+        let advice = "check its spelling; the newest revisions of this app";
+        (advice, newest)
     } else {
-        let apps = redacted_names(&session.apps(None, MOST_NAMES).await?);
-        match apps.as_slice() {
-            [] => "the ledger is empty: check that this is the right database".to_owned(),
-            apps => format!("set --app; the ledger has these apps: {}", apps.join(", ")),
-        }
+        let apps = session.apps(None, MOST_NAMES).await?;
+        ("set --app; the ledger has these apps", apps)
+    };
+    let hint = match redacted_names(&names).as_slice() {
+        [] => "the ledger is empty: check that this is the right database".to_owned(),
+        names => format!("{advice}: {}", names.join(", ")),
     };
     let what = format!("app `{app}` has never run revision {revision}");
     Ok(Problem::new(what, hint))

@@ -3,7 +3,6 @@
 use crate::commands::every_start;
 use crate::exit::{Failure, Problem};
 use crate::gate::{self, Passed};
-use crate::output::health::Health;
 use crate::output::live::Live;
 use crate::output::log::{Event, Log};
 use crate::plan::coordination::Coordination;
@@ -37,24 +36,16 @@ pub fn run(
     // Everything that is to be executed is looked up before anything runs or connects.
     let steps = steps::find(steps, log)?;
     let every_start = steps::find_every_start(every_start, log)?;
-    let health = if steps.list.is_empty() && every_start.has_no_commands() {
-        None
-    } else {
-        Health::open(gate.health.as_ref(), log)?
-    };
-    let passed = every_start::around(host, log, &every_start, || match coordination {
+    let is_idle = steps.list.is_empty() && every_start.has_no_commands();
+    let health = gate.health.as_ref().filter(|_| !is_idle);
+    every_start::go_through(host, log, &every_start, health, || match coordination {
         _ if steps.list.is_empty() => {
             warn_of_no_step(log);
             Ok(())
         }
         Coordination::Alone { app, name, limits } => alone(host, log, &steps, app, name, limits),
         Coordination::Gate(plan) => together(host, log, *plan, &steps),
-    });
-    log.summarize();
-    passed?;
-    // The server may want that address.
-    drop(health);
-    every_start::leave(host, log, every_start.server.as_ref())
+    })
 }
 
 fn warn_of_no_step(log: &Log) {

@@ -6,7 +6,6 @@ use crate::commands::every_start;
 use crate::exit::Failure;
 use crate::gate::Gate;
 use crate::gate::runtime;
-use crate::output::health::Health;
 use crate::output::live::Live;
 use crate::output::log::{Event, Log};
 use crate::plan::coordination::{self, Coordination};
@@ -35,12 +34,8 @@ pub fn wait(
     log.hide(|secrets| secrets.add_all(plan.target.url.secrets()));
     every_start.redact(&log.secrets());
     let every_start = steps::find_every_start(every_start, log)?;
-    let health = Health::open(health.as_ref(), log)?;
-    let passed = every_start::around(host, log, &every_start, || until_succeeded(host, log, plan));
-    log.summarize();
-    passed?;
-    drop(health);
-    every_start::leave(host, log, every_start.server.as_ref())
+    let wait = || until_succeeded(host, log, plan);
+    every_start::go_through(host, log, &every_start, health.as_ref(), wait)
 }
 
 /// A database and a revision are needed here.

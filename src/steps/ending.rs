@@ -4,10 +4,10 @@ use std::io;
 
 use super::result::{OWN_FAILURES, StepResult};
 use super::{ReadyServer, Verdict};
-use crate::exit::{Failure, FailureKind, Problem};
-use crate::output::log::{Event, Log};
+use crate::exit::{Failure, FailureKind};
+use crate::output::log::{Event, Field, Log};
+use crate::output::timeline::seconds;
 use crate::plan::{Stage, Step};
-
 use crate::sys::child;
 use crate::sys::signals::Stop;
 use crate::sys::signals::{self, signal_code};
@@ -110,25 +110,27 @@ pub fn stopped_after(stop: Stop, failure: Failure) -> Failure {
 }
 
 fn log_ended(log: &Log, step: &Step, report: &StepReport) {
-    let name = &step.name;
-    let elapsed = report.elapsed;
-    let seconds = format!("{}.{:03}", elapsed.as_secs(), elapsed.subsec_millis());
-    match report.ended {
-        Ended::Code(0) => log.say(
-            Event::StepSucceeded,
-            &format!("{name} succeeded"),
-            &[("step", name), ("seconds", &seconds)],
-        ),
-        Ended::Code(code) => log.say(
-            Event::StepFailed,
-            &format!("{name} exited with code {code}"),
-            &[("step", name), ("seconds", &seconds), ("code", &code)],
-        ),
-        Ended::Signal(number) => log.say(
-            Event::StepFailed,
-            &format!("{name} was killed by {}", signals::name(number)),
-            &[("step", name), ("seconds", &seconds), ("signal", &number)],
-        ),
+    let (name, seconds) = (&step.name, seconds(report.elapsed));
+    let mut fields: Vec<Field<'_>> = vec![("step", name), ("seconds", &seconds)];
+    let event = match &report.ended {
+        Ended::Code(0) => Event::StepSucceeded,
+        Ended::Code(code) => {
+            fields.push(("code", code));
+            Event::StepFailed
+        }
+        Ended::Signal(number) => {
+            fields.push(("signal", number));
+            Event::StepFailed
+        }
+    };
+    log.say(event, &how(name, report.ended), &fields);
+}
+
+fn how(name: &str, ended: Ended) -> String {
+    match ended {
+        Ended::Code(0) => format!("{name} succeeded"),
+        Ended::Code(code) => format!("{name} exited with code {code}"),
+        Ended::Signal(number) => format!("{name} was killed by {}", signals::name(number)),
     }
 }
 
@@ -155,32 +157,22 @@ fn failed(step: &Step, ended: Ended, result: Option<&StepResult>) -> Failure {
         let what = format!("{name}: {}", problem.what());
         return Failure::because(kind, what, problem.hint());
     }
-    let (how, hint) = match ended {
+    let command = format!("the command was `{}`", step.text);
+    let hint = match ended {
         // As a shell reports it.
-        Ended::Code(137) => (
-            "exited with code 137".to_owned(),
-            format!(
-                "it usually means that a program was killed by SIGKILL: {OUT_OF_MEMORY}; the command was `{}`",
-                step.text
-            ),
+        Ended::Code(137) => format!(
+            "it usually means that a program was killed by SIGKILL: {OUT_OF_MEMORY}; {command}"
         ),
-        Ended::Code(code) => (
-            format!("exited with code {code}"),
-            format!(
-                "see its output above, fix the cause and start again; the command was `{}`",
-                step.text
-            ),
-        ),
-        Ended::Signal(number) if signal_code(number) == 137 => {
-            ("was killed by SIGKILL".to_owned(), OUT_OF_MEMORY.to_owned())
+        Ended::Code(_) => {
+            format!("see its output above, fix the cause and start again; {command}")
         }
-        Ended::Signal(number) => (
-            format!("was killed by {}", signals::name(number)),
-            "its output above may say why: it crashed, or something sent the signal".to_owned(),
-        ),
+        Ended::Signal(number) if signal_code(number) == 137 => OUT_OF_MEMORY.to_owned(),
+        Ended::Signal(_) => {
+            "its output above may say why: it crashed, or something sent the signal".to_owned()
+        }
     };
-    let problem = Problem::new(format!("{name} {how}"), hint);
-    Failure::new(FailureKind::Step(ended.shell_code()), problem)
+    let kind = FailureKind::Step(ended.shell_code());
+    Failure::because(kind, how(name, ended), hint)
 }
 
 pub(super) fn not_started(step: &Step, error: &io::Error) -> Failure {
@@ -198,8 +190,8 @@ pub(super) fn not_started(step: &Step, error: &io::Error) -> Failure {
 
 /// execve refused the server after everything was looked up.
 pub fn server_not_started(server: &ReadyServer, error: &io::Error) -> Failure {
-    let path = server.program.path.to_string_lossy();
-    let what = format!("failed to start the {} {path}: {error}", server.called);
+    let (called, path) = (server.plan.called, server.program.path.to_string_lossy());
+    let what = format!("failed to start the {called} {path}: {error}");
     exec_failed(what, error)
 }
 

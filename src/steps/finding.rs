@@ -71,7 +71,7 @@ pub fn find_every_start(planned: EveryStart, log: &Log) -> Result<ReadyEveryStar
     Ok(ReadyEveryStart {
         prepare: find(prepare, log)?,
         warm_up: find(warm_up, log)?,
-        server: server.map(|s| find_server(&s, log)).transpose()?,
+        server: server.map(|s| find_server(s, log)).transpose()?,
     })
 }
 
@@ -79,31 +79,27 @@ pub fn find_every_start(planned: EveryStart, log: &Log) -> Result<ReadyEveryStar
 ///
 /// # Errors
 /// It does not exist or can't be executed.
-pub fn find_server(server: &ServerPlan, log: &Log) -> Result<ReadyServer, Failure> {
-    let path = server.environment.get(b"PATH");
-    let part = match server.init {
+pub fn find_server(plan: ServerPlan, log: &Log) -> Result<ReadyServer, Failure> {
+    let path = plan.environment.get(b"PATH");
+    let part = match plan.init {
         Some(_) => LauncherRole::Watch,
         None => LauncherRole::Become,
     };
-    let (called, name) = (server.called, server.argv.program());
-    let found = user::look_up(server.identity.as_ref(), name, path, part)
-        .map_err(|error| likely_mistake(name, &CommandOf::Server(server.argv.words()), error))
+    let (called, name) = (plan.called, plan.argv.program());
+    let found = user::look_up(plan.identity.as_ref(), name, path, part)
+        .map_err(|error| likely_mistake(name, &CommandOf::Server(plan.argv.words()), error))
         .map_err(|error| not_found(called, "--user", error))?;
-    let argv = words(server.argv.words());
-    let environment = server.environment.entries().to_vec();
+    let argv = words(plan.argv.words());
+    let environment = plan.environment.entries().to_vec();
     lookup::measure(&argv, &environment).map_err(|u| unfit(called, u))?;
     say_found(log, called, &found);
-    Ok(ReadyServer {
-        called,
-        program: Program {
-            path: c_path(&found),
-            argv,
-            environment,
-        },
-        identity: server.identity.clone(),
-        init: server.init.clone(),
-        text: server.text.clone(),
-    })
+    let path = c_path(&found);
+    let program = Program {
+        path,
+        argv,
+        environment,
+    };
+    Ok(ReadyServer { plan, program })
 }
 
 fn say_found(log: &Log, what: &str, path: &Path) {

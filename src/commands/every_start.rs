@@ -2,7 +2,7 @@
 
 use crate::commands::init_loop;
 use crate::exit::{Failure, Problem};
-use crate::output::health::Health;
+use crate::output::health;
 use crate::output::log::{Event, LAST_WORDS, Log};
 use crate::output::options::HealthAddress;
 use crate::plan::every_start::EveryStart;
@@ -74,7 +74,7 @@ pub fn go_through(
     health: Option<&HealthAddress>,
     gate: impl FnOnce() -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let health = Health::open(health, log)?;
+    let health = health.map(|wanted| health::open(wanted, log)).transpose()?;
     let passed = around(host, log, ready, gate);
     log.summarize();
     passed?;

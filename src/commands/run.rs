@@ -3,7 +3,7 @@
 use crate::commands::every_start;
 use crate::exit::{Failure, Problem};
 use crate::gate::{self, Passed};
-use crate::output::live::Live;
+use crate::output::live;
 use crate::output::log::{Event, Log};
 use crate::plan::coordination::Coordination;
 use crate::plan::gate_plan::{GatePlan, Limits};
@@ -76,7 +76,7 @@ fn alone(
 }
 
 fn together(host: &Host, log: &Log, plan: GatePlan, steps: &ReadySteps) -> Result<(), Failure> {
-    let live = Live::start(host, log);
+    let live = live::start(host, log);
     let passed = gate::pass_together(host, log, plan, steps);
     drop(live);
     log.say(

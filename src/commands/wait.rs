@@ -6,7 +6,7 @@ use crate::commands::every_start;
 use crate::exit::Failure;
 use crate::gate::Gate;
 use crate::gate::runtime;
-use crate::output::live::Live;
+use crate::output::live;
 use crate::output::log::{Event, Log};
 use crate::plan::coordination::{self, Coordination};
 use crate::plan::gate_plan::GatePlan;
@@ -61,7 +61,7 @@ fn gate_plan(
 }
 
 fn until_succeeded(host: &Host, log: &Log, plan: GatePlan) -> Result<(), Failure> {
-    let live = Live::start(host, log);
+    let live = live::start(host, log);
     let reference = plan.reference.clone();
     let gate = Gate::new(plan, log.clone());
     let waited = runtime::run(host, |link| gate.wait_for_success(link));

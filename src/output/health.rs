@@ -50,41 +50,32 @@ const LIFETIME: Duration = Duration::from_mins(1);
 /// How long a client may take to close a connection that it wants closed.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// The listener. Dropping it closes everything.
-#[derive(Debug)]
-pub struct Health(#[expect(dead_code, reason = "only dropped")] Background<oneshot::Sender<()>>);
+/// Starts listening. Dropping the listener closes everything.
+///
+/// # Errors
+/// The address is not available.
+pub fn open(wanted: &HealthAddress, log: &Log) -> Result<Background<oneshot::Sender<()>>, Failure> {
+    let listener = bind(wanted)?;
+    let address = listener.local_addr().map_err(|e| refused(wanted, &e))?;
+    let (stop, stopped) = oneshot::channel();
+    let timeline = log.timeline.clone();
+    let serve = move || block_on(listener, timeline, stopped);
+    let thread = Background::start("launchgate-http", stop, serve);
+    let thread = thread.map_err(|error| refused(wanted, &error))?;
+    log.say(
+        Event::HealthListening,
+        "answering health checks until the gate opens",
+        &[("address", &address), ("source", &wanted.source)],
+    );
+    Ok(thread)
+}
 
-impl Health {
-    /// Starts listening, if an address is given.
-    ///
-    /// # Errors
-    /// The address is not available.
-    pub fn open(wanted: Option<&HealthAddress>, log: &Log) -> Result<Option<Self>, Failure> {
-        let Some(wanted) = wanted else {
-            return Ok(None);
-        };
-        let listener = bind(wanted)?;
-        let address = listener.local_addr().map_err(|e| refused(wanted, &e))?;
-        let (stop, stopped) = oneshot::channel();
-        let timeline = log.timeline.clone();
-        let serve = move || block_on(listener, timeline, stopped);
-        let thread = Background::start("launchgate-http", stop, serve);
-        let thread = thread.map_err(|error| refused(wanted, &error))?;
-        log.say(
-            Event::HealthListening,
-            "answering health checks until the gate opens",
-            &[("address", &address), ("source", &wanted.source)],
-        );
-        Ok(Some(Self(thread)))
-    }
-
-    /// Whether the address is available.
-    ///
-    /// # Errors
-    /// What `run` would fail with.
-    pub fn check(wanted: Option<&HealthAddress>) -> Result<(), Failure> {
-        wanted.map_or(Ok(()), |wanted| bind(wanted).map(drop))
-    }
+/// Whether the address is available.
+///
+/// # Errors
+/// What [`open`] would fail with.
+pub fn check(wanted: &HealthAddress) -> Result<(), Failure> {
+    bind(wanted).map(drop)
 }
 
 /// Binds the first address whose family this machine supports. std sets `SO_REUSEADDR`.

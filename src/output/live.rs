@@ -18,31 +18,26 @@ use crate::sys::thread::Background;
 /// How often it is updated.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The live line. Dropping it removes the line.
-#[derive(Debug)]
-pub struct Live(#[expect(dead_code, reason = "only dropped")] Background<Sender<()>>);
-
-impl Live {
-    /// Starts it if standard error is a terminal on which a line can be replaced.
-    pub fn start(host: &Host, log: &Log) -> Option<Self> {
-        let is_wanted = log.format == Format::Text && log.verbosity != Verbosity::Quiet;
-        if !is_wanted || log.paint == Paint::Pipe {
-            return None;
-        }
-        let terminal = Terminal::open()?;
-        let (stop, stopped) = channel();
-        let (output, timeline) = (Arc::clone(&host.stderr), log.timeline.clone());
-        let thread = Background::start("launchgate-live", stop, move || {
-            while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-                // A background job leaves the screen alone.
-                if terminal.is_ours() {
-                    show(&output, &timeline);
-                }
-            }
-            output.clear_live();
-        });
-        thread.ok().map(Self)
+/// Starts it if standard error is a terminal on which a line can be replaced. Dropping it removes the
+/// line.
+pub fn start(host: &Host, log: &Log) -> Option<Background<Sender<()>>> {
+    let is_wanted = log.format == Format::Text && log.verbosity != Verbosity::Quiet;
+    if !is_wanted || log.paint == Paint::Pipe {
+        return None;
     }
+    let terminal = Terminal::open()?;
+    let (stop, stopped) = channel();
+    let (output, timeline) = (Arc::clone(&host.stderr), log.timeline.clone());
+    let thread = Background::start("launchgate-live", stop, move || {
+        while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+            // A background job leaves the screen alone.
+            if terminal.is_ours() {
+                show(&output, &timeline);
+            }
+        }
+        output.clear_live();
+    });
+    thread.ok()
 }
 
 fn show(output: &Output, timeline: &Timeline) {

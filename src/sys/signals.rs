@@ -81,8 +81,6 @@ pub(super) fn set_disposition(number: Signal, disposition: libc::sighandler_t) {
 pub enum Arrived {
     /// TERM, INT, HUP or QUIT: the gate is to stop.
     Stop(Stop),
-    /// A child changed its state.
-    Child,
     /// Any other; it goes to the step.
     Other(Signal),
 }
@@ -177,11 +175,12 @@ impl Signals {
             let number = self.queue.next()?.ssi_signo.cast_signed();
             // Signals that were inherited as ignored (nohup, a background job) stay ignored,
             // although the kernel queues them here because they are blocked.
-            if self.ignored.ignores(number) && number != libc::SIGTERM && number != libc::SIGCHLD {
+            let is_ignored = self.ignored.ignores(number) && number != libc::SIGTERM;
+            // Whoever waits looks at the children after every wake-up.
+            if is_ignored || number == libc::SIGCHLD {
                 continue;
             }
             return Some(match number {
-                libc::SIGCHLD => Arrived::Child,
                 n if STOPS.contains(&n) => {
                     self.stop(Stop::new(n));
                     Arrived::Stop(Stop::new(n))
@@ -196,7 +195,7 @@ impl Signals {
     pub fn next_stop(&self) -> Option<Stop> {
         std::iter::from_fn(|| self.next()).find_map(|signal| match signal {
             Arrived::Stop(stop) => Some(stop),
-            Arrived::Child | Arrived::Other(_) => None,
+            Arrived::Other(_) => None,
         })
     }
 

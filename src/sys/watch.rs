@@ -186,7 +186,6 @@ impl Watch<'_> {
 
     fn on_signal(&mut self, signal: Arrived, now: Moment) {
         match signal {
-            Arrived::Child => {}
             Arrived::Stop(stop) => self.stop(StopReason::Stop(stop), stop.signal(), now),
             Arrived::Other(number) => {
                 if self.ended.is_none() {

@@ -91,20 +91,17 @@ fn env_program(argument: &[u8]) -> Option<&[u8]> {
     let split = argument
         .strip_prefix(b"-S")
         .or_else(|| argument.strip_prefix(b"--split-string="));
+    let is_plain =
+        |word: &&[u8]| !word.is_empty() && !word.starts_with(b"-") && !word.contains(&b'=');
     let Some(words) = split else {
-        let is_plain = !argument.starts_with(b"-") && !argument.contains(&b'=');
-        return (is_plain && !argument.is_empty()).then_some(argument);
+        return Some(argument).filter(is_plain);
     };
     // Quotes, escapes, variables, options and assignments are left to env.
     if words.iter().any(|byte| b"'\"\\$#".contains(byte)) {
         return None;
     }
-    let first = words
-        .trim_ascii_start()
-        .split(u8::is_ascii_whitespace)
-        .next()?;
-    let is_plain = !first.is_empty() && !first.starts_with(b"-") && !first.contains(&b'=');
-    is_plain.then_some(first)
+    let mut words = words.trim_ascii_start().split(u8::is_ascii_whitespace);
+    words.next().filter(is_plain)
 }
 
 /// The first line of a script, as the kernel reads it (execve(2), "Interpreter scripts").

@@ -2,6 +2,8 @@
 
 use super::{LAST, Signal};
 
+const FIRST_REAL_TIME: Signal = 34;
+
 /// The signal's name, as in `SIGTERM`.
 pub fn name(number: Signal) -> String {
     match signal_hook::low_level::signal_name(number) {
@@ -14,30 +16,25 @@ pub fn name(number: Signal) -> String {
 /// real-time signals, which count from 34 as in glibc and the shells, whichever C library
 /// launchgate is linked with.
 pub fn number(text: &str) -> Option<Signal> {
-    const FIRST_REAL_TIME: Signal = 34;
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text.parse().ok().filter(|n| (1..=LAST).contains(n));
+        return digits(text).filter(|number| *number >= 1);
     }
     let upper = text.to_ascii_uppercase();
     let short = upper.strip_prefix("SIG").unwrap_or(&upper);
-    let real_time = |base: Signal, sign: char| match short[5..].strip_prefix(sign) {
-        Some(count) if count.bytes().all(|byte| byte.is_ascii_digit()) => {
-            let count: Signal = count.parse().ok().filter(|n| *n <= LAST)?;
-            let number = if sign == '+' {
-                base + count
-            } else {
-                base - count
-            };
-            (FIRST_REAL_TIME..=LAST).contains(&number).then_some(number)
-        }
-        Some(_) => None,
-        None => short[5..].is_empty().then_some(base),
-    };
-    if short.starts_with("RTMIN") {
-        return real_time(FIRST_REAL_TIME, '+');
-    }
-    if short.starts_with("RTMAX") {
-        return real_time(LAST, '-');
+    for (name, base, sign) in [("RTMIN", FIRST_REAL_TIME, '+'), ("RTMAX", LAST, '-')] {
+        let Some(rest) = short.strip_prefix(name) else {
+            continue;
+        };
+        let count = match rest {
+            "" => 0,
+            rest => digits(rest.strip_prefix(sign)?)?,
+        };
+        let number = if sign == '+' {
+            base + count
+        } else {
+            base - count
+        };
+        return (FIRST_REAL_TIME..=LAST).contains(&number).then_some(number);
     }
     match short {
         "CLD" => Some(libc::SIGCHLD),
@@ -47,6 +44,12 @@ pub fn number(text: &str) -> Option<Signal> {
             .find(|signal| signal.as_str()[3..] == *short)
             .map(|signal| signal as Signal),
     }
+}
+
+/// A number up to that of the last signal.
+fn digits(text: &str) -> Option<Signal> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|n| is_number && *n <= LAST)
 }
 
 #[cfg(test)]

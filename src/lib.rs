@@ -48,6 +48,7 @@ use sys::clock::Moment;
 use sys::environment::Environment;
 use sys::host::Host;
 use sys::inherited::{self, Inherited};
+use sys::output::Output;
 
 /// Runs the command line and returns the exit code. Does not return if it starts a server.
 pub fn main(args: &'static [OsString]) -> u8 {
@@ -61,15 +62,22 @@ pub fn main(args: &'static [OsString]) -> u8 {
         leave_bug(args, environment, what);
     });
     inherited::replace_environment(environment);
-    let host = match Inherited::capture().and_then(Host::new) {
-        Ok(host) => host,
-        Err(error) => return no_host(args, environment, &error),
-    };
+    let captured = Inherited::capture();
     let line = CommandLine::new(args, environment);
-    let mut log = Log::new(Arc::clone(&host.stderr));
+    let stderr = Arc::new(Output::stderr());
+    let mut log = Log::new(Arc::clone(&stderr));
     log.format = line.log_format(environment);
-    log.paint = paint(host.stderr.number(), environment);
+    log.paint = paint(stderr.number(), environment);
     log.hide(|secrets| secrets.add_variables(entries(environment)));
+    let host = match captured.and_then(|inherited| Host::new(inherited, stderr)) {
+        Ok(host) => host,
+        Err(error) => {
+            // Writing a file takes a descriptor too.
+            inherited::close_input();
+            let what = format!("failed to set up signal handling: {error}");
+            return fail(&log, line, environment, &Failure::no_descriptor(what));
+        }
+    };
     // 2. Resolve and run the command. If it becomes the server, this does not return.
     let done = match line.parse() {
         Ok(Parsed::Print(text)) => print::print(&host, text),
@@ -79,13 +87,14 @@ pub fn main(args: &'static [OsString]) -> u8 {
         Err(failure) => Err(failure),
     };
     // 3. Report why it did not.
-    match done {
-        Ok(()) => {
-            host.stderr.drain(Moment::now() + LAST_WORDS);
-            0
-        }
-        Err(failure) => fail(&host, &log, line, environment, &failure),
-    }
+    let code = match done {
+        Ok(()) => 0,
+        Err(failure) => fail(&log, line, environment, &failure),
+    };
+    // Waits until the last lines are written.
+    host.stdout.drain(Moment::now() + LAST_WORDS);
+    host.stderr.drain(Moment::now() + LAST_WORDS);
+    code
 }
 
 /// Resolves the settings. The log uses its own settings as soon as they are known.
@@ -123,44 +132,26 @@ fn entries(environment: &Environment) -> impl Iterator<Item = &[u8]> {
     environment.entries().iter().map(|entry| entry.to_bytes())
 }
 
-/// Reports that not even the descriptors for an orderly report could be created.
-fn no_host(args: &[OsString], environment: &Environment, error: &std::io::Error) -> u8 {
-    let output = sys::output::Output::stderr();
-    let failure = Failure::no_descriptor(format!("failed to set up signal handling: {error}"));
-    let log = Log::new(Arc::new(output));
-    log.hide(|secrets| secrets.add_variables(entries(environment)));
-    // Writing a file takes a descriptor too.
-    inherited::close_input();
-    leave_reason(
-        &log,
-        CommandLine::new(args, environment),
-        environment,
-        &failure,
-    );
-    log.fail(Event::GateFailed, &failure);
-    failure.code()
-}
-
 /// The part of a panic's report that a platform reads. Without the log, whose lock may be held.
 fn leave_bug(args: &[OsString], environment: &Environment, what: &str) {
+    let mut secrets = Secrets::default();
+    secrets.add_variables(entries(environment));
     let line = CommandLine::new(args, environment);
-    if has_gate(line) {
-        let mut secrets = Secrets::default();
-        secrets.add_variables(entries(environment));
-        let failure = Failure::bug(what);
-        let file = settings::termination_log_without_settings(line, environment);
-        let _ = termination::write(file, &failure, &secrets);
-    }
+    let _ = leave_reason(line, environment, &Failure::bug(what), &secrets);
 }
 
 /// Leaves the reason why a gate stays closed where a platform looks for it.
-fn leave_reason(log: &Log, line: CommandLine<'_>, environment: &Environment, failure: &Failure) {
-    if has_gate(line) {
-        let file = settings::termination_log_without_settings(line, environment);
-        if let Err(problem) = termination::write(file, failure, &log.secrets()) {
-            log.warn(Event::ConfigWarning, &problem, &[]);
-        }
+fn leave_reason(
+    line: CommandLine<'_>,
+    environment: &Environment,
+    failure: &Failure,
+    secrets: &Secrets,
+) -> Result<(), Problem> {
+    if !has_gate(line) {
+        return Ok(());
     }
+    let file = settings::termination_log_without_settings(line, environment);
+    termination::write(file, failure, secrets)
 }
 
 fn has_gate(line: CommandLine<'_>) -> bool {
@@ -184,23 +175,16 @@ fn carry_out(host: &Host, log: &Log, settings: &Settings) -> Result<(), Failure>
     }
 }
 
-/// Reports a failure, also to the platform.
-fn fail(
-    host: &Host,
-    log: &Log,
-    line: CommandLine<'_>,
-    environment: &Environment,
-    failure: &Failure,
-) -> u8 {
-    if line.verb() == Some(Verb::Embedded) {
-        log.fail(Event::EmbeddedFailed, failure);
-    } else {
-        leave_reason(log, line, environment, failure);
-        log.fail(Event::GateFailed, failure);
+/// Reports a failure, also to the platform, and returns its exit code.
+fn fail(log: &Log, line: CommandLine<'_>, environment: &Environment, failure: &Failure) -> u8 {
+    let event = match line.verb() {
+        Some(Verb::Embedded) => Event::EmbeddedFailed,
+        _ => Event::GateFailed,
+    };
+    if let Err(problem) = leave_reason(line, environment, failure, &log.secrets()) {
+        log.warn(Event::ConfigWarning, &problem, &[]);
     }
-    // Waits until the last lines are written.
-    host.stdout.drain(Moment::now() + LAST_WORDS);
-    host.stderr.drain(Moment::now() + LAST_WORDS);
+    log.fail(event, failure);
     failure.code()
 }
 

@@ -242,7 +242,8 @@ impl StepsRun<'_> {
                 return Err(Verdict::Failed(failure));
             }
         };
-        let ended = step_result(self.log, step, &report, result.as_ref());
+        let stop = self.host.signals.stopped();
+        let ended = step_result(self.log, step, &report, stop, result.as_ref());
         if let Some(Ok(Some(restore_hint))) = result {
             self.restore_hint = Some(restore_hint);
         }
@@ -291,8 +292,8 @@ impl StepsRun<'_> {
 
     /// Why the gate stays closed, if a stop arrived while the last step ran.
     fn stopped_during_last(&self) -> Option<Failure> {
-        let (step, report) = self.last.as_ref()?;
-        let stop = report.stop?;
+        let (step, _) = self.last.as_ref()?;
+        let stop = self.host.signals.stopped()?;
         Some(stopped(stop, &format!("{} ran", step.name)))
     }
 

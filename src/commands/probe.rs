@@ -35,7 +35,11 @@ pub fn probe(
         return if own::lives(pid) {
             Ok(())
         } else {
-            Err(absent(pid))
+            Err(Failure::because(
+                FailureKind::Step(1),
+                format!("there is no process {pid}"),
+                "set --pid to the process ID of launchgate",
+            ))
         };
     };
     let ready = steps::find_server(server, log)?;
@@ -44,15 +48,6 @@ pub fn probe(
         NotLaunched::Stopped(stop) => steps::stopped(stop, "starting the command"),
         NotLaunched::Exec(error) => steps::server_not_started(&ready, &error),
     })
-}
-
-/// Neither a gate nor a server.
-fn absent(pid: i32) -> Failure {
-    Failure::because(
-        FailureKind::Step(1),
-        format!("there is no process {pid}"),
-        "set --pid to the process ID of launchgate",
-    )
 }
 
 /// The command, with the environment that it would have had without launchgate.

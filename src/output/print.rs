@@ -17,10 +17,10 @@ pub fn print(host: &Host, text: impl AsRef<[u8]>) -> Result<(), Failure> {
         )
     })?;
     // A reader that stops early (`| head`) is not a failure.
-    if host.stdout.has_failed() && !host.stdout.is_unread() {
+    if let Some(error) = host.stdout.take_failure() {
         return Err(Failure::because(
             FailureKind::System,
-            "failed to write to standard output",
+            format!("failed to write to standard output: {error}"),
             "check where it is redirected, and whether that device is full",
         ));
     }

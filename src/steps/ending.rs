@@ -37,10 +37,11 @@ pub(super) fn step_result(
     log: &Log,
     step: &Step,
     report: &StepReport,
+    stop: Option<Stop>,
     result: Option<&StepResult>,
 ) -> Result<(), Verdict> {
     log_ended(log, step, report);
-    let stopped = report.stop.map(|stop| stopped_step(stop, step));
+    let stopped = stop.map(|stop| stopped_step(stop, step));
     match (&report.stop_reason, stopped) {
         (Some(StopReason::Lost(why)), stopped) => {
             Err(Verdict::Lost(stopped.unwrap_or_else(|| lock_lost(why))))

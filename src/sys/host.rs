@@ -42,14 +42,14 @@ pub enum Wake {
 
 impl Host {
     /// Every signal must be blocked already.
-    pub fn new(inherited: Inherited) -> io::Result<Self> {
+    pub fn new(inherited: Inherited, stderr: Arc<Output>) -> io::Result<Self> {
         let signals = Signals::open(inherited.ignored)?;
         Ok(Self {
             inherited,
             signals,
             foreign: Foreign::look(),
             stdout: Arc::new(Output::stdout()),
-            stderr: Arc::new(Output::stderr()),
+            stderr,
         })
     }
 

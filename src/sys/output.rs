@@ -106,12 +106,7 @@ impl Output {
         !self.state().kept.is_empty()
     }
 
-    /// Whether a write has failed: the reader is gone, the disk is full.
-    pub fn has_failed(&self) -> bool {
-        self.state().failed.is_some()
-    }
-
-    /// Whether it failed because the reader is gone.
+    /// Whether a write failed because the reader is gone.
     pub fn is_unread(&self) -> bool {
         self.state().failed == Some(Errno::EPIPE)
     }

@@ -82,8 +82,6 @@ pub struct StepReport {
     pub ended: Ended,
     /// Why launchgate stopped it, if it did.
     pub stop_reason: Option<StopReason>,
-    /// The request to stop the gate, if one arrived.
-    pub stop: Option<Stop>,
     /// How long its first process ran.
     pub elapsed: Duration,
     /// The end of its output.
@@ -96,7 +94,6 @@ impl StepReport {
         Self {
             ended: Ended::Code(i32::from(code)),
             stop_reason: None,
-            stop: None,
             elapsed: Duration::ZERO,
             tail: Vec::new(),
         }

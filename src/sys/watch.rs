@@ -235,7 +235,6 @@ impl Watch<'_> {
         StepReport {
             ended,
             stop_reason: self.stop_reason.take(),
-            stop: self.host.signals.stopped(),
             elapsed,
             tail: self
                 .capture

@@ -7,12 +7,14 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fmt;
-use std::marker::PhantomData;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
 
 use libsqlite3_sys as ffi;
+
+/// How many pages are copied between two checks for a stop: 4 MiB of the usual pages.
+const PAGES: c_int = 1024;
 
 /// An error of `SQLite`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +109,40 @@ impl Database {
         };
         self.result(code).map(|()| rows)
     }
+
+    /// Copies this database to `to`, which nothing else may use meanwhile. If a transaction is open here,
+    /// the whole copy is of one moment. Stops when `keep_going` returns false.
+    pub fn copy_to(&self, to: &Self, keep_going: &dyn Fn() -> bool) -> Result<(), LiteError> {
+        let main = c"main".as_ptr();
+        // SAFETY: both handles are open throughout, and the copy until it is finished.
+        let code = unsafe {
+            let copy = ffi::sqlite3_backup_init(to.0, main, self.0, main);
+            if copy.is_null() {
+                // An error in any case.
+                let code = ffi::sqlite3_extended_errcode(to.0);
+                return to.result(code.max(ffi::SQLITE_ERROR));
+            }
+            let mut code = ffi::SQLITE_OK;
+            while code == ffi::SQLITE_OK {
+                code = if keep_going() {
+                    ffi::sqlite3_backup_step(copy, PAGES)
+                } else {
+                    ffi::SQLITE_INTERRUPT
+                };
+            }
+            // It repeats an error of a step, or undoes a copy that is not complete.
+            ffi::sqlite3_backup_finish(copy);
+            code
+        };
+        if code == ffi::SQLITE_DONE {
+            return Ok(());
+        }
+        // The calls store no words of their own.
+        // SAFETY: the text is a constant.
+        let message = unsafe { CStr::from_ptr(ffi::sqlite3_errstr(code)) };
+        let message = message.to_string_lossy().into_owned();
+        Err(LiteError { code, message })
+    }
 }
 
 unsafe extern "C" fn progress(context: *mut c_void) -> c_int {
@@ -133,60 +169,7 @@ unsafe extern "C" fn row(
 
 impl Drop for Database {
     fn drop(&mut self) {
-        // SAFETY: the handle is ours; copies borrow it, so none is left.
+        // SAFETY: the handle is ours.
         unsafe { ffi::sqlite3_close(self.0) };
-    }
-}
-
-/// A copy in progress.
-#[derive(Debug)]
-pub struct BackupCopy<'a> {
-    raw: *mut ffi::sqlite3_backup,
-    databases: PhantomData<&'a Database>,
-}
-
-impl<'a> BackupCopy<'a> {
-    /// Begins a copy. Nothing else may use `to` meanwhile. If a transaction is open on `from`, the
-    /// whole copy is of one moment, however many steps it takes.
-    pub fn begin(from: &'a Database, to: &'a Database) -> Result<Self, LiteError> {
-        let main = c"main".as_ptr();
-        // SAFETY: both handles are open, and outlive the copy by its lifetime.
-        let raw = unsafe { ffi::sqlite3_backup_init(to.0, main, from.0, main) };
-        if raw.is_null() {
-            // SAFETY: the handle is open.
-            let code = unsafe { ffi::sqlite3_extended_errcode(to.0) };
-            let why = to.result(code).err();
-            return Err(why.unwrap_or_else(|| LiteError {
-                code: ffi::SQLITE_ERROR,
-                message: "cannot copy the database".to_owned(),
-            }));
-        }
-        let databases = PhantomData;
-        Ok(Self { raw, databases })
-    }
-
-    /// Copies this many more pages. True once the copy is complete.
-    pub fn step(&mut self, pages: i32) -> Result<bool, LiteError> {
-        // SAFETY: `begin` made it.
-        let code = unsafe { ffi::sqlite3_backup_step(self.raw, pages) };
-        if code == ffi::SQLITE_DONE {
-            return Ok(true);
-        }
-        if code == ffi::SQLITE_OK {
-            return Ok(false);
-        }
-        // The call stores no words of its own.
-        // SAFETY: the text is a constant.
-        let message = unsafe { CStr::from_ptr(ffi::sqlite3_errstr(code)) };
-        let message = message.to_string_lossy().into_owned();
-        Err(LiteError { code, message })
-    }
-}
-
-impl Drop for BackupCopy<'_> {
-    fn drop(&mut self) {
-        // It repeats an error of `step`, or undoes a copy that is not complete.
-        // SAFETY: it has not been freed yet.
-        unsafe { ffi::sqlite3_backup_finish(self.raw) };
     }
 }

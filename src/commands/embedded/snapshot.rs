@@ -22,10 +22,7 @@ use crate::sys::access::may_make_files;
 use crate::sys::clock::Moment;
 use crate::sys::host::{Host, Wake};
 use crate::sys::signals::Stop;
-use crate::sys::sqlite::{BackupCopy, Database, LiteError};
-
-/// How many pages are copied between two checks for a stop: 4 MiB of the usual pages.
-const PAGES: i32 = 1024;
+use crate::sys::sqlite::{Database, LiteError};
 
 /// The characters of a revision that are kept in a file name.
 const FILE_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
@@ -281,15 +278,7 @@ impl Partial {
             &keep_going,
         )
         .map_err(lite("copy"))?;
-        let mut copy = BackupCopy::begin(&from, &to).map_err(lite("copy"))?;
-        while !copy.step(PAGES).map_err(lite("copy"))? {
-            if !keep_going()
-                && let Some(stop) = host.signals.stopped()
-            {
-                return Err(SnapshotError::Stopped(stop));
-            }
-        }
-        drop(copy);
+        from.copy_to(&to, &keep_going).map_err(lite("copy"))?;
         drop((from, to));
         let copy = Database::open(&self.0).map_err(lite("open the copy of"))?;
         let found = copy

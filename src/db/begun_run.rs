@@ -3,7 +3,9 @@
 use tokio::time::Instant;
 
 use super::{
-    Error, Target, hints,
+    Error, Target,
+    fault::Meaning,
+    hints,
     ledger::NewRun,
     ledger_connection::LedgerConnection,
     ledger_creation::{CreationTime, LedgerCreation},
@@ -69,9 +71,9 @@ async fn beat_within_bound(
         match ledger.run_again(&sql).await {
             Ok(1) => return Ok(None),
             Ok(_) => return Err(not_running()),
-            Err(fault) if fault.is_missing_schema() => {}
+            Err(fault) if fault.means(Meaning::MissingSchema) => {}
             // A trigger may miss another one.
-            Err(fault) if fault.is_missing_table() && fault.message.contains(TABLE) => {}
+            Err(fault) if fault.means(Meaning::MissingTable) && fault.message.contains(TABLE) => {}
             Err(fault) => return Err(fault.into()),
         }
     }
@@ -109,7 +111,7 @@ async fn rewrite_row(
             run.has_row = true;
             Ok(DroppedLedger::Recreated(table))
         }
-        Err(fault) if fault.is_duplicate() => Err(not_running()),
+        Err(fault) if fault.means(Meaning::Duplicate) => Err(not_running()),
         Err(fault) => Err(fault.into()),
     }
 }

@@ -10,7 +10,7 @@ use tokio::{
 use super::{
     Error, Target,
     connection::{Connection, Pending},
-    fault::{Fault, FaultKind, FaultPhase},
+    fault::{Fault, FaultKind, FaultPhase, Meaning},
     migrator::send::MigrationConnection,
     purpose::ConnectionPurpose,
     target::{CALL, CONNECT},
@@ -70,23 +70,12 @@ impl Target {
             connection.close().await;
             Cow::Owned(target)
         };
-        match target.migrate_by_name(name, bound).await {
-            Err(failed) if failed.is_unresolved => match target.at_address().await {
-                Some(target) => Ok(target.migrate_by_name(name, bound).await?),
-                None => Err(failed.error),
-            },
-            answer => Ok(answer?),
-        }
-    }
-
-    async fn migrate_by_name(
-        &self,
-        name: &str,
-        bound: Duration,
-    ) -> Result<Box<dyn MigrationConnection>, Failed> {
         let driver = self.backend().driver();
-        let connect = |mode| (driver.connect_to_migrate)(&self.url, name, mode);
-        self.open_with(connect, bound).await
+        target
+            .open_one(bound, |url, mode| {
+                (driver.connect_to_migrate)(url, name.to_owned(), mode)
+            })
+            .await
     }
 
     /// Connects to the first of the URL's servers that takes writes, else to the first that answers.
@@ -100,7 +89,7 @@ impl Target {
     ) -> Result<(Self, Box<dyn Connection>), Error> {
         if self.url.count() == 1 {
             let target = self.with_current_password()?.into_owned();
-            let connection = target.open_one(purpose, bound).await?;
+            let connection = target.open_for(purpose, bound).await?;
             return Ok((target, connection));
         }
         // A server that drops packets leaves time for the others.
@@ -127,31 +116,14 @@ impl Target {
         reader.ok_or_else(|| last.unwrap_or_else(none))
     }
 
-    async fn open_one(
+    async fn open_for(
         &self,
         purpose: ConnectionPurpose,
         bound: Duration,
     ) -> Result<Box<dyn Connection>, Error> {
-        let target = select! {
-            answer = self.open_by_name(purpose, bound) => match answer {
-                Err(failed) if failed.is_unresolved => {
-                    self.at_address().await.ok_or(failed.error)?
-                }
-                answer => return Ok(answer?),
-            },
-            Some(target) = self.at_address_if_slow() => target,
-        };
-        Ok(target.open_by_name(purpose, bound).await?)
-    }
-
-    async fn open_by_name(
-        &self,
-        purpose: ConnectionPurpose,
-        bound: Duration,
-    ) -> Result<Box<dyn Connection>, Failed> {
         let driver = self.backend().driver();
-        let connect = |mode| (driver.connect)(&self.url, purpose, mode);
-        self.open_with(connect, bound).await
+        self.open_one(bound, |url, mode| (driver.connect)(url, purpose, mode))
+            .await
     }
 
     /// The same, and whether the server takes writes: a standby does not.
@@ -160,7 +132,7 @@ impl Target {
         purpose: ConnectionPurpose,
         bound: Duration,
     ) -> Result<(Box<dyn Connection>, bool), Error> {
-        let mut connection = self.open_one(purpose, bound).await?;
+        let mut connection = self.open_for(purpose, bound).await?;
         let ask = self.dialect().takes_writes.to_owned();
         let rows = connection.rows(ask, bound).await?;
         Ok((connection, rows.last().is_some_and(|row| row.flag(0))))
@@ -195,18 +167,39 @@ impl Target {
         current.map_or(Cow::Borrowed(&self.url), Cow::Owned)
     }
 
-    async fn open_with<'a, T>(
+    /// Connects by the host's name, or by an address where the system's resolver fails that name.
+    async fn open_one<T>(
         &self,
-        connect: impl Fn(TlsMode) -> Pending<'a, Result<T, Fault>>,
         bound: Duration,
-    ) -> Result<T, Failed> {
+        connect: impl Fn(&DatabaseUrl, TlsMode) -> Pending<'_, Result<T, Fault>>,
+    ) -> Result<T, Error> {
+        let target = select! {
+            answer = self.attempt(bound, &connect) => match answer {
+                Err(fault) if unreachable::is_unresolved(&fault) => match self.at_address().await {
+                    Some(target) => target,
+                    None => return Err(self.explain(fault)),
+                },
+                answer => return answer.map_err(|fault| self.explain(fault)),
+            },
+            Some(target) = self.at_address_if_slow() => target,
+        };
+        let answer = target.attempt(bound, &connect).await;
+        answer.map_err(|fault| target.explain(fault))
+    }
+
+    async fn attempt<T>(
+        &self,
+        bound: Duration,
+        connect: &impl Fn(&DatabaseUrl, TlsMode) -> Pending<'_, Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        let driver = self.backend().driver();
+        let codes = driver.codes;
         // The driver would wait for the writer of a pipe, and nothing could stop it.
         if let Some(problem) = self.unusable_tls_file(is_no_file) {
-            return Err(problem.into());
+            return Err(Fault::unopened(codes, problem));
         }
-        let codes = self.backend().driver().codes;
         let bound = bound.min(CONNECT);
-        let attempt = async |mode| match timeout(bound, connect(mode)).await {
+        let attempt = async |mode| match timeout(bound, connect(&self.url, mode)).await {
             Ok(answer) => answer,
             Err(_) => Err(Fault::timeout(codes, FaultPhase::Connect, bound)),
         };
@@ -222,7 +215,7 @@ impl Target {
                 {
                     attempt(TlsMode::Disable).await
                 }
-                Err(fault) if fault.is_login_refused() && mode == TlsMode::Allow => {
+                Err(fault) if fault.means(Meaning::LoginRefused) && mode == TlsMode::Allow => {
                     attempt(TlsMode::Require).await
                 }
                 answer => answer,
@@ -230,22 +223,19 @@ impl Target {
         };
         let who_listens = async {
             sleep(SILENCE).await;
-            (self.backend().driver().who_listens)(&self.url).await
+            (driver.who_listens)(&self.url).await
         };
-        let answer = select! {
+        select! {
             answer = attempts => answer,
             Some(what) = who_listens => {
-                return Err(unreachable::other_server(what, &self.url).into());
+                Err(Fault::connecting(codes, FaultKind::Foreign, what.to_owned()))
             }
-        };
-        answer.map_err(|fault| {
-            let is_unresolved = unreachable::is_unresolved(&fault);
-            let unreadable = self.unusable_tls_file(|_| true);
-            Failed {
-                error: unreadable.unwrap_or_else(|| unreachable::explain(fault, &self.url)),
-                is_unresolved,
-            }
-        })
+        }
+    }
+
+    fn explain(&self, fault: Fault) -> Error {
+        let unreadable = self.unusable_tls_file(|_| true);
+        unreadable.unwrap_or_else(|| unreachable::explain(fault, &self.url))
     }
 
     /// The first certificate file that can't be read for one of these reasons.
@@ -260,28 +250,6 @@ impl Target {
                  the working directory",
             ))
         })
-    }
-}
-
-/// Why one attempt failed.
-struct Failed {
-    error: Error,
-    /// The host's name has no address, by the system's resolver.
-    is_unresolved: bool,
-}
-
-impl From<Error> for Failed {
-    fn from(error: Error) -> Self {
-        Self {
-            error,
-            is_unresolved: false,
-        }
-    }
-}
-
-impl From<Failed> for Error {
-    fn from(failed: Failed) -> Self {
-        failed.error
     }
 }
 

@@ -109,7 +109,7 @@ pub struct Driver {
     /// The same for migrations: under a step's name, in the schema of the URL, and with the session that
     /// sqlx-cli would have. A database file that is missing is created.
     pub(super) connect_to_migrate:
-        for<'a> fn(&'a DatabaseUrl, name: &'a str, TlsMode) -> OpenedToMigrate<'a>,
+        for<'a> fn(&'a DatabaseUrl, name: String, TlsMode) -> OpenedToMigrate<'a>,
     /// Finds the ledgers that count and asks them `question`. Changes nothing. If the revision has
     /// succeeded in one of them, the others need not be asked.
     pub(super) find: Find,

@@ -25,6 +25,8 @@ pub(super) enum FaultKind {
     Server,
     /// The driver cannot do it.
     Driver,
+    /// Another kind of server answers: `is not Postgres: …`.
+    Foreign,
     /// The database file does not exist.
     NoFile,
     /// No connection could be opened, for this reason.
@@ -34,7 +36,7 @@ pub(super) enum FaultKind {
 /// What a server's error means where a caller is prepared for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// The table does not exist.
+    /// The table does not exist, or the file that would hold it.
     MissingTable,
     /// The schema, or database, that would hold the table does not exist.
     MissingSchema,
@@ -49,8 +51,10 @@ pub(super) enum Meaning {
     /// Another row has the same unique key.
     Duplicate,
     /// Other sessions were in the way: a lock that was not freed in time, a deadlock, a transaction that
-    /// can't be serialized.
+    /// can't be serialized. The same again may succeed.
     Transient,
+    /// The server ended the session.
+    SessionEnded,
 }
 
 /// The URL parameters about TLS, for hints.
@@ -70,13 +74,10 @@ pub(super) struct ErrorCodes {
     pub(super) means: fn(&Fault, Meaning) -> bool,
     /// What a server's answer means to everybody else; `said` are its words.
     pub(super) server_error: fn(fault: &Fault, said: String) -> Error,
-    /// What happened to the connection if the driver could not make sense of an answer, where it is
-    /// known.
+    /// What happened if the driver could not make sense of an answer while it connected, where that is known.
     pub(super) protocol_error: fn(said: &str) -> Option<(FaultKind, String)>,
     /// How the URL asks for TLS.
     pub(super) tls_parameters: TlsParameters,
-    /// Whether the server ended the session with this error.
-    pub(super) ends_session: fn(code: &str) -> bool,
 }
 
 /// A driver's error, before anybody decided what it means.
@@ -105,7 +106,12 @@ impl Fault {
             }
             sqlx::Error::Io(io) => (FaultKind::Io(io.kind()), io.to_string()),
             sqlx::Error::Tls(tls) => (FaultKind::Tls, tls.to_string()),
-            sqlx::Error::Protocol(said) if let Some(found) = (codes.protocol_error)(said) => found,
+            sqlx::Error::Protocol(said)
+                if phase == FaultPhase::Connect
+                    && let Some(found) = (codes.protocol_error)(said) =>
+            {
+                found
+            }
             other => (FaultKind::Driver, other.to_string()),
         };
         Self {
@@ -129,62 +135,33 @@ impl Fault {
 
     /// No connection could be opened.
     pub(super) fn unopened(codes: &'static ErrorCodes, why: Error) -> Self {
+        let message = why.to_string();
+        Self::connecting(codes, FaultKind::Unopened(why), message)
+    }
+
+    /// One that came up while connecting, and that no driver reports.
+    pub(super) fn connecting(codes: &'static ErrorCodes, kind: FaultKind, message: String) -> Self {
         Self {
             codes,
             phase: FaultPhase::Connect,
-            message: why.to_string(),
-            kind: FaultKind::Unopened(why),
+            kind,
             code: String::new(),
+            message,
         }
     }
 
-    fn means(&self, meaning: Meaning) -> bool {
-        self.kind == FaultKind::Server && (self.codes.means)(self, meaning)
-    }
-
-    /// The table does not exist, or the file that would hold it.
-    pub(super) fn is_missing_table(&self) -> bool {
-        self.kind == FaultKind::NoFile || self.means(Meaning::MissingTable)
-    }
-
-    /// The schema, or database, that would hold the table does not exist.
-    pub(super) fn is_missing_schema(&self) -> bool {
-        self.means(Meaning::MissingSchema)
-    }
-
-    /// Another session created the same table at the same moment.
-    pub(super) fn is_created_meanwhile(&self) -> bool {
-        self.means(Meaning::CreatedMeanwhile)
-    }
-
-    /// The role lacks the privilege.
-    pub(super) fn is_privilege(&self) -> bool {
-        self.means(Meaning::Privilege)
-    }
-
-    /// The database's encoding cannot hold the text.
-    pub(super) fn is_unencodable(&self) -> bool {
-        self.means(Meaning::Unencodable)
-    }
-
-    /// This login is refused as it is, encrypted or not.
-    pub(super) fn is_login_refused(&self) -> bool {
-        self.means(Meaning::LoginRefused)
-    }
-
-    /// Another row has the same unique key.
-    pub(super) fn is_duplicate(&self) -> bool {
-        self.means(Meaning::Duplicate)
-    }
-
-    /// Other sessions were in the way: the same again may succeed.
-    pub(super) fn is_transient(&self) -> bool {
-        self.means(Meaning::Transient)
-    }
-
-    /// The server ended the session.
-    pub(super) fn ends_session(&self) -> bool {
-        self.kind == FaultKind::Server && (self.codes.ends_session)(&self.code)
+    /// Whether a caller that is prepared for this has to do with it.
+    pub(super) fn means(&self, meaning: Meaning) -> bool {
+        match self.kind {
+            FaultKind::Server => (self.codes.means)(self, meaning),
+            FaultKind::NoFile => meaning == Meaning::MissingTable,
+            FaultKind::Timeout
+            | FaultKind::Io(_)
+            | FaultKind::Tls
+            | FaultKind::Driver
+            | FaultKind::Foreign
+            | FaultKind::Unopened(_) => false,
+        }
     }
 
     /// For a transient error: while connecting, retry; during a call, the outcome is unknown.
@@ -247,7 +224,7 @@ impl From<Fault> for Error {
                 said,
                 "create the database file, or fix its path in the database URL",
             ),
-            FaultKind::Driver => fault.driver_error(said),
+            FaultKind::Driver | FaultKind::Foreign => fault.driver_error(said),
             FaultKind::Unopened(why) => why,
             FaultKind::Server => (fault.codes.server_error)(&fault, said),
         }

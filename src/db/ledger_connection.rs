@@ -8,7 +8,7 @@ use super::{
     Error, Target,
     connection::Connection,
     dialect::SqlDialect,
-    fault::{Fault, FaultKind},
+    fault::{Fault, FaultKind, Meaning},
     hints,
     ledger::Ledger,
     ledger_read::Question,
@@ -181,7 +181,7 @@ impl LedgerConnection {
     ) -> Result<u64, Error> {
         for mut sql in self.ledgers().to_vec() {
             let changed = match self.run(statement(&sql)).await {
-                Err(fault) if fault.is_unencodable() => {
+                Err(fault) if fault.means(Meaning::Unencodable) => {
                     self.ascii = true;
                     sql.ascii = true;
                     self.run(statement(&sql)).await?

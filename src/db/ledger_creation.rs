@@ -1,7 +1,11 @@
 //! Creating the ledger, and bringing an older one up to date.
 
 use super::{
-    Error, fault::Fault, ledger_connection::LedgerConnection, ledger_sql::LedgerSql, place::Home,
+    Error,
+    fault::{Fault, Meaning},
+    ledger_connection::LedgerConnection,
+    ledger_sql::LedgerSql,
+    place::Home,
 };
 
 /// What creating the ledger came to.
@@ -58,12 +62,13 @@ impl LedgerConnection {
             match self.create_at(&home).await {
                 Ok(_) => return self.created(&home).await,
                 // another app's holder was faster
-                Err(fault) if fault.is_created_meanwhile() => {
+                Err(fault) if fault.means(Meaning::CreatedMeanwhile) => {
                     self.find().await?;
                     self.existing()?;
                     return Ok(LedgerCreation::Existed);
                 }
-                Err(fault) if fault.is_privilege() || fault.is_missing_schema() => {}
+                Err(fault)
+                    if fault.means(Meaning::Privilege) || fault.means(Meaning::MissingSchema) => {}
                 Err(fault) => return Err(fault.into()),
             }
         }
@@ -144,12 +149,19 @@ impl LedgerConnection {
 
     async fn add(&mut self, sql: &LedgerSql, add: &str) -> Result<(), Fault> {
         let mut answer = self.run(add.to_owned()).await;
-        if answer.as_ref().is_err_and(Fault::is_duplicate) {
+        if answer
+            .as_ref()
+            .is_err_and(|fault| fault.means(Meaning::Duplicate))
+        {
             self.run(sql.interrupt_duplicates()).await?;
             answer = self.run(add.to_owned()).await;
         }
         match answer {
-            Err(fault) if fault.is_created_meanwhile() && !fault.is_duplicate() => Ok(()),
+            Err(fault)
+                if fault.means(Meaning::CreatedMeanwhile) && !fault.means(Meaning::Duplicate) =>
+            {
+                Ok(())
+            }
             answer => answer.map(drop),
         }
     }

@@ -8,6 +8,7 @@ use super::{
     Error, Target,
     begun_run::{BegunRun, DroppedLedger, beat},
     error::RecordError,
+    fault::Meaning,
     ledger::{Ledger, NewRun, REVISION_MAX, RunOutcome, RunState},
     ledger_connection::LedgerConnection,
     ledger_creation::{CreationTime, LedgerCreation},
@@ -195,7 +196,7 @@ impl Locked {
             Ok(_) => Err(Error::Lost(
                 "the session that writes the ledger does not hold the lock".to_owned(),
             )),
-            Err(fault) if fault.is_duplicate() => Ok(Appended::Busy),
+            Err(fault) if fault.means(Meaning::Duplicate) => Ok(Appended::Busy),
             Err(fault) => Err(fault.into()),
         }
     }

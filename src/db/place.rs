@@ -9,7 +9,7 @@ use super::{
     Error, Target,
     connection::Connection,
     dialect::SqlDialect,
-    fault::Fault,
+    fault::{Fault, Meaning},
     ledger::{ForeignLedger, Ledger, LedgerRow, RunState},
     ledger_read::Question,
     ledger_sql::LedgerSql,
@@ -115,9 +115,12 @@ pub(super) async fn probe(
                     break;
                 }
             }
-            Err(fault) if fault.is_missing_table() => {}
-            Err(fault) if is_optional && (fault.is_privilege() || fault.is_missing_schema()) => {}
-            Err(fault) if fault.is_privilege() => unreadable = Some(fault),
+            Err(fault) if fault.means(Meaning::MissingTable) => {}
+            Err(fault)
+                if is_optional
+                    && (fault.means(Meaning::Privilege) || fault.means(Meaning::MissingSchema)) => {
+            }
+            Err(fault) if fault.means(Meaning::Privilege) => unreadable = Some(fault),
             Err(fault) => return Err(fault),
         }
     }

@@ -68,7 +68,7 @@ pub(super) static POSTGRES: Driver = Driver {
     migrations: &migrations::MIGRATIONS,
     connect_to_migrate: |url, name, mode| {
         Box::pin(async move {
-            let connection = connect::connect_to_migrate(url, name, mode).await?;
+            let connection = connect::connect_to_migrate(url, &name, mode).await?;
             Ok(Box::new(connection) as Box<dyn MigrationConnection>)
         })
     },

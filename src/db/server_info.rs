@@ -1,6 +1,9 @@
 //! What a database is and what its role may do: for `check`. Reads only.
 
-use super::{Error, connection::Connection, ledger_sql::LedgerSql, rows::TextRow, target::CALL};
+use super::{
+    Error, connection::Connection, fault::Meaning, ledger_sql::LedgerSql, rows::TextRow,
+    target::CALL,
+};
 
 /// A database, as `check` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +53,7 @@ pub(super) async fn can_write(
         let statement = (sql.dialect.preamble)(CALL) + &statement;
         match connection.run(statement, CALL).await {
             Ok(_) => {}
-            Err(fault) if fault.is_privilege() => return Ok(false),
+            Err(fault) if fault.means(Meaning::Privilege) => return Ok(false),
             Err(fault) => return Err(fault.into()),
         }
     }

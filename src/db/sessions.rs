@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     Error, Locked, Target,
     driver::{OrphanSearch, Which},
+    fault::Meaning,
     ledger::Orphan,
     ledger_connection::LedgerConnection,
     rows,
@@ -67,7 +68,7 @@ impl LedgerConnection {
                 let end = (sessions.end_one)(*pid, names, which);
                 match self.rows(end).await {
                     Ok(rows) => done.ended += rows.len(),
-                    Err(fault) if fault.is_privilege() => {
+                    Err(fault) if fault.means(Meaning::Privilege) => {
                         refused.push(*pid);
                         done.why = Some(fault.message);
                     }

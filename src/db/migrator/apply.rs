@@ -19,7 +19,12 @@ use super::{
     transactions::commits,
 };
 use crate::{
-    db::{Error, Target, fault::Fault, purpose::ConnectionPurpose, target::CALL},
+    db::{
+        Error, Target,
+        fault::{Fault, Meaning},
+        purpose::ConnectionPurpose,
+        target::CALL,
+    },
     exit::{Failure, FailureKind},
 };
 
@@ -300,7 +305,7 @@ impl Migrator {
             }
             Err(fault) => match self.dialect.hidden_table_hint {
                 // As pg_dump output does.
-                Some(hint) if fault.is_missing_table() => Err(sql_failure(
+                Some(hint) if fault.means(Meaning::MissingTable) => Err(sql_failure(
                     format!(
                         "{}: after this migration the table {} can no longer be found: {}",
                         file.shown, self.history.table, fault.message

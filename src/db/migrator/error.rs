@@ -3,7 +3,7 @@
 use crate::{
     db::{
         Error,
-        fault::{Fault, FaultKind},
+        fault::{Fault, FaultKind, Meaning},
     },
     exit::{Failure, FailureKind},
 };
@@ -38,10 +38,10 @@ impl From<Error> for MigrationError {
 /// A fault about the table, with hints of its own: those for the ledger would mislead.
 pub(super) fn refused(fault: &Fault, table: &str) -> Error {
     let said = fault.message.clone();
-    if fault.is_transient() {
+    if fault.means(Meaning::Transient) {
         return Error::NotYet(said);
     }
-    if fault.is_privilege() {
+    if fault.means(Meaning::Privilege) {
         return Error::refused(
             format!("no permission to use the table {table}: {said}"),
             format!(

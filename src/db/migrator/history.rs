@@ -8,7 +8,9 @@ use super::{
     statements::line,
 };
 use crate::{
-    db::{Backend, Error, Target, connection::Connection, rows::TextRow, target::CALL},
+    db::{
+        Backend, Error, Target, connection::Connection, fault::Meaning, rows::TextRow, target::CALL,
+    },
     exit::Failure,
 };
 
@@ -52,7 +54,7 @@ impl History {
                     other.map_or(Ok(()), Err)?;
                 }
                 // There is no file yet.
-                Err(fault) if fault.is_missing_table() => {}
+                Err(fault) if fault.means(Meaning::MissingTable) => {}
                 Err(fault) => return Err(refused(&fault, &found.table).into()),
             }
         }
@@ -101,7 +103,7 @@ impl History {
         let ask = format!("SELECT {} FROM {}", columns.join(", "), self.table);
         match connection.rows(ask, CALL).await {
             Ok(rows) => Ok(Some(rows)),
-            Err(fault) if fault.is_missing_table() => Ok(None),
+            Err(fault) if fault.means(Meaning::MissingTable) => Ok(None),
             Err(fault) => Err(refused(&fault, &self.table)),
         }
     }
@@ -152,7 +154,7 @@ async fn find(
     let ask = (target.backend().driver().migrations.find_tables)(&tables, target.url.schema());
     let rows = match connection.rows(ask, CALL).await {
         Ok(rows) => rows,
-        Err(fault) if fault.is_missing_table() => return Ok(Vec::new()),
+        Err(fault) if fault.means(Meaning::MissingTable) => return Ok(Vec::new()),
         Err(fault) => return Err(refused(&fault, "the history").into()),
     };
     let is_there = |kind: &LayoutKind| {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::db::{
     Error,
-    fault::{Fault, FaultKind, FaultPhase},
+    fault::{Fault, FaultKind, FaultPhase, Meaning},
     target::CALL,
 };
 
@@ -26,7 +26,7 @@ impl Migrator {
         error: StatementFault,
     ) -> MigrationError {
         let failed = self.failed_file(file, progress);
-        if error.fault.is_transient() {
+        if error.fault.means(Meaning::Transient) {
             match failed.retry() {
                 Retry::Unit => {
                     let _ = self.run("ROLLBACK".to_owned()).await;
@@ -61,7 +61,7 @@ impl Migrator {
             }
             return error.into();
         }
-        if fault.is_transient() {
+        if fault.means(Meaning::Transient) {
             if transaction.is_open() && !progress.has_committed {
                 let _ = self.run("ROLLBACK".to_owned()).await;
                 *progress = Progress::default();
@@ -98,7 +98,7 @@ impl Migrator {
     async fn failed(&mut self, failed: &FailedFile<'_>, error: &StatementFault) -> MigrationError {
         // Nobody knows what a lost connection has done; the server undoes its transaction.
         let fault = &error.fault;
-        let effects = if fault.kind != FaultKind::Server || fault.ends_session() {
+        let effects = if fault.kind != FaultKind::Server || fault.means(Meaning::SessionEnded) {
             None
         } else {
             let effects = self.undo(failed).await;

@@ -4,7 +4,7 @@ use super::{lock, places};
 use crate::db::{
     Error, Target,
     connection::Connection,
-    fault::FaultKind,
+    fault::{FaultKind, Meaning},
     place::Found,
     server_info::{ServerInfo, ask, can_write},
     target::CALL,
@@ -73,7 +73,9 @@ async fn home(
 async fn can_create(connection: &mut dyn Connection, table: &str) -> Result<Option<bool>, Error> {
     let create = format!("CREATE TABLE {table} (id INT, id INT)");
     match connection.run(create, CALL).await {
-        Err(fault) if fault.is_privilege() || fault.is_missing_schema() => Ok(Some(false)),
+        Err(fault) if fault.means(Meaning::Privilege) || fault.means(Meaning::MissingSchema) => {
+            Ok(Some(false))
+        }
         Err(fault) if fault.code == TWO_COLUMNS_OF_A_NAME => Ok(Some(true)),
         // read-only, no database selected
         Err(fault) if fault.kind == FaultKind::Server => Ok(None),

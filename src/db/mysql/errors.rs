@@ -25,7 +25,6 @@ pub(super) static CODES: ErrorCodes = ErrorCodes {
         off: "ssl-mode=DISABLED",
         root: "ssl-ca",
     },
-    ends_session: |code| matches!(code, "1053" | "1927"),
 };
 
 fn means(fault: &Fault, meaning: Meaning) -> bool {
@@ -37,6 +36,7 @@ fn means(fault: &Fault, meaning: Meaning) -> bool {
         Meaning::Unencodable | Meaning::LoginRefused => &[],
         Meaning::Duplicate => &["1062"],
         Meaning::Transient => &["1205", "1213"],
+        Meaning::SessionEnded => &["1053", "1927"],
     };
     codes.contains(&fault.code.as_str())
 }

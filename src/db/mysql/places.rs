@@ -8,7 +8,7 @@ use super::{
 };
 use crate::db::{
     Error, Target,
-    fault::Fault,
+    fault::{Fault, Meaning},
     ledger_sql::{HOME, LedgerSql},
     place::{Candidate, Home},
 };
@@ -40,7 +40,7 @@ pub(super) fn candidates(target: &Target) -> Vec<Candidate> {
 
 /// Why the ledger can't be read. A role that may not read a table gets the same answer where there is none.
 pub(super) fn unreadable(fault: Fault, target: &Target) -> Error {
-    let may_be_missing = fault.is_privilege();
+    let may_be_missing = fault.means(Meaning::Privilege);
     match Error::from(fault) {
         Error::Refused { what, hint } if may_be_missing => {
             let create = (MYSQL.create_hint)(target);

@@ -110,8 +110,6 @@ fn options(url: &DatabaseUrl, name: &str, mode: TlsMode) -> Result<PgConnectOpti
 
 fn tls(options: PgConnectOptions, url: &DatabaseUrl, mode: TlsMode) -> PgConnectOptions {
     let mode = match mode {
-        // a Unix socket needs no TLS and has none: libpq ignores sslmode there
-        _ if url.socket().is_some() => PgSslMode::Disable,
         TlsMode::Disable => PgSslMode::Disable,
         TlsMode::Allow => PgSslMode::Allow,
         TlsMode::Prefer => PgSslMode::Prefer,

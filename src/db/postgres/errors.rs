@@ -16,13 +16,12 @@ pub(super) static CODES: ErrorCodes = ErrorCodes {
     code: |error| error.code().unwrap_or_default().into_owned(),
     means,
     server_error,
-    protocol_error: unasked,
+    protocol_error,
     tls_parameters: TlsParameters {
         mode: "sslmode",
         off: "sslmode=disable",
         root: "sslrootcert",
     },
-    ends_session: |code| matches!(code, "57P01" | "57P02" | "57P03" | "57P04" | "57P05"),
 };
 
 fn means(fault: &Fault, meaning: Meaning) -> bool {
@@ -36,6 +35,7 @@ fn means(fault: &Fault, meaning: Meaning) -> bool {
         Meaning::LoginRefused => &["28000"],
         Meaning::Duplicate => &["23505"],
         Meaning::Transient => &["55P03", "40P01", "40001"],
+        Meaning::SessionEnded => &["57P01", "57P02", "57P03", "57P04", "57P05"],
     };
     codes.contains(&fault.code.as_str())
 }
@@ -128,24 +128,40 @@ fn pgbouncer(fault: &Fault, said: String) -> Error {
     }
 }
 
-/// An answer that the driver did not expect to its question for TLS, the first message to Postgres.
+/// An answer that the driver did not expect, most often to its question for TLS, the first message to Postgres.
 /// It reads a closed connection as a zero, which is what a proxy with no server behind it causes. And
 /// a server that cannot start a process for the connection reports that unasked, after an `E`.
 /// <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL>
-fn unasked(said: &str) -> Option<(FaultKind, String)> {
-    let (_, answer) = said.split_once("unexpected response from SSLRequest: ")?;
-    let (kind, what) = match answer.get(..4)? {
-        "0x00" => (
-            io::ErrorKind::UnexpectedEof,
+fn protocol_error(said: &str) -> Option<(FaultKind, String)> {
+    let answer = said.split_once("unexpected response from SSLRequest: ");
+    let (kind, what) = match answer.map(|(_, answer)| answer.get(..4).unwrap_or(answer)) {
+        Some("0x00") => (
+            FaultKind::Io(io::ErrorKind::UnexpectedEof),
             "the server closed the connection without answering",
         ),
-        "0x45" => (
-            io::ErrorKind::ConnectionAborted,
+        Some("0x45") => (
+            FaultKind::Io(io::ErrorKind::ConnectionAborted),
             "the server reported an error as soon as the connection was opened",
         ),
-        _ => return None,
+        Some("0x48") => (
+            FaultKind::Foreign,
+            "is not Postgres: it looks like a web server",
+        ),
+        Some(_) => (
+            FaultKind::Foreign,
+            "is not Postgres: it may be a MySQL or MariaDB server",
+        ),
+        None if said.contains("establish: unexpected message")
+            || said.contains("unknown message type") =>
+        {
+            (
+                FaultKind::Foreign,
+                "is not Postgres: it does not speak its protocol",
+            )
+        }
+        None => return None,
     };
-    Some((FaultKind::Io(kind), what.to_owned()))
+    Some((kind, what.to_owned()))
 }
 
 /// `sha256()` requires 11; a server that reports version 8 or 9 today is not PostgreSQL.

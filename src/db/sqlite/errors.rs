@@ -2,7 +2,7 @@
 
 use crate::db::{
     Error,
-    fault::{ErrorCodes, Fault, FaultKind, FaultPhase, Meaning, TlsParameters},
+    fault::{ErrorCodes, Fault, FaultKind, Meaning, TlsParameters},
     hints,
 };
 
@@ -21,7 +21,6 @@ pub(super) static CODES: ErrorCodes = ErrorCodes {
         off: "",
         root: "",
     },
-    ends_session: |_| false,
 };
 
 /// It has one code for everything that is wrong with a statement.
@@ -33,6 +32,7 @@ fn means(fault: &Fault, meaning: Meaning) -> bool {
         Meaning::Transient => matches!(primary_code(fault), 5 | 6),
         Meaning::MissingSchema
         | Meaning::Privilege
+        | Meaning::SessionEnded
         | Meaning::Unencodable
         | Meaning::LoginRefused => false,
     }
@@ -69,11 +69,5 @@ fn primary_code(fault: &Fault) -> i32 {
 
 /// The file cannot be there.
 pub(super) fn no_file(message: String) -> Fault {
-    Fault {
-        codes: &CODES,
-        phase: FaultPhase::Connect,
-        kind: FaultKind::NoFile,
-        code: String::new(),
-        message,
-    }
+    Fault::connecting(&CODES, FaultKind::NoFile, message)
 }

@@ -63,9 +63,11 @@ pub(super) fn explain(fault: Fault, url: &DatabaseUrl) -> Error {
         FaultKind::Io(io::ErrorKind::NotFound) if url.socket().is_some() => {
             Error::NotYet(format!("there is no socket at {place}: {said}"))
         }
-        FaultKind::Io(io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput) => {
-            fault.into()
-        }
+        FaultKind::Io(io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput)
+        | FaultKind::Driver
+        | FaultKind::NoFile
+        | FaultKind::Unopened(_)
+        | FaultKind::Server => fault.into(),
         FaultKind::Io(_) if is_unresolved(&fault) => Error::NotYet(format!(
             "the host name of {place} can't be resolved: {said}"
         )),
@@ -75,9 +77,6 @@ pub(super) fn explain(fault: Fault, url: &DatabaseUrl) -> Error {
             "fix the scheme, host and port in the database URL",
         ),
         FaultKind::Tls => certificate(said, &place, url).unwrap_or_else(|| fault.into()),
-        FaultKind::Driver | FaultKind::NoFile | FaultKind::Unopened(_) | FaultKind::Server => {
-            fault.into()
-        }
     }
 }
 

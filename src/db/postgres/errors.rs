@@ -81,39 +81,42 @@ fn server_error(fault: &Fault, said: String) -> Error {
     }
 }
 
-/// `PgBouncer` reports most of its own errors as 08P01, permanent and transient ones alike.
+/// `PgBouncer`'s words for what lasts, and what to do about it.
 /// <https://github.com/pgbouncer/pgbouncer/blob/master/src/objects.c>
+const PGBOUNCER: [(&[&str], &str); 6] = [
+    (
+        &[
+            "authentication failed",
+            "no such user",
+            "auth failed",
+            "password",
+        ],
+        hints::CREDENTIALS,
+    ),
+    (&["no such database", "does not exist"], hints::DATABASE),
+    (
+        &["SSL required", "TLS required"],
+        "the pooler requires TLS: set sslmode=require in the database URL",
+    ),
+    (
+        &["unsupported startup parameter"],
+        "remove that parameter from the database URL, or add it to the pooler's ignore_startup_parameters",
+    ),
+    (
+        &["pooling mode", "not allowed in statement"],
+        "set the pooler to transaction or session pooling for launchgate, or connect to the server directly",
+    ),
+    (
+        &["malformed SCRAM message"],
+        "the driver can't log in a role with a comma in its name by SCRAM: rename the role",
+    ),
+];
+
+/// `PgBouncer` reports most of its own errors as 08P01, permanent and transient ones alike.
 fn pgbouncer(fault: &Fault, said: String) -> Error {
     let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
-    if has(&[
-        "authentication failed",
-        "no such user",
-        "auth failed",
-        "password",
-    ]) {
-        Error::refused(said, hints::CREDENTIALS)
-    } else if has(&["no such database", "does not exist"]) {
-        Error::refused(said, hints::DATABASE)
-    } else if has(&["SSL required", "TLS required"]) {
-        Error::refused(
-            said,
-            "the pooler requires TLS: set sslmode=require in the database URL",
-        )
-    } else if has(&["unsupported startup parameter"]) {
-        Error::refused(
-            said,
-            "remove that parameter from the database URL, or add it to the pooler's ignore_startup_parameters",
-        )
-    } else if has(&["pooling mode", "not allowed in statement"]) {
-        Error::refused(
-            said,
-            "set the pooler to transaction or session pooling for launchgate, or connect to the server directly",
-        )
-    } else if has(&["malformed SCRAM message"]) {
-        Error::refused(
-            said,
-            "the driver can't log in a role with a comma in its name by SCRAM: rename the role",
-        )
+    if let Some((_, hint)) = PGBOUNCER.iter().find(|(words, _)| has(words)) {
+        Error::refused(said, *hint)
     } else if has(&["no more connections"]) {
         Error::Full(said)
     } else if has(&[

@@ -6,12 +6,16 @@ use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 
-use super::unknown_scheme;
+use super::unknown_scheme::{self, NEED};
 use crate::exit::Problem;
 
-/// What is said where nothing but another database helps.
-const NEED: &str = "the lock and the ledger need Postgres, MySQL, MariaDB or SQLite: set one with --database-url, \
-                    or pass --no-database to run the steps at every start, in every replica";
+/// What to write in place of what is a database's address to another tool.
+fn form(scheme: &str) -> String {
+    format!(
+        "{scheme}://{{DB_USERNAME}}:{{DB_PASSWORD}}@{{DB_HOST}}:{{DB_PORT}}/{{DB_DATABASE}} in --database-url, \
+         which replaces each {{NAME}} with that variable's value"
+    )
+}
 
 /// Makes the enum and its words from one table. A row has the kind and what it carries, what is wrong, and
 /// what to do.
@@ -49,11 +53,7 @@ url_errors! {
     NoScheme: "the database URL does not begin with a supported scheme",
         format!("write it as postgres://USER:PASSWORD@HOST/DATABASE; {NEED}");
     UnknownScheme(scheme: String): format!("the database URL has the unknown scheme `{scheme}`"),
-        match (unknown_scheme::hint(scheme), unknown_scheme::nearest(scheme)) {
-            (Some(hint), _) => Cow::from(hint),
-            (None, Some(known)) => format!("did you mean `{known}`? {NEED}").into(),
-            (None, None) => NEED.into(),
-        };
+        unknown_scheme::hint(scheme);
     NoSlashes: "the database URL has no `//` after its scheme",
         "write it as SCHEME://USER:PASSWORD@HOST/DATABASE";
     Ambiguous: "the database URL is ambiguous",
@@ -122,17 +122,11 @@ url_errors! {
     SecretReference: "the database URL is a reference to a secret, which nothing resolved",
         "let the platform resolve it, so that the URL itself is in the variable or the file";
     Json: "the database URL is a JSON object",
-        "pass each field as a variable of its own, and write \
-         postgres://{DB_USERNAME}:{DB_PASSWORD}@{DB_HOST}:{DB_PORT}/{DB_DATABASE} in --database-url";
-    GoDsn: "the database URL is a DSN of Go's MySQL driver",
-        "Go's DSN is not a URL: write mysql://USER:PASSWORD@HOST:PORT/DATABASE in --database-url, \
-         with {NAME} for a variable's value";
+        format!("pass each field as a variable of its own, and write {}", form("postgres"));
+    GoDsn: "the database URL is a DSN of Go's MySQL driver", format!("write {}", form("mysql"));
     DotNet: "the database URL is a .NET connection string",
-        "a .NET connection string is not a URL: write sqlite:PATH, or postgres://USER:PASSWORD@HOST:PORT/DATABASE \
-         (mysql for MySQL), in --database-url, with {NAME} for the value of a variable; or pass --no-database";
-    KeywordValue: "the database URL is a libpq keyword/value string",
-        "write postgres://USER:PASSWORD@HOST:PORT/DATABASE in --database-url, with {NAME} for a \
-         variable's value";
+        format!("write sqlite:PATH, or {} (mysql for MySQL); or pass --no-database", form("postgres"));
+    KeywordValue: "the database URL is a libpq keyword/value string", format!("write {}", form("postgres"));
     Service(name: String): format!("no service file defines the service `{name}`"),
         format!(
             "add a section [{name}] to ~/.pg_service.conf or the file that PGSERVICEFILE \

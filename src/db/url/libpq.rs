@@ -2,6 +2,7 @@
 //! then variables (<https://www.postgresql.org/docs/current/libpq-envars.html>).
 
 use std::path::{Path, PathBuf};
+use std::str::Chars;
 
 use super::address::Address;
 use super::error::UrlError;
@@ -181,49 +182,30 @@ pub(super) fn add_passwords(
     Ok(())
 }
 
-/// The fifth field of a line whose first four match.
+/// The fifth field of a line whose first four match. Anything behind another colon is ignored.
 fn password(line: &str, wanted: [&str; 4]) -> Option<String> {
     if line.starts_with('#') {
         return None;
     }
-    let mut rest = line;
+    let mut rest = line.chars();
     for wanted in wanted {
-        let (field, behind) = field(rest)?;
-        if rest
-            .strip_prefix('*')
-            .is_none_or(|rest| !rest.starts_with(':'))
-            && field != wanted
-        {
+        let is_any = rest.as_str().starts_with("*:");
+        if field(&mut rest) != wanted && !is_any {
             return None;
         }
-        rest = behind;
     }
-    // Anything behind another colon is ignored.
-    let password = field(rest).map_or_else(|| unescaped(rest), |(password, _)| password);
-    Some(password).filter(|password| !password.is_empty())
+    Some(field(&mut rest)).filter(|password| !password.is_empty())
 }
 
-/// The text up to a colon without a backslash in front, and what follows it.
-fn field(text: &str) -> Option<(String, &str)> {
-    let mut escaped = false;
-    let end = text.char_indices().find_map(|(at, c)| {
-        if c == ':' && !escaped {
-            return Some(at);
-        }
-        escaped = c == '\\' && !escaped;
-        None
-    })?;
-    Some((unescaped(&text[..end]), &text[end + 1..]))
-}
-
-fn unescaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut letters = text.chars();
-    while let Some(letter) = letters.next() {
+/// The text up to a colon without a backslash in front, or to the end.
+fn field(rest: &mut Chars<'_>) -> String {
+    let mut text = String::new();
+    while let Some(letter) = rest.next() {
         match letter {
-            '\\' => out.extend(letters.next()),
-            _ => out.push(letter),
+            ':' => break,
+            '\\' => text.extend(rest.next()),
+            _ => text.push(letter),
         }
     }
-    out
+    text
 }

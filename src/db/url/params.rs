@@ -165,14 +165,16 @@ impl Params {
             params.put(Param::User, decode(user)?);
             params.put(Param::Password, decoded);
         }
-        let (hosts, ports): (Vec<&str>, Vec<&str>) = parts
-            .hosts
-            .iter()
-            .map(|(host, port)| (&**host, *port))
-            .unzip();
-        for (param, list) in [(Param::Host, hosts), (Param::Port, ports)] {
-            if list.iter().any(|one| !one.is_empty()) {
-                params.put(param, list.join(","));
+        let (hosts, ports): (Vec<String>, Vec<&str>) = parts.hosts()?.into_iter().unzip();
+        if rules == UrlRules::Mysql && hosts.len() > 1 {
+            return Err(UrlError::SeveralHosts);
+        }
+        for (param, list) in [
+            (Param::Host, hosts.join(",")),
+            (Param::Port, ports.join(",")),
+        ] {
+            if list.contains(|c| c != ',') {
+                params.put(param, list);
             }
         }
         let path = parts.path.trim_start_matches('/');

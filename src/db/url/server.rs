@@ -60,9 +60,6 @@ impl ServerUrl {
             return jdbc_local(scheme, rest, around);
         };
         let parts = split::split(rest)?;
-        if rules == UrlRules::Mysql && parts.hosts.len() > 1 {
-            return Err(UrlError::SeveralHosts);
-        }
         let front = Params::of_front(&parts, rules)?;
         let mut params = Params::of_query(parts.query, scheme)?.or(front);
         if let Some(around) = around {

@@ -16,11 +16,10 @@ pub(super) enum UrlHost {
     Socket(PathBuf),
 }
 
-/// What stands between `//` and the end, still encoded but for the hosts.
+/// One reading of what stands between `//` and the end, still encoded.
 pub(super) struct Parts<'a> {
     pub(super) userinfo: Option<&'a str>,
-    /// Hosts, decoded and without brackets, and ports; one pair at least, either part of which may be empty.
-    pub(super) hosts: Vec<(String, &'a str)>,
+    authority: &'a str,
     /// With the slash in front.
     pub(super) path: &'a str,
     /// Without the question mark.
@@ -40,10 +39,10 @@ pub(super) struct Parts<'a> {
 pub(super) fn split(text: &str) -> Result<Parts<'_>, UrlError> {
     let end = text.find(['/', '?']).unwrap_or(text.len());
     let at = text[..end].rfind('@');
-    let standard = Cut::new(text, at);
-    let error = match standard.parts() {
+    let standard = Parts::new(text, at);
+    let error = match standard.hosts() {
         Ok(_) if standard.has_stray_at() => return Err(UrlError::Ambiguous),
-        Ok(parts) => return Ok(parts),
+        Ok(_) => return Ok(standard),
         Err(error) => error,
     };
     let first = text.find('@');
@@ -54,22 +53,14 @@ pub(super) fn split(text: &str) -> Result<Parts<'_>, UrlError> {
             error
         });
     }
-    let lenient = Cut::new(text, first);
-    if lenient.has_stray_at() || lenient.userinfo_has_parameters() {
+    let lenient = Parts::new(text, first);
+    if lenient.has_stray_at() || lenient.userinfo_has_parameters() || lenient.hosts().is_err() {
         return Err(UrlError::Ambiguous);
     }
-    lenient.parts().map_err(|_| UrlError::Ambiguous)
+    Ok(lenient)
 }
 
-/// One reading of the text.
-struct Cut<'a> {
-    userinfo: Option<&'a str>,
-    authority: &'a str,
-    path: &'a str,
-    query: &'a str,
-}
-
-impl<'a> Cut<'a> {
+impl<'a> Parts<'a> {
     fn new(text: &'a str, at: Option<usize>) -> Self {
         let (userinfo, rest) = match at {
             Some(at) => (Some(&text[..at]), &text[at + 1..]),
@@ -85,14 +76,9 @@ impl<'a> Cut<'a> {
         }
     }
 
-    fn parts(&self) -> Result<Parts<'a>, UrlError> {
-        let hosts = self.authority.split(',').map(host_and_port);
-        Ok(Parts {
-            userinfo: self.userinfo,
-            hosts: hosts.collect::<Result<_, _>>()?,
-            path: self.path,
-            query: self.query,
-        })
+    /// Hosts, decoded and without brackets, and ports; one pair at least, either part of which may be empty.
+    pub(super) fn hosts(&self) -> Result<Vec<(String, &'a str)>, UrlError> {
+        self.authority.split(',').map(host_and_port).collect()
     }
 
     /// Whether an `@` comes later that may be the real end of the password: one that is not in a

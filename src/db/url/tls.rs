@@ -30,8 +30,6 @@ pub(super) static NONE: Tls = Tls {
     client_key: None,
 };
 
-const SWITCH: &str = "true, false";
-
 /// The one meaning of all parameters about TLS. Where tools differ, the stronger one is taken, since a refused
 /// connection is noticed and a weak one is not.
 pub(super) fn resolve(params: &mut Params) -> Result<Tls, UrlError> {
@@ -95,7 +93,9 @@ fn mode(params: &Params) -> Result<TlsMode, UrlError> {
             TlsMode::VerifyFull,
         ),
     ] {
-        if switch(name, params.get(param))? == Some(true) {
+        if let Some(text) = params.get(param)
+            && switch(name, text, least)? == least
+        {
             mode = at_least(mode, least);
         }
     }
@@ -133,23 +133,26 @@ fn mode(params: &Params) -> Result<TlsMode, UrlError> {
 
 /// `sslmode`, or else `ssl`, or else `tls`, or else `useSSL`.
 fn stated(params: &Params) -> Result<Option<TlsMode>, UrlError> {
-    if let Some(text) = params.get(Param::SslMode) {
-        return TlsMode::named(text).map(Some);
-    }
-    if let Some(text) = params.get(Param::Ssl) {
-        return ssl(text, params).map(Some);
-    }
-    if let Some(text) = params.get(Param::Tls) {
-        return go_tls(text).map(Some);
-    }
-    let on = switch("useSSL", params.get(Param::UseSsl))?;
-    Ok(on.map(|on| {
-        if on {
-            TlsMode::Require
-        } else {
-            TlsMode::Disable
-        }
-    }))
+    let stated = if let Some(text) = params.get(Param::SslMode) {
+        TlsMode::named(text)
+    } else if let Some(text) = params.get(Param::Ssl) {
+        ssl(text, params)
+    } else if let Some(text) = params.get(Param::Tls) {
+        // Go's driver verifies in full unless it is asked not to. Any other value is the name of a
+        // configuration in the program.
+        let named = |text: &str| match word(text).as_str() {
+            "skipverify" => Some(TlsMode::Require),
+            "preferred" => Some(TlsMode::Prefer),
+            _ => None,
+        };
+        let expected = "true, false, skip-verify, preferred";
+        switch_or("tls", text, TlsMode::VerifyFull, named, expected)
+    } else if let Some(text) = params.get(Param::UseSsl) {
+        switch("useSSL", text, TlsMode::Require)
+    } else {
+        return Ok(None);
+    };
+    stated.map(Some)
 }
 
 /// `ssl` is a switch (libpq, JDBC), a mode (asyncpg) or an object (mysql2 for Node, as `PlanetScale`
@@ -164,53 +167,39 @@ fn ssl(text: &str, params: &Params) -> Result<TlsMode, UrlError> {
             TlsMode::VerifyFull
         });
     }
-    match parse_switch(text) {
-        Some(false) => Ok(TlsMode::Disable),
-        Some(true) => {
-            // To libpq it means `require`; to pgJDBC since 42.2.5 `verify-full`, unless told otherwise.
-            let jdbc = params.rules() == UrlRules::Libpq && params.are_jdbc();
-            let factory = params.get(Param::SslFactory);
-            let anyone = factory.is_some_and(|factory| factory.contains("NonValidating"));
-            Ok(if jdbc && !anyone {
-                TlsMode::VerifyFull
-            } else {
-                TlsMode::Require
-            })
-        }
-        None => TlsMode::known(text).ok_or(UrlError::TlsValue {
-            parameter: "ssl",
-            expected: "true, false, or an sslmode",
-        }),
-    }
-}
-
-/// Go's driver verifies in full unless it is asked not to. Any other value is the name of a configuration
-/// in the program.
-fn go_tls(text: &str) -> Result<TlsMode, UrlError> {
-    match (parse_switch(text), word(text).as_str()) {
-        (Some(true), _) => Ok(TlsMode::VerifyFull),
-        (Some(false), _) => Ok(TlsMode::Disable),
-        (None, "skipverify") => Ok(TlsMode::Require),
-        (None, "preferred") => Ok(TlsMode::Prefer),
-        (None, _) => Err(UrlError::TlsValue {
-            parameter: "tls",
-            expected: "true, false, skip-verify, preferred",
-        }),
-    }
-}
-
-fn switch(parameter: &'static str, text: Option<&str>) -> Result<Option<bool>, UrlError> {
-    let error = UrlError::TlsValue {
-        parameter,
-        expected: SWITCH,
+    // To libpq `true` means `require`; to pgJDBC since 42.2.5 `verify-full`, unless told otherwise.
+    let jdbc = params.rules() == UrlRules::Libpq && params.are_jdbc();
+    let factory = params.get(Param::SslFactory);
+    let anyone = factory.is_some_and(|factory| factory.contains("NonValidating"));
+    let on = if jdbc && !anyone {
+        TlsMode::VerifyFull
+    } else {
+        TlsMode::Require
     };
-    text.map(|text| parse_switch(text).ok_or(error)).transpose()
+    let expected = "true, false, or an sslmode";
+    switch_or("ssl", text, on, TlsMode::known, expected)
 }
 
-fn parse_switch(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" | "on" => Some(true),
-        "false" | "0" | "no" | "off" => Some(false),
-        _ => None,
-    }
+/// A switch: none, or as much protection as `on` says.
+fn switch(parameter: &'static str, text: &str, on: TlsMode) -> Result<TlsMode, UrlError> {
+    switch_or(parameter, text, on, |_| None, "true, false")
+}
+
+/// The same, of a parameter that has other words too.
+fn switch_or(
+    parameter: &'static str,
+    text: &str,
+    on: TlsMode,
+    named: impl Fn(&str) -> Option<TlsMode>,
+    expected: &'static str,
+) -> Result<TlsMode, UrlError> {
+    let mode = match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(on),
+        "false" | "0" | "no" | "off" => Some(TlsMode::Disable),
+        _ => named(text),
+    };
+    mode.ok_or(UrlError::TlsValue {
+        parameter,
+        expected,
+    })
 }

@@ -3,51 +3,21 @@
 use std::fmt;
 use std::time::Duration;
 
-/// What became of an attempt: the column `state`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunState {
-    /// Its holder runs it, or died while running it.
-    Running,
-    /// Every step succeeded.
-    Succeeded,
-    /// A step failed.
-    Failed,
-    /// A signal, a lost lock or the holder's death ended it before its steps did.
-    Interrupted,
-    /// An operator's decision: this revision must never start.
-    Blocked,
-    /// An operator's decision: attempts are counted from here on.
-    Reset,
-}
-
-impl RunState {
-    /// Every state, in the order of a row's life.
-    pub const ALL: [Self; 6] = [
-        Self::Running,
-        Self::Succeeded,
-        Self::Failed,
-        Self::Interrupted,
-        Self::Blocked,
-        Self::Reset,
-    ];
-
-    /// The word in the column.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Interrupted => "interrupted",
-            Self::Blocked => "blocked",
-            Self::Reset => "reset",
-        }
-    }
-
-    /// The state that a column's word stands for; `None` for a word of a newer launchgate.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == word)
+enum_with_all! {
+    /// What became of an attempt: the column `state`, whose words these are. In the order of a row's life.
+    pub enum RunState {
+        /// Its holder runs it, or died while running it.
+        Running = "running",
+        /// Every step succeeded.
+        Succeeded = "succeeded",
+        /// A step failed.
+        Failed = "failed",
+        /// A signal, a lost lock or the holder's death ended it before its steps did.
+        Interrupted = "interrupted",
+        /// An operator's decision: this revision must never start.
+        Blocked = "blocked",
+        /// An operator's decision: attempts are counted from here on.
+        Reset = "reset",
     }
 }
 

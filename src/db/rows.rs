@@ -76,7 +76,7 @@ fn ledger_row(row: &TextRow) -> Result<LedgerRow, Error> {
         id: row.int(0)?,
         revision: row.text(1),
         run_id: row.text(2),
-        state: RunState::parse(&row.text(3)),
+        state: RunState::named(&row.text(3)),
         lease: match row.int(4)? {
             0 => RowLease::Over,
             1 => RowLease::Live,

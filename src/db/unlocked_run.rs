@@ -16,7 +16,7 @@ impl Target {
         ledger.existing()?;
         let rows = ledger.ask(|sql| sql.state_of(run_id)).await?;
         ledger.close().await;
-        Ok(rows.first().and_then(|row| RunState::parse(&row.text(0))))
+        Ok(rows.first().and_then(|row| RunState::named(&row.text(0))))
     }
 
     /// Ends the row of a run whose holder lost its lock and has reaped its step. Returns false where

@@ -137,7 +137,7 @@ fn row_in<'a>(xml: &'a str, revision: &str) -> Option<(&'a str, LedgerRow)> {
         id: field("id")?.parse().ok()?,
         revision: revision.to_owned(),
         run_id: field("run_id")?,
-        state: Some(RunState::parse(&field("state")?)?),
+        state: Some(RunState::named(&field("state")?)?),
         lease: RowLease::Over,
         holder: field("holder")?,
         age_ms: 0,

@@ -297,8 +297,9 @@ fn verdict(plan: &GatePlan, seen: &DatabaseReport) -> Result<(), Failure> {
         }
         Decision::Run { .. } | Decision::Wait(_) | Decision::Delay(_) => {}
     }
-    if let Some((what, hint)) = &info.unfit {
-        return Err(refused(what.clone(), hint.clone()));
+    if let Some(why) = &info.unfit {
+        let hint = why.hint().unwrap_or_default();
+        return Err(refused(why.to_string(), hint.to_owned()));
     }
     if !info.ledger_exists && info.can_create == Some(false) {
         return Err(refused(

@@ -18,13 +18,4 @@ impl Backend {
     pub fn as_str(self) -> &'static str {
         self.driver().name
     }
-
-    /// The backend that a flag names, by any name that its users know.
-    #[must_use]
-    pub fn named(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|backend| {
-            let driver = backend.driver();
-            driver.name == word || driver.aliases.contains(&word)
-        })
-    }
 }

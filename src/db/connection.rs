@@ -32,9 +32,6 @@ pub(super) trait Connection: Send {
     /// Runs `sql` and returns how many rows its statements changed altogether.
     fn run(&mut self, sql: String, bound: Duration) -> Pending<'_, Result<u64, Fault>>;
 
-    /// Lets the next call create a database that is a missing file. A server has none.
-    fn allow_create(&mut self);
-
     /// Says goodbye, so that the server's log has nothing to complain about.
     fn close(self: Box<Self>) -> Pending<'static, ()>;
 }
@@ -77,8 +74,6 @@ where
             Ok(DB::affected(&done))
         })
     }
-
-    fn allow_create(&mut self) {}
 
     fn close(self: Box<Self>) -> Pending<'static, ()> {
         Box::pin(async move {

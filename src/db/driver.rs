@@ -76,8 +76,6 @@ type NewestSuccess = for<'a> fn(
 pub struct Driver {
     /// The word for it in flags, logs and URLs.
     pub(super) name: &'static str,
-    /// Other words for it in flags.
-    pub(super) aliases: &'static [&'static str],
     /// A running row carries a lease, which its holder renews. Without one the kernel keeps the lock for
     /// exactly as long as the holder or one of its steps lives.
     pub has_lease: bool,
@@ -94,8 +92,6 @@ pub struct Driver {
     pub create_hint: fn(&Target) -> String,
     /// What to do if a step keeps the ledger's table locked.
     pub locked_table_hint: fn(&DatabaseUrl) -> String,
-    /// Whether the database is there, as far as that can be told without connecting: a file may be missing.
-    pub(super) exists: fn(&DatabaseUrl) -> bool,
     /// Where a server listens if nothing says otherwise; `None` for files.
     pub(super) default_port: Option<u16>,
     pub(super) dialect: &'static SqlDialect,

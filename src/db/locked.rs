@@ -12,17 +12,14 @@ use super::{
     ledger::{Ledger, NewRun, REVISION_MAX, RunOutcome, RunState},
     ledger_connection::LedgerConnection,
     ledger_creation::{CreationTime, LedgerCreation},
-    lock::{HeldLock, OnWait, RunEnd, TakenLock},
+    lock::{OnWait, RunEnd, TakenLock},
     place::Found,
 };
 
 /// The lock. Dropping it releases the lock too, without closing the connection cleanly.
 pub struct Locked {
-    pub(super) lock: Box<dyn HeldLock>,
+    pub(super) taken: TakenLock,
     pub(super) ledger: LedgerConnection,
-    pub(super) lock_id: String,
-    pub(super) began_us: Option<i64>,
-    cluster: Option<&'static str>,
     run: Option<BegunRun>,
 }
 
@@ -59,7 +56,7 @@ pub enum Recorded {
 pub struct Renewal {
     /// The lock: [`Locked::confirm`].
     pub lock: Result<(), Error>,
-    /// The lease: [`Locked::heartbeat`]; news of a ledger that a step dropped.
+    /// The lease; news of a ledger that a step dropped. `Lost` where the row is not `running` any more.
     pub lease: Result<Option<DroppedLedger>, Error>,
 }
 
@@ -69,11 +66,8 @@ impl Locked {
         let mut ledger = LedgerConnection::new(target, bound);
         ledger.ascii = !taken.is_unicode;
         Self {
-            lock: taken.lock,
+            taken,
             ledger,
-            lock_id: taken.lock_id,
-            began_us: taken.began_us,
-            cluster: taken.cluster,
             run: None,
         }
     }
@@ -88,19 +82,19 @@ impl Locked {
     /// session, `launchgate/LOCK/RUN`.
     #[must_use]
     pub fn lock_id(&self) -> &str {
-        &self.lock_id
+        &self.taken.lock_id
     }
 
     /// The kind of cluster whose other nodes don't know of this lock.
     #[must_use]
     pub fn cluster(&self) -> Option<&'static str> {
-        self.cluster
+        self.taken.cluster
     }
 
     /// A lock file for the steps to inherit: the lock then lasts as long as they do.
     #[must_use]
     pub fn inheritable(&self) -> Option<BorrowedFd<'_>> {
-        self.lock.inheritable()
+        self.taken.lock.inheritable()
     }
 
     /// Opens the ledger's own connection, the second one, where it is not open. Every other call that
@@ -117,7 +111,7 @@ impl Locked {
     /// Proves that the lock excludes: a second connection must fail to take it, and must see that it
     /// is this holder's.
     pub async fn prove(&mut self) -> Result<Proof, Error> {
-        match self.lock.excludes(&mut self.ledger).await {
+        match self.taken.lock.excludes(&mut self.ledger).await {
             Ok(true) => Ok(Proof::Proven),
             Ok(false) => {
                 // A lock that was lost since excludes nobody, and is taken again.
@@ -148,8 +142,8 @@ impl Locked {
             let (target, connection) = self.ledger.opened().await?;
             let describe = target.backend().driver().describe;
             let info = describe(connection, target, &Found::default()).await?;
-            if let Some((what, hint)) = info.unfit {
-                return Err(Error::refused(what, hint));
+            if let Some(why) = info.unfit {
+                return Err(why);
             }
         }
         Ok(creation)
@@ -191,7 +185,7 @@ impl Locked {
         let Target { app, lease, .. } = &self.ledger.target;
         let (app, lease) = (app.clone(), *lease);
         let row = |guard: Option<&str>| sql.append(&app, run, Duration::ZERO, lease, guard);
-        match self.lock.append(&mut self.ledger, &row).await {
+        match self.taken.lock.append(&mut self.ledger, &row).await {
             Ok(1) => Ok(Appended::Running),
             Ok(_) => Err(Error::Lost(
                 "the session that writes the ledger does not hold the lock".to_owned(),
@@ -210,16 +204,7 @@ impl Locked {
     /// held, and the next call may prove it.
     pub async fn confirm(&mut self) -> Result<(), Error> {
         let bound = self.target().beat();
-        self.lock.confirm(bound).await
-    }
-
-    /// Renews the lease, on the ledger's connection, which is reopened if it broke.
-    ///
-    /// # Errors
-    /// `Lost` where the row is not `running` any more.
-    pub async fn heartbeat(&mut self, run_id: &str) -> Result<Option<DroppedLedger>, Error> {
-        let Self { ledger, run, .. } = self;
-        beat(ledger, run.as_mut(), run_id, None, CreationTime::DuringStep).await
+        self.taken.lock.confirm(bound).await
     }
 
     /// Before the end of the run is recorded: writes the row again if a step dropped the ledger.
@@ -239,22 +224,20 @@ impl Locked {
         Ok((had_row && rows.is_empty()).then_some(DroppedLedger::CreatedAfterSteps))
     }
 
-    /// [`Self::confirm`] and [`Self::heartbeat`] at the same time. `step` is the step that runs now
-    /// and its command without secrets: the ledger gets them too. `row_waits` is called once the lock
-    /// is confirmed, while the heartbeat, on an open connection, may still be waiting.
+    /// [`Self::confirm`], and at the same time the heartbeat, which renews the lease on the ledger's connection.
+    /// `step` is the step that runs now and its command without secrets: the ledger gets them too. `row_waits` is
+    /// called once the lock is confirmed, while the heartbeat, on an open connection, may still be waiting.
     pub async fn renew(
         &mut self,
         run_id: &str,
         step: Option<(&str, &str)>,
         row_waits: impl FnOnce(),
     ) -> Renewal {
-        let Self {
-            lock, ledger, run, ..
-        } = self;
+        let Self { taken, ledger, run } = self;
         let bound = ledger.target.beat();
         let is_open = ledger.is_open();
         let confirm = async {
-            let lock = lock.confirm(bound).await;
+            let lock = taken.lock.confirm(bound).await;
             if lock.is_ok() && is_open {
                 row_waits();
             }
@@ -266,29 +249,23 @@ impl Locked {
     }
 
     /// Records how the run ended, by what holds the lock, and gives the lock back. Where it fails the
-    /// lock is given back too, or lost.
-    pub async fn record(self, run_id: &str, outcome: &RunOutcome) -> Result<Recorded, RecordError> {
-        self.record_or_wait(run_id, outcome, &mut |_| {}).await
-    }
-
-    /// The same. `on_wait` hears why a file is waited for; a server is not.
-    pub async fn record_or_wait(
+    /// lock is given back too, or lost. `on_wait` hears why a file is waited for; a server is not.
+    pub async fn record(
         self,
         run_id: &str,
         outcome: &RunOutcome,
         on_wait: OnWait<'_>,
     ) -> Result<Recorded, RecordError> {
-        let Self {
-            lock, ledger, run, ..
-        } = self;
+        let Self { taken, ledger, run } = self;
         let (bound, backend) = (ledger.bound, ledger.target.backend());
         let dialect = ledger.target.dialect();
         let without_row = run.filter(|run| !run.has_row && backend.driver().is_file);
+        let file = ledger.target.url.sqlite_path();
         if without_row.is_some()
             && outcome.state != RunState::Succeeded
-            && !(backend.driver().exists)(&ledger.target.url)
+            && file.is_some_and(|file| !file.exists())
         {
-            lock.release(bound).await;
+            taken.lock.release(bound).await;
             return Ok(Recorded::NoDatabase);
         }
         let sql = ledger.sql().cloned();
@@ -311,14 +288,14 @@ impl Locked {
             recreate,
             on_wait,
         };
-        let answer = lock.record(end, bound).await;
+        let answer = taken.lock.record(end, bound).await;
         ledger.close().await;
         answer.map(|()| Recorded::Written)
     }
 
     /// Gives the lock back without a record. Limited in time, and done in any case.
     pub async fn release(self) {
-        self.lock.release(self.ledger.bound).await;
+        self.taken.lock.release(self.ledger.bound).await;
         self.ledger.close().await;
     }
 }

@@ -17,10 +17,8 @@ use super::{
 
 pub(super) static MYSQL: Driver = Driver {
     name: "mysql",
-    aliases: &["mariadb"],
     has_lease: true,
     is_file: false,
-    exists: |_| true,
     default_port: Some(3306),
     session_names: None,
     create_hint: |target| {

@@ -22,10 +22,8 @@ use super::{
 
 pub(super) static POSTGRES: Driver = Driver {
     name: "postgres",
-    aliases: &["postgresql"],
     has_lease: true,
     is_file: false,
-    exists: |_| true,
     default_port: Some(5432),
     session_names: Some(SessionNames {
         variable: "PGAPPNAME",

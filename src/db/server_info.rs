@@ -29,8 +29,8 @@ pub struct ServerInfo {
     pub can_write_ledger: Option<bool>,
     /// A standby, or a session or a file that may not be written.
     pub read_only: bool,
-    /// Why nothing can be recorded here, whatever the role may do, and what to do about it.
-    pub unfit: Option<(String, String)>,
+    /// Why nothing can be recorded here, whatever the role may do.
+    pub unfit: Option<Error>,
     /// How the lock works here.
     pub lock_mode: &'static str,
 }
@@ -42,20 +42,24 @@ pub(super) async fn ask(connection: &mut dyn Connection, sql: String) -> Result<
     row.ok_or_else(|| Error::Broken("the server returned no row".to_owned()))
 }
 
-/// Whether this role may do with the ledger what a run does, by statements that are a run's own except
-/// that they match no row: privileges are recorded in too many places, some of which the role may not
-/// read.
+/// Whether this role may do with the ledger what a run does, where there is one and anybody may write it. By
+/// statements that are a run's own except that they match no row: privileges are recorded in too many places,
+/// some of which the role may not read.
 pub(super) async fn can_write(
     connection: &mut dyn Connection,
-    sql: &LedgerSql,
-) -> Result<bool, Error> {
+    ledger: Option<&LedgerSql>,
+    read_only: bool,
+) -> Result<Option<bool>, Error> {
+    let Some(sql) = ledger.filter(|_| !read_only) else {
+        return Ok(None);
+    };
     for statement in [sql.shape(), sql.may_append(), sql.may_finish()] {
         let statement = (sql.dialect.preamble)(CALL) + &statement;
         match connection.run(statement, CALL).await {
             Ok(_) => {}
-            Err(fault) if fault.means(Meaning::Privilege) => return Ok(false),
+            Err(fault) if fault.means(Meaning::Privilege) => return Ok(Some(false)),
             Err(fault) => return Err(fault.into()),
         }
     }
-    Ok(true)
+    Ok(Some(true))
 }

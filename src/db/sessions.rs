@@ -36,15 +36,22 @@ pub(super) fn session_name(lock_id: &str, run_id: &str) -> String {
     format!("launchgate/{lock_id}/{run_id}")
 }
 
+fn session_names(lock_id: &str, run_ids: &[String]) -> Vec<String> {
+    let run_ids = run_ids.iter();
+    run_ids.map(|id| session_name(lock_id, id)).collect()
+}
+
 impl LedgerConnection {
     /// Ends sessions one by one, since a role may end some and not others, and waits up to `limit` until
     /// they are gone.
     pub(super) async fn end_sessions(
         &mut self,
-        names: &[String],
+        lock_id: &str,
+        run_ids: &[String],
         which: Which,
         limit: Duration,
     ) -> Result<EndedSessions, Error> {
+        let names = &session_names(lock_id, run_ids);
         let mut done = EndedSessions::default();
         let Some(sessions) = self.target.backend().driver().session_names else {
             return Ok(done);
@@ -86,7 +93,7 @@ impl Locked {
     #[must_use]
     pub fn session_name(&self, run_id: &str) -> Option<(&'static str, String)> {
         let names = self.target().backend().driver().session_names?;
-        Some((names.variable, session_name(&self.lock_id, run_id)))
+        Some((names.variable, session_name(&self.taken.lock_id, run_id)))
     }
 
     /// Sessions that steps of earlier runs left on the server: active, or in a transaction begun
@@ -94,13 +101,13 @@ impl Locked {
     /// holder died.
     pub async fn orphans(&mut self, dead: &[String]) -> Result<Vec<Orphan>, Error> {
         let driver = self.target().backend().driver();
-        let (Some(sessions), Some(began_us)) = (driver.session_names, self.began_us) else {
+        let (Some(sessions), Some(began_us)) = (driver.session_names, self.taken.began_us) else {
             return Ok(Vec::new());
         };
         let search = OrphanSearch {
-            lock_id: &self.lock_id,
+            lock_id: &self.taken.lock_id,
             began_us,
-            dead: &self.names(dead),
+            dead: &session_names(&self.taken.lock_id, dead),
             table: self.ledger.sql().map(|sql| sql.table.as_str()),
         };
         let ask = (sessions.orphans)(&search);
@@ -114,8 +121,9 @@ impl Locked {
         dead: &[String],
         limit: Duration,
     ) -> Result<EndedSessions, Error> {
-        let names = self.names(dead);
-        self.ledger.end_sessions(&names, Which::Idle, limit).await
+        let lock_id = &self.taken.lock_id;
+        let ledger = &mut self.ledger;
+        ledger.end_sessions(lock_id, dead, Which::Idle, limit).await
     }
 
     /// Ends the sessions that the steps of this run left.
@@ -124,13 +132,9 @@ impl Locked {
         run_id: &str,
         limit: Duration,
     ) -> Result<EndedSessions, Error> {
-        let names = [session_name(&self.lock_id, run_id)];
-        self.ledger.end_sessions(&names, Which::All, limit).await
-    }
-
-    fn names(&self, run_ids: &[String]) -> Vec<String> {
-        let name = |run_id: &String| session_name(&self.lock_id, run_id);
-        run_ids.iter().map(name).collect()
+        let (lock_id, own) = (&self.taken.lock_id, [run_id.to_owned()]);
+        let ledger = &mut self.ledger;
+        ledger.end_sessions(lock_id, &own, Which::All, limit).await
     }
 }
 
@@ -143,8 +147,8 @@ impl Target {
         limit: Duration,
     ) -> Result<EndedSessions, Error> {
         let mut ledger = LedgerConnection::new(self.clone(), self.holder_call());
-        let names = [session_name(lock_id, run_id)];
-        let done = ledger.end_sessions(&names, Which::All, limit).await;
+        let own = [run_id.to_owned()];
+        let done = ledger.end_sessions(lock_id, &own, Which::All, limit).await;
         ledger.close().await;
         done
     }

@@ -21,11 +21,9 @@ use path::database_path;
 
 pub(super) static SQLITE: Driver = Driver {
     name: "sqlite",
-    aliases: &[],
     // The lock file tells who is alive.
     has_lease: false,
     is_file: true,
-    exists: |url| database_path(url).exists(),
     default_port: None,
     session_names: None,
     // A file has no roles.
@@ -50,14 +48,12 @@ pub(super) static SQLITE: Driver = Driver {
     connect_to_migrate: |url, _, _| {
         Box::pin(async move {
             let mut file = DatabaseFile::new(database_path(url))?;
-            file.allow_create();
+            file.create = true;
             let connection = file.open(migrations::OPEN).await?;
             Ok(Box::new(connection) as Box<dyn MigrationConnection>)
         })
     },
-    try_lock: |connection, target, _| {
-        Box::pin(std::future::ready(lock::try_lock(connection, target)))
-    },
+    try_lock: |_, target, _| Box::pin(std::future::ready(lock::try_lock(target))),
     is_locked: |_, target| {
         let is_held = lock::is_held(database_path(&target.url), &target.app);
         Box::pin(std::future::ready(is_held))
@@ -82,24 +78,23 @@ pub(super) static SQLITE: Driver = Driver {
     },
     is_lock_file_held: |target| lock::is_held(database_path(&target.url), &target.app).map(Some),
     describe: |_, target, found| {
-        let info = lock::unfit(database_path(&target.url), &target.app).map(|unfit| {
-            let writable = unfit.is_none();
-            let ledger_exists = !found.ledgers.is_empty();
-            ServerInfo {
-                product: "SQLite",
-                version: crate::sys::sqlite::version(),
-                pooler: None,
-                cluster: None,
-                ledger_exists,
-                ledger_place: None,
-                ledger_owner: None,
-                can_create: Some(writable),
-                can_write_ledger: ledger_exists.then_some(writable),
-                read_only: !writable,
-                unfit,
-                lock_mode: "flock on a file next to the database",
-            }
-        });
-        Box::pin(std::future::ready(info))
+        let unfit = lock::fits(database_path(&target.url), &target.app).err();
+        let writable = unfit.is_none();
+        let ledger_exists = !found.ledgers.is_empty();
+        let info = ServerInfo {
+            product: "SQLite",
+            version: crate::sys::sqlite::version(),
+            pooler: None,
+            cluster: None,
+            ledger_exists,
+            ledger_place: None,
+            ledger_owner: None,
+            can_create: Some(writable),
+            can_write_ledger: ledger_exists.then_some(writable),
+            read_only: !writable,
+            unfit,
+            lock_mode: "flock on a file next to the database",
+        };
+        Box::pin(std::future::ready(Ok(info)))
     },
 };

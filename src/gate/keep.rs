@@ -259,7 +259,7 @@ impl Gate {
         let lost = lease.lost(Moment::now()).filter(|_| is_done);
         let recorded = match lost {
             Some(why) => Err(why),
-            None => match locked.record_or_wait(run_id, row, on_wait).await {
+            None => match locked.record(run_id, row, on_wait).await {
                 Ok(recorded) => Ok(recorded),
                 Err(RecordError::NotRecorded(error)) => Err(error.to_string()),
                 Err(RecordError::Unknown(error)) => {

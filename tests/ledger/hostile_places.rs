@@ -46,7 +46,7 @@ fn stays_unread(db: &Db, deploy: &Target) {
         let locked = hold(deploy, "r", RUN).await;
         assert!(matches!(read(deploy).await, Ledger::Rows(rows) if rows[0].run_id == RUN));
         locked
-            .record(RUN, &outcome(RunState::Succeeded))
+            .record(RUN, &outcome(RunState::Succeeded), &mut |_| {})
             .await
             .expect("recorded");
         assert!(matches!(read(deploy).await, Ledger::Rows(rows) if rows[0].run_id == RUN));

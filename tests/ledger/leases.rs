@@ -46,7 +46,11 @@ async fn a_lease_counts_by_the_servers_clock_and_is_renewed(db: Db) {
     })
     .await;
     // the server may have freed the lock meanwhile; the row is not interrupted yet
-    locked.heartbeat("run1").await.expect("a heartbeat");
+    locked
+        .renew("run1", None, || {})
+        .await
+        .lease
+        .expect("a heartbeat");
     assert_eq!(rows(&target, "r").await[0].lease, RowLease::Live);
     until("the lease is over", async || {
         rows(&target, "r").await[0].lease == RowLease::Over
@@ -59,7 +63,7 @@ async fn a_lease_counts_by_the_servers_clock_and_is_renewed(db: Db) {
         (Some(RunState::Interrupted), Some("dead"))
     );
     assert!(matches!(
-        locked.heartbeat("run1").await,
+        locked.renew("run1", None, || {}).await.lease,
         Err(Error::Lost(_))
     ));
 }
@@ -74,7 +78,7 @@ async fn a_killed_lock_session_is_lost_and_its_run_not_recorded(db: Db) {
     let second = lock_once_free(&target).await;
     assert!(matches!(locked.confirm().await, Err(Error::Lost(_))));
     locked
-        .record("run1", &outcome(RunState::Succeeded))
+        .record("run1", &outcome(RunState::Succeeded), &mut |_| {})
         .await
         .expect_err("the lock is gone");
     assert_eq!(target.run_state("run1").await, Ok(Some(RunState::Running)));
@@ -86,13 +90,17 @@ async fn a_killed_ledger_session_is_replaced_by_the_next_heartbeat(db: Db) {
     let mut locked = hold(&target, "r", "run1").await;
     locked.open_ledger().await.expect("open");
     db.cut(Cut::Ledger);
-    locked.heartbeat("run1").await.expect("a heartbeat");
+    locked
+        .renew("run1", None, || {})
+        .await
+        .lease
+        .expect("a heartbeat");
     locked
         .confirm()
         .await
         .expect("the lock is on another connection");
     locked
-        .record("run1", &outcome(RunState::Succeeded))
+        .record("run1", &outcome(RunState::Succeeded), &mut |_| {})
         .await
         .expect("recorded");
 }
@@ -117,7 +125,11 @@ fn through_a_network(db: &Db) -> (Network, launchgate::db::Target) {
 async fn a_cut_network_is_noticed_in_time_and_a_mended_one_confirms(db: Db) {
     let (network, target) = through_a_network(&db);
     let mut locked = hold(&target, "r", "run1").await;
-    locked.heartbeat("run1").await.expect("a heartbeat");
+    locked
+        .renew("run1", None, || {})
+        .await
+        .lease
+        .expect("a heartbeat");
     network.cut();
     for _ in 0..2 {
         let since = std::time::Instant::now();
@@ -137,7 +149,7 @@ async fn a_cut_network_is_noticed_in_time_and_a_mended_one_confirms(db: Db) {
     let renewal = locked.renew("run1", None, || ()).await;
     assert_eq!((renewal.lock, renewal.lease), (Ok(()), Ok(None)));
     locked
-        .record("run1", &outcome(RunState::Succeeded))
+        .record("run1", &outcome(RunState::Succeeded), &mut |_| {})
         .await
         .expect("recorded");
 }
@@ -147,7 +159,7 @@ async fn an_answer_to_the_commit_that_never_comes_is_unknown(db: Db) {
     let locked = hold(&target, "r", "run1").await;
     network.cut();
     let error = locked
-        .record("run1", &outcome(RunState::Succeeded))
+        .record("run1", &outcome(RunState::Succeeded), &mut |_| {})
         .await
         .expect_err("no answer");
     let (RecordError::NotRecorded(error) | RecordError::Unknown(error)) = error;

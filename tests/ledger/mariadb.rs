@@ -76,7 +76,7 @@ fn a_read_only_server_is_refused_but_may_be_looked_at() {
     run(async {
         hold(&target, "r", "run1")
             .await
-            .record("run1", &outcome(RunState::Succeeded))
+            .record("run1", &outcome(RunState::Succeeded), &mut |_| {})
             .await
             .expect("recorded");
         server.sql("", "SET GLOBAL read_only = 1");
@@ -110,7 +110,7 @@ fn defaults_of_the_server_change_nothing() {
         assert_eq!(rows(&target, "r 🦀").await[0].lease, RowLease::Live);
         locked.prove().await.expect("proof");
         locked
-            .record("run1", &outcome(RunState::Succeeded))
+            .record("run1", &outcome(RunState::Succeeded), &mut |_| {})
             .await
             .expect("recorded");
         assert_eq!(
@@ -144,7 +144,7 @@ fn a_user_that_may_not_create_uses_a_ledger_that_exists() {
         ));
         hold(&target, "r", "run1")
             .await
-            .record("run1", &outcome(RunState::Succeeded))
+            .record("run1", &outcome(RunState::Succeeded), &mut |_| {})
             .await
             .expect("recorded");
         let info = connect(&target)
@@ -169,8 +169,9 @@ fn a_restarted_server_has_no_holder() {
         server.restart();
         assert!(matches!(locked.confirm().await, Err(Error::Lost(_))));
         locked
-            .heartbeat("run1")
+            .renew("run1", None, || {})
             .await
+            .lease
             .expect("the row is still there");
         assert_eq!(
             target

@@ -40,8 +40,9 @@ fn pgbouncer_says_no_and_not_yet() {
         bouncer.restart();
         assert!(matches!(locked.confirm().await, Err(Error::Lost(_))));
         locked
-            .heartbeat(RUN)
+            .renew(RUN, None, || {})
             .await
+            .lease
             .expect("a heartbeat through the new pooler");
         server.stop();
         // the pooler finds out by itself: at first a broken connection, then its own words
@@ -85,7 +86,7 @@ fn a_search_path_that_a_pooler_kept_leads_nowhere_else() {
     run(async {
         hold(&target, "r", RUN)
             .await
-            .record(RUN, &outcome(RunState::Succeeded))
+            .record(RUN, &outcome(RunState::Succeeded), &mut |_| {})
             .await
             .expect("recorded");
         // as pg_dump leaves it on every connection of the pool

@@ -18,7 +18,9 @@ use super::{
 /// A run that succeeded.
 pub(crate) async fn succeed(target: &Target, revision: &str, run_id: &str) {
     let locked = hold(target, revision, run_id).await;
-    let recorded = locked.record(run_id, &outcome(RunState::Succeeded)).await;
+    let recorded = locked
+        .record(run_id, &outcome(RunState::Succeeded), &mut |_| {})
+        .await;
     assert_eq!(recorded, Ok(Recorded::Written));
 }
 
@@ -193,7 +195,7 @@ fn every_trusted_ledger_is_asked_before_a_step_runs() {
         let closed = locked.interrupt(&["old3".to_owned()], "dead").await;
         assert_eq!(closed, Ok(1));
         locked
-            .record(RUN, &outcome(RunState::Failed))
+            .record(RUN, &outcome(RunState::Failed), &mut |_| {})
             .await
             .expect("recorded");
         assert_eq!(
@@ -276,7 +278,7 @@ fn no_statement_calls_what_a_search_path_offers() {
             .lease
             .expect("a heartbeat");
         locked
-            .record(RUN, &outcome(RunState::Succeeded))
+            .record(RUN, &outcome(RunState::Succeeded), &mut |_| {})
             .await
             .expect("recorded");
         let mut session = connect(&deploy).await;
@@ -310,12 +312,12 @@ fn a_step_may_drop_the_ledger() {
             (renewal.lock, renewal.lease),
             (Ok(()), Ok(Some(recreated.clone())))
         );
-        assert_eq!(locked.heartbeat(RUN).await, Ok(None));
+        assert_eq!(locked.renew(RUN, None, || {}).await.lease, Ok(None));
         assert_eq!(rows(&target, "r2").await[0].state, Some(RunState::Running));
         db.sql("DROP SCHEMA launchgate CASCADE");
         assert_eq!(locked.keep_row(RUN).await, Ok(Some(recreated)));
         locked
-            .record(RUN, &outcome(RunState::Succeeded))
+            .record(RUN, &outcome(RunState::Succeeded), &mut |_| {})
             .await
             .expect("recorded");
         assert_eq!(
@@ -325,7 +327,7 @@ fn a_step_may_drop_the_ledger() {
         // TRUNCATE is no drop: the row may be gone because another replica closed it.
         let mut locked = hold(&target, "r3", "run3").await;
         db.sql("TRUNCATE launchgate.launchgate_runs");
-        assert!(locked.heartbeat("run3").await.is_err());
+        assert!(locked.renew("run3", None, || {}).await.lease.is_err());
     });
 }
 
@@ -339,13 +341,13 @@ fn a_ledger_beside_the_app_s_tables_is_recreated_only_after_the_steps() {
         assert_eq!(places(&db), "public");
         db.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION deploy");
         let later = DroppedLedger::CreatedAfterSteps;
-        assert_eq!(locked.heartbeat(RUN).await, Ok(Some(later)));
-        assert_eq!(locked.heartbeat(RUN).await, Ok(None));
+        assert_eq!(locked.renew(RUN, None, || {}).await.lease, Ok(Some(later)));
+        assert_eq!(locked.renew(RUN, None, || {}).await.lease, Ok(None));
         assert_eq!(places(&db), "", "the step may need an empty schema");
         let recreated = DroppedLedger::Recreated("\"public\".launchgate_runs".to_owned());
         assert_eq!(locked.keep_row(RUN).await, Ok(Some(recreated)));
         locked
-            .record(RUN, &outcome(RunState::Succeeded))
+            .record(RUN, &outcome(RunState::Succeeded), &mut |_| {})
             .await
             .expect("recorded");
         assert_eq!(rows(&deploy, "r").await[0].state, Some(RunState::Succeeded));

@@ -92,14 +92,14 @@ fn on_mysql_a_user_without_that_database_gets_the_ledger_beside_its_tables() {
         let mut locked = hold(&deploy, "r2", RUN).await;
         db.sql("DROP DATABASE shop");
         assert_eq!(
-            locked.heartbeat(RUN).await,
+            locked.renew(RUN, None, || {}).await.lease,
             Ok(Some(DroppedLedger::CreatedAfterSteps))
         );
         db.maria_db().sql("mysql", "CREATE DATABASE shop");
         let recreated = DroppedLedger::Recreated("`shop`.launchgate_runs".to_owned());
         assert_eq!(locked.keep_row(RUN).await, Ok(Some(recreated)));
         locked
-            .record(RUN, &outcome(RunState::Succeeded))
+            .record(RUN, &outcome(RunState::Succeeded), &mut |_| {})
             .await
             .expect("recorded");
         assert_eq!(
@@ -131,14 +131,17 @@ fn on_sqlite_neither_file_nor_table_is_made_before_the_steps_ran() {
         assert!(!db.sqlite_file().exists());
         let failed = outcome(RunState::Failed);
         assert_eq!(
-            locked.record("run1", &failed).await,
+            locked.record("run1", &failed, &mut |_| {}).await,
             Ok(Recorded::NoDatabase)
         );
         assert!(!db.sqlite_file().exists());
         let locked = begin("run2").await;
         db.sql("CREATE TABLE app (a)");
         assert_eq!(db.sql("SELECT count(*) FROM sqlite_master"), "1");
-        assert_eq!(locked.record("run2", &failed).await, Ok(Recorded::Written));
+        assert_eq!(
+            locked.record("run2", &failed, &mut |_| {}).await,
+            Ok(Recorded::Written)
+        );
         assert_eq!(rows(&target, "r").await[0].state, Some(RunState::Failed));
         // From here on there is a ledger, as with a server.
         let mut locked = hold(&target, "r", "run3").await;
@@ -149,7 +152,7 @@ fn on_sqlite_neither_file_nor_table_is_made_before_the_steps_ran() {
             Ok(Some(DroppedLedger::CreatedAfterSteps))
         );
         locked
-            .record("run3", &outcome(RunState::Succeeded))
+            .record("run3", &outcome(RunState::Succeeded), &mut |_| {})
             .await
             .expect("recorded");
         assert_eq!(rows(&target, "r").await[0].state, Some(RunState::Succeeded));
@@ -165,7 +168,9 @@ fn on_sqlite_a_success_is_recorded_where_the_steps_made_no_file() {
         let mut locked = lock(&target).await;
         locked.create_ledger().await.expect("later");
         locked.append(&new_run("r", "run1")).await.expect("begun");
-        let recorded = locked.record("run1", &outcome(RunState::Succeeded)).await;
+        let recorded = locked
+            .record("run1", &outcome(RunState::Succeeded), &mut |_| {})
+            .await;
         assert_eq!(recorded, Ok(Recorded::Written));
         assert_eq!(rows(&target, "r").await[0].state, Some(RunState::Succeeded));
     });

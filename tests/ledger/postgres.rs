@@ -66,7 +66,9 @@ fn the_fast_path_is_one_message() {
     };
     run(async {
         let locked = hold(&deploy, "r", "run1").await;
-        locked.record("run1", &outcome(RunState::Succeeded)).await
+        locked
+            .record("run1", &outcome(RunState::Succeeded), &mut |_| {})
+            .await
     })
     .expect("recorded");
     server.sql(
@@ -124,7 +126,7 @@ fn a_read_only_session_is_refused_but_may_look() {
     run(async {
         hold(&target, "r", RUN)
             .await
-            .record(RUN, &outcome(RunState::Succeeded))
+            .record(RUN, &outcome(RunState::Succeeded), &mut |_| {})
             .await
             .expect("recorded");
         db.sql(&format!(
@@ -179,7 +181,7 @@ fn a_role_that_may_not_create_uses_a_ledger_that_exists() {
         db.sql(&ddl(Backend::Postgres, None, Some(&role)));
         hold(&target, "r", RUN)
             .await
-            .record(RUN, &outcome(RunState::Succeeded))
+            .record(RUN, &outcome(RunState::Succeeded), &mut |_| {})
             .await
             .expect("recorded");
         let info = connect(&target)
@@ -231,7 +233,7 @@ fn a_migration_may_lock_or_rename_the_ledger_while_the_lock_is_held() {
             .expect("a heartbeat");
         db.sql("DROP TABLE launchgate_runs");
         let error = locked
-            .record(RUN, &outcome(RunState::Succeeded))
+            .record(RUN, &outcome(RunState::Succeeded), &mut |_| {})
             .await
             .expect_err("no ledger: it was dropped after the last look");
         let RecordError::NotRecorded(error) = error else {
@@ -254,7 +256,7 @@ fn a_database_that_cannot_hold_unicode_gets_ascii() {
         end.output_tail = Some("done 🦀".to_owned());
         hold(&target, "r", RUN)
             .await
-            .record(RUN, &end)
+            .record(RUN, &end, &mut |_| {})
             .await
             .expect("recorded");
         let run = connect(&target)
@@ -284,10 +286,14 @@ fn a_restarted_server_has_no_holder() {
         let mut locked = hold(&target, "r", RUN).await;
         server.restart();
         assert!(matches!(locked.confirm().await, Err(Error::Lost(_))));
-        locked.heartbeat(RUN).await.expect("the row is still there");
+        locked
+            .renew(RUN, None, || {})
+            .await
+            .lease
+            .expect("the row is still there");
         assert!(
             locked
-                .record(RUN, &outcome(RunState::Succeeded))
+                .record(RUN, &outcome(RunState::Succeeded), &mut |_| {})
                 .await
                 .is_err()
         );
@@ -312,7 +318,7 @@ fn a_limit_for_transactions_does_not_end_the_lock() {
         db.sql("SET transaction_timeout = 0; SELECT pg_sleep(1)");
         locked.confirm().await.expect("the lock");
         locked
-            .record(RUN, &outcome(RunState::Succeeded))
+            .record(RUN, &outcome(RunState::Succeeded), &mut |_| {})
             .await
             .expect("recorded");
     });

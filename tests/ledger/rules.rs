@@ -138,7 +138,7 @@ async fn apps_do_not_exclude_each_other(db: Db) {
     assert_eq!(one.lock_id().len(), 16);
     assert_eq!(one.prove().await, Ok(Proof::Proven));
     assert_eq!(two.prove().await, Ok(Proof::Proven));
-    two.record("2", &outcome(RunState::Succeeded))
+    two.record("2", &outcome(RunState::Succeeded), &mut |_| {})
         .await
         .expect("recorded");
     assert_eq!(
@@ -162,7 +162,11 @@ async fn the_lock_is_proven_to_exclude(db: Db) {
 async fn a_success_is_seen_by_every_look_and_the_lock_is_free(db: Db) {
     let target = db.target();
     let mut locked = hold(&target, "r1", "run1").await;
-    locked.heartbeat("run1").await.expect("a heartbeat");
+    locked
+        .renew("run1", None, || {})
+        .await
+        .lease
+        .expect("a heartbeat");
     for news in [Some(("migrate", "node m.js")), None] {
         let renewal = locked.renew("run1", news, || ()).await;
         assert_eq!((renewal.lock, renewal.lease), (Ok(()), Ok(None)));
@@ -173,7 +177,7 @@ async fn a_success_is_seen_by_every_look_and_the_lock_is_free(db: Db) {
     assert_eq!(seen[0].lease == RowLease::Live, !db.is_sqlite());
     assert!((0..60_000).contains(&seen[0].age_ms), "{seen:?}");
     locked
-        .record("run1", &outcome(RunState::Succeeded))
+        .record("run1", &outcome(RunState::Succeeded), &mut |_| {})
         .await
         .expect("recorded");
 
@@ -234,7 +238,10 @@ async fn a_failure_keeps_its_step_code_and_output(db: Db) {
         note: Some("killed".to_owned()),
         output_tail: Some("line\nlast\0line 🦀 \u{fffd}".to_owned()),
     };
-    locked.record("run1", &failed).await.expect("recorded");
+    locked
+        .record("run1", &failed, &mut |_| {})
+        .await
+        .expect("recorded");
     let run = connect(&target)
         .await
         .history(1)
@@ -274,7 +281,7 @@ async fn a_row_leaves_running_once(db: Db) {
     db.sql("UPDATE launchgate_runs SET state = 'interrupted'");
     if !db.is_sqlite() {
         assert!(matches!(
-            locked.heartbeat("run1").await,
+            locked.renew("run1", None, || {}).await.lease,
             Err(Error::Lost(_))
         ));
     }
@@ -286,7 +293,7 @@ async fn a_row_leaves_running_once(db: Db) {
         Err(Error::Lost(_))
     ));
     let error = locked
-        .record("run1", &outcome(RunState::Succeeded))
+        .record("run1", &outcome(RunState::Succeeded), &mut |_| {})
         .await
         .expect_err("not running");
     assert!(

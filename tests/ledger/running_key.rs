@@ -84,7 +84,7 @@ async fn a_second_running_row_of_an_app_is_busy(db: Db) {
     let mut other = hold(&db.target_for("other"), "r", "run3").await;
     other.confirm().await.expect("the other app's lock");
     locked
-        .record("run1", &outcome(RunState::Failed))
+        .record("run1", &outcome(RunState::Failed), &mut |_| {})
         .await
         .expect("recorded");
     let mut next = lock(&target).await;
@@ -112,7 +112,7 @@ async fn an_older_ledger_gets_the_key(db: Db) {
         Ok(Appended::Busy)
     );
     locked
-        .record("run1", &outcome(RunState::Succeeded))
+        .record("run1", &outcome(RunState::Succeeded), &mut |_| {})
         .await
         .expect("recorded");
     assert_eq!(rows(&target, "r").await[0].state, Some(RunState::Succeeded));
@@ -136,7 +136,7 @@ async fn rows_of_dead_holders_do_not_keep_the_key_away(db: Db) {
 async fn an_older_launchgate_goes_on_in_a_ledger_with_the_key(db: Db) {
     hold(&db.target(), "r", "run1")
         .await
-        .record("run1", &outcome(RunState::Succeeded))
+        .record("run1", &outcome(RunState::Succeeded), &mut |_| {})
         .await
         .expect("recorded");
     insert_running(&db, "default", "old1", past(&db));
@@ -175,7 +175,7 @@ async fn leave_the_key_for_later(db: Db) {
         Ok(Appended::Running)
     );
     locked
-        .record("run1", &outcome(RunState::Succeeded))
+        .record("run1", &outcome(RunState::Succeeded), &mut |_| {})
         .await
         .expect("recorded");
     db.sql("UPDATE launchgate_runs SET state = 'failed' WHERE run_id = 'o1'");
@@ -209,7 +209,10 @@ fn a_role_that_may_not_add_the_key_runs_without_it_and_is_told_the_statement() {
             note: None,
             ..outcome(RunState::Succeeded)
         };
-        locked.record("run1", &end).await.expect("recorded");
+        locked
+            .record("run1", &end, &mut |_| {})
+            .await
+            .expect("recorded");
         db.sql(&add);
         let mut locked = lock(&target(&db.url_as("deploy", "p"), "default")).await;
         assert_eq!(locked.create_ledger().await, Ok(LedgerCreation::Existed));

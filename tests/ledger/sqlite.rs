@@ -63,7 +63,7 @@ fn a_folder_that_is_missing_is_refused_and_a_file_is_made() {
         assert!(!db.sqlite_file().exists());
         hold(&db.target(), "r", "run1")
             .await
-            .record("run1", &outcome(RunState::Succeeded))
+            .record("run1", &outcome(RunState::Succeeded), &mut |_| {})
             .await
             .expect("recorded");
         assert!(db.sqlite_file().exists());
@@ -146,7 +146,7 @@ fn a_transaction_of_somebody_else_is_not_yet_and_none_of_ours_stays() {
         })
         .await;
         locked
-            .record("run1", &outcome(RunState::Succeeded))
+            .record("run1", &outcome(RunState::Succeeded), &mut |_| {})
             .await
             .expect("recorded");
         assert_eq!(rows(&target, "r").await[0].state, Some(RunState::Succeeded));
@@ -163,7 +163,7 @@ fn a_step_may_put_another_file_in_the_databases_place() {
         fs::copy(db.sqlite_file(), &copy).expect("a copy");
         fs::rename(&copy, db.sqlite_file()).expect("in db");
         locked
-            .record("run1", &outcome(RunState::Succeeded))
+            .record("run1", &outcome(RunState::Succeeded), &mut |_| {})
             .await
             .expect("recorded");
         assert_eq!(rows(&target, "r").await[0].state, Some(RunState::Succeeded));

@@ -32,7 +32,7 @@ async fn any_text_comes_back_as_it_was(db: Db) {
     let odd = "v1'; DROP TABLE launchgate_runs; --\n\\'\"`%_$1?🦀 ü \u{1}";
     hold(&target, odd, "odd'\\")
         .await
-        .record("odd'\\", &outcome(RunState::Succeeded))
+        .record("odd'\\", &outcome(RunState::Succeeded), &mut |_| {})
         .await
         .expect("recorded");
     let seen = rows(&target, odd).await;
@@ -43,7 +43,7 @@ async fn any_text_comes_back_as_it_was(db: Db) {
     let long = "é".repeat(REVISION_MAX);
     hold(&target, &long, "long")
         .await
-        .record("long", &outcome(RunState::Succeeded))
+        .record("long", &outcome(RunState::Succeeded), &mut |_| {})
         .await
         .expect("recorded");
     assert_eq!(rows(&target, &long).await[0].revision, long);
@@ -65,7 +65,7 @@ async fn revisions_that_differ_by_a_trailing_space_are_two(db: Db) {
     let target = db.target();
     hold(&target, "v1 ", "run1")
         .await
-        .record("run1", &outcome(RunState::Succeeded))
+        .record("run1", &outcome(RunState::Succeeded), &mut |_| {})
         .await
         .expect("recorded");
     assert!(rows(&target, "v1").await.is_empty());
@@ -98,7 +98,7 @@ async fn rows_of_a_newer_launchgate_are_tolerated(db: Db) {
     let target = db.target();
     hold(&target, "r", "run1")
         .await
-        .record("run1", &outcome(RunState::Succeeded))
+        .record("run1", &outcome(RunState::Succeeded), &mut |_| {})
         .await
         .expect("recorded");
     db.sql("ALTER TABLE launchgate_runs ADD COLUMN colour varchar(9)");
@@ -110,7 +110,7 @@ async fn rows_of_a_newer_launchgate_are_tolerated(db: Db) {
     );
     hold(&target, "r2", "run2")
         .await
-        .record("run2", &outcome(RunState::Succeeded))
+        .record("run2", &outcome(RunState::Succeeded), &mut |_| {})
         .await
         .expect("recorded");
 }
@@ -153,7 +153,7 @@ async fn a_success_counts_however_many_rows_are_newer(db: Db) {
     ] {
         hold(&target, "r", run_id)
             .await
-            .record(run_id, &outcome(state))
+            .record(run_id, &outcome(state), &mut |_| {})
             .await
             .expect("recorded");
     }

@@ -28,10 +28,7 @@ pub(super) async fn describe(
     let cluster = lock::cluster(connection, CALL).await?;
     let ledger = found.ledgers.first();
     let (home, can_create) = home(connection, target).await?;
-    let can_write_ledger = match ledger {
-        Some(sql) if !read_only => Some(can_write(connection, sql).await?),
-        Some(_) | None => None,
-    };
+    let can_write_ledger = can_write(connection, ledger, read_only).await?;
     Ok(ServerInfo {
         product: if version.contains("MariaDB") {
             "MariaDB"

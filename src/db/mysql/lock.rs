@@ -57,8 +57,7 @@ pub(super) async fn try_lock(
         return Err(Error::refused("no database selected", hints::NO_DATABASE));
     };
     if row.flag(1) {
-        let (what, hint) = read_only();
-        return Err(Error::not_ready(what, hint));
+        return Err(read_only());
     }
     match row.opt(4).as_deref() {
         Some("1") => {}
@@ -102,10 +101,9 @@ pub(super) async fn cluster(
     }))
 }
 
-/// Why nothing can be written, and what to do.
-pub(super) fn read_only() -> (String, String) {
-    let what = "the server is read-only".to_owned();
-    (what, hints::READ_ONLY.to_owned())
+/// Why nothing can be written.
+pub(super) fn read_only() -> Error {
+    Error::not_ready("the server is read-only", hints::READ_ONLY)
 }
 
 /// Holds where `SET` came before it in the same packet, on the session that has the lock. A user

@@ -34,10 +34,7 @@ pub(super) async fn describe(
     };
     homes.retain(|home| !home.sql.schema.as_deref().is_some_and(taken));
     let ledger = found.ledgers.first();
-    let can_write_ledger = match ledger {
-        Some(sql) if !read_only => Some(can_write(connection, sql).await?),
-        Some(_) | None => None,
-    };
+    let can_write_ledger = can_write(connection, ledger, read_only).await?;
     let home = homes.first().map(|home| &home.sql);
     Ok(ServerInfo {
         product: "PostgreSQL",

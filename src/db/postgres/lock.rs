@@ -20,7 +20,6 @@ use crate::db::{
     ledger_connection::LedgerConnection,
     lock::{HeldLock, LockConnection, RunEnd, TakenLock, broke, not_running},
     lock_id::lock_id,
-    rows::TextRow,
 };
 
 /// The transaction that holds the lock.
@@ -91,7 +90,9 @@ pub(super) async fn try_lock(
     let [row] = rows.as_slice() else {
         return Err(Error::Broken("the lock query returned no row".to_owned()));
     };
-    refuse_unfit(row)?;
+    if row.flag(2) || row.flag(3) {
+        return Err(read_only(row.flag(2)));
+    }
     if !row.flag(0) {
         connection.run("ROLLBACK".to_owned(), bound).await?;
         connection.close().await;
@@ -112,23 +113,15 @@ pub(super) async fn try_lock(
     }))
 }
 
-fn refuse_unfit(row: &TextRow) -> Result<(), Error> {
-    if !row.flag(2) && !row.flag(3) {
-        return Ok(());
-    }
-    let (what, hint) = read_only(row.flag(2));
-    Err(Error::not_ready(what, hint))
-}
-
-/// Why nothing can be written, and what to do.
-pub(super) fn read_only(is_standby: bool) -> (String, String) {
+/// Why nothing can be written.
+pub(super) fn read_only(is_standby: bool) -> Error {
     let what = if is_standby {
         "the server is a standby"
     } else {
         "the session is read-only"
     };
     let hint = "point the database URL at the primary, with a role that may write";
-    (what.to_owned(), hint.to_owned())
+    Error::not_ready(what, hint)
 }
 
 impl HeldLock for AdvisoryLock {

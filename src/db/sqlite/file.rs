@@ -49,7 +49,7 @@ impl SqlxBackend for Sqlx {
 pub(super) struct DatabaseFile {
     path: PathBuf,
     /// A missing file is created.
-    create: bool,
+    pub(super) create: bool,
     /// Opened ahead of the next call.
     prepared: Option<SqlxConnection<Sqlx>>,
 }
@@ -126,10 +126,6 @@ impl Connection for DatabaseFile {
             connection.close().await;
             answer
         })
-    }
-
-    fn allow_create(&mut self) {
-        self.create = true;
     }
 
     fn close(self: Box<Self>) -> Pending<'static, ()> {

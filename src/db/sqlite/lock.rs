@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     errors::WRITE_HINT,
+    file::DatabaseFile,
     lock_file::{self, lock_path, unusable},
     path::{database_path, resolve},
 };
@@ -41,19 +42,14 @@ struct LockFile {
     file: File,
     path: PathBuf,
     /// For the end of the run.
-    database: Box<dyn Connection>,
+    database: PathBuf,
 }
 
 /// Takes the lock, unless another replica has it. Never waits for it.
-pub(super) fn try_lock(
-    database: Box<dyn Connection>,
-    target: &Target,
-) -> Result<Option<TakenLock>, Error> {
-    let resolved = resolve(database_path(&target.url))?;
-    let path = lock_path(&resolved, &target.app)?;
-    if let Some((what, hint)) = has_several_locks(&resolved) {
-        return Err(Error::refused(what, hint));
-    }
+pub(super) fn try_lock(target: &Target) -> Result<Option<TakenLock>, Error> {
+    let database = resolve(database_path(&target.url))?;
+    let path = lock_path(&database, &target.app)?;
+    has_one_lock(&database)?;
     let file = lock_file::open(&path)?;
     if !exclusive(&file, &path)? {
         return Ok(None);
@@ -114,7 +110,7 @@ impl HeldLock for LockFile {
 
     /// There is no hurry while the lock file is held: waits for a file that is busy or full.
     fn record(
-        mut self: Box<Self>,
+        self: Box<Self>,
         end: RunEnd<'_>,
         bound: Duration,
     ) -> Pending<'_, Result<(), RecordError>> {
@@ -123,14 +119,17 @@ impl HeldLock for LockFile {
                 return Err(RecordError::NotRecorded(lost));
             }
             let mut update = end.statement(None);
+            let database = DatabaseFile::new(&self.database);
+            let mut database =
+                database.map_err(|fault| RecordError::NotRecorded(Error::from(fault)))?;
             if end.recreate.is_some() {
-                self.database.allow_create();
+                database.create = true;
                 update = format!("BEGIN IMMEDIATE; {update}; COMMIT");
             }
             let since = Instant::now();
             let mut asked_before = false;
             loop {
-                let answer = self.database.run(update.clone(), bound).await;
+                let answer = database.run(update.clone(), bound).await;
                 match answer.map_err(Error::from) {
                     Ok(1) => return Ok(()),
                     // With the whole row come other statements, whose count says nothing.
@@ -173,59 +172,58 @@ pub(super) fn is_held(database: &Path, app: &str) -> Result<bool, Error> {
     }
 }
 
-/// Why no run of this app can be recorded here, and what to do: a file or a folder that this user may
-/// not use. Creates and opens nothing.
-pub(super) fn unfit(database: &Path, app: &str) -> Result<Option<(String, String)>, Error> {
+/// Fails where no run of this app can be recorded: a file or a folder that this user may not use. Creates and
+/// opens nothing.
+pub(super) fn fits(database: &Path, app: &str) -> Result<(), Error> {
     let database = resolve(database)?;
-    if let Some(several) = has_several_locks(&database) {
-        return Ok(Some(several));
-    }
+    has_one_lock(&database)?;
     let folder = database.parent().unwrap_or(Path::new("/"));
     let lock = lock_path(&database, app)?;
     // Reading one that exists is enough to lock it.
-    let locks = match lock.symlink_metadata() {
-        Ok(meta) => lock_file::trusted(&meta, &lock)
-            .and_then(|()| access::may_read(&lock).map_err(|error| unusable(&lock, &error))),
-        Err(_) => access::may_make_files(folder).map_err(|error| unusable(&lock, &error)),
+    let may_lock = match lock.symlink_metadata() {
+        Ok(meta) => {
+            lock_file::trusted(&meta, &lock)?;
+            access::may_read(&lock)
+        }
+        Err(_) => access::may_make_files(folder),
     };
-    if let Err(error) = locks {
-        return Ok(match error {
-            Error::Refused { what, hint } => Some((what, hint)),
-            _ => None,
-        });
-    }
+    may_lock.map_err(|error| unusable(&lock, &error))?;
+    let refused = |what: String| Err(Error::refused(what, WRITE_HINT));
     // A transaction makes a journal beside the database.
-    let why = access::may_make_files(folder)
-        .map_err(|error| format!("cannot create files in {}: {error}", folder.display()));
-    let why = why.and_then(|()| match access::may_write(&database) {
+    if let Err(error) = access::may_make_files(folder) {
+        return refused(format!(
+            "cannot create files in {}: {error}",
+            folder.display()
+        ));
+    }
+    match access::may_write(&database) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(format!("cannot write {}: {error}", database.display()))
+            refused(format!("cannot write {}: {error}", database.display()))
         }
         _ => Ok(()),
-    });
-    Ok(why.err().map(|what| (what, WRITE_HINT.to_owned())))
+    }
 }
 
 /// The lock is beside the file's name. A file with another name, or one that is mounted by itself, can
 /// be reached in another folder, with a lock of its own.
-fn has_several_locks(database: &Path) -> Option<(String, String)> {
-    let meta = database.metadata().ok()?;
-    let shown = database.display();
-    if meta.is_file() && meta.nlink() > 1 {
-        return Some((
-            format!(
-                "{shown} has {} names (hard links), each with a lock file of its own",
-                meta.nlink()
-            ),
-            "remove the other names; to share the database, mount its folder".to_owned(),
+fn has_one_lock(database: &Path) -> Result<(), Error> {
+    let Ok(meta) = database.metadata() else {
+        return Ok(());
+    };
+    let (shown, names) = (database.display(), meta.nlink());
+    if meta.is_file() && names > 1 {
+        return Err(Error::refused(
+            format!("{shown} has {names} names (hard links), each with a lock file of its own"),
+            "remove the other names; to share the database, mount its folder",
         ));
     }
-    files::is_mount_point(database).then(|| {
-        (
+    if files::is_mount_point(database) {
+        return Err(Error::refused(
             format!("{shown} is a mount point, so it may be elsewhere too, with another lock"),
-            "mount the folder that contains the database, not the file".to_owned(),
-        )
-    })
+            "mount the folder that contains the database, not the file",
+        ));
+    }
+    Ok(())
 }
 
 fn exclusive(file: &File, path: &Path) -> Result<bool, Error> {

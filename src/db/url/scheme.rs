@@ -56,13 +56,11 @@ impl Backend {
         }
     }
 
-    /// The rules for its URLs.
-    pub(super) fn url_rules(self) -> UrlRules {
-        match self {
-            Self::Postgres => UrlRules::Libpq,
-            Self::Mysql => UrlRules::Mysql,
-            Self::Sqlite => UrlRules::File,
-        }
+    /// The one that a word names: a scheme, in lower case.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|backend| backend.schemes().contains(&word))
     }
 }
 
@@ -82,7 +80,11 @@ pub(super) struct Scheme {
 impl Scheme {
     /// The rules for what follows.
     pub(super) fn rules(self) -> UrlRules {
-        self.backend.url_rules()
+        match self.backend {
+            Backend::Postgres => UrlRules::Libpq,
+            Backend::Mysql => UrlRules::Mysql,
+            Backend::Sqlite => UrlRules::File,
+        }
     }
 }
 
@@ -135,9 +137,7 @@ pub(super) fn refuse_second(rest: &str) -> Result<(), UrlError> {
 
 /// The backend that a scheme names. What follows a `+` names a driver.
 fn backend(scheme: &str) -> Option<Backend> {
-    let name = scheme.split('+').next().unwrap_or_default();
-    let mut all = Backend::ALL.into_iter();
-    all.find(|backend| backend.schemes().contains(&name))
+    Backend::named(scheme.split('+').next().unwrap_or_default())
 }
 
 /// Names a scheme only where it is surely one: what stands before the colon of a URL whose scheme

@@ -72,6 +72,13 @@ fn knows_the_schemes_of_other_tools() {
     ] {
         for scheme in schemes.split_whitespace() {
             let read = url(&format!("{scheme}://u:pass@h/d"));
+            // As for `print-ddl --database`, which has no driver's name and no JDBC.
+            let is_plain = !scheme.contains(['+', ':']) && scheme == scheme.to_ascii_lowercase();
+            assert_eq!(
+                Backend::named(scheme),
+                is_plain.then_some(backend),
+                "{scheme}"
+            );
             assert_eq!(read.backend(), backend, "{scheme}");
             assert_eq!(
                 read.to_string(),

@@ -108,10 +108,7 @@ fn the_fast_path_is_one_message() {
         let lines: Vec<_> = lines
             .skip_while(|line| !line.contains(&format!("'before {owner}'")))
             .collect();
-        assert!(
-            lines[1].contains("statement: SET LOCAL search_path"),
-            "{lines:?}"
-        );
+        assert!(lines[1].contains("statement: SET TRANSACTION"), "{lines:?}");
         assert!(
             lines[2].contains(&format!("'after {owner}'")),
             "{owner}: {lines:?}"

@@ -1,5 +1,5 @@
-//! One question for a start with nothing to do: has the revision succeeded? Most of what it costs is what
-//! a new session has to load, so it is asked by few functions, and in one statement.
+//! One question for a start with nothing to do: has the revision succeeded? Most of its cost is what a new
+//! session has to load, so the question uses few functions, and plans no more than it needs.
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use crate::db::{
     ledger_sql::{HOME, LedgerSql, TABLE},
 };
 
-/// `pg_authid`, to which only a superuser has rights.
+/// `pg_authid`. A superuser has every right to it, and as a rule nobody else has one.
 const FOR_SUPERUSERS: &str = "1260::pg_catalog.oid";
 
 /// How many rows of a revision are read. Where there are more, `find` decides.
-const QUICK: usize = 100;
+const MOST_ROWS: usize = 100;
 
 /// The revision's newest success, where one question is enough to be sure that it counts.
 pub(super) async fn newest_success(
@@ -27,33 +27,36 @@ pub(super) async fn newest_success(
     revision: &str,
     bound: Duration,
 ) -> Result<Option<LedgerRow>, Error> {
-    let ask = ask_for_success(target, revision);
+    let ask = (SQL.preamble)(bound) + &ask_for_success(target, revision);
     match connection.rows(ask, bound).await.map_err(Error::from) {
         Ok(rows) => Ok(rows
             .last()
             .and_then(|row| success_in(&row.text(0), revision))),
-        // the server has no XML, or this role may not read the table: `find` tells
+        // whatever the server refuses, such as XML that it was built without: `find` tells
         Err(Error::Refused { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// Asks for the rows of a revision, in the ledger of launchgate's own schema if that is this role's, else
-/// in every ledger that is trusted.
+/// Asks for the rows of a revision in launchgate's own schema if the ledger there is this role's, else in
+/// every ledger that is trusted.
 ///
-/// No grant gives a right to an index: a role has one to the table's key if it is its owner or a member of its
-/// owner. (A superuser has every right, and is asked the other question.) That key is in the table's schema, and
-/// only its owner could give its table another name; a view has no file. A session finds all that out without
-/// reading a catalog, which takes longer. launchgate 0.1 created the ledger in `public`: if there is one, each is
-/// asked. `to_regclass` fails for a schema that this role may not use, so that is asked first.
+/// Which table an index belongs to and who owns both, a session can find out without reading a catalog, which
+/// would take longer. No grant gives a right to an index, so a role that has one is the owner, or a member of the
+/// owner. A superuser has every right, and so takes the other way. The schema's owner can pass on the right to
+/// grant; that does no harm, since no one else could make this table. launchgate 0.1 created the ledger in
+/// `public`; where there is one, every ledger is asked. `to_regclass` fails for a schema that this role may not
+/// use.
 fn ask_for_success(target: &Target, revision: &str) -> String {
     let ledger = LedgerSql::named(&SQL, TABLE);
     let columns = "SELECT tableoid, id, state, run_id, holder FROM ";
     let rows = format!(
-        " WHERE {} AND {} LIMIT {QUICK}",
+        " WHERE {} AND {} LIMIT {MOST_ROWS}",
         ledger.of_app(&target.app),
         ledger.is("revision", revision),
     );
+    // how the definition of the table's key ends
+    let key = format!("{TABLE}_pkey ON {HOME}.{TABLE} USING btree (id)");
     let (own, of, trusted) = match &target.ledger {
         Some(named) => ("false".to_owned(), of_schema(named), "true".to_owned()),
         None => (
@@ -61,9 +64,11 @@ fn ask_for_success(target: &Target, revision: &str) -> String {
                 "pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace('{HOME}'), 'USAGE WITH GRANT OPTION') \
                  AND pg_catalog.has_table_privilege(pg_catalog.to_regclass('{HOME}.{TABLE}_pkey'), 'REFERENCES') \
                  AND NOT pg_catalog.has_table_privilege({FOR_SUPERUSERS}, 'REFERENCES') \
-                 AND pg_catalog.pg_relation_filenode(pg_catalog.to_regclass('{HOME}.{TABLE}')) IS NOT NULL \
+                 AND pg_catalog.right(pg_catalog.pg_get_indexdef(pg_catalog.to_regclass('{HOME}.{TABLE}_pkey')), {length}) \
+                 {EQ} '{key}' \
                  AND (NOT pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace('public'), 'USAGE') \
-                 OR pg_catalog.to_regclass('public.{TABLE}') IS NULL)"
+                 OR pg_catalog.to_regclass('public.{TABLE}') IS NULL)",
+                length = key.len(),
             ),
             String::new(),
             // in a schema of its own, whose owner could replace it, of that one too
@@ -82,9 +87,8 @@ fn ask_for_success(target: &Target, revision: &str) -> String {
         quoted_text(&rows),
         lazily("SELECT 0 AS tableoid, 'not trusted' AS state"),
     );
-    // A pooler that sends reads to standbys sends several statements in one message to the primary.
     format!(
-        "SET LOCAL search_path TO pg_catalog, pg_temp; SELECT CASE WHEN {own} THEN {} ELSE {} END",
+        "SELECT CASE WHEN {own} THEN {} ELSE {} END",
         lazily(&format!("{columns}{HOME}.{TABLE}{rows}")),
         lazily(&in_each),
     )
@@ -103,25 +107,22 @@ fn quoted_text(text: &str) -> String {
 }
 
 /// The newest success of the revision whose rows these are. None where they don't settle it: an operator
-/// blocked it, rows are in several ledgers, one ledger is not trusted, a newer launchgate wrote a state that this
-/// one does not know, or there are more rows.
+/// has blocked it since, rows are in several ledgers, one ledger is not trusted, a newer launchgate wrote a
+/// state that this one does not know, or there are more rows.
 fn success_in(xml: &str, revision: &str) -> Option<LedgerRow> {
-    let rows: Option<Vec<_>> = xml
-        .split("<tableoid>")
-        .skip(1)
-        .map(|row| row_in(row, revision))
-        .collect();
-    let rows = rows.filter(|rows| rows.len() < QUICK)?;
+    let rows = xml.split("<tableoid>").skip(1);
+    let rows: Option<Vec<_>> = rows.map(|row| row_in(row, revision)).collect();
+    let rows = rows.filter(|rows| rows.len() < MOST_ROWS)?;
     let (table, _) = *rows.first()?;
-    let is_clear =
-        |(of, row): &(&str, LedgerRow)| *of == table && row.state != Some(RunState::Blocked);
-    if !rows.iter().all(is_clear) {
+    if rows.iter().any(|(of, _)| *of != table) {
         return None;
     }
-    rows.into_iter()
-        .map(|(_, row)| row)
-        .filter(|row| row.state == Some(RunState::Succeeded))
-        .max_by_key(|row| row.id)
+    let decide = [Some(RunState::Succeeded), Some(RunState::Blocked)];
+    let rows = rows.into_iter().map(|(_, row)| row);
+    let newest = rows
+        .filter(|row| decide.contains(&row.state))
+        .max_by_key(|row| row.id);
+    newest.filter(|row| row.state == decide[0])
 }
 
 /// A row as `query_to_xml` writes it, from its table's number on: an element for each column.

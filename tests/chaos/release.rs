@@ -5,8 +5,6 @@ use std::io::Write;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
-
 use crate::arena::Arena;
 use crate::common::wire::Network;
 use crate::common::{DEADLINE, Run, Scene, processes, signal_tree};
@@ -132,15 +130,15 @@ impl<'a> Course<'a> {
         match fault {
             0 | 1 => {
                 self.faults.note("killed");
-                victim.signal(Signal::SIGKILL);
+                victim.signal(libc::SIGKILL);
             }
             2 => {
                 self.faults.note("killed with its step");
-                signal_tree(victim.pid(), Signal::SIGKILL);
+                signal_tree(victim.pid(), libc::SIGKILL);
             }
             3 => {
                 self.faults.note("terminated");
-                victim.signal(Signal::SIGTERM);
+                victim.signal(libc::SIGTERM);
                 self.leaving.push(victim);
             }
             _ => self.pause(victim, fault == 4),
@@ -149,7 +147,7 @@ impl<'a> Course<'a> {
 
     /// As a machine that is suspended: a step can't do anything meanwhile.
     fn pause(&mut self, victim: Run, is_long: bool) {
-        signal_tree(victim.pid(), Signal::SIGSTOP);
+        signal_tree(victim.pid(), libc::SIGSTOP);
         let length = if is_long {
             self.faults.note("paused past its lease");
             let has_step = processes::all()
@@ -197,7 +195,7 @@ impl<'a> Course<'a> {
             self.paused.drain(..).partition(|(_, until)| now >= *until);
         self.paused = paused;
         for (victim, _) in over {
-            signal_tree(victim.pid(), Signal::SIGCONT);
+            signal_tree(victim.pid(), libc::SIGCONT);
             self.leaving.push(victim);
         }
         if self.disturbed.is_some_and(|until| now >= until) {

@@ -1,7 +1,5 @@
 //! What has to hold with every database, pooler and balancer, as `scripts/matrix` asks each of them.
 
-use nix::sys::signal::Signal;
-
 use super::{Db, Gate, Run, Scene, until};
 
 /// A rule, in the words of the table in docs/databases.md.
@@ -68,7 +66,7 @@ fn killed_holder(db: &Db) {
     let mut holder = scene.start_held(scene.run("v1"));
     let mut waiter = scene.run("v1").start();
     waiter.wait_for_log("waiting");
-    holder.signal(Signal::SIGKILL);
+    holder.signal(libc::SIGKILL);
     holder.ends_with(137);
     scene.let_go();
     waiter.ends_with(0);

@@ -45,7 +45,7 @@ pub use processes::{Seen, is_alive, signal_tree};
 pub use run::{Ended, Finished, Run};
 pub use scene::Scene;
 pub use start::Given;
-pub use stub::{ALL, CommandLine, Signals, Stub, backup, flag, migrate, stub, verify};
+pub use stub::{ALL, NONE, Stub, backup, flag, migrate, signals, stub, verify};
 
 /// How launchgate is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

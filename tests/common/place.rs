@@ -1,6 +1,6 @@
 //! A folder of its own for every test, and what is started there.
 
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CString, OsStr};
 use std::fs::{self, File, OpenOptions};
 use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -11,7 +11,6 @@ use tempfile::TempDir;
 
 use super::report::Report;
 use super::start::{Given, Start};
-use super::stub::CommandLine;
 use super::{Mode, Run, processes, wait_until};
 
 /// The only variable that a run has from the start.
@@ -105,48 +104,46 @@ impl Place {
     }
 
     /// Something to run: its arguments, the program's name first.
-    pub fn run(&self, mode: Mode, argv: impl CommandLine) -> Gate<'_> {
+    pub fn run(&self, mode: Mode, argv: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Gate<'_> {
+        let start = Start {
+            mode,
+            argv: c_strings(argv),
+            environment: c_strings([PATH]),
+            folder: c_string(self.folder()),
+            descriptors: Vec::new(),
+            given: Vec::new(),
+        };
         Gate {
             place: self,
-            mode,
-            argv: c_strings(argv.command_line()),
+            start,
             server: Vec::new(),
-            environment: vec![c_string(OsStr::new(PATH))],
-            streams: Vec::new(),
             closed: Vec::new(),
-            given: Vec::new(),
             name: String::new(),
         }
     }
 
     /// `launchgate run`, or `launchgate job` where no server follows, with no database.
     pub fn gate<W: AsRef<OsStr>>(&self, mode: Mode, flags: &[W]) -> Gate<'_> {
-        let mut gate = self.run(mode, &["./launchgate", "job", "--no-database"]);
-        gate.argv
-            .extend(flags.iter().map(|flag| c_string(flag.as_ref())));
-        gate
+        let gate = self.run(mode, ["./launchgate", "job", "--no-database"]);
+        gate.args(flags)
     }
 }
 
-fn c_strings(words: Vec<OsString>) -> Vec<CString> {
-    words.into_iter().map(|word| c_string(&word)).collect()
+fn c_strings(words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Vec<CString> {
+    words.into_iter().map(c_string).collect()
 }
 
-fn c_string(text: &OsStr) -> CString {
-    CString::new(text.as_bytes()).unwrap()
+fn c_string(text: impl AsRef<OsStr>) -> CString {
+    CString::new(text.as_ref().as_bytes()).unwrap()
 }
 
 /// Something about to be started.
 #[derive(Debug)]
 pub struct Gate<'a> {
     place: &'a Place,
-    mode: Mode,
-    argv: Vec<CString>,
+    start: Start,
     server: Vec<CString>,
-    environment: Vec<CString>,
-    streams: Vec<(OwnedFd, RawFd)>,
     closed: Vec<RawFd>,
-    given: Vec<Given>,
     name: String,
 }
 
@@ -159,42 +156,35 @@ impl<'a> Gate<'a> {
 
     /// Appends arguments.
     pub fn args<W: AsRef<OsStr>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
-        let words = words.into_iter();
-        self.argv.extend(words.map(|word| c_string(word.as_ref())));
+        self.start.argv.extend(c_strings(words));
         self
     }
 
     /// Runs another program in its place, with the same arguments.
     pub fn program(mut self, path: &Path) -> Self {
-        self.argv[0] = c_string(path.as_os_str());
+        self.start.argv[0] = c_string(path);
         self
     }
 
     /// Runs it by way of another program, such as `ip netns exec NAME`.
     pub fn inside(mut self, words: &[&str]) -> Self {
+        let argv = &mut self.start.argv;
         let program = self
             .place
             .folder()
-            .join(OsStr::from_bytes(self.argv[0].as_bytes()));
-        self.argv[0] = c_string(program.as_os_str());
-        let outer = words.iter().map(|word| c_string(OsStr::new(word)));
-        self.argv.splice(..0, outer);
+            .join(OsStr::from_bytes(argv[0].as_bytes()));
+        argv[0] = c_string(program);
+        argv.splice(..0, c_strings(words));
         self
     }
 
     /// The server and its arguments: `job` becomes `run`, with `--init` where the mode has it.
-    pub fn server(mut self, server: impl CommandLine) -> Self {
-        self.argv[1] = c"run".into();
-        if self.mode.has_init() {
-            self.argv.push(c"--init".into());
+    pub fn server(mut self, server: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.start.argv[1] = c"run".into();
+        if self.start.mode.has_init() {
+            self.start.argv.push(c"--init".into());
         }
-        self.server = c_strings(server.command_line());
-        self
-    }
-
-    /// Runs no server after all.
-    pub fn without_server(mut self) -> Self {
-        self.server.clear();
+        self.server = c_strings(server);
         self
     }
 
@@ -202,21 +192,23 @@ impl<'a> Gate<'a> {
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         let mut entry = name.as_bytes().to_vec();
         entry.push(b'=');
-        self.environment
-            .retain(|earlier| !earlier.as_bytes().starts_with(&entry));
+        let environment = &mut self.start.environment;
+        environment.retain(|earlier| !earlier.as_bytes().starts_with(&entry));
         entry.extend(value.as_ref().as_bytes());
         self.entry(&entry)
     }
 
     /// Adds an entry to the environment, whatever it holds.
     pub fn entry(mut self, entry: &[u8]) -> Self {
-        self.environment.push(CString::new(entry).unwrap());
+        self.start
+            .environment
+            .push(c_string(OsStr::from_bytes(entry)));
         self
     }
 
     /// Gives it a descriptor.
     pub fn descriptor(mut self, number: RawFd, fd: impl Into<OwnedFd>) -> Self {
-        self.streams.push((fd.into(), number));
+        self.start.descriptors.push((fd.into(), number));
         self
     }
 
@@ -228,7 +220,7 @@ impl<'a> Gate<'a> {
 
     /// Gives it something else.
     pub fn given(mut self, given: Given) -> Self {
-        self.given.push(given);
+        self.start.given.push(given);
         self
     }
 
@@ -236,7 +228,8 @@ impl<'a> Gate<'a> {
     /// unless they were given.
     pub fn start(mut self) -> Run {
         for number in 0..3 {
-            if self.closed.contains(&number) || self.streams.iter().any(|(_, n)| *n == number) {
+            let mut given = self.start.descriptors.iter();
+            if self.closed.contains(&number) || given.any(|(_, given)| *given == number) {
                 continue;
             }
             let file = match number {
@@ -244,23 +237,14 @@ impl<'a> Gate<'a> {
                 1 => self.place.output(&format!("{}stdout", self.name)),
                 _ => self.place.output(&format!("{}stderr", self.name)),
             };
-            self.streams.push((file.into(), number));
+            self.start.descriptors.push((file.into(), number));
         }
         if !self.server.is_empty() {
-            self.argv.push(c"--".into());
-            self.argv.append(&mut self.server);
+            self.start.argv.push(c"--".into());
+            self.start.argv.append(&mut self.server);
         }
-        let start = Start {
-            mode: self.mode,
-            path: program(self.place, &self.argv[0]),
-            argv: self.argv,
-            environment: self.environment,
-            folder: c_string(self.place.folder().as_os_str()),
-            descriptors: self.streams,
-            given: self.given,
-        };
-        let pid = start.spawn();
-        Run::new(pid, self.mode, self.place.folder(), self.name)
+        let mode = self.start.mode;
+        Run::new(self.start.spawn(), mode, self.place.folder(), self.name)
     }
 
     /// Starts it and waits for its end; what it wrote can be read for as long as it is kept.
@@ -281,16 +265,6 @@ impl<'a> Gate<'a> {
     pub fn end(self) -> super::Finished {
         self.start().end()
     }
-}
-
-/// The tests run programs of the folder and of the system.
-fn program(place: &Place, name: &CString) -> CString {
-    let name = Path::new(OsStr::from_bytes(name.as_bytes()));
-    let in_system =
-        ["/usr/bin", "/bin", "/usr/sbin", "/sbin"].map(|folder| Path::new(folder).join(name));
-    let here = place.folder().join(name);
-    let found = std::iter::once(here).chain(in_system).find(|p| p.exists());
-    c_string(found.expect("a program that is there").as_os_str())
 }
 
 /// Whatever was started here ends here. After a failure the folder stays, to be looked at.

@@ -114,26 +114,8 @@ pub fn limit(resource: u32, soft: u64, hard: u64) -> i32 {
     unsafe { libc::setrlimit(resource, &raw const limit) }
 }
 
-/// A signal, as a number or by its name.
-pub trait Number {
-    fn number(self) -> i32;
-}
-
-impl Number for i32 {
-    fn number(self) -> i32 {
-        self
-    }
-}
-
-impl Number for nix::sys::signal::Signal {
-    fn number(self) -> i32 {
-        self as i32
-    }
-}
-
 /// Sends a signal to a process and all its descendants, parents first.
-pub fn signal_tree(root: i32, number: impl Number) {
-    let number = number.number();
+pub fn signal_tree(root: i32, number: i32) {
     let all = all();
     let mut tree = vec![root];
     let mut at = 0;

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::processes::{self, Number, Seen, signal_tree};
+use super::processes::{self, Seen, signal_tree};
 use super::{Mode, wait_until};
 
 /// How a process ended.
@@ -70,9 +70,8 @@ impl Run {
     }
 
     /// Sends it a signal, unless it was seen to have ended.
-    pub fn signal(&self, number: impl Number) {
+    pub fn signal(&self, number: i32) {
         if self.ended.is_none() {
-            let number = number.number();
             assert!(processes::signal(self.pid, number), "{number} finds nobody");
         }
     }

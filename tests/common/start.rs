@@ -1,18 +1,20 @@
-//! Starting a process in an exactly known state: clone(2), in a new PID namespace or not, then
-//! system calls only, then execve(2).
+//! Starting a process in an exactly known state, in a new PID namespace or not: after fork(2), system
+//! calls only, then execvpe(3).
 #![allow(
     unsafe_code,
     reason = "std's Command can neither make PID 1 nor leave a stream closed"
 )]
 
 use std::ffi::{CStr, CString};
-use std::io::Read;
+use std::fs::File;
+use std::io::{Error, Result};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::ptr;
 
-use libc::{c_char, c_int, c_void};
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::unistd::pipe2;
+use libc::{c_char, c_int};
+use nix::fcntl::{FcntlArg, fcntl};
 
 use super::Mode;
 use super::processes::{change_mask, limit};
@@ -62,7 +64,6 @@ impl Given {
 #[derive(Debug)]
 pub struct Start {
     pub mode: Mode,
-    pub path: CString,
     pub argv: Vec<CString>,
     pub environment: Vec<CString>,
     pub folder: CString,
@@ -74,169 +75,104 @@ pub struct Start {
 /// Sources are moved up here, out of the way of their targets.
 const ABOVE: RawFd = 500;
 
-struct Ready<'a> {
-    start: &'a Start,
-    argv: Vec<*const c_char>,
-    envp: Vec<*const c_char>,
-    sources: Vec<(OwnedFd, RawFd)>,
-    report: OwnedFd,
-}
+/// What a test as PID 1 may lack.
+const NEEDS: &str = "\nA test as PID 1 needs root (CAP_SYS_ADMIN), a kernel that allows PID and mount namespaces, \
+    and / as a mount point: in a chroot, `mount --bind ROOT ROOT` before";
 
 impl Start {
     /// Starts it and returns its process id, as this process sees it, once it executes.
-    pub fn spawn(&self) -> i32 {
+    #[allow(clippy::zombie_processes, reason = "a Run waits for it")]
+    pub fn spawn(mut self) -> i32 {
+        let is_pid_one = self.mode.is_pid_one();
         // Elsewhere it would mount over this machine's own files.
         let mounts = self.given.iter().find(|given| given.mounts());
-        assert!(
-            mounts.is_none() || self.mode.is_pid_one(),
-            "{mounts:?} is for a PID 1"
-        );
-        let (read, write) = pipe2(OFlag::O_CLOEXEC).unwrap();
-        let sources = self
-            .descriptors
-            .iter()
-            .map(|(fd, target)| (lift(fd.as_raw_fd()), *target))
-            .collect();
-        let mut ready = Ready {
-            start: self,
-            argv: pointers(&self.argv),
-            envp: pointers(&self.environment),
-            sources,
-            report: lift(write.as_raw_fd()),
+        assert!(mounts.is_none() || is_pid_one, "{mounts:?} is for a PID 1");
+        for (fd, _) in &mut self.descriptors {
+            let above = fcntl(&*fd, FcntlArg::F_DUPFD_CLOEXEC(ABOVE)).expect("a descriptor");
+            // SAFETY: the kernel just made it.
+            *fd = unsafe { OwnedFd::from_raw_fd(above) };
+        }
+        let program = self.argv[0].clone();
+        let mut command = Command::new("what execvpe replaces");
+        // SAFETY: in the child, system calls follow and glibc's malloc, which fork(2) leaves usable.
+        unsafe { command.pre_exec(move || self.execute()) };
+        let own = File::open("/proc/self/ns/pid").expect("a namespace");
+        // SAFETY: these calls touch no memory. The namespace counts for the children of this thread.
+        let child = unsafe {
+            let unshared = libc::unshare(if is_pid_one { libc::CLONE_NEWPID } else { 0 });
+            let child = check(unshared).and_then(|()| command.spawn());
+            check(libc::setns(
+                own.as_raw_fd(),
+                libc::CLONE_NEWPID * c_int::from(is_pid_one),
+            ))
+            .expect("the namespace of before");
+            child
         };
-        drop(write);
-        let pid = clone(&mut ready);
-        drop(ready);
-        let mut error = String::new();
-        std::fs::File::from(read)
-            .read_to_string(&mut error)
-            .unwrap();
-        assert!(
-            error.is_empty(),
-            "{:?} does not start, errno behind the call: {error}{}",
-            self.path,
-            self.needs()
-        );
-        pid
+        let needs = if is_pid_one { NEEDS } else { "" };
+        let child =
+            child.unwrap_or_else(|error| panic!("{program:?} does not start: {error} {needs}"));
+        child.id().cast_signed()
     }
-}
 
-impl Start {
-    /// What a failure to start it may lack.
-    fn needs(&self) -> &'static str {
-        if self.mode.is_pid_one() {
-            "\nA test as PID 1 needs root (CAP_SYS_ADMIN), a kernel that allows PID and mount namespaces, and / as \
-             a mount point: in a chroot, `mount --bind ROOT ROOT` before."
-        } else {
-            ""
+    /// In the child; returns only where it fails.
+    fn execute(&self) -> Result<()> {
+        let [argv, envp] = [&self.argv, &self.environment].map(|strings| {
+            let strings = strings.iter().map(|string| string.as_ptr());
+            strings.chain([ptr::null()]).collect::<Vec<*const c_char>>()
+        });
+        // SAFETY: every pointer lives through its call.
+        unsafe {
+            if self.mode.is_pid_one() {
+                mount_proc()?;
+            }
+            check(libc::setsid())?;
+            check(libc::chdir(self.folder.as_ptr()))?;
+            self.arrange_descriptors()?;
+            reset_signals();
+            for given in &self.given {
+                check(give(*given))?;
+            }
+            check(libc::execvpe(argv[0], argv.as_ptr(), envp.as_ptr()))
         }
     }
-}
 
-fn lift(fd: RawFd) -> OwnedFd {
-    // SAFETY: the caller's descriptor is open.
-    let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) };
-    let copy = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(ABOVE)).unwrap();
-    // SAFETY: the kernel just made it.
-    unsafe { OwnedFd::from_raw_fd(copy) }
-}
-
-fn pointers(strings: &[CString]) -> Vec<*const c_char> {
-    let strings = strings.iter().map(|string| string.as_ptr());
-    strings.chain([ptr::null()]).collect()
-}
-
-fn clone(ready: &mut Ready<'_>) -> i32 {
-    const STACK: usize = 256 * 1024;
-    let mut stack: Vec<u128> = vec![0; STACK / 16];
-    let start = ready.start;
-    let namespace = if start.mode.is_pid_one() {
-        libc::CLONE_NEWPID | libc::CLONE_NEWNS
-    } else {
-        0
-    };
-    // SAFETY: no memory is shared, so the child has its own copy of the stack and of `ready`.
-    let pid = unsafe {
-        let top = stack.as_mut_ptr().add(stack.len());
-        let flags = namespace | libc::SIGCHLD;
-        libc::clone(child, top.cast(), flags, ptr::from_mut(ready).cast())
-    };
-    assert!(
-        pid > 0,
-        "clone: {}{}",
-        std::io::Error::last_os_error(),
-        start.needs()
-    );
-    pid
-}
-
-extern "C" fn child(ready: *mut c_void) -> c_int {
-    // SAFETY: it is what `clone` was given. Other threads of the parent are not here and may
-    // have held any lock, so only system calls follow.
-    unsafe {
-        let ready = &*ready.cast::<Ready<'_>>();
-        let report = ready.report.as_raw_fd();
-        if ready.start.mode.is_pid_one() {
-            mount_proc(report);
+    fn arrange_descriptors(&self) -> Result<()> {
+        // SAFETY: these calls touch no memory.
+        unsafe {
+            for number in 0..3 {
+                libc::close(number);
+            }
+            let marked = libc::syscall(libc::SYS_close_range, 3, !0u32, libc::CLOSE_RANGE_CLOEXEC);
+            check(-c_int::from(marked < 0))?;
+            for (source, target) in &self.descriptors {
+                check(libc::dup2(source.as_raw_fd(), *target))?;
+            }
         }
-        check(report, c"setsid", libc::setsid());
-        check(report, c"chdir", libc::chdir(ready.start.folder.as_ptr()));
-        arrange_descriptors(ready);
-        reset_signals();
-        for given in &ready.start.given {
-            give(report, *given);
-        }
-        libc::execve(
-            ready.start.path.as_ptr(),
-            ready.argv.as_ptr(),
-            ready.envp.as_ptr(),
-        );
-        check(report, c"execve", -1);
-        1
+        Ok(())
     }
 }
 
-/// Reports the call that failed to the parent and ends.
-unsafe fn check(report: RawFd, call: &CStr, result: c_int) {
-    if result >= 0 {
-        return;
+fn check(result: c_int) -> Result<()> {
+    if result < 0 {
+        return Err(Error::last_os_error());
     }
-    // SAFETY: both strings live through the calls; errno has at most three digits, the last two will do.
-    unsafe {
-        let name = call.to_bytes();
-        libc::write(report, name.as_ptr().cast(), name.len());
-        let errno = (*libc::__errno_location()).cast_unsigned();
-        let digit = |number: u32| b'0' + number.to_le_bytes()[0] % 10;
-        let number = [b' ', digit(errno / 10 % 10), digit(errno % 10)];
-        libc::write(report, number.as_ptr().cast(), number.len());
-        libc::_exit(1);
-    }
+    Ok(())
 }
 
-unsafe fn mount_proc(report: RawFd) {
+unsafe fn mount_proc() -> Result<()> {
     // SAFETY: every string is a constant.
     unsafe {
+        check(libc::unshare(libc::CLONE_NEWNS))?;
         let flags = libc::MS_REC | libc::MS_PRIVATE;
-        let root = libc::mount(ptr::null(), c"/".as_ptr(), ptr::null(), flags, ptr::null());
-        check(report, c"mount /", root);
+        check(libc::mount(
+            ptr::null(),
+            c"/".as_ptr(),
+            ptr::null(),
+            flags,
+            ptr::null(),
+        ))?;
         let (name, target) = (c"proc".as_ptr(), c"/proc".as_ptr());
-        let proc = libc::mount(name, target, name, 0, ptr::null());
-        check(report, c"mount /proc", proc);
-    }
-}
-
-unsafe fn arrange_descriptors(ready: &Ready<'_>) {
-    let report = ready.report.as_raw_fd();
-    // SAFETY: these calls touch no memory.
-    unsafe {
-        for number in 0..3 {
-            libc::close(number);
-        }
-        let marked = libc::syscall(libc::SYS_close_range, 3, !0u32, libc::CLOSE_RANGE_CLOEXEC);
-        check(report, c"close_range", -c_int::from(marked < 0));
-        for (source, target) in &ready.sources {
-            check(report, c"dup2", libc::dup2(source.as_raw_fd(), *target));
-        }
+        check(libc::mount(name, target, name, 0, ptr::null()))
     }
 }
 
@@ -259,10 +195,10 @@ unsafe fn reset_signals() {
     change_mask(libc::SIG_SETMASK, 0);
 }
 
-unsafe fn give(report: RawFd, given: Given) {
+unsafe fn give(given: Given) -> c_int {
     // SAFETY: the pointers live through the calls.
     unsafe {
-        let result = match given {
+        match given {
             Given::Blocked(number) => block(number),
             Given::Pending(number) => block(number).min(libc::kill(libc::getpid(), number)),
             Given::Ignored(number) => {
@@ -282,8 +218,7 @@ unsafe fn give(report: RawFd, given: Given) {
             Given::Accounts => bind(c"passwd", c"/etc/passwd").min(bind(c"group", c"/etc/group")),
             Given::Undumpable => libc::prctl(libc::PR_SET_DUMPABLE, 0),
             Given::Terminal => libc::ioctl(0, libc::TIOCSCTTY, 0),
-        };
-        check(report, c"a preparation", result);
+        }
     }
 }
 

@@ -16,7 +16,6 @@
 //! package, and the Rust runtime, which would ignore SIGPIPE, never runs either: the stub has
 //! exactly what it was given.
 
-use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Display};
 
 mod actions;
@@ -57,90 +56,42 @@ pub fn flag(name: &str, stub: Stub) -> &'static str {
     format!("--{name}={stub}").leak()
 }
 
-/// Signals, as numbers: one, several, [`ALL`].
-pub trait Signals {
-    fn list(self) -> String;
-}
+/// All signals that can be blocked, for an action that takes signals.
+pub const ALL: &str = "all";
 
-/// All signals that can be blocked.
-pub const ALL: Every = Every;
+/// No signal.
+pub const NONE: &str = "none";
 
-/// See [`ALL`].
-#[derive(Debug, Clone, Copy)]
-pub struct Every;
-
-impl Signals for Every {
-    fn list(self) -> String {
-        "all".to_owned()
-    }
-}
-
-impl Signals for i32 {
-    fn list(self) -> String {
-        self.to_string()
-    }
-}
-
-impl<const N: usize> Signals for [i32; N] {
-    fn list(self) -> String {
-        self.map(|number| number.to_string()).join(",")
-    }
+/// Several signals.
+pub fn signals(numbers: &[i32]) -> String {
+    let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+    numbers.join(",")
 }
 
 impl Stub {
-    fn then(mut self, action: &str, arguments: &[String]) -> Self {
-        self.words.push(action.replace('_', "-"));
-        self.words.extend_from_slice(arguments);
+    fn then(mut self, word: impl Display) -> Self {
+        self.words.push(word.to_string());
+        self
+    }
+
+    fn then_all(mut self, words: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.words.extend(words.into_iter().map(Into::into));
         self
     }
 
     /// Blocks signals, appends `ready` to a file, waits for one of them and appends its number.
-    pub fn wait_for_signal(self, file: &str, signal: impl Signals + Copy) -> Self {
-        self.record_signals(file, signal, signal)
-    }
-
-    /// Blocks signals, appends `ready` to a file, then the number of each one that comes, until
-    /// one of `last` comes.
-    pub fn record_signals(self, file: &str, which: impl Signals, last: impl Signals) -> Self {
-        self.then(
-            "record_signals",
-            &[file.to_owned(), which.list(), last.list()],
-        )
-    }
-
-    /// The same without an end.
-    pub fn record_signals_forever(self, file: &str, which: impl Signals) -> Self {
-        self.then(
-            "record_signals",
-            &[file.to_owned(), which.list(), "none".to_owned()],
-        )
-    }
-
-    /// Ignores signals from here on.
-    pub fn ignore_signals(self, which: impl Signals) -> Self {
-        self.then("ignore_signals", &[which.list()])
+    pub fn wait_for_signal(self, file: &str, signal: impl Display) -> Self {
+        self.record_signals(file, &signal, &signal)
     }
 
     /// Forks a child that does this, and goes on.
-    #[allow(
-        clippy::needless_pass_by_value,
-        reason = "a stub is made where it is used"
-    )]
     pub fn child(self, child: Stub) -> Self {
-        let length = child.words.len().to_string();
-        self.then("child", &[&[length], &child.words[..]].concat())
-    }
-
-    /// Sets its command name to these bytes.
-    pub fn set_name(self, name: &[u8]) -> Self {
-        let hex = name.iter().map(|byte| format!("{byte:02x}"));
-        self.then("set_name", &[hex.collect()])
+        self.child_of(child.words.len()).then_all(child.words)
     }
 
     /// Executes a program.
     pub fn exec(self, words: &[&str]) -> Self {
-        let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
-        self.then("exec", &words)
+        self.exec_rest().then_all(words.iter().copied())
     }
 
     /// Its command line, word by word.
@@ -148,61 +99,6 @@ impl Stub {
         let program = std::iter::once("./stub".to_owned());
         program.chain(self.words.iter().cloned()).collect()
     }
-}
-
-/// A method for each action whose arguments are words as they are.
-macro_rules! actions {
-    ($($(#[$doc:meta])+ $action:ident($($argument:ident: $kind:ty),*);)+) => {
-        impl Stub {
-            $($(#[$doc])+
-            pub fn $action(self $(, $argument: $kind)*) -> Self {
-                self.then(stringify!($action), &[$($argument.to_string()),*])
-            })+
-        }
-    };
-}
-actions! {
-    /// Appends a line to a file.
-    append(file: &str, line: impl Display);
-    /// Appends its process id to a file, as a line.
-    append_pid(file: &str);
-    /// Writes a line to standard output.
-    print(line: impl Display);
-    /// Writes a line to standard error.
-    eprint(line: impl Display);
-    /// Writes what it sees of itself to a file, for [`super::Place::report`].
-    report(file: &str);
-    /// Waits until a file is there.
-    wait_for(file: &str);
-    /// Waits for a signal that ends it.
-    wait_forever();
-    /// Blocks a signal, appends `ready` to a file, then the value that comes with the signal.
-    record_signal_value(file: &str, signal: i32);
-    /// Exits.
-    exit(code: i32);
-    /// Dies of a signal.
-    die_of(signal: i32);
-    /// Stops itself, until it gets SIGCONT.
-    stop_itself();
-    /// Begins a session.
-    new_session();
-    /// Begins a process group.
-    new_group();
-    /// Begins a process group and makes it the terminal's foreground group.
-    take_foreground();
-    /// Has a child begin a process group, and moves into it.
-    move_to_group_of_a_child();
-    /// Goes on in a child and exits, so that the child is an orphan.
-    detach();
-    /// Has a child that exits and is never waited for.
-    leave_zombie();
-    /// Leaves orphans behind, appends `ready` to `FILE.ready`, and ends all of them at once when the file
-    /// is there.
-    leave_orphans(count: u32, file: &str);
-    /// Executes itself without any environment, and goes on.
-    drop_environment();
-    /// Becomes a user who may start no further process; root has no such limit.
-    become_user_who_may_not_fork();
 }
 
 /// Its command line as text, quoted for a POSIX shell.
@@ -214,37 +110,20 @@ impl Display for Stub {
     }
 }
 
-/// A command line: words, or a stub.
-pub trait CommandLine {
-    fn command_line(self) -> Vec<OsString>;
-}
+impl IntoIterator for Stub {
+    type Item = String;
+    type IntoIter = std::vec::IntoIter<String>;
 
-impl<W: AsRef<OsStr>> CommandLine for &[W] {
-    fn command_line(self) -> Vec<OsString> {
-        self.iter().map(|word| word.as_ref().to_owned()).collect()
+    fn into_iter(self) -> Self::IntoIter {
+        self.words().into_iter()
     }
 }
 
-impl<W: AsRef<OsStr>, const N: usize> CommandLine for &[W; N] {
-    fn command_line(self) -> Vec<OsString> {
-        self.as_slice().command_line()
-    }
-}
+impl IntoIterator for &Stub {
+    type Item = String;
+    type IntoIter = std::vec::IntoIter<String>;
 
-impl<W: AsRef<OsStr>> CommandLine for &Vec<W> {
-    fn command_line(self) -> Vec<OsString> {
-        self.as_slice().command_line()
-    }
-}
-
-impl CommandLine for &Stub {
-    fn command_line(self) -> Vec<OsString> {
-        (&self.words()).command_line()
-    }
-}
-
-impl CommandLine for Stub {
-    fn command_line(self) -> Vec<OsString> {
-        (&self).command_line()
+    fn into_iter(self) -> Self::IntoIter {
+        self.words().into_iter()
     }
 }

@@ -170,7 +170,7 @@ fn what_the_ledger_decides() {
         &["v1 --as retry", "(--max-attempts)"],
     );
     let blocked = ["v2", "--as", "blocked", "--note", "no"];
-    let operator = scene.command("resolve").args(blocked).without_server();
+    let operator = scene.command("resolve").args(blocked);
     operator.finish().ends_with(0);
     alike(&scene, &scene.url, "v2", 77, &["was blocked by"]);
     scene.remove("fail-migrate");

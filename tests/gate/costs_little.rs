@@ -90,11 +90,7 @@ fn a_replica_that_waits_for_a_new_ledger_leaves_no_errors_on_postgres() {
     let server = db.postgres();
     let scene = Scene::new(&db);
     let count = |what: &str| server.log().matches(what).count();
-    let mut waiter = scene
-        .command("wait")
-        .args(["--release", "v1"])
-        .without_server()
-        .start();
+    let mut waiter = scene.command("wait").args(["--release", "v1"]).start();
     until("several looks", || count("SELECT n.nspname") >= 4);
     scene.run("v1").finish().ends_with(0);
     waiter.ends_with(0);

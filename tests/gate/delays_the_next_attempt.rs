@@ -9,7 +9,6 @@ use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::common::{Db, Gate, Mode, Place, Run, Scene, migrate, on_each, stub, until};
-use nix::sys::signal::Signal;
 use serde_json::Value;
 
 const WAITING: &str = "an attempt failed, waiting before the next one";
@@ -40,7 +39,7 @@ fn fail(scene: &Scene<'_>, revision: &str) {
 fn resolve(scene: &Scene<'_>, how: &str) {
     let words = ["v1", "--as", how];
     let resolve = scene.command("resolve").args(words);
-    resolve.without_server().finish().ends_with(0);
+    resolve.finish().ends_with(0);
 }
 
 /// However many replicas there are, the three attempts keep their distance. (Given as a variable, which a
@@ -87,7 +86,7 @@ fn a_delay_ends_at_once_when_it_is_to(db: &Db) {
         replica.says(&resolve).says(" until=");
     }
     let asked = Instant::now();
-    stopped.signal(Signal::SIGTERM);
+    stopped.signal(libc::SIGTERM);
     stopped
         .ends_with(143)
         .says("while waiting before the next attempt");
@@ -236,7 +235,7 @@ fn what_happens_before_the_next_try_decides() {
     // The attempts are gone: the code of the last try, not 77.
     let mut second = waits("v2");
     let blocked = ["v2", "--as", "blocked"];
-    let operator = scene.command("resolve").args(blocked).without_server();
+    let operator = scene.command("resolve").args(blocked);
     operator.finish().ends_with(0);
     second.ends_with(77).says("was blocked by");
     let mut third = waits("v3");
@@ -260,7 +259,7 @@ fn steps_without_a_revision_are_tried_again(db: &Db) {
     assert_eq!(scene.states(), ["failed", "failed"]);
     let mut stopped = job("1h");
     stopped.wait_for_log(WAITING);
-    stopped.signal(Signal::SIGTERM);
+    stopped.signal(libc::SIGTERM);
     stopped.ends_with(143);
     // Another start does not wait.
     scene.remove("fail-migrate");
@@ -289,7 +288,7 @@ fn without_a_database_each_start_counts_its_own_tries() {
     assert_eq!(place.lines("tries").len(), 5);
     let mut stopped = job(&["--retries=1", "--retry-delay=1h"]).start();
     stopped.wait_for_log(WAITING);
-    stopped.signal(Signal::SIGTERM);
+    stopped.signal(libc::SIGTERM);
     stopped.ends_with(143);
 }
 

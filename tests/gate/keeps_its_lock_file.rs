@@ -41,7 +41,7 @@ fn waiters_open_nothing_but_the_lock_file() {
     let mut holder = scene.start_held(scene.run("v1"));
     let wait = |revision| {
         let command = scene.command("wait").args(["--release", revision]);
-        command.without_server().start()
+        command.start()
     };
     let mut waiters: Vec<Run> = vec![scene.run("v1").start(), wait("v1"), wait("v2")];
     for waiter in &mut waiters {

@@ -11,8 +11,6 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
-
 use crate::common::{Db, Run, Scene, on_each, until};
 
 /// How a server keeps its client waiting.
@@ -107,7 +105,7 @@ fn is_patient(how: Stall, url: &str) {
     stopped.wait_for_log("this revision");
     wait_for_connecting(&stopped);
     let began = Instant::now();
-    stopped.signal(Signal::SIGTERM);
+    stopped.signal(libc::SIGTERM);
     stopped.ends_with(143);
     let waited = began.elapsed();
     assert!(waited < SOON, "{how:?} {url}: {waited:?}");
@@ -165,7 +163,7 @@ fn a_password_file_that_hangs_is_given_up_in_time() {
     stopped.wait_for_log("this revision");
     wait_for_connecting(&stopped);
     let began = Instant::now();
-    stopped.signal(Signal::SIGTERM);
+    stopped.signal(libc::SIGTERM);
     stopped.ends_with(143);
     assert!(began.elapsed() < SOON);
 }
@@ -215,6 +213,6 @@ fn the_c_librarys_own_signals_do_nothing_to_a_waiter() {
             waiter.signal(number);
         }
     }
-    waiter.signal(Signal::SIGTERM);
+    waiter.signal(libc::SIGTERM);
     waiter.ends_with(143);
 }

@@ -86,7 +86,7 @@ fn nobody_else_s_ledger_is_believed() {
         .says("passing over the table launchgate_runs in schema theirs, which is mallory's")
         .says("--ledger theirs");
     assert_eq!(scene.count("start"), 1);
-    let check = scene.command("check").without_server();
+    let check = scene.command("check");
     let mut check = check
         .args(["--release", "v1", "--migrate", "true"])
         .finish();
@@ -100,7 +100,7 @@ fn nobody_else_s_ledger_is_believed() {
     );
     db.sql("alter schema launchgate owner to mallory; grant usage on schema launchgate to deploy");
     for verb in ["job", "check"] {
-        let start = scene.command(verb).without_server();
+        let start = scene.command(verb);
         let start = start.args(["--release", "v2", "--migrate", "true"]);
         start
             .finish()
@@ -108,7 +108,7 @@ fn nobody_else_s_ledger_is_believed() {
             .says("launchgate")
             .says("--ledger launchgate");
     }
-    let named = scene.command("job").without_server();
+    let named = scene.command("job");
     let named = named.args([
         "--release",
         "v2",
@@ -139,7 +139,7 @@ fn the_printed_ddl_and_grants_are_all_there_is_to_do() {
     scene.run("v1").finish().ends_with(0);
     scene.url = db.url_as("web", "p");
     let wait = scene.command("wait").args(["--release", "v1"]);
-    wait.without_server().finish().ends_with(0);
+    wait.finish().ends_with(0);
 }
 
 #[test]
@@ -147,12 +147,7 @@ fn every_command_finds_the_ledger_that_is_named() {
     let db = Db::postgres_15();
     let scene = Scene::new(&db);
     scene.script("do-migrate", "exit 7\n");
-    let command = |verb: &str| {
-        scene
-            .command(verb)
-            .env("LAUNCHGATE_LEDGER", "ops")
-            .without_server()
-    };
+    let command = |verb: &str| scene.command(verb).env("LAUNCHGATE_LEDGER", "ops");
     let step = format!("--migrate={}", scene.path("step"));
     let job = command("job").args(["--ledger=ops", "--release=v1", "--max-attempts=1", &step]);
     job.finish()
@@ -218,7 +213,7 @@ fn on_sqlite_a_step_finds_no_file_that_launchgate_made() {
     let job = |revision: &str, script: &str| {
         scene.script("migrate", &format!("#!/bin/sh\n{script}\n"));
         let migrate = format!("--migrate={}", scene.path("migrate"));
-        let job = scene.command("job").without_server();
+        let job = scene.command("job");
         job.args(["--release", revision, "--max-attempts=2", &migrate])
             .finish()
     };
@@ -242,7 +237,7 @@ fn on_sqlite_a_step_finds_no_file_that_launchgate_made() {
         scene.ledger("revision, state"),
         ["v1|succeeded", "v2|succeeded"]
     );
-    let named = scene.command("status").without_server();
+    let named = scene.command("status");
     let mut named = named.args(["--ledger", "ops"]).finish();
     named.ends_with(64).says("--ledger");
 }
@@ -257,7 +252,7 @@ fn on_sqlite_a_replica_tries_again_without_a_file() {
     let job = |retries: &str, end: &str| {
         let script = format!("#!/bin/sh\ncd \"${{0%/*}}\"\necho try >> tries\n{end}\n");
         scene.script("migrate", &script);
-        let job = scene.command("job").without_server();
+        let job = scene.command("job");
         job.args(["--release=v1", "--max-attempts=1", retries, &migrate])
             .finish()
     };

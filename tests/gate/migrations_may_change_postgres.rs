@@ -37,11 +37,11 @@ fn a_search_path_that_a_migration_changes_changes_nothing(db: &Db) {
     until("the change", || scene.count("changed") == 1);
     replicas.push(scene.run("v1").start());
     let wait = |revision| scene.command("wait").args(["--release", revision]);
-    replicas.push(wait("v1").without_server().start());
+    replicas.push(wait("v1").start());
     for waiter in &mut replicas[1..] {
         waiter.wait_for_log("another replica is running the steps");
     }
-    let mut status = scene.command("status").without_server().finish();
+    let mut status = scene.command("status").finish();
     status.ends_with(0);
     assert!(
         status.out().contains("has held the gate"),
@@ -57,7 +57,7 @@ fn a_search_path_that_a_migration_changes_changes_nothing(db: &Db) {
         assert_eq!(scene.count("start"), 1, "{}", replica.log());
     };
     up_to_date(scene.run("v1").finish());
-    up_to_date(wait("v1").without_server().finish());
+    up_to_date(wait("v1").finish());
     scene.run("v2").finish().ends_with(0);
     assert_eq!(scene.states(), ["succeeded", "succeeded"]);
     let ledgers = || db.sql("select count(*) from pg_class where relname = 'launchgate_runs'");
@@ -97,17 +97,16 @@ fn a_database_s_settings_change_no_statement(db: &Db) {
         scene
             .command("job")
             .args(["--release", revision, "--migrate", &scene.path("step")])
-            .without_server()
             .finish()
     };
     for revision in [r"a\b'c", r"a\b'c", "v2"] {
         job(revision).ends_with(0);
     }
     let resolve = ["v3", "--as", "blocked", "--note", r"it's \x00"];
-    let resolve = scene.command("resolve").args(resolve).without_server();
+    let resolve = scene.command("resolve").args(resolve);
     resolve.finish().ends_with(0);
     job("v3").ends_with(77).says(r"it's \x00");
-    let mut status = scene.command("status").without_server().finish();
+    let mut status = scene.command("status").finish();
     status.ends_with(0);
     assert!(status.out().contains(r"a\b'c"), "{}", status.out());
     assert_eq!(scene.states(), ["succeeded", "succeeded", "blocked"]);
@@ -131,15 +130,12 @@ fn a_database_that_is_not_utf_8_records_every_failure() {
     let attempt = |app: &str, release: &str| {
         let replica = scene.command("job").env("LAUNCHGATE_APP", app);
         let replica = replica.args(["--release", release, "--migrate", &odd]);
-        replica
-            .args(["--max-attempts", "2"])
-            .without_server()
-            .finish()
+        replica.args(["--max-attempts", "2"]).finish()
     };
     attempt(&scene.app, "größe").ends_with(5);
     attempt(&scene.app, "größe").ends_with(5);
     attempt(&scene.app, "größe").ends_with(77);
-    let mut status = scene.command("status").without_server().finish();
+    let mut status = scene.command("status").finish();
     status.ends_with(0);
     let shown = status.out();
     assert!(shown.contains("nul ?, crab ?, bytes ?."), "{shown}");

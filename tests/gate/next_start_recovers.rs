@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use crate::common::backends::Cut;
 use crate::common::wire::Network;
 use crate::common::{Db, Run, Scene, is_alive, on_each, signal_tree, until};
-use nix::sys::signal::Signal;
 
 const STEPS: [&str; 3] = ["backup", "migrate", "verify"];
 
@@ -49,7 +48,7 @@ fn a_holder_that_is_killed_in_any_step_is_followed(db: &Db) {
     in_each_step(db, &STEPS, |step| {
         let scene = Scene::new(db);
         let (mut holder, mut waiter) = at_step(&scene, step);
-        holder.signal(Signal::SIGKILL);
+        holder.signal(libc::SIGKILL);
         holder.ends_with(137);
         scene.remove(&format!("hold-{step}"));
         waiter.ends_with(0);
@@ -64,7 +63,7 @@ fn a_holder_that_is_stopped_in_any_step_is_followed(db: &Db) {
     in_each_step(db, &STEPS, |step| {
         let scene = Scene::new(db);
         let (mut holder, mut waiter) = at_step(&scene, step);
-        holder.signal(Signal::SIGTERM);
+        holder.signal(libc::SIGTERM);
         // Where nobody can see what the step left in the database, no more is promised.
         let hint = if db.is_postgres() {
             "hint=\"the next start runs the steps again\""
@@ -96,7 +95,7 @@ fn a_holder_that_is_frozen_past_its_lease_loses(db: &Db) {
             .expect("a step")
             .get("pid")
             .to_owned();
-        signal_tree(holder.pid(), Signal::SIGSTOP);
+        signal_tree(holder.pid(), libc::SIGSTOP);
         // Its step is still there, though it can't do anything.
         scene.remove("exclusive");
         until("the next holder", || {
@@ -104,7 +103,7 @@ fn a_holder_that_is_frozen_past_its_lease_loses(db: &Db) {
         });
         scene.remove(&format!("hold-{step}"));
         waiter.ends_with(0);
-        holder.signal(Signal::SIGCONT);
+        holder.signal(libc::SIGCONT);
         holder.ends_with(76);
         assert!(!is_alive(&old));
         assert_eq!(scene.states(), ["interrupted", "succeeded"]);
@@ -134,12 +133,12 @@ fn a_holder_that_thaws_late_in_its_lease_kills_its_step_before_the_next_one_runs
     let mut waiter = replica().start();
     waiter.wait_for_log("waiting");
     let paused = Instant::now();
-    signal_tree(holder.pid(), Signal::SIGSTOP);
+    signal_tree(holder.pid(), libc::SIGSTOP);
     network.cut();
     until("most of the lease", || {
         paused.elapsed() > Duration::from_secs(7)
     });
-    signal_tree(holder.pid(), Signal::SIGCONT);
+    signal_tree(holder.pid(), libc::SIGCONT);
     until("the next step", || scene.count("start") == 2);
     scene.let_go();
     waiter.ends_with(0);
@@ -154,14 +153,14 @@ fn a_frozen_holder_on_sqlite_keeps_its_lock() {
     let db = Db::sqlite();
     let scene = Scene::new(&db);
     let (mut holder, mut waiter) = at_step(&scene, "migrate");
-    signal_tree(holder.pid(), Signal::SIGSTOP);
+    signal_tree(holder.pid(), libc::SIGSTOP);
     scene.let_go();
     let mut impatient = scene
         .run_steps("v1", &STEPS)
         .args(["--lock-timeout", "4s"])
         .start();
     impatient.ends_with(75);
-    signal_tree(holder.pid(), Signal::SIGCONT);
+    signal_tree(holder.pid(), libc::SIGCONT);
     holder.ends_with(0);
     waiter.ends_with(0);
     assert_eq!(scene.states(), ["succeeded"]);

@@ -211,7 +211,7 @@ fn a_host_that_swallows_packets_is_given_up_in_time() {
         assert!(!impatient.log().contains("pw-of-nobody"));
         let mut stopped = replica().inside(&inside).start();
         stopped.wait_for_log("this revision");
-        stopped.signal(nix::sys::signal::Signal::SIGTERM);
+        stopped.signal(libc::SIGTERM);
         stopped.ends_with(143);
     }
     assert_eq!(scene.evidence().len(), 0);

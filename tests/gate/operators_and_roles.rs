@@ -9,7 +9,6 @@
 //! "A ledger that exists is used whatever the role may create" (contract, section 5)
 
 use crate::common::{Db, Run, Scene, on_each};
-use nix::sys::signal::Signal;
 
 fn failed_attempts_are_counted_over_replicas_and_reset_by_an_operator(db: &Db) {
     let scene = Scene::new(db);
@@ -38,7 +37,7 @@ fn failed_attempts_are_counted_over_replicas_and_reset_by_an_operator(db: &Db) {
         let replica = scene
             .command("resolve")
             .args(["v1", "--as", how, "--note", "it's `mine`"]);
-        replica.without_server().finish().ends_with(0);
+        replica.finish().ends_with(0);
     };
     resolve("retry");
     // Interrupted attempts are not failed ones.
@@ -49,7 +48,7 @@ fn failed_attempts_are_counted_over_replicas_and_reset_by_an_operator(db: &Db) {
             scene.evidence().last().expect("a step").get("attempt"),
             n.to_string()
         );
-        holder.signal(Signal::SIGTERM);
+        holder.signal(libc::SIGTERM);
         holder.ends_with(143);
     }
     resolve("blocked");
@@ -66,7 +65,6 @@ fn failed_attempts_are_counted_over_replicas_and_reset_by_an_operator(db: &Db) {
     scene.run("v1").finish().ends_with(77);
     let operator = scene.command("resolve").args(["v1", "--as", "retry"]);
     operator
-        .without_server()
         .finish()
         .ends_with(0)
         .says("warning: revision v1 has succeeded");
@@ -82,7 +80,7 @@ fn a_block_during_a_run_keeps_its_server_away(db: &Db) {
     let mut holder = scene.start_held(scene.run("v1"));
     let words = ["v1", "--as", "blocked", "--note", "it loses orders"];
     let operator = scene.command("resolve").args(words);
-    operator.without_server().finish().ends_with(0);
+    operator.finish().ends_with(0);
     scene.let_go();
     holder.ends_with(77).says("it loses orders");
     scene.run("v1").finish().ends_with(77);
@@ -102,7 +100,6 @@ fn a_ledger_that_exists_is_used_whatever_a_role_may_create(db: &Db) {
     let mut ddl = scene
         .command("print-ddl")
         .args(["--database", kind, "--ledger", place])
-        .without_server()
         .start();
     ddl.ends_with(0);
     db.sql(&ddl.out());

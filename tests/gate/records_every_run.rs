@@ -5,7 +5,6 @@
 
 use crate::common::backends::Cut;
 use crate::common::{Db, Run, Scene, on_each, until};
-use nix::sys::signal::Signal;
 use serde_json::Value;
 
 fn a_failed_run_says_why_without_the_password(db: &Db) {
@@ -156,7 +155,7 @@ fn a_password_in_the_command_stays_out_of_the_row(db: &Db) {
             .any(|row| row == "migrate|running")
     });
     assert!(!scene.ledger("command")[1].contains("s3cret"));
-    replica.signal(Signal::SIGTERM);
+    replica.signal(libc::SIGTERM);
     replica.ends_with(143);
     let row = scene.ledger("state, step, term_signal, command");
     assert!(row[1].starts_with("interrupted|migrate|15|"), "{row:?}");
@@ -175,10 +174,10 @@ fn a_row_leaves_running_once() {
          as $$ begin insert into public.changes values (new.run_id, old.state, new.state); return new; end $$; \
          create trigger noted after update on launchgate_runs for each row execute function noted()",
     );
-    for fault in [Signal::SIGKILL, Signal::SIGTERM, Signal::SIGSTOP] {
+    for fault in [libc::SIGKILL, libc::SIGTERM, libc::SIGSTOP] {
         let revision = format!("v-{fault}");
         let mut holder = scene.start_held(scene.run(&revision));
-        if fault == Signal::SIGSTOP {
+        if fault == libc::SIGSTOP {
             crate::common::signal_tree(holder.pid(), fault);
             scene.remove("exclusive");
         } else {
@@ -187,7 +186,7 @@ fn a_row_leaves_running_once() {
         let mut follower = scene.start_held(scene.run(&revision));
         scene.let_go();
         follower.ends_with(0);
-        holder.signal(Signal::SIGCONT);
+        holder.signal(libc::SIGCONT);
         holder.wait();
     }
     assert_eq!(
@@ -221,7 +220,7 @@ fn a_stop_during_a_step_that_ends_well_is_a_success(db: &Db) {
             .env("LAUNCHGATE_LEASE", "30s")
             .env("LAUNCHGATE_STOP_GRACE", "15s"),
     );
-    holder.signal(Signal::SIGTERM);
+    holder.signal(libc::SIGTERM);
     holder.wait_for_log("stopping migrate");
     scene.let_go();
     holder

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use crate::common::wire::Network;
 use crate::common::{Db, Run, Scene, on_each, until};
-use nix::sys::signal::Signal;
 
 /// Where the holder is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -221,7 +220,7 @@ fn at_moments(db: &Db, moments: &[Moment], codes: &[i32], fault: impl Fn(&[Crew<
 fn killed(db: &Db) {
     at_each_moment(db, &[137], |crews, let_go| {
         for crew in crews {
-            crew.holder.signal(Signal::SIGKILL);
+            crew.holder.signal(libc::SIGKILL);
         }
         let_go();
     });
@@ -232,7 +231,7 @@ on_each!(killed: [postgres_15, postgres_18, pgbouncer, mariadb]);
 fn asked_to_stop(db: &Db) {
     at_each_moment(db, &[143, 76], |crews, let_go| {
         for crew in crews {
-            crew.holder.signal(Signal::SIGTERM);
+            crew.holder.signal(libc::SIGTERM);
         }
         let_go();
     });
@@ -243,12 +242,12 @@ on_each!(asked_to_stop: [postgres_15, postgres_18, pgbouncer, mariadb]);
 fn frozen(db: &Db) {
     at_each_moment(db, &[0, 76], |crews, let_go| {
         for crew in crews {
-            crew.holder.signal(Signal::SIGSTOP);
+            crew.holder.signal(libc::SIGSTOP);
         }
         let_go();
         for crew in crews {
             until("another server", || crew.scene.count("server") == 1);
-            crew.holder.signal(Signal::SIGCONT);
+            crew.holder.signal(libc::SIGCONT);
         }
     });
 }

@@ -10,7 +10,6 @@ use std::{
 };
 
 use crate::common::{Db, Scene, is_alive, until};
-use nix::sys::signal::Signal;
 
 /// A session that has the whole database for itself.
 pub(crate) struct Exclusive(Child);
@@ -68,7 +67,7 @@ fn the_lock_outlives_launchgate_until_the_last_of_the_step_is_gone() {
         .args(["--migrate", &scene.path("deep")])
         .start();
     until("the step's child", || scene.count("deep") == 1);
-    holder.signal(Signal::SIGKILL);
+    holder.signal(libc::SIGKILL);
     holder.ends_with(137);
     let child = scene.evidence()[0].get("pid").to_owned();
     assert!(is_alive(&child));
@@ -131,7 +130,7 @@ fn a_busy_database_is_waited_for() {
     replica.wait_for_log("waiting for the database");
     let mut stopped = scene.run("v1").start();
     stopped.wait_for_log("waiting for the database");
-    stopped.signal(Signal::SIGTERM);
+    stopped.signal(libc::SIGTERM);
     stopped.ends_with(143);
     drop(session);
     replica.ends_with(0);

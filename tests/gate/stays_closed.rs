@@ -8,7 +8,6 @@ use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
 use crate::common::home::free_port;
 use crate::common::{Db, Gate, Run, Scene, on_each};
-use nix::sys::signal::Signal;
 
 /// Ends with `code` before any step or server, says why and what to do, and shows no password.
 fn refused(replica: Gate<'_>, code: i32, words: &[&str]) -> Run {
@@ -55,7 +54,7 @@ fn settings_that_cannot_be_meant_are_64() {
     );
     refused(scene.run(&"r".repeat(10_000)), 64, &["--release"]);
     refused(scene.run("two\nlines"), 64, &["--release"]);
-    let wait = scene.command("wait").without_server().start();
+    let wait = scene.command("wait").start();
     refused_alone(wait);
     assert!(!db.sqlite_file().exists());
 }
@@ -152,7 +151,7 @@ fn a_revision_with_quotes_is_a_revision(db: &Db) {
             let replica = scene
                 .command("job")
                 .args(["--release", revision, "--migrate", &step]);
-            replica.without_server().finish().ends_with(0);
+            replica.finish().ends_with(0);
         }
     }
     assert_eq!(scene.count("start"), 6);
@@ -214,7 +213,7 @@ fn a_port_where_nobody_listens_is_69() {
         );
         let mut stopped = replica().start();
         stopped.wait_for_log("waiting for the database");
-        stopped.signal(Signal::SIGTERM);
+        stopped.signal(libc::SIGTERM);
         stopped.ends_with(143);
         let url = format!("{scheme}://u:geheim@no-such-host.invalid/x");
         let replica = scene.run("v1").env("DATABASE_URL", &url);
@@ -261,7 +260,7 @@ fn the_wait_for_a_holder_has_a_limit(db: &Db) {
     refused(wait, 75, &["v2"]);
     let mut stopped = scene.run("v1").start();
     stopped.wait_for_log("waiting");
-    stopped.signal(Signal::SIGTERM);
+    stopped.signal(libc::SIGTERM);
     stopped.ends_with(143);
     scene.let_go();
     holder.ends_with(0);

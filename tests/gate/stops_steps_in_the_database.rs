@@ -8,7 +8,6 @@ use crate::common::backends::Cut;
 use crate::common::wire::Network;
 use crate::common::{Db, Run, Scene, on_each, until};
 use crate::waits_for_orphans::count;
-use nix::sys::signal::Signal;
 
 /// A step that hands the server several statements in one message, and is at the first of them.
 fn at_the_first_of_several(scene: &Scene<'_>, url: &str, flags: &[&str]) -> Run {
@@ -39,7 +38,7 @@ fn nothing_goes_on(scene: &Scene<'_>) {
 fn a_step_that_a_signal_stops_is_stopped_in_the_database_too(db: &Db) {
     let scene = Scene::new(db);
     let mut holder = at_the_first_of_several(&scene, &scene.url, &[]);
-    holder.signal(Signal::SIGTERM);
+    holder.signal(libc::SIGTERM);
     holder
         .ends_with(143)
         .says("terminated the database sessions of the stopped step")
@@ -81,7 +80,7 @@ fn sessions_of_a_stopped_step_that_cannot_be_ended_are_named() {
     scene.url = db.url_as("app", "app");
     let mut holder = at_the_first_of_several(&scene, &db.url_as("admin", "admin"), &[]);
     let pid = db.sql("select pid from pg_stat_activity where application_name like 'launchgate/%'");
-    holder.signal(Signal::SIGTERM);
+    holder.signal(libc::SIGTERM);
     holder
         .ends_with(143)
         .says("could not terminate the database sessions of the stopped step: pid ")
@@ -95,7 +94,7 @@ fn sessions_of_a_stopped_step_that_cannot_be_ended_are_named() {
     (wire, scene.url) = Network::to_server_of(&direct);
     let mut holder = at_the_first_of_several(&scene, &direct, &["--lease=30s"]);
     wire.cut();
-    holder.signal(Signal::SIGTERM);
+    holder.signal(libc::SIGTERM);
     holder
         .ends_with(143)
         .says("could not terminate the database sessions of the stopped step: no answer within ")

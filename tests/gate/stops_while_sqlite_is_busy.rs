@@ -7,7 +7,6 @@ use std::{fs, path::PathBuf, process::Command};
 
 use crate::common::{Db, Scene, signal_tree, until};
 use crate::shares_a_sqlite_file::Exclusive;
-use nix::sys::signal::Signal;
 
 /// Whether a replica of the scene's app has the lock.
 fn is_locked(scene: &Scene<'_>) -> bool {
@@ -25,7 +24,7 @@ fn a_stop_leaves_time_to_record_what_the_steps_did() {
     scene.run("v1").finish().ends_with(0);
     let mut stopped = scene.start_held(scene.run("v2"));
     let session = Exclusive::writer(&db);
-    stopped.signal(Signal::SIGTERM);
+    stopped.signal(libc::SIGTERM);
     stopped.wait_for_log("migrate was killed by SIGTERM");
     // Another writer gives up later than the replica would if the stop had arrived only now.
     let other = Command::new("sqlite3")
@@ -50,7 +49,7 @@ fn a_stop_is_obeyed_while_the_gate_waits_to_write() {
         let session = Exclusive::writer(&db);
         let mut replica = scene.run("v1").start();
         until("a holder", || is_locked(&scene));
-        replica.signal(Signal::SIGTERM);
+        replica.signal(libc::SIGTERM);
         replica
             .ends_with(143)
             .says("while calling the database under the lock");
@@ -60,7 +59,7 @@ fn a_stop_is_obeyed_while_the_gate_waits_to_write() {
     // The ledger is to be made.
     stopped();
     let mut killed = scene.start_held(scene.run("v1"));
-    signal_tree(killed.pid(), Signal::SIGKILL);
+    signal_tree(killed.pid(), libc::SIGKILL);
     killed.ends_with(137);
     until("its step has let go of the lock", || !is_locked(&scene));
     // A dead run is to be marked.
@@ -82,7 +81,7 @@ fn a_stop_is_obeyed_while_the_ledger_is_to_be_told_of_the_next_step() {
     let session = Exclusive::on(&db);
     scene.remove("hold-backup");
     replica.wait_for_log("backup succeeded");
-    replica.signal(Signal::SIGTERM);
+    replica.signal(libc::SIGTERM);
     replica.ends_with(143);
     // Nobody waited for the file to say so.
     assert!(

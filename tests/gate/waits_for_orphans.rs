@@ -7,7 +7,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::common::{Db, Run, Scene, on_each, until};
-use nix::sys::signal::Signal;
 use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 
 /// A step that hands its statements to the database by `psql`, as its own first process, so
@@ -31,7 +30,7 @@ fn left_behind(scene: &Scene<'_>, sql: &str, is_at_it: impl Fn() -> bool) {
     let step = psql(scene, &scene.url, sql);
     let mut holder = scene.bare("v1").args(["--migrate", &step]).start();
     until("the statement", is_at_it);
-    holder.signal(Signal::SIGKILL);
+    holder.signal(libc::SIGKILL);
     holder.ends_with(137);
 }
 
@@ -100,7 +99,7 @@ fn left_idle(scene: &Scene<'_>, url: &str, sql: &str) {
     until("the idle session", || {
         count(scene.db, "state like 'idle%' and query <> ''") == "1"
     });
-    holder.signal(Signal::SIGKILL);
+    holder.signal(libc::SIGKILL);
     holder.ends_with(137);
 }
 
@@ -195,7 +194,7 @@ fn a_role_that_may_not_see_what_others_do_waits_all_the_same() {
     );
     let mut holder = scene.bare("v1").args(["--migrate", &step]).start();
     until("the statement", || count(&db, "state = 'active'") == "1");
-    holder.signal(Signal::SIGKILL);
+    holder.signal(libc::SIGKILL);
     holder.ends_with(137);
     let pid = db.sql("select pid from pg_stat_activity where application_name like 'launchgate/%'");
     next(&scene, "1s")
@@ -256,7 +255,7 @@ fn a_signal_ends_the_wait_for_orphans(db: &Db) {
     });
     let mut follower = next(&scene, "600s");
     follower.wait_for_log("waiting for active database sessions");
-    follower.signal(Signal::SIGTERM);
+    follower.signal(libc::SIGTERM);
     follower.ends_with(143);
     assert_eq!(scene.states(), ["running"]);
     until("the lock to be free", || {

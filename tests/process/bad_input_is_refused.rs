@@ -84,7 +84,7 @@ fn too_long_arguments_are_refused_before_anything_runs(mode: Mode) {
     let gate = place.gate(mode, &[&STARTED[..], &["--expand-env"]].concat());
     let end = gate
         .env("LONG", &long)
-        .server(&["./stub", "$LONG$LONG"])
+        .server(["./stub", "$LONG$LONG"])
         .end();
     end.code(126).says(&["error", "server", "longer than"]);
     let many: Vec<&str> = std::iter::once("./stub").chain(["$LONG"; 40]).collect();
@@ -196,7 +196,7 @@ fn without_a_working_directory_a_gate_still_works(mode: Mode) {
         "cd inner && rmdir ../inner && exec {folder}/launchgate run --no-database \
          --migrate '{folder}/stub append {folder}/order step' -- {folder}/stub append {folder}/order server"
     );
-    place.run(mode, &["sh", "-c", &words]).end().code(0);
+    place.run(mode, ["sh", "-c", &words]).end().code(0);
     assert_eq!(place.lines("order"), ["step", "server"]);
 }
 
@@ -219,7 +219,7 @@ fn executables_are_found_in_the_path_that_they_will_have() {
         Mode::Ordinary,
         &[&path, migrate(stub().append("started", "x"))],
     );
-    gate.server(&["migrator"]).end().code(127);
+    gate.server(["migrator"]).end().code(127);
     assert!(!place.has("started"));
     // An empty element is the working directory, and a file that may not run hides none.
     place.write("tool", "no program");
@@ -243,7 +243,7 @@ fn a_server_at_the_kernels_limit_still_starts() {
             .gate(Mode::Ordinary, &[migrate(stub().append("order", "step"))])
             .given(Given::Limit(libc::RLIMIT_STACK, 512 << 10, 512 << 10));
         let server: [&OsStr; 4] = ["./stub", "exit", "0", &pad].map(OsStr::new);
-        gate.server(&server).end().code(0);
+        gate.server(server).end().code(0);
     }
 }
 
@@ -276,7 +276,7 @@ fn where_descriptors_run_out_the_hint_is_their_limit() {
     ];
     // With one more each time, a start gets further: to the step, and past it.
     let ends = (6..40).map(|limit| {
-        let run = place.run(Mode::Ordinary, &words);
+        let run = place.run(Mode::Ordinary, words);
         let end = run.given(Given::Limit(libc::RLIMIT_NOFILE, limit, limit));
         end.end()
     });

@@ -8,7 +8,7 @@ use crate::common::{Finished, Mode, Place, migrate, stub};
 /// The ENTRYPOINT of an image, and what its user adds.
 fn entrypoint(place: &Place, flags: &[&str], inner: &[&str]) -> Finished {
     let migration = migrate(stub().append("started", "migration"));
-    let gate = place.run(Mode::Ordinary, &["./launchgate", "run", migration]);
+    let gate = place.run(Mode::Ordinary, ["./launchgate", "run", migration]);
     gate.args(flags).args(["--"]).args(inner).end()
 }
 

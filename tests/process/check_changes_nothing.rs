@@ -35,7 +35,7 @@ fn check_starts_nothing() {
 fn check_says_where_each_setting_came_from() {
     let place = Place::new();
     let words = ["./launchgate", "check", "--no-database", "--migrate=true"];
-    let gate = place.run(Mode::Ordinary, &words);
+    let gate = place.run(Mode::Ordinary, words);
     let end = gate.env("LAUNCHGATE_STOP_GRACE", "7s").end();
     let shown = String::from_utf8_lossy(&end.code(0).stdout).into_owned();
     for words in [
@@ -53,7 +53,7 @@ fn check_says_where_each_setting_came_from() {
 fn check_shows_what_the_platform_says_and_what_is_skipped() {
     let place = Place::new();
     let words = ["./launchgate", "check", "--no-database", "--migrate=true"];
-    let gate = || place.run(Mode::Ordinary, &words);
+    let gate = || place.run(Mode::Ordinary, words);
     let end = gate().env("RENDER_GIT_COMMIT", "4f2a91c").end();
     let shown = String::from_utf8_lossy(&end.code(0).stdout).into_owned();
     for words in [
@@ -69,7 +69,7 @@ fn check_shows_what_the_platform_says_and_what_is_skipped() {
     // The steps are not looked at, as `run` would not.
     let words = ["./launchgate", "check", "--migrate=absent", "--", "./stub"];
     let end = place
-        .run(Mode::Ordinary, &words)
+        .run(Mode::Ordinary, words)
         .env("LAUNCHGATE_SKIP", "1")
         .end();
     let shown = String::from_utf8_lossy(&end.code(0).stdout).into_owned();

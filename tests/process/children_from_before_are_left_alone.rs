@@ -27,7 +27,7 @@ fn children_from_before_are_left_alone(mode: Mode) {
         exec ./launchgate run --no-database --backup '{backup}' \
         --migrate './stub wait-for before wait-for before2 report step' -- ./stub report seen wait-for go"
     );
-    let run = place.run(mode, &["sh", "-c", &words]).start();
+    let run = place.run(mode, ["sh", "-c", &words]).start();
     wait_until("the server", || place.has("seen").then_some(()));
     let children = place.report("seen");
     let mut pids: Vec<_> = children
@@ -59,7 +59,7 @@ fn what_a_child_from_before_started_is_left_alone_when_that_dies(mode: Mode) {
         exec ./launchgate run --no-database --migrate './stub append go x wait-for gone' \
         -- ./stub append served x wait-forever"
     );
-    let run = place.run(mode, &["sh", "-c", &words]).start();
+    let run = place.run(mode, ["sh", "-c", &words]).start();
     let below = place.wait_for_pid("below");
     wait_until("the end of the one between", || {
         (run.find(below)?.parent == run.pid()).then_some(())
@@ -76,7 +76,7 @@ fn a_child_from_before_that_died_is_the_servers_to_reap(mode: Mode) {
         "./stub append-pid before exit 7 & \
         exec ./launchgate run --no-database --migrate '{step}' -- ./stub report seen"
     );
-    let run = place.run(mode, &["sh", "-c", &words]).start();
+    let run = place.run(mode, ["sh", "-c", &words]).start();
     run.end().code(0);
     let seen = place.report("seen");
     let children = seen.list("children");
@@ -142,7 +142,7 @@ fn what_a_child_from_before_starts_meanwhile_is_left_alone(mode: Mode) {
         "{before} & exec ./launchgate run --no-database --stop-grace=1h --migrate '{step}' \
         -- ./stub report seen wait-for end"
     );
-    let run = place.run(mode, &["sh", "-c", &words]).start();
+    let run = place.run(mode, ["sh", "-c", &words]).start();
     place.wait_for_pid("ended");
     let late = place.wait_for_pid("late");
     wait_until("the adoption of what is no step's", || {
@@ -171,7 +171,7 @@ fn without_a_proc_of_its_own_a_child_from_before_is_left_alone_too() {
         let words = "sleep 1000 & echo $! >before; \
             exec ./launchgate run --no-database --migrate='sleep 0.01' \
             -- sh -c 'kill -0 $(cat before) && echo served >served'";
-        let run = place.run(Mode::PidOne, &["sh", "-c", words]);
+        let run = place.run(Mode::PidOne, ["sh", "-c", words]);
         run.given(given).end().code(0);
         assert!(place.has("served"), "{given:?}");
     }

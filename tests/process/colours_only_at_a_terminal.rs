@@ -71,7 +71,7 @@ fn a_pipe_gets_the_text_alone() {
         "--wait-timeout=2s",
         &database,
     ];
-    let end = place.run(Mode::Ordinary, &words).env("TERM", "xterm").end();
+    let end = place.run(Mode::Ordinary, words).env("TERM", "xterm").end();
     end.code(69).never_says("\u{1b}").never_says("\r");
 }
 
@@ -81,7 +81,7 @@ fn a_wait_is_counted_on_the_terminals_last_line() {
     let (_listener, database) = silent();
     let words = ["./launchgate", "job", "--migrate=true", &database];
     let run = sits(
-        place.run(Mode::Ordinary, &words).env("TERM", "xterm"),
+        place.run(Mode::Ordinary, words).env("TERM", "xterm"),
         &terminal,
     );
     // A second may be passed over, but each count takes the place of the one before.
@@ -123,7 +123,7 @@ fn a_step_has_the_terminal_for_itself() {
         migrate(stub().append("here", "step").wait_for("go")),
     ];
     let run = sits(
-        place.run(Mode::Ordinary, &words).env("TERM", "xterm"),
+        place.run(Mode::Ordinary, words).env("TERM", "xterm"),
         &terminal,
     );
     place.wait_for_line("here", "step");
@@ -147,7 +147,7 @@ fn a_job_in_the_background_leaves_the_screen_alone() {
     let (_listener, database) = silent();
     let script =
         "set -m; ./launchgate job --migrate=true --wait-timeout=3s \"$1\" & wait $!; echo over";
-    let gate = place.run(Mode::Ordinary, &["bash", "-c", script, "bash", &database]);
+    let gate = place.run(Mode::Ordinary, ["bash", "-c", script, "bash", &database]);
     let run = sits(
         gate.env("TERM", "xterm").descriptor(1, terminal.slave()),
         &terminal,

@@ -55,7 +55,7 @@ fn both_run_the_same(place: &Place, chain: &str) {
     // dash has no third party between the text and its words
     environment(
         place
-            .run(Mode::Ordinary, &["dash", "-c", chain])
+            .run(Mode::Ordinary, ["dash", "-c", chain])
             .env("LAUNCHGATE_NO_DATABASE", "1"),
     );
     let by_shell = place.text("log");
@@ -65,7 +65,7 @@ fn both_run_the_same(place: &Place, chain: &str) {
     let typed = format!("./launchgate run {command}");
     environment(
         place
-            .run(Mode::Ordinary, &["dash", "-c", &typed])
+            .run(Mode::Ordinary, ["dash", "-c", &typed])
             .env("LAUNCHGATE_NO_DATABASE", "1"),
     );
     assert_eq!(place.text("log"), by_shell, "{chain}\n{page}");
@@ -73,7 +73,7 @@ fn both_run_the_same(place: &Place, chain: &str) {
     // The JSON array has the words that a shell reads from the command.
     let array: Vec<String> = serde_json::from_str(line(&page, "CMD ")).unwrap();
     let words = format!("for word in launchgate run {command}; do printf '%s\\0' \"$word\"; done");
-    let read = place.run(Mode::Ordinary, &["dash", "-c", &words]).end();
+    let read = place.run(Mode::Ordinary, ["dash", "-c", &words]).end();
     let read = String::from_utf8(read.stdout).unwrap();
     assert_eq!(
         read.split_terminator('\0').collect::<Vec<_>>(),
@@ -181,7 +181,7 @@ fn a_chain_is_taken_as_text_as_words_and_from_standard_input() {
 fn a_terminal_is_not_read() {
     let (place, terminal) = (Place::new(), Terminal::new());
     let end = place
-        .run(Mode::Ordinary, &["./launchgate", "convert"])
+        .run(Mode::Ordinary, ["./launchgate", "convert"])
         .descriptor(0, terminal.slave())
         .end();
     end.code(64)
@@ -217,7 +217,7 @@ fn what_can_not_be_told_is_64_with_the_reason_and_no_command() {
     place.write("endless", "a; ".repeat(90_000));
     let endless = File::open(place.path("endless")).unwrap();
     let end = place
-        .run(Mode::Ordinary, &["./launchgate", "convert", "-"])
+        .run(Mode::Ordinary, ["./launchgate", "convert", "-"])
         .descriptor(0, endless)
         .end();
     end.code(64).says(&["longer than 16 KiB"]);
@@ -230,9 +230,7 @@ fn what_is_not_utf8_is_said() {
     let place = Place::new();
     let words = ["./launchgate", "convert"].map(OsStr::new);
     let chain = OsStr::from_bytes(b"node \xff; node b");
-    let end = place
-        .run(Mode::Ordinary, &[words[0], words[1], chain])
-        .end();
+    let end = place.run(Mode::Ordinary, [words[0], words[1], chain]).end();
     end.code(64).says(&["not UTF-8"]);
 }
 
@@ -241,7 +239,7 @@ fn a_signal_ends_the_wait_for_standard_input() {
     let place = Place::new();
     let (reader, _writer) = std::io::pipe().unwrap();
     let mut run = place
-        .run(Mode::PidOne, &["./launchgate", "convert", "-"])
+        .run(Mode::PidOne, ["./launchgate", "convert", "-"])
         .descriptor(0, reader)
         .start();
     // One that comes before it takes over signals finds no PID 1 that would handle it.
@@ -279,7 +277,7 @@ fn a_wait_is_dropped_only_where_the_database_is_known() {
     );
     let words = ["./launchgate", "convert", chain];
     let end = place
-        .run(Mode::Ordinary, &words)
+        .run(Mode::Ordinary, words)
         .env("DATABASE_URL", "postgres://u:secret@h/d")
         .end();
     assert_eq!(line(&page(&end), "launchgate "), known);

@@ -7,7 +7,7 @@
 //! "`LAUNCHGATE_SKIP` (a switch) goes straight to the server, and the log says so." (contract,
 //! section 3)
 
-use crate::common::{Mode, Place, migrate, stub, verify};
+use crate::common::{Mode, Place, migrate, signals, stub, verify};
 use crate::four_modes;
 
 four_modes!(
@@ -104,7 +104,11 @@ fn a_stop_after_the_limit_is_told_as_the_stop(mode: Mode) {
     let flags = [
         "--migrate-timeout=100ms",
         "--stop-grace=1h",
-        migrate(stub().record_signals("heard", [libc::SIGTERM, libc::SIGINT], libc::SIGINT)),
+        migrate(stub().record_signals(
+            "heard",
+            signals(&[libc::SIGTERM, libc::SIGINT]),
+            libc::SIGINT,
+        )),
     ];
     let run = place.gate(mode, &flags).start();
     place.wait_for_line("heard", "15");
@@ -129,7 +133,7 @@ fn an_executable_that_vanishes_during_the_gate_is_127(mode: Mode) {
     place.write_program("tool", "#!/bin/sh\ntrue\n");
     let end = place
         .gate(mode, &["--migrate=rm tool"])
-        .server(&["./tool"])
+        .server(["./tool"])
         .end();
     end.code(127).says(&["error", "tool", "hint="]);
     place.write_program("tool", "#!/bin/sh\ntrue\n");
@@ -147,7 +151,7 @@ fn an_executable_that_vanishes_during_the_gate_is_127(mode: Mode) {
     let flags = ["--migrate=chmod -x tool"];
     place
         .gate(mode, &flags)
-        .server(&["./tool"])
+        .server(["./tool"])
         .end()
         .code(126)
         .says(&["error", "tool"]);

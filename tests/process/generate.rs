@@ -8,7 +8,7 @@ use crate::common::{Mode, Place};
 fn printed(words: &[&str]) -> String {
     let place = Place::new();
     let end = place
-        .run(Mode::Ordinary, &[&["./launchgate"], words].concat())
+        .run(Mode::Ordinary, [&["./launchgate"], words].concat())
         .end();
     end.code(0);
     assert_eq!(end.stderr, "");
@@ -92,7 +92,7 @@ fn bash_understands_its_completions() {
         "-c",
         "bash -n completions && . ./completions && complete -p launchgate",
     ];
-    let end = place.run(Mode::Ordinary, &words).end();
+    let end = place.run(Mode::Ordinary, words).end();
     end.code(0);
     assert_eq!(end.stderr, "");
 }
@@ -105,7 +105,7 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
         "-c",
         "./launchgate generate man | head -n 1; echo ${PIPESTATUS[0]} >code",
     ];
-    place.run(Mode::Ordinary, &words).end().code(0);
+    place.run(Mode::Ordinary, words).end().code(0);
     assert!(
         ["0\n", "141\n"].contains(&&*place.text("code")),
         "{}",
@@ -118,7 +118,7 @@ fn what_is_not_known_is_a_usage_error() {
     for words in [&["generate"][..], &["generate", "tcsh"]] {
         let place = Place::new();
         let end = place
-            .run(Mode::Ordinary, &[&["./launchgate"], words].concat())
+            .run(Mode::Ordinary, [&["./launchgate"], words].concat())
             .end();
         end.code(64).says(&["error"]);
     }

@@ -12,7 +12,7 @@ use crate::common::{Finished, Gate, Mode, Place, migrate, stub};
 fn in_a_network<'a>(place: &'a Place, script: &str, flags: &[&str]) -> Gate<'a> {
     let network = ["unshare", "-n", "sh", "-c", script, "sh"];
     let job = ["./launchgate", "job", "--no-database"];
-    place.run(Mode::Ordinary, &[&network[..], &job, flags].concat())
+    place.run(Mode::Ordinary, [&network[..], &job, flags].concat())
 }
 
 #[track_caller]
@@ -35,7 +35,7 @@ fn an_address_in_use_is_told_before_anything_runs() {
         &["--health-listen", "Address already in use"],
     );
     let words = ["./launchgate", "check", "--no-database", step, &listen];
-    let end = place.run(Mode::Ordinary, &words).end();
+    let end = place.run(Mode::Ordinary, words).end();
     refused(
         &end,
         &place,
@@ -43,7 +43,7 @@ fn an_address_in_use_is_told_before_anything_runs() {
         &["--health-listen", "Address already in use"],
     );
     drop(taken);
-    place.run(Mode::Ordinary, &words).end().code(0);
+    place.run(Mode::Ordinary, words).end().code(0);
 }
 
 #[test]

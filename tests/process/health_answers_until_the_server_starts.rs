@@ -98,7 +98,7 @@ fn gate<'a>(place: &'a Place, mode: Mode, flags: &[&str], address: SocketAddr) -
     let flags = [flags, &[listen.as_str()]].concat();
     let (host, port) = (address.ip().to_string(), address.port().to_string());
     let gate = place.gate(mode, &flags);
-    gate.server(&["python3", "-c", SERVER, &host, &port])
+    gate.server(["python3", "-c", SERVER, &host, &port])
 }
 
 fn probes_are_answered_until_the_server_has_the_address(mode: Mode) {
@@ -238,7 +238,7 @@ fn nobody_listens_where_the_gate_is_skipped() {
     let listen = format!("--health-listen={}", taken.local_addr().unwrap());
     let gate = place.gate(Mode::Ordinary, &["--migrate=false", &listen]);
     let gate = gate.env("LAUNCHGATE_SKIP", "1");
-    gate.server(&["true"]).end().code(0);
+    gate.server(["true"]).end().code(0);
 }
 
 /// The address that it listens on.
@@ -269,7 +269,7 @@ fn a_wait_for_the_database_is_told() {
         "--migrate=true",
         "--health-listen=127.0.0.1:0",
     ];
-    let run = place.run(Mode::Ordinary, &words).start();
+    let run = place.run(Mode::Ordinary, words).start();
     comes_to(listening(&place, &run), "waiting-for-database");
     run.signal(libc::SIGTERM);
     run.end()

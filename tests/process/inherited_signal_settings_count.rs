@@ -6,7 +6,7 @@
 //! "Before the server starts, in every phase: SIGTERM, SIGINT, SIGHUP, SIGQUIT stop the gate."
 //! (contract, section 6)
 
-use crate::common::{Given, Mode, Place, migrate, stub};
+use crate::common::{Given, Mode, Place, migrate, signals, stub};
 use crate::four_modes;
 use crate::signals_stop_the_step::heard;
 
@@ -24,7 +24,7 @@ fn ignored_stop_signals_stay_ignored(mode: Mode) {
             mode,
             &[migrate(stub().record_signals(
                 "heard",
-                [libc::SIGUSR1, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT],
+                signals(&[libc::SIGUSR1, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT]),
                 libc::SIGUSR1,
             ))],
         )
@@ -85,7 +85,7 @@ fn a_stop_that_waits_since_before_starts_no_step(mode: Mode) {
             "started",
             "server",
         ];
-        let run = place.run(mode, &words);
+        let run = place.run(mode, words);
         let end = run.given(Given::Pending(libc::SIGTERM)).end();
         end.code(143).says(&["error", "stopped by SIGTERM"]);
         assert!(!place.has("started"), "{database}");

@@ -15,7 +15,7 @@ both_modes!(
 
 /// `launchgate init` with flags and a server.
 fn init<'a>(place: &'a Place, mode: Mode, flags: &[&str], server: &Stub) -> Gate<'a> {
-    let gate = place.run(mode, &["./launchgate", "init"]);
+    let gate = place.run(mode, ["./launchgate", "init"]);
     gate.args(flags).args(["--"]).args(server.words())
 }
 
@@ -80,7 +80,7 @@ fn its_own_settings_count_wherever_they_come_from(mode: Mode) {
     end(8, "x").code(64).says(&["LAUNCHGATE_REMAP_EXIT"]);
     let gate = place.run(
         mode,
-        &["./launchgate", "init", "--expand-env", "--unset-env=A"],
+        ["./launchgate", "init", "--expand-env", "--unset-env=A"],
     );
     let gate = gate.args(["--", "sh", "-c", "exit $${A:-$$0}", "$CODE"]);
     gate.env("CODE", "4").env("A", "5").end().code(4);

@@ -7,7 +7,7 @@
 
 use std::fs;
 
-use crate::common::{ALL, Given, Mode, Place, Run, migrate, processes, stub, wait_until};
+use crate::common::{ALL, Given, Mode, Place, Run, migrate, processes, signals, stub, wait_until};
 use crate::{four_modes, init_modes};
 
 init_modes!(
@@ -91,8 +91,16 @@ fn a_signal_is_rewritten_or_dropped(mode: Mode) {
 /// A server with a child in its group; both listen for USR1 and TERM.
 fn pair(place: &Place, mode: Mode, flag: &str) -> Run {
     let server = stub()
-        .child(stub().record_signals("child", [libc::SIGUSR1, libc::SIGTERM], libc::SIGTERM))
-        .record_signals("server", [libc::SIGUSR1, libc::SIGTERM], libc::SIGTERM);
+        .child(stub().record_signals(
+            "child",
+            signals(&[libc::SIGUSR1, libc::SIGTERM]),
+            libc::SIGTERM,
+        ))
+        .record_signals(
+            "server",
+            signals(&[libc::SIGUSR1, libc::SIGTERM]),
+            libc::SIGTERM,
+        );
     let run = place
         .gate(mode, &["--migrate=true", flag])
         .server(&server)
@@ -197,7 +205,7 @@ fn a_server_dies_with_launchgate(mode: Mode) {
         let flags = ["--migrate=true", user];
         let run = place
             .gate(mode, &flags)
-            .server(&["sh", "-c", "echo x; sleep 1000"])
+            .server(["sh", "-c", "echo x; sleep 1000"])
             .start();
         place.wait_for_line("stdout", "x");
         run.signal(libc::SIGKILL);
@@ -269,7 +277,7 @@ fn a_server_that_can_not_be_executed_is_told_as_without_init(mode: Mode) {
     place.write_program("tool", "#!/bin/sh\n");
     let end = place
         .gate(mode, &["--migrate=rm tool"])
-        .server(&["./tool"])
+        .server(["./tool"])
         .end();
     end.code(127).says(&["error", "./tool", "hint="]);
 }
@@ -303,7 +311,7 @@ fn without_proc_it_finds_itself_by_the_name_it_was_started_by() {
     let run = place
         .gate(Mode::PidOneInit, &["--migrate=true"])
         .given(Given::NoProc)
-        .server(&SHELL)
+        .server(SHELL)
         .start();
     place.wait_for_line("up", "up");
     settled(&run, "launchgate init-loop ");
@@ -324,7 +332,7 @@ fn where_it_can_not_be_executed_again_it_stays_as_it_is() {
         "--",
     ];
     let run = place
-        .run(Mode::PidOneInit, &[&words[..], &SHELL].concat())
+        .run(Mode::PidOneInit, [&words[..], &SHELL].concat())
         .given(Given::NoProc)
         .start();
     place.wait_for_line("up", "up");
@@ -345,7 +353,7 @@ fn in_front_of_nobody_it_does_not_stay() {
         "--",
         "x",
     ];
-    place.run(Mode::Ordinary, &words).end().code(70);
+    place.run(Mode::Ordinary, words).end().code(70);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! "the terminal's foreground group handed over, stop and continue handled" (contract, section 7)
 
 use super::step_has_the_terminal::{shell, sits, wait_for_states};
-use crate::common::{Given, Mode, Place, Run, Signals, Stub, processes, stub, wait_until};
+use crate::common::{Given, Mode, Place, Run, Stub, processes, signals, stub, wait_until};
 use crate::init_modes;
 use crate::terminal::Terminal;
 
@@ -38,8 +38,8 @@ fn the_server_is_in_the_foreground(mode: Mode) {
 }
 
 /// A server at a terminal that listens for signals, USR1 being the last.
-fn listener(place: &Place, mode: Mode, terminal: &Terminal, signals: impl Signals) -> Run {
-    let server = stub().record_signals("heard", signals, libc::SIGUSR1);
+fn listener(place: &Place, mode: Mode, terminal: &Terminal, stops: &[i32]) -> Run {
+    let server = stub().record_signals("heard", signals(stops), libc::SIGUSR1);
     let gate = place.gate(mode, &["--migrate=true"]).server(&server);
     let run = sits(gate, terminal);
     place.wait_for_line("heard", "ready");
@@ -52,7 +52,7 @@ fn ctrl_c_reaches_the_server_once(mode: Mode) {
         &place,
         mode,
         &terminal,
-        [libc::SIGINT, libc::SIGQUIT, libc::SIGUSR1],
+        &[libc::SIGINT, libc::SIGQUIT, libc::SIGUSR1],
     );
     terminal.press("\x03");
     place.wait_for_line("heard", "2");
@@ -77,7 +77,7 @@ fn ctrl_c_ends_a_server_that_does_not_care(mode: Mode) {
 
 fn ctrl_z_without_a_shell_goes_on_at_once(mode: Mode) {
     let (place, mut terminal) = (Place::new(), Terminal::new());
-    let run = listener(&place, mode, &terminal, [libc::SIGCONT, libc::SIGUSR1]);
+    let run = listener(&place, mode, &terminal, &[libc::SIGCONT, libc::SIGUSR1]);
     for times in 1..4 {
         terminal.press("\x1a");
         wait_until("the server to go on", || {
@@ -91,7 +91,7 @@ fn ctrl_z_without_a_shell_goes_on_at_once(mode: Mode) {
 
 fn a_new_window_size_reaches_the_server_once(mode: Mode) {
     let (place, terminal) = (Place::new(), Terminal::new());
-    let run = listener(&place, mode, &terminal, [libc::SIGWINCH, libc::SIGUSR1]);
+    let run = listener(&place, mode, &terminal, &[libc::SIGWINCH, libc::SIGUSR1]);
     terminal.resize(50, 120);
     place.wait_for_line("heard", "28");
     run.signal(libc::SIGUSR1);
@@ -101,7 +101,7 @@ fn a_new_window_size_reaches_the_server_once(mode: Mode) {
 
 fn a_terminal_that_hangs_up_reaches_the_server_once(mode: Mode) {
     let (place, terminal) = (Place::new(), Terminal::new());
-    let run = listener(&place, mode, &terminal, [libc::SIGHUP, libc::SIGUSR1]);
+    let run = listener(&place, mode, &terminal, &[libc::SIGHUP, libc::SIGUSR1]);
     drop(terminal);
     place.wait_for_line("heard", "1");
     run.signal(libc::SIGUSR1);
@@ -115,7 +115,7 @@ fn next_after(mode: Mode, server: &Stub) {
     let script = format!(
         "./launchgate run -q --no-database --init --stop-grace=50ms -- {server}; ./stub report seen; exit 0"
     );
-    let gate = place.run(mode, &["sh", "-c", &script]);
+    let gate = place.run(mode, ["sh", "-c", &script]);
     let run = sits(gate, &terminal);
     let own = run.own_pid();
     run.end().code(0);
@@ -135,7 +135,7 @@ fn the_terminal_comes_back_from_a_group_that_died_with_the_server(mode: Mode) {
 fn a_server_without_streams_has_the_terminal_too(mode: Mode) {
     let (place, terminal) = (Place::new(), Terminal::new());
     let script = "exec ./launchgate run --no-database --init -- ./stub report seen </dev/null";
-    let run = sits(place.run(mode, &["sh", "-c", script]), &terminal);
+    let run = sits(place.run(mode, ["sh", "-c", script]), &terminal);
     run.end().code(0);
     let seen = place.report("seen");
     assert_eq!(seen.number("foreground"), seen.number("pid"));
@@ -145,7 +145,7 @@ fn a_shell_as_the_server_has_job_control(mode: Mode) {
     let (place, mut terminal) = (Place::new(), Terminal::new());
     let run = place
         .gate(mode, &["-q"])
-        .server(&["bash", "--norc", "--noprofile", "-i"])
+        .server(["bash", "--norc", "--noprofile", "-i"])
         .env("PS1", "prompt> ")
         .env("HISTFILE", "")
         .env("TERM", "dumb")

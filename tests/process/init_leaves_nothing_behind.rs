@@ -4,7 +4,7 @@
 //!
 //! "As a process that is not PID 1 it makes itself subreaper." (contract, section 7)
 
-use crate::common::{Mode, Place, processes, stub, wait_until};
+use crate::common::{Mode, Place, processes, signals, stub, wait_until};
 use crate::init_modes;
 
 init_modes!(
@@ -101,7 +101,12 @@ fn what_does_not_go_is_killed_after_the_grace(mode: Mode) {
         .child(
             stub()
                 .new_session()
-                .ignore_signals([libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM])
+                .ignore_signals(signals(&[
+                    libc::SIGHUP,
+                    libc::SIGINT,
+                    libc::SIGQUIT,
+                    libc::SIGTERM,
+                ]))
                 .append_pid("up")
                 .wait_forever(),
         )
@@ -147,7 +152,7 @@ fn what_keeps_forking_is_ended_too(mode: Mode) {
     place.write_program("chain", "#!/bin/sh\ntrap '' TERM\nsleep 0.01\n./chain &\n");
     let server = ["sh", "-c", "./chain & sleep 0.1; exit 3"];
     let gate = place.gate(mode, &["--migrate=true", "--stop-grace=50ms"]);
-    gate.server(&server).end().code(3).leaves_nothing();
+    gate.server(server).end().code(3).leaves_nothing();
 }
 
 fn what_is_stopped_is_woken_to_end(mode: Mode) {

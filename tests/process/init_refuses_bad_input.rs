@@ -188,7 +188,7 @@ fn check_shows_them_with_their_origins() {
         "true",
     ];
     let end = place
-        .run(Mode::Ordinary, &flags)
+        .run(Mode::Ordinary, flags)
         .env("LAUNCHGATE_REMAP_EXIT", "143:0")
         .end();
     end.code(0);

@@ -33,7 +33,7 @@ fn events(objects: &[Value]) -> Vec<&str> {
 fn every_line_is_an_object(mode: Mode) {
     let place = Place::new();
     let flags = ["--log-format=json", "--migrate=true"];
-    let end = place.gate(mode, &flags).server(&["true"]).end();
+    let end = place.gate(mode, &flags).server(["true"]).end();
     let seen = objects(end.code(0));
     let wanted = [
         "step.started",

@@ -7,13 +7,14 @@
 //! "A failed attempt stores the step, exit code or signal, duration and the last 4 KiB of output."
 //! (contract, section 5)
 
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 
 use nix::unistd::pipe;
 
 use crate::both_modes;
-use crate::common::{ALL, CommandLine, Gate, Mode, Place, migrate, stub, verify, wait_until};
+use crate::common::{ALL, Gate, Mode, Place, migrate, stub, verify, wait_until};
 
 both_modes!(
     captured_output_is_passed_on_byte_for_byte,
@@ -26,7 +27,12 @@ both_modes!(
     a_stream_that_can_not_be_written_is_said_and_stops_no_step,
 );
 
-fn gate<'a>(place: &'a Place, mode: Mode, flags: &[&str], server: impl CommandLine) -> Gate<'a> {
+fn gate<'a>(
+    place: &'a Place,
+    mode: Mode,
+    flags: &[&str],
+    server: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> Gate<'a> {
     let mut words = vec![
         "./launchgate",
         "run",
@@ -76,7 +82,7 @@ fn captured_output_arrives_as_it_comes(mode: Mode) {
     let flags = [migrate(
         stub().print("first").wait_for("go").print("second"),
     )];
-    let run = gate(&place, mode, &flags, &["true"]).start();
+    let run = gate(&place, mode, &flags, ["true"]).start();
     place.wait_for_line("stdout", "first");
     place.write("go", "");
     assert_eq!(run.end().code(0).stdout, b"first\nsecond\n");

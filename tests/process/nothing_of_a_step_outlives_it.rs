@@ -4,7 +4,9 @@
 //! before the next step, also where it left its process group or session." (contract, section 4)
 
 use crate::both_modes;
-use crate::common::{Given, Mode, Place, Stub, backup, migrate, processes, stub, verify};
+use crate::common::{
+    Given, Mode, NONE, Place, Stub, backup, migrate, processes, signals, stub, verify,
+};
 
 both_modes!(
     a_background_child_is_stopped_before_the_next_step,
@@ -100,7 +102,12 @@ fn what_ignores_term_is_killed_after_the_grace(mode: Mode) {
         .child(
             stub()
                 .new_session()
-                .ignore_signals([libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM])
+                .ignore_signals(signals(&[
+                    libc::SIGHUP,
+                    libc::SIGINT,
+                    libc::SIGQUIT,
+                    libc::SIGTERM,
+                ]))
                 .append_pid("up")
                 .wait_forever(),
         )
@@ -170,7 +177,9 @@ fn a_leftover_of_any_name_is_found(mode: Mode) {
     // No UTF-8, as where the kernel cuts a name of many bytes after fifteen; parentheses; a
     // line break.
     for name in [&b"\xc3\xa9\xc3"[..], b") S 1 ", b"\n\n", b"\xff"] {
-        let leftover = stub().new_session().set_name(name);
+        let hex = name.iter().map(|byte| format!("{byte:02x}"));
+        let hex = hex.collect::<Vec<_>>().concat();
+        let leftover = stub().new_session().set_name(hex);
         let step = stub()
             .child(leftover.append_pid("up").wait_forever())
             .wait_for("up");
@@ -216,7 +225,7 @@ fn a_stop_while_leftovers_are_stopped_is_obeyed(mode: Mode) {
                 .child(
                     stub()
                         .new_session()
-                        .record_signals_forever("heard", libc::SIGTERM),
+                        .record_signals("heard", libc::SIGTERM, NONE),
                 )
                 .wait_for("heard"),
         ),
@@ -243,7 +252,7 @@ fn what_was_inherited_as_ignored_is_no_way_to_survive(mode: Mode) {
         "trap '' TERM; exec ./launchgate job --no-database --stop-grace 100ms --migrate '{step}'"
     );
     place
-        .run(mode, &["sh", "-c", &words])
+        .run(mode, ["sh", "-c", &words])
         .end()
         .code(0)
         .leaves_nothing();
@@ -265,7 +274,7 @@ fn a_leftover_that_may_not_be_signalled_is_named(mode: Mode) {
         "--stop-grace=100ms",
         "--migrate=./daemon",
     ];
-    let run = place.run(mode, &words).start();
+    let run = place.run(mode, words).start();
     run.wait_for_log("killing");
     let left = run.others();
     assert_eq!(left.len(), 1, "{left:#?}");
@@ -327,7 +336,7 @@ fn without_a_proc_of_its_own_the_group_is_stopped_and_the_rest_waited_for() {
         );
         let words = "./launchgate job --no-database --stop-grace=50ms --migrate=./daemon; exit $?";
         let run = place
-            .run(Mode::PidOne, &["sh", "-c", words])
+            .run(Mode::PidOne, ["sh", "-c", words])
             .given(given)
             .start();
         run.wait_for_log("can't find the processes");

@@ -2,7 +2,7 @@
 //!
 //! "Every other signal goes to the step and does nothing where there is none." (contract, section 6)
 
-use crate::common::{ALL, Mode, Place, migrate, processes, stub, wait_until};
+use crate::common::{ALL, Mode, NONE, Place, migrate, processes, stub, wait_until};
 use crate::four_modes;
 use crate::signals_stop_the_step::{for_ever, heard, listening};
 
@@ -39,7 +39,7 @@ fn other_signals_do_nothing_where_there_is_no_step(mode: Mode) {
         "--stop-grace=1h",
         migrate(
             stub()
-                .child(stub().new_session().record_signals_forever("heard", ALL))
+                .child(stub().new_session().record_signals("heard", ALL, NONE))
                 .wait_for("heard"),
         ),
     ];

@@ -17,7 +17,7 @@ fn job(place: &Place, words: &[&str], variables: &[(&str, &str)]) -> Finished {
     let step = "--migrate=./stub append started migrate";
     let mut gate = place.run(
         Mode::Ordinary,
-        &["./launchgate", "job", "--release=v1", step],
+        ["./launchgate", "job", "--release=v1", step],
     );
     for (name, value) in variables {
         gate = gate.env(name, value);

@@ -15,7 +15,7 @@ fn refused(place: &Place, program: &str, code: i32, words: &[&str]) {
     end.code(code).says(&["error", "--migrate"]).says(words);
     let end = place
         .gate(Mode::Ordinary, &[earlier])
-        .server(&[program])
+        .server([program])
         .end();
     end.code(code).says(&["error", "server"]).says(words);
     assert!(!place.has("started"), "something was started\n{end}");
@@ -139,7 +139,7 @@ fn what_the_kernel_and_env_understand_is_not_refused() {
         place.write_program("script", &format!("{line}\necho \"$0\" >>order\n"));
         place
             .gate(Mode::Ordinary, &["--migrate=./script"])
-            .server(&["./script"])
+            .server(["./script"])
             .end()
             .code(0);
     }
@@ -205,7 +205,7 @@ fn a_job_has_no_server_to_speak_of() {
             "--stop-grace=0",
             step,
         ];
-        let end = place.run(Mode::Ordinary, &words).end();
+        let end = place.run(Mode::Ordinary, words).end();
         end.code(code)
             .says(&["error", "hint="])
             .never_says("server");
@@ -230,7 +230,7 @@ fn a_variable_that_nothing_expands_is_warned_of() {
     for (command, shown) in [("true $HOST", "`$HOST`"), ("true x${HOST}y", "`${HOST}`")] {
         let place = Place::new();
         let gate = place.gate(Mode::Ordinary, &["--migrate", command]);
-        let end = gate.server(&["true"]).end();
+        let end = gate.server(["true"]).end();
         end.code(0).says(&["--migrate", shown, warning]);
     }
     for words in [
@@ -271,7 +271,7 @@ fn a_forgotten_command_and_a_mistyped_variable_are_guessed() {
         (&["generate", "nonsense"], "write one of man, bash"),
     ] {
         let end = place
-            .run(Mode::Ordinary, &["./launchgate"])
+            .run(Mode::Ordinary, ["./launchgate"])
             .args(words)
             .end();
         end.code(64).says(&[says]);

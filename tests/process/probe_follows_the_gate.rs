@@ -82,7 +82,7 @@ fn what_is_no_process_is_no_gate(mode: Mode) {
         "exit",
         "3",
     ];
-    place.run(mode, &words).end().code(3);
+    place.run(mode, words).end().code(3);
     place
         .run(mode, &words[..3])
         .end()
@@ -90,17 +90,17 @@ fn what_is_no_process_is_no_gate(mode: Mode) {
         .says(&["there is no process 2147483647"]);
     for wrong in ["--pid=0", "--pid=-1", "--pid=x"] {
         let words = ["./launchgate", "probe", wrong];
-        place.run(mode, &words).end().code(64).says(&["--pid"]);
+        place.run(mode, words).end().code(64).says(&["--pid"]);
     }
     let words = ["./launchgate", "probe", "--pid=2147483647", "--", "absent"];
-    place.run(mode, &words).end().code(127).says(&["absent"]);
+    place.run(mode, words).end().code(127).says(&["absent"]);
 }
 
 #[test]
 fn a_command_that_is_not_there_is_no_server() {
     let place = Place::new();
     let words = ["./launchgate", "probe", "--pid=1", "--", "nosuch"];
-    let end = place.run(Mode::Ordinary, &words).end();
+    let end = place.run(Mode::Ordinary, words).end();
     end.code(127)
         .says(&["error: command: nosuch was not found"])
         .never_says("server");

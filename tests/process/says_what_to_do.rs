@@ -10,7 +10,7 @@ use crate::common::{Finished, Gate, Mode, Place};
 
 /// `launchgate WORDS`, with `DATABASE_URL`.
 fn launchgate<'a>(place: &'a Place, url: &str, words: &[&str]) -> Gate<'a> {
-    let gate = place.run(Mode::Ordinary, &["./launchgate"]);
+    let gate = place.run(Mode::Ordinary, ["./launchgate"]);
     gate.args(words).env("DATABASE_URL", url)
 }
 

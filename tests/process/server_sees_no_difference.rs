@@ -41,7 +41,7 @@ four_modes!(
 const STEPS: [&str; 4] = [
     "--stop-grace=100ms",
     "--backup=./stub leave-zombie",
-    "--migrate=./stub child 2 new-session wait-forever",
+    "--migrate=./stub child-of 2 new-session wait-forever",
     "--verify=true",
 ];
 

@@ -10,7 +10,7 @@ fn with(variables: &[(&str, &str)], flags: &[&str]) -> (Place, Finished) {
     for (name, value) in variables {
         gate = gate.env(name, value);
     }
-    let end = gate.server(&["./stub", "report", "served"]).end();
+    let end = gate.server(["./stub", "report", "served"]).end();
     (place, end)
 }
 
@@ -67,7 +67,7 @@ fn the_longest_duration_is_one() {
     for more in [&[][..], &["--init"]] {
         let flags = [&["--migrate=true"], &flags[..], more].concat();
         let gate = place.gate(Mode::Ordinary, &flags);
-        gate.server(&["./stub", "exit", "5"]).end().code(5);
+        gate.server(["./stub", "exit", "5"]).end().code(5);
     }
     // launchgate's own steps get some of them.
     std::fs::create_dir(place.path("migrations")).unwrap();
@@ -372,7 +372,7 @@ fn without_a_database_steps_run_only_where_no_database_says_so() {
     let place = Place::new();
     for verb in ["job", "check"] {
         let words = ["./launchgate", verb, "--migrate=touch ran"];
-        place.run(Mode::Ordinary, &words).end().code(64).says(&[
+        place.run(Mode::Ordinary, words).end().code(64).says(&[
             "every replica",
             "--database-url",
             "--no-database",

@@ -11,7 +11,7 @@ use crate::common::{Finished, Given, Mode, Place};
 fn run(place: &Place, file: &str, flags: &[&str]) -> Finished {
     place.write("launchgate.toml", file);
     let gate = place.gate(Mode::Ordinary, flags);
-    gate.server(&["./stub", "report", "served"]).end()
+    gate.server(["./stub", "report", "served"]).end()
 }
 
 #[test]
@@ -41,7 +41,7 @@ verbose = true
         .env("ALSO-GONE", "1");
     let end = gate
         .env("KEPT", "1")
-        .server(&["./stub", "report", "served"])
+        .server(["./stub", "report", "served"])
         .end();
     end.code(0).says(&["found", "backup"]);
     let order = ["backup", "one", "two words; and $NO shell"];
@@ -158,10 +158,10 @@ fn the_file_can_name_the_database_and_a_revision() {
             "order",
             "served",
         ];
-        place.run(Mode::Ordinary, &words).end().code(0);
+        place.run(Mode::Ordinary, words).end().code(0);
     }
     assert_eq!(place.lines("order"), ["migrated", "served", "served"]);
-    let status = place.run(Mode::Ordinary, &["./launchgate", "status"]).end();
+    let status = place.run(Mode::Ordinary, ["./launchgate", "status"]).end();
     let shown = String::from_utf8_lossy(&status.code(0).stdout).into_owned();
     assert!(
         shown.contains("42") && shown.contains("succeeded"),
@@ -178,7 +178,7 @@ fn what_the_file_names_wins_over_what_a_platform_hands_over() {
     );
     let gate = || {
         let words = ["./launchgate", "job", "--release=1"];
-        place.run(Mode::Ordinary, &words)
+        place.run(Mode::Ordinary, words)
     };
     let gone = "postgres://u:p@127.0.0.1:1/x";
     gate().env("DATABASE_URL", gone).end().code(0);
@@ -223,7 +223,7 @@ fn check_says_which_line_a_setting_comes_from() {
         "no-database = true\n# none\nstop-grace = \"7s\"\nstep-env = { TOKEN = \"secret-1\" }\n[[migrate]]\nname = \"seed\"\ncommand = [\"true\", \"two words\"]\ntimeout = \"0\"\nenv = { KEY = \"secret-2\" }\nuser = 0\n",
     );
     let words = ["./launchgate", "check", "--config", "x.toml"];
-    let end = place.run(Mode::Ordinary, &words).end();
+    let end = place.run(Mode::Ordinary, words).end();
     let shown = String::from_utf8_lossy(&end.code(0).stdout).into_owned();
     for words in [
         &["config", "x.toml", "--config"][..],
@@ -250,9 +250,9 @@ fn the_server_may_stay_behind_an_init_that_the_file_names() {
     let file = "init = true\nrewrite-signal = [\"15:3\"]\nremap-exit = [\"7:0\"]\n";
     place.write("launchgate.toml", file);
     let gate = place.gate(Mode::PidOne, &["--migrate=true"]);
-    gate.server(&["./stub", "exit", "7"]).end().code(0);
+    gate.server(["./stub", "exit", "7"]).end().code(0);
     let gate = place.gate(Mode::Ordinary, &["--migrate=true", "--init=off"]);
-    let end = gate.server(&["./stub", "exit", "7"]).end();
+    let end = gate.server(["./stub", "exit", "7"]).end();
     end.code(64)
         .says(&["launchgate.toml:2 rewrite-signal", "--init"]);
 }
@@ -261,7 +261,7 @@ fn the_server_may_stay_behind_an_init_that_the_file_names() {
 fn the_schema_knows_every_key_that_the_file_may_have() {
     let place = Place::new();
     let words = ["./launchgate", "generate", "schema"];
-    let end = place.run(Mode::Ordinary, &words).end();
+    let end = place.run(Mode::Ordinary, words).end();
     let schema: serde_json::Value = serde_json::from_slice(&end.code(0).stdout).unwrap();
     let known: BTreeSet<&String> = schema["properties"].as_object().unwrap().keys().collect();
     for key in &known {
@@ -273,7 +273,7 @@ fn the_schema_knows_every_key_that_the_file_may_have() {
             .never_says("unknown key");
     }
     let help = place
-        .run(Mode::Ordinary, &["./launchgate", "run", "--help"])
+        .run(Mode::Ordinary, ["./launchgate", "run", "--help"])
         .end();
     let help = String::from_utf8_lossy(&help.code(0).stdout).into_owned();
     let flags = help

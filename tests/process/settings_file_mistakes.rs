@@ -16,9 +16,7 @@ fn refused(file: impl AsRef<[u8]>, words: &[&str]) {
     let place = Place::new();
     place.write("launchgate.toml", file);
     let gate = place.gate(Mode::Ordinary, &["--backup=./stub append started backup"]);
-    let end = gate
-        .server(&["./stub", "append", "started", "server"])
-        .end();
+    let end = gate.server(["./stub", "append", "started", "server"]).end();
     end.code(64).says(words).says(&["hint="]);
     assert!(!place.has("started"), "{end}");
 }
@@ -28,9 +26,7 @@ fn a_link_that_leads_nowhere_is_no_missing_file() {
     let place = Place::new();
     std::os::unix::fs::symlink("gone.toml", place.path("launchgate.toml")).expect("a link");
     let gate = place.gate(Mode::Ordinary, &["--migrate=./stub append started migrate"]);
-    let end = gate
-        .server(&["./stub", "append", "started", "server"])
-        .end();
+    let end = gate.server(["./stub", "append", "started", "server"]).end();
     end.code(64)
         .says(&["launchgate.toml", "No such file", "hint="]);
     assert!(!place.has("started"), "{end}");
@@ -166,7 +162,7 @@ fn a_url_that_does_not_parse_is_told_without_its_password() {
         "\ndatabase-url = \"oracle://u:verysecret@h/x\"\n",
     );
     let words = ["./launchgate", "job", "--migrate=true"];
-    let end = place.run(Mode::Ordinary, &words).end();
+    let end = place.run(Mode::Ordinary, words).end();
     end.code(64)
         .says(&["./launchgate.toml:2 database-url", "oracle"])
         .never_says("verysecret");

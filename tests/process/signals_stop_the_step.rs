@@ -5,7 +5,7 @@
 //! did is recorded; the server is not started, even if the step ended well, and the exit code is
 //! 128+n whatever the step's was." (contract, section 6)
 
-use crate::common::{ALL, Mode, Place, Run, Stub, flag, migrate, stub, verify, wait_until};
+use crate::common::{ALL, Mode, NONE, Place, Run, Stub, flag, migrate, stub, verify, wait_until};
 use crate::four_modes;
 
 four_modes!(
@@ -39,7 +39,7 @@ fn until(last: i32) -> Stub {
 }
 
 pub(crate) fn for_ever() -> Stub {
-    stub().record_signals_forever("heard", ALL)
+    stub().record_signals("heard", ALL, NONE)
 }
 
 pub(crate) fn heard(place: &Place) -> Vec<String> {

@@ -6,8 +6,6 @@
 //! "`--warm-up CMD`: repeatable. After the gate opened, before the server: caches that need the
 //! schema. Its exit code ends the start." (contract, section 3)
 
-use nix::sys::signal::Signal;
-
 use crate::common::{Mode, Place, migrate, stub, stub::flag};
 use crate::{both_modes, four_modes};
 
@@ -139,7 +137,7 @@ fn a_signal_stops_one_and_the_start(mode: Mode) {
         let flags = [flag(name, command), migrate(note("migrate"))];
         let run = place.gate(mode, &flags).server(note("server")).start();
         place.wait_for_pid("pid");
-        run.signal(Signal::SIGTERM);
+        run.signal(libc::SIGTERM);
         let end = run.end();
         end.code(143).says(&["error", "SIGTERM", name]);
         assert!(!place.text("order").contains("server"), "{end}");
@@ -154,7 +152,7 @@ fn one_that_was_stopped_runs_again(mode: Mode) {
         let flags = [flag(name, command), migrate(note("migrate"))];
         let run = place.gate(mode, &flags).server(note("server")).start();
         place.wait_for_pid("pid");
-        run.signal(Signal::SIGTERM);
+        run.signal(libc::SIGTERM);
         let end = run.end();
         end.code(143)
             .says(&[name, "the next start runs this command again"]);
@@ -204,7 +202,7 @@ fn prepare_runs_as_the_starter_and_warm_up_as_the_server(mode: Mode) {
         "--migrate=id -u >migrate",
         "--warm-up=id -u >>warm-up",
     ];
-    place.gate(mode, &flags).server(&["true"]).end().code(0);
+    place.gate(mode, &flags).server(["true"]).end().code(0);
     for (name, user) in [("prepare", "0"), ("migrate", "0"), ("warm-up", "1000")] {
         assert_eq!(place.text(name), format!("{user}\n"), "{name}");
     }
@@ -219,7 +217,7 @@ fn the_settings_file_has_them_with_names_and_words(mode: Mode) {
     );
     let check = place.run(
         mode,
-        &["./launchgate", "check", "--no-database", "--migrate=true"],
+        ["./launchgate", "check", "--no-database", "--migrate=true"],
     );
     let end = check.end();
     end.code(0);
@@ -255,7 +253,7 @@ fn their_output_is_wrapped_in_json(mode: Mode) {
         "--log-format=json",
         prepare(stub().print("template written")),
     ];
-    let end = place.gate(mode, &flags).server(&["true"]).end();
+    let end = place.gate(mode, &flags).server(["true"]).end();
     end.code(0)
         .says(&["step.output", "template written", "\"step\":\"prepare\""]);
 }

@@ -79,7 +79,7 @@ fn the_servers_arguments_are_expanded_too() {
     gate.env("TOOL", "./stub")
         .env("FILE", "seen")
         .env("A", "a b")
-        .server(&server)
+        .server(server)
         .end()
         .code(0);
     assert_eq!(place.report("seen").argv()[5], "\\'a b\\' $ $1 $");
@@ -97,7 +97,7 @@ fn the_arguments_of_a_server_that_waits_are_expanded_too() {
     let server = ["--", "./stub", "report", "seen", "exit", "0", "$A"];
     let wait = |flag: &[&str], variable: &str| {
         let words = ["./launchgate", "wait", "--release=1", database];
-        let gate = place.run(Mode::Ordinary, &[&words[..], flag, &server].concat());
+        let gate = place.run(Mode::Ordinary, [&words[..], flag, &server].concat());
         let gate = gate.env("LAUNCHGATE_EXPAND_ENV", variable).env("A", "a b");
         gate.end().code(0);
         place.report("seen").argv()[5].clone()
@@ -246,7 +246,7 @@ fn a_variable_that_nobody_can_set_is_not_asked_for() {
         ]
         .concat();
         let gate = place.gate(Mode::Ordinary, &all).env("ADMIN_URL", "x");
-        let end = gate.server(&["./stub", &format!("${name}")]).end();
+        let end = gate.server(["./stub", &format!("${name}")]).end();
         end.code(64)
             .says(&["error", "SERVER", name, says])
             .never_says(&format!("set {name}"));

@@ -4,7 +4,9 @@
 //! counts as a stop; Ctrl-Z and `fg` work." (contract, section 6)
 
 use crate::both_modes;
-use crate::common::{Gate, Given, Mode, Place, Run, migrate, processes, stub, verify, wait_until};
+use crate::common::{
+    Gate, Given, Mode, Place, Run, migrate, processes, signals, stub, verify, wait_until,
+};
 use crate::terminal::Terminal;
 
 both_modes!(
@@ -132,7 +134,7 @@ fn ctrl_z_without_a_shell_goes_on_at_once(mode: Mode) {
         mode,
         &[migrate(stub().record_signals(
             "heard",
-            [libc::SIGCONT, libc::SIGUSR1],
+            signals(&[libc::SIGCONT, libc::SIGUSR1]),
             libc::SIGUSR1,
         ))],
     );
@@ -152,7 +154,7 @@ fn ctrl_z_without_a_shell_goes_on_at_once(mode: Mode) {
 /// An interactive shell with job control at the terminal.
 pub(super) fn shell(place: &Place, mode: Mode, terminal: &mut Terminal) -> Run {
     let run = place
-        .run(mode, &["bash", "--norc", "--noprofile", "-i"])
+        .run(mode, ["bash", "--norc", "--noprofile", "-i"])
         .env("PS1", "prompt> ")
         .env("HISTFILE", "")
         .env("TERM", "dumb")
@@ -169,7 +171,7 @@ pub(super) fn shell(place: &Place, mode: Mode, terminal: &mut Terminal) -> Run {
 fn job(place: &Place, run: &Run, terminal: &mut Terminal) -> (i32, i32) {
     let step = stub()
         .append_pid("step")
-        .wait_for_signal("heard", [libc::SIGUSR1, libc::SIGTERM])
+        .wait_for_signal("heard", signals(&[libc::SIGUSR1, libc::SIGTERM]))
         .to_string();
     terminal.press(&format!(
         "./launchgate run --no-database --migrate '{step}' -- ./stub report seen\n"
@@ -332,7 +334,7 @@ fn the_terminal_comes_back_where_the_session_is_outside() {
         let script = format!(
             "unshare -fp --mount-proc ./launchgate run -q --no-database --migrate true {flags} -- ./stub report seen; exit 0"
         );
-        let gate = place.run(Mode::Ordinary, &["sh", "-c", &script]);
+        let gate = place.run(Mode::Ordinary, ["sh", "-c", &script]);
         sits(gate, &terminal).end().code(0);
         let seen = place.report("seen");
         assert_eq!(seen.number("foreground"), seen.number("group"), "{flags}");

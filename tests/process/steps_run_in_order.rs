@@ -67,7 +67,7 @@ fn no_password_is_logged(mode: Mode) {
                 "--expand-env".into(),
             ],
         )
-        .server(&["./stub", "exit", "0", "$URL", "--key=$KEY"])
+        .server(["./stub", "exit", "0", "$URL", "--key=$KEY"])
         .env("URL", url)
         .env("KEY", "sEcReT")
         .end()
@@ -87,7 +87,7 @@ fn no_password_is_logged(mode: Mode) {
     ] {
         let place = Place::new();
         place
-            .run(mode, &["./launchgate", "run", &wrong, "--", "./stub"])
+            .run(mode, ["./launchgate", "run", &wrong, "--", "./stub"])
             .end()
             .code(64);
         assert!(!place.text("stderr").contains("sEcReT"), "{wrong}");

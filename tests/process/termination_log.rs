@@ -37,18 +37,18 @@ fn left(place: &Place, end: &Finished, code: i32, words: &[&str]) {
 fn every_gate_that_fails_leaves_its_reason(mode: Mode) {
     let place = Place::new();
     let gate = |flags: &[&str]| place.gate(mode, &[flags, &[FILE]].concat());
-    let end = gate(&[migrate(stub().exit(3))]).server(&["true"]).end();
+    let end = gate(&[migrate(stub().exit(3))]).server(["true"]).end();
     left(&place, &end, 3, &["migrate exited with code 3"]);
-    let end = gate(&["--migrate=a; b"]).server(&["true"]).end();
+    let end = gate(&["--migrate=a; b"]).server(["true"]).end();
     left(&place, &end, 64, &["found the shell operator `;`"]);
-    let end = gate(&["--migrate=not-here"]).server(&["true"]).end();
+    let end = gate(&["--migrate=not-here"]).server(["true"]).end();
     left(&place, &end, 127, &["not-here"]);
     place.write("data", "");
-    let end = gate(&["--migrate=./data"]).server(&["true"]).end();
+    let end = gate(&["--migrate=./data"]).server(["true"]).end();
     left(&place, &end, 126, &["./data"]);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = format!("--health-listen={}", taken.local_addr().unwrap());
-    let end = gate(&["--migrate=true", &listen]).server(&["true"]).end();
+    let end = gate(&["--migrate=true", &listen]).server(["true"]).end();
     left(&place, &end, 71, &["--health-listen", "in use"]);
     let job = |revision: &str, more: &str| {
         let words = [
@@ -61,7 +61,7 @@ fn every_gate_that_fails_leaves_its_reason(mode: Mode) {
             revision,
         ];
         place
-            .run(mode, &words)
+            .run(mode, words)
             .env("DATABASE_URL", "sqlite:app.db")
             .end()
     };
@@ -75,13 +75,13 @@ fn every_gate_that_fails_leaves_its_reason(mode: Mode) {
     let gate = place
         .gate(mode, &["--migrat=x"])
         .env("LAUNCHGATE_TERMINATION_LOG", "why");
-    left(&place, &gate.server(&["true"]).end(), 64, &["--migrat"]);
+    left(&place, &gate.server(["true"]).end(), 64, &["--migrat"]);
     let run = place
         .gate(
             mode,
             &[migrate(stub().append("here", "step").wait_forever()), FILE],
         )
-        .server(&["true"])
+        .server(["true"])
         .start();
     place.wait_for_line("here", "step");
     run.signal(libc::SIGTERM);
@@ -95,7 +95,7 @@ fn every_gate_that_fails_leaves_its_reason(mode: Mode) {
         url,
         FILE,
     ];
-    let end = place.run(mode, &words).end();
+    let end = place.run(mode, words).end();
     left(
         &place,
         &end,
@@ -120,7 +120,7 @@ fn one_that_cannot_be_written_changes_nothing_else(mode: Mode) {
     // A pipe that nobody reads is not waited for.
     for file in ["folder", "missing/why", "/dev/full", "pipe"] {
         let flags = [migrate(stub().exit(3)), "--termination-log", file];
-        let end = place.gate(mode, &flags).server(&["true"]).end();
+        let end = place.gate(mode, &flags).server(["true"]).end();
         end.code(3)
             .says(&["warning", "failed to write", file, "--termination-log"]);
         end.says(&["error", "migrate exited with code 3"]);

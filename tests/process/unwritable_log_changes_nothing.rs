@@ -154,7 +154,7 @@ fn a_slow_reader_still_gets_everything(mode: Mode) {
             "print",
             "served",
         ];
-        let run = place.run(mode, &words).descriptor(1, write).start();
+        let run = place.run(mode, words).descriptor(1, write).start();
         let mut read = File::from(read);
         let mut arrived = vec![0; 100];
         read.read_exact(&mut arrived).unwrap();

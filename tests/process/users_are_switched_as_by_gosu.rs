@@ -114,11 +114,11 @@ fn a_server_is_who_gosu_makes_it(mode: Mode) {
             }
         };
         let gosu = ["sh", "-c", "exec gosu \"$@\"", "sh", spec, "sh", "-c", WHO];
-        let gosu = given(place.run(mode, &gosu)).env("HOME", "/nowhere").end();
+        let gosu = given(place.run(mode, gosu)).env("HOME", "/nowhere").end();
         gosu.code(0);
         let ours = given(place.gate(mode, &["-q", "--user", spec]))
             .env("HOME", "/nowhere")
-            .server(&["sh", "-c", WHO])
+            .server(["sh", "-c", WHO])
             .end();
         ours.code(0);
         assert_eq!(who(&ours), who(&gosu), "{spec}");
@@ -136,7 +136,7 @@ fn steps_are_who_the_server_is_unless_told_otherwise(mode: Mode) {
         let step_command = format!("--migrate=sh -c '{print}'");
         let end = place
             .gate(mode, &[flags, &["-q", &step_command]].concat())
-            .server(&["sh", "-c", print])
+            .server(["sh", "-c", print])
             .end();
         end.code(0);
         assert_eq!(end.stdout, format!("{step}\n{server}\n").as_bytes());
@@ -152,7 +152,7 @@ fn home_is_the_users_unless_it_is_set_or_unset(mode: Mode) {
         let end = place
             .gate(mode, &all)
             .env("HOME", "/nowhere")
-            .server(&["sh", "-c", "echo $0 server=$HOME.", server])
+            .server(["sh", "-c", "echo $0 server=$HOME.", server])
             .end();
         end.code(0);
         String::from_utf8(end.stdout).unwrap()
@@ -174,7 +174,7 @@ fn numbers_need_no_entry(mode: Mode) {
     let end = place
         .gate(mode, &["-q", "--user=1234:5678"])
         .given(Given::NoEtc)
-        .server(&["sh", "-c", WHO])
+        .server(["sh", "-c", WHO])
         .end();
     end.code(0);
     let text = String::from_utf8(end.stdout.clone()).unwrap();
@@ -187,7 +187,7 @@ fn numbers_need_no_entry(mode: Mode) {
         let end = place
             .gate(mode, &["--user", name])
             .given(Given::NoEtc)
-            .server(&["true"])
+            .server(["true"])
             .end();
         end.code(64)
             .says(&["error", "--user", name, "has no /etc/", "numeric"]);
@@ -199,7 +199,7 @@ fn executables_are_looked_up_as_the_user(mode: Mode) {
     place.write_program("tool", "#!/bin/sh\nid -u >>ran\n");
     fs::set_permissions(place.path("tool"), fs::Permissions::from_mode(0o700)).unwrap();
     let server = ["./tool"];
-    let refused = place.gate(mode, &["--user=1234"]).server(&server).end();
+    let refused = place.gate(mode, &["--user=1234"]).server(server).end();
     refused
         .code(126)
         .says(&["error", "server", "./tool", "not executable by this user"]);
@@ -214,12 +214,12 @@ fn executables_are_looked_up_as_the_user(mode: Mode) {
     ]);
     assert!(!place.has("ran"));
     let flags = ["--user=1234", "--step-user=0", "--migrate=./tool"];
-    place.gate(mode, &flags).server(&["true"]).end().code(0);
+    place.gate(mode, &flags).server(["true"]).end().code(0);
     assert_eq!(place.lines("ran"), ["0"]);
     fs::create_dir(place.path("closed")).unwrap();
     fs::copy("/bin/true", place.path("closed/true")).unwrap();
     fs::set_permissions(place.path("closed"), fs::Permissions::from_mode(0o700)).unwrap();
-    let gate = place.gate(mode, &["--user=1234"]).server(&["closed/true"]);
+    let gate = place.gate(mode, &["--user=1234"]).server(["closed/true"]);
     gate.end().code(126).says(&["error", "can't access"]);
 }
 
@@ -245,7 +245,7 @@ fn under(place: &Place, mode: Mode, options: &[&str], flags: &[&str]) -> Finishe
         flags,
         &["--", "sh", "-c", WHO],
     ];
-    place.run(mode, &words.concat()).end()
+    place.run(mode, words.concat()).end()
 }
 
 fn who_may_not_switch_is_refused_before_anything_runs(mode: Mode) {

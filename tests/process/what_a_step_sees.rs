@@ -5,7 +5,7 @@
 //! `--step-env*` applied, plus" (contract, section 4)
 
 use crate::both_modes;
-use crate::common::{Finished, Given, Mode, Place, backup, migrate, report::Report, stub};
+use crate::common::{Finished, Given, Mode, Place, backup, migrate, report::Report, signals, stub};
 
 both_modes!(
     a_step_reads_from_dev_null,
@@ -170,7 +170,12 @@ fn a_step_does_not_outlive_launchgate(mode: Mode) {
             mode,
             &[migrate(
                 stub()
-                    .ignore_signals([libc::SIGTERM, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT])
+                    .ignore_signals(signals(&[
+                        libc::SIGTERM,
+                        libc::SIGHUP,
+                        libc::SIGINT,
+                        libc::SIGQUIT,
+                    ]))
                     .append_pid("up")
                     .wait_forever(),
             )],

@@ -12,7 +12,6 @@ use std::process::{Child, Command, Stdio};
 use crate::common::home::output;
 use crate::common::{Db, Gate, Scene, signal_tree, until};
 use crate::folder::{Migrations, applied};
-use nix::sys::signal::Signal;
 
 /// `launchgate run --snapshot --sql`.
 pub(crate) fn with_both<'a>(scene: &'a Scene<'a>, revision: &str) -> Gate<'a> {
@@ -95,7 +94,7 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         let pid = i32::try_from(self.0.id()).expect("a pid");
-        signal_tree(pid, Signal::SIGKILL);
+        signal_tree(pid, libc::SIGKILL);
         let _ = self.0.wait();
     }
 }

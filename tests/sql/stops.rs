@@ -5,7 +5,6 @@
 use crate::common::processes::signal;
 use crate::common::{Db, Scene, on_each};
 use crate::folder::{Migrations, applied, with_sql};
-use nix::sys::signal::Signal;
 
 pub(crate) fn slow(db: &Db) -> &'static str {
     match db {
@@ -24,7 +23,7 @@ fn a_stopped_migration_is_started_again(db: &Db) {
     files.write("1_a.sql", slow(db));
     let mut replica = with_sql(&scene, "v1").start();
     replica.wait_for_log("applying migrations");
-    replica.signal(Signal::SIGTERM);
+    replica.signal(libc::SIGTERM);
     replica.ends_with(143);
     assert_eq!(scene.states(), ["interrupted"]);
     with_sql(&scene, "v1").start().ends_with(0);
@@ -40,7 +39,7 @@ fn a_killed_migration_is_started_again(db: &Db) {
     files.write("1_a.sql", slow(db));
     let mut replica = with_sql(&scene, "v1").start();
     replica.wait_for_log("applying migrations");
-    replica.signal(Signal::SIGKILL);
+    replica.signal(libc::SIGKILL);
     replica.wait();
     with_sql(&scene, "v1").start().ends_with(0);
     assert_eq!(applied(db), ["1|a"]);

@@ -9,7 +9,6 @@ use crate::common::{Db, Gate, Scene, until};
 use crate::disk::Disk;
 use crate::folder::applied;
 use crate::snapshots::{served, snapshots, with_both};
-use nix::sys::signal::Signal;
 
 /// Nothing is migrated, and nothing is left that looks like a snapshot.
 fn refused(scene: &Scene<'_>, db: &Db, replica: Gate<'_>, words: &str) {
@@ -97,14 +96,14 @@ fn a_killed_snapshot_leaves_nothing_that_counts() {
             all.any(|e| e.is_ok_and(|e| e.file_name().to_string_lossy().ends_with(".partial")))
         })
     };
-    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGKILL, 137)] {
+    for (signal, code) in [(libc::SIGTERM, 143), (libc::SIGKILL, 137)] {
         let mut replica = with_both(&scene, "v2").start();
         until("the copy's beginning", partial);
         replica.signal(signal);
         replica.ends_with(code);
         assert_eq!(applied(&db), ["1|a"]);
         // Killed, it is left under a name of its own; stopped, it is tidied.
-        assert_eq!(partial(), signal == Signal::SIGKILL);
+        assert_eq!(partial(), signal == libc::SIGKILL);
         // It has all that the database hides, before it has the database's mode.
         for entry in fs::read_dir(&folder).expect("the folder") {
             let mode = entry.and_then(|e| e.metadata()).expect("a file").mode();

@@ -99,7 +99,7 @@ impl Project {
                 let held = held.as_ref().expect("held");
                 until("the first replica's slow migration", || held.waiting() > 0);
             }
-            self.place.run(Mode::Ordinary, &["/bin/sh", "-c", &script])
+            self.place.run(Mode::Ordinary, ["/bin/sh", "-c", &script])
         };
         let replicas = self.start(replica);
         self.watch(replicas, |round| {
@@ -114,7 +114,7 @@ impl Project {
         let server: Vec<_> = self.tool.server.split(' ').collect();
         let replicas = self.start(|_| {
             self.place
-                .run(Mode::Ordinary, &["./launchgate", "run", "--expand-env"])
+                .run(Mode::Ordinary, ["./launchgate", "run", "--expand-env"])
                 .args([&migrate])
                 .server(&server)
                 .env("GIT_SHA", "4f2a91c")

@@ -6,14 +6,18 @@
 
 use std::collections::VecDeque;
 use std::ffi::{CString, OsString};
+use std::fmt::Display;
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::str::FromStr;
 
+use super::Stub;
 use crate::common::processes::{change_mask, limit};
-use crate::common::wait_until;
+use crate::common::{report, until};
 
 #[used]
 #[unsafe(link_section = ".init_array")]
@@ -32,10 +36,129 @@ extern "C" fn start() {
         return;
     }
     let words = words.into_iter().skip(1).map(OsString::from_vec);
-    Actions {
-        words: words.collect(),
+    act_all(words.collect());
+}
+
+type Words = VecDeque<OsString>;
+
+/// What an action does with its arguments, which it takes off the front.
+type Action = fn(&mut Words);
+
+fn argument<T: FromStr>(words: &mut Words) -> T {
+    let word = words.pop_front().expect("another word");
+    let value = word.to_string_lossy().parse().ok();
+    value.unwrap_or_else(|| panic!("no argument of an action: {}", word.display()))
+}
+
+fn act_all(mut words: Words) -> ! {
+    while let Some(word) = words.pop_front() {
+        let name = word.to_string_lossy().replace('-', "_");
+        let action = ACTIONS.iter().find(|(action, _)| *action == name);
+        let (_, act) = action.unwrap_or_else(|| panic!("the stub knows no action {name:?}"));
+        act(&mut words);
     }
-    .act_all();
+    exit(0);
+}
+
+/// Makes of each action a method of [`Stub`], and what the stub's process does.
+macro_rules! actions {
+    (|$words:ident| $($(#[$doc:meta])+ $action:ident($($argument:ident: $kind:ty),*) $body:expr;)+) => {
+        impl Stub {
+            $($(#[$doc])+
+            pub fn $action(self $(, $argument: impl Display)*) -> Self {
+                self.then(stringify!($action).replace('_', "-")) $(.then($argument))*
+            })+
+        }
+        const ACTIONS: &[(&str, Action)] = &[$((stringify!($action), |$words| {
+            $(let $argument: $kind = argument($words);)*
+            let _ = &$words;
+            $body;
+        })),+];
+    };
+}
+actions! { |words|
+    /// Appends a line to a file.
+    append(file: PathBuf, line: String) append(&file, &line);
+    /// Appends its process id to a file, as a line.
+    append_pid(file: PathBuf) append(&file, &std::process::id().to_string());
+    /// Writes a line to standard output.
+    print(line: String) print(1, &line);
+    /// Writes a line to standard error.
+    eprint(line: String) print(2, &line);
+    /// Writes what it sees of itself to a file, for [`crate::common::Place::report`].
+    report(file: PathBuf) report::write(&file);
+    /// Waits until a file is there.
+    wait_for(file: PathBuf) until("a file", || file.exists());
+    /// Waits for a signal that ends it.
+    wait_forever() wait_forever();
+    /// Blocks signals, appends `ready` to a file, then the number of each one that comes, until
+    /// one of `last` comes.
+    record_signals(file: PathBuf, which: Signals, last: Signals) record_signals(&file, which.0, last.0);
+    /// Blocks a signal, appends `ready` to a file, then the value that comes with the signal.
+    record_signal_value(file: PathBuf, signal: i32) record_signal_value(&file, signal);
+    /// Ignores signals from here on.
+    ignore_signals(which: Signals) ignore(which.0);
+    /// Exits.
+    exit(code: i32) exit(code);
+    /// Dies of a signal.
+    die_of(signal: i32) die(signal);
+    /// Stops itself, until it gets SIGCONT.
+    stop_itself() raise(libc::SIGSTOP);
+    // SAFETY: these touch no memory.
+    /// Begins a session.
+    new_session() unsafe { libc::setsid() };
+    /// Begins a process group.
+    new_group() unsafe { libc::setpgid(0, 0) };
+    /// Begins a process group and makes it the terminal's foreground group.
+    take_foreground() unsafe {
+        libc::setpgid(0, 0);
+        libc::signal(libc::SIGTTOU, libc::SIG_IGN);
+        libc::tcsetpgrp(0, libc::getpid());
+    };
+    /// Has a child begin a process group, and moves into it.
+    move_to_group_of_a_child() {
+        let leader = fork();
+        if leader == 0 {
+            wait_forever();
+        }
+        unsafe {
+            libc::setpgid(leader, leader);
+            libc::setpgid(0, leader);
+        }
+    };
+    /// Forks a child that does so many of the next words.
+    child_of(count: usize) {
+        let own = words.drain(..count).collect();
+        if fork() == 0 {
+            act_all(own);
+        }
+    };
+    /// Goes on in a child and exits, so that the child is an orphan.
+    detach() if fork() != 0 {
+        exit(0);
+    };
+    /// Has a child that exits and is never waited for.
+    leave_zombie() leave_zombie();
+    /// Leaves orphans behind, appends `ready` to `FILE.ready`, and ends all of them at once when the file
+    /// is there.
+    leave_orphans(count: u32, file: PathBuf) leave_orphans(count, &file);
+    /// Sets its command name to bytes, in hexadecimal.
+    set_name(hex: String) set_name(&hex);
+    /// Executes itself without any environment, and goes on.
+    drop_environment() panic!("{}", Command::new("./stub").args(&*words).env_clear().exec());
+    /// Executes the next words.
+    exec_rest() {
+        let program: OsString = words.pop_front().expect("a program");
+        panic!("{}: {}", program.display(), Command::new(&program).args(&*words).exec());
+    };
+    /// Becomes a user who may start no further process; root has no such limit.
+    become_user_who_may_not_fork() {
+        unsafe {
+            libc::setgid(54321);
+            libc::setuid(54321);
+        }
+        limit(libc::RLIMIT_NPROC, 0, 0);
+    };
 }
 
 fn exit(code: i32) -> ! {
@@ -43,134 +166,12 @@ fn exit(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-struct Actions {
-    words: VecDeque<OsString>,
-}
-
-impl Actions {
-    fn word(&mut self) -> OsString {
-        self.words.pop_front().expect("another word")
-    }
-
-    fn text(&mut self) -> String {
-        self.word().into_string().expect("text")
-    }
-
-    fn number(&mut self) -> i32 {
-        self.text().parse().expect("a number")
-    }
-
-    fn act_all(&mut self) -> ! {
-        while let Some(action) = self.words.pop_front() {
-            self.act(&action.to_string_lossy());
-        }
-        exit(0);
-    }
-
-    fn act(&mut self, action: &str) {
-        match action {
-            "append" => {
-                let (file, line) = (self.word(), self.word());
-                append(Path::new(&file), line.as_bytes());
-            }
-            "append-pid" => {
-                let pid = std::process::id().to_string();
-                append(Path::new(&self.word()), pid.as_bytes());
-            }
-            "print" => print(1, self.word().as_bytes()),
-            "eprint" => print(2, self.word().as_bytes()),
-            "report" => crate::common::report::write(Path::new(&self.word())),
-            "wait-for" => {
-                let file = self.word();
-                wait_until("a file", || Path::new(&file).exists().then_some(()));
-            }
-            "wait-forever" => wait_forever(),
-            "record-signals" => {
-                let (file, which, last) = (self.word(), self.text(), self.text());
-                record_signals(Path::new(&file), mask(&which), mask(&last));
-            }
-            "record-signal-value" => {
-                let (file, number) = (self.word(), self.number());
-                record_signal_value(Path::new(&file), number);
-            }
-            "ignore-signals" => ignore(mask(&self.text())),
-            "exit" => exit(self.number()),
-            "die-of" => die(self.number()),
-            "stop-itself" => raise(libc::SIGSTOP),
-            _ => self.act_on_processes(action),
-        }
-    }
-
-    fn act_on_processes(&mut self, action: &str) {
-        match action {
-            "child" => {
-                let length = usize::try_from(self.number()).expect("a length");
-                let words = self.words.drain(..length).collect();
-                if fork() == 0 {
-                    Self { words }.act_all();
-                }
-            }
-            "detach" => {
-                if fork() != 0 {
-                    exit(0);
-                }
-            }
-            "leave-zombie" => leave_zombie(),
-            "leave-orphans" => {
-                let (count, file) = (self.number(), self.word());
-                leave_orphans(count, Path::new(&file));
-            }
-            // SAFETY: these touch no memory.
-            "new-session" => drop(unsafe { libc::setsid() }),
-            "new-group" => drop(unsafe { libc::setpgid(0, 0) }),
-            // SAFETY: these touch no memory.
-            "take-foreground" => unsafe {
-                libc::setpgid(0, 0);
-                libc::signal(libc::SIGTTOU, libc::SIG_IGN);
-                libc::tcsetpgrp(0, libc::getpid());
-            },
-            "move-to-group-of-a-child" => {
-                let leader = fork();
-                if leader == 0 {
-                    wait_forever();
-                }
-                // SAFETY: these touch no memory.
-                unsafe {
-                    libc::setpgid(leader, leader);
-                    libc::setpgid(0, leader);
-                }
-            }
-            "become-user-who-may-not-fork" => {
-                // SAFETY: these touch no memory.
-                unsafe {
-                    libc::setgid(54321);
-                    libc::setuid(54321);
-                }
-                limit(libc::RLIMIT_NPROC, 0, 0);
-            }
-            "set-name" => {
-                let hex = self.text();
-                let bytes: Vec<u8> = (0..hex.len() / 2)
-                    .map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).expect("hex"))
-                    .collect();
-                let name = CString::new(bytes).expect("a name");
-                // SAFETY: the string lives through the call.
-                unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
-            }
-            "drop-environment" => {
-                let mut command = std::process::Command::new("./stub");
-                let error = command.args(&self.words).env_clear().exec();
-                panic!("{error}");
-            }
-            "exec" => {
-                let program = self.word();
-                let mut command = std::process::Command::new(&program);
-                let error = command.args(&self.words).exec();
-                panic!("{}: {error}", program.display());
-            }
-            other => panic!("the stub knows no action {other:?}"),
-        }
-    }
+fn set_name(hex: &str) {
+    let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex");
+    let name: Vec<u8> = (0..hex.len()).step_by(2).map(byte).collect();
+    let name = CString::new(name).expect("a name");
+    // SAFETY: the string lives through the call.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
 }
 
 fn fork() -> i32 {
@@ -182,9 +183,8 @@ fn fork() -> i32 {
 
 /// Appends a line in one write. A new file appears with its first line in it, so that whoever
 /// waits for the file finds the line.
-fn append(file: &Path, text: &[u8]) {
-    let mut bytes = text.to_vec();
-    bytes.push(b'\n');
+fn append(file: &Path, line: &str) {
+    let bytes = format!("{line}\n");
     if !file.exists() {
         let name = format!(".append.{}", std::process::id());
         let new = file.with_file_name(name);
@@ -196,25 +196,29 @@ fn append(file: &Path, text: &[u8]) {
         }
     }
     let mut file = OpenOptions::new().append(true).open(file).expect("a file");
-    file.write_all(&bytes).expect("a line");
+    file.write_all(bytes.as_bytes()).expect("a line");
 }
 
-fn print(fd: i32, text: &[u8]) {
-    let mut bytes = text.to_vec();
-    bytes.push(b'\n');
-    // SAFETY: pointer and length are of one live vector.
+fn print(fd: i32, line: &str) {
+    let bytes = format!("{line}\n");
+    // SAFETY: pointer and length are of one live text.
     unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
 }
 
-/// `15,2`, `all` or `none`, as the kernel's 64 bits.
-fn mask(list: &str) -> u64 {
-    match list {
-        "all" => !0,
-        "none" => 0,
-        list => list
-            .split(',')
-            .map(|number| 1 << (number.parse::<u32>().expect("a signal") - 1))
-            .fold(0, |bits, bit: u64| bits | bit),
+/// The kernel's 64 bits, from `15,2`, `all` or `none`.
+struct Signals(u64);
+
+impl FromStr for Signals {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(list: &str) -> Result<Self, Self::Err> {
+        match list {
+            "all" => Ok(Self(!0)),
+            "none" => Ok(Self(0)),
+            list => list.split(',').try_fold(Self(0), |Self(bits), number| {
+                Ok(Self(bits | 1 << (number.parse::<u32>()? - 1)))
+            }),
+        }
     }
 }
 
@@ -235,10 +239,10 @@ fn next_signal(signals: u64) -> libc::siginfo_t {
 
 fn record_signals(file: &Path, heard: u64, last: u64) {
     change_mask(libc::SIG_BLOCK, heard);
-    append(file, b"ready");
+    append(file, "ready");
     loop {
         let number = next_signal(heard).si_signo;
-        append(file, number.to_string().as_bytes());
+        append(file, &number.to_string());
         if last & (1 << (number - 1)) != 0 {
             return;
         }
@@ -248,10 +252,10 @@ fn record_signals(file: &Path, heard: u64, last: u64) {
 fn record_signal_value(file: &Path, number: i32) {
     let signal = 1 << (number - 1);
     change_mask(libc::SIG_BLOCK, signal);
-    append(file, b"ready");
+    append(file, "ready");
     // SAFETY: a queued signal has a value.
     let value = unsafe { next_signal(signal).si_value().sival_ptr } as usize;
-    append(file, value.to_string().as_bytes());
+    append(file, &value.to_string());
 }
 
 fn wait_forever() -> ! {
@@ -276,7 +280,7 @@ fn leave_zombie() {
 }
 
 /// They hold the reading end of a pipe that ends for all of them at once.
-fn leave_orphans(count: i32, file: &Path) {
+fn leave_orphans(count: u32, file: &Path) {
     let mut ends = [0; 2];
     // SAFETY: the pointers live through the calls.
     unsafe {
@@ -293,8 +297,8 @@ fn leave_orphans(count: i32, file: &Path) {
             libc::waitpid(child, std::ptr::null_mut(), 0);
         }
     }
-    append(&file.with_extension("ready"), b"ready");
-    wait_until("a file", || file.exists().then_some(()));
+    append(&file.with_extension("ready"), "ready");
+    until("a file", || file.exists());
     // SAFETY: it is this function's own.
     unsafe { libc::close(ends[1]) };
 }

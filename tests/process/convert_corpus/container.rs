@@ -308,7 +308,7 @@ impl<'a> Container<'a> {
         let text = self.case.text["chain"].trim_end_matches('\n');
         let gate = self
             .place
-            .run(Mode::Ordinary, &["./launchgate", "convert", "--", text]);
+            .run(Mode::Ordinary, ["./launchgate", "convert", "--", text]);
         let gate = if self.case.is_unknown {
             gate
         } else {

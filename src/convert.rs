@@ -18,6 +18,8 @@ mod tools;
 mod words;
 mod yaml;
 
+use std::fmt::Display;
+
 pub use input::WHAT_TO_PASS;
 pub use proposal::Proposal;
 
@@ -62,11 +64,12 @@ impl Refusal {
     fn keep_script(what: impl Into<String>) -> Self {
         Self::new(what, "")
     }
+}
 
-    /// The same for one command.
-    fn keep(source: &str, what: &str) -> Self {
-        Self::keep_script(format!("`{}` {what}", shorten(source)))
-    }
+/// Refuses one command that only the script can run.
+fn keep<T>(source: &str, what: impl Display) -> Result<T, Refusal> {
+    let what = format!("`{}` {what}", shorten(source));
+    Err(Refusal::keep_script(what))
 }
 
 /// Adds what is not there yet.

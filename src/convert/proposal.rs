@@ -5,7 +5,7 @@ mod notes;
 use super::chain::{Chain, ChainCommand, Stage, User};
 use super::shell::Dialect;
 use super::words::{Part, Word, has_variables, source_of};
-use super::{Refusal, shorten};
+use super::{Refusal, keep, shorten};
 use crate::shell_words::{self, Expansion};
 
 /// What to write instead.
@@ -119,7 +119,7 @@ impl Chain<'_> {
     ) -> Result<Vec<String>, Refusal> {
         let differs = |command: Option<&ChainCommand>| {
             let what = "and the server run as different users";
-            command.map_or(Ok(()), |command| Err(Refusal::keep(&command.source, what)))
+            command.map_or(Ok(()), |command| keep(&command.source, what))
         };
         let mut flag = |name: &str, value: &str| flags.extend([name, value].map(str::to_owned));
         if let Some(outer) = &self.outer_user {
@@ -221,10 +221,10 @@ impl Chain<'_> {
     fn server_words(&self, server: &ChainCommand, manner: Manner) -> Result<Vec<String>, Refusal> {
         let has_variables = has_variables(&server.words);
         if has_variables && self.takes_cmd {
-            return Err(Refusal::keep(
+            return keep(
                 &self.server_name(),
                 "sets a variable and is followed by the CMD",
-            ));
+            );
         }
         if server.shell.is_some() || (manner == Manner::Shell && has_variables) {
             let shell = match &self.dialect {

@@ -14,17 +14,7 @@ use super::Refusal;
 /// The maximum length of the text: 16 KiB. Linux allows arguments eight times as long.
 pub(super) const MAX_TEXT: usize = 16 * 1024;
 
-/// The most brackets: the parser is recursive, and deep nesting would overflow its stack.
-const MAX_OPENERS: usize = 96;
-
-/// As many compound commands.
-const MAX_COMPOUNDS: usize = 24;
-
-/// As many loops and double brackets: the parser tries two ways at each level of these, so thirty
-/// of them take seconds.
-const MAX_LOOPS: usize = 8;
-
-/// As many separators within one compound command.
+/// The most separators within one compound command.
 const MAX_SEPARATORS: usize = 200;
 
 /// Which shell the text is for.
@@ -229,11 +219,13 @@ fn refuse_too_much(text: &str) -> Result<(), Refusal> {
     let groups = text.matches('{').count() - text.matches("${").count();
     let pairs = text.as_bytes().windows(2);
     let double = pairs.filter(|pair| pair == b"((").count();
-    let is_too_deep = text.matches(['(', '{', '`', '[']).count() > MAX_OPENERS
-        || words(&["if", "elif", "for", "case", "function", "select", "time"]) > MAX_COMPOUNDS
-        || words(&["while", "until"]) > MAX_LOOPS
-        || groups > MAX_COMPOUNDS
-        || double > MAX_LOOPS;
+    // The parser is recursive, and deep nesting would overflow its stack. It tries two ways at each level
+    // of a loop and of double brackets, so thirty of these take seconds.
+    let is_too_deep = text.matches(['(', '{', '`', '[']).count() > 96
+        || words(&["if", "elif", "for", "case", "function", "select", "time"]) > 24
+        || groups > 24
+        || words(&["while", "until"]) > 8
+        || double > 8;
     if is_too_deep {
         return Err(Refusal::keep_script(
             "the text has too many brackets or keywords",

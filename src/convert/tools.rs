@@ -45,6 +45,11 @@ fn behind_flags<'a, 'b>(words: &'a [&'b str], valued: &[&str]) -> &'a [&'b str] 
     words.get(at..).unwrap_or_default()
 }
 
+/// The name of the program that wrappers run in the end.
+fn name<'a>(core: &[&'a str]) -> &'a str {
+    base(core.first().copied().unwrap_or_default())
+}
+
 /// The wrapped command, behind wrappers that keep running.
 fn core<'a, 'b>(words: &'a [&'b str]) -> &'a [&'b str] {
     let mut words = words;
@@ -143,8 +148,7 @@ pub(super) fn is_seed(words: &[Word]) -> bool {
     let named_so = words.iter().any(|word| {
         speech(word).any(|part| matches!(part.as_str(), "seed" | "seeds" | "seeder" | "fixtures"))
     });
-    let core = core(&words);
-    let is_file_tool = is_in(tables::FILE_TOOLS, base(core.first().unwrap_or(&"")));
+    let is_file_tool = is_in(tables::FILE_TOOLS, name(core(&words)));
     !is_file_tool && (named_so || in_table(tables::SEEDS, &words))
 }
 
@@ -194,7 +198,7 @@ pub(super) fn ignores_term(words: &[Word]) -> bool {
     if in_table(tables::WITH_TERM_HANDLER, &words) {
         return false;
     }
-    let first = words.first().map(|word| base(word)).unwrap_or_default();
+    let first = name(&words);
     // `npx` and its like stay in front as processes of Node.
     let mut rows = tables::WITHOUT_TERM_HANDLER.lines();
     rows.any(|row| is_row(row, &[first])) || in_table(tables::WITHOUT_TERM_HANDLER, &words)
@@ -202,18 +206,13 @@ pub(super) fn ignores_term(words: &[Word]) -> bool {
 
 /// Whether it runs through a tool that passes signals on, where naming the server is better.
 pub(super) fn is_package_runner(words: &[Word]) -> bool {
-    matches!(
-        texts(words).first().map(|word| base(word)),
-        Some("npm" | "npx" | "yarn" | "pnpm")
-    )
+    is_in("npm npx yarn pnpm", name(&texts(words)))
 }
 
 /// Whether it is a shell script, as far as its name tells.
 pub(super) fn is_script(words: &[Word]) -> bool {
-    let words = texts(words);
-    let core = core(&words);
-    let name = base(core.first().unwrap_or(&""));
-    matches!(name, "sh" | "bash" | "dash" | "ash" | "busybox")
+    let name = name(core(&texts(words)));
+    is_in("sh bash dash ash busybox", name)
         || name.contains("entrypoint")
         || name.rsplit('.').next() == Some("sh")
 }

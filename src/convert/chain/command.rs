@@ -2,7 +2,7 @@
 
 use super::super::shell::{self, Contents, Dialect, Piece, PieceShape, Redirect, Simple};
 use super::super::words::{Word, has_variables, program, source_of};
-use super::super::{Refusal, shorten, tools};
+use super::super::{Refusal, keep, shorten, tools};
 use super::statement::{refuse_content, refuse_influence, refuse_program, refuse_undoing, undoing};
 use super::{Chain, ChainCommand, Kind, Line};
 
@@ -77,7 +77,7 @@ impl Chain<'_> {
         }
         if !contents.fails_as_one || !(last_migrates || contents.pipe) {
             let what = "decides whether the migration runs, or hides that it failed";
-            return Err(Refusal::keep(&piece.source, what));
+            return keep(&piece.source, what);
         }
         self.push_text(piece, Kind::Migration, what)
     }
@@ -94,7 +94,7 @@ impl Chain<'_> {
             &rest
         };
         let shown = shorten(source);
-        let keep = |what: &str| Err(Refusal::keep(source, what));
+        let keep = |what| keep(source, what);
         let is_quiet = !simple.redirects.contains(&Redirect::Elsewhere)
             && simple.words.iter().all(|word| word.needs_shell().is_none());
         let texts: Vec<Option<&str>> = simple.words.iter().map(Word::text).collect();
@@ -174,10 +174,7 @@ impl Chain<'_> {
                 && word.source.contains(['(', '`'])
         };
         match words.iter().find(hides) {
-            Some(word) => Err(Refusal::keep(
-                &word.source,
-                "may run a migration inside another command",
-            )),
+            Some(word) => keep(&word.source, "may run a migration inside another command"),
             None if self.line == Line::Server && tools::undoes(words) => {
                 Err(undoing(&source_of(words)))
             }
@@ -211,10 +208,7 @@ impl Chain<'_> {
         let options: Option<Vec<&str>> = options.iter().copied().collect();
         let options = options.and_then(|options| shell::options(&options));
         let Some(options) = options else {
-            return Err(Refusal::keep(
-                source,
-                "is an option that convert does not support",
-            ));
+            return keep(source, "is an option that convert does not support");
         };
         let what = if options.is_empty() {
             "logs what it runs"
@@ -233,10 +227,7 @@ fn refuse_inner(pieces: &[Piece]) -> Result<(), Refusal> {
         refuse_undoing(piece)?;
         let serves = piece.contents.has(tools::is_server) || piece.contents.has(tools::is_daemon);
         if piece.contents.refused.is_some() || piece.background || serves {
-            return Err(Refusal::keep(
-                &piece.source,
-                "starts a server or a background job",
-            ));
+            return keep(&piece.source, "starts a server or a background job");
         }
         if piece.contents.has(tools::is_migration) {
             return Err(Refusal::new(

@@ -3,7 +3,7 @@
 use super::super::shell::{self, Redirect, Simple};
 use super::super::tools::{self, Wrapped, Wrapper};
 use super::super::words::{Word, program, shell_state, source_of};
-use super::super::{Refusal, shorten};
+use super::super::{Refusal, keep, shorten};
 use super::command::needs_shell;
 use super::statement::{refuse_found, refuse_program};
 use super::{Chain, ChainCommand, User};
@@ -26,10 +26,7 @@ impl Chain<'_> {
         refuse_found(shell_state(&source_of(&simple.words)), source)?;
         let is_empty = simple.words.is_empty() && !self.takes_cmd;
         if is_empty || tools::changes_shell(&simple.words) || tools::ends_at_once(&simple.words) {
-            return Err(Refusal::keep(
-                source,
-                "is the last command, but not a server",
-            ));
+            return keep(source, "is the last command, but not a server");
         }
         self.put_assignments(&mut simple, source)?;
         let shell = needs_shell(&simple);
@@ -43,7 +40,7 @@ impl Chain<'_> {
             return self.words(simple.words, depth);
         };
         if self.takes_cmd || tools::wrapper(&simple.words)?.is_some() {
-            return Err(Refusal::keep(source, &format!("needs a shell for {what}")));
+            return keep(source, format!("needs a shell for {what}"));
         }
         self.note(format!("the server needs a shell for {what}: the image must contain one; `exec` then replaces it with the server"));
         let text = source.strip_prefix("exec").filter(|_| has_exec);
@@ -100,20 +97,17 @@ impl Chain<'_> {
         let mut words = vec![Word::literal("env")];
         for (name, value) in std::mem::take(&mut simple.assignments) {
             let Some(value) = value.text().filter(|_| simple.special.is_none()) else {
-                return Err(Refusal::keep(
+                return keep(
                     source,
-                    &format!("sets {name} to a value that the shell computes"),
-                ));
+                    format!("sets {name} to a value that the shell computes"),
+                );
             };
             words.push(Word::literal(&format!("{name}={value}")));
         }
         words.append(&mut simple.words);
         simple.words = words;
         if simple.redirects.contains(&Redirect::Elsewhere) {
-            return Err(Refusal::keep(
-                source,
-                "sets a variable and redirects a stream",
-            ));
+            return keep(source, "sets a variable and redirects a stream");
         }
         self.note("`env` sets the variable for the server only: the image must contain `env`");
         Ok(())
@@ -131,7 +125,7 @@ impl Chain<'_> {
                     "and the rest of the chain, which runs as {}, run as different users",
                     user.name
                 );
-                return Err(Refusal::keep(&earlier.source, &what));
+                return keep(&earlier.source, &what);
             }
             self.outer_user = user;
             self.around_init = None;

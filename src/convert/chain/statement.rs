@@ -2,7 +2,7 @@
 
 use super::super::shell::{Link, Piece, PieceShape};
 use super::super::words::{Word, program, shell_state};
-use super::super::{Refusal, shorten, tools};
+use super::super::{Refusal, keep, shorten, tools};
 use super::{Chain, ChainCommand, Line};
 
 /// The pieces of each statement.
@@ -78,7 +78,7 @@ impl Chain<'_> {
             refuse_influence(piece)?;
             if piece.contents.has(tools::is_migration) {
                 let what = "decides whether the migration runs";
-                return Err(Refusal::keep(&joined(pieces), what));
+                return keep(&joined(pieces), what);
             }
             options.extend(self.options_for(&piece.contents));
         }
@@ -105,7 +105,7 @@ impl Chain<'_> {
         let has_or = pieces.iter().any(|piece| piece.link == Link::Or);
         if has_or || before.iter().any(is_question) {
             let what = "starts conditionally, depending on the command before it";
-            return Err(Refusal::keep(&server.source, what));
+            return keep(&server.source, what);
         }
         self.each(before)?;
         let what = match &server.shape {
@@ -120,7 +120,7 @@ impl Chain<'_> {
             self.wrong("the server is in a pipe: the shell stays as PID 1 and drops SIGTERM, and the pipe hides the server's exit code");
         }
         let what = format!("is {what}, but a server was expected");
-        Err(Refusal::keep(&server.source, &what))
+        keep(&server.source, &what)
     }
 }
 
@@ -156,7 +156,7 @@ pub(super) fn refuse_content(piece: &Piece) -> Result<(), Refusal> {
 
 pub(super) fn refuse_found(found: Option<&str>, source: &str) -> Result<(), Refusal> {
     match found {
-        Some(what) => Err(Refusal::keep(source, &format!("contains {what}"))),
+        Some(what) => keep(source, format!("contains {what}")),
         None => Ok(()),
     }
 }
@@ -169,10 +169,10 @@ pub(super) fn refuse_influence(piece: &Piece) -> Result<(), Refusal> {
         let sets = simple.words.is_empty() && !simple.assignments.is_empty();
         if !simple.is_scoped && (sets || tools::changes_shell(&simple.words)) {
             let what = "changes the shell's state for later commands";
-            return Err(Refusal::keep(&piece.source, what));
+            return keep(&piece.source, what);
         }
         if tools::is_server(&simple.words) || tools::is_daemon(&simple.words) {
-            return Err(Refusal::keep(&piece.source, "starts a server or a daemon"));
+            return keep(&piece.source, "starts a server or a daemon");
         }
     }
     Ok(())
@@ -215,7 +215,7 @@ fn refuse_background(pieces: &[Piece]) -> Result<(), Refusal> {
     let what =
         "is a background job (`&`): it may be a second server, and its failure goes unnoticed";
     match pieces.iter().find(|piece| piece.background) {
-        Some(piece) => Err(Refusal::keep(&piece.source, what)),
+        Some(piece) => keep(&piece.source, what),
         None => Ok(()),
     }
 }

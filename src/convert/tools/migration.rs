@@ -1,13 +1,13 @@
 //! What migrates a database, and what takes a schema back.
 
 use super::super::words::Word;
-use super::{base, core, in_table, is_in, script, speech, tables, texts};
+use super::{base, core, in_table, is_in, name, script, speech, tables, texts};
 
 /// Whether this is known to migrate a database.
 pub(in crate::convert) fn is_migration(words: &[Word]) -> bool {
     let words = texts(words);
     let core = core(&words);
-    let name = base(core.first().unwrap_or(&""));
+    let name = name(core);
     if is_in(tables::FILE_TOOLS, name) {
         return false;
     }
@@ -41,7 +41,7 @@ fn local_program<'a, 'b>(core: &'a [&'b str]) -> Option<&'a [&'b str]> {
 
 /// Whether the name of the program, its script or its task mentions migrating.
 fn is_named_so(core: &[&str], script: Option<&[&str]>) -> bool {
-    let name = base(core.first().unwrap_or(&""));
+    let name = name(core);
     let migrates = |word: &str| {
         speech(word).any(|part| {
             part.starts_with("migrat") || part == "dbmigrate" || part == "runmigrations"
@@ -123,9 +123,7 @@ fn is_entry(name: &str) -> bool {
 
 /// Whether it sends SQL to a database.
 pub(in crate::convert) fn is_sql_client(words: &[Word]) -> bool {
-    let words = texts(words);
-    let program = core(&words).first();
-    program.is_some_and(|program| is_in(tables::SQL_CLIENTS, base(program)))
+    is_in(tables::SQL_CLIENTS, name(core(&texts(words))))
 }
 
 /// Whether the text has SQL that takes the schema away.

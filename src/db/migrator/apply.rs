@@ -6,6 +6,8 @@
 
 use std::{path::Path, time::Duration};
 
+use tokio::time::Instant;
+
 use super::{
     dialect::{FileTransaction, MigrationDialect},
     error::{MigrationError, refused, sql_failure},
@@ -175,7 +177,8 @@ impl Migrator {
             };
             return Err(match unit.get(progress.file) {
                 Some(file)
-                    if failure.kind() == FailureKind::Unreachable && progress.has_begun() =>
+                    if failure.kind() == FailureKind::Unreachable
+                        && (progress.part > 0 || progress.done > 0) =>
                 {
                     self.give_up(file, &progress, why).await
                 }
@@ -197,16 +200,23 @@ impl Migrator {
             match progress.stage {
                 Stage::Begin => {
                     self.begin(file, progress.file == 0).await?;
-                    progress.begun();
+                    progress.started = Some(Instant::now());
+                    progress.stage = Stage::Execute;
                 }
                 Stage::Execute => {
                     self.execute(file, progress).await?;
-                    progress.executed();
+                    let started = progress.started;
+                    progress.elapsed = started.map_or(Duration::ZERO, |it| it.elapsed());
+                    progress.stage = Stage::Record;
                 }
                 Stage::Record | Stage::Commit => {
                     let is_last = progress.file + 1 == unit.len();
                     self.record(file, progress, is_last).await?;
-                    progress.recorded();
+                    *progress = Progress {
+                        file: progress.file + 1,
+                        has_committed: progress.has_committed,
+                        ..Progress::default()
+                    };
                 }
             }
         }

@@ -31,30 +31,3 @@ pub(super) struct Progress {
     /// What the file's own statements took, once they were executed.
     pub(super) elapsed: Duration,
 }
-
-impl Progress {
-    /// Whether a file was begun and its outcome is not recorded.
-    pub(super) fn has_begun(&self) -> bool {
-        self.part > 0 || self.done > 0
-    }
-
-    pub(super) fn begun(&mut self) {
-        self.started = Some(Instant::now());
-        self.stage = Stage::Execute;
-    }
-
-    pub(super) fn executed(&mut self) {
-        self.elapsed = self
-            .started
-            .map_or(Duration::ZERO, |started| started.elapsed());
-        self.stage = Stage::Record;
-    }
-
-    pub(super) fn recorded(&mut self) {
-        *self = Self {
-            file: self.file + 1,
-            has_committed: self.has_committed,
-            ..Self::default()
-        };
-    }
-}

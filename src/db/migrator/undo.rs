@@ -102,22 +102,18 @@ impl Migrator {
             None
         } else {
             let effects = self.undo(failed).await;
-            self.note_failure(failed, &failed.words(error)).await;
+            // The note that the tool would leave. Without it the failure is the same.
+            if let (FileTransaction::Marked, Some(note)) =
+                (failed.transaction, self.history.layout.failed_row)
+            {
+                let note = note(&self.rows(), failed.file, &failed.words(error));
+                let _ = self.run(note).await;
+            }
             Some(effects)
         };
         let what = failed.what(error, effects);
         let hint = failed.hint(fault, effects, self.history.layout, &self.history.table);
         sql_failure(self.target.url.redact(&what), hint).into()
-    }
-
-    /// Leaves the note that the tool would leave. Without it the failure is the same.
-    async fn note_failure(&mut self, failed: &FailedFile<'_>, words: &str) {
-        if failed.transaction != FileTransaction::Marked {
-            return;
-        }
-        if let Some(note) = self.history.layout.failed_row {
-            let _ = self.run(note(&self.rows(), failed.file, words)).await;
-        }
     }
 
     /// If a file without a transaction leaves one of its own open, the file would appear applied, but

@@ -25,14 +25,13 @@ pub fn wait(
     environment: &Environment,
     settings: &WaitSettings,
 ) -> Result<(), Failure> {
-    let mut every_start = every_start::plan(log, environment, &settings.server)?;
+    let every_start = every_start::plan(log, environment, &settings.server)?;
     every_start::watch_parent(&every_start);
     let Some((health, ledger)) = &settings.gate else {
         return every_start::skip_gate(host, log, every_start);
     };
     let plan = gate_plan(log, environment, ledger)?;
     log.hide(|secrets| secrets.add_all(plan.target.url.secrets()));
-    every_start.redact(&log.secrets());
     let every_start = steps::find_every_start(every_start, log)?;
     let wait = || until_succeeded(host, log, plan);
     every_start::go_through(host, log, &every_start, health.as_ref(), wait)

@@ -104,7 +104,7 @@ pub fn pass_together(
             // If the flow is gone nobody writes the ledger; the permit knows.
             let _ = progress.send(Progress {
                 step: step.name.clone(),
-                command: step.text.clone(),
+                command: log.secrets().redact(&step.text).into_owned(),
                 announced: StepAnnounced(Arc::clone(&written)),
             });
             if waits_for_ledger {

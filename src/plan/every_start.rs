@@ -5,7 +5,6 @@ use super::planner::{Planner, Steps};
 use super::server::{self, ServerPlan};
 use super::step::Stage;
 use crate::exit::{Failure, Problem};
-use crate::redact::Secrets;
 use crate::settings::ServerSettings;
 use crate::sys::environment::Environment;
 use crate::sys::identity::Identity;
@@ -38,16 +37,6 @@ impl EveryStart {
             warm_up: commands(Stage::AfterGate, user, inherited, settings, warn)?,
             server,
         })
-    }
-
-    /// Hides secrets in everything that the log shows.
-    pub fn redact(&mut self, secrets: &Secrets) {
-        for step in self.prepare.list.iter_mut().chain(&mut self.warm_up.list) {
-            step.text = secrets.redact(&step.text).into_owned();
-        }
-        if let Some(server) = &mut self.server {
-            server.text = secrets.redact(&server.text).into_owned();
-        }
     }
 }
 

@@ -70,38 +70,31 @@ impl RunPlan {
             );
             log.warn(Event::ConfigWarning, &problem, &[]);
         }
-        let mut plan = Self {
+        hide_secrets(&steps, &coordination, own, log);
+        Ok(Self {
             steps,
             every_start,
             coordination,
-        };
-        plan.redact(own, log);
-        Ok(plan)
+        })
     }
+}
 
-    /// No log line and no ledger row shows a secret of the database's URL or of a step's environment.
-    fn redact(&mut self, settings: &StepSettings, log: &Log) {
-        log.hide(|secrets| {
-            let own = self
-                .steps
-                .list
-                .iter()
-                .filter_map(|step| step.environment.as_ref());
-            for environment in own.chain([&self.steps.environment]) {
-                // The log knows the inherited ones.
-                secrets.add_variables(environment.added());
-            }
-            for variable in &settings.step_env_from {
-                secrets.add_variable_value(&String::from_utf8_lossy(&variable.value.1));
-            }
-            if let Coordination::Gate(gate) = &self.coordination {
-                secrets.add_all(gate.target.url.secrets());
-            }
-        });
-        let secrets = log.secrets();
-        for step in &mut self.steps.list {
-            step.text = secrets.redact(&step.text).into_owned();
+/// No log line and no ledger row shows a secret of the database's URL or of a step's environment.
+fn hide_secrets(steps: &Steps, coordination: &Coordination, settings: &StepSettings, log: &Log) {
+    log.hide(|secrets| {
+        let own = steps
+            .list
+            .iter()
+            .filter_map(|step| step.environment.as_ref());
+        for environment in own.chain([&steps.environment]) {
+            // The log knows the inherited ones.
+            secrets.add_variables(environment.added());
         }
-        self.every_start.redact(&secrets);
-    }
+        for variable in &settings.step_env_from {
+            secrets.add_variable_value(&String::from_utf8_lossy(&variable.value.1));
+        }
+        if let Coordination::Gate(gate) = coordination {
+            secrets.add_all(gate.target.url.secrets());
+        }
+    });
 }

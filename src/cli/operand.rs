@@ -61,65 +61,56 @@ impl Operand {
 
     /// The clap definition.
     pub(super) fn arg(self, verb: Verb) -> Arg {
-        let arg = Arg::new(self.as_str()).value_parser(ValueParser::os_string());
-        let arg = if self.is_flag() {
-            arg.long(self.as_str())
-        } else {
-            arg
-        };
-        match self {
-            Self::Server => {
-                let (name, help) = match verb {
-                    Verb::Probe => (
-                        "COMMAND",
-                        "The health check's command and its arguments, after `--`",
-                    ),
-                    _ => ("SERVER", "The server and its arguments, after `--`"),
-                };
-                arg.last(true)
-                    .num_args(1..)
-                    .action(ArgAction::Append)
-                    .value_name(name)
-                    .help(help)
-                    .help_heading("Arguments")
-                    .value_hint(ValueHint::CommandWithArguments)
-            }
-            Self::Revision => arg
-                .required(true)
-                .value_name("REVISION")
-                .help("The revision, as `launchgate status` shows it"),
-            Self::As => arg.required(true).value_name("DECISION").help(
+        let mut arg = Arg::new(self.as_str())
+            .value_parser(ValueParser::os_string())
+            .required(!matches!(
+                self,
+                Self::Server | Self::Note | Self::Role | Self::LedgerPlace | Self::Chain
+            ));
+        if self.is_flag() {
+            arg = arg.long(self.as_str());
+        }
+        let (name, help) = match self {
+            Self::Server if verb == Verb::Probe => (
+                "COMMAND",
+                "The health check's command and its arguments, after `--`",
+            ),
+            Self::Server => ("SERVER", "The server and its arguments, after `--`"),
+            Self::Revision => ("REVISION", "The revision, as `launchgate status` shows it"),
+            Self::As => (
+                "DECISION",
                 "`succeeded`: consider it done; `retry`: reset its attempts; `blocked`: never start it",
             ),
-            Self::Note => arg
-                .allow_hyphen_values(true)
-                .value_name("TEXT")
-                .help("The reason, recorded in the ledger"),
-            Self::Database => arg
-                .required(true)
-                .value_name("KIND")
-                .help(backends()),
-            Self::Role => arg
-                .value_name("NAME")
-                .help("Add the grants that this role needs"),
-            Self::LedgerPlace => arg
-                .value_name("NAME")
-                .help("The schema or database, where it is named with --ledger [default: launchgate]"),
+            Self::Note => ("TEXT", "The reason, recorded in the ledger"),
+            Self::Database => return arg.value_name("KIND").help(backends()),
+            Self::Role => ("NAME", "Add the grants that this role needs"),
+            Self::LedgerPlace => (
+                "NAME",
+                "The schema or database, where it is named with --ledger [default: launchgate]",
+            ),
+            Self::Chain => (
+                "CHAIN",
+                "The chain as you would write it: `sh -c \"migrate; serve\"`, its words after `--`, the \
+                 JSON array of a Dockerfile; `-` or nothing to read standard input",
+            ),
+            Self::What => ("WHAT", "What to print"),
+            Self::Step | Self::Folder => return arg,
+        };
+        let arg = arg.value_name(name).help(help);
+        match self {
+            Self::Server => arg
+                .last(true)
+                .num_args(1..)
+                .action(ArgAction::Append)
+                .help_heading("Arguments")
+                .value_hint(ValueHint::CommandWithArguments),
             Self::Chain => arg
                 .num_args(1..)
                 .action(ArgAction::Append)
-                .trailing_var_arg(true)
-                .value_name("CHAIN")
-                .help(
-                    "The chain as you would write it: `sh -c \"migrate; serve\"`, its words after `--`, the \
-                     JSON array of a Dockerfile; `-` or nothing to read standard input",
-                ),
-            Self::What => arg
-                .required(true)
-                .value_parser(Document::ALL.map(Document::as_str))
-                .value_name("WHAT")
-                .help("What to print"),
-            Self::Step | Self::Folder => arg.required(true),
+                .trailing_var_arg(true),
+            Self::Note => arg.allow_hyphen_values(true),
+            Self::What => arg.value_parser(Document::ALL.map(Document::as_str)),
+            _ => arg,
         }
     }
 }

@@ -61,7 +61,7 @@ impl CurrentWait {
     }
 
     /// The number of the wait, if there is one now.
-    fn number(&self) -> Option<u64> {
+    pub(super) fn number(&self) -> Option<u64> {
         Some(self.lock().number).filter(|number| number % 2 == 1)
     }
 
@@ -78,29 +78,14 @@ impl CurrentWait {
             .map(|(_, failure)| failure)
     }
 
+    /// The end of a flow that was `asked` to stop in the wait with this number, if it was in one. A wait ends
+    /// at once, unless it hangs. Everything else may take its time.
+    pub(super) fn stop_deadline(&self, asked: Moment, number: Option<u64>) -> Moment {
+        let hangs = number.is_some() && self.number() == number;
+        asked + if hangs { SLACK } else { STOP_LIMIT }
+    }
+
     fn lock(&self) -> MutexGuard<'_, WaitState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The end of a flow that was asked to stop.
-pub(super) struct Ending {
-    asked: Moment,
-    /// The wait that it was in.
-    wait: Option<u64>,
-}
-
-impl Ending {
-    pub(super) fn begin(wait: &CurrentWait) -> Self {
-        Self {
-            asked: Moment::now(),
-            wait: wait.number(),
-        }
-    }
-
-    /// A wait ends at once, unless it hangs. Everything else may take its time.
-    pub(super) fn deadline(&self, wait: &CurrentWait) -> Moment {
-        let hangs = self.wait.is_some() && wait.number() == self.wait;
-        self.asked + if hangs { SLACK } else { STOP_LIMIT }
     }
 }

@@ -16,7 +16,7 @@ use tokio::task::JoinError;
 use tokio::time::{Instant, sleep_until};
 
 use crate::exit::{Failure, FailureKind};
-use crate::gate::current_wait::{CurrentWait, Ending};
+use crate::gate::current_wait::CurrentWait;
 use crate::gate::lease::LeasePermit;
 use crate::steps::{self, RunIdentity, StepsOutcome, Verdict};
 use crate::sys;
@@ -232,16 +232,16 @@ fn attend(
     stop: &watch::Sender<Option<Stop>>,
     wait: &CurrentWait,
 ) -> Result<(), Failure> {
-    let mut ending: Option<Ending> = None;
+    let mut asked = None;
     let mut has_run = false;
     loop {
         let stopped = host.signals.stopped();
-        if stopped.is_some() && ending.is_none() {
-            ending = Some(Ending::begin(wait));
+        if stopped.is_some() && asked.is_none() {
+            asked = Some((Moment::now(), wait.number()));
             stop.send_replace(stopped);
         }
-        let deadline = match &ending {
-            Some(ending) => Some(ending.deadline(wait)),
+        let deadline = match asked {
+            Some((asked, number)) => Some(wait.stop_deadline(asked, number)),
             None => wait.deadline(),
         };
         match (host.wait(Some(wait.wake.as_fd()), deadline), stopped) {

@@ -9,10 +9,8 @@ mod id;
 pub use fingerprint::Files;
 pub use id::{MEANINGLESS, MOVING, PLATFORM_VARIABLES, Release, find};
 
+use crate::db::ledger::REVISION_MAX;
 use crate::exit::Problem;
-
-/// The width of the ledger's column. An index on several such columns fits on every server.
-pub const MAX_BYTES: usize = 255;
 
 /// The key of the ledger with exactly this text, which fits its column and a log line.
 ///
@@ -25,10 +23,10 @@ pub fn revision(text: &str) -> Result<String, Problem> {
             "set a value that identifies the release, such as the commit",
         ));
     }
-    if text.len() > MAX_BYTES {
+    if text.len() > REVISION_MAX {
         let bytes = text.len();
         return Err(Problem::new(
-            format!("is {bytes} bytes long, but a revision has at most {MAX_BYTES}"),
+            format!("is {bytes} bytes long, but a revision has at most {REVISION_MAX}"),
             "use a short value that changes with every release, such as the commit",
         ));
     }

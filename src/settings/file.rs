@@ -3,8 +3,8 @@
 //! The whole file is read at once, so that an unknown key is always an error. A value is parsed only
 //! when it is used.
 
+mod item;
 mod source;
-mod value;
 
 use std::ffi::OsString;
 use std::io;
@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+pub(super) use item::Item;
 use source::Source;
-pub(super) use value::{Item, Value};
 
 use super::nearest::nearest;
 use super::origin::{Origin, Setting};
@@ -36,8 +36,9 @@ const CONFIG: SettingId = SettingId::Config;
 /// A settings file that was read.
 #[derive(Debug, Clone)]
 pub(super) struct SettingsFile {
-    path: String,
-    origin: Origin,
+    pub(super) path: &'static str,
+    /// Where the path came from.
+    pub(super) origin: Origin,
     entries: Vec<(SettingId, Item)>,
 }
 
@@ -62,7 +63,7 @@ impl SettingsFile {
         };
         let (bytes, untrusted) = found.map_err(|error| unreadable(&path, &origin, &error))?;
         refuse_untrusted(&path, untrusted)?;
-        Self::parse(verb, &path, origin, &bytes).map(Some)
+        Self::parse(verb, &path, origin, bytes).map(Some)
     }
 
     /// Reads one setting, whatever else is wrong with the file, as long as it is TOML.
@@ -71,29 +72,26 @@ impl SettingsFile {
             Some(path) => trusted(Path::new(path))?,
             None => PLACES.iter().find_map(|place| trusted(Path::new(place)))?,
         };
-        let source = Source::new("", &bytes).ok()?;
-        let table = DeTable::parse(source.text).ok()?;
+        let (source, table) = table("", bytes).ok()?;
         let (_, value) = table
-            .get_ref()
             .iter()
             .find(|(key, _)| key.get_ref().as_ref() == id.name())?;
-        let item = Item::new(&source, id.name(), 0, value);
-        item.value.filled().ok().map(OsString::from)
+        let (key, at) = (id.name(), 0);
+        let item = Item {
+            source,
+            key,
+            at,
+            value,
+        };
+        Some(item.setting().ok()?.value)
     }
 
-    fn parse(verb: Verb, path: &Path, origin: Origin, bytes: &[u8]) -> Result<Self, Failure> {
-        let path = path.display().to_string();
-        let source = Source::new(&path, bytes)?;
-        let table = DeTable::parse(source.text).map_err(|error| {
-            let place = source.place(error.span().map_or(0, |span| span.start));
-            Failure::usage(
-                format!("{place}: {}", error.message().trim()),
-                "fix the line; TOML is `key = \"value\"`, with text in quotes",
-            )
-        })?;
+    fn parse(verb: Verb, path: &Path, origin: Origin, bytes: Vec<u8>) -> Result<Self, Failure> {
+        let path = path.display().to_string().leak();
+        let (source, table) = table(path, bytes)?;
         let known: Vec<&Definition> = SETTINGS.iter().filter(|row| row.id != CONFIG).collect();
         let mut entries = Vec::new();
-        for (key, value) in table.get_ref() {
+        for (key, value) in table {
             let found = known.iter().find(|row| row.name == key.get_ref().as_ref());
             // A mistake in a setting of the gate must not stop `init`, which has no gate.
             if verb == Verb::Init && !found.is_some_and(|row| row.belongs_to(verb)) {
@@ -109,8 +107,17 @@ impl SettingsFile {
                 }
                 _ => {}
             }
-            let item = Item::new(&source, found.name, key.span().start, value);
-            entries.push((found.id, item));
+            let at = key.span().start;
+            let key = found.name;
+            entries.push((
+                found.id,
+                Item {
+                    source,
+                    key,
+                    at,
+                    value,
+                },
+            ));
         }
         Ok(Self {
             path,
@@ -119,21 +126,27 @@ impl SettingsFile {
         })
     }
 
-    /// Its path.
-    pub(super) fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// Where the path came from.
-    pub(super) fn origin(&self) -> &Origin {
-        &self.origin
-    }
-
     /// The value of a setting.
-    pub(super) fn item(&self, id: SettingId) -> Option<&Item> {
+    pub(super) fn item(&self, id: SettingId) -> Option<Item> {
         let (_, item) = self.entries.iter().find(|(found, _)| *found == id)?;
-        Some(item)
+        Some(*item)
     }
+}
+
+/// The file's table. It lives as long as the process, which reads one file.
+fn table(
+    path: &'static str,
+    bytes: Vec<u8>,
+) -> Result<(Source<'static>, &'static DeTable<'static>), Failure> {
+    let source = Source::new(path, bytes.leak())?;
+    let table = DeTable::parse(source.text).map_err(|error| {
+        let place = source.place(error.span().map_or(0, |span| span.start));
+        Failure::usage(
+            format!("{place}: {}", error.message().trim()),
+            "fix the line; TOML is `key = \"value\"`, with text in quotes",
+        )
+    })?;
+    Ok((source, Box::leak(Box::new(table)).get_ref()))
 }
 
 /// The file that `--termination-log`, its variable or its key names, read without resolving the
@@ -271,7 +284,7 @@ mod tests {
             Verb::Run,
             Path::new("x.toml"),
             Origin::Default,
-            text.as_bytes(),
+            text.as_bytes().to_vec(),
         )
     }
 
@@ -311,7 +324,7 @@ mod tests {
     fn a_value_knows_its_line() {
         let file = parse("\u{feff}# one\n\nlease = \"30s\"\n").unwrap();
         let item = file.item(SettingId::Lease).unwrap();
-        assert_eq!(item.origin, Origin::File("x.toml:3 lease".into()));
+        assert_eq!(item.origin(), Origin::File("x.toml:3 lease".into()));
         assert!(file.item(SettingId::App).is_none());
     }
 
@@ -328,9 +341,13 @@ mod tests {
                 "x.toml:2:6: the settings file is not UTF-8",
             ),
         ] {
-            let failure =
-                SettingsFile::parse(Verb::Run, Path::new("x.toml"), Origin::Default, bytes)
-                    .unwrap_err();
+            let failure = SettingsFile::parse(
+                Verb::Run,
+                Path::new("x.toml"),
+                Origin::Default,
+                bytes.to_vec(),
+            )
+            .unwrap_err();
             let said = failure.problem().what();
             assert!(said.contains(expected), "{said}");
         }

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use super::coordination::CoordinationSettings;
 use super::database::DatabaseSettings;
 use super::embedded::EmbeddedSettings;
+use super::parse::parse_pid;
 use super::rows::Row;
 use super::server::ServerSettings;
 use super::sources::{SKIP, Sources};
@@ -168,7 +169,7 @@ impl Sources<'_> {
                 ledger: self.ledger()?,
             })),
             Verb::Probe => Command::Probe {
-                pid: self.pid()?,
+                pid: self.parsed(SettingId::Pid, parse_pid)?.value,
                 words: self.raw.words(Operand::Server),
             },
             Verb::PrintDdl => Command::PrintDdl(self.print_ddl()?),
@@ -219,7 +220,7 @@ impl Sources<'_> {
     fn check(&self) -> Result<CheckSettings, Failure> {
         let (server, gate, is_skipped) = (self.server()?, self.gate()?, self.skip()?);
         if let Some(file) = &self.file {
-            self.show(SettingId::Config, &file.path(), file.origin());
+            self.show(SettingId::Config, &file.path, &file.origin);
         }
         let mut noted = self.rows.take();
         noted.sort_by_key(|(id, _)| *id as usize);

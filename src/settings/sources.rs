@@ -10,10 +10,10 @@ use std::fmt::Display;
 use std::iter;
 use std::os::unix::ffi::OsStrExt;
 
-use super::file::{Item, SettingsFile, Value};
+use super::file::{Item, SettingsFile};
 use super::nearest::nearest;
 use super::origin::{Origin, Pair, Setting, parse_from};
-use super::parse::{parse_pid, parse_switch};
+use super::parse::parse_switch;
 use super::rows::Row;
 use super::run_variable::RunVariable;
 use super::values::{filled, into_text, pair};
@@ -94,18 +94,29 @@ impl<'a> Sources<'a> {
         if let Some(values) = self.given(id)? {
             return Ok(values);
         }
-        let Some(item) = self.in_file(id) else {
-            return Ok(Vec::new());
-        };
-        match (&item.value, id.definition().shape) {
-            (Value::List(items), shape) if shape.is_repeatable() => {
-                items.iter().map(Item::setting).collect()
-            }
-            (Value::Table(pairs), Shape::Pairs) => {
-                pairs.iter().map(|(name, item)| item.pair(name)).collect()
-            }
-            _ => Ok(vec![item.setting()?]),
+        let is_pairs = id.definition().shape == Shape::Pairs;
+        let table = self.in_file(id).filter(|_| is_pairs).and_then(Item::table);
+        if let Some(pairs) = table {
+            return pairs
+                .into_iter()
+                .map(|(name, item)| item.pair(name))
+                .collect();
         }
+        self.all_in_file(id)
+            .into_iter()
+            .map(Item::setting)
+            .collect()
+    }
+
+    /// The items of the settings file: those of a list, where the setting is repeatable.
+    pub(super) fn all_in_file(&self, id: SettingId) -> Vec<Item> {
+        let Some(item) = self.in_file(id) else {
+            return Vec::new();
+        };
+        let list = item
+            .list()
+            .filter(|_| id.definition().shape.is_repeatable());
+        list.unwrap_or_else(|| vec![item])
     }
 
     /// The values from flags, else from the variable; one per line there where it is repeatable.
@@ -148,7 +159,7 @@ impl<'a> Sources<'a> {
     }
 
     /// The item of the settings file.
-    pub(super) fn in_file(&self, id: SettingId) -> Option<&Item> {
+    fn in_file(&self, id: SettingId) -> Option<Item> {
         self.file.as_ref()?.item(id)
     }
 
@@ -169,11 +180,6 @@ impl<'a> Sources<'a> {
             self.show(id, &value.display(), origin);
         }
         Ok(found)
-    }
-
-    /// The value of a setting, as text.
-    pub(super) fn text(&self, id: SettingId) -> Result<Option<Setting<String>>, Failure> {
-        self.one(id)?.map(into_text).transpose()
     }
 
     /// The parsed value of a setting, or of its default.
@@ -213,8 +219,9 @@ impl<'a> Sources<'a> {
         id: SettingId,
         parser: impl Fn(&str) -> Result<T, Problem>,
     ) -> Result<Option<Setting<T>>, Failure> {
-        let text = self.text(id)?;
-        text.map(|text| text.parse(parser)).transpose()
+        let found = self.one(id)?;
+        let parsed = found.map(|setting| into_text(setting)?.parse(parser));
+        parsed.transpose()
     }
 
     /// The value of a switch; off if no source sets it.
@@ -276,11 +283,6 @@ impl<'a> Sources<'a> {
         value.map_or(Ok(false), |value| {
             parse_from(&value.to_string_lossy(), &SKIP, parse_switch)
         })
-    }
-
-    /// The process that `probe` looks at.
-    pub(super) fn pid(&self) -> Result<i32, Failure> {
-        Ok(self.parsed(SettingId::Pid, parse_pid)?.value)
     }
 }
 

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fmt::Display;
 use std::time::Duration;
 
-use super::file::{Item, Value};
+use super::file::Item;
 use super::origin::{Origin, Pair, Setting, UserSetting};
 use super::parse::{parse_limit, parse_name, parse_user};
 use super::rows::Row;
@@ -78,19 +78,12 @@ impl Sources<'_> {
             let of_text = |text| StepCommand::Text(text).into();
             return Ok(settings.into_iter().map(|text| text.map(of_text)).collect());
         }
-        let Some(item) = self.in_file(id) else {
-            return Ok(Vec::new());
-        };
-        match &item.value {
-            Value::List(items) if id.definition().shape.is_repeatable() => {
-                items.iter().map(|item| self.step(item)).collect()
-            }
-            _ => Ok(vec![self.step(item)?]),
-        }
+        let items = self.all_in_file(id).into_iter();
+        items.map(|item| self.step(item)).collect()
     }
 
     /// Reads a step from the settings file, with the names in braces of its variables replaced.
-    fn step(&self, item: &Item) -> Result<Setting<StepSpec>, Failure> {
+    fn step(&self, item: Item) -> Result<Setting<StepSpec>, Failure> {
         let mut step = step(item)?;
         self.expand_pairs(&mut step.value.environment)?;
         Ok(step)
@@ -98,15 +91,15 @@ impl Sources<'_> {
 }
 
 /// Reads a step from the settings file.
-fn step(item: &Item) -> Result<Setting<StepSpec>, Failure> {
-    let Value::Table(pairs) = &item.value else {
-        let (value, origin) = (command(item)?.into(), item.origin.clone());
+fn step(item: Item) -> Result<Setting<StepSpec>, Failure> {
+    let Some(pairs) = item.table() else {
+        let (value, origin) = (command(item)?.into(), item.origin());
         return Ok(Setting { value, origin });
     };
     let mut command_at = None;
     let mut spec = StepSpec::from(StepCommand::Words(Vec::new()));
     for (key, item) in pairs {
-        let text = || item.map(|value| value.filled().map_err(|problem| problem.of(key)));
+        let text = || item.filled(key);
         let Some(known) = StepKey::named(key) else {
             let problem = Problem::new("is not a valid step key", "remove it");
             return Err(item.wrong(problem.of(key)));
@@ -114,7 +107,7 @@ fn step(item: &Item) -> Result<Setting<StepSpec>, Failure> {
         match known {
             StepKey::Command => {
                 spec.command = command(item)?;
-                command_at = Some(item.origin.clone());
+                command_at = Some(item.origin());
             }
             StepKey::Name => {
                 let name = text()?.try_map(|text| parse_name(text).map_err(|p| p.of(key)));
@@ -140,16 +133,15 @@ fn step(item: &Item) -> Result<Setting<StepSpec>, Failure> {
     Ok(Setting { value, origin })
 }
 
-fn command(item: &Item) -> Result<StepCommand, Failure> {
-    let Value::List(items) = &item.value else {
-        let text = item.map(|value| value.filled().map_err(|p| p.of("the command")))?;
-        return Ok(StepCommand::Text(text.value.into()));
+fn command(item: Item) -> Result<StepCommand, Failure> {
+    let Some(items) = item.list() else {
+        return Ok(StepCommand::Text(item.filled("the command")?.value.into()));
     };
-    let word = |item: &Item| {
-        let word = item.map(|value| value.one().map_err(|p| p.of("a word of the command")))?;
-        Ok(OsString::from(word.value))
-    };
-    let words: Vec<OsString> = items.iter().map(word).collect::<Result<_, Failure>>()?;
+    let word = |item: Item| Ok(item.text("a word of the command")?.value.into());
+    let words: Vec<OsString> = items
+        .into_iter()
+        .map(word)
+        .collect::<Result<_, Failure>>()?;
     if words.first().is_none_or(|program| program.is_empty()) {
         return Err(item.wrong(Problem::new(
             "the command has no program",
@@ -159,15 +151,15 @@ fn command(item: &Item) -> Result<StepCommand, Failure> {
     Ok(StepCommand::Words(words))
 }
 
-fn environment(item: &Item) -> Result<Vec<Pair>, Failure> {
-    let Value::Table(pairs) = &item.value else {
+fn environment(item: Item) -> Result<Vec<Pair>, Failure> {
+    let Some(pairs) = item.table() else {
         return Err(item.wrong(Problem::new(
             "env is not a table",
             "write `env = { NAME = \"value\" }`",
         )));
     };
+    let pairs = pairs.into_iter();
     pairs
-        .iter()
         .map(|(name, item)| pair(SettingId::StepEnv, item.pair(name)?))
         .collect()
 }

@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 
+use launchgate::db::ledger::REVISION_MAX;
 use launchgate::exit::Problem;
 use launchgate::placeholder::{self, Context};
 use launchgate::plan::release;
@@ -68,7 +69,7 @@ fn accepted_is_meant(value: &str) -> Result<(), TestCaseError> {
             Ok(None) => {}
             Ok(Some(release)) => {
                 let id = release.id.as_str();
-                prop_assert!((1..=release::MAX_BYTES).contains(&id.len()));
+                prop_assert!((1..=REVISION_MAX).contains(&id.len()));
                 prop_assert_eq!(id.trim(), id);
                 prop_assert!(!id.contains(char::is_control));
                 prop_assert_eq!(placeholder::find(id, Context::Name), None);

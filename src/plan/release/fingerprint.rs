@@ -3,7 +3,6 @@
 //! Reads only what the globs name. Invariant: the same names with the same contents give the same
 //! revision on every machine, whatever their order, times, owners and modes.
 
-mod error;
 mod pattern;
 #[cfg(test)]
 mod tests;
@@ -20,7 +19,6 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::exit::Problem;
 use crate::sys::files::OpenFolder;
-use error::{not_regular, symlink, unreadable};
 use pattern::FilePattern;
 
 /// The prefix of the hashed data, so that another encoding can never give the same hash.
@@ -113,8 +111,8 @@ impl Files {
 
     /// Adds the files that the glob matches.
     fn collect(&mut self, pattern: &FilePattern) -> Result<(), Problem> {
-        let start = self.root.join(pattern.prefix());
-        let depth = if pattern.is_literal() { 0 } else { usize::MAX };
+        let start = self.root.join(&pattern.prefix);
+        let depth = if pattern.is_literal { 0 } else { usize::MAX };
         let mut walk = WalkDir::new(&start)
             .follow_root_links(false)
             .max_depth(depth)
@@ -127,7 +125,7 @@ impl Files {
             let matched = pattern.matches(&name);
             let kind = entry.file_type();
             if kind.is_dir() {
-                if !pattern.is_literal() && !pattern.leads_through(&name) {
+                if !pattern.is_literal && !pattern.leads_through(&name) {
                     walk.skip_current_dir();
                 }
                 if matched {
@@ -156,7 +154,7 @@ impl Files {
 /// missing.
 fn check_prefix(pattern: &FilePattern, root: &Path) -> Result<(), Problem> {
     let mut path = root.to_owned();
-    for component in pattern.prefix().components() {
+    for component in pattern.prefix.components() {
         path.push(component);
         if !matches!(component, Component::Normal(_)) {
             continue;
@@ -189,4 +187,36 @@ fn leads_on(pattern: &FilePattern, name: &Path, link: &DirEntry) -> bool {
 fn not_walked(error: walkdir::Error, start: &Path) -> Problem {
     let path = error.path().unwrap_or(start).to_owned();
     unreadable(&path, &error.into())
+}
+
+/// A glob leads to a symbolic link.
+fn symlink(path: &Path) -> Problem {
+    Problem::new(
+        format!(
+            "{} is a symbolic link, which a fingerprint does not follow",
+            quoted(path)
+        ),
+        "use the real path of the files, or copy the files into the image instead of the link",
+    )
+}
+
+/// A pipe, a socket or a device.
+fn not_regular(path: &Path) -> Problem {
+    Problem::new(
+        format!("{} is neither a file nor a directory", quoted(path)),
+        "only regular files can be fingerprinted: narrow the glob",
+    )
+}
+
+/// A file or a directory that can't be read.
+fn unreadable(path: &Path, error: &io::Error) -> Problem {
+    Problem::new(
+        format!("cannot read {}: {error}", quoted(path)),
+        "make it readable by the user that launchgate runs as",
+    )
+}
+
+/// The path in quotes, with escapes for anything that would break the line, such as a newline.
+fn quoted(path: &Path) -> String {
+    format!("{:?}", path.to_string_lossy())
 }

@@ -12,8 +12,9 @@ use crate::exit::Problem;
 pub(super) struct FilePattern {
     written: String,
     /// The leading directories without wildcards; the whole path if the glob has none.
-    prefix: PathBuf,
-    literal: bool,
+    pub(super) prefix: PathBuf,
+    /// Whether it is a plain path without wildcards.
+    pub(super) is_literal: bool,
     files: String,
     /// The directories below the prefix that can contain a match.
     directories: Vec<String>,
@@ -55,17 +56,8 @@ impl FilePattern {
             directories: directories(&front, &wild),
             written: written.to_owned(),
             prefix: PathBuf::from(front),
-            literal: wild.is_empty(),
+            is_literal: wild.is_empty(),
         })
-    }
-
-    pub(super) fn prefix(&self) -> &Path {
-        &self.prefix
-    }
-
-    /// Whether it is a plain path without wildcards.
-    pub(super) fn is_literal(&self) -> bool {
-        self.literal
     }
 
     /// The name of the entry at `below` under the prefix.

@@ -99,15 +99,9 @@ pub fn main(args: &'static [OsString]) -> u8 {
 
 /// Resolves the settings. The log uses its own settings as soon as they are known.
 fn resolve_settings(log: &mut Log, sources: &Sources<'_>) -> Result<Settings, Failure> {
-    let options = sources.log()?;
-    (log.verbosity, log.format) = (options.verbosity, options.format);
-    for (name, near) in sources.unknown_variables() {
-        let hint = near.map_or_else(
-            || "check the names in `launchgate run --help`, or unset it".to_owned(),
-            |near| format!("did you mean {near}? Otherwise unset it"),
-        );
-        let what = format!("unknown environment variable {name}");
-        log.warn(Event::ConfigWarning, &Problem::new(what, hint), &[]);
+    (log.verbosity, log.format) = sources.log()?;
+    for problem in sources.unknown_variables() {
+        log.warn(Event::ConfigWarning, &problem, &[]);
     }
     sources.resolve()
 }

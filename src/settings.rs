@@ -31,7 +31,6 @@ pub use coordination::{CoordinationSettings, Limits};
 pub use database::{AMBIENT_URLS, DatabaseChoice, DatabaseSettings};
 pub use embedded::EmbeddedSettings;
 pub use file::termination_log_without_settings;
-pub use log::LogSettings;
 pub use origin::{Origin, Pair, Setting, UserSetting};
 pub use resolve::{
     CheckSettings, Command, GateSettings, LedgerSettings, PrintDdlSettings, ResolveSettings,

@@ -52,8 +52,7 @@ impl Sources<'_> {
         Ok(EmbeddedSettings {
             step: self.word(Operand::Step),
             folder: self.word(Operand::Folder),
-            layout: variable(&SettingId::SqlLayout.variable())
-                .and_then(|name| LayoutKind::named(&name)),
+            layout: self.sql_layout()?,
             url: url.value.clone(),
             revision: variable(RunVariable::Revision.as_str()),
             session_name: names.and_then(|names| variable(names.variable)),

@@ -8,25 +8,17 @@ use crate::exit::Failure;
 use crate::output::options::{Format, HealthAddress, Verbosity};
 use crate::output::termination;
 
-/// What the log contains and how it looks.
-#[derive(Debug, Clone)]
-pub struct LogSettings {
-    /// How much is logged.
-    pub verbosity: Verbosity,
-    /// How a log line looks.
-    pub format: Format,
-}
-
 impl Sources<'_> {
-    /// What the log contains and how it looks.
+    /// How much is logged, and how a log line looks.
     ///
     /// # Errors
     /// A value that does not parse, or `--verbose` and `--quiet` together.
-    pub fn log(&self) -> Result<LogSettings, Failure> {
-        Ok(LogSettings {
-            verbosity: self.verbosity()?,
-            format: self.parsed(SettingId::LogFormat, parse_format)?.value,
-        })
+    pub fn log(&self) -> Result<(Verbosity, Format), Failure> {
+        let verbosity = self.verbosity()?;
+        Ok((
+            verbosity,
+            self.parsed(SettingId::LogFormat, parse_format)?.value,
+        ))
     }
 
     /// Of two switches that are on, the one from the source with higher precedence wins.

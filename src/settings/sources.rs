@@ -59,8 +59,8 @@ impl<'a> Sources<'a> {
         Ok(sources)
     }
 
-    /// The `LAUNCHGATE_*` variables that mean nothing, each with the one that it may be meant for.
-    pub fn unknown_variables(&self) -> Vec<(String, Option<String>)> {
+    /// Warnings of the `LAUNCHGATE_*` variables that mean nothing.
+    pub fn unknown_variables(&self) -> Vec<Problem> {
         if !self.environment.has_own() {
             return Vec::new();
         }
@@ -76,7 +76,11 @@ impl<'a> Sources<'a> {
             if let Some(end) = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
                 name.replace_range(end.., "…");
             }
-            (name, near)
+            let hint = near.map_or_else(
+                || "check the names in `launchgate run --help`, or unset it".to_owned(),
+                |near| format!("did you mean {near}? Otherwise unset it"),
+            );
+            Problem::new(format!("unknown environment variable {name}"), hint)
         });
         explained.collect()
     }

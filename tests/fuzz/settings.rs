@@ -62,7 +62,7 @@ impl Given {
         let mut shown: Vec<String> = sources
             .unknown_variables()
             .into_iter()
-            .map(|(name, near)| redact::passwords(&format!("{name} {near:?}")).into_owned())
+            .map(|problem| problem.to_string())
             .collect();
         let settings = sources.resolve()?;
         shown.extend(planned(&settings)?);

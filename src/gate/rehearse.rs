@@ -2,7 +2,7 @@
 //! back. Changes nothing.
 
 use super::Gate;
-use crate::db::{Error, Locked, Proof, Session};
+use crate::db::{Proof, Session};
 use crate::exit::Failure;
 use crate::gate::error::HoldError;
 use crate::gate::retry::ConnectRetry;
@@ -34,15 +34,13 @@ impl Gate {
         let Some(mut locked) = locking.await?? else {
             return Ok(None);
         };
-        let excludes = self.excludes(&mut locked).await;
+        let excludes = async {
+            let revision = self.revision.revision.as_deref();
+            locked.read_ledger(revision).await?;
+            locked.prove().await
+        };
+        let excludes = excludes.await;
         locked.release().await;
         Ok(Some(excludes?))
-    }
-
-    async fn excludes(&self, locked: &mut Locked) -> Result<Proof, Error> {
-        locked
-            .read_ledger(self.revision.revision.as_deref())
-            .await?;
-        locked.prove().await
     }
 }

@@ -32,29 +32,6 @@ pub struct StepOutput {
     pub sinks: Option<[Box<dyn LineSink>; 2]>,
 }
 
-/// The last bytes of something.
-#[derive(Debug)]
-struct Tail {
-    bytes: VecDeque<u8>,
-    len: usize,
-}
-
-impl Tail {
-    fn new(len: usize) -> Self {
-        Self {
-            bytes: VecDeque::new(),
-            len,
-        }
-    }
-
-    fn push(&mut self, bytes: &[u8]) {
-        let new = &bytes[bytes.len().saturating_sub(self.len)..];
-        let over = (self.bytes.len() + new.len()).saturating_sub(self.len);
-        self.bytes.drain(..over);
-        self.bytes.extend(new);
-    }
-}
-
 #[derive(Debug)]
 struct Pipe {
     read: Option<OwnedFd>,
@@ -66,7 +43,9 @@ struct Pipe {
 #[derive(Debug)]
 pub(super) struct Capture {
     pipes: Vec<Pipe>,
-    tail: Tail,
+    tail: VecDeque<u8>,
+    /// How long the tail may be.
+    most: usize,
 }
 
 impl Capture {
@@ -96,8 +75,8 @@ impl Capture {
             pipes.push(Pipe { read, to, sink });
             ends.push(write);
         }
-        let tail = Tail::new(output.tail);
-        Ok((Self { pipes, tail }, ends))
+        let (tail, most) = (VecDeque::new(), output.tail);
+        Ok((Self { pipes, tail, most }, ends))
     }
 
     /// The ends to wait for.
@@ -110,7 +89,8 @@ impl Capture {
     /// for: a pipe that is empty now is at its end, whoever may still hold it open.
     pub(super) fn pump(&mut self, last: bool) {
         for pipe in &mut self.pipes {
-            pump(pipe, &mut self.tail, last);
+            let keep = |bytes: &[u8]| keep_last(&mut self.tail, self.most, bytes);
+            pump(pipe, keep, last);
         }
     }
 
@@ -129,7 +109,7 @@ impl Capture {
 
     /// The last bytes, oldest first.
     pub(super) fn into_tail(self) -> Vec<u8> {
-        self.tail.bytes.into()
+        self.tail.into()
     }
 }
 
@@ -147,7 +127,14 @@ impl Pipe {
     }
 }
 
-fn pump(pipe: &mut Pipe, tail: &mut Tail, last: bool) {
+fn keep_last(tail: &mut VecDeque<u8>, most: usize, bytes: &[u8]) {
+    let new = &bytes[bytes.len().saturating_sub(most)..];
+    let over = (tail.len() + new.len()).saturating_sub(most);
+    tail.drain(..over);
+    tail.extend(new);
+}
+
+fn pump(pipe: &mut Pipe, mut keep: impl FnMut(&[u8]), last: bool) {
     let mut buffer = [0; 16 * 1024];
     let mut turn = 0;
     while turn < TURN && pipe.to.has_room() {
@@ -156,7 +143,7 @@ fn pump(pipe: &mut Pipe, tail: &mut Tail, last: bool) {
             Ok(0) => pipe.end(),
             Ok(n) => {
                 turn += n;
-                tail.push(&buffer[..n]);
+                keep(&buffer[..n]);
                 pipe.pass_on(&buffer[..n]);
                 // Without launchgate the step would see that its reader is gone, so it does
                 // here too. Other write errors, such as a full disk, can't be passed on: closing
@@ -180,10 +167,10 @@ mod tests {
 
     #[test]
     fn keeps_the_last_bytes_only() {
-        let mut tail = Tail::new(4);
+        let mut tail = VecDeque::new();
         for piece in ["a", "bcd", "", "ef", "ghijklm", "n"] {
-            tail.push(piece.as_bytes());
+            keep_last(&mut tail, 4, piece.as_bytes());
         }
-        assert_eq!(tail.bytes, b"klmn");
+        assert_eq!(tail, b"klmn");
     }
 }

@@ -47,19 +47,6 @@ pub enum InitEvent {
     LeftBehind,
 }
 
-/// The processes that the server left.
-#[derive(Debug, Clone, Copy)]
-enum ServerLeftovers {
-    /// Not checked yet.
-    Unknown,
-    /// Some, asked to end by this moment.
-    Asked(Moment),
-    /// Some, killed; to be killed again at the first moment, and given up at the second.
-    Killed(Moment, Moment),
-    /// None.
-    Nothing,
-}
-
 /// Stays in front of the server.
 #[derive(Debug)]
 pub struct InitLoop<'a> {
@@ -70,7 +57,11 @@ pub struct InitLoop<'a> {
     /// We stopped together with the server, and have to continue it when we continue.
     stopped_with_it: bool,
     ended: Option<Ended>,
-    left: ServerLeftovers,
+    is_childless: bool,
+    /// When processes that outlive the server are killed, the next time.
+    kill_at: Option<Moment>,
+    /// When to stop waiting for those that can't be killed.
+    give_up_at: Option<Moment>,
 }
 
 impl<'a> InitLoop<'a> {
@@ -90,7 +81,9 @@ impl<'a> InitLoop<'a> {
             terminal,
             stopped_with_it: false,
             ended: None,
-            left: ServerLeftovers::Unknown,
+            is_childless: false,
+            kill_at: None,
+            give_up_at: None,
         })
     }
 
@@ -111,7 +104,7 @@ impl<'a> InitLoop<'a> {
                     }
                     return Some(ended);
                 }
-            } else if matches!(self.left, ServerLeftovers::Nothing) {
+            } else if self.is_childless {
                 return None;
             }
             poll::wait(&mut [readable(self.signals.as_fd())], until);
@@ -159,7 +152,7 @@ impl<'a> InitLoop<'a> {
                 Reaped::Ended(..) | Reaped::Stopped(..) => {}
                 Reaped::Quiet => return,
                 Reaped::None => {
-                    self.left = ServerLeftovers::Nothing;
+                    self.is_childless = true;
                     return;
                 }
             }
@@ -191,31 +184,34 @@ impl<'a> InitLoop<'a> {
     /// Asks processes that outlive the server to end, then kills them. Returns how long to wait at
     /// most, or `None` if there is nothing to wait for.
     fn end_leftovers(&mut self, news: &mut dyn FnMut(InitEvent)) -> Option<Moment> {
-        let now = Moment::now();
-        if matches!(self.left, ServerLeftovers::Unknown) && !self.init.grace.is_zero() {
+        if self.is_childless {
+            return None;
+        }
+        let (now, grace) = (Moment::now(), self.init.grace);
+        if self.kill_at.is_none() && !grace.is_zero() {
             let left = self.family().signal(&[libc::SIGTERM, libc::SIGCONT]);
             news(InitEvent::Leftovers(left.count));
-            self.left = ServerLeftovers::Asked(now + self.init.grace);
         }
-        match self.left {
-            ServerLeftovers::Nothing => return None,
-            ServerLeftovers::Asked(until) | ServerLeftovers::Killed(until, _) if now < until => {
-                return Some(until);
-            }
-            ServerLeftovers::Killed(_, end) if now >= end => {
+        let kill_at = *self.kill_at.get_or_insert(now + grace);
+        if now < kill_at {
+            return Some(kill_at);
+        }
+        match self.give_up_at {
+            Some(at) if now >= at => {
                 news(InitEvent::LeftBehind);
                 return None;
             }
-            ServerLeftovers::Asked(_) => news(InitEvent::Killing),
-            ServerLeftovers::Unknown | ServerLeftovers::Killed(..) => {}
+            Some(_) => {}
+            None => {
+                self.give_up_at = Some(now + KILL_LIMIT);
+                if !grace.is_zero() {
+                    news(InitEvent::Killing);
+                }
+            }
         }
         self.family().signal(&[libc::SIGKILL]);
-        let end = match self.left {
-            ServerLeftovers::Killed(_, end) => end,
-            _ => now + KILL_LIMIT,
-        };
-        self.left = ServerLeftovers::Killed(now + AGAIN, end);
-        Some(now + AGAIN)
+        self.kill_at = Some(now + AGAIN);
+        self.kill_at
     }
 }
 

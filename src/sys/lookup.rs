@@ -9,10 +9,11 @@ mod limits;
 mod machine;
 mod script;
 
-use std::ffi::{OsStr, OsString};
+use std::env;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -80,7 +81,9 @@ fn find_at(name: &OsStr, path: Option<&OsStr>, depth: usize) -> Result<PathBuf, 
         return fit(&file, path, depth).map(|()| file);
     }
     let mut refused = None;
-    for file in candidates(name, path) {
+    // An empty element is the working directory (environ(7)).
+    for folder in env::split_paths(path.unwrap_or(OsStr::new(DEFAULT_PATH))) {
+        let file = folder.join(name);
         let fit = match check_file(&file) {
             Err(error) if error.is_missing => continue,
             checked => checked.and_then(|()| check_contents(&file, path, depth)),
@@ -99,21 +102,6 @@ fn find_at(name: &OsStr, path: Option<&OsStr>, depth: usize) -> Result<PathBuf, 
             format!("install {name} in the image, or write its full path"),
         )
     }))
-}
-
-fn candidates(name: &OsStr, path: Option<&OsStr>) -> Vec<PathBuf> {
-    let path = path.unwrap_or(OsStr::new(DEFAULT_PATH)).as_bytes();
-    path.split(|&byte| byte == b':')
-        .map(|folder| {
-            // An empty element is the working directory (environ(7)).
-            let mut file = folder.to_vec();
-            if !file.is_empty() {
-                file.push(b'/');
-            }
-            file.extend(name.as_bytes());
-            PathBuf::from(OsString::from_vec(file))
-        })
-        .collect()
 }
 
 fn fit(file: &Path, path: Option<&OsStr>, depth: usize) -> Result<(), Unfit> {
@@ -200,7 +188,7 @@ fn check_file(file: &Path) -> Result<(), Unfit> {
 }
 
 fn working_directory() -> String {
-    std::env::current_dir().map_or_else(
+    env::current_dir().map_or_else(
         |_| "the working directory".into(),
         |folder| folder.display().to_string(),
     )

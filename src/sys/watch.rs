@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::capture::{Capture, StepOutput};
 use super::child::{self, Input, Streams};
 use super::clock::{Moment, earliest};
+use super::family::Stray;
 use super::host::Host;
 use super::inherited::is_terminal;
 use super::poll::{self, readable, writable};
@@ -20,17 +21,6 @@ use super::signals::{self, Arrived, Signal};
 use super::step::{PROGRESS_INTERVAL, RunPermit, StepEvent, StepProcess, StepReport, StopReason};
 use super::terminal::{self, Terminal};
 use super::wait::Ended;
-
-/// The processes that the step left running.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum StepLeftovers {
-    /// Not checked yet.
-    Unknown,
-    /// Some, which were asked to end.
-    Asked,
-    /// None: there is no child any more.
-    Nothing,
-}
 
 /// A running step, and everything that it started.
 struct Watch<'a> {
@@ -43,13 +33,17 @@ struct Watch<'a> {
     pid: i32,
     started: Moment,
     ended: Option<(Ended, Duration)>,
-    left: StepLeftovers,
+    /// The step and everything that it started are gone.
+    is_childless: bool,
+    /// What it left was asked to end.
+    is_swept: bool,
     stop_reason: Option<StopReason>,
     kill_at: Option<Moment>,
     killed: bool,
     /// When to check again for processes that are left.
     look_at: Option<Moment>,
-    said_stray: bool,
+    /// The one that can't be stopped, once it is reported.
+    stray: Option<Stray>,
     timeout_at: Option<Moment>,
     report_at: Moment,
 }
@@ -111,12 +105,13 @@ impl Host {
             pid,
             started: now,
             ended: None,
-            left: StepLeftovers::Unknown,
+            is_childless: false,
+            is_swept: false,
             stop_reason: None,
             kill_at: None,
             killed: false,
             look_at: None,
-            said_stray: false,
+            stray: None,
             timeout_at: step.timeout.map(|limit| now + limit),
             report_at: now + PROGRESS_INTERVAL,
         };
@@ -135,26 +130,20 @@ impl Watch<'_> {
                 self.on_signal(signal, now);
             }
             self.reap(now);
-            let is_last = self.is_childless();
             if let Some(capture) = &mut self.capture {
-                capture.pump(is_last);
+                capture.pump(self.is_childless);
                 if let Some((stream, error)) = capture.take_failure() {
                     (self.news)(StepEvent::Unwritable(stream, error));
                 }
             }
             if let Some((ended, elapsed)) = self.ended
-                && self.is_childless()
+                && self.is_childless
                 && self.is_written()
             {
                 return self.report(ended, elapsed);
             }
             self.wait();
         }
-    }
-
-    /// Whether the step and everything that it started are gone.
-    fn is_childless(&self) -> bool {
-        self.left == StepLeftovers::Nothing
     }
 
     fn look_at_permit(&mut self, now: Moment) {
@@ -175,7 +164,7 @@ impl Watch<'_> {
                 self.stop(StopReason::Timeout, libc::SIGTERM, now);
             }
         }
-        if self.kill_at.is_some_and(|at| now >= at) && !self.is_childless() {
+        if self.kill_at.is_some_and(|at| now >= at) && !self.is_childless {
             self.kill(now);
         }
         if now >= self.report_at {
@@ -260,7 +249,7 @@ impl Watch<'_> {
             }
         }
         let clocks = [
-            self.kill_at.filter(|_| !self.is_childless()),
+            self.kill_at.filter(|_| !self.is_childless),
             self.timeout_at,
             self.look_at,
             self.permit.next_look().filter(|_| !lost),

@@ -30,7 +30,10 @@ pub(super) fn line(level: Level, message: &str, fields: &[ShownField<'_>], paint
         line.push_str(key);
         line.push('=');
         if *key == "hint" {
-            push_hint(&mut line, value);
+            // The last value: not quoted further, so that its command can be pasted as it is.
+            line.push('"');
+            escape(&mut line, value);
+            line.push('"');
         } else {
             push_value(&mut line, value);
         }
@@ -57,13 +60,6 @@ fn push_value(line: &mut String, value: &str) {
             c => push_printable(line, c),
         }
     }
-    line.push('"');
-}
-
-/// The last value of a line: whatever it contains, so that its command can be pasted as it is.
-fn push_hint(line: &mut String, hint: &str) {
-    line.push('"');
-    escape(line, hint);
     line.push('"');
 }
 

@@ -1,6 +1,6 @@
 //! How a step ends: by itself, stopped or killed; and what happens to processes it left.
 
-use super::{StepLeftovers, Watch};
+use super::Watch;
 use crate::sys::clock::{Moment, earliest};
 use crate::sys::family::{AGAIN, Family, Stray};
 use crate::sys::signals::Stop;
@@ -51,14 +51,14 @@ impl Watch<'_> {
 
     /// Reports, once, a process that can't be stopped.
     fn tell(&mut self, stray: Option<Stray>) {
-        if let Some(stray) = stray.filter(|_| !self.said_stray) {
-            self.said_stray = true;
+        if let Some(stray) = stray.filter(|_| self.stray.is_none()) {
+            self.stray = Some(stray);
             (self.news)(StepEvent::OutOfReach(stray));
         }
     }
 
     pub(super) fn reap(&mut self, now: Moment) {
-        if self.is_childless() {
+        if self.is_childless {
             return;
         }
         self.look_at = None;
@@ -71,13 +71,13 @@ impl Watch<'_> {
                 Reaped::Stopped(pid, by) if pid == self.pid => self.on_stopped(by),
                 Reaped::Ended(..) | Reaped::Stopped(..) => {}
                 Reaped::Quiet => {
-                    if self.ended.is_some() && self.left == StepLeftovers::Unknown {
+                    if self.ended.is_some() && !self.is_swept {
                         self.sweep(now);
                     }
                     return;
                 }
                 Reaped::None => {
-                    self.left = StepLeftovers::Nothing;
+                    self.is_childless = true;
                     return;
                 }
             }
@@ -110,7 +110,7 @@ impl Watch<'_> {
             self.look_at = Some(now + AGAIN);
             return;
         }
-        self.left = StepLeftovers::Asked;
+        self.is_swept = true;
         (self.news)(StepEvent::Leftovers(reached.count));
         self.tell(reached.stray.filter(|stray| *stray != Stray::Hidden));
         self.kill_at = earliest(self.kill_at, Some(now + self.step.grace));

@@ -22,7 +22,8 @@ mod compose;
 #[path = "containers/dockerfiles.rs"]
 mod dockerfiles;
 
-use common::docker::{Container, Engine, repository, static_binary, succeeded};
+use common::docker::{Container, Engine, repository, static_binary};
+use common::home::output;
 use common::wait_until as until;
 
 /// The roots that launchgate has to work in.
@@ -322,7 +323,7 @@ impl Engine {
             }
             Root::Musl => {
                 compile("-no-pie", &context.join("program"));
-                self.import_tar(&mut Command::new(repository("tests/containers/musl-root")))
+                self.import_of("tests/containers/musl-root", &[])
             }
         };
         let file = context.join("Dockerfile");
@@ -364,11 +365,9 @@ impl Root {
 }
 
 fn compile(link: &str, program: &Path) {
-    let output = Command::new("musl-gcc")
-        .args([link, "-O1", "-Wall", "-Werror", "-o"])
-        .arg(program)
-        .arg(repository("tests/containers/program.c"))
-        .output()
-        .expect("musl-gcc: install musl-tools");
-    succeeded(&["musl-gcc"], &output);
+    // Of musl-tools.
+    let mut compiler = Command::new("musl-gcc");
+    compiler.args([link, "-O1", "-Wall", "-Werror", "-o"]);
+    let source = repository("tests/containers/program.c");
+    output(compiler.arg(program).arg(source));
 }

@@ -157,7 +157,7 @@ impl ServerFaults<'_> {
         let ask = self.arena.db.ask();
         self.scenes
             .iter()
-            .for_each(|scene| scene.script("ask", &ask));
+            .for_each(|scene| scene.write_program("ask", &ask));
         lead(&self.arena.db, &standby);
     }
 }

@@ -71,9 +71,9 @@ pub(crate) fn prepare(db: &Db, scenes: &[Scene<'_>]) {
          step varchar(99) default '', revision varchar(99) default '', replica varchar(99) default '')"
     ));
     for scene in scenes {
-        scene.script("step", STEP);
-        scene.script("server", SERVER);
-        scene.script("advisory", ADVISORY);
+        scene.write_program("step", STEP);
+        scene.write_program("server", SERVER);
+        scene.write_program("advisory", ADVISORY);
     }
 }
 

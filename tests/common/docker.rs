@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
+use super::home::output;
 use super::wait_until;
 
 /// What a machine must have for these tests.
@@ -114,7 +115,7 @@ impl Engine {
     }
 
     pub fn succeed(&self, args: &[&str]) -> String {
-        succeeded(args, &self.docker(args))
+        output(self.command().args(args))
     }
 
     pub fn build_file(&self, file: &Path, context: &Path, args: &[(&str, &str)]) -> String {
@@ -125,31 +126,23 @@ impl Engine {
         for (name, value) in args {
             command.arg("--build-arg").arg(format!("{name}={value}"));
         }
-        let output = command.arg(context).output().expect("docker build");
-        last_line(&succeeded(&["build"], &output))
+        last_line(&output(command.arg(context)))
     }
 
     /// A Debian root with these programs, made of this machine's files.
     pub fn import(&self, programs: &[&str]) -> String {
-        let mut command = Command::new(repository("tests/containers/debian-root"));
-        self.import_tar(command.args(programs))
+        self.import_of("tests/containers/debian-root", programs)
     }
 
-    pub fn import_tar(&self, command: &mut Command) -> String {
-        let mut tar = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the root's tar");
-        let stream = tar.stdout.take().expect("its output");
-        let output = self
-            .command()
-            .args(["import", "-"])
-            .stdin(stream)
-            .output()
-            .expect("docker import");
-        assert!(tar.wait().expect("its end").success(), "no tar of a root");
-        last_line(&succeeded(&["import"], &output))
+    /// The root that a script of the repository makes.
+    pub fn import_of(&self, script: &str, words: &[&str]) -> String {
+        let mut pipe = Command::new("bash");
+        pipe.args(["-o", "pipefail", "-c", "\"$@\" | docker import -", "bash"]);
+        last_line(&output(
+            pipe.envs(self.variables())
+                .arg(repository(script))
+                .args(words),
+        ))
     }
 
     pub fn context(&self) -> PathBuf {
@@ -183,7 +176,7 @@ impl Engine {
         args.extend(options);
         args.push(image);
         args.extend(words);
-        let id = last_line(&self.succeed(&args));
+        let id = self.succeed(&args);
         Container {
             engine: self,
             id,
@@ -232,7 +225,7 @@ impl Container<'_> {
     /// Its exit code, once it ended by itself.
     pub fn wait(&self) -> i32 {
         let code = self.engine.succeed(&["wait", &self.id]);
-        last_line(&code).parse().expect("an exit code")
+        code.parse().expect("an exit code")
     }
 
     /// `docker stop`, and the exit code.
@@ -245,11 +238,8 @@ impl Container<'_> {
     }
 
     pub fn inspect(&self, format: &str) -> String {
-        last_line(
-            &self
-                .engine
-                .succeed(&["inspect", "--format", format, &self.id]),
-        )
+        let words = ["inspect", "--format", format, &self.id];
+        self.engine.succeed(&words)
     }
 
     pub fn exec(&self, words: &[&str]) -> String {
@@ -271,27 +261,15 @@ pub fn static_binary() -> &'static Path {
         if let Some(path) = std::env::var_os("LAUNCHGATE_STATIC") {
             return path.into();
         }
-        let output = Command::new(repository("scripts/build-static"))
-            .stdin(Stdio::null())
-            .output()
-            .expect("scripts/build-static");
-        last_line(&succeeded(&["scripts/build-static"], &output)).into()
+        last_line(&output(&mut Command::new(repository(
+            "scripts/build-static",
+        ))))
+        .into()
     })
 }
 
 pub fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
-
-pub fn succeeded(what: &[&str], output: &Output) -> String {
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{what:?}: {}\n{stdout}{stderr}",
-        output.status
-    );
-    stdout.into_owned()
 }
 
 pub fn last_line(text: &str) -> String {

@@ -54,19 +54,11 @@ pub fn see(pid: i32) -> Option<Seen> {
 
 /// Whether a process waits in poll(2), which the C libraries make of either of two calls.
 pub fn waits_in_poll(pid: i32) -> bool {
+    /// The older one, which only some machines have.
+    const POLL: i64 = if cfg!(target_arch = "x86_64") { 7 } else { -1 };
     let call = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
     let number = call.split_whitespace().next().and_then(|n| n.parse().ok());
-    number.is_some_and(|n: i64| n == libc::SYS_ppoll || is_old_poll(n))
-}
-
-#[cfg(target_arch = "x86_64")]
-fn is_old_poll(number: i64) -> bool {
-    number == libc::SYS_poll
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn is_old_poll(_: i64) -> bool {
-    false
+    number.is_some_and(|number: i64| [libc::SYS_ppoll, POLL].contains(&number))
 }
 
 /// The PID namespace of a process.

@@ -85,12 +85,13 @@ impl<'a> Scene<'a> {
             number: AtomicUsize::new(0),
             place,
         };
-        scene.script("step", STEP);
-        scene.script("server", SERVER);
-        scene.script("ask", &db.ask());
+        scene.write_program("step", STEP);
+        scene.write_program("server", SERVER);
+        scene.write_program("ask", &db.ask());
         scene.touch("evidence");
         if db.is_sqlite() && !db.sqlite_file().exists() {
-            scene.create_ledger();
+            // The first run has no row until it ends: most scenes are about a later one.
+            db.sql(&ddl(Backend::Sqlite, None, None));
         }
         scene
     }
@@ -101,15 +102,6 @@ impl<'a> Scene<'a> {
             std::fs::remove_file(self.db.sqlite_file()).expect("a file");
         }
         self
-    }
-
-    /// On SQLite the first run has no row until it ends: most scenes are about a later one.
-    fn create_ledger(&self) {
-        self.db.sql(&ddl(Backend::Sqlite, None, None));
-    }
-
-    pub fn script(&self, name: &str, text: &str) {
-        self.write_program(name, text);
     }
 
     /// The path of a file, as a word of a command line.

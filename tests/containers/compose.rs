@@ -6,10 +6,10 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Command;
 
-use crate::common::docker::{Engine, repository, static_binary, succeeded};
-use crate::common::home::tool;
+use crate::common::docker::{Engine, repository, static_binary};
+use crate::common::home::{output, tool};
 use crate::common::wait_until;
 
 const MIGRATION: &str = "console.log('migrated');\n";
@@ -45,7 +45,8 @@ fn compose_files_run_as_their_page_says() {
 }
 
 fn replicas_migrate_once(web: &File<'_>) {
-    let nameless = web.compose("", &["up", "--detach"]);
+    let nameless = web.compose("", &["up", "--detach"]).output();
+    let nameless = nameless.expect("Compose");
     assert!(!nameless.status.success());
     let said = String::from_utf8_lossy(&nameless.stderr).into_owned();
     assert!(
@@ -164,18 +165,18 @@ struct File<'a> {
 
 impl File<'_> {
     /// `docker compose` for a release.
-    fn compose(&self, release: &str, words: &[&str]) -> Output {
+    fn compose(&self, release: &str, words: &[&str]) -> Command {
         let mut command = Command::new(plugin());
         command.envs(self.project.engine.variables());
         command.args(["--file", self.name]).args(words);
         command
             .env("GIT_SHA", release)
             .current_dir(&self.project.folder);
-        command.output().expect("Compose")
+        command
     }
 
     fn succeed(&self, release: &str, words: &[&str]) -> String {
-        succeeded(words, &self.compose(release, words))
+        output(&mut self.compose(release, words))
     }
 
     /// How often a service's containers have written a line.

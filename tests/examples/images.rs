@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::docker::{Engine, last_line, static_binary, succeeded};
+use crate::common::docker::{Engine, static_binary};
+use crate::common::home::output;
 use crate::common::servers::{PASSWORD, Postgres};
 use crate::common::until;
 use crate::reader::{Reader, free_port, repository};
@@ -37,7 +38,7 @@ fn images_without_a_tool_migrate_as_their_readmes_say() {
         migrations: "prisma/migrations",
         judge: "prisma.mjs",
         history: "_prisma_migrations",
-        nothing: "applied: \n",
+        nothing: "applied:",
     });
     stage.follow(&Example {
         folder: "node-drizzle",
@@ -45,7 +46,7 @@ fn images_without_a_tool_migrate_as_their_readmes_say() {
         migrations: "drizzle",
         judge: "drizzle.mjs",
         history: "drizzle.__drizzle_migrations",
-        nothing: "done\n",
+        nothing: "done",
     });
     stage.follow(&Example {
         folder: "go-dbmate",
@@ -53,7 +54,7 @@ fn images_without_a_tool_migrate_as_their_readmes_say() {
         migrations: "db/migrations",
         judge: "dbmate.mjs",
         history: "schema_migrations",
-        nothing: "done\n",
+        nothing: "done",
     });
 }
 
@@ -149,14 +150,10 @@ impl Stage {
         assert_eq!(self.database.sql(name, &count), "3");
         let build = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
         let tools = build.expect("the build's folder").join("test-tools");
-        let output = Command::new("node")
-            .arg(repository("tests/tools/judges").join(example.judge))
-            .arg(tools)
-            .arg(&url)
-            .arg(migrations)
-            .output()
-            .expect("node");
-        assert_eq!(succeeded(&[example.judge], &output), example.nothing);
+        let mut judge = Command::new("node");
+        judge.arg(repository("tests/tools/judges").join(example.judge));
+        let said = output(judge.arg(tools).arg(&url).arg(migrations));
+        assert_eq!(said, example.nothing);
         assert_eq!(self.database.sql(name, &count), "3");
     }
 
@@ -173,14 +170,8 @@ impl Stage {
         let workspace = folder.join("go.work");
         fs::write(&workspace, GO_WORKSPACE).expect("Go's workspace");
         command.env("GOCACHE", cache).env("GOPROXY", "off");
-        let output = command
-            .env("GOWORK", workspace)
-            .current_dir(folder)
-            .output();
-        succeeded(
-            &["npm, golang-go and golang-github-lib-pq-dev"],
-            &output.expect("sh"),
-        );
+        // Of npm, golang-go and golang-github-lib-pq-dev.
+        output(command.env("GOWORK", workspace).current_dir(folder));
         let made = ["node_modules", "server"].map(|name| folder.join(name));
         let made = made
             .iter()
@@ -200,11 +191,8 @@ impl Stage {
     }
 
     fn inspect(&self, container: &str, format: &str) -> String {
-        last_line(
-            &self
-                .engine
-                .succeed(&["inspect", "--format", format, container]),
-        )
+        let words = ["inspect", "--format", format, container];
+        self.engine.succeed(&words)
     }
 }
 

@@ -36,7 +36,7 @@ fn an_up_to_date_start_is_one_connection_and_one_message_on_postgres() {
     let db = Db::postgres_with(&postgres_15(), &settings);
     let scene = Scene::new(&db);
     scene.run("v1").finish().ends_with(0);
-    scene.script("server", "#!/bin/sh\nexit 0\n");
+    scene.write_program("server", "#!/bin/sh\nexit 0\n");
     let lines = logged(&db, || {
         scene.run("v1").finish().ends_with(0);
     });
@@ -67,7 +67,7 @@ fn an_up_to_date_start_is_one_connection_and_one_statement_on_mariadb() {
     let db = Db::mariadb();
     let scene = Scene::new(&db);
     scene.run("v1").finish().ends_with(0);
-    scene.script("server", "#!/bin/sh\nexit 0\n");
+    scene.write_program("server", "#!/bin/sh\nexit 0\n");
     db.sql("set global log_output = 'TABLE'; set global general_log = 1");
     scene.run("v1").finish().ends_with(0);
     let mine = "user_host not like '%localhost []%'";
@@ -109,7 +109,7 @@ fn an_index_is_built_concurrently_while_replicas_wait() {
     let scene = Scene::new(&db);
     db.sql("create table t as select generate_series(1, 1000) a");
     scene.touch("hold-migrate");
-    scene.script("do-migrate", "psql -Xqw \"$DATABASE_URL\" -v ON_ERROR_STOP=1 -c 'create index concurrently i on t (a)' || exit 4\n");
+    scene.write_program("do-migrate", "psql -Xqw \"$DATABASE_URL\" -v ON_ERROR_STOP=1 -c 'create index concurrently i on t (a)' || exit 4\n");
     let mut replicas: Vec<Run> = (0..21)
         .map(|_| scene.run("v1").env("LAUNCHGATE_LEASE", "30s").start())
         .collect();
@@ -175,7 +175,7 @@ on_each!(waiters_hold_no_connection: each_server);
 fn a_step_s_sessions_are_named_after_lock_and_run() {
     let db = Db::postgres_15();
     let scene = Scene::new(&db);
-    scene.script(
+    scene.write_program(
         "do-migrate",
         "echo \"name $PGAPPNAME\" >> \"$dir/evidence\"\n",
     );

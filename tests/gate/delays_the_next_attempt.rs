@@ -197,7 +197,7 @@ fn a_replica_tries_again_by_itself(db: &Db) {
         scene.run(revision).args([delay]).args(flags).finish()
     };
     // It succeeds at last, and that counts.
-    scene.script("do-migrate", "[ $LAUNCHGATE_ATTEMPT = 3 ] || exit 4\n");
+    scene.write_program("do-migrate", "[ $LAUNCHGATE_ATTEMPT = 3 ] || exit 4\n");
     let mut replica = tries("v1", &["--retries=2"]);
     replica
         .ends_with(0)
@@ -208,7 +208,7 @@ fn a_replica_tries_again_by_itself(db: &Db) {
     assert_eq!(scene.ledger("attempt"), ["1", "2", "3"]);
     scene.check_settled("v1");
     // The exit code is the last try's, also where there would be more tries than attempts.
-    scene.script("do-migrate", "exit $((10 + LAUNCHGATE_ATTEMPT))\n");
+    scene.write_program("do-migrate", "exit $((10 + LAUNCHGATE_ATTEMPT))\n");
     tries("v2", &["--retries=1"]).ends_with(12);
     let mut last = tries("v3", &["--retries=5", "--max-attempts=3"]);
     last.ends_with(13).says("(attempt 3 of 3)");
@@ -222,7 +222,7 @@ on_each!(a_replica_tries_again_by_itself: each);
 fn what_happens_before_the_next_try_decides() {
     let db = Db::postgres_15();
     let scene = Scene::new(&db);
-    scene.script("do-migrate", "exit $((10 + LAUNCHGATE_ATTEMPT))\n");
+    scene.write_program("do-migrate", "exit $((10 + LAUNCHGATE_ATTEMPT))\n");
     let waits = |revision: &str| {
         let flags = ["--retries=2", "--max-attempts=2"];
         let replica = delayed(&scene, revision).args(flags).start();

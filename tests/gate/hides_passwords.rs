@@ -277,7 +277,7 @@ fn what_a_step_was_given_in_secret_is_not_in_the_ledger() {
     ];
     let show = "echo $MIGRATE_URL; echo \"$QUEUE $NPM_TOKEN adm/geheim adm%2Fgeheim\"; exit 9\n";
     let run = |revision: &str, script: &str, flags: &[&str]| {
-        scene.script("do-migrate", script);
+        scene.write_program("do-migrate", script);
         let command = format!("--migrate={} tok-geheim amqp-geheim", scene.path("step"));
         let mut gate = scene.bare(revision).args([&command]).args(flags);
         gate = gate.args(["--step-env-from=MIGRATE_URL=ADMIN_URL"]);

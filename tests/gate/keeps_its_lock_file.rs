@@ -74,7 +74,7 @@ fn a_step_that_removes_the_lock_file_is_stopped() {
         let db = Db::sqlite();
         let scene = Scene::new(&db);
         let folder = db.sqlite_file().with_file_name(files);
-        scene.script(
+        scene.write_program(
             "do-migrate",
             &format!(
                 "rm -f {}\nsay removed\nwhile [ -e \"$dir/hold-end\" ]; do sleep 0.02; done\n",
@@ -100,7 +100,7 @@ fn a_lock_file_that_went_at_the_last_moment_is_missed() {
     let scene = Scene::new(&db);
     let file = lock_file(&scene).display().to_string();
     for how in ["rm", "touch new; mv new"] {
-        scene.script("do-migrate", &format!("{how} '{file}'\n"));
+        scene.write_program("do-migrate", &format!("{how} '{file}'\n"));
         let replica = scene.run("v1").env("LAUNCHGATE_LEASE", "1h");
         replica.finish().ends_with(76).says("the lock file");
     }

@@ -15,7 +15,7 @@ const LEDGER_0_1: &str = include_str!("../ledger/ledger_0_1/postgres.sql");
 /// As Prisma asks before its first migration.
 fn the_app_s_schema_is_empty_when_the_first_step_runs(db: &Db) {
     let scene = Scene::new(db);
-    scene.script(
+    scene.write_program(
         "do-migrate",
         "test \"$(\"$dir/ask\" \"select count(*) from information_schema.tables \
          where table_schema in ('public', 'shop')\")\" = 0 || exit 9\n",
@@ -28,7 +28,7 @@ fn the_app_s_schema_is_empty_when_the_first_step_runs(db: &Db) {
 on_each!(the_app_s_schema_is_empty_when_the_first_step_runs: postgres);
 
 fn drops(scene: &Scene<'_>, statements: &str) -> Run {
-    scene.script(
+    scene.write_program(
         "do-migrate",
         &format!("\"$dir/ask\" '{statements}' || exit 4\n"),
     );
@@ -78,7 +78,7 @@ fn nobody_else_s_ledger_is_believed() {
     );
     let mut scene = Scene::new(&db);
     scene.url = db.url_as("deploy", "p");
-    scene.script("do-migrate", ":\n");
+    scene.write_program("do-migrate", ":\n");
     scene
         .run("v1")
         .finish()
@@ -125,7 +125,7 @@ fn the_printed_ddl_and_grants_are_all_there_is_to_do() {
     db.sql("create role \"odd role\" login password 'p'; create role web login password 'p'");
     let mut scene = Scene::new(&db);
     scene.url = db.url_as("odd%20role", "p");
-    scene.script("do-migrate", ":\n");
+    scene.write_program("do-migrate", ":\n");
     let mut refused = scene.run("v1").finish();
     refused
         .ends_with(78)
@@ -146,7 +146,7 @@ fn the_printed_ddl_and_grants_are_all_there_is_to_do() {
 fn every_command_finds_the_ledger_that_is_named() {
     let db = Db::postgres_15();
     let scene = Scene::new(&db);
-    scene.script("do-migrate", "exit 7\n");
+    scene.write_program("do-migrate", "exit 7\n");
     let command = |verb: &str| scene.command(verb).env("LAUNCHGATE_LEDGER", "ops");
     let step = format!("--migrate={}", scene.path("step"));
     let job = command("job").args(["--ledger=ops", "--release=v1", "--max-attempts=1", &step]);
@@ -182,7 +182,7 @@ fn on_mariadb_two_ledgers_may_be_created_at_once() {
     // No table of this name can be created meanwhile.
     let lock = "echo 'backup lock launchgate.launchgate_runs;'; echo '\\! touch locked'";
     let wait = "until test -e created; do sleep 0.05; done";
-    scene.script("lock", &format!("({lock}; {wait}) | {client}"));
+    scene.write_program("lock", &format!("({lock}; {wait}) | {client}"));
     let mut admin = Command::new("sh")
         .arg(scene.path("lock"))
         .current_dir(scene.folder())
@@ -211,7 +211,7 @@ fn on_sqlite_a_step_finds_no_file_that_launchgate_made() {
     std::fs::remove_file(db.sqlite_file()).expect("a file");
     let file = db.sqlite_file().display().to_string();
     let job = |revision: &str, script: &str| {
-        scene.script("migrate", &format!("#!/bin/sh\n{script}\n"));
+        scene.write_program("migrate", &format!("#!/bin/sh\n{script}\n"));
         let migrate = format!("--migrate={}", scene.path("migrate"));
         let job = scene.command("job");
         job.args(["--release", revision, "--max-attempts=2", &migrate])
@@ -251,7 +251,7 @@ fn on_sqlite_a_replica_tries_again_without_a_file() {
     let migrate = format!("--migrate={}", scene.path("migrate"));
     let job = |retries: &str, end: &str| {
         let script = format!("#!/bin/sh\ncd \"${{0%/*}}\"\necho try >> tries\n{end}\n");
-        scene.script("migrate", &script);
+        scene.write_program("migrate", &script);
         let job = scene.command("job");
         job.args(["--release=v1", "--max-attempts=1", retries, &migrate])
             .finish()

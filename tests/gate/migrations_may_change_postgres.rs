@@ -7,7 +7,7 @@ use crate::common::{Db, Run, Scene, on_each, until};
 /// The lock's session has no lock on the system's tables, which both want for themselves.
 fn a_step_may_rebuild_every_table(db: &Db) {
     let scene = Scene::new(db);
-    scene.script(
+    scene.write_program(
         "do-migrate",
         "for what in 'reindex database shop' 'vacuum full pg_class' 'vacuum full'; do\n\
          PGOPTIONS='-c lock_timeout=20s' \"$dir/ask\" \"$what\" || exit 4\ndone\n",
@@ -28,7 +28,7 @@ fn a_search_path_that_a_migration_changes_changes_nothing(db: &Db) {
     let mut scene = Scene::new(db);
     scene.url = db.url_as("app", "app");
     scene.touch("hold-end");
-    scene.script(
+    scene.write_program(
         "do-migrate",
         "\"$dir/ask\" 'alter database shop set search_path = own' || exit 4\n\
          say changed\nwhile [ -e \"$dir/hold-end\" ]; do sleep 0.02; done\n",
@@ -122,7 +122,7 @@ fn a_database_that_is_not_utf_8_records_every_failure() {
     db.sql("create database narrow encoding 'LATIN1' template template0 locale 'C'");
     let mut scene = Scene::new(&db);
     scene.url = db.url().replace("/shop", "/narrow");
-    scene.script(
+    scene.write_program(
         "odd",
         "#!/bin/sh\nprintf 'nul \\000, crab \\360\\237\\246\\200, bytes \\377.\\n'; exit 5\n",
     );

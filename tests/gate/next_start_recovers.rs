@@ -238,7 +238,7 @@ fn a_step_that_locks_the_ledger_is_told_so(db: &Db) {
         .replace("exec ", "")
         .replace(" -c \"$1\"", "")
         .replace(" -e \"$1\"", "");
-    scene.script(
+    scene.write_program(
         "dump",
         &format!("#!/bin/sh\n(echo '{lock}'; echo '\\! touch locked'; exec sleep 600) | {client}"),
     );

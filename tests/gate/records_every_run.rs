@@ -21,7 +21,7 @@ fn a_failed_run_says_why_without_the_password(db: &Db) {
         4089
     });
     let tell = format!("printf '%s' \"${{SECRET}}{filler}\"; echo \"$DATABASE_URL\" >&2; exit 9\n");
-    scene.script("do-migrate", &tell);
+    scene.write_program("do-migrate", &tell);
     let mut replica = scene.run("v1").env("SECRET", secret).start();
     replica.ends_with(9);
     assert_eq!(
@@ -58,7 +58,7 @@ on_each!(a_failed_run_says_why_without_the_password: each_and_pooler);
 /// of section 5, newest first)." (contract, section 2)
 fn status_shows_the_holder_and_every_run(db: &Db) {
     let scene = Scene::new(db);
-    scene.script("do-migrate", "echo why it failed; exit 9\n");
+    scene.write_program("do-migrate", "echo why it failed; exit 9\n");
     scene.run("v1").finish().ends_with(9);
     scene.remove("do-migrate");
     let mut holder = scene.start_held(scene.run("v2"));
@@ -121,7 +121,7 @@ on_each!(status_shows_the_holder_and_every_run: each);
 
 fn output_that_is_no_text_still_fits(db: &Db) {
     let scene = Scene::new(db);
-    scene.script(
+    scene.write_program(
         "do-migrate",
         "head -c 20000 /dev/zero | tr '\\0' '\\377'; exit 9\n",
     );
@@ -202,8 +202,8 @@ fn a_step_that_can_not_be_started_is_in_the_row(db: &Db) {
     let scene = Scene::new(db);
     // It is found when everything is looked up, and gone when its turn comes.
     let verify = scene.path("gone");
-    scene.script("gone", "#!/bin/sh\n");
-    scene.script("do-migrate", &format!("rm '{verify}'\n"));
+    scene.write_program("gone", "#!/bin/sh\n");
+    scene.write_program("do-migrate", &format!("rm '{verify}'\n"));
     let mut replica = scene.run("v1").args(["--verify", &verify]).start();
     replica.ends_with(127);
     let row = scene.ledger("state, step, exit_code");

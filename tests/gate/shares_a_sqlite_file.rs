@@ -57,7 +57,7 @@ fn the_lock_outlives_launchgate_until_the_last_of_the_step_is_gone() {
     let db = Db::sqlite();
     let scene = Scene::new(&db);
     scene.touch("hold-child");
-    scene.script(
+    scene.write_program(
         "deep",
         "#!/bin/sh\ndir=${0%/*}\n(while [ -e \"$dir/hold-child\" ]; do sleep 0.02; done; \
          echo \"late\" >> \"$dir/evidence\") &\necho \"deep pid=$!\" >> \"$dir/evidence\"\nwait\n",
@@ -126,9 +126,8 @@ fn a_busy_database_is_waited_for() {
     let scene = Scene::new(&db);
     scene.run("v0").finish().ends_with(0);
     let session = Exclusive::on(&db);
-    let mut replica = scene.run("v1").start();
+    let [mut replica, mut stopped] = [(); 2].map(|()| scene.run("v1").start());
     replica.wait_for_log("waiting for the database");
-    let mut stopped = scene.run("v1").start();
     stopped.wait_for_log("waiting for the database");
     stopped.signal(libc::SIGTERM);
     stopped.ends_with(143);

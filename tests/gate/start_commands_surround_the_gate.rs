@@ -8,7 +8,7 @@ use crate::common::{Db, Gate, Scene, on_each};
 
 /// Start commands that note which of them ran, in which replica.
 fn with_commands<'a>(scene: &'a Scene<'_>, gate: Gate<'a>) -> Gate<'a> {
-    scene.script("note", "#!/bin/sh\necho \"$1 $REPLICA\" >>notes\n");
+    scene.write_program("note", "#!/bin/sh\necho \"$1 $REPLICA\" >>notes\n");
     gate.args(["--prepare", "./note prepare", "--warm-up", "./note warm-up"])
 }
 

@@ -11,7 +11,7 @@ use crate::waits_for_orphans::count;
 
 /// A step that hands the server several statements in one message, and is at the first of them.
 fn at_the_first_of_several(scene: &Scene<'_>, url: &str, flags: &[&str]) -> Run {
-    scene.script(
+    scene.write_program(
         "several",
         &format!(
             "#!/bin/sh\nexec psql -Xqw '{url}' -c 'select pg_sleep(6); create table half (a int)'\n"

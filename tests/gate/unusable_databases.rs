@@ -49,7 +49,7 @@ on_each!(a_role_that_may_not_update_starts_no_step: [postgres_15]);
 fn a_file_that_a_holders_step_keeps_busy_is_waited_for(db: &Db) {
     let scene = Scene::new(db);
     scene.run("v1").finish().ends_with(0);
-    scene.script(
+    scene.write_program(
         "exclusive",
         &format!(
             "#!/bin/sh\n(echo 'begin exclusive;'; echo .shell touch held; \
@@ -114,7 +114,7 @@ on_each!(the_log_says_which_database_and_who_named_it: [sqlite]);
 
 fn a_session_name_that_a_setting_gives_stays(db: &Db) {
     let scene = Scene::new(db);
-    scene.script("name", "#!/bin/sh\necho name=$PGAPPNAME >&2\n");
+    scene.write_program("name", "#!/bin/sh\necho name=$PGAPPNAME >&2\n");
     let step = format!("--migrate={}", scene.path("name"));
     let mut given = scene
         .bare("v1")

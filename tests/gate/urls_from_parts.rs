@@ -121,7 +121,7 @@ fn a_name_in_braces_without_a_value_is_64() {
 fn a_steps_variable_is_made_of_parts() {
     let db = Db::sqlite();
     let scene = Scene::new(&db);
-    scene.script("show", "#!/bin/sh\nenv | grep ^MADE_\n");
+    scene.write_program("show", "#!/bin/sh\nenv | grep ^MADE_\n");
     let show = format!("--migrate={}", scene.path("show"));
     let with = |value: &str| {
         let job = scene.command("job").args([&*show, "--step-env", value]);

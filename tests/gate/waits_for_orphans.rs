@@ -12,7 +12,7 @@ use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 /// A step that hands its statements to the database by `psql`, as its own first process, so
 /// that it dies with launchgate.
 fn psql(scene: &Scene<'_>, replica_url: &str, sql: &str) -> String {
-    scene.script(
+    scene.write_program(
         "psql",
         &format!("#!/bin/sh\nexec psql -Xqw '{replica_url}' -v ON_ERROR_STOP=1 -f \"$1\"\n"),
     );
@@ -44,7 +44,7 @@ fn the_next_holder_waits_for_a_statement_that_outlives_its_client(db: &Db) {
     db.sql("create table done (at timestamptz default clock_timestamp(), what text)");
     let sql = "with nap as materialized (select pg_sleep(8)) insert into done (what) select 'old' from nap;\n";
     left_behind(&scene, sql, || count(db, "state = 'active'") == "1");
-    scene.script(
+    scene.write_program(
         "do-migrate",
         "\"$dir/ask\" \"insert into done (what) values ('new')\"\n",
     );
@@ -90,7 +90,7 @@ on_each!(an_active_session_past_the_limit_is_named_and_nothing_runs: postgres);
 /// holder.
 fn left_idle(scene: &Scene<'_>, url: &str, sql: &str) {
     // A child of the step's first process, so that it survives the kill of launchgate.
-    scene.script(
+    scene.write_program(
         "leave",
         &format!("#!/bin/sh\n(echo '{sql}'; exec sleep 600) | psql -Xqw '{url}' > left &\nwait\n"),
     );
@@ -144,7 +144,7 @@ fn a_role_that_may_not_end_an_idle_session_says_so() {
 /// Its run is closed, so it is not launchgate's to end, and nothing of it is at work.
 fn what_a_closed_run_left_idle_in_a_transaction_is_named_and_passed(db: &Db) {
     let scene = Scene::new(db);
-    scene.script("name", "#!/bin/sh\necho \"$PGAPPNAME\" > session\n");
+    scene.write_program("name", "#!/bin/sh\necho \"$PGAPPNAME\" > session\n");
     let step = scene.path("name");
     scene
         .bare("v1")
@@ -276,7 +276,7 @@ fn an_application_that_inherits_a_step_s_name_from_the_pooler_is_no_orphan() {
         "#!/bin/sh\nfor n in 1 2 3; do psql -Xqw '{}' -c 'select pg_sleep(1)' >/dev/null & done\nwait\n",
         scene.url
     );
-    scene.script("sessions", &sessions);
+    scene.write_program("sessions", &sessions);
     let step = scene.path("sessions");
     scene
         .bare("v1")

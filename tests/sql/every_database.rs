@@ -149,7 +149,7 @@ fn runs_between_the_migrate_and_the_verify_steps(db: &Db) {
     let scene = Scene::new(db);
     let files = Migrations::new(&scene);
     files.write("1_a.sql", "create table a (x int);");
-    scene.script("look", "#!/bin/sh\n\"${0%/*}/ask\" 'select count(*) from a' >/dev/null 2>&1\necho \"look there=$? step=$LAUNCHGATE_STEP url=$LAUNCHGATE_DATABASE_URL\" >> \"${0%/*}/evidence\"\n");
+    scene.write_program("look", "#!/bin/sh\n\"${0%/*}/ask\" 'select count(*) from a' >/dev/null 2>&1\necho \"look there=$? step=$LAUNCHGATE_STEP url=$LAUNCHGATE_DATABASE_URL\" >> \"${0%/*}/evidence\"\n");
     let look = scene.path("look");
     with_sql(&scene, "v1")
         .args(["--verify", &look, "--migrate", &look, "--backup", &look])

@@ -77,7 +77,7 @@ struct Writer(Child);
 impl Writer {
     fn on(scene: &Scene<'_>, file: &Path) -> Self {
         let both = "begin immediate; update l set n = n + 1; update r set n = n + 1; commit;";
-        scene.script(
+        scene.write_program(
             "write",
             &format!("#!/bin/sh\nwhile sleep 0.01; do echo '{both}'; done | sqlite3 -cmd '.timeout 20000' \"$1\"\n"),
         );
@@ -122,7 +122,7 @@ fn a_snapshot_is_made_before_the_first_migration() {
         "2_b.sql",
         "create table b (x int); insert into a values (2);",
     );
-    scene.script(
+    scene.write_program(
         "look",
         "#!/bin/sh\necho \"look snapshots=$(ls snapshots | wc -l)\" >> \"${0%/*}/evidence\"\n",
     );

@@ -72,7 +72,7 @@ fn no_other_step_has_the_descriptor_of_a_result() {
     let db = Db::sqlite();
     let scene = Scene::new(&db);
     Migrations::new(&scene).write("1_a.sql", "create table a (x int);");
-    scene.script("look", "#!/bin/sh\nls -l /proc/self/fd >\"$1\"\n");
+    scene.write_program("look", "#!/bin/sh\nls -l /proc/self/fd >\"$1\"\n");
     with_sql(&scene, "v1")
         .args(["--snapshot", "snapshots"])
         .args(["--migrate", "./look between", "--verify", "./look behind"])

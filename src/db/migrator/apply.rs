@@ -12,8 +12,7 @@ use super::{
     dialect::{FileTransaction, MigrationDialect},
     error::{MigrationError, refused, sql_failure},
     file::MigrationFile,
-    history::History,
-    layout::{LayoutKind, MigrationPlan, RowMoment, RowSql},
+    layout::{History, LayoutKind, MigrationPlan, RowMoment},
     layouts::MigrationFolder,
     progress::{Progress, Stage},
     send::MigrationConnection,
@@ -84,7 +83,7 @@ impl Migrator {
         let mut connection = target.open(ConnectionPurpose::Read, CALL).await?;
         let (history, rows) = History::find(connection.as_mut(), target, &folder).await?;
         connection.close().await;
-        let plan = history.plan(&folder, rows, target.backend())?;
+        let plan = history.plan(&folder, rows)?;
         Ok(MigrationList {
             layout: history.kind,
             table: history.table,
@@ -105,7 +104,7 @@ impl Migrator {
         if rows.is_none() {
             self.create().await?;
         }
-        let plan = self.history.plan(folder, rows, self.target.backend())?;
+        let plan = self.history.plan(folder, rows)?;
         self.units = plan.units().count();
         if let Some(off) = self.dialect.foreign_keys_off
             && (self.history.layout.without_foreign_keys)(&plan.pending)
@@ -127,23 +126,19 @@ impl Migrator {
         &self.history.table
     }
 
-    pub(super) fn rows(&self) -> RowSql<'_> {
-        RowSql::of(&self.target, &self.history.table)
-    }
-
     pub(super) fn transaction(&self, file: &MigrationFile) -> FileTransaction {
         (self.history.layout.transaction)(file, self.dialect)
     }
 
     /// The statement that writes the file's row.
     pub(super) fn row(&self, file: &MigrationFile, moment: RowMoment) -> Result<String, Error> {
-        (self.history.layout.row)(&self.rows(), file, moment)
+        (self.history.layout.row)(&self.history, file, moment)
     }
 
     /// Creates the table, in a transaction that the next commit flushes.
     async fn create(&mut self) -> Result<(), Error> {
         let begin = self.dialect.begin_unflushed;
-        let create = (self.history.layout.creation)(&self.rows());
+        let create = (self.history.layout.creation)(&self.history);
         let created = self.run(format!("{begin}; {create}; COMMIT")).await;
         if created.is_err() {
             let _ = self.run("ROLLBACK".to_owned()).await;

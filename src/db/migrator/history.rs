@@ -3,24 +3,14 @@
 use super::{
     error::{MigrationError, refused, sql_failure},
     file::MigrationFile,
-    layout::{Compared, Layout, LayoutKind, MigrationPlan, RowSql},
+    layout::{Compared, History, LayoutKind, MigrationPlan},
     layouts::{MigrationFolder, layout},
     statements::line,
 };
 use crate::{
-    db::{
-        Backend, Error, Target, connection::Connection, fault::Meaning, rows::TextRow, target::CALL,
-    },
+    db::{Error, Target, connection::Connection, fault::Meaning, rows::TextRow, target::CALL},
     exit::Failure,
 };
-
-/// A tool's table in a database.
-pub(super) struct History {
-    pub(super) kind: LayoutKind,
-    pub(super) layout: &'static Layout,
-    /// Its name, as far as it has to be qualified.
-    pub(super) table: String,
-}
 
 impl History {
     pub(super) fn new(kind: LayoutKind, target: &Target) -> Self {
@@ -30,6 +20,8 @@ impl History {
             kind,
             layout,
             table,
+            backend: target.backend(),
+            schema: target.url.schema().map(str::to_owned),
         }
     }
 
@@ -45,10 +37,9 @@ impl History {
     ) -> Result<(Self, Option<Vec<TextRow>>), MigrationError> {
         let found = Self::new(layout_in(connection, target, folder).await?, target);
         MigrationFolder::check_backend(&folder.path, target.backend())?;
-        let rows = found.read(connection, target.backend()).await?;
+        let rows = found.read(connection).await?;
         if let (None, Some((ask, refuse))) = (&rows, found.layout.empty_schema) {
-            let ask = ask(&RowSql::of(target, &found.table));
-            match connection.rows(ask, CALL).await {
+            match connection.rows(ask(&found), CALL).await {
                 Ok(rows) => {
                     let other = rows.first().map(|row| refuse(&row.text(0)));
                     other.map_or(Ok(()), Err)?;
@@ -66,16 +57,15 @@ impl History {
         &self,
         folder: &'a MigrationFolder,
         rows: Option<Vec<TextRow>>,
-        backend: Backend,
     ) -> Result<MigrationPlan<'a>, Failure> {
         let plan = (self.layout.compare)(&Compared {
             path: &folder.path,
-            backend,
+            backend: self.backend,
             layout: self.layout,
             files: folder.files_for(self.kind),
             rows: rows.unwrap_or_default(),
         })?;
-        let allows_nul = backend.driver().migrations.allows_nul;
+        let allows_nul = self.backend.driver().migrations.allows_nul;
         let nul = |file: &MigrationFile| {
             let at = file.text.find('\0').filter(|_| !allows_nul)?;
             let line = line(&file.text, at);
@@ -90,12 +80,8 @@ impl History {
         }
     }
 
-    async fn read(
-        &self,
-        connection: &mut dyn Connection,
-        backend: Backend,
-    ) -> Result<Option<Vec<TextRow>>, Error> {
-        let dialect = backend.driver().migrations;
+    async fn read(&self, connection: &mut dyn Connection) -> Result<Option<Vec<TextRow>>, Error> {
+        let dialect = self.backend.driver().migrations;
         let columns = self.layout.columns.iter();
         let columns = columns.map(|column| (dialect.as_text)(column));
         let columns = columns.chain(self.layout.bytes.map(dialect.as_hex));

@@ -10,7 +10,7 @@ use super::{
     file::MigrationFile,
 };
 use crate::{
-    db::{Backend, Error, Target, hex::hex, rows::TextRow},
+    db::{Backend, Error, hex::hex, rows::TextRow},
     exit::{Failure, FailureKind, Problem},
 };
 
@@ -32,24 +32,18 @@ enum_with_all! {
     }
 }
 
-/// What statements about a history table are made of.
-pub(super) struct RowSql<'a> {
-    /// The table's name, as far as it has to be qualified.
-    pub(super) table: &'a str,
+/// A tool's history table in a database.
+pub(super) struct History {
+    pub(super) kind: LayoutKind,
+    pub(super) layout: &'static Layout,
+    /// Its name, as far as it has to be qualified.
+    pub(super) table: String,
     pub(super) backend: Backend,
     /// The schema that the URL names.
-    pub(super) schema: Option<&'a str>,
+    pub(super) schema: Option<String>,
 }
 
-impl<'a> RowSql<'a> {
-    pub(super) fn of(target: &'a Target, table: &'a str) -> Self {
-        Self {
-            table,
-            backend: target.backend(),
-            schema: target.url.schema(),
-        }
-    }
-
+impl History {
     /// A text literal.
     pub(super) fn text(&self, value: &str) -> String {
         let text = value.replace('\0', "\u{fffd}");
@@ -200,7 +194,7 @@ pub(super) enum RowMoment {
     After(Duration),
 }
 
-type Sql = fn(&RowSql<'_>) -> String;
+type Sql = fn(&History) -> String;
 type Refuse = fn(&str) -> Failure;
 
 /// One tool's layout. Every field has to be given, so a new layout has to decide on each.
@@ -229,13 +223,13 @@ pub(super) struct Layout {
     /// dropping a table in order to recreate it would delete the rows that refer to it.
     pub(super) without_foreign_keys: fn(pending: &[&MigrationFile]) -> bool,
     /// The statement that writes a file's row, at the moments that `transaction` asks for.
-    pub(super) row: fn(&RowSql<'_>, &MigrationFile, RowMoment) -> Result<String, Error>,
+    pub(super) row: fn(&History, &MigrationFile, RowMoment) -> Result<String, Error>,
     /// Notes in a row that was written before the file that the file failed, in the database's words.
-    pub(super) failed_row: Option<fn(&RowSql<'_>, &MigrationFile, words: &str) -> String>,
+    pub(super) failed_row: Option<fn(&History, &MigrationFile, words: &str) -> String>,
     /// What to do about a file that failed and whose row says so.
     pub(super) failed_hint: Option<fn(&MigrationFile) -> String>,
     /// How a file asks for no transaction, if it can.
     pub(super) no_transaction_hint: Option<&'static str>,
     /// The condition for a file's rows.
-    pub(super) row_key: fn(&RowSql<'_>, &MigrationFile) -> String,
+    pub(super) row_key: fn(&History, &MigrationFile) -> String,
 }

@@ -106,7 +106,7 @@ impl Migrator {
             if let (FileTransaction::Marked, Some(note)) =
                 (failed.transaction, self.history.layout.failed_row)
             {
-                let note = note(&self.rows(), failed.file, &failed.words(error));
+                let note = note(&self.history, failed.file, &failed.words(error));
                 let _ = self.run(note).await;
             }
             Some(effects)
@@ -162,7 +162,7 @@ impl Migrator {
 
     /// Whether the file has a row.
     pub(super) async fn has_row(&mut self, file: &MigrationFile) -> Result<bool, Fault> {
-        let row = (self.history.layout.row_key)(&self.rows(), file);
+        let row = (self.history.layout.row_key)(&self.history, file);
         let asked = format!("SELECT 1 FROM {} WHERE {row}", self.history.table);
         let rows = self.connection.rows(asked, CALL).await?;
         Ok(!rows.is_empty())

@@ -34,12 +34,12 @@ pub(super) static DBMATE: Layout = Layout {
         let files = files.into_iter();
         Ok(files.map(|file| with_sections(file, up_section)).collect())
     },
-    creation: |rows| {
-        let version = match rows.backend {
+    creation: |history| {
+        let version = match history.backend {
             Backend::Postgres => "varchar",
             Backend::Mysql | Backend::Sqlite => "varchar(128)",
         };
-        let table = rows.table;
+        let table = &history.table;
         format!("create table if not exists {table} (version {version} primary key)")
     },
     empty_schema: None,
@@ -57,15 +57,15 @@ pub(super) static DBMATE: Layout = Layout {
     },
     transaction: |file, _| file.usual_transaction(),
     without_foreign_keys: |_| true,
-    row: |rows, file, _| {
-        let version = rows.text(&file.label);
-        let table = rows.table;
+    row: |history, file, _| {
+        let version = history.text(&file.label);
+        let table = &history.table;
         Ok(format!("insert into {table} (version) values ({version})"))
     },
     failed_row: None,
     failed_hint: None,
     no_transaction_hint: Some("write `-- migrate:up transaction:false`"),
-    row_key: |rows, file| format!("version = {}", rows.text(&file.label)),
+    row_key: |history, file| format!("version = {}", history.text(&file.label)),
 };
 
 /// The section to apply: from its own line to that of the other one.

@@ -17,7 +17,7 @@ use crate::{
             dialect::{FileTransaction, TableName},
             error::sql_failure,
             file::MigrationFile,
-            layout::{Compared, Layout, MigrationPlan, RowSql},
+            layout::{Compared, History, Layout, MigrationPlan},
             statements::{line, statements},
         },
     },
@@ -45,8 +45,8 @@ pub(super) static DRIZZLE: Layout = Layout {
     compare,
     transaction: |_, _| FileTransaction::RowLast,
     without_foreign_keys: |pending| pending.iter().any(|file| turns_foreign_keys_off(file)),
-    row: |rows, file, _| {
-        let (table, hash, when) = (rows.table, hex(&file.checksum), file.version);
+    row: |history, file, _| {
+        let (table, hash, when) = (&history.table, hex(&file.checksum), file.version);
         Ok(format!(
             "INSERT INTO {table} (hash, created_at) VALUES ('{hash}', {when})"
         ))
@@ -95,16 +95,16 @@ pub(super) fn dialect(path: &Path) -> Result<Option<String>, Failure> {
     Ok(dialect.map(str::to_owned))
 }
 
-fn creation(rows: &RowSql<'_>) -> String {
-    let table = rows.table;
-    let created = match rows.backend {
+fn creation(history: &History) -> String {
+    let table = &history.table;
+    let created = match history.backend {
         Backend::Postgres | Backend::Mysql => "bigint",
         Backend::Sqlite => "numeric",
     };
     let create = format!(
         "CREATE TABLE IF NOT EXISTS {table} (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at {created})"
     );
-    match rows.backend {
+    match history.backend {
         Backend::Postgres => format!("CREATE SCHEMA IF NOT EXISTS \"drizzle\"; {create}"),
         Backend::Mysql | Backend::Sqlite => create,
     }

@@ -11,7 +11,7 @@ use crate::{
             dialect::{FileTransaction, MigrationDialect, TableName},
             error::sql_failure,
             file::MigrationFile,
-            layout::{Compared, Layout, MigrationPlan, RESTORE, RowMoment, RowSql},
+            layout::{Compared, History, Layout, MigrationPlan, RESTORE, RowMoment},
             transactions::{is_atomic_file, is_wrappable},
         },
     },
@@ -25,9 +25,9 @@ pub(super) static GOLANG_MIGRATE: Layout = Layout {
     table: TableName::named(TABLE),
     has_dirty: Some(true),
     read,
-    creation: |rows| {
-        let table = rows.table;
-        match rows.backend {
+    creation: |history| {
+        let table = &history.table;
+        match history.backend {
             Backend::Postgres | Backend::Mysql => format!(
                 "CREATE TABLE {table} (version bigint not null primary key, dirty boolean not null)"
             ),
@@ -43,7 +43,7 @@ pub(super) static GOLANG_MIGRATE: Layout = Layout {
     compare,
     transaction,
     without_foreign_keys: |_| true,
-    row: |rows, file, moment| Ok(set_version(rows, file, moment)),
+    row: |history, file, moment| Ok(set_version(history, file, moment)),
     failed_row: None,
     failed_hint: Some(|file| {
         format!(
@@ -159,14 +159,14 @@ fn before(files: &[MigrationFile], version: i64) -> i64 {
 }
 
 /// Replaces the one row: in the file's transaction, or in one of its own.
-fn set_version(rows: &RowSql<'_>, file: &MigrationFile, moment: RowMoment) -> String {
-    let (table, version) = (rows.table, file.version);
-    let begin = rows.backend.driver().migrations.begin;
+fn set_version(history: &History, file: &MigrationFile, moment: RowMoment) -> String {
+    let (table, version) = (&history.table, file.version);
+    let begin = history.backend.driver().migrations.begin;
     let dirty = match moment {
         RowMoment::Before => "TRUE",
         RowMoment::Completed(_) | RowMoment::After(_) => "FALSE",
     };
-    let clear = match rows.backend {
+    let clear = match history.backend {
         Backend::Postgres => "TRUNCATE",
         Backend::Mysql | Backend::Sqlite => "DELETE FROM",
     };

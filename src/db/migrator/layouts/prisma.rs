@@ -17,7 +17,7 @@ use crate::{
             dialect::{FileTransaction, TableName},
             error::sql_failure,
             file::MigrationFile,
-            layout::{Compared, Layout, MigrationPlan, RESTORE, RowMoment, RowSql},
+            layout::{Compared, History, Layout, MigrationPlan, RESTORE, RowMoment},
             transactions::is_atomic_file,
         },
         rows::TextRow,
@@ -66,9 +66,9 @@ pub(super) static PRISMA: Layout = Layout {
     },
     without_foreign_keys: |_| false,
     row,
-    failed_row: Some(|rows, file, words| {
-        let (table, row) = (rows.table, unfinished_row(rows, file));
-        let logs = rows.text(words);
+    failed_row: Some(|history, file, words| {
+        let (table, row) = (&history.table, unfinished_row(history, file));
+        let logs = history.text(words);
         format!("UPDATE {table} SET logs = {logs} WHERE {row}")
     }),
     failed_hint: Some(|file| {
@@ -76,11 +76,11 @@ pub(super) static PRISMA: Layout = Layout {
         format!("undo its changes by hand, fix the file, and {resolve}")
     }),
     no_transaction_hint: None,
-    row_key: |rows, file| format!("migration_name = {}", rows.text(&file.label)),
+    row_key: |history, file| format!("migration_name = {}", history.text(&file.label)),
 };
 
-fn unfinished_row(rows: &RowSql<'_>, file: &MigrationFile) -> String {
-    let row = (PRISMA.row_key)(rows, file);
+fn unfinished_row(history: &History, file: &MigrationFile) -> String {
+    let row = (PRISMA.row_key)(history, file);
     format!("{row} AND finished_at IS NULL AND rolled_back_at IS NULL")
 }
 
@@ -115,9 +115,9 @@ fn read(path: &Path) -> Result<Vec<MigrationFile>, Failure> {
 }
 
 /// As Prisma's engine writes it.
-fn creation(rows: &RowSql<'_>) -> String {
-    let table = rows.table;
-    let create = match rows.backend {
+fn creation(history: &History) -> String {
+    let table = &history.table;
+    let create = match history.backend {
         Backend::Postgres => format!(
             "CREATE TABLE {table} (id VARCHAR(36) PRIMARY KEY NOT NULL, checksum VARCHAR(64) NOT NULL, \
              finished_at TIMESTAMPTZ, migration_name VARCHAR(255) NOT NULL, logs TEXT, \
@@ -139,21 +139,21 @@ fn creation(rows: &RowSql<'_>) -> String {
         ),
     };
     // Prisma creates the schema that the URL names. IF NOT EXISTS requires a privilege even if it exists.
-    if let (Some(schema), Some((quoted, _))) = (rows.schema, table.rsplit_once('.')) {
+    if let (Some(schema), Some((quoted, _))) = (&history.schema, table.rsplit_once('.')) {
         return format!(
             "DO $prisma$ BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = {}) \
              THEN CREATE SCHEMA {quoted}; END IF; END $prisma$; {create}",
-            rows.text(schema)
+            history.text(schema)
         );
     }
     create
 }
 
 /// Asks for a table that is not Prisma's.
-fn other_table(rows: &RowSql<'_>) -> String {
-    match rows.backend {
+fn other_table(history: &History) -> String {
+    match history.backend {
         Backend::Postgres => {
-            let schema = rows.schema.map(|schema| rows.text(schema));
+            let schema = history.schema.as_ref().map(|schema| history.text(schema));
             let schema = schema.unwrap_or_else(|| "current_schema()".to_owned());
             format!(
                 "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
@@ -210,27 +210,27 @@ fn compare<'a>(found: &Compared<'a>) -> Result<MigrationPlan<'a>, Failure> {
     Ok(plan)
 }
 
-fn row(rows: &RowSql<'_>, file: &MigrationFile, moment: RowMoment) -> Result<String, Error> {
-    let (table, now) = (rows.table, time_before(rows.backend, Duration::ZERO));
+fn row(history: &History, file: &MigrationFile, moment: RowMoment) -> Result<String, Error> {
+    let (table, now) = (&history.table, time_before(history.backend, Duration::ZERO));
     let insert = |columns: &str, values: &str| {
-        let (checksum, name) = (hex(&file.checksum), rows.text(&file.label));
+        let (checksum, name) = (hex(&file.checksum), history.text(&file.label));
         Ok(format!(
             "INSERT INTO {table} (id, checksum, migration_name, started_at{columns}) \
              VALUES ('{}', '{checksum}', {name}, {values})",
-            RowSql::uuid()?
+            History::uuid()?
         ))
     };
     match moment {
         RowMoment::Before => insert("", &now),
         RowMoment::Completed(_) => Ok(format!(
             "UPDATE {table} SET applied_steps_count = 1, finished_at = {now} WHERE {}",
-            unfinished_row(rows, file)
+            unfinished_row(history, file)
         )),
         RowMoment::After(elapsed) => {
             // Prisma orders its rows by this: no earlier than the end of the file before.
-            let started = match rows.backend {
+            let started = match history.backend {
                 Backend::Postgres => "now()".to_owned(),
-                Backend::Mysql | Backend::Sqlite => time_before(rows.backend, elapsed),
+                Backend::Mysql | Backend::Sqlite => time_before(history.backend, elapsed),
             };
             insert(
                 ", finished_at, applied_steps_count",

@@ -20,7 +20,7 @@ use crate::{
             dialect::{FileTransaction, TableName},
             error::sql_failure,
             file::MigrationFile,
-            layout::{Compared, Layout, MigrationPlan, RESTORE, RowMoment, RowSql},
+            layout::{Compared, History, Layout, MigrationPlan, RESTORE, RowMoment},
         },
     },
     exit::Failure,
@@ -34,8 +34,8 @@ pub(super) static SQLX: Layout = Layout {
     has_dirty: None,
     read,
     // As sqlx writes it.
-    creation: |rows| {
-        let (time, now, bytes) = match rows.backend {
+    creation: |history| {
+        let (time, now, bytes) = match history.backend {
             Backend::Postgres => ("TIMESTAMPTZ", "now()", "BYTEA"),
             Backend::Mysql | Backend::Sqlite => ("TIMESTAMP", "CURRENT_TIMESTAMP", "BLOB"),
         };
@@ -48,7 +48,7 @@ pub(super) static SQLX: Layout = Layout {
     checksum {bytes} NOT NULL,
     execution_time BIGINT NOT NULL
 )",
-            rows.table
+            history.table
         )
     },
     empty_schema: None,
@@ -61,13 +61,13 @@ pub(super) static SQLX: Layout = Layout {
         usual => usual,
     },
     without_foreign_keys: |_| false,
-    row: |rows, file, moment| {
+    row: |history, file, moment| {
         Ok(match moment {
-            RowMoment::Before => insert(rows, file, Duration::ZERO, "FALSE"),
-            RowMoment::After(elapsed) => insert(rows, file, elapsed, "TRUE"),
+            RowMoment::Before => insert(history, file, Duration::ZERO, "FALSE"),
+            RowMoment::After(elapsed) => insert(history, file, elapsed, "TRUE"),
             RowMoment::Completed(elapsed) => format!(
                 "UPDATE {} SET success = TRUE, execution_time = {} WHERE version = {}",
-                rows.table,
+                history.table,
                 elapsed.as_nanos(),
                 file.version
             ),
@@ -80,13 +80,13 @@ pub(super) static SQLX: Layout = Layout {
 };
 
 /// The statement for the file's row. The time is what it took until here, in nanoseconds.
-fn insert(rows: &RowSql<'_>, file: &MigrationFile, elapsed: Duration, success: &str) -> String {
-    let checksum = rows.bytes(&file.checksum);
-    let text = rows.text(&file.label);
+fn insert(history: &History, file: &MigrationFile, elapsed: Duration, success: &str) -> String {
+    let checksum = history.bytes(&file.checksum);
+    let text = history.text(&file.label);
     format!(
         "INSERT INTO {} (version, description, success, checksum, execution_time) \
          VALUES ({}, {text}, {success}, {checksum}, {})",
-        rows.table,
+        history.table,
         file.version,
         elapsed.as_nanos()
     )

@@ -1,4 +1,5 @@
-//! A clock that a test sets, for a server that runs on it: `clock.c`, preloaded into the server.
+//! A clock that a test sets, for a program that runs on it: `clock.c`, preloaded into the program.
+#![allow(dead_code, reason = "another test binary has it, too")]
 
 use std::{
     ffi::OsStr,
@@ -12,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::common::home::output;
 
-/// A file with an offset from the real clock, in seconds, which the servers that run on it have mapped.
+/// A file with an offset from the real clock, in seconds, which the programs that run on it have mapped.
 pub(crate) struct Clock {
     folder: TempDir,
     offset: File,
@@ -45,6 +46,15 @@ impl Clock {
         self.folder.path().join(name)
     }
 
+    /// What has a program run on this clock.
+    pub(crate) fn variables(&self) -> [(&'static str, String); 2] {
+        let at = |name| self.path(name).display().to_string();
+        [
+            ("LD_PRELOAD", at("clock.so")),
+            ("CLOCK_OFFSET", at("offset")),
+        ]
+    }
+
     /// A server's command on this clock; `setpriv`, which may come before it, is not.
     pub(crate) fn command(&self, server: &Command) -> Command {
         let words: Vec<_> = std::iter::once(server.get_program())
@@ -52,10 +62,8 @@ impl Clock {
             .collect();
         let own = words.iter().position(|word| *word == "--");
         let (user, own) = words.split_at(own.map_or(0, |at| at + 1));
-        let variables = [
-            format!("LD_PRELOAD={}", self.path("clock.so").display()),
-            format!("CLOCK_OFFSET={}", self.path("offset").display()),
-        ];
+        let variables = self.variables();
+        let variables = variables.map(|(name, value)| format!("{name}={value}"));
         let env = OsStr::new("env");
         let mut all = user.iter().chain([&env]);
         let mut command = Command::new(all.next().expect("a program"));

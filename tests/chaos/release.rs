@@ -207,7 +207,7 @@ impl<'a> Course<'a> {
     fn look_at_ends(&mut self) {
         let mut unexpected = Vec::new();
         for replica in self.replicas.iter_mut().chain(&mut self.leaving) {
-            if replica.has_ended() {
+            if replica.look().is_some() {
                 let code = replica.wait();
                 let is_known = matches!(code, 0 | NOT_WRITTEN | 69 | 75 | 76 | 137 | 143);
                 if !is_known && self.subject == Subject::Launchgate {
@@ -219,8 +219,8 @@ impl<'a> Course<'a> {
         for line in unexpected {
             say(self.scene, &line);
         }
-        self.replicas.retain_mut(|replica| !replica.has_ended());
-        self.leaving.retain_mut(|replica| !replica.has_ended());
+        self.replicas.retain_mut(|replica| replica.look().is_none());
+        self.leaving.retain_mut(|replica| replica.look().is_none());
     }
 
     /// Nothing of this release is left when the next one begins.

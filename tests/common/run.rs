@@ -96,7 +96,7 @@ impl Run {
             .collect()
     }
 
-    /// Whether it has ended.
+    /// How it has ended, if it has.
     pub fn look(&mut self) -> Option<Ended> {
         if self.ended.is_none() {
             let mut status = 0;
@@ -111,11 +111,6 @@ impl Run {
             }
         }
         self.ended
-    }
-
-    /// Whether it has ended.
-    pub fn has_ended(&mut self) -> bool {
-        self.look().is_some()
     }
 
     /// Waits for its end; its exit code, or 128+n where signal n ended it.

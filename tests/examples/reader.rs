@@ -1,13 +1,13 @@
 //! Does what a README says: runs its blocks in order, and compares what they print.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::blocks::{Block, blocks};
+pub use crate::common::{docker::repository, home::free_port};
 use crate::server::Server;
 
 /// How long a server may take to listen, or to end.
@@ -242,13 +242,4 @@ fn copy(example: &str) -> PathBuf {
 
 pub fn with_port(script: &str, port: u16) -> String {
     script.replace("8080", &port.to_string())
-}
-
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("its address").port()
-}
-
-pub fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }

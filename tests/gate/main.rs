@@ -5,6 +5,8 @@
 mod common;
 
 mod check_agrees_with_job;
+#[path = "../chaos/clock.rs"]
+mod clock;
 mod costs_little;
 mod database_urls;
 mod delays_the_next_attempt;

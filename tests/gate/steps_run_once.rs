@@ -190,7 +190,7 @@ fn a_pooler_without_room_for_clients_is_busy_not_away() {
     // Nobody served this one yet: to it, the database is away.
     let mut late = scene.run("v1").args(["--wait-timeout", "3s"]).start();
     late.ends_with(69).says("no more connections");
-    assert!(!waiter.has_ended(), "{}", waiter.log());
+    assert!(waiter.look().is_none(), "{}", waiter.log());
     for client in &mut clients {
         let _ = client.kill();
         let _ = client.wait();

@@ -8,6 +8,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
+use crate::clock::Clock;
 use crate::common::backends::NAME;
 use crate::common::home::output;
 use crate::common::servers::{PASSWORD, postgres_15};
@@ -123,49 +124,33 @@ fn a_fingerprint_is_the_same_until_the_files_change() {
 /// Every look at the time of day in the replica is a day ahead or behind.
 fn a_replica_whose_clock_is_wrong_by_a_day_changes_nothing(db: &Db) {
     let scene = Scene::new(db);
-    let source = scene.path("clock.c");
-    fs::write(
-        &source,
-        "#define _GNU_SOURCE\n#include <dlfcn.h>\n#include <stdlib.h>\n#include <time.h>\n#include <sys/time.h>\n\
-         static long off(void) { const char *s = getenv(\"CLOCK_OFF\"); return s ? atol(s) : 0; }\n\
-         int clock_gettime(clockid_t c, struct timespec *t) {\n\
-         static int (*real)(clockid_t, struct timespec *);\n\
-         if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, \"clock_gettime\");\n\
-         int r = real(c, t); if (c == CLOCK_REALTIME || c == CLOCK_REALTIME_COARSE) t->tv_sec += off(); return r; }\n\
-         int gettimeofday(struct timeval *t, void *z) { struct timespec s; clock_gettime(CLOCK_REALTIME, &s);\n\
-         t->tv_sec = s.tv_sec; t->tv_usec = s.tv_nsec / 1000; return 0; }\n\
-         time_t time(time_t *t) { struct timespec s; clock_gettime(CLOCK_REALTIME, &s); if (t) *t = s.tv_sec; return s.tv_sec; }\n",
-    )
-    .expect("a file");
-    let library = scene.path("clock.so");
-    output(Command::new("cc").args(["-shared", "-fPIC", "-o", &library, &source, "-ldl"]));
-    fs::set_permissions(&library, fs::Permissions::from_mode(0o755)).expect("a mode");
-    let wrong = |revision: &str, seconds: &str| {
-        scene
-            .run(revision)
-            .env("LD_PRELOAD", &library)
-            .env("CLOCK_OFF", seconds)
+    let [ahead, behind] = [86_400, -86_400].map(|offset| {
+        let clock = Clock::new();
+        clock.set(offset);
+        clock
+    });
+    let wrong = |revision: &str, clock: &Clock| {
+        let variables = clock.variables().into_iter();
+        variables.fold(scene.run(revision), |gate, (name, value)| {
+            gate.env(name, value)
+        })
     };
-    // The shim works: date is wrong by a day.
-    let day = output(
-        Command::new("date")
-            .arg("+%s")
-            .env("LD_PRELOAD", &library)
-            .env("CLOCK_OFF", "86400"),
-    );
+    // The clock is wrong by a day.
+    let mut date = Command::new("date");
+    let day = output(date.arg("+%s").envs(ahead.variables()));
     let now = output(Command::new("date").arg("+%s"));
     assert!(day.parse::<i64>().expect("seconds") - now.parse::<i64>().expect("seconds") >= 86_399);
-    for (revision, holder, waiter) in [("v1", "86400", "-86400"), ("v2", "-86400", "86400")] {
+    for (revision, holder, waiter) in [("v1", &ahead, &behind), ("v2", &behind, &ahead)] {
         scene.touch("hold-migrate");
-        let mut ahead = wrong(revision, holder).start();
+        let mut holder = wrong(revision, holder).start();
         until("the step", || {
             scene
                 .evidence()
                 .last()
                 .is_some_and(|l| l.word() == "start" && l.get("revision") == revision)
         });
-        let mut behind = wrong(revision, waiter).start();
-        behind.wait_for_log("waiting");
+        let mut waiter = wrong(revision, waiter).start();
+        waiter.wait_for_log("waiting");
         // Past the lease: the holder renewed it, and nobody took it for dead.
         let lease = || scene.ledger("lease_until").last().cloned();
         for _ in 0..8 {
@@ -173,8 +158,8 @@ fn a_replica_whose_clock_is_wrong_by_a_day_changes_nothing(db: &Db) {
             until("a renewal", || lease() != before);
         }
         scene.let_go();
-        ahead.ends_with(0);
-        behind.ends_with(0);
+        holder.ends_with(0);
+        waiter.ends_with(0);
         scene.check_settled(revision);
     }
     assert_eq!(scene.count("start"), 2);

@@ -38,6 +38,8 @@ pub struct Raw {
     /// Not dropped, and neither is the parser: freeing them takes longer than resolving the steps' settings,
     /// and exec frees them anyway.
     matches: ManuallyDrop<ArgMatches>,
+    /// The settings in there. Most are not, and a start asks for all of them.
+    settings: Vec<SettingId>,
     /// The command line around it, which gives the settings that this one leaves out.
     outer: Option<Box<Self>>,
 }
@@ -53,11 +55,19 @@ pub enum Parsed {
 
 impl Raw {
     fn new(verb: Verb, matches: ArgMatches) -> Self {
+        let names = matches.ids().map(clap::Id::as_str);
+        let rows = names.filter_map(|name| SETTINGS.iter().find(|row| row.name == name));
         Self {
             verb,
+            settings: rows.map(|row| row.id).collect(),
             matches: ManuallyDrop::new(matches),
             outer: None,
         }
+    }
+
+    fn setting(&self, id: SettingId) -> Option<RawValues<'_>> {
+        let is_given = self.settings.contains(&id);
+        is_given.then(|| self.given(id.name())).flatten()
     }
 
     fn given(&self, name: &str) -> Option<RawValues<'_>> {
@@ -67,15 +77,14 @@ impl Raw {
 
     /// The values of a setting's flag, in order; `None` if it is not given.
     pub fn values(&self, id: SettingId) -> Option<RawValues<'_>> {
-        let own = self.given(id.name());
+        let own = self.setting(id);
         let Some(outer) = self.outer.as_ref().filter(|_| own.is_none()) else {
             return own;
         };
         let mut alternatives = nested::ALTERNATIVES.iter().filter(|ids| ids.contains(&id));
-        let is_overridden =
-            alternatives.any(|ids| ids.iter().any(|id| self.given(id.name()).is_some()));
+        let is_overridden = alternatives.any(|ids| ids.iter().any(|id| self.settings.contains(id)));
         let is_ours = id.definition().belongs_to(self.verb) && !is_overridden;
-        is_ours.then(|| outer.given(id.name())).flatten()
+        is_ours.then(|| outer.setting(id)).flatten()
     }
 
     /// The values of an argument that is not a setting; none if it is not given.

@@ -97,13 +97,7 @@ impl Locked {
         self.taken.lock.inheritable()
     }
 
-    /// Opens the ledger's own connection, the second one, where it is not open. Every other call that
-    /// needs it does so too.
-    pub async fn open_ledger(&mut self) -> Result<(), Error> {
-        self.ledger.opened().await.map(drop)
-    }
-
-    /// Reads the ledger again, on its own connection.
+    /// Reads the ledger again, on its own connection, the second one, which every call that needs it opens.
     pub async fn read_ledger(&mut self, revision: Option<&str>) -> Result<Ledger, Error> {
         self.ledger.read(revision).await
     }

@@ -99,7 +99,10 @@ fn a_full_server_leaves_the_lock_unproven_and_the_heartbeat_for_later() {
                 .expect_err("no second connection"),
         );
         other.close().await;
-        until("there is room", async || locked.open_ledger().await.is_ok()).await;
+        until("there is room", async || {
+            locked.read_ledger(None).await.is_ok()
+        })
+        .await;
         assert_eq!(locked.prove().await, Ok(Proof::Proven));
         locked.create_ledger().await.expect("a ledger");
         locked.release().await;

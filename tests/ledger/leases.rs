@@ -88,7 +88,7 @@ async fn a_killed_lock_session_is_lost_and_its_run_not_recorded(db: Db) {
 async fn a_killed_ledger_session_is_replaced_by_the_next_heartbeat(db: Db) {
     let target = db.target();
     let mut locked = hold(&target, "r", "run1").await;
-    locked.open_ledger().await.expect("open");
+    locked.read_ledger(None).await.expect("open");
     db.cut(Cut::Ledger);
     locked
         .renew("run1", None, || {})

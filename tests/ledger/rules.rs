@@ -93,7 +93,7 @@ pub async fn hold(target: &Target, revision: &str, run_id: &str) -> Locked {
 pub async fn rows(target: &Target, revision: &str) -> Vec<LedgerRow> {
     match connect(target)
         .await
-        .read_ledger(Some(revision))
+        .read_ledger_again(Some(revision))
         .await
         .expect("a look")
     {

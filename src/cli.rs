@@ -65,11 +65,6 @@ impl Raw {
         }
     }
 
-    fn setting(&self, id: SettingId) -> Option<RawValues<'_>> {
-        let is_given = self.settings.contains(&id);
-        is_given.then(|| self.given(id.name())).flatten()
-    }
-
     fn given(&self, name: &str) -> Option<RawValues<'_>> {
         // A name that the parser does not know was not given.
         self.matches.try_get_raw(name).ok().flatten()
@@ -77,14 +72,19 @@ impl Raw {
 
     /// The values of a setting's flag, in order; `None` if it is not given.
     pub fn values(&self, id: SettingId) -> Option<RawValues<'_>> {
-        let own = self.setting(id);
-        let Some(outer) = self.outer.as_ref().filter(|_| own.is_none()) else {
-            return own;
-        };
+        self.giver(id)?.given(id.name())
+    }
+
+    /// The command line that gives a setting: this one, else the one around it.
+    fn giver(&self, id: SettingId) -> Option<&Self> {
+        if self.settings.contains(&id) {
+            return Some(self);
+        }
+        let outer = self.outer.as_deref()?;
         let mut alternatives = nested::ALTERNATIVES.iter().filter(|ids| ids.contains(&id));
         let is_overridden = alternatives.any(|ids| ids.iter().any(|id| self.settings.contains(id)));
         let is_ours = id.definition().belongs_to(self.verb) && !is_overridden;
-        is_ours.then(|| outer.setting(id)).flatten()
+        Some(outer).filter(|outer| is_ours && outer.settings.contains(&id))
     }
 
     /// The values of an argument that is not a setting; none if it is not given.

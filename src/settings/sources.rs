@@ -98,9 +98,11 @@ impl<'a> Sources<'a> {
         if let Some(values) = self.given(id)? {
             return Ok(values);
         }
+        let Some(item) = self.in_file(id) else {
+            return Ok(Vec::new());
+        };
         let is_pairs = id.definition().shape == Shape::Pairs;
-        let table = self.in_file(id).filter(|_| is_pairs).and_then(Item::table);
-        if let Some(pairs) = table {
+        if let Some(pairs) = item.table().filter(|_| is_pairs) {
             return pairs
                 .into_iter()
                 .map(|(name, item)| item.pair(name))

@@ -1,8 +1,9 @@
 //! Connecting to Postgres, directly or through a pooler.
 
-use std::{future::poll_fn, pin::Pin, task::Poll};
+use std::{future::poll_fn, hint::black_box, pin::Pin, task::Poll};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use sha2::{Digest, Sha256};
 use sqlx::{
     ConnectOptions, PgConnection, Postgres as Sqlx,
     postgres::{PgConnectOptions, PgQueryResult, PgRow, PgSslMode},
@@ -72,11 +73,23 @@ async fn without_yielding(
     mut work: impl Future<Output = sqlx::Result<PgConnection>> + Unpin,
 ) -> sqlx::Result<PgConnection> {
     const AGAIN: usize = 64;
+    let mut warm_up = Some(ask_the_processor);
     poll_fn(|context| {
         let mut polls = (0..AGAIN).map(|_| Pin::new(&mut work).poll(context));
-        polls.find(Poll::is_ready).unwrap_or(Poll::Pending)
+        let polled = polls.find(Poll::is_ready).unwrap_or(Poll::Pending);
+        if let (Poll::Pending, Some(warm_up)) = (&polled, warm_up.take()) {
+            warm_up();
+        }
+        polled
     })
     .await
+}
+
+/// Hashing and searching ask the processor what it can do when they are first used, which takes a virtual
+/// machine a while. Let them do so while the server starts a process for the connection.
+fn ask_the_processor() {
+    black_box(Sha256::digest([]));
+    black_box(memchr::memchr(0, black_box(&[1; 64])));
 }
 
 fn options(url: &DatabaseUrl, name: &str, mode: TlsMode) -> Result<PgConnectOptions, Fault> {

@@ -127,23 +127,6 @@ fn a_named_ledger_is_created_where_it_may_be_and_no_other_is_asked() {
     });
 }
 
-/// The newer of a block and a success counts, wherever it is.
-#[test]
-fn a_ledger_that_0_1_made_in_public_is_asked_at_a_start_too() {
-    let db = Db::postgres_15();
-    let deploy = role(&db, "deploy");
-    db.sql("GRANT CREATE ON DATABASE shop TO deploy");
-    run(succeed(&deploy, "r", RUN));
-    db.sql(&ddl(Backend::Postgres, Some("public"), Some("deploy")));
-    db.sql(
-        "INSERT INTO public.launchgate_runs (app, revision, run_id, attempt, state, holder, version, started_at) \
-         VALUES ('default', 'r', 'old1', 1, 'blocked', 'op', '0.1.0', now())",
-    );
-    let seen = run(rows(&deploy, "r"));
-    let seen: Vec<_> = seen.iter().map(|row| row.run_id.as_str()).collect();
-    assert_eq!(seen, ["old1", RUN]);
-}
-
 /// Where XML is missing, or this role may not have it, a start takes more statements.
 #[test]
 fn a_success_is_read_without_xml_too() {

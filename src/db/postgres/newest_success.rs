@@ -44,9 +44,8 @@ pub(super) async fn newest_success(
 /// Which table an index belongs to and who owns both, a session can find out without reading a catalog, which
 /// would take longer. No grant gives a right to an index, so a role that has one is the owner, or a member of the
 /// owner. A superuser has every right, and so takes the other way. The schema's owner can pass on the right to
-/// grant; that does no harm, since no one else could make this table. launchgate 0.1 created the ledger in
-/// `public`; where there is one, every ledger is asked. `to_regclass` fails for a schema that this role may not
-/// use.
+/// grant; that does no harm, since no one else could make this table. `to_regclass` fails for a schema that this
+/// role may not use.
 fn ask_for_success(target: &Target, revision: &str) -> String {
     let ledger = LedgerSql::named(&SQL, TABLE);
     let columns = "SELECT tableoid, id, state, run_id, holder FROM ";
@@ -65,9 +64,7 @@ fn ask_for_success(target: &Target, revision: &str) -> String {
                  AND pg_catalog.has_table_privilege(pg_catalog.to_regclass('{HOME}.{TABLE}_pkey'), 'REFERENCES') \
                  AND NOT pg_catalog.has_table_privilege({FOR_SUPERUSERS}, 'REFERENCES') \
                  AND pg_catalog.right(pg_catalog.pg_get_indexdef(pg_catalog.to_regclass('{HOME}.{TABLE}_pkey')), {length}) \
-                 {EQ} '{key}' \
-                 AND (NOT pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace('public'), 'USAGE') \
-                 OR pg_catalog.to_regclass('public.{TABLE}') IS NULL)",
+                 {EQ} '{key}'",
                 length = key.len(),
             ),
             String::new(),

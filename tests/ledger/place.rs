@@ -137,7 +137,7 @@ fn a_success_is_read_without_xml_too() {
          REVOKE EXECUTE ON FUNCTION query_to_xml(text, boolean, boolean, text) FROM public",
     );
     run(succeed(&deploy, "r", RUN));
-    assert_eq!(run(rows(&deploy, "r"))[0].run_id, RUN);
+    assert!(matches!(run(read(&deploy)), Ledger::Rows(rows) if rows[0].run_id == RUN));
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn the_holder_of_a_success_is_read_as_it_was_written() {
     db.sql(&format!(
         "UPDATE launchgate.launchgate_runs SET holder = '{holder}'"
     ));
-    assert_eq!(run(rows(&db.target(), "r"))[0].holder, holder);
+    assert!(matches!(run(read(&db.target())), Ledger::Rows(rows) if rows[0].holder == holder));
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn every_trusted_ledger_is_asked_before_a_step_runs() {
             let rows = rows(&deploy, revision).await;
             rows.into_iter().map(|row| row.run_id).collect::<Vec<_>>()
         };
-        assert_eq!(states("r").await, ["old1"]);
+        assert_eq!(states("r").await, ["old3", "old1"]);
         assert_eq!(states("r2").await, ["old3", "old2"]);
         let mut locked = hold(&deploy, "r3", RUN).await;
         assert_eq!(states("r3").await, [RUN, "old3"]);

@@ -3,25 +3,23 @@
 //! Becoming another user can't be undone, so a child tries it before anything runs. That child
 //! also looks executables up, since permissions depend on the user.
 
-use std::ffi::OsStr;
-use std::io;
-use std::os::unix::ffi::OsStringExt;
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
+use std::{ffi::OsStr, fs::File};
 
-use libc::{c_long, gid_t};
+use libc::{c_int, c_long, gid_t};
 use nix::errno::Errno;
+use nix::sys::signal::kill;
 use nix::unistd::{
-    Gid, Group, Uid, User, geteuid, getgid, getgrouplist, getresgid, getresuid, getuid,
+    ForkResult, Gid, Group, Uid, User, fork, geteuid, getgid, getgrouplist, getresgid, getresuid,
+    getuid,
 };
 
 use super::lookup::{self, Unfit};
-use super::vfork::vfork;
-use super::{signals, wait};
+use super::wait;
 use crate::sys::environment::until_nul;
 use crate::sys::identity::{Id, Identity, UserError, UserSpec};
-
-/// The stack of the child that looks an executable up.
-const STACK: usize = 256 * 1024;
 
 /// Looks up a user in /etc/passwd and /etc/group; without a user in `spec`, the current one. A
 /// number needs no entry; then the group does not change and `HOME` is `/`. Supplementary groups
@@ -128,25 +126,85 @@ pub fn look_up(
     let Some(identity) = identity else {
         return lookup::find(name, path).map_err(NotFound::Unfit);
     };
-    let died = io::Error::other("the child process that tried it died");
-    let mut found = Err(NotFound::Refused(died));
-    let mut look_up = || {
-        found = become_user(identity)
-            .map_err(|errno| NotFound::Refused(errno.into()))
-            .and_then(|()| lookup::find(name, path).map_err(NotFound::Unfit));
+    let look_up = || {
+        become_user(identity).map_err(|errno| NotFound::Refused(errno.into()))?;
+        lookup::find(name, path).map_err(NotFound::Unfit)
     };
-    let mut stack = Vec::with_capacity(STACK / size_of::<u128>());
-    // This process has one thread before the gate, which waits, so the child may do anything.
-    let child = vfork(stack.spare_capacity_mut(), &mut look_up).map_err(NotFound::Refused)?;
-    // Even if it has ended, it keeps its user until it is reaped.
-    let reach = signals::try_send(child, 0).map_err(io::Error::from);
-    wait::wait_and_reap(child);
-    let found = found?;
+    let (answer, reach) = ask_child(|| encode(look_up())).map_err(NotFound::Refused)?;
+    let found = decode(&answer).unwrap_or_else(|| {
+        let why = io::Error::other("the child process that tried it died");
+        Err(NotFound::Refused(why))
+    })?;
     match part {
         LauncherRole::Become => {}
         LauncherRole::Watch => reach.map_err(NotFound::OutOfReach)?,
     }
     Ok(found)
+}
+
+/// What the child found, as bytes: one that says what it is, and the text or number.
+fn encode(found: Result<PathBuf, NotFound>) -> Vec<u8> {
+    match found {
+        Ok(file) => [b"+", file.as_os_str().as_bytes()].concat(),
+        Err(NotFound::Unfit(Unfit {
+            is_missing,
+            what,
+            hint,
+        })) => {
+            let kind = if is_missing { b"?" } else { b"!" };
+            [kind, what.as_bytes(), b"\0", hint.as_bytes()].concat()
+        }
+        Err(NotFound::Refused(error) | NotFound::OutOfReach(error)) => {
+            let errno = error.raw_os_error().unwrap_or_default();
+            [b"-", &errno.to_ne_bytes()[..]].concat()
+        }
+    }
+}
+
+/// `None` if the answer is not whole.
+fn decode(answer: &[u8]) -> Option<Result<PathBuf, NotFound>> {
+    let (kind, rest) = answer.split_first()?;
+    Some(match kind {
+        b'+' => Ok(PathBuf::from(OsStr::from_bytes(rest))),
+        b'-' => {
+            let errno = c_int::from_ne_bytes(rest.try_into().ok()?);
+            Err(NotFound::Refused(io::Error::from_raw_os_error(errno)))
+        }
+        kind => {
+            let text = String::from_utf8_lossy(rest);
+            let (what, hint) = text.split_once('\0')?;
+            Err(NotFound::Unfit(Unfit {
+                is_missing: *kind == b'?',
+                what: what.to_owned(),
+                hint: hint.to_owned(),
+            }))
+        }
+    })
+}
+
+/// Runs a check that would change this process in a child, and tests whether that child can then be
+/// signalled.
+fn ask_child(find_out: impl FnOnce() -> Vec<u8>) -> io::Result<(Vec<u8>, io::Result<()>)> {
+    let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+    // SAFETY: this process has one thread before the gate, so the child may do anything.
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            drop(read);
+            let answer = find_out();
+            let _ = File::from(write).write_all(&answer);
+            // SAFETY: _exit(2) does not return, and flushes or closes nothing of the parent's.
+            unsafe { libc::_exit(0) }
+        }
+        ForkResult::Parent { child } => {
+            drop(write);
+            let mut answer = Vec::new();
+            let read = File::from(read).read_to_end(&mut answer);
+            // Even if it has ended, it keeps its user until it is reaped.
+            let reach = kill(child, None).map_err(io::Error::from);
+            wait::wait_and_reap(child.as_raw());
+            read.map(|_| (answer, reach))
+        }
+    }
 }
 
 /// Becomes that user for good: groups, group, user, in this order, since each step gives up the

@@ -1,5 +1,5 @@
 //! A child that shares this process's memory: clone(2) with `CLONE_VM | CLONE_VFORK`. No page table is
-//! copied, and what the child finds out needs no pipe.
+//! copied, and the child needs no pipe to say that its exec failed.
 
 use std::ffi::{c_int, c_void};
 use std::io;
@@ -7,8 +7,8 @@ use std::mem::MaybeUninit;
 
 use nix::errno::Errno;
 
-/// Runs `work` in a child, on this stack, until it executes a program or returns, which ends the child.
-/// This thread is suspended meanwhile; no other may run. Returns the child's process id.
+/// Runs `work` in a child, on this stack, until it executes a program, or returns and exits with 127 (also
+/// where an emulator copies the memory). This thread is suspended meanwhile. Returns the child's process id.
 ///
 /// # Errors
 /// clone(2) failed.
@@ -20,7 +20,7 @@ pub(super) fn vfork(
         // SAFETY: it is `work` below, in the suspended parent, which nothing else uses now.
         let work = unsafe { &mut *work.cast::<&mut dyn FnMut()>() };
         work();
-        0
+        127
     }
     // SAFETY: the stack grows down from the end of the buffer, which is aligned to 16 bytes,
     // is not used for anything else and outlives the child's use of it: CLONE_VFORK suspends

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::common::{Finished, Gate, Given, Mode, Place, stub};
+use crate::common::{Finished, Gate, Given, Mode, Place, migrate, stub};
 use crate::four_modes;
 
 four_modes!(
@@ -21,6 +21,7 @@ four_modes!(
     who_may_not_signal_the_user_is_refused_where_it_watches,
     who_is_that_user_already_needs_no_right,
     no_new_privileges_stays_as_it_is,
+    what_root_may_read_of_launchgate_stays_readable,
 );
 
 const PASSWD: &str = "\
@@ -269,6 +270,32 @@ fn who_may_not_switch_is_refused_before_anything_runs(mode: Mode) {
         end.code(71).says(&["error", "-user", "SETUID", "hint="]);
         assert!(!place.has("ran") && end.stdout.is_empty());
     }
+}
+
+/// Docker's root has no CAP_SYS_PTRACE, and health checks read /proc/1/exe: what a child of another user makes
+/// undumpable is closed to it (prctl(2)).
+fn what_root_may_read_of_launchgate_stays_readable(mode: Mode) {
+    let docker = ["--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"];
+    let place = Place::new();
+    copy_launchgate(&place);
+    let init: &[&str] = if mode.has_init() { &["--init"] } else { &[] };
+    let step = migrate(stub().append("at", "step").wait_for("go"));
+    let words = [
+        &["setpriv"],
+        &docker[..],
+        &["./copy", "run", "--no-database", "--step-user=1234"],
+        init,
+        &["--migrate=true", &step, "--", "true"],
+    ];
+    let mut run = place.run(mode, words.concat()).start();
+    place.wait_for_line("at", "step");
+    let mut readlink = std::process::Command::new("setpriv");
+    let exe = format!("/proc/{}/exe", run.pid());
+    let seen = readlink.args(docker).args(["readlink", &exe]).output();
+    let seen = String::from_utf8(seen.expect("setpriv").stdout).expect("a path");
+    assert_eq!(seen.trim(), place.path("copy").to_str().expect("a path"));
+    place.write("go", "");
+    run.ends_with(0);
 }
 
 fn who_could_switch_back_is_refused(mode: Mode) {

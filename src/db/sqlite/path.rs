@@ -13,8 +13,17 @@ pub(super) fn database_path(url: &DatabaseUrl) -> &Path {
 /// The file itself, whatever links lead to it: everybody must find the same lock and the same
 /// database. A missing file is resolved by its folder.
 pub(super) fn resolve(path: &Path) -> Result<PathBuf, Fault> {
-    if let Ok(path) = path.canonicalize() {
-        return Ok(path);
+    let unusable = |what: &str, path: &Path, error: &std::io::Error, hint: &str| {
+        let what = format!("failed to use the {what} {}: {error}", path.display());
+        Fault::unopened(&CODES, Error::refused(what, hint))
+    };
+    match path.canonicalize() {
+        Ok(path) => return Ok(path),
+        Err(error) if error.raw_os_error() == Some(nix::libc::ELOOP) => {
+            let hint = "replace the symbolic links, which lead in a circle";
+            return Err(unusable("file", path, &error, hint));
+        }
+        Err(_) => {}
     }
     // a link to a file that does not exist yet
     if let Ok(link) = path.read_link() {
@@ -29,9 +38,8 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, Fault> {
         .file_name()
         .ok_or_else(|| no_file(format!("{} is not a file", path.display())))?;
     let folder = folder.canonicalize().map_err(|error| {
-        let what = format!("failed to use the folder {}: {error}", folder.display());
         let hint = "create the folder, mount its volume there, or fix the path in the database URL";
-        Fault::unopened(&CODES, Error::refused(what, hint))
+        unusable("folder", folder, &error, hint)
     })?;
     Ok(folder.join(name))
 }

@@ -266,31 +266,42 @@ impl Db {
         }
     }
 
-    /// Cuts the connections of a run. On `MariaDB` only one app may have a run.
-    pub fn cut(&self, which: Cut) {
+    /// Cuts the connections of a run. On `MariaDB` only one app may have a run. Returns whether there was one
+    /// to cut.
+    pub fn cut(&self, which: Cut) -> bool {
         match (self, which) {
-            (_, Cut::Server) => self.crash(),
-            (_, Cut::Pooler) => self.restart_pooler(),
+            (_, Cut::Server) => {
+                self.crash();
+                true
+            }
+            (_, Cut::Pooler) => {
+                self.restart_pooler();
+                true
+            }
             (Self::Maria(_), which) => {
                 let is_holder = if which == Cut::Lock { "=" } else { "<>" };
-                self.kill(&self.sql(&format!(
+                let ids = self.sql(&format!(
                     "select id from information_schema.processlist where host like '%:%' and id {is_holder} \
                      (select is_used_lock(concat('launchgate:', left(sha2(concat(app, ' ', lower(database())), 256), 32))) \
                      from launchgate_runs where state = 'running')"
-                )));
+                ));
+                self.kill(&ids);
+                !ids.is_empty()
             }
             (Self::Postgres(..), Cut::Lock) => {
-                self.sql(
+                let ended = self.sql(
                     "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
                      WHERE d.datname = current_database() AND l.locktype = 'advisory'",
                 );
+                ended.contains('t')
             }
             (Self::Postgres(..), Cut::Ledger) => {
-                self.sql(
+                let ended = self.sql(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
                      AND application_name = 'launchgate:ledger' \
                      AND pid NOT IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')",
                 );
+                ended.contains('t')
             }
             (Self::Sqlite(_), _) => unreachable!("a file has no sessions"),
         }

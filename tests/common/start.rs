@@ -99,14 +99,14 @@ impl Start {
         let own = File::open("/proc/self/ns/pid").expect("a namespace");
         // SAFETY: these calls touch no memory. The namespace counts for the children of this thread.
         let child = unsafe {
-            let unshared = libc::unshare(if is_pid_one { libc::CLONE_NEWPID } else { 0 });
-            let child = check(unshared).and_then(|()| command.spawn());
-            check(libc::setns(
-                own.as_raw_fd(),
-                libc::CLONE_NEWPID * c_int::from(is_pid_one),
-            ))
-            .expect("the namespace of before");
-            child
+            if is_pid_one {
+                let child = check(libc::unshare(libc::CLONE_NEWPID)).and_then(|()| command.spawn());
+                let back = libc::setns(own.as_raw_fd(), libc::CLONE_NEWPID);
+                check(back).expect("the namespace of before");
+                child
+            } else {
+                command.spawn()
+            }
         };
         let needs = if is_pid_one { NEEDS } else { "" };
         let child =

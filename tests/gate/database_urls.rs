@@ -220,7 +220,7 @@ fn a_password_file_is_read_for_each_connection(db: &Db) {
     set("geheim-2");
     let beat = || scene.ledger("heartbeat_at");
     let before = beat();
-    db.cut(Cut::Ledger);
+    assert!(db.cut(Cut::Ledger));
     let until_later = Instant::now() + Duration::from_millis(500);
     until("a heartbeat on another connection", || {
         beat() != before && Instant::now() > until_later

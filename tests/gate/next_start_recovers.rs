@@ -176,7 +176,7 @@ fn loses(db: &Db, how: Cut) {
             scene.touch("stubborn");
         }
         let (mut holder, mut waiter) = at_step(&scene, "migrate");
-        db.cut(how);
+        assert!(db.cut(how));
         holder.ends_with(76);
         scene.let_go();
         waiter.ends_with(0);
@@ -210,7 +210,7 @@ fn a_pooler_that_restarts_ends_the_run() {
 fn a_holder_whose_heartbeat_session_is_ended_goes_on(db: &Db) {
     let scene = Scene::new(db);
     let (mut holder, mut waiter) = at_step(&scene, "migrate");
-    db.cut(Cut::Ledger);
+    assert!(db.cut(Cut::Ledger));
     let beat = || scene.ledger("heartbeat_at")[0].clone();
     let before = beat();
     until("another heartbeat", || beat() != before);
@@ -261,7 +261,7 @@ fn a_step_that_locks_the_ledger_is_told_so(db: &Db) {
     assert_eq!(scene.count("start"), 0);
     // Another reason is no table's.
     let mut holder = scene.start_held(scene.run("v1"));
-    db.cut(Cut::Lock);
+    assert!(db.cut(Cut::Lock));
     holder.ends_with(76);
     assert!(!holder.log().contains("can't be written"));
     scene.let_go();

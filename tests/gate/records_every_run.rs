@@ -260,7 +260,7 @@ fn every_ending_is_in_the_termination_log() {
     until("the holder's step", || scene.count("start") == 2);
     let mut waiter = run("v2", "--lock-timeout=100ms");
     ends(&mut waiter, 75, "--lock-timeout");
-    db.cut(Cut::Lock);
+    assert!(db.cut(Cut::Lock));
     ends(&mut holder, 76, "this run is over");
     scene.let_go();
     scene.touch("fail-migrate");

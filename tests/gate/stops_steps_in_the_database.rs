@@ -59,7 +59,7 @@ fn a_step_that_its_limit_or_a_lost_lock_stops_is_stopped_in_the_database_too() {
         };
         let mut holder = at_the_first_of_several(&scene, &scene.url, flags);
         if is_lost {
-            db.cut(Cut::Lock);
+            assert!(db.cut(Cut::Lock));
         }
         holder
             .ends_with(if is_lost { 76 } else { 124 })

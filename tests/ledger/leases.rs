@@ -71,7 +71,7 @@ async fn a_lease_counts_by_the_servers_clock_and_is_renewed(db: Db) {
 async fn a_killed_lock_session_is_lost_and_its_run_not_recorded(db: Db) {
     let target = db.target();
     let mut locked = hold(&target, "r", "run1").await;
-    db.cut(Cut::Lock);
+    assert!(db.cut(Cut::Lock));
     let renewal = locked.renew("run1", None, || ()).await;
     assert!(matches!(renewal.lock, Err(Error::Lost(_))), "{renewal:?}");
     assert_eq!(renewal.lease, Ok(None));
@@ -89,7 +89,7 @@ async fn a_killed_ledger_session_is_replaced_by_the_next_heartbeat(db: Db) {
     let target = db.target();
     let mut locked = hold(&target, "r", "run1").await;
     locked.read_ledger(None).await.expect("open");
-    db.cut(Cut::Ledger);
+    assert!(db.cut(Cut::Ledger));
     locked
         .renew("run1", None, || {})
         .await

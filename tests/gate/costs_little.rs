@@ -52,7 +52,7 @@ fn an_up_to_date_start_is_one_connection_and_one_message_on_postgres() {
         .collect();
     assert_eq!(statements.len(), 1, "{lines:#?}");
     assert!(
-        statements[0].contains("FROM launchgate.launchgate_runs"),
+        statements[0].contains("SELECT tableoid, id, state"),
         "{statements:?}"
     );
     assert_eq!(

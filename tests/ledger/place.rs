@@ -127,6 +127,22 @@ fn a_named_ledger_is_created_where_it_may_be_and_no_other_is_asked() {
     });
 }
 
+/// The newer of a block and a success counts, wherever it is.
+#[test]
+fn a_block_in_another_ledger_counts_at_a_start() {
+    let db = Db::postgres_15();
+    let deploy = role(&db, "deploy");
+    db.sql("GRANT CREATE ON DATABASE shop TO deploy");
+    run(succeed(&deploy, "r", RUN));
+    db.sql(&ddl(Backend::Postgres, Some("older"), Some("deploy")));
+    assert!(matches!(run(read(&deploy)), Ledger::Rows(rows) if rows[0].run_id == RUN));
+    db.sql(
+        "INSERT INTO older.launchgate_runs (app, revision, run_id, attempt, state, holder, version, started_at) \
+         VALUES ('default', 'r', 'old1', 1, 'blocked', 'op', '0.1.0', now())",
+    );
+    assert!(matches!(run(read(&deploy)), Ledger::Rows(rows) if rows[0].run_id == "old1"));
+}
+
 /// Where XML is missing, or this role may not have it, a start takes more statements.
 #[test]
 fn a_success_is_read_without_xml_too() {

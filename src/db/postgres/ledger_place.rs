@@ -30,11 +30,11 @@ use crate::db::{
 pub(super) const EQ: &str = "OPERATOR(pg_catalog.=)";
 
 /// What can be a ledger. A view would run with this role's rights.
-pub(super) const IS_TABLE: &str = "c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p}'::pg_catalog.\"char\"[]) \
+const IS_TABLE: &str = "c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p}'::pg_catalog.\"char\"[]) \
     AND c.relpersistence OPERATOR(pg_catalog.<>) 't'";
 
 /// Whether this role may read a table.
-pub(super) const MAY_READ: &str = "pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE') \
+const MAY_READ: &str = "pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE') \
     AND pg_catalog.has_table_privilege(c.oid, 'SELECT')";
 
 /// `pg_database_owner`, whose only member is the database's owner, has this fixed number.
@@ -43,7 +43,7 @@ const DATABASE_OWNER: &str = "6171::pg_catalog.oid";
 
 /// No role has this number. A superuser counts as a member of every role, of this one too, and nobody else
 /// does: it is the quickest way to find out who is one.
-const NOBODY: &str = "1::pg_catalog.oid";
+pub(super) const NOBODY: &str = "1::pg_catalog.oid";
 
 /// This database's owner.
 const LANDLORD: &str = "(SELECT d.datdba FROM pg_catalog.pg_database d \
@@ -52,28 +52,17 @@ const LANDLORD: &str = "(SELECT d.datdba FROM pg_catalog.pg_database d \
 /// Whether what `owner` owns is trusted: this role, one that it is a member of, the database's owner, a
 /// superuser.
 ///
-/// `pg_has_role` says yes to a superuser whatever the role, so those are asked for their memberships.
-fn trusted(owner: &str) -> String {
-    format!(
-        "({quickly} OR {owner} {EQ} {DATABASE_OWNER} OR pg_catalog.current_setting('is_superuser') {EQ} 'on' \
-         AND EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE m.roleid {EQ} {owner} \
-         AND pg_catalog.pg_get_userbyid(m.member) {EQ} CURRENT_USER))",
-        quickly = quickly_trusted(owner)
-    )
-}
-
-/// The same without what takes long to plan for the few that need it: NULL, or false, where the owner may
-/// be trusted for another reason.
-///
-/// Since PostgreSQL 16 a role is a member of each that it created, in order to administer it: that alone
-/// is no trust.
-pub(super) fn quickly_trusted(owner: &str) -> String {
+/// `pg_has_role` says yes to a superuser whatever the role, so those are asked for their memberships. Since
+/// PostgreSQL 16 a role is a member of each that it created, in order to administer it: that alone is no trust.
+pub(super) fn trusted(owner: &str) -> String {
     format!(
         "(CASE WHEN pg_catalog.current_setting('is_superuser') {EQ} 'off' \
          THEN pg_catalog.pg_has_role({owner}, 'USAGE') OR pg_catalog.pg_has_role({owner}, \
          CASE WHEN pg_catalog.current_setting('server_version_num')::pg_catalog.int4 OPERATOR(pg_catalog.<) 160000 \
-         THEN 'MEMBER' ELSE 'SET' END) END \
-         OR pg_catalog.pg_has_role({owner}, {NOBODY}, 'USAGE') OR {owner} {EQ} {LANDLORD})"
+         THEN 'MEMBER' ELSE 'SET' END) \
+         ELSE EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE m.roleid {EQ} {owner} \
+         AND pg_catalog.pg_get_userbyid(m.member) {EQ} CURRENT_USER) END \
+         OR pg_catalog.pg_has_role({owner}, {NOBODY}, 'USAGE') OR {owner} {EQ} {LANDLORD} OR {owner} {EQ} {DATABASE_OWNER})"
     )
 }
 

@@ -5,17 +5,15 @@ use std::time::Duration;
 
 use super::{
     dialect::SQL,
-    ledger_place::{EQ, IS_TABLE, MAY_READ, of_schema, quickly_trusted},
+    ledger_place::{EQ, NOBODY, of_schema, trusted},
 };
 use crate::db::{
     Error, Target,
     connection::Connection,
     ledger::{LedgerRow, RowLease, RunState},
     ledger_sql::{HOME, LedgerSql, TABLE},
+    rows::TextRow,
 };
-
-/// `pg_authid`. A superuser has every right to it, and as a rule nobody else has one.
-const FOR_SUPERUSERS: &str = "1260::pg_catalog.oid";
 
 /// How many rows of a revision are read. Where there are more, `find` decides.
 const MOST_ROWS: usize = 100;
@@ -29,72 +27,71 @@ pub(super) async fn newest_success(
 ) -> Result<Option<LedgerRow>, Error> {
     let ask = (SQL.preamble)(bound) + &ask_for_success(target, revision);
     match connection.rows(ask, bound).await.map_err(Error::from) {
-        Ok(rows) => Ok(rows
-            .last()
-            .and_then(|row| success_in(&row.text(0), revision))),
+        Ok(answer) => Ok(success_in(&answer, revision)),
         // whatever the server refuses, such as XML that it was built without: `find` tells
         Err(Error::Refused { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// Asks for the rows of a revision in launchgate's own schema if the ledger there is this role's, else in
-/// every ledger that is trusted.
-///
-/// Which table an index belongs to and who owns both, a session can find out without reading a catalog, which
-/// would take longer. No grant gives a right to an index, so a role that has one is the owner, or a member of the
-/// owner. A superuser has every right, and so takes the other way. The schema's owner can pass on the right to
-/// grant; that does no harm, since no one else could make this table. `to_regclass` fails for a schema that this
-/// role may not use.
+/// Asks for one row for each table of the ledger's name: its number, what it is, and the revision's rows if it
+/// can be a ledger and its owner is trusted. Behind those, for a schema of our own whose owner is not plainly
+/// trusted, one that says whether it is.
 fn ask_for_success(target: &Target, revision: &str) -> String {
     let ledger = LedgerSql::named(&SQL, TABLE);
-    let columns = "SELECT tableoid, id, state, run_id, holder FROM ";
     let rows = format!(
         " WHERE {} AND {} LIMIT {MOST_ROWS}",
         ledger.of_app(&target.app),
         ledger.is("revision", revision),
     );
-    // how the definition of the table's key ends
-    let key = format!("{TABLE}_pkey ON {HOME}.{TABLE} USING btree (id)");
-    let (own, of, trusted) = match &target.ledger {
-        Some(named) => ("false".to_owned(), of_schema(named), "true".to_owned()),
-        None => (
-            format!(
-                "pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace('{HOME}'), 'USAGE WITH GRANT OPTION') \
-                 AND pg_catalog.has_table_privilege(pg_catalog.to_regclass('{HOME}.{TABLE}_pkey'), 'REFERENCES') \
-                 AND NOT pg_catalog.has_table_privilege({FOR_SUPERUSERS}, 'REFERENCES') \
-                 AND pg_catalog.right(pg_catalog.pg_get_indexdef(pg_catalog.to_regclass('{HOME}.{TABLE}_pkey')), {length}) \
-                 {EQ} '{key}'",
-                length = key.len(),
-            ),
-            String::new(),
-            // in a schema of its own, whose owner could replace it, of that one too
-            format!(
-                "{} AND (SELECT n.nspname OPERATOR(pg_catalog.<>) '{HOME}' OR {} \
-                 FROM pg_catalog.pg_namespace n WHERE n.oid {EQ} c.relnamespace)",
-                quickly_trusted("c.relowner"),
-                quickly_trusted("n.nspowner"),
-            ),
-        ),
+    // A view would run with this role's rights.
+    let read = |is_trusted: &str, otherwise: &str| {
+        format!(
+            "CASE WHEN c.relkind {EQ} 'r' AND c.relpersistence {EQ} 'p' AND {is_trusted} THEN {} ELSE {otherwise} END \
+             FROM pg_catalog.pg_class c WHERE c.",
+            lazily(&format!(
+                "pg_catalog.concat('SELECT tableoid, id, state, run_id, holder FROM ', c.oid::pg_catalog.regclass, {})",
+                quoted_text(&rows)
+            ))
+        )
     };
-    let in_each = format!(
-        "SELECT CASE WHEN {trusted} AND {MAY_READ} THEN pg_catalog.query_to_xml(pg_catalog.concat({}, c.oid::pg_catalog.regclass, {}), \
-         false, false, '') ELSE {} END FROM pg_catalog.pg_class c WHERE c.relname {EQ} '{TABLE}' AND {IS_TABLE}{of}",
-        quoted_text(columns),
-        quoted_text(&rows),
-        lazily("SELECT 0 AS tableoid, 'not trusted' AS state"),
+    let tables = |read: String| {
+        format!("SELECT c.oid, c.relkind, c.relpersistence, {read}relname {EQ} '{TABLE}'")
+    };
+    if let Some(named) = &target.ledger {
+        return tables(read("true", "NULL")) + &of_schema(named);
+    }
+    let not_trusted = lazily("'SELECT ''not trusted'' AS tableoid'");
+    let in_doubt = format!(
+        "SELECT {}oid {EQ} ",
+        read(&trusted("c.relowner"), &not_trusted)
     );
+    let in_doubt = lazily(&format!(
+        "pg_catalog.concat({}, c.oid)",
+        quoted_text(&in_doubt)
+    ));
+    let home = format!("FROM pg_catalog.pg_namespace n WHERE n.nspname {EQ} '{HOME}' AND ");
+    let home_in_doubt = format!("SELECT 1 AS trusted {home}{}", trusted("n.nspowner"));
     format!(
-        "SELECT CASE WHEN {own} THEN {} ELSE {} END",
-        lazily(&format!("{columns}{HOME}.{TABLE}{rows}")),
-        lazily(&in_each),
+        "{}; SELECT {} {home}NOT {}",
+        tables(read(&plainly_trusted("c.relowner"), &in_doubt)),
+        lazily(&quoted_text(&home_in_doubt)),
+        plainly_trusted("n.nspowner"),
     )
 }
 
-/// An expression that runs a statement. The server plans that only when it gets there, so that what is seldom
-/// needed costs little, and a table that is missing is no error.
+/// Whether `owner` is trusted for the reason that most are: it is a superuser, or this role has its rights and is
+/// no superuser, who has everybody's.
+fn plainly_trusted(owner: &str) -> String {
+    format!(
+        "(pg_catalog.pg_has_role({owner}, {NOBODY}, 'USAGE') \
+         OR NOT pg_catalog.pg_has_role({NOBODY}, 'USAGE') AND pg_catalog.pg_has_role({owner}, 'USAGE'))"
+    )
+}
+
+/// An expression that runs a statement, which is an expression too. The server plans the statement only when it
+/// gets there, so what is seldom needed costs little, and nothing looks for a table that is missing.
 fn lazily(statement: &str) -> String {
-    let statement = quoted_text(statement);
     format!("pg_catalog.query_to_xml({statement}, false, false, '')")
 }
 
@@ -103,35 +100,54 @@ fn quoted_text(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// The newest success of the revision whose rows these are. None where they don't settle it: an operator
-/// has blocked it since, rows are in several ledgers, one ledger is not trusted, a newer launchgate wrote a
-/// state that this one does not know, or there are more rows.
-fn success_in(xml: &str, revision: &str) -> Option<LedgerRow> {
-    let rows = xml.split("<tableoid>").skip(1);
-    let rows: Option<Vec<_>> = rows.map(|row| row_in(row, revision)).collect();
-    let rows = rows.filter(|rows| rows.len() < MOST_ROWS)?;
-    let (table, _) = *rows.first()?;
-    if rows.iter().any(|(of, _)| *of != table) {
-        return None;
+/// The newest success of the revision. None where the answer doesn't settle it: an operator has blocked it since,
+/// rows are in several ledgers, one ledger or our own schema is not trusted, a newer launchgate wrote a state
+/// that this one does not know, or there are more rows.
+fn success_in(answer: &[TextRow], revision: &str) -> Option<LedgerRow> {
+    let mut found = Vec::new();
+    for row in answer {
+        match row.0.as_slice() {
+            [home] => {
+                home.as_ref().filter(|xml| xml.contains("<trusted>"))?;
+            }
+            [table, kind, persistence, xml] => {
+                let is_table = matches!(kind.as_deref(), Some("r" | "p"));
+                if !is_table || persistence.as_deref() == Some("t") {
+                    continue;
+                }
+                let rows = rows_in(xml.as_ref()?, table.as_ref()?, revision)?;
+                if !rows.is_empty() && !found.is_empty() {
+                    return None;
+                }
+                found.extend(rows);
+            }
+            _ => {}
+        }
     }
     let decide = [Some(RunState::Succeeded), Some(RunState::Blocked)];
-    let rows = rows.into_iter().map(|(_, row)| row);
-    let newest = rows
-        .filter(|row| decide.contains(&row.state))
-        .max_by_key(|row| row.id);
+    let decisive = found.into_iter().filter(|row| decide.contains(&row.state));
+    let newest = decisive.max_by_key(|row| row.id);
     newest.filter(|row| row.state == decide[0])
 }
 
-/// A row as `query_to_xml` writes it, from its table's number on: an element for each column.
-fn row_in<'a>(xml: &'a str, revision: &str) -> Option<(&'a str, LedgerRow)> {
-    let (table, row) = xml.split_once("</tableoid>")?;
+/// The rows that `query_to_xml` wrote. None if they are too many, or another's: a table that has this one's name
+/// by now.
+fn rows_in(xml: &str, table: &str, revision: &str) -> Option<Vec<LedgerRow>> {
+    let rows = xml.split("<tableoid>").skip(1);
+    let rows: Option<Vec<_>> = rows.map(|row| row_in(row, table, revision)).collect();
+    rows.filter(|rows| rows.len() < MOST_ROWS)
+}
+
+/// A row, from its table's number on: an element for each column.
+fn row_in(xml: &str, table: &str, revision: &str) -> Option<LedgerRow> {
+    let row = xml.strip_prefix(table)?.strip_prefix("</tableoid>")?;
     let field = |name: &str| {
         let (_, from) = row.split_once(&format!("<{name}>"))?;
         let (text, _) = from.split_once("</")?;
         let text = text.replace("&lt;", "<").replace("&gt;", ">");
         Some(text.replace("&#x0d;", "\r").replace("&amp;", "&"))
     };
-    let row = LedgerRow {
+    Some(LedgerRow {
         id: field("id")?.parse().ok()?,
         revision: revision.to_owned(),
         run_id: field("run_id")?,
@@ -141,6 +157,5 @@ fn row_in<'a>(xml: &'a str, revision: &str) -> Option<(&'a str, LedgerRow)> {
         age_ms: 0,
         ended_ms: None,
         note: None,
-    };
-    Some((table, row))
+    })
 }

@@ -13,6 +13,7 @@ use launchgate::db::{Error, ledger::RunState};
 use super::{
     common::backends::Db,
     connection::{connect, is_busy, lock, run, target, until},
+    postgres::{connect_error, refused},
     rules::{hold, outcome, rows},
 };
 
@@ -106,6 +107,16 @@ fn a_link_leads_to_the_same_lock() {
             .with_file_name("shop.db.default.launchgate.lock")
             .exists()
     );
+}
+
+#[test]
+fn a_link_that_leads_to_itself_is_refused() {
+    let db = Db::sqlite();
+    let link = db.sqlite_file().with_file_name("loop.db");
+    std::os::unix::fs::symlink("loop.db", &link).expect("a link");
+    let url = format!("sqlite://{}", link.display());
+    let error = run(connect_error(&url));
+    refused(&error, "loop.db: Too many levels of symbolic links");
 }
 
 #[test]

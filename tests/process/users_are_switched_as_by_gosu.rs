@@ -272,7 +272,7 @@ fn who_may_not_switch_is_refused_before_anything_runs(mode: Mode) {
     }
 }
 
-/// Docker's root has no CAP_SYS_PTRACE, and health checks read /proc/1/exe: what a child of another user makes
+/// Docker's root has no `CAP_SYS_PTRACE`, and health checks read /proc/1/exe: what a child of another user makes
 /// undumpable is closed to it (prctl(2)).
 fn what_root_may_read_of_launchgate_stays_readable(mode: Mode) {
     let docker = ["--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"];
@@ -285,7 +285,7 @@ fn what_root_may_read_of_launchgate_stays_readable(mode: Mode) {
         &docker[..],
         &["./copy", "run", "--no-database", "--step-user=1234"],
         init,
-        &["--migrate=true", &step, "--", "true"],
+        &["--migrate=true", step, "--", "true"],
     ];
     let mut run = place.run(mode, words.concat()).start();
     place.wait_for_line("at", "step");

@@ -174,6 +174,8 @@ fn hides_the_password_of_a_misspelled_url() {
 proptest! {
     #[test]
     fn no_password_of_a_url_is_left(password in "[!-~&&[^'\"`]]{3,20}", before: String) {
+        // a backslash would make one word of both
+        let before = before.trim_end_matches('\\');
         let text = format!("{before} postgres://user:{password}@host/db");
         let expected = " postgres://user:***@host/db";
         prop_assert!(passwords(&text).ends_with(expected));

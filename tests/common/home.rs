@@ -1,7 +1,10 @@
 //! A test server's folder and process, gone when the test is, whichever way it goes.
 
 use std::{
+    collections::hash_map::RandomState,
     fs::{self, File},
+    hash::{BuildHasher, Hasher},
+    iter,
     net::TcpListener,
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
@@ -116,11 +119,15 @@ pub fn command_as(user: &str, program: &Path) -> Command {
     command
 }
 
+/// A port on which nobody listens. The kernel gives ports above these to clients, so that one that is free now
+/// may be taken when the server starts.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|socket| socket.local_addr())
+    let random = || RandomState::new().build_hasher().finish();
+    let mut ports =
+        iter::repeat_with(|| 10_000 + u16::try_from(random() % 20_000).expect("a port"));
+    ports
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
         .expect("a free port")
-        .port()
 }
 
 /// A server in its folder. It ends with the test.

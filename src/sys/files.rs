@@ -13,6 +13,12 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::{geteuid, read};
 
+/// Whether a path could not be followed because its symbolic links lead in a circle.
+#[must_use]
+pub fn is_circle(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ELOOP)
+}
+
 fn read_open(file: &File, limit: u64) -> io::Result<Vec<u8>> {
     let mut contents = Vec::new();
     let length = file.take(limit + 1).read_to_end(&mut contents)?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::errors::{CODES, no_file};
 use crate::db::{DatabaseUrl, Error, fault::Fault};
+use crate::sys::files;
 
 /// The file of a URL that has one.
 pub(super) fn database_path(url: &DatabaseUrl) -> &Path {
@@ -19,7 +20,7 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, Fault> {
     };
     match path.canonicalize() {
         Ok(path) => return Ok(path),
-        Err(error) if error.raw_os_error() == Some(nix::libc::ELOOP) => {
+        Err(error) if files::is_circle(&error) => {
             let hint = "replace the symbolic links, which lead in a circle";
             return Err(unusable("file", path, &error, hint));
         }

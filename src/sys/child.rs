@@ -107,14 +107,14 @@ pub fn start(
     let mut stack = [MaybeUninit::uninit(); STACK / size_of::<u128>()];
     let mut failed = None;
     // SAFETY: prctl(2) takes numbers here.
-    let dumpable = unsafe { libc::prctl(libc::PR_GET_DUMPABLE) };
+    let is_dumpable = identity.is_some() && unsafe { libc::prctl(libc::PR_GET_DUMPABLE) } == 1;
     let pid = vfork(&mut stack, &mut || {
         // SAFETY: between clone and exec.
         failed = Some(unsafe { start.execute() });
     })?;
     // A child that becomes another user takes this from the memory it shares, and then root without
     // CAP_SYS_PTRACE can't read this process's folder in /proc (prctl(2)).
-    if identity.is_some() && dumpable == 1 {
+    if is_dumpable {
         // SAFETY: as above.
         unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) };
     }
